@@ -1,0 +1,1 @@
+"""Canary Console: the engine. It knows no screen."""

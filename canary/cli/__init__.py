@@ -1,0 +1,1 @@
+"""The `canary` command; one file for each family of commands."""

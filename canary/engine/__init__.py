@@ -1,0 +1,1 @@
+"""Observe (poll to Snapshot), execute (Change to Outcome), guard (automatic rollback)."""

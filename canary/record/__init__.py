@@ -1,0 +1,1 @@
+"""SQLite: the journal of changes and the history of observations."""
