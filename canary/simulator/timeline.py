@@ -1,0 +1,129 @@
+"""What was changed when: the only history that is kept, from which all traffic is computed."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import msgspec
+
+from canary.simulator.config import SideName
+
+DEFAULT_SCALE = (1, 10)
+"""Least and most instances of a service whose scale nobody has set."""
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="kind"):
+    """Something that holds from cloud time `at` (unix seconds) on."""
+
+    at: float
+
+
+class Split(Event, frozen=True, tag="split"):
+    """Canary takes `percent` of the requests from now on (Legacy the rest)."""
+
+    percent: int
+
+
+class Scale(Event, frozen=True, tag="scale"):
+    """Service-level bounds of the number of instances."""
+
+    service: str
+    min: int
+    max: int
+
+
+class NewRevision(Event, frozen=True, tag="revision"):
+    """The side's requests are served by this revision from now on (it starts cold)."""
+
+    service: str
+    revision: str
+    side: SideName
+
+
+class ScenarioOn(Event, frozen=True, tag="scenario"):
+    """A scenario begins, and whatever was on before ends."""
+
+    name: str
+    params: dict[str, float] = {}
+
+
+class Removed(Event, frozen=True, tag="removed"):
+    """The service was deleted: it answers no more and has no more metrics."""
+
+    service: str
+
+
+AnyEvent = Split | Scale | NewRevision | ScenarioOn | Removed
+EventT = TypeVar("EventT", Split, Scale, NewRevision, ScenarioOn, Removed)
+
+
+class Timeline:
+    """Append-only events in order of time; events of the same time keep the order of arrival."""
+
+    def __init__(self, events: Iterable[AnyEvent] = ()) -> None:
+        self._events: list[AnyEvent] = sorted(events, key=_time_of)
+        self._times: list[float] = [event.at for event in self._events]
+
+    def __iter__(self) -> Iterator[AnyEvent]:
+        return iter(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def append(self, event: AnyEvent) -> None:
+        """Add an event. One that is late is put in its place (a change that settled unseen)."""
+        place = bisect.bisect_right(self._times, event.at)
+        self._events.insert(place, event)
+        self._times.insert(place, event.at)
+
+    def between(self, start: float, end: float) -> list[AnyEvent]:
+        """Return the events in (start, end), oldest first."""
+        low = bisect.bisect_right(self._times, start)
+        return self._events[low : bisect.bisect_left(self._times, end)]
+
+    def split_at(self, when: float) -> int:
+        """Return Canary's share in percent at a time; 0 before the first split."""
+        event = self._latest(Split, when)
+        return 0 if event is None else event.percent
+
+    def scale_at(self, when: float, service: str) -> tuple[int, int]:
+        """Return (least, most) instances of a service at a time."""
+        for event in self._backwards(when):
+            if isinstance(event, Scale) and event.service == service:
+                return event.min, event.max
+        return DEFAULT_SCALE
+
+    def revision_at(self, when: float, side: SideName) -> NewRevision | None:
+        """Return the revision that serves a side at a time, with the time since when; or None."""
+        for event in self._backwards(when):
+            if isinstance(event, NewRevision) and event.side == side:
+                return event
+        return None
+
+    def revisions(self, service: str) -> list[NewRevision]:
+        """Return every revision of a service that ever served, oldest first."""
+        return [e for e in self._events if isinstance(e, NewRevision) and e.service == service]
+
+    def scenario_at(self, when: float) -> ScenarioOn | None:
+        """Return the scenario that is on at a time; None before the first."""
+        return self._latest(ScenarioOn, when)
+
+    def removed_at(self, when: float, service: str) -> bool:
+        """Whether the service has been deleted by then."""
+        return any(isinstance(e, Removed) and e.service == service for e in self._backwards(when))
+
+    def _latest(self, kind: type[EventT], when: float) -> EventT | None:
+        for event in self._backwards(when):
+            if isinstance(event, kind):
+                return event
+        return None
+
+    def _backwards(self, when: float) -> Iterator[AnyEvent]:
+        for index in range(bisect.bisect_right(self._times, when) - 1, -1, -1):
+            yield self._events[index]
+
+
+def _time_of(event: AnyEvent) -> float:
+    return event.at
