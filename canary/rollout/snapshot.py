@@ -1,0 +1,146 @@
+"""The Snapshot: one moment of the rollout, both sides. The only truth that is shown.
+
+Built by `engine.observe` from what the cloud said, never changed afterwards, handed downwards to the
+screen and the shell alike. None means "not known"; it is never drawn as zero or green.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from canary.rollout.change import Guard, Outcome, Standing
+from canary.rollout.decision import Alert, DataState, Decision
+from canary.rollout.gates import Gate
+from canary.rollout.measure import Sample, Window
+from canary.rollout.plan import ScalePreset
+from canary.rollout.progress import StageRecord
+
+SourceState = Literal["ok", "failing", "never"]
+
+
+class SideView(msgspec.Struct, frozen=True):
+    """One side now: the tree's window, the criteria window, and all samples for the plots.
+
+    `samples` are oldest first, with gaps where nothing was reported. `data` judges `window`.
+    """
+
+    service: str
+    window: Window
+    criteria_window: Window
+    data: DataState
+    data_age_s: float | None = None
+    revision: str = ""
+    scale: ScalePreset | None = None
+    ready: bool | None = None
+    samples: tuple[Sample, ...] = ()
+
+
+class StageView(msgspec.Struct, frozen=True):
+    """Where the rollout stands. `index` 0: everybody on Legacy; None: not known.
+
+    `soaked_hours` None when nobody knows when the stage was entered.
+    """
+
+    index: int | None
+    name: str
+    percent: int | None
+    entered_at: float | None = None
+    soak_hours: float | None = None
+    soaked_hours: float | None = None
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """The split differs from the record: somebody changed it elsewhere."""
+
+    recorded_percent: int
+    actual_percent: int
+    by: str = ""
+    at: float | None = None
+
+
+class TrafficView(msgspec.Struct, frozen=True):
+    """The split as Cloud Run has it. `canary_percent` None: not known.
+
+    `served_percent` is what is really served while `reconciling`.
+    """
+
+    canary_percent: int | None
+    record: StageRecord | None = None
+    record_error: str = ""
+    drift: Drift | None = None
+    reconciling: bool = False
+    served_percent: int | None = None
+    guard: Guard | None = None
+    last_modifier: str = ""
+    updated_at: float | None = None
+
+
+class SourceView(msgspec.Struct, frozen=True):
+    """How one outside service answers. `since` is when it began to fail, cloud time."""
+
+    name: str
+    state: SourceState
+    message: str = ""
+    since: float | None = None
+    answered_at: float | None = None
+
+
+class ChangeView(msgspec.Struct, frozen=True):
+    """A change in the journal: in flight while `outcome` is None. `step` says what is being done."""
+
+    id: str
+    kind: str
+    title: str
+    author: str
+    asked_at: float
+    step: str = ""
+    outcome: Outcome | None = None
+    acknowledged: bool = False
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One line of the event log. `severity`: info, good, warning, critical."""
+
+    at: float
+    severity: Literal["info", "good", "warning", "critical"]
+    text: str
+    by: str = ""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """One moment: what is set, what is measured, what the tree says, what the gates say.
+
+    `as_of` is the cloud's clock, `window_s` the length of the tree's window. `standing` is what a
+    change is built from; None when Cloud Run has not answered, and then nothing can be changed.
+    `speed` is 1 on the real cloud. `changes` are newest first.
+    """
+
+    rollout: str
+    provider: str
+    project: str
+    region: str
+    as_of: float
+    window_s: float
+    stage: StageView
+    traffic: TrafficView
+    legacy: SideView
+    canary: SideView
+    decision: Decision
+    gates: tuple[Gate, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    sources: tuple[SourceView, ...] = ()
+    changes: tuple[ChangeView, ...] = ()
+    events: tuple[Event, ...] = ()
+    standing: Standing | None = None
+    speed: float = 1.0
+    ingest_delay_s: float | None = None
+    scenario: str = ""
+    backfilled: bool = False
+
+    @property
+    def data_age_s(self) -> float | None:
+        """Age of the newest sample of either side; None when there is none."""
+        ages = [a for a in (self.legacy.data_age_s, self.canary.data_age_s) if a is not None]
+        return min(ages, default=None)
