@@ -1,0 +1,87 @@
+"""What the outside services said, in the console's own words: frozen, and cheap to import.
+
+None always means "not said" or "cannot be read"; it is never a zero. Times are unix seconds UTC of
+the cloud's clock. Everything that judges these values is elsewhere.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from canary.rollout.errors import CanaryError, CloudError
+from canary.rollout.measure import Sample
+from canary.rollout.plan import ScalePreset
+from canary.rollout.progress import StageRecord
+
+
+class RevisionState(msgspec.Struct, frozen=True):
+    """One revision of a service. `ready` None: not said yet; `reason` says why it is not ready."""
+
+    name: str
+    ready: bool | None
+    reason: str
+    created_at: float | None
+    max_instances: int | None
+
+
+class ServiceState(msgspec.Struct, frozen=True):
+    """One Cloud Run service, read at one moment.
+
+    `percent` is Canary's share as this plan's router has it set: None when this service does not
+    carry the split, or when what is set cannot be read as a share. `served_percent` is what is
+    really served while `reconciling`; None where the router does not tell. `revision` is the latest
+    ready one, or the candidate's where the router splits between revisions. `record_error` is not
+    empty when there is a stage record that cannot be read.
+    """
+
+    name: str
+    etag: str
+    uri: str
+    percent: int | None
+    served_percent: int | None
+    reconciling: bool
+    ready: bool | None
+    ready_reason: str
+    revision: str
+    record: StageRecord | None
+    record_error: str
+    scale: ScalePreset | None
+    last_modifier: str
+    updated_at: float | None
+    generation: int
+    observed_generation: int
+    image: str
+
+
+class OperationState(msgspec.Struct, frozen=True):
+    """A long-running operation. `error` is None until it is done, and when it succeeded."""
+
+    name: str
+    done: bool
+    error: CanaryError | None
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What Cloud Monitoring had for both sides.
+
+    Samples are oldest first, one for each period in which anything was reported; the newest period
+    is complete. `failures` are the metrics that could not be read, or were read with defects;
+    `calls` is how many ListTimeSeries requests it took, pages included.
+    """
+
+    legacy: tuple[Sample, ...]
+    canary: tuple[Sample, ...]
+    failures: tuple[CloudError, ...]
+    calls: int
+
+
+class HealthReport(msgspec.Struct, frozen=True):
+    """One health check over HTTP. `status` None: no answer; `latency_ms` None: likewise."""
+
+    service: str
+    url: str
+    ok: bool
+    status: int | None
+    latency_ms: float | None
+    message: str
+    at: float
