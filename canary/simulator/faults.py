@@ -45,8 +45,9 @@ HTTP_STATUS: dict[str, int] = {
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing that goes wrong.
 
-    `method` names calls by shell pattern: a bare gRPC method (`UpdateService`), a full path
-    (`/google.cloud.run.v2.Services/*`) or an HTTP one (`http:/health`); `*` is every call.
+    `method` names calls by shell patterns, several joined by `|`: a bare gRPC method
+    (`UpdateService`), a full path (`/google.cloud.run.v2.Services/*`) or an HTTP one
+    (`http:<service><path>`, as `http:ion-api-canary/health` or `http:*/chat`); `*` is every call.
     `delay_s` is in real seconds, because a caller's deadline is. `times` null is "until taken
     away". `after_apply`: the call takes effect and then fails, so the answer is lost.
     `shape` names a defect of the answer that the method itself knows how to make
@@ -70,8 +71,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def covers(self, method: str) -> bool:
         """Whether a call of this full path (or bare name) is meant."""
-        return fnmatch.fnmatchcase(method, self.method) or fnmatch.fnmatchcase(
-            method.rpartition("/")[2], self.method
+        bare = method.rpartition("/")[2]
+        return any(
+            fnmatch.fnmatchcase(method, pattern) or fnmatch.fnmatchcase(bare, pattern)
+            for pattern in self.method.split("|")
         )
 
 

@@ -125,8 +125,7 @@ def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA):
-            raise sqlite3.DatabaseError(f"schema {version}, expected {SCHEMA}")
+        _check_schema(version)
         connection.executescript(_TABLES)
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
         connection.commit()
@@ -135,3 +134,8 @@ def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
             connection.close()
         raise
     return connection
+
+
+def _check_schema(version: int) -> None:
+    if version not in (0, SCHEMA):
+        raise sqlite3.DatabaseError(f"schema {version}, expected {SCHEMA}")

@@ -15,7 +15,7 @@ HEALTHY = "healthy"
 OperationMode = Literal["normal", "stuck", "failing"]
 
 MONITORING_API = "/google.monitoring.v3.*"
-RUN_API = "/google.cloud.run.v2.*"
+RUN_API = "/google.cloud.run.v2.*|/google.longrunning.Operations/*"
 
 
 class SideEffects(msgspec.Struct, frozen=True):

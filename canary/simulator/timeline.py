@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -56,7 +55,19 @@ class Removed(Event, frozen=True, tag="removed"):
 
 
 AnyEvent = Split | Scale | NewRevision | ScenarioOn | Removed
-EventT = TypeVar("EventT", Split, Scale, NewRevision, ScenarioOn, Removed)
+
+
+class Regime(msgspec.Struct, frozen=True):
+    """What holds at one moment: the sum of all events up to it."""
+
+    percent: int = 0
+    """Canary's share; 0 before the first split."""
+    scales: Mapping[str, tuple[int, int]] = {}
+    """(least, most) instances, by service; DEFAULT_SCALE where nobody has set it."""
+    revisions: Mapping[SideName, NewRevision] = {}
+    """The revision that serves a side; a side without one does not serve yet."""
+    scenario: ScenarioOn | None = None
+    removed: frozenset[str] = frozenset()
 
 
 class Timeline:
@@ -65,6 +76,10 @@ class Timeline:
     def __init__(self, events: Iterable[AnyEvent] = ()) -> None:
         self._events: list[AnyEvent] = sorted(events, key=_time_of)
         self._times: list[float] = [event.at for event in self._events]
+        # _regimes[i] holds after the first i events: every question about a moment is one bisect,
+        # however long the history gets.
+        self._regimes: list[Regime] = [Regime()]
+        self._extend_regimes()
 
     def __iter__(self) -> Iterator[AnyEvent]:
         return iter(self._events)
@@ -77,30 +92,29 @@ class Timeline:
         place = bisect.bisect_right(self._times, event.at)
         self._events.insert(place, event)
         self._times.insert(place, event.at)
+        del self._regimes[place + 1 :]
+        self._extend_regimes()
 
     def between(self, start: float, end: float) -> list[AnyEvent]:
         """Return the events in (start, end), oldest first."""
         low = bisect.bisect_right(self._times, start)
         return self._events[low : bisect.bisect_left(self._times, end)]
 
+    def regime_at(self, when: float) -> Regime:
+        """Return what holds at a time."""
+        return self._regimes[bisect.bisect_right(self._times, when)]
+
     def split_at(self, when: float) -> int:
         """Return Canary's share in percent at a time; 0 before the first split."""
-        event = self._latest(Split, when)
-        return 0 if event is None else event.percent
+        return self.regime_at(when).percent
 
     def scale_at(self, when: float, service: str) -> tuple[int, int]:
         """Return (least, most) instances of a service at a time."""
-        for event in self._backwards(when):
-            if isinstance(event, Scale) and event.service == service:
-                return event.min, event.max
-        return DEFAULT_SCALE
+        return self.regime_at(when).scales.get(service, DEFAULT_SCALE)
 
     def revision_at(self, when: float, side: SideName) -> NewRevision | None:
         """Return the revision that serves a side at a time, with the time since when; or None."""
-        for event in self._backwards(when):
-            if isinstance(event, NewRevision) and event.side == side:
-                return event
-        return None
+        return self.regime_at(when).revisions.get(side)
 
     def revisions(self, service: str) -> list[NewRevision]:
         """Return every revision of a service that ever served, oldest first."""
@@ -108,21 +122,35 @@ class Timeline:
 
     def scenario_at(self, when: float) -> ScenarioOn | None:
         """Return the scenario that is on at a time; None before the first."""
-        return self._latest(ScenarioOn, when)
+        return self.regime_at(when).scenario
 
     def removed_at(self, when: float, service: str) -> bool:
         """Whether the service has been deleted by then."""
-        return any(isinstance(e, Removed) and e.service == service for e in self._backwards(when))
+        return service in self.regime_at(when).removed
 
-    def _latest(self, kind: type[EventT], when: float) -> EventT | None:
-        for event in self._backwards(when):
-            if isinstance(event, kind):
-                return event
-        return None
+    def _extend_regimes(self) -> None:
+        for event in self._events[len(self._regimes) - 1 :]:
+            self._regimes.append(_after(self._regimes[-1], event))
 
-    def _backwards(self, when: float) -> Iterator[AnyEvent]:
-        for index in range(bisect.bisect_right(self._times, when) - 1, -1, -1):
-            yield self._events[index]
+
+def _after(regime: Regime, event: AnyEvent) -> Regime:
+    replace = msgspec.structs.replace
+    match event:
+        case Split():
+            return replace(regime, percent=event.percent)
+        case Scale():
+            bounds = (event.min, event.max)
+            return replace(regime, scales={**regime.scales, event.service: bounds})
+        case NewRevision():
+            return replace(
+                regime,
+                revisions={**regime.revisions, event.side: event},
+                removed=regime.removed - {event.service},
+            )
+        case ScenarioOn():
+            return replace(regime, scenario=event)
+        case Removed():
+            return replace(regime, removed=regime.removed | {event.service})
 
 
 def _time_of(event: AnyEvent) -> float:
