@@ -12,9 +12,9 @@ Each window is its own stratum: a change of share or a busy hour moves n, not th
 cannot fake a difference; what happened before does not enter.
 
 *Late onset.* A test that has watched hours of health has lost that much: it would need as long to
-turn. So tests are started anew every epoch j = 1, 2, … and mixed with weights 1∕(j(j+1)); what is not yet
-started keeps its mass 1∕(J+1). Since the sum over windows of one ψ from epoch j to now is the
-difference of two running sums, the mixture needs two numbers for each ψ, not a replay and not
+turn. So tests are started anew every epoch j = 1, 2, … and mixed with weights 1∕(j(j+1)); what is
+not yet started keeps its mass 1∕(J+1). Since the sum over windows of one ψ from epoch j to now is
+the difference of two running sums, the mixture needs two numbers for each ψ, not a replay and not
 one number for each epoch.
 
 Sources: Lindon & Malek, Anytime-Valid Inference for Multinomial Count Data, NeurIPS 2022; Lindon,
