@@ -1,7 +1,8 @@
 """Changes as data: what is to become true, from what, why, and what guards it.
 
-A Change is built by the functions below from a Snapshot's facts, shown in the confirm strip, written
-to the journal as the intent, and carried out by the executor. Nothing else changes the cloud.
+A Change is built by the functions below from a Snapshot's facts, shown in the confirm strip,
+written to the journal as the intent, and carried out by the executor. Nothing else changes the
+cloud.
 """
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ class Author(msgspec.Struct, frozen=True):
 class Change(msgspec.Struct, frozen=True):
     """One confirmed wish. `steps` are carried out in order; the first that fails ends it.
 
-    `from_stage`/`to_stage` are None for a scale. `forced` names the gates that were overridden, with
-    the `reason` that was given. `created_at` is the cloud's time.
+    `from_stage`/`to_stage` are None for a scale. `forced`: gates were overridden, with the `reason`
+    that was given; `evidence.gates_unmet` names them. `created_at` is the cloud's time.
     """
 
     id: str
@@ -111,7 +112,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct, frozen=True):
     """Where the rollout stands, as far as a change must know it.
 
-    `stage` is the record's (or inferred) stage; `percent` what is really set; `scale_*` None unknown.
+    `stage` is the record's (or inferred) stage; `percent` what is really set. None is "not known".
     """
 
     stage: int
@@ -144,7 +145,7 @@ def step_back(plan: Plan, standing: Standing, request: Request, to: int | None =
 
 
 def rollback_all(plan: Plan, standing: Standing, request: Request) -> Change:
-    """Everybody to Legacy. Legacy in backup mode is scaled up first, so that it can take the load."""
+    """Everybody to Legacy; in backup mode it is scaled up first, so that it can take the load."""
     return _move(plan, standing, request, "rollback_all", 0)
 
 
@@ -225,7 +226,8 @@ def _next_record(
 ) -> StageRecord:
     """A revert keeps the soak of the stage it returns to; every other move starts it anew."""
     kept = standing.record if move == "revert" else None
-    percent = plan.percent_of(to)
+    # The record's own share: the plan's may have been edited since, and that is not a revert.
+    percent = kept.percent if kept else plan.percent_of(to)
     last = to == len(plan.stages)
     return StageRecord(
         stage=to,
@@ -246,7 +248,10 @@ def _next_record(
 def _legacy_first(plan: Plan, standing: Standing, percent: int) -> tuple[SetScale, ...]:
     """Legacy in backup mode cannot take traffic: it is scaled up before the split moves to it."""
     legacy, production = standing.scale_legacy, plan.scale.production
-    if legacy is None or percent >= (standing.percent or 0):
+    if legacy is None:
+        return ()
+    # A split that is not known may well be all Canary: then Legacy is scaled up too.
+    if standing.percent is not None and percent >= standing.percent:
         return ()
     if legacy.max > plan.scale.backup.max:
         return ()

@@ -100,7 +100,8 @@ def decide(plan: Plan, canary: Window, data: DataState, watch: Watch, now: float
         return Decision("rollback_all", path, f"{warned.question}: yes", data, watch)
     node = _watch_node(plan, watch, now, reached=True)
     blind = next((n for n in critical if n.outcome == "no_data"), None)
-    if blind is not None:
+    # A plan without critical limits has no blind node; silence still is not "go on".
+    if blind is not None or data != "ok":
         return Decision("no_data", (*critical, node), _why_no_data(plan, data, blind), data, watch)
     path = (*critical, node)
     if node.outcome == "no":
@@ -138,7 +139,7 @@ def passed_limits(limits: Thresholds, window: Window) -> list[tuple[str, float, 
         ("error_ratio", window.error_ratio, limits.error_ratio, 1),
         ("p95_ms", _trusted_p95(window), limits.p95_ms, 1),
         ("success_ratio", window.success_ratio, limits.success_ratio, -1),
-        ("confidence", window.confidence, limits.confidence, -1),
+        ("confidence", _trusted_confidence(window), limits.confidence, -1),
     )
     return [
         (metric, value, limit)
@@ -149,6 +150,10 @@ def passed_limits(limits: Thresholds, window: Window) -> list[tuple[str, float, 
 
 def _trusted_p95(window: Window) -> float | None:
     return window.p95_ms if window.latency_count >= MIN_COUNT_FOR_TAIL else None
+
+
+def _trusted_confidence(window: Window) -> float | None:
+    return window.confidence if window.confidence_count >= MIN_COUNT_FOR_TAIL else None
 
 
 def _critical_nodes(alerts: Alerts, canary: Window, data: DataState) -> tuple[Node, ...]:
@@ -218,9 +223,9 @@ def _watch_note(plan: Plan, watch: Watch, elapsed_s: float) -> str:
     return f"Watching for {minutes} of {whole} min; {state}."
 
 
-def _why_no_data(plan: Plan, data: DataState, blind: Node) -> str:
+def _why_no_data(plan: Plan, data: DataState, blind: Node | None) -> str:
     return {
-        "ok": f"Too few values to answer: {blind.question}.",
+        "ok": f"Too few values to answer: {blind.question if blind else 'the tree'}.",
         "thin": f"Fewer than {plan.metrics.min_requests} Canary requests in the window.",
         "stale": f"The newest data is older than {plan.metrics.stale_after_s:.0f} s.",
         "missing": "No data of Canary in the window.",

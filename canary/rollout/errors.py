@@ -121,6 +121,6 @@ class ReadOnly(CanaryError):
 
 
 class OutcomeUnknown(CanaryError):
-    """A change was sent and its outcome could not be learned. It must be looked up, not sent again."""
+    """A change was sent and its outcome not learned. It must be looked up, never sent again."""
 
     exit_code = 5

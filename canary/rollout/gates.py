@@ -21,8 +21,9 @@ Comparison = Literal["≤", "≥", ">", "="]
 class Gate(msgspec.Struct, frozen=True):
     """One condition for leaving a stage.
 
-    `observed`/`limit` are in the unit of `id` (ratio, ms, hours); None when not a number. `is_criterion`
-    marks the success criteria that a validation reports; the rest belong to the procedure.
+    `observed`/`limit` are in the unit of `id` (ratio, ms, hours); None when not a number.
+    `is_criterion` marks the success criteria that a validation reports; the rest belong to the
+    procedure.
     """
 
     id: str

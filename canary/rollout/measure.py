@@ -2,7 +2,8 @@
 
 Percentiles come from merged bucket counts, never from other percentiles (worked case in
 `tests/rollout/test_measure.py`: merging gives 128.0 where the mean of percentiles says 561.6).
-A sample covers the half-open interval (start, end]; times are unix seconds UTC of the cloud's clock.
+A sample covers the half-open interval (start, end]; times are unix seconds UTC, of the cloud's
+clock.
 """
 
 from __future__ import annotations

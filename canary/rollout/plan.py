@@ -1,4 +1,4 @@
-"""The plan of a rollout: stages, criteria, thresholds and where things are. Frozen, from canary.toml.
+"""The plan of a rollout: stages, criteria, thresholds, where things are. Frozen, from canary.toml.
 
 The defaults are the numbers of the rollout procedure. Reading the file and saying what is wrong
 with it is `plan_file`; this module only says what a plan is.

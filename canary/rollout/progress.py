@@ -48,22 +48,34 @@ def encode_record(record: StageRecord) -> str:
 
 
 def decode_record(text: str) -> StageRecord:
-    """Read an annotation. Raises Malformed when it is not a record, or of a newer version."""
+    """Read an annotation. Raises Malformed when it is not a record, or of a newer version.
+
+    A record whose numbers no rollout could have (120 %, stage −1) counts as not a record.
+    """
     try:
         record = msgspec.json.decode(text.encode(), type=StageRecord)
     except (msgspec.DecodeError, UnicodeEncodeError) as exc:
-        raise Malformed(
-            f"The stage record on the service cannot be read: {exc}.",
-            remedy="Adopt the present split to write a new one.",
-            source="Cloud Run",
-        ) from exc
+        raise _unreadable(str(exc)) from exc
+    if not (0 <= record.percent <= 100 and record.stage >= 0 and record.entered_at >= 0):
+        raise _unreadable(
+            f"stage {record.stage}, {record.percent} %, since {record.entered_at:.0f}"
+        )
     if record.version > RECORD_VERSION:
         raise Malformed(
-            f"The stage record is of version {record.version}; this console knows {RECORD_VERSION}.",
+            f"The stage record is of version {record.version}; this console knows "
+            f"{RECORD_VERSION}.",
             remedy="Use a newer console.",
             source="Cloud Run",
         )
     return record
+
+
+def _unreadable(why: str) -> Malformed:
+    return Malformed(
+        f"The stage record on the service cannot be read: {why}.",
+        remedy="Adopt the present split to write a new one.",
+        source="Cloud Run",
+    )
 
 
 def next_stage(plan: Plan, stage: int) -> int | None:

@@ -1,7 +1,7 @@
 """The Snapshot: one moment of the rollout, both sides. The only truth that is shown.
 
-Built by `engine.observe` from what the cloud said, never changed afterwards, handed downwards to the
-screen and the shell alike. None means "not known"; it is never drawn as zero or green.
+Built by `engine.observe` from what the cloud said, never changed afterwards, handed downwards to
+the screen and the shell alike. None means "not known"; it is never drawn as zero or green.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class SourceView(msgspec.Struct, frozen=True):
 
 
 class ChangeView(msgspec.Struct, frozen=True):
-    """A change in the journal: in flight while `outcome` is None. `step` says what is being done."""
+    """A change in the journal: in flight while `outcome` is None. `step`: what is being done."""
 
     id: str
     kind: str
