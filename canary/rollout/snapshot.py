@@ -114,7 +114,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     `as_of` is the cloud's clock, `window_s` the length of the tree's window. `standing` is what a
     change is built from; None when Cloud Run has not answered, and then nothing can be changed.
-    `speed` is 1 on the real cloud. `changes` are newest first.
+    `speed` is 1 on the real cloud. `changes` and `events` are newest first, and bounded.
     """
 
     rollout: str
