@@ -1,0 +1,1 @@
+"""Figures of the console's budgets, each with a peer measured the same way in the same run."""
