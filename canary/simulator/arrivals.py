@@ -71,6 +71,12 @@ class Arrivals:
             return 0.0
         return sum(a.requests for (name, _), a in arrived.items() if name == service) / 60.0
 
+    def lately(self, end: int, service: str, minutes: int) -> bool:
+        """Whether a request really reached a service in the `minutes` up to `end`."""
+        if not self._arrived:
+            return False
+        return any(self.per_s(end - 60 * back, service) > 0.0 for back in range(minutes))
+
     def restore(self, end: int, service: str, revision: str, value: bytes) -> None:
         """Take back what `take_changed` gave."""
         arrived = msgspec.json.decode(value, type=Arrived)

@@ -28,7 +28,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `record` is the text of the stage record annotation; `@ENTERED_AT@` in it becomes the unix
     seconds at which the stage began. `history_hours` null means `soaked_hours` + 2.
-    `start_unix` null means the wall clock; it counts only for a state that is new.
+    `start_unix` null means the wall clock; it counts only for a state that is new. The two lease
+    times are real seconds: how long to wait for the first lease, and after the last.
     """
 
     project: str = "naeda-genesis"
@@ -55,6 +56,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     state_path: str | None = None
     fresh: bool = False
     leases: bool = True
+    first_lease_s: float = 30.0
+    lease_grace_s: float = 5.0
     start_unix: float | None = None
 
     def __post_init__(self) -> None:
@@ -66,6 +69,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         _demand(self.history_h >= self.soaked_hours, "history_hours", "≥ soaked_hours", None)
         _demand(self.ingest_delay_s >= 0, "ingest_delay_s", "0 or more", self.ingest_delay_s)
         _demand(self.operation_s >= 0, "operation_s", "0 or more", self.operation_s)
+        _demand(self.first_lease_s >= 0, "first_lease_s", "0 or more", self.first_lease_s)
+        _demand(self.lease_grace_s >= 0, "lease_grace_s", "0 or more", self.lease_grace_s)
         for name in ("grpc_port", "http_port"):
             port = getattr(self, name)
             _demand(0 <= port <= 65535, name, "0 to 65535", port)

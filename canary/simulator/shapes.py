@@ -12,13 +12,13 @@ from random import Random
 import msgspec
 
 from canary.simulator.minute import CONFIDENCE_BOUNDS, LATENCY_BOUNDS_MS, RATIO_BOUNDS, Distribution
-from canary.simulator.sampling import multinomial
+from canary.simulator.sampling import multinomial, normal_quantiles
 
 Z95 = 1.6448536269514722
 """The normal distribution's 95th percentile."""
 
 _LOG_BOUNDS = tuple(math.log(bound) for bound in LATENCY_BOUNDS_MS)
-_LEAST_CHANCE = 1e-7
+_LEAST_CHANCE = 1e-5
 _LOG_STEP = 0.01
 _MEAN_STEP = 0.0025
 _LOGIT_SPREAD = 0.8
@@ -77,7 +77,7 @@ def confidence_buckets(mean: float) -> Buckets:
 
 @functools.lru_cache(maxsize=512)
 def _confidence_buckets(step: int) -> Buckets:
-    location = _logit_location(step * _MEAN_STEP)
+    location = _cached_location(step)
     size = len(CONFIDENCE_BOUNDS) + 1
     chances, sums, squares = [0.0] * size, [0.0] * size, [0.0] * size
     for score in _scores(location):
@@ -86,6 +86,17 @@ def _confidence_buckets(step: int) -> Buckets:
         sums[index] += score / _GRID
         squares[index] += score * score / _GRID
     return _trim(chances, sums, squares)
+
+
+def draw_score(rng: Random, mean: float) -> float:
+    """Return one score in 0…1 of the shape of `confidence_buckets(mean)`."""
+    location = _cached_location(round(min(0.98, max(0.02, mean)) / _MEAN_STEP))
+    return 1.0 / (1.0 + math.exp(-location - _LOGIT_SPREAD * rng.gauss(0.0, 1.0)))
+
+
+@functools.lru_cache(maxsize=512)
+def _cached_location(step: int) -> float:
+    return _logit_location(step * _MEAN_STEP)
 
 
 def _logit_location(mean: float) -> float:
@@ -101,16 +112,7 @@ def _logit_location(mean: float) -> float:
 
 def _scores(location: float, count: int = _GRID) -> list[float]:
     """Return `count` quantiles at equal chances."""
-    return [1.0 / (1.0 + math.exp(-location - _LOGIT_SPREAD * z)) for z in _normal_quantiles(count)]
-
-
-@functools.lru_cache(maxsize=4)
-def _normal_quantiles(count: int) -> tuple[float, ...]:
-    # Here, for it costs 8 ms to import and only a fresh world needs it at once.
-    from statistics import NormalDist
-
-    normal = NormalDist()
-    return tuple(normal.inv_cdf((i + 0.5) / count) for i in range(count))
+    return [1.0 / (1.0 + math.exp(-location - _LOGIT_SPREAD * z)) for z in normal_quantiles(count)]
 
 
 def draw(rng: Random, buckets: Buckets, count: int) -> Distribution:

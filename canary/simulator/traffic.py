@@ -270,6 +270,9 @@ class Traffic:
         in_flight, mean_s = self._demand(side, when, regime)
         active = instances_needed(in_flight, least, most)
         kept = max([least, *(self._needed(side, when - 60.0 * back) for back in IDLE_LOOKBACK_MIN)])
+        end = int(when // MINUTE_S + 1) * MINUTE_S
+        if self.arrivals.lately(end, regime.revisions[side].service, IDLE_LOOKBACK_MIN[-1]):
+            kept = max(kept, 1)
         return cope(in_flight, mean_s, active, min(kept, max(most, least)))
 
     def _needed(self, side: SideName, when: float) -> int:

@@ -18,6 +18,7 @@ import msgspec
 
 from canary.simulator.clock import Clock
 from canary.simulator.config import Config
+from canary.simulator.endpoints import Endpoints
 from canary.simulator.faults import Fault, FaultTable
 from canary.simulator.minute import Minute
 from canary.simulator.saved import Saved, StateError
@@ -34,6 +35,9 @@ from canary.simulator.traffic import Traffic
 
 EARLIER_PERCENTS = (0, 5, 10, 25, 50)
 """Shares that a rollout passes through: what the stage before the first one here had."""
+
+ARRIVALS_KEPT_S = 8 * 86_400.0
+"""Longer than any window that is looked at (7 days)."""
 
 _CHANGE_METHODS = ("UpdateService", "CreateService", "DeleteService", "DeleteRevision")
 
@@ -79,6 +83,8 @@ class World:
         self.config = config
         self.saved = Saved(Path(config.state_path) if config.state_path else None)
         self.faults = FaultTable()
+        self.endpoints = Endpoints()
+        """Where the HTTP side listens: set before the APIs start, empty without a process."""
         self._settlers: list[Callable[[float], None]] = []
         origin = self.saved.get("origin")
         self.fresh = origin is None
@@ -176,6 +182,12 @@ class World:
             self.saved.put_arrivals(end, service, revision, value)
         self.saved.put("clock", msgspec.json.encode(self.clock.now()))
         self.saved.save()
+
+    def trim(self) -> None:
+        """Forget the real requests of more than ARRIVALS_KEPT_S ago."""
+        before = int(self.clock.now() - ARRIVALS_KEPT_S)
+        self.traffic.arrivals.drop(before)
+        self.saved.drop_arrivals(before)
 
     def close(self) -> None:
         """Save and let the state file go."""

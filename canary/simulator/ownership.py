@@ -1,0 +1,109 @@
+"""Who owns a state file: one process at a time; the others are told where it is."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+SHARE_WITHIN_S = 10.0
+"""How long to wait for an owner that is just starting or just ending."""
+
+_POLL_S = 0.05
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The line on stdout that tells a starter that the cloud is up, and where."""
+
+    pid: int
+    grpc: str
+    http: str
+    router: str
+    services: dict[str, str]
+    tags: dict[str, str] = {}
+    speed: float
+    now: float
+    shared: bool = False
+    """The cloud was already running: this is the line of its owner."""
+
+    def line(self) -> str:
+        """Return the JSON, with its newline."""
+        return msgspec.json.encode(self).decode() + "\n"
+
+
+class OwnershipError(Exception):
+    """Neither could the state file be owned nor its owner be found."""
+
+
+class Ownership:
+    """The lock on a state file. The kernel lets it go when the process ends, however it ends.
+
+    The lock file itself stays: a lock file that is removed can be locked twice.
+    """
+
+    def __init__(self, state_path: Path) -> None:
+        self._lock_path = state_path.with_name(state_path.name + ".lock")
+        self._endpoint_path = state_path.with_name(state_path.name + ".endpoint.json")
+        self._lock = -1
+
+    def acquire(self) -> Ready | None:
+        """Own the state file (None), or return the line of the process that does.
+
+        Waits while the owner is starting or ending; OwnershipError after SHARE_WITHIN_S, or
+        when the directory cannot be written.
+        """
+        deadline = time.monotonic() + SHARE_WITHIN_S
+        while not self._try_lock():
+            ready = self._read_endpoint()
+            if ready is not None:
+                return msgspec.structs.replace(ready, shared=True)
+            if time.monotonic() > deadline:
+                raise OwnershipError(f"{self._lock_path} is held by a process that is not ready")
+            time.sleep(_POLL_S)
+        # Left by a process that was killed: nobody may be sent there.
+        self.withdraw()
+        return None
+
+    def announce(self, ready: Ready) -> None:
+        """Write the line beside the state file, readable by its owner only, all of it or none."""
+        handle, name = tempfile.mkstemp(dir=self._endpoint_path.parent, prefix=".endpoint-")
+        with os.fdopen(handle, "w") as file:
+            file.write(ready.line())
+        Path(name).replace(self._endpoint_path)
+
+    def withdraw(self) -> None:
+        """Remove the line: nobody is sent here from now on."""
+        self._endpoint_path.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Let the state file go."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _try_lock(self) -> bool:
+        try:
+            self._lock_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(self._lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise OwnershipError(f"{self._lock_path}: {exc.strerror}") from exc
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        self._lock = handle
+        return True
+
+    def _read_endpoint(self) -> Ready | None:
+        """Return the owner's line; None when there is none yet, or it is a dead process's."""
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            ready = msgspec.json.decode(self._endpoint_path.read_bytes(), type=Ready)
+            os.kill(ready.pid, 0)
+            return ready
+        return None
