@@ -1,0 +1,80 @@
+"""What a colour means: the roles that widgets draw with, as Rich styles.
+
+A widget never names a colour; it asks the palette for a role. Severity is never colour alone: the
+glyph and the word stand beside it, and the verdicts' styles differ after every downgrade.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.style import Style
+
+from canary.rollout.decision import Verdict
+from canary.rollout.gates import GateState
+
+Side = Literal["legacy", "canary"]
+EventSeverity = Literal["info", "good", "warning", "critical"]
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The roles of one theme.
+
+    `legacy`/`canary` are the accents of the sides; `legacy_fill` is the body of Legacy's area in a
+    plot; `warning_line`/`critical_line` are thresholds; `stale` hatches what is too old, `masked`
+    what was measured before the last change; `notice` is LOCAL CLOUD and READ-ONLY; `strip` is
+    the confirm strip. `quiet` is for axes and separators, `dim` for what is read second.
+    """
+
+    name: str
+    dark: bool
+    text: Style
+    strong: Style
+    dim: Style
+    quiet: Style
+    ok: Style
+    watch: Style
+    step_back: Style
+    roll_back: Style
+    no_data: Style
+    legacy: Style
+    canary: Style
+    legacy_fill: Style
+    warning_line: Style
+    critical_line: Style
+    marker: Style
+    masked: Style
+    stale: Style
+    notice: Style
+    strip: Style
+    key: Style
+    key_off: Style
+
+    def verdict(self, verdict: Verdict) -> Style:
+        """The style of a verdict, to be shown with its glyph and word."""
+        return {
+            "continue": self.ok,
+            "watch": self.watch,
+            "rollback_stage": self.step_back,
+            "rollback_all": self.roll_back,
+            "no_data": self.no_data,
+        }[verdict]
+
+    def gate(self, state: GateState) -> Style:
+        """The style of a gate's state: an unmet gate asks for patience, not alarm."""
+        return {"met": self.ok, "not_met": self.watch, "no_data": self.no_data}[state]
+
+    def event(self, severity: EventSeverity) -> Style:
+        """The style of an event's glyph."""
+        return {
+            "info": self.dim,
+            "good": self.ok,
+            "warning": self.watch,
+            "critical": self.roll_back,
+        }[severity]
+
+    def side(self, side: Side) -> Style:
+        """The accent of a side."""
+        return self.legacy if side == "legacy" else self.canary

@@ -1,0 +1,124 @@
+"""A grid of cells to draw on: text in, rows of styled runs out. Knows no widget and no terminal.
+
+Coordinates are (x, y) from the top left. Whatever lies outside is left out silently, so drawing
+code needs no size checks; text that does not fit is cut with "…", so that a cut is always seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from rich.cells import cell_len, get_character_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+CUT = "…"
+_BLANK = Style.null()
+
+Run = tuple[str, Style]
+"""A piece of text and its style."""
+
+
+@lru_cache(2048)
+def cut_text(text: str, width: int) -> str:
+    """`text` in at most `width` cells; what is cut off leaves the mark "…"."""
+    if width <= 0:
+        return ""
+    if cell_len(text) <= width:
+        return text
+    kept, used = "", 0
+    for char in text:
+        size = get_character_cell_size(char)
+        if used + size > width - 1:
+            break
+        kept += char
+        used += size
+    return kept.rstrip() + CUT
+
+
+class Canvas:
+    """`width` × `height` cells, blank at first. A wide character takes its cell and an empty."""
+
+    __slots__ = ("chars", "height", "styles", "width")
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = max(0, width)
+        self.height = max(0, height)
+        self.chars: list[list[str]] = [[" "] * self.width for _ in range(self.height)]
+        self.styles: list[list[Style]] = [[_BLANK] * self.width for _ in range(self.height)]
+
+    def put(self, x: int, y: int, char: str, style: Style) -> None:
+        """One character of one cell."""
+        if 0 <= x < self.width and 0 <= y < self.height:
+            self.chars[y][x] = char
+            self.styles[y][x] = style
+
+    def text(self, x: int, y: int, text: str, style: Style, width: int | None = None) -> int:
+        """Write `text` at (x, y), cut to `width` cells (or the right edge); returns the next x."""
+        room = self.width - x if width is None else min(width, self.width - x)
+        if room <= 0 or not 0 <= y < self.height or x < 0:
+            return x
+        for char in cut_text(text, room):
+            size = get_character_cell_size(char)
+            if size == 0:
+                continue
+            self.put(x, y, char, style)
+            if size == 2:
+                self.put(x + 1, y, "", style)
+            x += size
+        return x
+
+    def right(self, y: int, text: str, style: Style, end: int | None = None) -> int:
+        """Write `text` to end before column `end` (the right edge); returns its first x."""
+        last = self.width if end is None else end
+        x = max(0, last - cell_len(text))
+        self.text(x, y, text, style, last - x)
+        return x
+
+    def runs(self, x: int, y: int, runs: Iterable[Run], width: int | None = None) -> int:
+        """Write runs one after the other within `width` cells; returns the next x."""
+        end = self.width if width is None else min(self.width, x + width)
+        pieces = [(text, style) for text, style in runs if text]
+        for index, (text, style) in enumerate(pieces):
+            more = sum(cell_len(t) for t, _ in pieces[index + 1 :])
+            room = end - x
+            if cell_len(text) + more > room and cell_len(text) >= room:
+                # The rest would vanish without a mark if this piece just fitted.
+                mark = text if cell_len(text) > room else text + " "
+                return self.text(x, y, mark if more else text, style, room)
+            x = self.text(x, y, text, style, room)
+        return x
+
+    def rule(self, y: int, char: str, style: Style, start: int = 0, end: int | None = None) -> None:
+        """A horizontal line of one character from `start` to before `end`."""
+        for x in range(max(0, start), self.width if end is None else min(end, self.width)):
+            self.put(x, y, char, style)
+
+    def row_key(self, y: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """What makes a row equal to another: characters and the identity of styles."""
+        return tuple(self.chars[y]), tuple(map(id, self.styles[y]))
+
+    def lines(self) -> list[str]:
+        """The characters alone, a line a row, right-stripped; for tests and for copying."""
+        return ["".join(row).rstrip() for row in self.chars]
+
+    def segments(self, y: int) -> list[Segment]:
+        """Row `y` as segments, neighbours of one style joined."""
+        return join_runs(self.chars[y], self.styles[y])
+
+
+def join_runs(chars: Sequence[str], styles: Sequence[Style]) -> list[Segment]:
+    """Join neighbouring cells of one style into segments; empty input gives none."""
+    segments: list[Segment] = []
+    start = 0
+    for index in range(1, len(chars) + 1):
+        if index == len(chars) or styles[index] is not styles[start]:
+            segments.append(Segment("".join(chars[start:index]), styles[start]))
+            start = index
+    return segments
+
+
+def width_of(runs: Iterable[Run]) -> int:
+    """How many cells the runs take."""
+    return sum(cell_len(text) for text, _ in runs)

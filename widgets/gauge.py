@@ -1,0 +1,21 @@
+"""Mean confidence of both sides, 0…1, with the criterion's mark."""
+
+from __future__ import annotations
+
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import Snapshot
+from themes import Palette
+from widgets.canvas import Canvas
+from widgets.cells import CellWidget, drawn
+
+
+class Gauge(CellWidget):
+    """Mean confidence of both sides, 0…1, with the criterion's mark."""
+
+    snapshot: drawn[Snapshot | None] = drawn(None)
+    now: drawn[float] = drawn(0.0)
+    plan: drawn[Plan | None] = drawn(None)
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        """Not drawn yet."""
+        canvas.text(0, 0, "not drawn yet", palette.dim)
