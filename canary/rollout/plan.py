@@ -13,6 +13,50 @@ import msgspec
 
 Provider = Literal["local", "gcp"]
 
+KEY_ACTIONS = (
+    "promote",
+    "step_back",
+    "rollback_all",
+    "scale",
+    "adopt",
+    "revert",
+    "verify",
+    "gates",
+    "events",
+    "window",
+    "zoom",
+    "next_panel",
+    "previous_panel",
+    "filter",
+    "refresh",
+    "theme",
+    "copy",
+    "acknowledge",
+    "help",
+    "palette",
+    "suspend",
+    "quit",
+)
+"""What a key can be bound to in [console.keys]."""
+
+SCENARIOS = (
+    "healthy",
+    "error-spike",
+    "slow-burn",
+    "latency",
+    "low-confidence",
+    "no-data",
+    "stale",
+    "quota",
+    "monitoring-outage",
+    "run-outage",
+    "conflict",
+    "denied",
+    "stuck-operation",
+    "failing-operation",
+)
+"""What the embedded cloud can play; it has the same list, and a test holds the two together."""
+
 
 class Criteria(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What Canary must show to leave a stage; a value equal to its limit passes."""

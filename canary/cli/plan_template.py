@@ -1,0 +1,188 @@
+"""The commented plan that `canary init` writes; with nothing chosen, the default canary.toml."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import msgspec
+
+
+class Choices(msgspec.Struct, frozen=True):
+    """What `canary init` asks for; everything else is edited in the file afterwards."""
+
+    provider: str = "local"
+    project: str = "naeda-genesis"
+    region: str = "us-central1"
+    legacy: str = "ion-api"
+    canary: str = "ion-api-canary"
+    router: str = "env"
+    variable: str = "CANARY_TRAFFIC_PERCENTAGE"
+    candidate: str = "canary"
+
+
+def render_plan(choices: Choices) -> str:
+    """The plan file's text. What was chosen is quoted as TOML; the caller parses it to check it."""
+    text = TEMPLATE
+    for name, value in msgspec.structs.asdict(choices).items():
+        # A JSON string is a TOML basic string, except that JSON need not escape DEL.
+        text = text.replace(f"@{name}@", json.dumps(value).replace("\x7f", "\\u007f"))
+    return text
+
+
+TEMPLATE: Final = """\
+# The plan of a rollout: from Legacy to Canary, share by share.
+# Ratios are 0 to 1, percent is Canary's share, and units are in the names.
+# Everything that is commented out shows a default. A mistake here is named with file and key.
+
+# "local": the embedded cloud on this machine. "gcp": the real one, with Application Default
+# Credentials (`gcloud auth application-default login`); nothing else needs to change.
+provider = @provider@
+
+[target]
+project = @project@
+region = @region@
+legacy = @legacy@
+canary = @canary@
+
+# How Canary's share is set.
+#   "env"        one environment variable on a service whose code routes
+#   "revisions"  the traffic of one service, between its stable and its candidate revision
+[target.router]
+kind = @router@
+variable = @variable@
+candidate = @candidate@             # for "revisions": the candidate's tag, or its name
+# service = "ion-api"               # which service carries the split; target.legacy if absent
+# url = "https://api.example.com"   # where requests enter
+
+[target.health]
+path = "/health"
+timeout_s = 5.0
+# legacy_url = "https://…"          # as Cloud Run reports it if absent
+# canary_url = "https://…"
+
+# Other addresses than Google's public ones: private endpoints, or a server on this machine.
+# Plain http:// is for this machine only, and then no credentials are sent.
+# [target.endpoints]
+# run = "https://run.example.internal"
+# monitoring = "https://monitoring.example.internal"
+
+# ── The stages ────────────────────────────────────────────────────────────────────────────────
+# Criteria are what Canary must show to leave a stage; a value equal to its limit passes, a value
+# that is missing, stale or rests on too few requests does not.
+
+[[stages]]                          # stage 1
+percent = 5
+soak_hours = 24.0
+[stages.criteria]
+max_error_ratio = 0.010             # 5xx ÷ all
+max_p95_ms = 15_000.0
+min_success_ratio = 0.95            # (2xx + 3xx) ÷ all
+min_confidence = 0.75               # mean of the application's own score
+
+[[stages]]                          # stage 2
+percent = 10
+soak_hours = 24.0
+[stages.criteria]
+max_error_ratio = 0.015
+max_p95_ms = 18_000.0
+min_success_ratio = 0.93
+min_confidence = 0.73
+# This stage's own limits for automatic rollback, where that is armed. Any stage may have some.
+[stages.automatic_rollback]
+error_ratio = 0.02
+p95_ms = 20_000.0
+success_ratio = 0.90
+confidence = 0.70
+
+[[stages]]                          # stage 3
+percent = 25
+soak_hours = 48.0
+load_test = true                    # leaving it takes a load test that passed
+[stages.criteria]
+max_error_ratio = 0.020
+max_p95_ms = 20_000.0
+min_success_ratio = 0.91
+min_confidence = 0.71
+
+[[stages]]                          # stage 4
+percent = 50
+soak_hours = 72.0
+min_ab_improvement = 0.10           # leaving it takes an A/B test: faster by more than this
+[stages.criteria]
+max_error_ratio = 0.025
+max_p95_ms = 22_000.0
+min_success_ratio = 0.89
+min_confidence = 0.69
+
+[[stages]]                          # stage 5: production, no end and nothing to leave for
+percent = 100
+
+# ── Alerts ────────────────────────────────────────────────────────────────────────────────────
+# Limits count when strictly passed. Critical: everybody off Canary now. Warning: watched for
+# watch_minutes; if it has not cleared by then, one stage back. A limit left out keeps its default.
+
+[alerts]
+watch_minutes = 60.0
+
+[alerts.warning]
+error_ratio = 0.02
+p95_ms = 20_000.0
+success_ratio = 0.90
+
+[alerts.critical]
+error_ratio = 0.05
+p95_ms = 30_000.0
+success_ratio = 0.80
+
+# ── What is measured ──────────────────────────────────────────────────────────────────────────
+
+[metrics]
+window_minutes = 5                  # the decision tree judges this much
+criteria_window_minutes = 60        # the criteria judge this much
+min_requests = 100                  # with fewer Canary requests in a window: "no data"
+stale_after_s = 300.0               # Cloud Monitoring shows a minute 1 to 4 minutes later
+refresh_s = 30.0
+confidence_metric = "custom.googleapis.com/ion/confidence_score"
+
+# ── Instances: the two presets of `scale` ─────────────────────────────────────────────────────
+
+[scale.backup]
+min = 0
+max = 1
+
+[scale.production]
+min = 1
+max = 10
+
+# ── The record ────────────────────────────────────────────────────────────────────────────────
+# Where the rollout stands is kept in the cloud, as an annotation on the service that carries the
+# split; the file is a copy of it for people and for git.
+
+[record]
+file = "rollout.toml"
+annotation = "canary-console/record"
+outputs = "outputs"                 # where results of load and A/B tests are looked for
+
+# ── The console ───────────────────────────────────────────────────────────────────────────────
+
+[console]
+theme = "dark"                      # dark, light, high-contrast, colour-blind, mono
+mouse = false                       # off, so that selecting text works
+bell = true                         # rings once on a change for the worse
+read_only = false                   # true: look, change nothing
+
+# [console.keys]                    # action = key; `?` in the console lists the actions
+# rollback_all = "R"
+
+# ── The embedded cloud (provider = "local") ───────────────────────────────────────────────────
+# stage and soaked_hours are where a fresh one starts (`canary demo --fresh` starts over).
+
+[local]
+speed = 60.0                        # a second is a minute
+seed = 7
+scenario = "healthy"
+stage = 2
+soaked_hours = 23.5
+requests_per_s = 45.0
+"""
