@@ -1,0 +1,137 @@
+"""Google's asyncio clients for one plan: made when first used, inside the loop that uses them.
+
+Real and local alike are the published clients. To a plain address (loopback only) they get an
+insecure channel and no credentials at all; everywhere else TLS and Application Default Credentials.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from canary.cloud.endpoints import Address, parse_endpoint
+from canary.cloud.errors import translate
+from canary.rollout.errors import PlanError
+from canary.rollout.plan import Endpoints
+
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+
+_PLAIN_CHANNEL_OPTIONS = (
+    # Loopback is never reached through a proxy, whatever the environment says.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+)
+
+
+class Connection:
+    """The clients, one of each kind, for one event loop; `close` ends their channels.
+
+    Raises PlanError when an address cannot be used, before anything is imported or sent.
+    Channels to the same address share one TCP connection (gRPC's subchannel pool).
+    """
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._run = _address(endpoints.run, "target.endpoints.run")
+        self._monitoring = _address(endpoints.monitoring, "target.endpoints.monitoring")
+        self._clients: dict[str, Any] = {}
+        self._making = asyncio.Lock()
+        self._credentials: Any = None
+
+    @property
+    def credential_free(self) -> bool:
+        """Whether no credentials are ever asked for: both services are plain loopback."""
+        return all(a is not None and a.plain for a in (self._run, self._monitoring))
+
+    async def services(self) -> Any:
+        """Return the ServicesAsyncClient; Denied without usable credentials."""
+        return await self._client("services", self._make_services)
+
+    async def revisions(self) -> Any:
+        """Return the RevisionsAsyncClient; Denied without usable credentials."""
+        return await self._client("revisions", self._make_revisions)
+
+    async def metrics(self) -> Any:
+        """Return the MetricServiceAsyncClient; Denied without usable credentials."""
+        return await self._client("metrics", self._make_metrics)
+
+    async def close(self) -> None:
+        """End all channels; calls under way are cancelled. Can be called twice."""
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            await client.transport.close()
+
+    async def _client(self, kind: str, make: Callable[[], Awaitable[Any]]) -> Any:
+        client = self._clients.get(kind)
+        if client is None:
+            async with self._making:
+                client = self._clients.get(kind)
+                if client is None:
+                    client = self._clients[kind] = await make()
+        return client
+
+    async def _make_services(self) -> Any:
+        from canary.cloud.client_modules import run_modules
+
+        modules = run_modules()
+        return await self._build(
+            modules.services.ServicesAsyncClient,
+            modules.services_transport.ServicesGrpcAsyncIOTransport,
+            self._run,
+            "Cloud Run",
+        )
+
+    async def _make_revisions(self) -> Any:
+        from canary.cloud.client_modules import revision_modules
+
+        modules = revision_modules()
+        return await self._build(
+            modules.revisions.RevisionsAsyncClient,
+            modules.revisions_transport.RevisionsGrpcAsyncIOTransport,
+            self._run,
+            "Cloud Run",
+        )
+
+    async def _make_metrics(self) -> Any:
+        from canary.cloud.client_modules import monitoring_modules
+
+        modules = monitoring_modules()
+        return await self._build(
+            modules.metrics.MetricServiceAsyncClient,
+            modules.metrics_transport.MetricServiceGrpcAsyncIOTransport,
+            self._monitoring,
+            "Cloud Monitoring",
+        )
+
+    async def _build(
+        self, client_class: Any, transport_class: Any, address: Address | None, source: str
+    ) -> Any:
+        if address is not None and address.plain:
+            import grpc.aio
+
+            channel = grpc.aio.insecure_channel(address.target, options=_PLAIN_CHANNEL_OPTIONS)
+            return client_class(transport=transport_class(channel=channel))
+        credentials = await self._default_credentials(source)
+        options = None if address is None else {"api_endpoint": address.target}
+        return client_class(credentials=credentials, client_options=options)
+
+    async def _default_credentials(self, source: str) -> Any:
+        if self._credentials is None:
+            import google.auth
+            from google.auth.exceptions import GoogleAuthError
+
+            try:
+                # It may ask the metadata server, and blocks while it does.
+                self._credentials, _ = await asyncio.to_thread(google.auth.default, scopes=_SCOPES)
+            except GoogleAuthError as exc:
+                raise translate(exc, source, "looking for credentials") from exc
+        return self._credentials
+
+
+def _address(url: str | None, key: str) -> Address | None:
+    if url is None:
+        return None
+    if not isinstance(url, str) or not url.strip():
+        raise PlanError(f"{key} is empty.", remedy="Leave it out for Google's public address.")
+    return parse_endpoint(url.strip(), key)
