@@ -1,0 +1,165 @@
+"""From what was observed to one Snapshot. Pure: no clock, no I/O; the same in, the same out.
+
+Everything that judges is asked here, on the same windows: the tree, the alerts, the gates. What is
+not known stays None; no judgement is made on it. Last known traffic stays while Cloud Run is away,
+and `sources` say how old it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from canary.cloud.views import ServiceState
+from canary.engine.journal_view import journal_events, view_change
+from canary.engine.position import (
+    RunFacts,
+    known_record,
+    split_changes,
+    stage_of,
+    standing_of,
+    view_stage,
+    view_traffic,
+)
+from canary.engine.series import newest_data_end
+from canary.engine.windows import Reduce, Spans, data_age_s, place_windows, reduce_part
+from canary.record.journal import Entry
+from canary.rollout.change import Side
+from canary.rollout.decision import Decision, decide, find_alerts, judge_data
+from canary.rollout.gates import NO_EVIDENCE, Gate, StageEvidence, check_gates
+from canary.rollout.measure import Sample
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import Event, SideView, Snapshot, SourceView
+from canary.rollout.watch import IDLE, Watch
+
+EVENTS_SHOWN = 500
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """All that is known at one moment, before anything is judged.
+
+    `run` None: Cloud Run has never answered. Samples are oldest first; `entries` and `events` in
+    any order. `watch` is the watch after the newest sample. `changes` are the known times at which
+    the split changed, ascending.
+    """
+
+    run: RunFacts | None = None
+    legacy: tuple[Sample, ...] = ()
+    canary: tuple[Sample, ...] = ()
+    watch: Watch = IDLE
+    changes: tuple[float, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    events: tuple[Event, ...] = ()
+    sources: tuple[SourceView, ...] = ()
+    evidence: StageEvidence = NO_EVIDENCE
+    ingest_delay_s: float | None = None
+    scenario: str = ""
+    speed: float = 1.0
+    backfilled: bool = False
+
+
+class _Moment(msgspec.Struct, frozen=True):
+    """What every part of the judgement is asked with."""
+
+    plan: Plan
+    observed: Observed
+    now: float
+    spans: Spans
+    changed_at: float | None
+    reduce: Reduce
+
+
+def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce_part) -> Snapshot:
+    """The snapshot at `now` (cloud time). `reduce` may remember windows between two calls."""
+    moment = _begin(plan, observed, now, reduce)
+    legacy, canary = _view_side(moment, "legacy"), _view_side(moment, "canary")
+    decision = decide(plan, canary.window, canary.data, observed.watch, now)
+    stage = view_stage(plan, observed.run, now)
+    return Snapshot(
+        rollout=plan.name,
+        provider=plan.provider,
+        project=plan.target.project,
+        region=plan.target.region,
+        as_of=now,
+        window_s=plan.metrics.window_minutes * 60.0,
+        stage=stage,
+        traffic=view_traffic(plan, observed.run),
+        legacy=legacy,
+        canary=canary,
+        decision=decision,
+        gates=_check_gates(moment, canary, stage.soaked_hours, decision),
+        alerts=find_alerts(plan, stage.index or 0, canary.window, canary.data),
+        sources=observed.sources,
+        changes=tuple(view_change(e) for e in observed.entries),
+        events=_order(observed.events, observed.entries),
+        standing=standing_of(plan, observed.run),
+        speed=observed.speed,
+        ingest_delay_s=observed.ingest_delay_s,
+        scenario=observed.scenario,
+        backfilled=observed.backfilled,
+    )
+
+
+def known_changes(
+    run: RunFacts | None, entries: Iterable[Entry], moved_at: Iterable[float], now: float
+) -> tuple[float, ...]:
+    """The times at which the split changed, ascending; none later than now.
+
+    A record from the future (another host's clock is ahead) counts as "just now": then nothing is
+    judged, which is what is known.
+    """
+    return tuple(sorted({min(at, now) for at in split_changes(run, entries, moved_at)}))
+
+
+def _begin(plan: Plan, observed: Observed, now: float, reduce: Reduce) -> _Moment:
+    changed_at = observed.changes[-1] if observed.changes else None
+    record = known_record(plan, observed.run)
+    newest = (newest_data_end(observed.legacy), newest_data_end(observed.canary))
+    entered_at = record.entered_at if record is not None else None
+    spans = place_windows(plan, newest, now, changed_at, entered_at)
+    return _Moment(plan, observed, now, spans, changed_at, reduce)
+
+
+def _view_side(moment: _Moment, side: Side) -> SideView:
+    plan, spans, now = moment.plan, moment.spans, moment.now
+    observed = moment.observed
+    samples = observed.legacy if side == "legacy" else observed.canary
+    window = moment.reduce(samples, spans.tree_start, spans.end)
+    state = _state_of(observed.run, side)
+    # With the router `revisions` both sides are one service, whose `revision` is the candidate.
+    shared = plan.target.router.kind == "revisions" and side == "legacy"
+    return SideView(
+        service=plan.target.legacy if side == "legacy" else plan.target.canary,
+        window=window,
+        criteria_window=moment.reduce(samples, spans.criteria_start, spans.end),
+        data=judge_data(window, plan, now, moment.changed_at),
+        data_age_s=data_age_s(samples, now),
+        revision=state.revision if state is not None and not shared else "",
+        scale=state.scale if state is not None else None,
+        ready=state.ready if state is not None else None,
+        samples=samples,
+    )
+
+
+def _state_of(run: RunFacts | None, side: Side) -> ServiceState | None:
+    if run is None:
+        return None
+    return run.legacy if side == "legacy" else run.canary
+
+
+def _check_gates(
+    moment: _Moment, canary: SideView, soaked_hours: float | None, decision: Decision
+) -> tuple[Gate, ...]:
+    plan, window, evidence = moment.plan, canary.criteria_window, moment.observed.evidence
+    stage = stage_of(plan, moment.observed.run)
+    if stage is None:
+        return ()
+    data = judge_data(window, plan, moment.now, moment.changed_at)
+    return check_gates(plan, stage, window, data, soaked_hours, evidence, decision.verdict)
+
+
+def _order(events: Sequence[Event], entries: Sequence[Entry]) -> tuple[Event, ...]:
+    """All events, newest first; of the same moment the one that was said later comes first."""
+    merged = [*reversed(events), *journal_events(entries)]
+    return tuple(sorted(merged, key=lambda e: -e.at)[:EVENTS_SHOWN])

@@ -1,0 +1,104 @@
+"""The journal as the screen shows it: changes, and their lines in the event log. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from canary.record.journal import Entry, Note
+from canary.rollout import words
+from canary.rollout.change import Change, OutcomeState, SetTraffic, Step
+from canary.rollout.plan import ScalePreset
+from canary.rollout.snapshot import ChangeView, Event
+
+_KIND_WORDS = {
+    "promote": "promote",
+    "step_back": "step back",
+    "rollback_all": "everybody off Canary",
+    "adopt": "adopt",
+    "revert": "revert",
+    "scale": "scale",
+}
+_NOTE_WORDS = {
+    "sent": "sent",
+    "accepted": "accepted, settling",
+    "unknown": "no answer, looking it up",
+    "settled": "settled",
+    "remark": "",
+}
+_SEVERITY: dict[OutcomeState, Literal["info", "good", "warning", "critical"]] = {
+    "done": "good",
+    "failed": "critical",
+    "refused": "warning",
+    "unknown": "critical",
+    "not_begun": "warning",
+    "abandoned": "warning",
+}
+
+
+def view_change(entry: Entry) -> ChangeView:
+    """One change of the journal, in flight while it has no outcome."""
+    return ChangeView(
+        id=entry.change.id,
+        kind=entry.change.kind,
+        title=title_of(entry.change),
+        author=str(entry.change.author),
+        asked_at=entry.change.created_at,
+        step=_step_of(entry),
+        outcome=entry.outcome,
+        acknowledged=entry.acknowledged,
+    )
+
+
+def title_of(change: Change) -> str:
+    """What a change does, in a few words: "promote 10 % → 25 % (stage 2 → 3)"."""
+    steps = ", ".join(_say_step(s) for s in change.steps)
+    stages = ""
+    if change.from_stage is not None and change.to_stage is not None:
+        stages = f" (stage {change.from_stage} → {change.to_stage})"
+    return words.plain(f"{_KIND_WORDS[change.kind]} {steps}{stages}")
+
+
+def journal_events(entries: Iterable[Entry]) -> tuple[Event, ...]:
+    """Two lines for each change: asked for, and how it ended. Newest first."""
+    events: list[Event] = []
+    for entry in entries:
+        change, author = entry.change, words.plain(entry.change.author, 60)
+        why = f": {words.plain(change.reason, 120)}" if change.reason else ""
+        forced = " (forced)" if change.forced else ""
+        asked = f"asked: {title_of(change)}{forced}{why}"
+        events.append(Event(change.created_at, "info", asked, author))
+        if entry.outcome is not None:
+            severity = _SEVERITY[entry.outcome.state]
+            state = entry.outcome.state.replace("_", " ")
+            said = words.plain(entry.outcome.message)
+            text = f"{state}: {title_of(change)}. {said}".strip()
+            events.append(Event(entry.outcome.at, severity, text, author))
+    return tuple(sorted(events, key=lambda e: -e.at))
+
+
+def _step_of(entry: Entry) -> str:
+    """What is being done now; empty once there is an outcome."""
+    if entry.outcome is not None:
+        return ""
+    if not entry.notes:
+        return "waiting for the executor" if not entry.owner else "begun"
+    note = entry.notes[-1]
+    count = len(entry.change.steps)
+    where = f"step {note.step + 1} of {count}: " if count > 1 else ""
+    return where + _say_note(note)
+
+
+def _say_note(note: Note) -> str:
+    known = _NOTE_WORDS.get(note.state, "")
+    return known or words.plain(note.detail, 120) or note.state
+
+
+def _say_step(step: Step) -> str:
+    if isinstance(step, SetTraffic):
+        return f"{words.percent(step.before_percent)} → {words.percent(step.percent)}"
+    return f"{step.service} {_say_range(step.before)} → {_say_range(step.after)}"
+
+
+def _say_range(scale: ScalePreset | None) -> str:
+    return "?" if scale is None else f"{scale.min}–{scale.max}"

@@ -1,0 +1,176 @@
+"""The watch and the turns of the verdict, replayed over samples: the same after a restart.
+
+One observation a sample of Canary: what the tree would have seen when that sample was the newest.
+A sample longer than the tree's window is judged by itself. The last minutes are judged anew at
+every step, since points arrive late; what lies further back is settled and never touched again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from canary.engine.series import between
+from canary.rollout.decision import Verdict, decide, passed_limits
+from canary.rollout.measure import MIN_COUNT_FOR_TAIL, Sample, Window, reduce_window
+from canary.rollout.plan import Plan, Thresholds
+from canary.rollout.watch import IDLE, Watch, advance
+
+LATE_S = 600.0
+"""Points may still arrive this long after their period ended; later ones are not judged anew."""
+
+TURNS_KEPT = 200
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """The verdict became another one at the end of a sample. Only judged verdicts make turns."""
+
+    at: float
+    verdict: Verdict
+    reason: str
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """The watch after the observation at `at` (None: before the first), and all turns up to it."""
+
+    watch: Watch = IDLE
+    at: float | None = None
+    verdict: Verdict | None = None
+    turns: tuple[Turn, ...] = ()
+
+
+class Replay:
+    """Follows one side's samples. `changes` are the times at which the split changed, ascending.
+
+    At each change the watch begins anew: it was over the numbers of another share.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._changes: tuple[float, ...] = ()
+        self._begin: float | None = None
+        self._settled = Replayed()
+
+    def begin_again(self) -> None:
+        """Forget what is settled: samples came between those already judged."""
+        self._settled = Replayed()
+
+    def follow(self, samples: Sequence[Sample], changes: tuple[float, ...]) -> Replayed:
+        """The state after the newest sample. Empty samples: nothing watched, no turns.
+
+        Begins again when the past has changed: older samples came, or another split change.
+        """
+        begin = samples[0].end if samples else None
+        earlier = begin is not None and self._begin is not None and begin < self._begin
+        if earlier or changes != self._changes:
+            self._settled = Replayed()
+        self._changes, self._begin = changes, begin
+        if not samples:
+            return self._settled
+        settled_until = samples[-1].end - LATE_S
+        first = 0 if self._settled.at is None else bisect_right(samples, self._settled.at, key=_end)
+        split = max(first, bisect_right(samples, settled_until, key=_end))
+        self._settled = replay(self._plan, samples, range(first, split), changes, self._settled)
+        return replay(self._plan, samples, range(split, len(samples)), changes, self._settled)
+
+
+def replay(
+    plan: Plan,
+    samples: Sequence[Sample],
+    indices: Iterable[int],
+    changes: Sequence[float],
+    begun: Replayed,
+) -> Replayed:
+    """Continue from `begun` with one observation for each of `indices` into `samples`."""
+    watch, at, verdict = begun.watch, begun.at, begun.verdict
+    turns = list(begun.turns)
+    watch_s = plan.alerts.watch_minutes * 60
+    for index in indices:
+        end = samples[index].end
+        changed_at = _last_before(changes, end)
+        if changed_at is not None and (at is None or at <= changed_at):
+            watch = IDLE
+        seen = _observe(plan, samples, index, changed_at)
+        watch = advance(watch, warned=seen.warned, at=end, watch_s=watch_s)
+        turn = _judge(plan, seen, watch, end)
+        if turn is not None:
+            if turn.verdict != (verdict or "continue"):
+                turns.append(turn)
+            verdict = turn.verdict
+        at = end
+    return Replayed(watch, at, verdict, tuple(turns[-TURNS_KEPT:]))
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """One observation. `warned` None: nothing to judge. `window` None: no limit is passed."""
+
+    warned: bool | None
+    window: Window | None = None
+
+
+def _observe(plan: Plan, samples: Sequence[Sample], index: int, changed_at: float | None) -> _Seen:
+    newest = samples[index]
+    start = min(newest.end - plan.metrics.window_minutes * 60, newest.start)
+    if changed_at is not None:
+        start = max(start, changed_at)
+    part = between(samples[max(0, index - _most_samples(plan)) : index + 1], start, newest.end)
+    requests = sum(s.responses.total for s in part if s.responses is not None)
+    if requests < plan.metrics.min_requests:
+        return _Seen(None)
+    # A window of samples none of which passes a limit passes none: its ratios are weighted means,
+    # and its bucket counts sums. That spares merging distributions for all of a healthy past.
+    if not any(_suspicious(plan, s) for s in part):
+        known = sum(s.latency.count for s in part if s.latency is not None) >= MIN_COUNT_FOR_TAIL
+        return _Seen(False if known else None)
+    window = reduce_window(part, start, newest.end)
+    warned = bool(passed_limits(plan.alerts.warning, window))
+    return _Seen(warned if warned or window.latency_count >= MIN_COUNT_FOR_TAIL else None, window)
+
+
+def _judge(plan: Plan, seen: _Seen, watch: Watch, end: float) -> Turn | None:
+    """The verdict at that time; None where there was nothing to judge."""
+    if seen.warned is None:
+        return None
+    if seen.window is not None:
+        decision = decide(plan, seen.window, "ok", watch, end)
+        known = decision.verdict != "no_data"
+        return Turn(end, decision.verdict, decision.reason) if known else None
+    if watch.since is None:
+        return Turn(end, "continue", "No limit is passed.")
+    verdict: Verdict = "rollback_stage" if watch.overdue else "watch"
+    return Turn(end, verdict, "A warning is being watched.")
+
+
+def _suspicious(plan: Plan, sample: Sample) -> bool:
+    """Whether this sample alone is beyond any limit of the tree."""
+    return any(_beyond(limits, sample) for limits in (plan.alerts.warning, plan.alerts.critical))
+
+
+def _beyond(limits: Thresholds, sample: Sample) -> bool:
+    responses, latency, score = sample.responses, sample.latency, sample.confidence
+    pairs = (
+        (responses.error_ratio if responses else None, limits.error_ratio, 1),
+        (responses.success_ratio if responses else None, limits.success_ratio, -1),
+        (latency.percentile(0.95) if latency else None, limits.p95_ms, 1),
+        (score.mean if score and score.count else None, limits.confidence, -1),
+    )
+    return any(
+        value is not None and limit is not None and (value - limit) * sign > 0
+        for value, limit, sign in pairs
+    )
+
+
+def _most_samples(plan: Plan) -> int:
+    """How many samples can lie in the tree's window: none is shorter than a minute."""
+    return plan.metrics.window_minutes + 1
+
+
+def _last_before(changes: Sequence[float], at: float) -> float | None:
+    index = bisect_right(changes, at)
+    return changes[index - 1] if index else None
+
+
+def _end(sample: Sample) -> float:
+    return sample.end
