@@ -103,10 +103,15 @@ class MonitoringFilter:
         """
         return self.tree is None or self.tree.matches(fields)
 
-    def names(self, prefix: str) -> bool:
-        """Tell whether any comparison is on a field that begins with `prefix`."""
-        return self.tree is not None and any(
-            part.field.startswith(prefix) for part in self.tree.restrictions()
+    def admits(self, field: str, value: str) -> bool:
+        """Tell whether a series with this one field could be selected, the others unknown.
+
+        False is certain; True is not. It saves computing a service that nobody asked for.
+        """
+        return all(
+            part.matches({field: value})
+            for part in self._required()
+            if isinstance(part, Restriction) and part.field == field
         )
 
     def metric_type(self) -> str:

@@ -1,0 +1,179 @@
+"""The gRPC side: the APIs' methods on one loopback port, without generated stubs."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from canary.simulator import messages as m
+from canary.simulator.api_errors import ApiError
+from canary.simulator.faults import Fault
+from canary.simulator.initial_services import deploy_first_services
+from canary.simulator.monitoring_api import MonitoringApi
+from canary.simulator.operations import OperationsApi
+from canary.simulator.run_api import RunApi
+from canary.simulator.run_state import RunState
+from canary.simulator.services import ServiceChanges
+from canary.simulator.settlement import Settlement
+from canary.simulator.spoiled import spoil
+from canary.simulator.world import World
+
+SERVICES = "google.cloud.run.v2.Services"
+REVISIONS = "google.cloud.run.v2.Revisions"
+OPERATIONS = "google.longrunning.Operations"
+METRICS = "google.monitoring.v3.MetricService"
+
+_OPTIONS = (
+    # Two simulators on one port would each get half of the calls.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+)
+
+Handler = Callable[[Any], Any | Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method: what answers it, and the classes of its messages."""
+
+    answer: Handler
+    request: Any
+    response: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Apis:
+    """The APIs over one world: what gRPC (and whatever other protocol) hands calls to."""
+
+    state: RunState
+    run: RunApi
+    operations: OperationsApi
+    monitoring: MonitoringApi
+
+
+def open_apis(world: World) -> Apis:
+    """Return the APIs of a world, its services as saved or, in a new one, freshly deployed."""
+    state = RunState.load(world.saved)
+    if state is None:
+        state = deploy_first_services(world)
+        state.save(world.saved)
+        world.save()
+    changes = ServiceChanges(world, state)
+    operations = OperationsApi(world, state)
+    world.on_settle(Settlement(world, state, changes).settle)
+    run = RunApi(world, state, changes, operations)
+    return Apis(state, run, operations, MonitoringApi(world))
+
+
+def methods_of(apis: Apis) -> dict[str, dict[str, Method]]:
+    """Return every method that is answered: service → method."""
+    run, operations, monitoring = apis.run, apis.operations, apis.monitoring
+    return {
+        SERVICES: {
+            "GetService": Method(run.get_service, m.GetServiceRequest, m.Service),
+            "ListServices": Method(
+                run.list_services, m.ListServicesRequest, m.ListServicesResponse
+            ),
+            "UpdateService": Method(run.update_service, m.UpdateServiceRequest, m.Operation),
+            "DeleteService": Method(run.delete_service, m.DeleteServiceRequest, m.Operation),
+            "TestIamPermissions": Method(
+                run.test_iam_permissions,
+                m.TestIamPermissionsRequest,
+                m.TestIamPermissionsResponse,
+            ),
+        },
+        REVISIONS: {
+            "GetRevision": Method(run.get_revision, m.GetRevisionRequest, m.Revision),
+            "ListRevisions": Method(
+                run.list_revisions, m.ListRevisionsRequest, m.ListRevisionsResponse
+            ),
+            "DeleteRevision": Method(run.delete_revision, m.DeleteRevisionRequest, m.Operation),
+        },
+        OPERATIONS: {
+            "GetOperation": Method(operations.get, m.GetOperationRequest, m.Operation),
+            "WaitOperation": Method(operations.wait, m.WaitOperationRequest, m.Operation),
+            "ListOperations": Method(
+                operations.list, m.ListOperationsRequest, m.ListOperationsResponse
+            ),
+            "DeleteOperation": Method(operations.delete, m.DeleteOperationRequest, m.Empty),
+        },
+        METRICS: {
+            "ListTimeSeries": Method(
+                monitoring.list_time_series, m.ListTimeSeriesRequest, m.ListTimeSeriesResponse
+            ),
+            "ListMetricDescriptors": Method(
+                monitoring.list_metric_descriptors,
+                m.ListMetricDescriptorsRequest,
+                m.ListMetricDescriptorsResponse,
+            ),
+            "GetMetricDescriptor": Method(
+                monitoring.get_metric_descriptor, m.GetMetricDescriptorRequest, m.MetricDescriptor
+            ),
+        },
+    }
+
+
+async def start_grpc(world: World) -> tuple[grpc.aio.Server, int]:
+    """Serve the world's APIs on loopback; return the server and its port.
+
+    The port is `config.grpc_port`, or a free one for 0. Raises RuntimeError when it is taken.
+    The caller stops the server.
+    """
+    server = grpc.aio.server(options=_OPTIONS)
+    for service, methods in methods_of(open_apis(world)).items():
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(
+                _guard(world, f"/{service}/{name}", method.answer),
+                request_deserializer=method.request.FromString,
+                response_serializer=method.response.SerializeToString,
+            )
+            for name, method in methods.items()
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    port = server.add_insecure_port(f"127.0.0.1:{world.config.grpc_port}")
+    await server.start()
+    return server, port
+
+
+def _guard(
+    world: World, path: str, answer: Handler
+) -> Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]:
+    """Return a servicer method: faults first, then the answer or its refusal."""
+
+    async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        fault = _fault(world, path)
+        if fault is not None and not fault.after_apply:
+            await _suffer(fault, context)
+        try:
+            response = answer(request)
+            if inspect.isawaitable(response):
+                response = await response
+        except ApiError as refusal:
+            await context.abort(refusal.code, refusal.message)
+        if fault is not None and fault.after_apply:
+            await _suffer(fault, context)
+        return spoil(response, fault.shape) if fault is not None and fault.shape else response
+
+    return serve
+
+
+def _fault(world: World, path: str) -> Fault | None:
+    fault = world.fault_for(path)
+    if fault is None and path.startswith(f"/{OPERATIONS}/"):
+        # Operations are asked at Cloud Run's own endpoint: when that is away, so are they.
+        return world.scenario.current(world.clock.now()).run_fault
+    return fault
+
+
+async def _suffer(fault: Fault, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    if fault.delay_s:
+        await asyncio.sleep(fault.delay_s)
+    if fault.code:
+        code = grpc.StatusCode[fault.code]
+        await context.abort(code, fault.message or f"The fault table says {fault.code}.")
