@@ -1,1 +1,1 @@
-"""SQLite: the journal of changes and the history of observations."""
+"""What is kept on this host: the journal of changes and the history of observations."""

@@ -1,0 +1,226 @@
+"""One SQLite file: opened safely, its schema checked, its errors said in one sentence.
+
+Journal and history differ in what they hold and in how durable a commit must be; what can go wrong
+with a file (read-only, full, locked, damaged, written by a newer program) is the same and is here.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from canary.rollout.errors import RecordError
+
+BUSY_TIMEOUT_S = 5.0
+_WAL_TRIES = 40
+_WAL_PAUSE_S = 0.05
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """What a file must be: `what` for messages, SQLite's application id, version, statements."""
+
+    what: str
+    application_id: int
+    version: int
+    statements: tuple[str, ...]
+    durable: bool
+    """Whether a commit is on the disk before it returns (synchronous=FULL)."""
+
+
+class Database:
+    """A connection to `path`, usable from several threads one at a time.
+
+    Created 0600 when it is missing. `read_only` opens what is there without writing anything, and
+    stands for an empty file when there is none. Raises RecordError for all that can go wrong.
+    """
+
+    def __init__(self, path: Path, schema: Schema, *, read_only: bool = False) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._schema = schema
+        self._lock = threading.RLock()
+        with self._said():
+            self._connection = self._open()
+        try:
+            with self._said():
+                self._prepare()
+        except RecordError:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection for queries."""
+        with self._lock, self._said():
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that holds the write lock from its start; rolled back on any error."""
+        with self._lock, self._said():
+            if self.read_only:
+                raise RecordError(f"{self._name} is open for reading only.")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # A failed COMMIT (full disk) may have ended the transaction by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def data_version(self) -> int:
+        """A number that differs when another connection has committed since the last call."""
+        with self.reading() as connection:
+            return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def check(self) -> None:
+        """Read every page. Raises RecordError when the file is damaged."""
+        with self.reading() as connection:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise self._damaged(str(verdict))
+
+    @property
+    def _name(self) -> str:
+        return f"The {self._schema.what} {self.path}"
+
+    def _open(self) -> sqlite3.Connection:
+        # The engine's thread and the screen's both ask; the lock above serialises them.
+        if not self.read_only:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            target, as_uri = str(self.path), False
+        elif self.path.exists():
+            # On a read-only disk the shared memory beside a WAL file cannot be made: then nobody
+            # can be writing either, and the file may be taken as it is.
+            writable = os.access(self.path.parent, os.W_OK)
+            mode = "mode=ro" if writable else "mode=ro&immutable=1"
+            target, as_uri = f"{self.path.absolute().as_uri()}?{mode}", True
+        else:
+            target, as_uri = ":memory:", False
+        return sqlite3.connect(
+            target,
+            uri=as_uri,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    def _prepare(self) -> None:
+        connection, schema = self._connection, self._schema
+        connection.execute("PRAGMA foreign_keys = ON")
+        if self.read_only and not self.path.exists():
+            self._create(connection)
+            return
+        version = self._checked_version()
+        if self.read_only:
+            if version == 0:
+                raise RecordError(f"{self._name} is not finished: it was never written to.")
+            return
+        _use_wal(connection)
+        connection.execute(f"PRAGMA synchronous = {'FULL' if schema.durable else 'NORMAL'}")
+        if version == 0:
+            with self.writing():
+                # Asked again under the write lock: two consoles may open the first time at once.
+                if self._checked_version() == 0:
+                    self._create(connection)
+
+    def _checked_version(self) -> int:
+        application_id = self._pragma("application_id")
+        version = self._pragma("user_version")
+        unmarked = (
+            application_id == 0
+            and not self._connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+        )
+        if not unmarked and application_id != self._schema.application_id:
+            raise RecordError(
+                f"{self.path} is an SQLite file, but not the {self._schema.what}.",
+                remedy="Move it away and start again.",
+            )
+        if version > self._schema.version:
+            raise RecordError(
+                f"{self._name} was written by a newer console"
+                f" (schema {version}; this one knows {self._schema.version}).",
+                remedy="Use the newer console on this host.",
+            )
+        return version
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        for statement in self._schema.statements:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {self._schema.application_id}")
+        connection.execute(f"PRAGMA user_version = {self._schema.version}")
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """Translate what SQLite and the file system raise."""
+        try:
+            yield
+        except sqlite3.Error as exc:
+            raise self._translate(exc) from exc
+        except OSError as exc:
+            raise RecordError(
+                f"{self._name} cannot be opened: {exc.strerror or exc}.",
+                remedy="Check the directory's rights and that the disk can be written.",
+            ) from exc
+
+    def _translate(self, exc: sqlite3.Error) -> RecordError:
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return self._damaged(str(exc))
+        said, remedy = _TROUBLES.get(
+            code, (f"cannot be used: {exc}", "Run `canary doctor`, or move the file away.")
+        )
+        return RecordError(f"{self._name} {said}.", remedy=remedy)
+
+    def _damaged(self, detail: str) -> RecordError:
+        return RecordError(
+            f"{self._name} is damaged: {detail}.",
+            remedy="Move it away and start again: where the rollout stands is in the cloud,"
+            " only this host's log is lost.",
+        )
+
+
+_TROUBLES: dict[int, tuple[str, str]] = {
+    sqlite3.SQLITE_BUSY: (
+        f"is locked by another process for more than {BUSY_TIMEOUT_S:.0f} s",
+        "Find what holds it (`fuser` on the file), or try again.",
+    ),
+    sqlite3.SQLITE_READONLY: ("cannot be written: it is read-only", "Make its disk writable."),
+    sqlite3.SQLITE_PERM: ("cannot be used: no permission", "Check who owns it."),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "Check that its directory can be written."),
+    sqlite3.SQLITE_FULL: ("cannot be written: the disk is full", "Make room on the disk."),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written: the disk fails", "Check the disk."),
+}
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging. Two first openings at once collide in spite of the timeout."""
+    for last in (*[False] * (_WAL_TRIES - 1), True):
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                return
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            busy = getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            if last or not busy:
+                raise
+            time.sleep(_WAL_PAUSE_S)
+        else:
+            return

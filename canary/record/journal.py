@@ -1,0 +1,268 @@
+"""The journal of changes on this host: the intent before the act, what was done, how it ended.
+
+It is the only hand-over from a console to its executor, and the log of who did what. It is never
+the authority on where the rollout stands: that is in the cloud. An intent is on the disk before
+`intend` returns (WAL, synchronous=FULL); a change ends once, the first outcome stays; a change is
+carried out by one owner, taken over only from one that is dead (`owner`).
+
+States of a step, in the order they are noted::
+
+    sent → accepted → settled
+      └──→ unknown ──→ settled       no answer came: it is being looked up
+
+A `remark` may stand anywhere; it says something about a step and changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from canary.record.database import Database, Schema
+from canary.record.owner import is_alive
+from canary.rollout.change import Change, Outcome
+from canary.rollout.errors import RecordError
+
+log = logging.getLogger(__name__)
+
+NoteState = Literal["sent", "accepted", "unknown", "settled", "remark"]
+
+KEPT_CHANGES = 10_000
+"""So many settled changes stay in the journal; older ones are dropped."""
+
+SCHEMA = Schema(
+    what="journal",
+    application_id=0x43416A31,  # "CAj1"
+    version=1,
+    statements=(
+        """CREATE TABLE changes (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            body TEXT NOT NULL,
+            intended_at REAL NOT NULL,
+            owner TEXT NOT NULL DEFAULT '',
+            outcome TEXT,
+            acknowledged INTEGER NOT NULL DEFAULT 0)""",
+        """CREATE TABLE notes (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            change_id TEXT NOT NULL REFERENCES changes (id) ON DELETE CASCADE,
+            step INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            detail TEXT NOT NULL,
+            at REAL NOT NULL)""",
+        "CREATE INDEX notes_of_change ON notes (change_id)",
+        "CREATE INDEX open_changes ON changes (sequence) WHERE outcome IS NULL",
+    ),
+    durable=True,
+)
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What was done for step `step` (0 is the first). `detail` of "accepted": the operation.
+
+    `at` is the cloud's time.
+    """
+
+    step: int
+    state: NoteState
+    detail: str
+    at: float
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A change in the journal. `outcome` None: open. `owner` empty: nobody has begun it.
+
+    `sequence` grows in the order of intents. `intended_at` is this host's wall clock, since the
+    embedded cloud's clock stands still while nobody looks; all other times are the cloud's.
+    """
+
+    sequence: int
+    change: Change
+    notes: tuple[Note, ...]
+    outcome: Outcome | None
+    acknowledged: bool
+    intended_at: float
+    owner: str
+
+    def reached(self, step: int) -> NoteState | None:
+        """The last state noted for `step`, remarks aside; None when it was not begun."""
+        states = [n.state for n in self.notes if n.step == step and n.state != "remark"]
+        return states[-1] if states else None
+
+    def operation(self, step: int) -> str:
+        """The name of the operation that carries `step`, empty when none is known."""
+        names = [n.detail for n in self.notes if n.step == step and n.state == "accepted"]
+        return names[-1] if names else ""
+
+
+class Journal:
+    """The journal at `path`, made when it is missing. Every method raises RecordError on trouble.
+
+    `read_only` looks without writing anything. `wall` is this host's clock, unix seconds.
+    """
+
+    def __init__(
+        self, path: Path, *, read_only: bool = False, wall: Callable[[], float] = time.time
+    ) -> None:
+        self.path = path
+        self._wall = wall
+        self._writes = 0
+        self._database = Database(path, SCHEMA, read_only=read_only)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def intend(self, change: Change, owner: str = "") -> bool:
+        """Write the intent; it is on the disk when this returns. False: it is there already.
+
+        With `owner` it is claimed in the same breath, so that no standby executor takes it.
+        Raises RecordError when another change has the same id.
+        """
+        body = msgspec.json.encode(change).decode()
+        with self._database.writing() as db:
+            row = db.execute("SELECT body FROM changes WHERE id = ?", (change.id,)).fetchone()
+            if row is not None:
+                if row[0] != body:
+                    raise RecordError(f"The journal has another change with the id {change.id}.")
+                return False
+            db.execute(
+                "INSERT INTO changes (id, body, intended_at, owner) VALUES (?, ?, ?, ?)",
+                (change.id, body, self._wall(), owner),
+            )
+        self._writes += 1
+        return True
+
+    def claim(self, change_id: str, owner: str) -> bool:
+        """Take an open change for `owner`. False: it is settled, unknown, or a living other's."""
+        with self._database.writing() as db:
+            row = db.execute(
+                "SELECT owner FROM changes WHERE id = ? AND outcome IS NULL", (change_id,)
+            ).fetchone()
+            if row is None or (row[0] not in ("", owner) and self.is_alive(row[0])):
+                return False
+            db.execute("UPDATE changes SET owner = ? WHERE id = ?", (owner, change_id))
+        self._writes += 1
+        return True
+
+    def is_alive(self, owner: str) -> bool:
+        """Whether the process behind a claim still runs."""
+        return is_alive(self.path.parent, owner)
+
+    def note(self, change_id: str, step: int, state: NoteState, detail: str, at: float) -> bool:
+        """Note what is being done; on the disk when this returns.
+
+        False, and nothing noted, when the change is settled already or not known: then it must
+        not be carried out any further.
+        """
+        with self._database.writing() as db:
+            done = db.execute(
+                "INSERT INTO notes (change_id, step, state, detail, at) SELECT id, ?, ?, ?, ?"
+                " FROM changes WHERE id = ? AND outcome IS NULL",
+                (step, state, detail, at, change_id),
+            ).rowcount
+        self._writes += 1
+        return done == 1
+
+    def settle(self, change_id: str, outcome: Outcome) -> bool:
+        """Write how the change ended. False: it had ended before, and that outcome stays."""
+        body = msgspec.json.encode(outcome).decode()
+        with self._database.writing() as db:
+            done = db.execute(
+                "UPDATE changes SET outcome = ? WHERE id = ? AND outcome IS NULL",
+                (body, change_id),
+            ).rowcount
+            db.execute(
+                "DELETE FROM changes WHERE outcome IS NOT NULL AND"
+                " sequence <= (SELECT max(sequence) FROM changes) - ?",
+                (KEPT_CHANGES,),
+            )
+        self._writes += 1
+        return done == 1
+
+    def acknowledge(self, change_id: str) -> None:
+        """Note that a person has seen the outcome; nothing happens while there is none."""
+        with self._database.writing() as db:
+            db.execute(
+                "UPDATE changes SET acknowledged = 1 WHERE id = ? AND outcome IS NOT NULL",
+                (change_id,),
+            )
+        self._writes += 1
+
+    def entry(self, change_id: str) -> Entry | None:
+        """One change; None when it is not in the journal."""
+        found = self._select("WHERE id = ?", change_id)
+        return found[0] if found else None
+
+    def open_changes(self) -> tuple[Entry, ...]:
+        """The changes without an outcome, oldest first."""
+        return self._select("WHERE outcome IS NULL ORDER BY sequence")
+
+    def recent(self, limit: int) -> tuple[Entry, ...]:
+        """The last `limit` changes, newest first."""
+        return self._select("ORDER BY sequence DESC LIMIT ?", limit)
+
+    def version(self) -> int:
+        """A number that differs when anything was written since the last call, by anybody."""
+        return (self._database.data_version() << 24) + self._writes
+
+    def check(self) -> None:
+        """Read the whole file. Raises RecordError when it is damaged."""
+        self._database.check()
+
+    def _select(self, clause: str, *parameters: str | int) -> tuple[Entry, ...]:
+        with self._database.reading() as db:
+            # One read transaction, so that rows and notes are of the same moment.
+            db.execute("BEGIN")
+            try:
+                rows = db.execute(f"{_SELECT} {clause}", parameters).fetchall()
+                notes = _notes_of(db, [row[1] for row in rows])
+            finally:
+                db.execute("COMMIT")
+        return tuple(e for row in rows if (e := _read_entry(row, notes[row[1]])) is not None)
+
+
+_SELECT = "SELECT sequence, id, body, outcome, acknowledged, intended_at, owner FROM changes"
+_Row = tuple[int, str, str, str | None, int, float, str]
+
+
+def _notes_of(db: sqlite3.Connection, ids: Iterable[str]) -> defaultdict[str, list[Note]]:
+    notes: defaultdict[str, list[Note]] = defaultdict(list)
+    for change_id in ids:
+        for step, state, detail, at in db.execute(
+            "SELECT step, state, detail, at FROM notes WHERE change_id = ? ORDER BY sequence",
+            (change_id,),
+        ):
+            notes[change_id].append(Note(step, state, detail, at))
+    return notes
+
+
+def _read_entry(row: _Row, notes: list[Note]) -> Entry | None:
+    """A row as an Entry. One that cannot be read is left out: it must never be carried out."""
+    sequence, change_id, body, outcome, acknowledged, intended_at, owner = row
+    try:
+        return Entry(
+            sequence=sequence,
+            change=msgspec.json.decode(body, type=Change),
+            notes=tuple(notes),
+            outcome=None if outcome is None else msgspec.json.decode(outcome, type=Outcome),
+            acknowledged=bool(acknowledged),
+            intended_at=intended_at,
+            owner=owner,
+        )
+    except msgspec.DecodeError as exc:
+        log.warning("journal entry %d (%r) cannot be read: %s", sequence, change_id, exc)
+        return None
