@@ -1,0 +1,104 @@
+"""What a change would do, in words and as the gcloud commands that do the same. Pure.
+
+Shown in the confirm strip and by --dry-run, and handed to the person when the program itself must
+not act (a journal that cannot be written).
+"""
+
+from __future__ import annotations
+
+import shlex
+
+import msgspec
+
+from canary.rollout import words
+from canary.rollout.change import Change, SetScale, SetTraffic, Step
+from canary.rollout.plan import Plan, ScalePreset
+
+UNKNOWN_STABLE = "STABLE_REVISION"
+UNKNOWN_CANDIDATE = "CANDIDATE_REVISION"
+"""These stand in a command for a revision whose name is not known."""
+
+
+class DryRun(msgspec.Struct, frozen=True):
+    """`lines`: one for each thing that changes, from → to, in the order of the steps.
+
+    `gcloud`: shell commands, quoted, in the order they are to be typed. They set the traffic and
+    the scale; the stage record is an annotation that gcloud has no flag for, so that a split set by
+    hand shows up as drift, to be adopted.
+    """
+
+    lines: tuple[str, ...]
+    gcloud: tuple[str, ...]
+
+
+def describe(change: Change, plan: Plan, stable_revision: str = "") -> DryRun:
+    """What `change` would do under `plan`.
+
+    `stable_revision` is the revision that takes the rest where the router splits between
+    revisions; empty: not known, and the command says STABLE_REVISION where it needs the name.
+    """
+    lines = [line for step in change.steps for line in _lines(step, plan)]
+    commands = [_command(step, plan, stable_revision) for step in change.steps]
+    return DryRun(tuple(lines), tuple(commands))
+
+
+def by_hand(change: Change, plan: Plan) -> str:
+    """The commands as one line that a person can paste: each only if the one before succeeded."""
+    return " && ".join(describe(change, plan).gcloud)
+
+
+def _lines(step: Step, plan: Plan) -> tuple[str, ...]:
+    if isinstance(step, SetScale):
+        before, after = _instances(step.before), _instances(step.after)
+        return (f"{words.plain(step.service)} instances: {before} → {after}",)
+    record = step.record
+    soak = f", since {words.timestamp(record.entered_at)}"
+    was = "unknown" if record.previous_stage is None else str(record.previous_stage)
+    return (
+        f"Canary's share: {words.percent(step.before_percent)} → {step.percent} %"
+        f" on {_where(step, plan)}",
+        f"stage: {was} → {record.stage}{soak}",
+    )
+
+
+def _where(step: SetTraffic, plan: Plan) -> str:
+    service = words.plain(step.service)
+    router = plan.target.router
+    if router.kind == "env":
+        return f"{service}, variable {words.plain(router.variable)} (a new revision of {service})"
+    return f"{service}, revision {words.plain(step.guard.revision or router.candidate)}"
+
+
+def _instances(scale: ScalePreset | None) -> str:
+    return "unknown" if scale is None else f"{scale.min} to {scale.max}"
+
+
+def _command(step: Step, plan: Plan, stable_revision: str) -> str:
+    if isinstance(step, SetScale):
+        arguments = ["update", step.service, f"--min={step.after.min}", f"--max={step.after.max}"]
+    elif plan.target.router.kind == "env":
+        setting = f"{plan.target.router.variable}={step.percent}"
+        arguments = ["update", step.service, f"--update-env-vars={setting}"]
+    else:
+        arguments = ["update-traffic", step.service, _split(step, plan, stable_revision)]
+    where = [f"--region={plan.target.region}", f"--project={plan.target.project}"]
+    return shlex.join(["gcloud", "run", "services", *arguments, *where])
+
+
+def _split(step: SetTraffic, plan: Plan, stable_revision: str) -> str:
+    """The flag that sets the split between revisions.
+
+    With the candidate alone gcloud scales those that now serve the rest in proportion; that fails
+    when nothing else serves, so from 100 % down (or from the unknown) the stable one is named.
+    """
+    others_serve = step.before_percent is not None and step.before_percent < 100
+    alone = step.percent == 100 or (others_serve and not stable_revision)
+    stable = stable_revision or UNKNOWN_STABLE
+    if not step.guard.revision and alone:
+        return f"--to-tags={plan.target.router.candidate}={step.percent}"
+    candidate = step.guard.revision or UNKNOWN_CANDIDATE
+    if alone:
+        return f"--to-revisions={candidate}={step.percent}"
+    if step.percent == 0:
+        return f"--to-revisions={stable}=100"
+    return f"--to-revisions={candidate}={step.percent},{stable}={100 - step.percent}"

@@ -1,0 +1,168 @@
+"""Whether a change is permitted now, and if not, why not in one sentence.
+
+Asked by the screen (greyed keys), by the shell, and once more when a change is confirmed.
+
+- A promotion needs every gate met, which includes fresh and sufficient data, and no drift.
+- Going back needs neither metrics nor gates: it is never refused for lack of them, nor because
+  another change is in flight (a promotion that is stuck is a reason to roll back).
+- Whatever was decided on a split that has changed since is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from canary.rollout.change import Change, Kind, SetTraffic
+from canary.rollout.decision import SEVERITY
+from canary.rollout.errors import Conflict, GateNotMet, ReadOnly, UsageError
+from canary.rollout.gates import Gate, unmet
+from canary.rollout.snapshot import Snapshot
+
+_BACKWARD: tuple[Kind, ...] = ("step_back", "rollback_all")
+
+
+def authorize(
+    change: Change, snapshot: Snapshot, *, read_only: bool, force: bool | None = None
+) -> None:
+    """Let the change pass, or raise; nothing is changed by asking.
+
+    `force` (default: what the change says of itself) overrides gates, never a conflict; it needs
+    the change's reason. Raises ReadOnly, UsageError (force without a reason), Conflict (the split
+    or the stage is not what it was decided on) and GateNotMet (naming every gate).
+    """
+    forced = change.forced if force is None else force
+    if read_only:
+        raise ReadOnly(
+            "This console is read-only: nothing can be changed from here.",
+            remedy="Start it without --read-only, with the right to change the service.",
+        )
+    if forced and not change.reason.strip():
+        raise UsageError("Gates are overridden only with a reason.", remedy="Give --reason TEXT.")
+    _check_unchanged(change, snapshot)
+    if change.kind in _BACKWARD:
+        return
+    _check_alone(snapshot, change)
+    if change.kind == "promote":
+        _check_no_drift(snapshot)
+        if not forced:
+            _check_gates(promotion_gates(snapshot))
+
+
+def authorize_intent(change: Change, *, read_only: bool = False) -> None:
+    """The same question of an intent from the journal, answered by the evidence that it carries.
+
+    The second lock on the door, for the process that carries changes out and sees no metrics.
+    Raises ReadOnly, UsageError or GateNotMet.
+    """
+    if read_only:
+        raise ReadOnly("Changes are refused here: read-only.")
+    if change.forced and not change.reason.strip():
+        raise UsageError("Gates were overridden without a reason.")
+    if change.kind == "promote" and not change.forced and change.evidence.gates_unmet:
+        names = ", ".join(change.evidence.gates_unmet)
+        raise GateNotMet(f"The promotion was asked for with gates not met: {names}.")
+
+
+def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | None:
+    """Why `kind` can do nothing now, in one sentence; None when it can. For keys and menus."""
+    if read_only:
+        return "This console is read-only."
+    if snapshot is None or snapshot.standing is None:
+        return "Cloud Run has not answered yet: what is set is not known."
+    reason = _why_pointless(kind, snapshot)
+    if reason is not None or kind in _BACKWARD:
+        return reason
+    flying = _in_flight(snapshot)
+    if flying is not None:
+        return f"Another change is in flight: {flying}."
+    if kind == "promote":
+        if snapshot.traffic.drift is not None:
+            return "The split was changed elsewhere: adopt or revert it first."
+        gates = promotion_gates(snapshot)
+        if gates:
+            return f"Not met: {', '.join(g.label for g in gates)}."
+    return None
+
+
+def promotion_gates(snapshot: Snapshot) -> tuple[Gate, ...]:
+    """The gates that forbid a promotion now; empty when it may go on.
+
+    From stage 0 nothing is measured yet and nothing is asked, unless the tree advises against it.
+    """
+    closed = unmet(snapshot.gates)
+    verdict = snapshot.decision.verdict
+    measured = bool(snapshot.gates)
+    wrong = verdict != "continue" if measured else SEVERITY[verdict] > SEVERITY["no_data"]
+    blind = measured and snapshot.canary.data != "ok"
+    if (wrong or blind) and not any(g.id == "verdict" for g in closed):
+        state: Literal["no_data", "not_met"] = (
+            "no_data" if blind or verdict == "no_data" else "not_met"
+        )
+        words = snapshot.canary.data if blind else verdict.replace("_", " ")
+        closed += (Gate("verdict", "tree says go on", None, "=", 1.0, state, words, False),)
+    return closed
+
+
+def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
+    """Why `kind` leads nowhere from where the rollout stands."""
+    stage, traffic = snapshot.stage.index, snapshot.traffic
+    if kind == "promote" and stage and not snapshot.gates:
+        return f"Stage {stage} is the last one."
+    if kind == "step_back" and stage is not None and stage <= 1:
+        return "There is no stage before this one; everybody off takes all to Legacy."
+    if kind == "rollback_all" and stage == 0 and traffic.canary_percent == 0:
+        return "Everybody is on Legacy already." if traffic.drift is None else None
+    if kind in ("adopt", "revert") and traffic.drift is None and traffic.record is not None:
+        return "The split is what the record says."
+    if kind == "revert" and traffic.record is None:
+        return "There is no stage record to revert to."
+    return None
+
+
+def _check_unchanged(change: Change, snapshot: Snapshot) -> None:
+    """Refuse what was decided on another state of the service than the newest that is known."""
+    guard = next((s.guard for s in change.steps if isinstance(s, SetTraffic)), None)
+    now = snapshot.traffic.guard
+    if guard is None or now is None or (guard.etag, guard.percent) == (now.etag, now.percent):
+        return
+    was = "unknown" if guard.percent is None else f"{guard.percent} %"
+    shown = "unknown" if now.percent is None else f"{now.percent} %"
+    by = snapshot.traffic.last_modifier
+    raise Conflict(
+        f"The service was changed meanwhile{f' by {by}' if by else ''}:"
+        f" Canary had {was} when this was decided and has {shown} now.",
+        remedy="Look again, then ask again.",
+    )
+
+
+def _check_alone(snapshot: Snapshot, change: Change) -> None:
+    flying = _in_flight(snapshot, besides=change.id)
+    if flying is not None:
+        raise Conflict(
+            f"Another change is in flight: {flying}.", remedy="Wait for it to end, then ask again."
+        )
+
+
+def _in_flight(snapshot: Snapshot, besides: str = "") -> str | None:
+    open_ones = (c for c in snapshot.changes if c.outcome is None and c.id != besides)
+    first = next(open_ones, None)
+    return None if first is None else f"{first.title}, {first.author}"
+
+
+def _check_no_drift(snapshot: Snapshot) -> None:
+    drift = snapshot.traffic.drift
+    if drift is not None:
+        raise Conflict(
+            f"The split is {drift.actual_percent} %, the record says {drift.recorded_percent} %:"
+            " it was changed elsewhere.",
+            remedy="Adopt the present split or revert it, then promote.",
+        )
+
+
+def _check_gates(closed: tuple[Gate, ...]) -> None:
+    if closed:
+        names = ", ".join(f"{g.label} ({g.state.replace('_', ' ')})" for g in closed)
+        raise GateNotMet(
+            f"Not every gate is met: {names}.",
+            remedy="Wait until they are, or override them with --force and a reason.",
+        )
