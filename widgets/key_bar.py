@@ -11,7 +11,7 @@ from widgets.cells import CellWidget, drawn
 
 @dataclass(frozen=True)
 class KeyHint:
-    """One key: what to press, what it does, whether it can now. `always`: kept when room is short."""
+    """One key: what to press, what it does, whether it can now. `always`: kept when cut."""
 
     key: str
     label: str

@@ -1,22 +1,94 @@
-"""Requests/s, error ratio and success ratio of both sides, with sparks and ages."""
+"""The overview: requests/s, error ratio and success ratio, Legacy above Canary, with ages."""
 
 from __future__ import annotations
 
+from canary.rollout import words
 from canary.rollout.plan import Plan
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.snapshot import SideView, Snapshot
 from themes import Palette
-from widgets.canvas import Canvas
+from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
+from widgets.legend import NAMES, data_note, value_run
+from widgets.picture import PlotMaker
+from widgets.series import Metric
+from widgets.side_table import Column, Sparks, age_run, draw_sides, lay_out
+
+_METRICS: tuple[Metric, ...] = ("requests_per_s", "error_ratio", "success_ratio")
 
 
 class OverviewPanel(CellWidget):
-    """Requests/s, error ratio and success ratio of both sides, with sparks and ages."""
+    """Three metrics with sparks, the requests behind them, and how old they are."""
+
+    BORDER_TITLE = "overview"
 
     snapshot: drawn[Snapshot | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
     plan: drawn[Plan | None] = drawn(None)
+    now: drawn[float] = drawn(0.0)
     window_s: drawn[float] = drawn(3600.0)
 
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._maker = PlotMaker()
+
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """Not drawn yet."""
-        canvas.text(0, 0, "not drawn yet", palette.dim)
+        """The table; a note below when a side's data may not be judged."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            canvas.text(0, 0, words.NO_DATA, palette.no_data)
+            return
+        now = self.now or snapshot.as_of
+        columns = self._columns(snapshot, now, palette)
+        layout = lay_out(columns, canvas.width)
+        sparks = self._sparks(snapshot, now, layout.spark_width) if layout.spark_width else {}
+        y = draw_sides(canvas, 0, columns, sparks, layout, palette)
+        notes = _notes(snapshot, palette)
+        if notes and y < canvas.height:
+            canvas.runs(0, y, notes)
+
+    def _columns(self, snapshot: Snapshot, now: float, palette: Palette) -> tuple[Column, ...]:
+        measured = tuple(
+            Column(
+                NAMES[metric],
+                value_run(snapshot.legacy, metric, palette),
+                value_run(snapshot.canary, metric, palette),
+                has_spark=True,
+            )
+            for metric in _METRICS
+        )
+        return (
+            *measured,
+            Column(
+                "data age",
+                age_run(snapshot.legacy, now, palette),
+                age_run(snapshot.canary, now, palette),
+            ),
+            Column(
+                f"in {words.duration(snapshot.window_s)}",
+                _count_run(snapshot.legacy, palette),
+                _count_run(snapshot.canary, palette),
+            ),
+        )
+
+    def _sparks(self, snapshot: Snapshot, now: float, width: int) -> dict[int, Sparks]:
+        found: dict[int, Sparks] = {}
+        for index, metric in enumerate(_METRICS):
+            picture = self._maker.picture(
+                metric, snapshot, self.plan, now=now, window_s=self.window_s, columns=width
+            )
+            found[index] = Sparks(picture.legacy, picture.canary, picture.scale)
+        return found
+
+
+def _count_run(view: SideView, palette: Palette) -> Run:
+    style = palette.no_data if view.data in ("thin", "missing") else palette.dim
+    return words.count(view.window.requests), style
+
+
+def _notes(snapshot: Snapshot, palette: Palette) -> list[Run]:
+    """Why a side's numbers may not be judged, in words."""
+    runs: list[Run] = []
+    for name, view in (("legacy", snapshot.legacy), ("canary", snapshot.canary)):
+        note = data_note(view)
+        if note:
+            runs.append((f"{'  ' if runs else ''}? {name}: {note}", palette.no_data))
+    return runs

@@ -1,23 +1,285 @@
-"""Two series on one shared scale over a time window."""
+"""The plot: Legacy as an area, Canary as a line, on one scale, with limits, gaps and changes.
+
+The two sides differ in shape, so they are told apart without colour. Legacy is what Canary is held
+against, hence the quiet area behind; Canary is the fine braille line in front. A lone sample is a
+point (◦ Legacy, • Canary). What is too old is hatched, what is from before the last change dotted.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from rich.style import Style
+
+from canary.rollout import words
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from themes import Palette
 from widgets.canvas import Canvas
 from widgets.cells import CellWidget, drawn
+from widgets.legend import draw_legend
+from widgets.picture import Picture, PlotMaker
+from widgets.scale import label
+from widgets.series import Metric, Series
+
+EIGHTHS = " ▁▂▃▄▅▆▇█"
+_DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+"""Braille bits of the left and the right dot column, from the bottom up (Unicode, U+2800)."""
+_GUTTER = 7
+_TICKS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of a canvas."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def inner(self) -> Box:
+        """Where the data goes: right of the labels and above the time axis, if there is room."""
+        gutter = _GUTTER if self.width >= 3 * _GUTTER else 0
+        axis = 1 if self.height >= 4 else 0
+        return Box(self.x + gutter, self.y, self.width - gutter, self.height - axis)
 
 
 class Plot(CellWidget):
-    """Two series on one shared scale over a time window."""
+    """Two series on one shared scale over a time window.
+
+    `snapshot` gives both sides' samples, `plan` the limits, `now` the right edge (cloud time),
+    `window_s` the length, `metric` what is drawn. No snapshot: "no data".
+    """
 
     snapshot: drawn[Snapshot | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
     plan: drawn[Plan | None] = drawn(None)
+    now: drawn[float] = drawn(0.0)
     window_s: drawn[float] = drawn(3600.0)
-    metric: drawn[str] = drawn("p95_ms")
+    metric: drawn[Metric] = drawn("p95_ms")
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._maker = PlotMaker()
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """Not drawn yet."""
-        canvas.text(0, 0, "not drawn yet", palette.dim)
+        """A legend in the first row, the plot below; the legend alone when there is no room."""
+        if self.snapshot is None:
+            canvas.text(0, 0, words.NO_DATA, palette.no_data)
+            return
+        draw_legend(canvas, 0, self.metric, self.snapshot, palette)
+        box = Box(0, 1, canvas.width, canvas.height - 1)
+        picture = self._maker.picture(
+            self.metric,
+            self.snapshot,
+            self.plan,
+            now=self.now or self.snapshot.as_of,
+            window_s=self.window_s,
+            columns=box.inner().width,
+        )
+        draw_picture(canvas, box, picture, palette)
+
+
+def draw_picture(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    """Draw a picture into a box, back to front: hatching, area, limits, changes, line, axes."""
+    inner = box.inner()
+    if inner.width < 1 or inner.height < 1:
+        return
+    _draw_masked(canvas, inner, picture, palette)
+    _draw_stale(canvas, inner, picture, palette)
+    _draw_area(canvas, inner, picture, palette)
+    _draw_limits(canvas, inner, picture, palette)
+    _draw_changes(canvas, inner, picture, palette)
+    _draw_line(canvas, inner, picture, palette)
+    if inner.x > box.x:
+        _draw_value_axis(canvas, inner, picture, palette)
+    if inner.height < box.height:
+        _draw_time_axis(canvas, inner, picture, palette)
+    if not picture.legacy.known and not picture.canary.known:
+        x = inner.x + max(0, (inner.width - len(words.NO_DATA)) // 2)
+        canvas.text(x, inner.y + inner.height // 2, words.NO_DATA, palette.no_data)
+
+
+@lru_cache(256)
+def over(front: Style, ground: Style) -> Style:
+    """`front` on a ground of `ground`'s colour; `front` alone where there are no colours."""
+    if ground.color is None:
+        return front
+    return front + Style(bgcolor=ground.color)
+
+
+def _row(box: Box, picture: Picture, value: float) -> int:
+    """The row of the canvas in which a value lies."""
+    steps = round(picture.scale.fraction(value) * (box.height * 4 - 1))
+    return box.y + box.height - 1 - steps // 4
+
+
+def _draw_masked(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    for start, end in picture.masked:
+        first, last = picture.grid.column_of(start) + 1, picture.grid.column_of(end)
+        for column in range(max(0, first), min(last, box.width - 1) + 1):
+            for row in range(box.height):
+                if (row + column) % 2 == 0:
+                    canvas.put(box.x + column, box.y + row, "·", palette.masked)
+
+
+def _draw_stale(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    """Hatch from the newest sample of Canary to now, once it is older than allowed."""
+    since = picture.canary.newest_at
+    if since is None:
+        since = picture.legacy.newest_at
+    if since is None or picture.now - since <= picture.stale_after_s:
+        return
+    first = max(0, picture.grid.column_of(since) + 1)
+    last = min(picture.grid.column_of(picture.now), box.width - 1)
+    for column in range(first, last + 1):
+        for row in range(box.height):
+            canvas.put(box.x + column, box.y + row, "╱", palette.stale)
+    note = f" stale {words.age(picture.now - since)} "
+    if last - first + 1 >= len(note):
+        x = box.x + first + (last - first + 1 - len(note)) // 2
+        canvas.text(x, box.y + box.height // 2, note, palette.no_data)
+
+
+def _draw_area(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    fill = palette.legacy_fill
+    body = "█" if fill.color is not None else "░"
+    series = picture.legacy
+    for column, value in enumerate(series.values[: box.width]):
+        if value is None:
+            continue
+        x = box.x + column
+        if column in series.lone:
+            canvas.put(x, _row(box, picture, value), "◦", palette.legacy)
+            continue
+        eighths = max(1, round(picture.scale.fraction(value) * box.height * 8))
+        whole, rest = divmod(eighths, 8)
+        bottom = box.y + box.height - 1
+        for row in range(whole):
+            canvas.put(x, bottom - row, body, fill)
+        if rest and (body == "█" or not whole or rest >= 4):
+            canvas.put(x, bottom - whole, EIGHTHS[rest] if body == "█" or not whole else body, fill)
+
+
+def _put_over(canvas: Canvas, x: int, y: int, char: str, style: Style, palette: Palette) -> None:
+    """Put a character; where Legacy's area fills half of the cell or more, it is the ground."""
+    if not (0 <= x < canvas.width and 0 <= y < canvas.height):
+        return
+    there = canvas.styles[y][x]
+    filled = there is palette.legacy_fill and canvas.chars[y][x] in "▄▅▆▇█"
+    if filled or there.bgcolor is not None:
+        style = over(style, palette.legacy_fill)
+    canvas.put(x, y, char, style)
+
+
+def _draw_limits(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    """A dashed line a limit; one that is off the scale is named at the edge it lies beyond."""
+    beyond: list[tuple[str, Style]] = []
+    for limit in picture.limits:
+        critical = limit.kind == "critical"
+        style = palette.critical_line if critical else palette.warning_line
+        if picture.scale.contains(limit.value):
+            row = _row(box, picture, limit.value)
+            for column in range(box.width):
+                _put_over(canvas, box.x + column, row, "╍" if critical else "╌", style, palette)
+        else:
+            arrow = "↑" if limit.value > picture.scale.high else "↓"
+            beyond.append((f"{arrow} {limit.kind} {label(picture.metric, limit.value)}", style))
+    if not beyond or box.height < 3:
+        return
+    below = beyond[0][0].startswith("↓")
+    end = box.x + box.width
+    for text, style in reversed(beyond):
+        if end - len(text) > box.x:
+            end = canvas.right(box.y + box.height - 1 if below else box.y, text, style, end) - 2
+
+
+def _draw_changes(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    for at in picture.changes:
+        column = picture.grid.column_of(at)
+        if 0 <= column < box.width:
+            for row in range(box.height):
+                _put_over(canvas, box.x + column, box.y + row, "┊", palette.marker, palette)
+
+
+def _draw_line(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    series = picture.canary
+    for column, bits in enumerate(_line_bits(series, box, picture)):
+        for row, pattern in bits.items():
+            y = box.y + box.height - 1 - row
+            char = chr(0x2800 + pattern)
+            if column in series.lone:
+                char = "•"
+            _put_over(canvas, box.x + column, y, char, palette.canary, palette)
+
+
+def _line_bits(series: Series, box: Box, picture: Picture) -> list[dict[int, int]]:
+    """For each column {row from the bottom: braille pattern}; joined only to a direct neighbour."""
+    top = box.height * 4 - 1
+    steps = [
+        None if v is None else round(picture.scale.fraction(v) * top)
+        for v in series.values[: box.width]
+    ]
+    columns: list[dict[int, int]] = []
+    before: int | None = None
+    for step in steps:
+        bits: dict[int, int] = {}
+        if step is not None:
+            middle = step if before is None else (before + step) // 2
+            for dots, start, end in (
+                (_DOTS[0], middle if before is None else before, middle),
+                (_DOTS[1], middle, step),
+            ):
+                # The first dot of a stretch belongs to the stretch before it.
+                low, high = sorted((_towards(start, end), end))
+                for height in range(low, high + 1):
+                    bits[height // 4] = bits.get(height // 4, 0) | dots[height % 4]
+        columns.append(bits)
+        before = step
+    return columns
+
+
+def _towards(start: int, end: int) -> int:
+    return start if start == end else start + (1 if end > start else -1)
+
+
+def _draw_value_axis(canvas: Canvas, inner: Box, picture: Picture, palette: Palette) -> None:
+    """Labels at the top and bottom, and in the middle where there is room."""
+    for row in range(inner.height):
+        canvas.put(inner.x - 1, inner.y + row, "│", palette.quiet)
+    scale = picture.scale
+    marks = [(inner.y, scale.high)]
+    if inner.height >= 2:
+        marks.append((inner.y + inner.height - 1, scale.low))
+    if inner.height >= 5 and inner.height % 2 == 1:
+        marks.append((inner.y + inner.height // 2, (scale.low + scale.high) / 2))
+    elif inner.height >= 8:
+        marks.append(
+            (_row(inner, picture, (scale.low + scale.high) / 2), (scale.low + scale.high) / 2)
+        )
+    for y, value in marks:
+        canvas.right(y, label(picture.metric, value), palette.dim, inner.x - 1)
+        canvas.put(inner.x - 1, y, "┤", palette.quiet)
+
+
+def _draw_time_axis(canvas: Canvas, inner: Box, picture: Picture, palette: Palette) -> None:
+    """Round times as labels under their columns, never nearer than a label is wide."""
+    grid, y = picture.grid, inner.y + inner.height
+    tick_s = next((t for t in _TICKS_S if t / grid.column_s >= 12), _TICKS_S[-1])
+    at = (grid.start // tick_s + 1) * tick_s
+    while at <= grid.end:
+        text = _time_label(at, tick_s)
+        x = inner.x + grid.column_of(at)
+        if x + len(text) <= inner.x + inner.width:
+            canvas.put(x, y, "╵", palette.quiet)
+            canvas.text(x + 1, y, text, palette.dim, inner.x + inner.width - x - 1)
+        at += tick_s
+
+
+def _time_label(at: float, tick_s: float) -> str:
+    moment = datetime.fromtimestamp(at, UTC)
+    if tick_s >= 86400 or (moment.hour == 0 and moment.minute == 0):
+        return moment.strftime("%a %d")
+    return moment.strftime("%H:%M")

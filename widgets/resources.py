@@ -1,21 +1,80 @@
-"""CPU, memory and instances of both sides, with least and most."""
+"""The resources: CPU, memory and instances of both sides, with the least and the most allowed."""
 
 from __future__ import annotations
 
+from canary.rollout import words
 from canary.rollout.plan import Plan
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.snapshot import SideView, Snapshot
 from themes import Palette
-from widgets.canvas import Canvas
+from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
+from widgets.legend import NAMES, value_run
+from widgets.picture import PlotMaker
+from widgets.series import Metric
+from widgets.side_table import Column, Sparks, draw_sides, lay_out
+
+_METRICS: tuple[Metric, ...] = ("cpu", "memory", "instances")
 
 
 class ResourcesPanel(CellWidget):
-    """CPU, memory and instances of both sides, with least and most."""
+    """CPU and memory utilisation, instances, and the range they may move in."""
+
+    BORDER_TITLE = "resources"
 
     snapshot: drawn[Snapshot | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
     plan: drawn[Plan | None] = drawn(None)
+    now: drawn[float] = drawn(0.0)
+    window_s: drawn[float] = drawn(3600.0)
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._maker = PlotMaker()
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """Not drawn yet."""
-        canvas.text(0, 0, "not drawn yet", palette.dim)
+        """The table; unready revisions are named below it."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            canvas.text(0, 0, words.NO_DATA, palette.no_data)
+            return
+        columns = _columns(snapshot, palette)
+        layout = lay_out(columns, canvas.width)
+        sparks: dict[int, Sparks] = {}
+        for index, metric in enumerate(_METRICS if layout.spark_width else ()):
+            picture = self._maker.picture(
+                metric,
+                snapshot,
+                self.plan,
+                now=self.now or snapshot.as_of,
+                window_s=self.window_s,
+                columns=layout.spark_width,
+            )
+            sparks[index] = Sparks(picture.legacy, picture.canary, picture.scale)
+        y = draw_sides(canvas, 0, columns, sparks, layout, palette)
+        for name, view in (("legacy", snapshot.legacy), ("canary", snapshot.canary)):
+            if view.ready is False and y < canvas.height:
+                canvas.text(
+                    0, y, f"✗ {name} not ready: {words.plain(view.revision)}", palette.watch
+                )
+                y += 1
+
+
+def _columns(snapshot: Snapshot, palette: Palette) -> tuple[Column, ...]:
+    sides = (snapshot.legacy, snapshot.canary)
+    values = tuple(
+        Column(
+            NAMES[metric],
+            value_run(sides[0], metric, palette),
+            value_run(sides[1], metric, palette),
+            width=7,
+            has_spark=True,
+        )
+        for metric in _METRICS
+    )
+    ranges = [_range_run(view, palette) for view in sides]
+    return (*values, Column("least–most", ranges[0], ranges[1]))
+
+
+def _range_run(view: SideView, palette: Palette) -> Run:
+    if view.scale is None:
+        return words.NO_DATA, palette.no_data
+    return f"{view.scale.min}–{view.scale.max}", palette.dim

@@ -1,0 +1,105 @@
+"""What is in one plot: both sides' series, the shared scale, limits and changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import Snapshot
+from widgets.scale import Scale, choose_scale
+from widgets.series import Grid, Metric, Series, SeriesCache, make_grid
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A horizontal line at `value`."""
+
+    value: float
+    kind: Literal["warning", "critical"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """All that is in one plot. Times are unix seconds; `masked` are (from, to) periods."""
+
+    metric: Metric
+    grid: Grid
+    legacy: Series
+    canary: Series
+    scale: Scale
+    now: float
+    limits: tuple[Limit, ...] = ()
+    masked: tuple[tuple[float, float], ...] = ()
+    changes: tuple[float, ...] = ()
+    stale_after_s: float = 300.0
+
+
+@dataclass
+class PlotMaker:
+    """Makes pictures from snapshots, and remembers what keeps them steady and cheap."""
+
+    cache: SeriesCache = field(default_factory=SeriesCache)
+    scales: dict[tuple[Metric, float], Scale] = field(default_factory=dict)
+
+    def picture(
+        self,
+        metric: Metric,
+        snapshot: Snapshot,
+        plan: Plan | None,
+        *,
+        now: float,
+        window_s: float,
+        columns: int,
+    ) -> Picture:
+        """The picture of `metric` over the last `window_s` seconds in `columns` columns."""
+        grid = make_grid(now, window_s, columns)
+        legacy = self.cache.series("legacy", metric, snapshot.legacy.samples, grid)
+        canary = self.cache.series("canary", metric, snapshot.canary.samples, grid)
+        limits = find_limits(metric, plan)
+        scale = choose_scale(
+            metric,
+            [*legacy.known, *canary.known],
+            [limit.value for limit in limits],
+            self.scales.get((metric, window_s)),
+        )
+        self.scales[metric, window_s] = scale
+        changes = find_changes(snapshot, grid)
+        delay_s = snapshot.ingest_delay_s or 180.0
+        return Picture(
+            metric=metric,
+            grid=grid,
+            legacy=legacy,
+            canary=canary,
+            scale=scale,
+            now=now,
+            limits=limits,
+            masked=tuple((at, min(now, at + delay_s)) for at in changes),
+            changes=changes,
+            stale_after_s=plan.metrics.stale_after_s if plan else 300.0,
+        )
+
+
+def find_limits(metric: Metric, plan: Plan | None) -> tuple[Limit, ...]:
+    """The alert limits of a metric in the plan; those of p95 only on p95."""
+    if plan is None:
+        return ()
+    field_name = (
+        metric if metric in ("error_ratio", "p95_ms", "success_ratio", "confidence") else ""
+    )
+    warning = getattr(plan.alerts.warning, field_name, None) if field_name else None
+    critical = getattr(plan.alerts.critical, field_name, None) if field_name else None
+    lines: list[Limit] = []
+    if warning is not None:
+        lines.append(Limit(warning, "warning"))
+    if critical is not None:
+        lines.append(Limit(critical, "critical"))
+    return tuple(lines)
+
+
+def find_changes(snapshot: Snapshot, grid: Grid) -> tuple[float, ...]:
+    """When the split was changed, as far as it is in the grid, oldest first."""
+    moments = {c.outcome.at for c in snapshot.changes if c.outcome and c.outcome.state == "done"}
+    if snapshot.traffic.record is not None:
+        moments.add(snapshot.traffic.record.entered_at)
+    return tuple(sorted(at for at in moments if grid.start < at <= grid.end))

@@ -1,0 +1,116 @@
+"""A table of two rows, Legacy and Canary, with one column a metric: value and spark.
+
+The base of the overview, latency and resources panels: the same columns stand under each other, and
+what does not fit goes away from the right, sparks first, leaving a mark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from canary.rollout.snapshot import SideView
+from themes import Palette
+from themes.palette import Side
+from widgets.canvas import CUT, Canvas, Run, cut_text
+from widgets.legend import MARKS
+from widgets.scale import Scale
+from widgets.series import Series
+from widgets.spark import draw_spark
+
+LABEL_WIDTH = 10
+_GAP = 2
+_LEAST_SPARK = 5
+_MOST_SPARK = 24
+
+
+@dataclass(frozen=True)
+class Sparks:
+    """The sparks of one column, on one scale."""
+
+    legacy: Series
+    canary: Series
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: heading, both values as styled text, their width, and whether it has a spark."""
+
+    heading: str
+    legacy: Run
+    canary: Run
+    width: int = 8
+    has_spark: bool = False
+
+    @property
+    def cells(self) -> int:
+        """The cells of the column without its spark."""
+        return max(self.width, len(self.heading))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many columns are shown, and how wide each spark is (0: none)."""
+
+    shown: int
+    spark_width: int
+
+
+def lay_out(columns: tuple[Column, ...], width: int) -> Layout:
+    """As many columns as fit into `width`, then sparks of equal width into what is left."""
+    shown, used = 0, LABEL_WIDTH
+    for index, column in enumerate(columns):
+        need = column.cells + (_GAP if index else 0)
+        if used + need > width and shown:
+            break
+        shown, used = shown + 1, used + need
+    sparks = sum(1 for c in columns[:shown] if c.has_spark)
+    spare = (width - used) // sparks - 1 if sparks else 0
+    return Layout(shown, min(_MOST_SPARK, spare) if spare >= _LEAST_SPARK else 0)
+
+
+def draw_sides(
+    canvas: Canvas,
+    y: int,
+    columns: tuple[Column, ...],
+    sparks: dict[int, Sparks],
+    layout: Layout,
+    palette: Palette,
+) -> int:
+    """Draw heading (when 3 rows are left), Legacy and Canary from row `y`; returns the next row.
+
+    `sparks` maps a column's index to its sparks, each `layout.spark_width` columns wide.
+    """
+    headed = canvas.height - y >= 3
+    first = y + 1 if headed else y
+    sides: tuple[Side, Side] = ("legacy", "canary")
+    for row, side in enumerate(sides, first):
+        canvas.runs(0, row, [(MARKS[side] + " ", palette.side(side)), (side, palette.side(side))])
+    x = LABEL_WIDTH
+    for index, column in enumerate(columns[: layout.shown]):
+        x += _GAP if index else 0
+        if headed:
+            canvas.right(y, column.heading, palette.dim, x + column.cells)
+        for row, (text, style) in enumerate((column.legacy, column.canary), first):
+            canvas.right(row, cut_text(text, column.cells), style, x + column.cells)
+        x += column.cells
+        if column.has_spark and layout.spark_width:
+            if index in sparks:
+                found = sparks[index]
+                draw_spark(canvas, x + 1, first, found.legacy, found.scale, palette.legacy)
+                draw_spark(canvas, x + 1, first + 1, found.canary, found.scale, palette.canary)
+            x += layout.spark_width + 1
+    if layout.shown < len(columns):
+        canvas.put(min(x + 1, canvas.width - 1), first, CUT, palette.dim)
+    return first + 2
+
+
+def age_run(view: SideView, now: float, palette: Palette) -> Run:
+    """The age of a side's newest sample, counted on to `now`; in "no data" style when too old."""
+    from canary.rollout import words
+
+    style = palette.no_data if view.data in ("stale", "missing") else palette.dim
+    newest = view.window.newest_at
+    if newest is None and view.data_age_s is not None:
+        return words.age(view.data_age_s), style
+    return words.age(None if newest is None else max(0.0, now - newest)), style
