@@ -11,6 +11,10 @@ from canary.simulator.config import Config, SideName
 LOOPBACK = "127.0.0.1"
 
 
+class PortTakenError(Exception):
+    """A port that was asked for is not free; the text names it."""
+
+
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses of the HTTP side, `http://127.0.0.1:PORT`.
 
@@ -40,7 +44,7 @@ class Listener(msgspec.Struct, frozen=True):
 def bind(config: Config) -> tuple[Endpoints, list[Listener]]:
     """Bind and listen; connections wait in the backlog until the servers are up.
 
-    Raises OSError when a port is taken (nothing stays bound then).
+    Raises PortTakenError for the control port (the services' own are always free ones).
     """
     front = Listener(_listen(config.http_port), None, control=True)
     if config.router.kind == "revisions":
@@ -59,4 +63,7 @@ def bind(config: Config) -> tuple[Endpoints, list[Listener]]:
 
 
 def _listen(port: int) -> socket.socket:
-    return socket.create_server((LOOPBACK, port), backlog=256)
+    try:
+        return socket.create_server((LOOPBACK, port), backlog=256)
+    except OSError as exc:
+        raise PortTakenError(f"http_port {port}: {exc.strerror}") from exc

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from canary.simulator.config import Config
-from canary.simulator.endpoints import LOOPBACK, Endpoints, Listener, bind
+from canary.simulator.endpoints import LOOPBACK, Endpoints, Listener, PortTakenError, bind
 from canary.simulator.leases import Leases
 from canary.simulator.ownership import Ownership, OwnershipError, Ready
 from canary.simulator.saved import StateError, remove_state
@@ -45,7 +45,7 @@ def run(config: Config) -> int:
             _print(shared)
             return DONE
         return _own(config, ownership)
-    except (OwnershipError, StateError, OSError, sqlite3.Error) as exc:
+    except (OwnershipError, PortTakenError, StateError, OSError, sqlite3.Error) as exc:
         _log.error("%s", exc)
         return FAILED
     finally:
@@ -59,15 +59,14 @@ def _own(config: Config, ownership: Ownership | None) -> int:
     endpoints, listeners = bind(config)
     try:
         world = World(config)
-    except BaseException:
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(Process(world, ownership, endpoints, listeners).serve())
+        finally:
+            world.close()
+    finally:
         for listener in listeners:
             listener.sock.close()
-        raise
-    try:
-        with asyncio.Runner() as runner:
-            runner.run(Process(world, ownership, endpoints, listeners).serve())
-    finally:
-        world.close()
     return DONE
 
 
@@ -100,7 +99,10 @@ class Process:
         # sockets' backlog meanwhile, callers of gRPC need not.
         from canary.simulator.grpc_server import start_grpc
 
-        server, port = await start_grpc(self._world)
+        try:
+            server, port = await start_grpc(self._world)
+        except RuntimeError as exc:
+            raise PortTakenError(f"grpc_port {self._world.config.grpc_port}: {exc}") from exc
         runners: list[Any] = []
         try:
             if not self._announce(port):
@@ -179,8 +181,6 @@ class Process:
         self._leases.stop()
         for runner in runners:
             await _within(runner.cleanup(), "HTTP")
-        for listener in self._listeners:
-            listener.sock.close()
         await _within(server.stop(0.2), "gRPC")
 
 
