@@ -64,7 +64,7 @@ class Replay:
         """
         begin = samples[0].end if samples else None
         earlier = begin is not None and self._begin is not None and begin < self._begin
-        if earlier or changes != self._changes:
+        if earlier or self._settled_under(changes) != self._settled_under(self._changes):
             self._settled = Replayed()
         self._changes, self._begin = changes, begin
         if not samples:
@@ -74,6 +74,12 @@ class Replay:
         split = max(first, bisect_right(samples, settled_until, key=_end))
         self._settled = replay(self._plan, samples, range(first, split), changes, self._settled)
         return replay(self._plan, samples, range(split, len(samples)), changes, self._settled)
+
+
+    def _settled_under(self, changes: tuple[float, ...]) -> tuple[float, ...]:
+        """The split changes that what is settled already reckons with."""
+        at = self._settled.at
+        return () if at is None else changes[: bisect_right(changes, at)]
 
 
 def replay(

@@ -1,0 +1,233 @@
+"""The observer: what the sources said → one Snapshot at a time.
+
+Each source is read on its own and fails on its own; what it said last stays, with its age. The
+observer judges nothing: that is `assemble`, which is pure. It has no clock and no cadence of its
+own either: when to ask is the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from canary.cloud.clock import CloudClock
+from canary.engine.assemble import Observed, assemble, known_changes
+from canary.engine.backfill import Piece, begin_of_backfill, plan_backfill
+from canary.engine.event_log import EventLog
+from canary.engine.metrics_feed import MetricsFeed, SampleReader
+from canary.engine.position import known_record
+from canary.engine.replay import Replay, Replayed
+from canary.engine.run_feed import RunFeed, ServiceReader
+from canary.engine.source import Source
+from canary.engine.turns import say_run, turn_events
+from canary.engine.windows import WindowMemory
+from canary.record.history import History
+from canary.record.journal import Entry, Journal
+from canary.record.results import Results
+from canary.rollout import words
+from canary.rollout.errors import CanaryError, RecordError
+from canary.rollout.gates import NO_EVIDENCE
+from canary.rollout.measure import Sample
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import Snapshot
+
+CHANGES_SHOWN = 50
+
+
+class Observer:
+    """Reads, remembers, and hands out snapshots.
+
+    `journal` None: no changes are shown. `monitoring` None: metrics are not asked for, and all
+    that rests on them is "no data". `results` gives what the load and A/B tests left behind,
+    `scenario` what the embedded cloud plays ("" for the real one).
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        run: ServiceReader,
+        monitoring: SampleReader | None,
+        history: History | None,
+        journal: Journal | None,
+        clock: CloudClock,
+        *,
+        results: Callable[[], Results] | None = None,
+        scenario: Callable[[], str] = str,
+    ) -> None:
+        self.plan = plan
+        self.log = EventLog()
+        self._clock = clock
+        self._journal = journal
+        self._results = results
+        self._scenario = scenario
+        self._run_source = Source("Cloud Run", self.log)
+        self._metrics_source = Source("Cloud Monitoring", self.log)
+        self._journal_source = Source("Journal", self.log)
+        self._run = RunFeed(plan, run, clock, self._run_source)
+        self._metrics: MetricsFeed | None = None
+        if monitoring is not None:
+            self._metrics = MetricsFeed(
+                plan, monitoring, clock, self._metrics_source, self.log, history
+            )
+        self._entries: tuple[Entry, ...] = ()
+        self._journal_version = -1
+        self._evidence = NO_EVIDENCE
+        self._replay = Replay(plan)
+        self._followed: tuple[tuple[Sample, ...], tuple[float, ...], Replayed] | None = None
+        self._windows = WindowMemory()
+        self._backfilled = False
+        self._blind: bool | None = None
+        self._said_blind = False
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a change in the journal has no outcome yet."""
+        return any(e.outcome is None for e in self._entries)
+
+    @property
+    def needs_backfill(self) -> bool:
+        """Whether the past may have gaps that `backfill` would fill; false until metrics came."""
+        feed = self._metrics
+        return feed is not None and feed.incomplete and self._metrics_source.has_answered
+
+    def next_metrics_at(self, now: float) -> float:
+        """When asking Cloud Monitoring can tell something new; cloud time, infinite without it."""
+        return self._metrics.next_read_at(now) if self._metrics is not None else float("inf")
+
+    def load_history(self) -> bool:
+        """Take over samples that earlier consoles have read. True when there were any."""
+        return self._metrics is not None and self._metrics.load_history()
+
+    async def refresh(self) -> Snapshot:
+        """Read everything once, concurrently; never raises for a source that fails."""
+        self.read_journal()
+        await asyncio.gather(self.read_run(), self.read_metrics())
+        return self.snapshot()
+
+    async def read_run(self) -> bool:
+        """Read the services. True when something is different."""
+        before = self._run.facts
+        changed = await self._run.read()
+        ours = frozenset(e.change.id for e in self._entries)
+        say_run(self.log, before, self._run.facts, ours, self._clock.now())
+        return changed
+
+    async def read_metrics(self) -> bool:
+        """Read the newest minutes. True when something is different."""
+        return self._metrics is not None and await self._metrics.read()
+
+    def read_journal(self) -> bool:
+        """Read the journal if it was written to. True when it was, or is in trouble."""
+        if self._journal is None:
+            return False
+        now = self._clock.now()
+        try:
+            version = self._journal.version()
+            if version == self._journal_version:
+                return False
+            self._entries = self._journal.recent(CHANGES_SHOWN)
+        except RecordError as error:
+            return self._journal_source.failed(error, now)
+        self._journal_version = version
+        self._journal_source.answered(now)
+        return True
+
+    def read_results(self) -> bool:
+        """Look for results of the load and A/B tests. True when they are different."""
+        if self._results is None:
+            return False
+        found = self._results()
+        for problem in found.problems:
+            self.log.say(self._clock.now(), "warning", problem)
+        changed = found.evidence != self._evidence
+        self._evidence = found.evidence
+        return changed
+
+    async def backfill(self) -> AsyncIterator[bool]:
+        """Fill the past, newest first; yields after each piece whether it held anything.
+
+        Ends early, to be called again later, when Cloud Monitoring fails.
+        """
+        feed = self._metrics
+        if feed is None:
+            return
+        feed.incomplete = False
+        try:
+            for piece in self._missing(feed):
+                yield await feed.fill(piece)
+        except CanaryError as error:
+            feed.incomplete = True
+            self._metrics_source.failed(error, self._clock.now())
+            return
+        finally:
+            # Samples may have come in between those that are settled already.
+            self._replay.begin_again()
+            self._followed = None
+        self._backfilled = True
+
+    def snapshot(self) -> Snapshot:
+        """What is known now, judged now."""
+        now = self._clock.now()
+        snapshot = assemble(self.plan, self._observed(now), now, self._windows.reduce)
+        if self._say_silence(snapshot):
+            snapshot = assemble(self.plan, self._observed(now), now, self._windows.reduce)
+        self._blind = snapshot.decision.verdict == "no_data"
+        return snapshot
+
+    def _observed(self, now: float) -> Observed:
+        legacy, canary = self._metrics.samples if self._metrics is not None else ((), ())
+        run = self._run.facts
+        changes = known_changes(run, self._entries, self._run.moved_at, now)
+        replayed = self._follow(canary, changes)
+        sources = (self._run_source, self._metrics_source, self._journal_source)
+        asked = self._metrics is not None
+        return Observed(
+            run=run,
+            legacy=legacy,
+            canary=canary,
+            watch=replayed.watch,
+            changes=changes,
+            entries=self._entries,
+            events=(*turn_events(replayed.turns), *self.log.events),
+            sources=tuple(s.view for s in sources if asked or s is not self._metrics_source),
+            evidence=self._evidence,
+            ingest_delay_s=self._metrics.ingest_delay_s if self._metrics is not None else None,
+            scenario=self._scenario(),
+            speed=self._clock.speed,
+            backfilled=self._backfilled,
+        )
+
+    def _follow(self, canary: tuple[Sample, ...], changes: tuple[float, ...]) -> Replayed:
+        """The watch over these samples; computed only when they or the changes are others."""
+        if (
+            self._followed is None
+            or self._followed[0] is not canary
+            or self._followed[1] != changes
+        ):
+            self._followed = (canary, changes, self._replay.follow(canary, changes))
+        return self._followed[2]
+
+    def _missing(self, feed: MetricsFeed) -> tuple[Piece, ...]:
+        now = self._clock.now()
+        record = known_record(self.plan, self._run.facts)
+        since = begin_of_backfill(record.entered_at if record is not None else None, now)
+        newest = max((s[-1].end for s in feed.samples if s), default=now)
+        return plan_backfill(feed.samples, since, newest, now)
+
+    def _say_silence(self, snapshot: Snapshot) -> bool:
+        """Say when nothing can be judged any more, and when it can again. True when it was said.
+
+        Turns between judged verdicts come from the replay, which finds the same after a restart.
+        Before the first answer, and with nobody on Canary, silence is no news.
+        """
+        blind = snapshot.decision.verdict == "no_data"
+        metrics = self._metrics_source.view.state
+        if blind == self._blind or metrics == "never" or snapshot.traffic.canary_percent == 0:
+            return False
+        if not blind and not self._said_blind:
+            return False
+        self._said_blind = blind
+        verdict = words.verdict(snapshot.decision.verdict)
+        text = f"{verdict}: {snapshot.decision.reason}" if blind else f"data again: {verdict}"
+        self.log.say(snapshot.as_of, "warning" if blind else "info", text)
+        return True

@@ -1,0 +1,111 @@
+"""Reads the services from Cloud Run, keeps what was last known, and notes when the split moved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from canary.cloud.clock import CloudClock
+from canary.cloud.views import ServiceState
+from canary.engine.position import RunFacts
+from canary.engine.source import Source
+from canary.rollout.errors import CanaryError, Unavailable
+from canary.rollout.plan import Plan
+
+READ_LIMIT_S = 20.0
+"""Real seconds after which a read that does not end counts as failed, whatever hangs below."""
+
+MOVES_KEPT = 50
+
+
+class ServiceReader(Protocol):
+    """What is needed of `cloud.run.RunReader`."""
+
+    async def service(self, name: str) -> ServiceState:
+        """One service as it is now; raises CanaryError."""
+
+
+class RunFeed:
+    """What Cloud Run said last. `facts` None: it has never answered for the router's service."""
+
+    def __init__(
+        self, plan: Plan, reader: ServiceReader, clock: CloudClock, source: Source
+    ) -> None:
+        self.facts: RunFacts | None = None
+        self._plan = plan
+        self._reader = reader
+        self._clock = clock
+        self._source = source
+        self._moves: list[float] = []
+        self._in_flux = False
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def moved_at(self) -> tuple[float, ...]:
+        """When the split was seen to move, oldest first, cloud time."""
+        return tuple(self._moves)
+
+    async def read(self) -> bool:
+        """Ask for all services at once. True when anything is different from before."""
+        async with self._one_at_a_time:
+            if not self._source.may_ask(self._clock.now()):
+                return False
+            states, errors = await self._ask(_services_of(self._plan))
+            now = self._clock.now()
+            changed = self._take(states, now)
+            if errors:
+                return self._source.failed(errors[0], now, partly=bool(states)) or changed
+            return self._source.answered(now) or changed
+
+    async def _ask(self, names: Iterable[str]) -> tuple[dict[str, ServiceState], list[CanaryError]]:
+        wanted = tuple(names)
+        answers = await asyncio.gather(*(self._ask_one(name) for name in wanted))
+        states = {n: a for n, a in zip(wanted, answers, strict=True) if isinstance(a, ServiceState)}
+        return states, [a for a in answers if isinstance(a, CanaryError)]
+
+    async def _ask_one(self, name: str) -> ServiceState | CanaryError:
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                return await self._reader.service(name)
+        except TimeoutError:
+            return Unavailable(f"Cloud Run did not answer in {READ_LIMIT_S:.0f} s ({name}).")
+        except CanaryError as error:
+            return error
+
+    def _take(self, states: dict[str, ServiceState], now: float) -> bool:
+        """Keep the answers; a side that failed keeps what was known of it."""
+        before, target = self.facts, self._plan.target
+        router = states.get(self._plan.router_service, before.router if before else None)
+        if router is None:
+            return False
+        legacy = states.get(target.legacy, before.legacy if before else None)
+        canary = states.get(target.canary, before.canary if before else None)
+        if target.router.kind == "revisions":
+            legacy = canary = router
+        read_at = now if self._plan.router_service in states else before.read_at if before else now
+        self.facts = RunFacts(router, legacy, canary, read_at)
+        if self._plan.router_service in states:
+            self._note_move(before.router if before else None, router, now)
+        if before is None:
+            return True
+        known = (before.router, before.legacy, before.canary)
+        return known != (router, legacy, canary)
+
+    def _note_move(self, before: ServiceState | None, after: ServiceState, now: float) -> None:
+        """The split moves from when it is seen changed until the service has settled on it."""
+        begins = before is not None and before.percent != after.percent
+        if begins and not self._in_flux:
+            self._moves = [*self._moves, now][-MOVES_KEPT:]
+        elif self._in_flux:
+            self._moves[-1] = now
+        if before is None and after.reconciling:
+            self._moves, begins = [now], True
+        self._in_flux = after.reconciling and (begins or self._in_flux)
+
+
+def _services_of(plan: Plan) -> tuple[str, ...]:
+    """The services to read, the router's first; none twice."""
+    if plan.target.router.kind == "revisions":
+        return (plan.router_service,)
+    return tuple(dict.fromkeys((plan.router_service, plan.target.legacy, plan.target.canary)))
