@@ -30,6 +30,19 @@ _UNCERTAIN_CODES = frozenset(
 the request was written is reported by the same code as one that was never made."""
 
 
+def foreign_errors() -> tuple[type[BaseException], ...]:
+    """Return what Google's clients raise; anything else from them is a defect, and shall be seen.
+
+    Called in an `except` clause, that is only once there is an exception: by then the packages
+    are loaded.
+    """
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+    from grpc import RpcError
+
+    return GoogleAPIError, GoogleAuthError, RpcError, OSError, TimeoutError
+
+
 def translate(exc: BaseException, source: str, doing: str) -> CanaryError:
     """Return our error for a foreign one that a read met.
 

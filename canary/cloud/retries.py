@@ -1,0 +1,37 @@
+"""Reads are tried again, a bounded number of times, with backoff and jitter. Changes never are."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from canary.rollout.errors import Unavailable
+
+ATTEMPTS = 3
+FIRST_WAIT_S = 0.2
+LONGEST_WAIT_S = 2.0
+
+_Answer = TypeVar("_Answer")
+
+
+async def read_again(call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Return the answer of `call`, a read; after Unavailable it is made up to twice more.
+
+    Other errors pass at once: QuotaExhausted above all, which asking again would only prolong.
+    The last Unavailable is raised when all attempts failed.
+    """
+    try:
+        return await call()
+    except Unavailable:
+        pass
+    # Imported only when something failed: 15 ms that a rollback in good weather need not wait for.
+    import tenacity
+
+    waits = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S)
+    attempts = tenacity.AsyncRetrying(
+        stop=tenacity.stop_after_attempt(ATTEMPTS - 1),
+        wait=waits,
+        retry=tenacity.retry_if_exception_type(Unavailable),
+        reraise=True,
+    )
+    return await attempts(call)
