@@ -1,0 +1,141 @@
+"""An engine that plays a script: it hands snapshots to the screen and keeps what it was asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from textual.pilot import Pilot
+from textual.strip import Strip
+
+from canary.rollout.change import Author, Change
+from canary.rollout.errors import CanaryError
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import Snapshot
+from tests.tui import scenes
+from tui.app import CanaryApp
+from tui.engine_port import OnSnapshot, OnTrouble
+
+
+class ScriptedEngine:
+    """Emits what it is told to; what was asked of it is in `asked`, the changes in `sent`."""
+
+    author = Author("oncall", "bastion-2")
+
+    def __init__(self, *first: Snapshot, refusal: CanaryError | None = None) -> None:
+        self._first = first
+        self._refusal = refusal
+        self._on_snapshot: OnSnapshot | None = None
+        self._on_trouble: OnTrouble | None = None
+        self.sent: list[Change] = []
+        self.asked: list[tuple[str, ...]] = []
+        self.running = False
+
+    def start(self, on_snapshot: OnSnapshot, on_trouble: OnTrouble) -> None:
+        self.running = True
+        self._on_snapshot, self._on_trouble = on_snapshot, on_trouble
+        for snapshot in self._first:
+            on_snapshot(snapshot)
+
+    def stop(self) -> None:
+        self.running = False
+
+    def emit(self, snapshot: Snapshot) -> None:
+        assert self._on_snapshot is not None
+        self._on_snapshot(snapshot)
+
+    def trouble(self, text: str) -> None:
+        assert self._on_trouble is not None
+        self._on_trouble(text)
+
+    def submit(self, change: Change) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+        self.sent.append(change)
+
+    def acknowledge(self, change_id: str) -> None:
+        self.asked.append(("acknowledge", change_id))
+
+    def refresh_now(self) -> None:
+        self.asked.append(("refresh",))
+
+    def probe(self) -> None:
+        self.asked.append(("probe",))
+
+    def scenarios(self) -> tuple[str, ...]:
+        return ("healthy", "error-spike")
+
+    def set_scenario(self, name: str) -> None:
+        self.asked.append(("scenario", name))
+
+
+class Stage:
+    """A running app with its pilot and its engine."""
+
+    def __init__(self, app: CanaryApp, pilot: Pilot[Any], engine: ScriptedEngine) -> None:
+        self.app = app
+        self.pilot = pilot
+        self.engine = engine
+
+    async def emit(self, snapshot: Snapshot) -> None:
+        self.engine.emit(snapshot)
+        await self.settle()
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.settle()
+
+    async def settle(self) -> None:
+        for _ in range(3):
+            await self.pilot.pause()
+
+    def frame(self) -> str:
+        return frame(self.app)
+
+
+@asynccontextmanager
+async def staged(
+    size: tuple[int, int] = (120, 40),
+    *first: Snapshot,
+    plan: Plan | None = None,
+    read_only: bool = False,
+    refusal: CanaryError | None = None,
+) -> Any:
+    """The app at a size, with its first snapshots drawn (a healthy stage 2 unless given)."""
+    rollout = plan or scenes.plan()
+    engine = ScriptedEngine(*(first or (scenes.snapshot(rollout),)), refusal=refusal)
+    app = CanaryApp(rollout, lambda: engine, read_only=read_only, monotonic=lambda: 1000.0)
+    async with app.run_test(size=size) as pilot:
+        for _ in range(200):
+            await pilot.pause()
+            if app.main.snapshot is not None:
+                break
+        stage = Stage(app, pilot, engine)
+        await stage.settle()
+        yield stage
+
+
+def frame(app: CanaryApp) -> str:
+    """What is on the screen, as text; lines right-stripped."""
+    strips: list[Strip] = app.screen._compositor.render_strips()
+    lines = [strip.text for strip in strips[: app.size.height]]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def rows(text: str, pattern: str) -> Iterator[str]:
+    return (line for line in text.splitlines() if re.search(pattern, line))
+
+
+def greyed(app: CanaryApp) -> set[str]:
+    """Labels of the keys in the key bar that can do nothing now."""
+    from widgets.key_bar import KeyBar
+
+    return {h.label for h in app.main.query_one(KeyBar).hints if not h.enabled}
+
+
+def advanced(snapshot: Snapshot, seconds: float) -> Snapshot:
+    """The same snapshot, later."""
+    return msgspec.structs.replace(snapshot, as_of=snapshot.as_of + seconds)

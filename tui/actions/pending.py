@@ -1,0 +1,134 @@
+"""A change built and pinned, waiting for its confirmation.
+
+It is pinned to the guard (etag, share, revision) of the moment its strip opens. When the world is
+another by the time a snapshot arrives, or by the time it is confirmed, it is dead: what
+the person read is no longer what would happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from canary.rollout import permit, words
+from canary.rollout.change import Author, Change, Evidence, Guard, Request, SetScale, SetTraffic
+from canary.rollout.gates import unmet
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import Snapshot
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """What a wish is judged by: the plan, the newest snapshot, and the cloud's time now.
+
+    `snapshot` is None until the engine has looked once.
+    """
+
+    plan: Plan
+    snapshot: Snapshot | None
+    read_only: bool
+    now: float
+    author: Author
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A change as data, what it was decided on, and what has to be typed for it.
+
+    `typed_name` is the service whose name must be typed; "" when the confirming key is enough.
+    `data_age_s` is how old the newest data was when the strip opened.
+    """
+
+    change: Change
+    guard: Guard
+    typed_name: str = ""
+    data_age_s: float | None = None
+
+
+def pin(situation: Situation, snapshot: Snapshot, change: Change) -> Pending:
+    """Pin a change to the moment. `snapshot` must hold a standing: the change was built from it."""
+    standing = snapshot.standing
+    assert standing is not None  # noqa: S101 – a change cannot be built without one
+    return Pending(
+        change=change,
+        guard=standing.guard,
+        typed_name=grave_name(situation.plan, change, standing.percent),
+        data_age_s=age_now_s(snapshot, situation.now),
+    )
+
+
+def make_request(situation: Situation, snapshot: Snapshot, new_id: Callable[[], str]) -> Request:
+    """What a change carries besides its target, from the situation."""
+    return Request(
+        id=new_id(),
+        author=situation.author,
+        now=situation.now,
+        evidence=evidence_of(snapshot, situation.now),
+    )
+
+
+def evidence_of(snapshot: Snapshot, now: float) -> Evidence:
+    """The numbers on the screen at this moment; what was not known stays None."""
+    window = snapshot.canary.window
+    return Evidence(
+        verdict=snapshot.decision.verdict,
+        requests=window.requests,
+        error_ratio=window.error_ratio,
+        success_ratio=window.success_ratio,
+        p95_ms=window.p95_ms,
+        confidence=window.confidence,
+        data_age_s=age_now_s(snapshot, now),
+        gates_unmet=tuple(g.id for g in unmet(snapshot.gates)),
+    )
+
+
+def age_now_s(snapshot: Snapshot, now: float) -> float | None:
+    """Age of the newest data at `now`, not at the snapshot; None when there is none."""
+    age_s = snapshot.data_age_s
+    return None if age_s is None else age_s + max(0.0, now - snapshot.as_of)
+
+
+def grave_name(plan: Plan, change: Change, percent_now: int | None) -> str:
+    """The service whose name must be typed for this change; "" when it is not grave.
+
+    Grave are: giving Canary everything, and leaving the side that takes the traffic in backup
+    size. Taking everybody off Canary never is: it must be two keys.
+    """
+    for step in change.steps:
+        if isinstance(step, SetTraffic) and step.percent == 100 and step.before_percent != 100:
+            return plan.target.canary
+        if isinstance(step, SetScale) and _starves(plan, step, percent_now):
+            return step.service
+    return ""
+
+
+def _starves(plan: Plan, step: SetScale, percent_now: int | None) -> bool:
+    """Whether a scale leaves a side that takes at least half of the requests with backup size."""
+    if step.after.max > plan.scale.backup.max or percent_now is None:
+        return percent_now is None and step.after.max <= plan.scale.backup.max
+    share = percent_now if step.service == plan.target.canary else 100 - percent_now
+    return share >= 50
+
+
+def cause_of_death(pending: Pending, snapshot: Snapshot, *, read_only: bool) -> str | None:
+    """Why a pending change may no longer be confirmed; None while it may.
+
+    A cloud that has stopped answering kills nothing: the guard is checked again when the change is
+    sent, and a rollback must not depend on what can be read.
+    """
+    standing = snapshot.standing
+    if standing is not None and standing.guard.etag != pending.guard.etag:
+        return _what_changed(pending, snapshot)
+    return permit.why_not(pending.change.kind, snapshot, read_only)
+
+
+def _what_changed(pending: Pending, snapshot: Snapshot) -> str:
+    service = words.plain(pending.guard.service)
+    before, after = pending.guard.percent, snapshot.traffic.canary_percent
+    by = words.plain(snapshot.traffic.last_modifier, 60)
+    who = f" by {by}" if by else ""
+    if before != after:
+        return (
+            f"{service} was changed meanwhile{who}: the split is now {words.percent(after)},"
+            f" it was {words.percent(before)}."
+        )
+    return f"{service} was changed meanwhile{who}; the split is still {words.percent(after)}."

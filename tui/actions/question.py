@@ -1,0 +1,61 @@
+"""What the confirm strip shows of a pending change: words made from data."""
+
+from __future__ import annotations
+
+from canary.engine.dry_run import describe
+from canary.rollout import words
+from canary.rollout.change import Change
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import Snapshot
+from tui.actions.pending import Pending
+from widgets.confirm_strip import Proposal
+
+LEAVE_CONSOLE = "leave"
+"""The id of the question whether to leave while a change is in flight."""
+
+
+def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
+    """The question of a pending change: what, from → to, on what, how fresh, which gates fail."""
+    change = pending.change
+    dry_run = describe(change, plan)
+    gates = {g.id: g for g in snapshot.gates}
+    unmet = change.evidence.gates_unmet if change.kind == "promote" else ()
+    return Proposal(
+        change_id=change.id,
+        title=change_title(change),
+        facts=dry_run.lines,
+        target=pending.guard.revision or pending.guard.service,
+        data_age=words.age(pending.data_age_s),
+        unmet=tuple(gates[i].label for i in unmet if i in gates),
+        command="; ".join(dry_run.gcloud),
+        typed_name=pending.typed_name,
+    )
+
+
+def ask_to_leave(title: str) -> Proposal:
+    """The question of leaving while a change is under way."""
+    return Proposal(
+        change_id=LEAVE_CONSOLE,
+        title="Leave while a change is in flight?",
+        facts=(
+            words.plain(title, 80),
+            "It is carried on without the console; look with canary log.",
+        ),
+    )
+
+
+def change_title(change: Change) -> str:
+    """What a change does, as a heading."""
+    match change.kind:
+        case "promote":
+            return f"Promote to stage {change.to_stage}"
+        case "step_back":
+            return f"Step back to stage {change.to_stage}"
+        case "rollback_all":
+            return "Everybody off Canary"
+        case "adopt":
+            return f"Adopt the present split as stage {change.to_stage}"
+        case "revert":
+            return f"Revert the split to stage {change.to_stage}"
+        case "scale":
+            return f"Scale {words.plain(change.steps[0].service)}"

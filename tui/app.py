@@ -1,0 +1,262 @@
+"""The console's application: composes screen, keys and engine, and ends in order.
+
+The first frame is drawn before the engine is even imported: it brings Google's packages with it.
+The engine is built and started on a thread of its own and speaks through messages only.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.segment import Segments
+from rich.traceback import Traceback
+from textual.app import App
+from textual.screen import Screen
+
+from canary.rollout.change import Author
+from canary.rollout.decision import SEVERITY
+from canary.rollout.errors import CanaryError, Unavailable
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import Snapshot
+from themes import PALETTES, choose_theme, make_themes
+from tui.actions.pending import Situation
+from tui.cloud_time import CloudTime
+from tui.commands import Commands
+from tui.engine_port import EnginePort
+from tui.keys import bind
+from tui.messages import EngineStarted, HungUp, Mailbox, SnapshotsWaiting, Trouble
+from tui.screens.main import MainScreen
+from tui.summary import terminal_title
+from tui.terminal import ConsoleDriver, Title, end_anyway, handle_signals
+from widgets.confirm_strip import ConfirmStrip
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+TICK_S = 1.0
+SILENCE_S = 15.0
+"""After so long without a snapshot the screen says that nothing new comes."""
+HUNG_UP = 129
+"""128 + SIGHUP: the terminal went away."""
+
+
+class CanaryApp(App[None], inherit_bindings=False):
+    """One rollout in one terminal.
+
+    `build_engine` is called once, on a thread, after the first frame. `monotonic` is in seconds.
+    Raises PlanError at construction when the plan rebinds keys in a way that cannot be.
+    """
+
+    CSS_PATH = "canary.tcss"
+    TITLE = "canary"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(
+        self,
+        plan: Plan,
+        build_engine: Callable[[], EnginePort],
+        *,
+        read_only: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        keymap = bind(plan)
+        theme, ansi_color = choose_theme(plan.console.theme, os.environ)
+        super().__init__(driver_class=ConsoleDriver, ansi_color=ansi_color)
+        for each in make_themes():
+            self.register_theme(each)
+        self.theme = theme
+        self.plan = plan
+        self.read_only = read_only or plan.console.read_only
+        self.main = MainScreen(plan, keymap, read_only=self.read_only)
+        self.commands = Commands(self, self.main)
+        self.main.why_not = self.commands.why_not
+        self._build_engine = build_engine
+        self._engine: EnginePort | None = None
+        self._mailbox = Mailbox(lambda: self.post_message(SnapshotsWaiting()))
+        self._clock = CloudTime(monotonic)
+        self._title = Title()
+
+    # -- start and end ---------------------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The main screen is the only one underneath."""
+        return self.main
+
+    def on_mount(self) -> None:
+        """Take the signals, and let the ages tick."""
+        handle_signals(self.leave_with)
+        self.set_interval(TICK_S, self.tick)
+
+    def on_ready(self) -> None:
+        """The first frame is out: now the engine."""
+        self.call_after_refresh(self._start_engine_thread)
+
+    def _start_engine_thread(self) -> None:
+        threading.Thread(target=self._start_engine, name="engine-start", daemon=True).start()
+
+    def _start_engine(self) -> None:
+        try:
+            engine = self._engine = self._build_engine()
+            engine.start(self._mailbox.put, self._report)
+        except CanaryError as error:
+            self.post_message(Trouble(str(error)))
+        except Exception as error:  # noqa: BLE001 – the thread's boundary: the app reports and ends
+            self.call_later(self._handle_exception, error)
+        else:
+            self.post_message(EngineStarted())
+
+    def _report(self, text: str) -> None:
+        self.post_message(Trouble(text))
+
+    def leave_with(self, code: int) -> None:
+        """End in order, with this exit code."""
+        self.exit(return_code=code)
+
+    async def on_unmount(self) -> None:
+        """Give the terminal its title back, and let the engine end."""
+        self._title.restore(self._driver)
+        if self._engine is not None:
+            self._engine.stop()
+
+    def on_hung_up(self, _: HungUp) -> None:
+        """The terminal is gone; nobody looks any more."""
+        end_anyway(HUNG_UP)
+        self.leave_with(HUNG_UP)
+
+    def _fatal_error(self) -> None:
+        """End with a traceback that shows no locals: they hold tokens and names."""
+        traceback = Traceback(show_locals=False, width=None)
+        self._exit_renderables.append(
+            Segments(self.console.render(traceback, self.console.options))
+        )
+        self._close_messages_no_wait()
+
+    # -- the engine's words ----------------------------------------------------------------------
+
+    def on_snapshots_waiting(self, _: SnapshotsWaiting) -> None:
+        """Draw the newest snapshot."""
+        snapshot = self._mailbox.take()
+        if snapshot is not None:
+            self.show(snapshot)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Hand a snapshot to the screen; ring once when the verdict got worse."""
+        before = self.main.snapshot
+        self._clock.set(snapshot)
+        self.commands.recheck(snapshot)
+        with self.batch_update():
+            self.main.now = self._clock.now()
+            self.main.snapshot = snapshot
+            self.main.talk.trouble = ""
+        self._title.show(self._driver, terminal_title(snapshot))
+        if before is not None and self.plan.console.bell and _is_worse(before, snapshot):
+            self.bell()
+
+    def on_trouble(self, message: Trouble) -> None:
+        """Say what the engine could not do."""
+        self.main.talk.trouble = message.text
+
+    def on_engine_started(self, _: EngineStarted) -> None:
+        """The engine runs; the first numbers are on their way."""
+        self.main.show_keys()
+
+    def tick(self) -> None:
+        """Let the ages grow; not in the second in which a snapshot has done so."""
+        silent_s = self._clock.silent_s()
+        if self.main.snapshot is None or silent_s < TICK_S * 0.9:
+            return
+        self.main.now = self._clock.now()
+        if silent_s > SILENCE_S:
+            self.main.talk.trouble = (
+                f"Nothing new from the engine for {silent_s:.0f} s: what is shown is from then."
+            )
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    def on_main_screen_pressed(self, message: MainScreen.Pressed) -> None:
+        """A key of the main screen."""
+        self.commands.press(message.key)
+
+    def on_main_screen_prompted(self, message: MainScreen.Prompted) -> None:
+        """Something was typed."""
+        self.commands.answer_prompt(message.purpose, message.text)
+
+    def on_confirm_strip_accepted(self, message: ConfirmStrip.Accepted) -> None:
+        """The open question was answered with yes."""
+        self.commands.accept(message.proposal)
+
+    def on_confirm_strip_left(self, message: ConfirmStrip.Left) -> None:
+        """The open question was left."""
+        self.commands.let_go(message.reason)
+
+    # -- for the commands ------------------------------------------------------------------------
+
+    @property
+    def theme_names(self) -> tuple[str, ...]:
+        """The themes of the house, in the order of the key."""
+        return tuple(PALETTES)
+
+    def engine_of(self) -> EnginePort:
+        """The engine. Raises Unavailable while there is none."""
+        if self._engine is None:
+            raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
+        return self._engine
+
+    def situation(self) -> Situation:
+        """What a wish is judged by now."""
+        author = self._engine.author if self._engine is not None else Author("", "")
+        return Situation(self.plan, self.main.snapshot, self.read_only, self._clock.now(), author)
+
+    def scenarios(self) -> Iterable[str]:
+        """What the local cloud can play; empty elsewhere."""
+        return self._engine.scenarios() if self._engine is not None else ()
+
+    def open_palette(self) -> None:
+        """Find a command by its name."""
+        from tui.palette import CommandProvider, Palette
+
+        self.push_screen(Palette(providers=[CommandProvider], placeholder="command …"))
+
+    def write_raw(self, text: str) -> None:
+        """Send an escape sequence to the terminal."""
+        if self._driver is not None:
+            self._driver.write(text)
+            self._driver.flush()
+
+    def redraw(self) -> None:
+        """Draw every cell anew, for a terminal that another program has scribbled on."""
+        self.main.refresh(layout=True)
+
+
+def _is_worse(before: Snapshot, after: Snapshot) -> bool:
+    return SEVERITY[after.decision.verdict] > SEVERITY[before.decision.verdict]
+
+
+def run(
+    plan: Plan,
+    plan_path: Path | None = None,
+    read_only: bool = False,
+    engine: EnginePort | None = None,
+) -> int:
+    """Open the console and stay until it is left. Returns the process's exit code.
+
+    0 left by the person; 1 crashed (the traceback is on stderr, without locals); 128 + n ended by
+    signal n. Raises PlanError before anything is drawn when the plan's keys cannot be.
+    """
+
+    def build() -> EnginePort:
+        if engine is not None:
+            return engine
+        from canary.engine.console import ConsoleEngine
+
+        return ConsoleEngine(plan, plan_path)
+
+    app = CanaryApp(plan, build, read_only=read_only)
+    app.run(mouse=plan.console.mouse)
+    return app.return_code or 0

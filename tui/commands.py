@@ -1,0 +1,287 @@
+"""What each action does on the main screen. One method an action, found by its name.
+
+Looking is done at once. Changing goes: why not → change as data → confirm strip → engine. Nothing
+here touches the cloud.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from canary.rollout import permit, words
+from canary.rollout.errors import CanaryError
+from tui import clipboard
+from tui.actions.changes import KINDS, prepare, why_not
+from tui.actions.pending import Pending, Situation, cause_of_death
+from tui.actions.question import LEAVE_CONSOLE, ask, ask_to_leave, change_title
+from tui.actions.scale import prepare_scale
+from tui.screens.help import HelpScreen
+from tui.screens.layout import ALWAYS_THERE, PANELS, WINDOWS
+from tui.summary import summarize
+from widgets.confirm_strip import Proposal
+from widgets.event_log import EventLog
+
+if TYPE_CHECKING:
+    from canary.rollout.snapshot import Snapshot
+    from tui.app import CanaryApp
+    from tui.screens.main import MainScreen
+
+
+class Commands:
+    """The actions of one main screen. `pending` is the change whose strip is open."""
+
+    def __init__(self, app: CanaryApp, screen: MainScreen) -> None:
+        self.app = app
+        self.screen = screen
+        self.pending: Pending | None = None
+        self._looks: dict[str, Callable[[], None]] = {
+            "verify": self.verify,
+            "gates": lambda: self.show_panel("gates"),
+            "events": lambda: self.show_panel("events"),
+            "window": self.next_window,
+            "zoom": self.zoom,
+            "next_panel": lambda: self.step_panel(1),
+            "previous_panel": lambda: self.step_panel(-1),
+            "filter": self.filter_events,
+            "refresh": self.refresh,
+            "theme": self.next_theme,
+            "copy": self.copy,
+            "acknowledge": self.acknowledge,
+            "help": self.show_help,
+            "palette": app.open_palette,
+            "suspend": app.action_suspend_process,
+            "quit": self.quit,
+        }
+
+    # -- dispatch --------------------------------------------------------------------------------
+
+    def press(self, key: str) -> None:
+        """Do what a key means now. While a question is open, only the strip answers."""
+        if self.screen.talk.proposal is not None:
+            return
+        if key == "escape":
+            self.leave()
+            return
+        name = self.screen.keymap.action(key)
+        if name is not None:
+            self.do(name)
+        elif key == "ctrl+c":
+            self.say(f"{self.screen.keymap.key('quit')} leaves the console.")
+        elif len(key) == 1:
+            self.say(
+                f"{words.plain(key)} is no key here; {self.screen.keymap.key('help')} shows all."
+            )
+
+    def do(self, name: str) -> None:
+        """Do an action by its name; say why not where it can do nothing now."""
+        self.say("")
+        reason = self.why_not(name)
+        if reason is not None:
+            self.say(reason)
+        elif name == "scale":
+            self.screen.open_prompt("scale", self._scale_label())
+        elif name in KINDS or name.startswith("stage_"):
+            self.open(lambda: prepare(name, self.situation(), new_id))
+        else:
+            self._looks[name]()
+
+    def why_not(self, name: str) -> str | None:
+        """Why an action can do nothing now; None when it can."""
+        if name == "acknowledge":
+            return None if self._finished() else "There is no result to put away."
+        return why_not(name, self.situation())
+
+    def situation(self) -> Situation:
+        """What a wish is judged by at this moment."""
+        return self.app.situation()
+
+    def say(self, note: str) -> None:
+        """Answer the last key in the talk rows; "" takes the answer back."""
+        self.screen.talk.note = note
+
+    # -- changes ---------------------------------------------------------------------------------
+
+    def open(self, build: Callable[[], Pending]) -> None:
+        """Open the confirm strip on a change, or say why it cannot be."""
+        snapshot = self.screen.snapshot
+        try:
+            pending = build()
+        except CanaryError as refusal:
+            self.say(str(refusal))
+            return
+        if snapshot is not None:
+            self.pending = pending
+            self.screen.talk.open(ask(pending, self.screen.plan, snapshot))
+
+    def answer_prompt(self, purpose: str, text: str) -> None:
+        """Take what was typed into the prompt."""
+        if purpose == "scale" and text.strip():
+            self.open(lambda: prepare_scale(text, self.situation(), new_id))
+
+    def accept(self, proposal: Proposal) -> None:
+        """The person confirmed: check once more, then hand the change to the engine."""
+        self.screen.talk.close()
+        self.screen.set_focus(None)
+        if proposal.change_id == LEAVE_CONSOLE:
+            self.app.exit(return_code=0)
+            return
+        pending, self.pending = self.pending, None
+        if pending is None or pending.change.id != proposal.change_id:
+            return
+        self._submit(pending)
+
+    def _submit(self, pending: Pending) -> None:
+        situation = self.situation()
+        if situation.snapshot is None:
+            return
+        try:
+            permit.authorize(pending.change, situation.snapshot, read_only=situation.read_only)
+            self.app.engine_of().submit(pending.change)
+        except CanaryError as refusal:
+            self.say(f"Nothing was sent. {refusal}")
+            return
+        self.say(f"{change_title(pending.change)}: handed to the executor.")
+
+    def let_go(self, reason: str) -> None:
+        """The strip was left; nothing is done."""
+        self.pending = None
+        self.screen.set_focus(None)
+        self.say(reason or "Left; nothing was changed.")
+
+    def recheck(self, snapshot: Snapshot) -> None:
+        """Let the open strip die when the world is no longer what it was opened on."""
+        if self.pending is None:
+            return
+        reason = cause_of_death(self.pending, snapshot, read_only=self.screen.read_only)
+        if reason is not None:
+            self.pending = None
+            self.screen.talk.die(reason)
+
+    def _scale_label(self) -> str:
+        snapshot = self.screen.snapshot
+        sides = (snapshot.legacy, snapshot.canary) if snapshot else ()
+        now = ", ".join(
+            f"{name} {s.scale.min}–{s.scale.max}" if s.scale else f"{name} ?"
+            for name, s in zip(("legacy", "canary"), sides, strict=False)
+        )
+        return f"scale: canary 2 8, legacy backup …  now {now}"
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def verify(self) -> None:
+        """Ask both sides for their health; the answers come as events."""
+        self.app.engine_of().probe()
+        self.say("Asking both sides for their health …")
+
+    def show_panel(self, name: str) -> None:
+        """Let a panel fill the screen; again gives the others back."""
+        again = self.screen.zoomed and self.screen.panel == name
+        self.screen.panel = name
+        self.screen.zoomed = not again
+
+    def step_panel(self, step: int) -> None:
+        """Go to the next panel of those that can be shown now."""
+        narrow = self.screen.layout_name == "narrow" and not self.screen.zoomed
+        names = [n for n in PANELS if not (narrow and n == ALWAYS_THERE)]
+        at = names.index(self.screen.panel) if self.screen.panel in names else 0
+        self.screen.panel = names[(at + step) % len(names)]
+
+    def zoom(self) -> None:
+        """Let the present panel fill the screen, or give the others back."""
+        self.screen.zoomed = not self.screen.zoomed
+
+    def next_window(self) -> None:
+        """Change how far back the plots reach."""
+        names = [name for name, _ in WINDOWS]
+        self.set_window(names[(names.index(self.screen.window) + 1) % len(names)])
+
+    def set_window(self, name: str) -> None:
+        """Let the plots reach back as far as the window of that name."""
+        self.screen.window = name
+        self.say(f"Plots reach back {name}." if name != "soak" else "Plots show the whole soak.")
+
+    def filter_events(self) -> None:
+        """Type a word that events must contain."""
+        self.screen.panel = "events"
+        self.screen.zoomed = True
+        self.screen.open_prompt(
+            "filter", "events that contain …", self.screen.query_one(EventLog).filter_text
+        )
+
+    def refresh(self) -> None:
+        """Look now, and draw everything anew."""
+        self.app.engine_of().refresh_now()
+        self.app.redraw()
+
+    def next_theme(self) -> None:
+        """Change the colours to the next theme."""
+        names = self.app.theme_names
+        at = names.index(self.app.theme) if self.app.theme in names else -1
+        self.set_theme(names[(at + 1) % len(names)])
+
+    def set_theme(self, name: str) -> None:
+        """Change the colours to the theme of that name."""
+        self.app.theme = name
+        self.say(f"Theme {name}. console.theme in canary.toml keeps it.")
+
+    def set_scenario(self, name: str) -> None:
+        """Let the embedded cloud play something else."""
+        self.app.engine_of().set_scenario(name)
+        self.say(f"The local cloud now plays {name}.")
+
+    def copy(self) -> None:
+        """Copy a summary, and say which way it went."""
+        snapshot = self.screen.snapshot
+        if snapshot is None:
+            self.say("There is nothing to copy yet.")
+            return
+        text = summarize(snapshot, self.screen.now)
+
+        async def copied() -> None:
+            self.say(await clipboard.copy(text, self.app.write_raw, os.environ))
+
+        self.app.run_worker(copied(), name="copy", exit_on_error=True)
+
+    def acknowledge(self) -> None:
+        """Put away the newest result."""
+        finished = self._finished()
+        if finished:
+            self.app.engine_of().acknowledge(finished[0])
+
+    def show_help(self) -> None:
+        """Show all keys."""
+        self.app.push_screen(HelpScreen(self.screen.keymap, self.why_not))
+
+    def leave(self) -> None:
+        """Esc: leave what is open, the innermost first."""
+        if self.screen.has_class("-prompting"):
+            if self.screen.prompt_purpose == "filter":
+                self.screen.query_one(EventLog).filter_text = ""
+            self.screen.close_prompt()
+        elif self.screen.zoomed:
+            self.screen.zoomed = False
+        self.say("")
+
+    def quit(self) -> None:
+        """Leave the console; asks first while a change is in flight."""
+        snapshot = self.screen.snapshot
+        flying = [c for c in snapshot.changes if c.outcome is None] if snapshot else []
+        if not flying:
+            self.app.exit(return_code=0)
+            return
+        self.screen.talk.open(ask_to_leave(flying[0].title))
+
+    def _finished(self) -> list[str]:
+        """Ids of changes that ended and were not acknowledged, newest first."""
+        snapshot = self.screen.snapshot
+        if snapshot is None:
+            return []
+        return [c.id for c in snapshot.changes if c.outcome is not None and not c.acknowledged]
+
+
+def new_id() -> str:
+    """A new change's identity."""
+    return uuid.uuid4().hex

@@ -1,0 +1,160 @@
+"""The keys as data: what each is called, what it does, which key it is on by default.
+
+`plan.console.keys` rebinds by name. A key is written as it is typed (`p`, `R`, `?`) or by its name
+(`ctrl+p`, `f5`, `enter`). Drawing and dispatch both read this table, so that help, the key bar and
+what happens cannot disagree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from canary.rollout.errors import PlanError
+from canary.rollout.plan import Plan
+
+Group = Literal["change", "look", "session"]
+
+CONFIRM: Final = "y"
+"""Confirms what the strip shows. Not rebindable: it must differ from every key that opens one."""
+LEAVE: Final = ("escape", "n")
+"""Leave the strip with nothing done. Not rebindable."""
+
+
+class Action(msgspec.Struct, frozen=True):
+    """One thing a key can do.
+
+    `keys` are the defaults, `label` the word in the key bar ("" keeps it out), `always` keeps it
+    there when room is short, `doc` is one sentence for help and palette.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    doc: str
+    group: Group
+    label: str = ""
+    always: bool = False
+
+
+ACTIONS: Final[tuple[Action, ...]] = (
+    Action("promote", ("p",), "Go on to the next stage.", "change", "promote"),
+    Action("step_back", ("r",), "Go one stage back.", "change", "step back"),
+    Action(
+        "rollback_all", ("R",), "Take everybody off Canary now.", "change", "everybody off", True
+    ),
+    Action("scale", ("s",), "Set least and most instances of a side.", "change", "scale"),
+    Action("adopt", ("a",), "Take a split that was changed elsewhere into the record.", "change"),
+    Action("revert", ("u",), "Set a split that was changed elsewhere back.", "change"),
+    Action("verify", ("v",), "Ask both sides for their health.", "look", "verify"),
+    Action(
+        "gates", ("g",), "Show the gates to the next stage with their evidence.", "look", "gates"
+    ),
+    Action("events", ("e",), "Show more of the events.", "look"),
+    Action("window", ("w",), "Change how far back the plots reach.", "look", "window"),
+    Action("zoom", ("z",), "Let one panel fill the screen.", "look", "zoom"),
+    Action("next_panel", ("tab",), "Go to the next panel.", "look"),
+    Action("previous_panel", ("shift+tab",), "Go to the panel before.", "look"),
+    Action("filter", ("/",), "Show only the events that contain a word.", "look"),
+    Action("refresh", ("f5", "ctrl+l"), "Look at the cloud now, and draw the screen anew.", "look"),
+    Action("theme", ("t",), "Change the colours.", "look"),
+    Action("copy", ("y",), "Copy a summary of what is on the screen.", "session"),
+    Action("acknowledge", ("enter",), "Put the result of a change away.", "session"),
+    Action("help", ("?",), "Show all keys.", "session", "help", True),
+    Action("palette", (":", "ctrl+p"), "Find any command by its name.", "session", "command"),
+    Action("suspend", ("ctrl+z",), "Go back to the shell for a while.", "session"),
+    Action("quit", ("q", "ctrl+q"), "Leave the console.", "session", "quit", True),
+)
+
+STAGE_DOC: Final = "Go to that stage: back to an earlier one, or on to the next."
+RESERVED: Final = frozenset({"escape", "ctrl+c", "space", "up", "down", "pageup", "pagedown"})
+_NAMED: Final = re.compile(
+    r"(ctrl|alt)\+[a-z]|shift\+tab|f([1-9]|1[0-9]|2[0-4])"
+    r"|enter|tab|insert|delete|home|end|backspace|left|right"
+)
+
+
+class Keymap:
+    """Which key does what, after the plan's rebinding. Immutable after construction."""
+
+    def __init__(self, bound: Mapping[str, tuple[str, ...]], stages: int) -> None:
+        self._keys = dict(bound)
+        self._actions = {key: name for name, keys in bound.items() for key in keys}
+        self._stages = min(stages, 9)
+
+    def action(self, key: str) -> str | None:
+        """The name of what `key` does; `stage_N` for a digit of a stage; None when nothing."""
+        name = self._actions.get(key)
+        if name is None and self._is_stage(key):
+            return f"stage_{key}"
+        return name
+
+    def key(self, name: str) -> str:
+        """The first key of an action, as it is shown."""
+        return self._keys[name][0]
+
+    def shown(self, name: str) -> str:
+        """All keys of an action for help: "f5, ctrl+l"."""
+        return ", ".join(self._keys[name])
+
+    @property
+    def stage_keys(self) -> str:
+        """The digits that go to a stage and were not rebound: "1…5"; "" when none is left."""
+        free = [str(i) for i in range(1, self._stages + 1) if str(i) not in self._actions]
+        if not free:
+            return ""
+        contiguous = len(free) > 1 and int(free[-1]) - int(free[0]) == len(free) - 1
+        return f"{free[0]}…{free[-1]}" if contiguous else " ".join(free)
+
+    def _is_stage(self, key: str) -> bool:
+        return len(key) == 1 and key in "123456789" and int(key) <= self._stages
+
+
+def bind(plan: Plan) -> Keymap:
+    """The keymap of a plan. Raises PlanError naming the key of canary.toml that cannot be."""
+    bound = {a.name: a.keys for a in ACTIONS}
+    for name, key in plan.console.keys.items():
+        _check(name, key)
+        bound[name] = (key,)
+    for key, name, other in _clashes(bound, plan.console.keys):
+        raise PlanError(
+            f"console.keys.{name}: {key!r} is already the key of {other}.",
+            remedy=f"Choose another key, or rebind {other} as well.",
+        )
+    return Keymap(bound, len(plan.stages))
+
+
+def _check(name: str, key: str) -> None:
+    action = next((a for a in ACTIONS if a.name == name), None)
+    if action is None:
+        raise PlanError(
+            f"console.keys.{name}: there is no such action.",
+            remedy=f"The actions are {', '.join(a.name for a in ACTIONS)}.",
+        )
+    if key in RESERVED:
+        raise PlanError(
+            f"console.keys.{name}: {key!r} cannot be rebound.", remedy="Choose another key."
+        )
+    typed = len(key) == 1 and key.isprintable() and not key.isspace()
+    if not typed and not _NAMED.fullmatch(key):
+        raise PlanError(
+            f"console.keys.{name}: {key!r} is not a key.",
+            remedy='Write one character as it is typed ("p", "R") or a name ("ctrl+p", "f5").',
+        )
+    if action.group == "change" and key in (CONFIRM, *LEAVE):
+        raise PlanError(
+            f"console.keys.{name}: {key!r} answers the question that {name} asks.",
+            remedy="A change and its confirmation need different keys.",
+        )
+
+
+def _clashes(
+    bound: Mapping[str, tuple[str, ...]], chosen: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """(key, rebound action, other action) wherever two actions want one key."""
+    for name, key in chosen.items():
+        for other, keys in bound.items():
+            if other != name and key in keys:
+                yield key, name, other

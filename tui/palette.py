@@ -1,0 +1,108 @@
+"""The command palette: every action, window, theme, scale preset and scenario by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+
+from tui.keys import ACTIONS
+from tui.screens.layout import WINDOWS
+
+if TYPE_CHECKING:
+    from tui.commands import Commands
+
+
+class Entry(NamedTuple):
+    """One line of the palette."""
+
+    name: str
+    run: Callable[[], None]
+    help: str
+
+
+def entries(commands: Commands) -> Iterator[Entry]:
+    """All that can be done now; what cannot is listed with the reason."""
+    yield from _actions(commands)
+    yield from _stages(commands)
+    yield from _scales(commands)
+    for name, _ in WINDOWS:
+        yield Entry(
+            f"window {name}", partial(commands.set_window, name), "How far back the plots reach."
+        )
+    for theme in commands.app.theme_names:
+        yield Entry(
+            f"theme {theme}", partial(commands.set_theme, theme), "The colours of the console."
+        )
+    for scenario in commands.app.scenarios():
+        yield Entry(
+            f"scenario {scenario}",
+            partial(commands.set_scenario, scenario),
+            "What the local cloud plays.",
+        )
+
+
+def _actions(commands: Commands) -> Iterator[Entry]:
+    for action in ACTIONS:
+        if action.name == "palette":
+            continue
+        reason = commands.why_not(action.name)
+        key = commands.screen.keymap.key(action.name)
+        note = f"Not now: {reason}" if reason else f"{action.doc}  [{key}]"
+        yield Entry(action.name.replace("_", " "), partial(commands.do, action.name), note)
+
+
+def _stages(commands: Commands) -> Iterator[Entry]:
+    for index, stage in enumerate(commands.screen.plan.stages, 1):
+        name = f"stage_{index}"
+        reason = commands.why_not(name)
+        if reason is None:
+            yield Entry(f"stage {index}", partial(commands.do, name), f"{stage.percent} % canary")
+
+
+def _scales(commands: Commands) -> Iterator[Entry]:
+    if commands.why_not("scale") is not None:
+        return
+    scale = commands.screen.plan.scale
+    for side in ("legacy", "canary"):
+        for name, preset in (("backup", scale.backup), ("production", scale.production)):
+            wish = f"{side} {name}"
+            yield Entry(
+                f"scale {wish}",
+                partial(commands.answer_prompt, "scale", wish),
+                f"{preset.min} to {preset.max} instances",
+            )
+
+
+class CommandProvider(Provider):
+    """Finds entries by a fuzzy match of their names."""
+
+    def _entries(self) -> list[Entry]:
+        from tui.app import CanaryApp
+
+        app = self.app
+        return list(entries(app.commands)) if isinstance(app, CanaryApp) else []
+
+    async def discover(self) -> Hits:
+        """Everything, in the order of the keys."""
+        for entry in self._entries():
+            yield DiscoveryHit(entry.name, entry.run, help=entry.help)
+
+    async def search(self, query: str) -> Hits:
+        """What matches."""
+        matcher = self.matcher(query)
+        for entry in self._entries():
+            score = matcher.match(entry.name)
+            if score > 0:
+                yield Hit(score, matcher.highlight(entry.name), entry.run, help=entry.help)
+
+
+class Palette(CommandPalette):
+    """Textual's palette without its emoji and its spinner."""
+
+    DEFAULT_CSS = """
+    Palette SearchIcon { display: none; }
+    Palette LoadingIndicator { display: none; }
+    """

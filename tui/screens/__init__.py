@@ -1,0 +1,1 @@
+"""The screens: the main one in its layouts, and help."""

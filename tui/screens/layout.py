@@ -1,0 +1,43 @@
+"""Which layout goes with which size of the terminal, and which panels there are."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Layout = Literal["wide", "normal", "narrow", "tiny"]
+
+LAYOUTS: Final[tuple[Layout, ...]] = ("wide", "normal", "narrow", "tiny")
+
+PANELS: Final = ("overview", "latency", "confidence", "resources", "decision", "gates", "events")
+"""The panels in the order of tab; each is the id of its widget."""
+
+ALWAYS_THERE: Final = "overview"
+"""The panel that stays above the others in the narrow layout."""
+
+
+def choose_layout(width: int, height: int) -> Layout:
+    """The richest layout that the size has room for; there is one for every size."""
+    if width >= 160 and height >= 36:
+        return "wide"
+    if width >= 100 and height >= 32:
+        return "normal"
+    if width >= 56 and height >= 18:
+        return "narrow"
+    return "tiny"
+
+
+WINDOWS: Final[tuple[tuple[str, float | None], ...]] = (
+    ("1 h", 3_600.0),
+    ("6 h", 21_600.0),
+    ("soak", None),
+    ("15 m", 900.0),
+)
+"""How far back the plots reach, in the order of the key from its start; None: the whole soak."""
+
+
+def window_length(name: str, soaked_hours: float | None) -> float:
+    """Seconds of a window; the soak is as long as the stage has lasted, at least 15 minutes."""
+    length = dict(WINDOWS)[name]
+    if length is not None:
+        return length
+    return max(900.0, (soaked_hours or 0.0) * 3600.0)

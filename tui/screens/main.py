@@ -1,0 +1,255 @@
+"""The main screen: hands the snapshot to the widgets, and the keys to the commands.
+
+A snapshot travels downwards only: the app assigns `snapshot`, the screen assigns it to each widget,
+and each redraws the cells that changed. Ages tick with `now`, once a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.message import Message
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widgets import Input
+
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import Snapshot
+from tui.compact import CompactPanel
+from tui.keys import ACTIONS, Keymap
+from tui.screens.layout import (
+    ALWAYS_THERE,
+    LAYOUTS,
+    PANELS,
+    WINDOWS,
+    Layout,
+    choose_layout,
+    window_length,
+)
+from tui.tabs import PanelTabs
+from tui.talk import TalkStrip
+from widgets.cells import CellWidget
+from widgets.confidence import ConfidencePanel
+from widgets.decision_tree import DecisionTree
+from widgets.event_log import EventLog
+from widgets.gates_panel import GatesPanel
+from widgets.header import Header
+from widgets.key_bar import KeyBar, KeyHint
+from widgets.latency import LatencyPanel
+from widgets.outcome_bar import OutcomeBar
+from widgets.overview import OverviewPanel
+from widgets.resources import ResourcesPanel
+from widgets.stage_track import StageTrack
+from widgets.verdict import VerdictLine
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+
+class MainScreen(Screen[None]):
+    """Everything of console.md on one screen, in the layout that the terminal has room for."""
+
+    AUTO_FOCUS = None
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    snapshot: var[Snapshot | None] = var(None, init=False)
+    now: var[float] = var(0.0, init=False)
+    window: var[str] = var(WINDOWS[0][0], init=False)
+    panel: var[str] = var("latency", init=False)
+    zoomed: var[bool] = var(False, init=False)
+
+    class Pressed(Message):
+        """A key was pressed that the screen gives to the commands. `at`: when it was typed."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    class Prompted(Message):
+        """What was typed into the prompt of `purpose` was sent off."""
+
+        def __init__(self, purpose: str, text: str) -> None:
+            super().__init__()
+            self.purpose = purpose
+            self.text = text
+
+    def __init__(self, plan: Plan, keymap: Keymap, *, read_only: bool) -> None:
+        super().__init__(id="main")
+        self.plan = plan
+        self.keymap = keymap
+        self.read_only = read_only
+        self.layout_name: Layout = "normal"
+        self.why_not: Callable[[str], str | None] = lambda _: None
+        self.prompt_purpose = ""
+        self._takers: dict[str, list[CellWidget]] = {}
+
+    def compose(self) -> ComposeResult:
+        """All widgets of all layouts; the stylesheet shows those of the present one."""
+        yield Header(id="header")
+        yield StageTrack(id="track")
+        yield VerdictLine(id="verdict")
+        yield CompactPanel(id="compact")
+        with Container(id="body"):
+            with Container(id="left", classes="column"):
+                with Container(id="upper", classes="column"):
+                    yield OverviewPanel(id="overview", classes="panel")
+                    yield PanelTabs(id="tabs")
+                    yield LatencyPanel(id="latency", classes="panel")
+                with Container(id="lower", classes="column"):
+                    yield ConfidencePanel(id="confidence", classes="panel")
+                    yield ResourcesPanel(id="resources", classes="panel")
+            with Container(id="right", classes="column"):
+                yield DecisionTree(id="decision", classes="panel")
+                yield GatesPanel(id="gates", classes="panel")
+            yield EventLog(id="events", classes="panel")
+        yield OutcomeBar(id="outcome")
+        yield TalkStrip(id="talk")
+        yield Input(id="prompt", compact=True)
+        yield KeyBar(id="keys")
+
+    def on_mount(self) -> None:
+        """Give the widgets what does not change, and take the first layout."""
+        self._give("plan", self.plan)
+        self._give("read_only", self.read_only)
+        for name in PANELS:
+            self.query_one(f"#{name}").border_title = name
+        tabs = self.query_one(PanelTabs)
+        tabs.names = tuple(n for n in PANELS if n != ALWAYS_THERE)
+        self.talk.waiting = (
+            "Starting the local cloud …" if self.plan.provider == "local" else "Asking Cloud Run …"
+        )
+        self.talk.drift_keys = (self.keymap.key("adopt"), self.keymap.key("revert"))
+        self._show_window()
+        self._arrange()
+        self.show_keys()
+
+    @property
+    def talk(self) -> TalkStrip:
+        """The rows of the confirm strip and the last words."""
+        return self.query_one(TalkStrip)
+
+    @property
+    def prompt(self) -> Input:
+        """The line where something is typed: a filter, a scale."""
+        return self.query_one(Input)
+
+    # -- what is shown ---------------------------------------------------------------------------
+
+    def watch_snapshot(self, snapshot: Snapshot | None) -> None:
+        """Hand the new snapshot to every widget that draws one."""
+        self._give("snapshot", snapshot)
+        self._show_window()
+        self.show_keys()
+
+    def watch_now(self, now: float) -> None:
+        """Let the ages grow."""
+        self._give("now", now)
+
+    def _give(self, name: str, value: object) -> None:
+        """Assign a value to every widget that declares a reactive of that name."""
+        takers = self._takers.get(name)
+        if takers is None:
+            takers = self._takers[name] = [
+                w for w in self.query(CellWidget) if name in w._reactives
+            ]
+        for widget in takers:
+            setattr(widget, name, value)
+
+    def watch_window(self) -> None:
+        """Let the plots reach as far back as was asked."""
+        self._show_window()
+
+    def _show_window(self) -> None:
+        soaked = self.snapshot.stage.soaked_hours if self.snapshot else None
+        length = window_length(self.window, soaked)
+        for panel in (self.query_one(OverviewPanel), self.query_one(LatencyPanel)):
+            panel.window_s = length
+            panel.border_subtitle = f"last {self.window}" if self.window != "soak" else "whole soak"
+
+    def show_keys(self) -> None:
+        """Grey the keys that can do nothing now."""
+        stages = self.keymap.stage_keys
+        hints = [
+            KeyHint(self.keymap.key(a.name), a.label, self.why_not(a.name) is None, a.always)
+            for a in ACTIONS
+            if a.label
+        ]
+        if stages:
+            hints.append(KeyHint(stages, "stage"))
+        self.query_one(KeyBar).hints = tuple(hints)
+
+    # -- layout ----------------------------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Take the layout of the new size."""
+        self.layout_name = choose_layout(event.size.width, event.size.height)
+        self._arrange()
+
+    def watch_panel(self) -> None:
+        """Mark the present panel."""
+        self._arrange()
+
+    def watch_zoomed(self) -> None:
+        """Let the present panel fill the screen, or give the others back."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Set the classes that the stylesheet lays out by."""
+        if not self.is_mounted:
+            return
+        narrow = self.layout_name == "narrow"
+        if narrow and not self.zoomed and self.panel == ALWAYS_THERE:
+            self.set_reactive(MainScreen.panel, "latency")
+        for layout in LAYOUTS:
+            self.set_class(layout == self.layout_name, f"-{layout}")
+        single = narrow or self.zoomed
+        self.set_class(single, "-single")
+        self.set_class(self.zoomed, "-zoomed")
+        shown = {self.panel} | ({ALWAYS_THERE} if narrow and not self.zoomed else set())
+        for name in PANELS:
+            panel = self.query_one(f"#{name}")
+            panel.set_class(name == self.panel, "-current")
+            panel.set_class(single and name not in shown, "-hidden")
+        for column in self.query(".column"):
+            held = {p.id for p in column.query(".panel")}
+            column.set_class(single and not held & shown, "-hidden")
+            column.set_class(self.panel in held, "-holds")
+        self.query_one(PanelTabs).current = self.panel
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    def on_key(self, event: events.Key) -> None:
+        """Give a key to the commands; the prompt and the open strip have had it before."""
+        event.stop()
+        event.prevent_default()
+        typed = event.character if event.is_printable and event.character else event.key
+        if self.focused is self.prompt and typed != "escape":
+            return
+        self.post_message(self.Pressed(typed))
+
+    def open_prompt(self, purpose: str, label: str, text: str = "") -> None:
+        """Let the person type into the last line. Enter sends it off, Esc leaves."""
+        self.prompt_purpose = purpose
+        self.prompt.placeholder = label
+        self.prompt.value = text
+        self.add_class("-prompting")
+        self.prompt.focus()
+
+    def close_prompt(self) -> None:
+        """Give the last line back to the keys."""
+        self.remove_class("-prompting")
+        self.set_focus(None)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """A filter works while it is typed."""
+        if self.prompt_purpose == "filter":
+            self.query_one(EventLog).filter_text = event.value
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Send off what was typed."""
+        self.close_prompt()
+        self.post_message(self.Prompted(self.prompt_purpose, event.value))

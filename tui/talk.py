@@ -1,0 +1,101 @@
+"""The rows above the keys where the console and the person talk.
+
+They hold the confirm strip, which is always laid out there; while nothing is asked, they show what
+was last said: a note on the last key, what is wrong, and the newest events. One area for both, so
+that opening the strip repaints these rows and lays out nothing.
+"""
+
+from __future__ import annotations
+
+from rich.style import Style
+
+from canary.rollout import words
+from canary.rollout.snapshot import Event, Snapshot
+from themes import Palette
+from widgets.canvas import Canvas, Run
+from widgets.cells import drawn
+from widgets.confirm_strip import ConfirmStrip
+
+_GLYPHS = {"info": "·", "good": "✓", "warning": "◐", "critical": "✗"}
+
+
+class TalkStrip(ConfirmStrip):
+    """The confirm strip, with the last words while it is closed.
+
+    `note` answers the last key, `trouble` is what the engine could not do, `waiting` is shown until
+    the first snapshot. The drift line names the keys that deal with it.
+    """
+
+    snapshot: drawn[Snapshot | None] = drawn(None)
+    note: drawn[str] = drawn("")
+    trouble: drawn[str] = drawn("")
+    waiting: drawn[str] = drawn("")
+    drift_keys: drawn[tuple[str, str]] = drawn(("a", "u"))
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        """The question when there is one, the last words otherwise."""
+        if self.proposal is not None:
+            super().draw(canvas, palette)
+            return
+        for y, row in enumerate(self._rows(palette)[: canvas.height]):
+            canvas.runs(1, y, row, canvas.width - 1)
+
+    def _rows(self, palette: Palette) -> list[list[Run]]:
+        rows: list[list[Run]] = []
+        if self.note:
+            rows.append([("› ", palette.key), (words.plain(self.note, 400), palette.strong)])
+        if self.trouble:
+            rows.append(_line("!", palette.notice, words.plain(self.trouble, 400), palette.text))
+        snapshot = self.snapshot
+        if snapshot is None:
+            rows.append([(self.waiting, palette.dim)])
+            return rows
+        rows += [
+            _line(
+                "!",
+                palette.notice,
+                f"{words.plain(s.name)}: {words.plain(s.message, 300)}",
+                palette.text,
+            )
+            for s in snapshot.sources
+            if s.state == "failing"
+        ]
+        if snapshot.traffic.drift is not None:
+            rows.append(self._drift(snapshot, palette))
+        rows += [_event(e, snapshot.as_of, palette) for e in snapshot.events[:8]]
+        return rows
+
+    def _drift(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
+        drift = snapshot.traffic.drift
+        assert drift is not None  # noqa: S101 – asked by the caller
+        by = f" by {words.plain(drift.by, 40)}" if drift.by else ""
+        adopt, revert = self.drift_keys
+        return [
+            ("≠ ", palette.notice),
+            (
+                f"drift: set to {drift.actual_percent} %{by},"
+                f" recorded {drift.recorded_percent} %   ",
+                palette.strong,
+            ),
+            (adopt, palette.key),
+            (" adopt  ", palette.dim),
+            (revert, palette.key),
+            (" revert", palette.dim),
+        ]
+
+
+def _line(glyph: str, glyph_style: Style, text: str, style: Style) -> list[Run]:
+    return [(f"{glyph} ", glyph_style), (text, style)]
+
+
+def _event(event: Event, now: float, palette: Palette) -> list[Run]:
+    """Glyph, time, who, what; the day where it was not within the last twenty hours."""
+    recent = now - event.at < 72_000
+    at = words.clock(event.at) if recent else words.timestamp(event.at)[5:16]
+    by = f" {words.plain(event.by, 32)}" if event.by else ""
+    return [
+        (f"{_GLYPHS[event.severity]} ", palette.event(event.severity)),
+        (f"{at:<11}", palette.dim),
+        (by, palette.dim),
+        (f" {words.plain(event.text, 300)}", palette.text),
+    ]
