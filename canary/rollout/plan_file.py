@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from canary.rollout.errors import PlanError
-from canary.rollout.plan import Alerts, Plan
+from canary.rollout.plan import Alerts, Local, Plan
 from canary.rollout.plan_rules import Mistake, find_rule_mistakes
 from canary.rollout.words import plain
 
@@ -54,7 +54,7 @@ def parse_plan(text: str, source: str) -> Plan:
     changes one must not lose the others by it. Raises PlanError for the first mistake, with the
     number of those after it.
     """
-    data = _with_default_limits(_parse_toml(text, source))
+    data = _with_start_stage(_with_default_limits(_parse_toml(text, source)))
     try:
         plan = msgspec.convert(data, Plan)
     except msgspec.ValidationError as exc:
@@ -101,6 +101,14 @@ def _with_default_limits(data: dict[str, Any]) -> dict[str, Any]:
 def _limits(scope: str) -> dict[str, float]:
     builtins = msgspec.to_builtins(getattr(Alerts(), scope))
     return {name: value for name, value in builtins.items() if value is not None}
+
+
+def _with_start_stage(data: dict[str, Any]) -> dict[str, Any]:
+    """A plan of fewer stages than the embedded cloud's usual start begins at its last."""
+    local, stages = data.get("local", {}), data.get("stages")
+    if not isinstance(local, dict) or not isinstance(stages, list) or "stage" in local:
+        return data
+    return {**data, "local": {**local, "stage": min(Local().stage, len(stages))}}
 
 
 _DEFAULT_WARNING: Final = _limits("warning")

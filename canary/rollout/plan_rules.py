@@ -55,7 +55,7 @@ def nearest(wrong: str, known: Sequence[str]) -> str:
     # difflib only where somebody mistyped: it costs more than reading the plan.
     from difflib import get_close_matches
 
-    close = get_close_matches(wrong, known, n=1, cutoff=0.6)
+    close = get_close_matches(wrong, known, n=1, cutoff=0.5)
     choices = ", ".join(known)
     return f'"{close[0]}" (known: {choices})' if close else f"one of {choices}"
 

@@ -204,8 +204,9 @@ def plain(text: object, limit: int = 200) -> str:
     """
     # A hostile text may be megabytes long: nothing beyond what could be shown is looked at.
     raw = str(text)[: limit * 20 + 1000]
-    bare = _SPACES.sub(" ", _ESCAPES.sub("", raw))
-    kept = "".join(c for c in bare if c == " " or unicodedata.category(c) not in _HIDDEN).strip()
+    spaced = _SPACES.sub(" ", _ESCAPES.sub("", raw))
+    shown = (c for c in spaced if c == " " or unicodedata.category(c) not in _HIDDEN)
+    kept = _SPACES.sub(" ", "".join(shown)).strip()
     return kept if len(kept) <= limit else kept[: max(0, limit - 1)].rstrip() + "…"
 
 

@@ -1,4 +1,4 @@
-"""Values for the tests of canary.rollout, built by hand: the procedure's plan, windows, snapshots."""
+"""Values built by hand for the tests of canary.rollout: plan, windows, snapshots."""
 
 from __future__ import annotations
 
