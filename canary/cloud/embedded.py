@@ -1,0 +1,167 @@
+"""The embedded cloud as seen from the console: starting or joining it, its lease, its controls.
+
+It is a process of its own, reached over its protocols only. Several consoles share one; each holds
+a lease (an open connection), and the cloud ends with its last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from canary.cloud.clock import ScaledClock
+from canary.cloud.control import ControlError, Lease, open_lease, request_json
+from canary.cloud.embedded_config import build_config
+from canary.cloud.embedded_process import SOURCE, Ready, start_process
+from canary.rollout.errors import Rejected, Unavailable
+from canary.rollout.plan import Endpoints, Plan
+from canary.rollout.words import plain
+
+STATE_FILE = "cloud.db"
+LOG_FILE = "cloud.log"
+JOIN_WITHIN_S = 2.0
+
+
+class _Status(msgspec.Struct, frozen=True):
+    """GET /_cloud/clock."""
+
+    now: float
+    speed: float
+    scenario: str = ""
+    scenarios: tuple[str, ...] = ()
+
+
+class EmbeddedCloud:
+    """A running embedded cloud on which this process holds a lease until `close`.
+
+    `endpoints` are for a Connection; `service_urls` name each service's own HTTP address and
+    `router_url` the front that splits. `shared`: it was running already, for another console.
+    """
+
+    def __init__(self, ready: Ready, lease: Lease) -> None:
+        self._ready = ready
+        self._lease = lease
+        self._status = _Status(ready.now, ready.speed)
+        self.clock = ScaledClock(ready.now, time.monotonic(), ready.speed)
+        self.endpoints = Endpoints(run=f"http://{ready.grpc}", monitoring=f"http://{ready.grpc}")
+        self.router_url = ready.router
+        self.control_url = ready.http
+        self.service_urls: Mapping[str, str] = {**ready.services, **ready.tags}
+        self.shared = ready.shared
+        self.pid = ready.pid
+
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """Names of the scenarios it can play; empty until `refresh` was answered."""
+        return self._status.scenarios
+
+    @property
+    def scenario(self) -> str:
+        """Name of the scenario that was on when it was last asked; "" before."""
+        return self._status.scenario
+
+    async def refresh(self) -> None:
+        """Ask for time, speed and scenarios, and set the clock by them. Raises Unavailable."""
+        self._take(await self._call("GET", "/_cloud/clock"))
+
+    async def set_scenario(self, name: str, params: Mapping[str, float] | None = None) -> None:
+        """Begin a scenario (`healthy` ends any). Raises Rejected for one it does not know."""
+        self._take(
+            await self._call(
+                "POST", "/_cloud/scenario", {"name": name, "params": dict(params or {})}
+            )
+        )
+
+    async def set_clock(
+        self, *, speed: float | None = None, advance_s: float | None = None
+    ) -> None:
+        """Let the cloud's clock run at another speed, or jump forwards. Raises Rejected."""
+        body = {"speed": speed, "advance_s": advance_s}
+        self._take(await self._call("POST", "/_cloud/clock", body))
+
+    async def close(self) -> None:
+        """Give the lease back; if it was the last, the cloud saves its state and ends."""
+        await self._lease.close()
+
+    async def _call(self, method: str, path: str, body: object = None) -> bytes:
+        try:
+            status, answer = await asyncio.wait_for(
+                request_json(self.control_url, method, path, body), JOIN_WITHIN_S
+            )
+        except (ControlError, OSError, TimeoutError) as exc:
+            raise Unavailable(
+                f"The embedded cloud does not answer: {plain(exc) or type(exc).__name__}.",
+                remedy="Open the console again; its state is kept.",
+                source=SOURCE,
+            ) from exc
+        if status >= 400:
+            raise Rejected(f"The embedded cloud refused: {_reason(answer)}.", source=SOURCE)
+        return answer
+
+    def _take(self, answer: bytes) -> None:
+        try:
+            self._status = msgspec.json.decode(answer, type=_Status)
+        except msgspec.MsgspecError as exc:
+            raise Unavailable(
+                f"The embedded cloud gave an answer that cannot be read: {exc}.", source=SOURCE
+            ) from exc
+        self.clock.follow(self._status.now, self._status.speed)
+
+
+async def open_embedded(plan: Plan, state_dir: Path, *, fresh: bool = False) -> EmbeddedCloud:
+    """Start the embedded cloud of a plan, or join the one that runs on the same state.
+
+    `fresh` starts over, unless another console is using it (see `shared`). Raises Unavailable when
+    it does not come up, with what it said.
+    """
+    state_path = state_dir / STATE_FILE
+    cloud = None if fresh else await _join(state_path)
+    if cloud is not None:
+        return cloud
+    config = build_config(plan, state_path, fresh=fresh)
+    ready = await asyncio.to_thread(start_process, config, state_dir / LOG_FILE)
+    try:
+        lease = await asyncio.wait_for(open_lease(ready.http), JOIN_WITHIN_S)
+    except (ControlError, OSError, TimeoutError) as exc:
+        raise Unavailable(
+            f"The embedded cloud came up and is gone again: {plain(exc)}.",
+            remedy=f"See {state_dir / LOG_FILE}.",
+            source=SOURCE,
+        ) from exc
+    opened = EmbeddedCloud(ready, lease)
+    if ready.shared:
+        # The line is from when it started: its clock has moved on.
+        await opened.refresh()
+    return opened
+
+
+async def _join(state_path: Path) -> EmbeddedCloud | None:
+    """Join a cloud that says it runs on this state; None when there is none that answers.
+
+    Spares the start of a process that would only print the same line.
+    """
+    endpoint = state_path.with_name(state_path.name + ".endpoint.json")
+    lease: Lease | None = None
+    try:
+        ready = msgspec.json.decode(endpoint.read_bytes(), type=Ready)
+        lease = await asyncio.wait_for(open_lease(ready.http), JOIN_WITHIN_S)
+        cloud = EmbeddedCloud(msgspec.structs.replace(ready, shared=True), lease)
+        await cloud.refresh()
+    except (OSError, TimeoutError, ControlError, msgspec.MsgspecError, Unavailable, Rejected):
+        if lease is not None:
+            await lease.close()
+        return None
+    return cloud
+
+
+def _reason(answer: bytes) -> str:
+    with contextlib.suppress(msgspec.MsgspecError):
+        said = msgspec.json.decode(answer)
+        if isinstance(said, dict) and "error" in said:
+            return plain(said["error"])
+    return plain(answer.decode(errors="replace"))

@@ -1,0 +1,82 @@
+"""Starting the embedded cloud: a process in a session of its own, up when its line is there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from canary.rollout.errors import Unavailable
+from canary.rollout.words import plain
+
+SOURCE = "the embedded cloud"
+START_WITHIN_S = 15.0
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What the embedded cloud says once it is up."""
+
+    pid: int
+    grpc: str
+    http: str
+    router: str
+    services: dict[str, str]
+    speed: float
+    now: float
+    tags: dict[str, str] = {}
+    shared: bool = False
+
+
+def start_process(config: Mapping[str, Any], log_path: Path) -> Ready:
+    """Start the process in a session of its own and wait for its line.
+
+    Not asyncio's subprocess: that kills the child when the loop closes, and the cloud may by then
+    be somebody else's, too. A thread waits for its end, so that it is never left as a zombie.
+    """
+    command = [sys.executable, "-m", "canary.simulator", msgspec.json.encode(config).decode()]
+    try:
+        with open(log_path, "wb", opener=_private) as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+    except OSError as exc:
+        raise Unavailable(f"The embedded cloud cannot be started: {exc}.", source=SOURCE) from exc
+    stuck = threading.Timer(START_WITHIN_S, process.kill)
+    stuck.daemon = True
+    stuck.start()
+    try:
+        line = process.stdout.readline() if process.stdout else b""
+    finally:
+        stuck.cancel()
+        if process.stdout:
+            process.stdout.close()
+        threading.Thread(target=process.wait, name="embedded-cloud", daemon=True).start()
+    try:
+        return msgspec.json.decode(line, type=Ready)
+    except msgspec.MsgspecError as exc:
+        said = _last_line(log_path) or "it said nothing"
+        raise Unavailable(
+            f"The embedded cloud did not come up: {said}.", remedy=f"See {log_path}.", source=SOURCE
+        ) from exc
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _last_line(log_path: Path) -> str:
+    with contextlib.suppress(OSError):
+        lines = log_path.read_text(errors="replace").strip().splitlines()
+        return plain(lines[-1], 300).rstrip(".") if lines else ""
+    return ""
