@@ -7,18 +7,15 @@ and returns is taken from the comments in google/monitoring/v3/common.proto.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import pstdev
 from typing import Literal
 
 from canary.simulator.api_errors import invalid, invalid_field, unimplemented
-from canary.simulator.minute import Distribution, merge
+from canary.simulator.combining import Value, combiner, number, total
 
 Kind = Literal["GAUGE", "DELTA", "CUMULATIVE"]
 ValueType = Literal["INT64", "DOUBLE", "DISTRIBUTION"]
-Value = int | float | Distribution
 Point = tuple[int, Value]
 """(end of the interval in ns, value)."""
 
@@ -187,7 +184,7 @@ def align(
     """Return one point for each period that has samples, oldest first."""
     period_ns = aggregation.period_s * NS
     combine = _aligner(aggregation, shape.bounds)
-    if period_ns == LEAST_PERIOD_S * NS and end_ns % period_ns == 0 and combine is _total:
+    if period_ns == LEAST_PERIOD_S * NS and end_ns % period_ns == 0 and combine is total:
         return list(points)  # every sample is a period of its own already
     aligned: list[Point] = []
     held: list[Value] = []
@@ -210,85 +207,12 @@ def _aligner(
 ) -> Callable[[Sequence[Value]], Value]:
     name = aggregation.aligner
     if name in ("ALIGN_DELTA", "ALIGN_SUM"):
-        return _total
+        return total
     if name == "ALIGN_RATE":
-        return lambda held: _number(_total(held)) / aggregation.period_s
+        return lambda held: number(total(held)) / aggregation.period_s
     if name == "ALIGN_NEXT_OLDER":
         return lambda held: held[-1]
-    return _combiner(name.removeprefix("ALIGN_"), bounds)
-
-
-def _combiner(name: str, bounds: tuple[float, ...]) -> Callable[[Sequence[Value]], Value]:
-    """Return what makes one value of many: the part that aligners and reducers share."""
-    if name.startswith("PERCENTILE_"):
-        quantile = int(name.removeprefix("PERCENTILE_")) / 100
-        return lambda held: _percentile(held, quantile, bounds)
-    simple: dict[str, Callable[[Sequence[Value]], Value]] = {
-        "SUM": _total,
-        "MEAN": _mean,
-        "STDDEV": _stddev,
-        "COUNT": len,
-        "MIN": lambda held: min(map(_number, held)),
-        "MAX": lambda held: max(map(_number, held)),
-    }
-    return simple[name]
-
-
-def _number(value: Value) -> int | float:
-    if isinstance(value, Distribution):
-        raise TypeError("a distribution where a number was checked for")
-    return value
-
-
-def _spreads(held: Sequence[Value]) -> list[Distribution]:
-    return [value for value in held if isinstance(value, Distribution)]
-
-
-def _total(held: Sequence[Value]) -> Value:
-    if len(held) == 1:
-        return held[0]
-    if isinstance(held[0], Distribution):
-        return merge(_spreads(held))
-    return sum(map(_number, held))
-
-
-def _mean(held: Sequence[Value]) -> float:
-    if isinstance(held[0], Distribution):
-        return merge(_spreads(held)).mean
-    return math.fsum(map(_number, held)) / len(held)
-
-
-def _stddev(held: Sequence[Value]) -> float:
-    if isinstance(held[0], Distribution):
-        merged = merge(_spreads(held))
-        return math.sqrt(merged.squared_deviation / merged.count) if merged.count else 0.0
-    return pstdev(map(_number, held))
-
-
-def _percentile(held: Sequence[Value], quantile: float, bounds: tuple[float, ...]) -> float:
-    if isinstance(held[0], Distribution):
-        return percentile(merge(_spreads(held)), quantile, bounds)
-    ordered = sorted(map(_number, held))
-    rank = quantile * (len(ordered) - 1)
-    low = math.floor(rank)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
-
-
-def percentile(spread: Distribution, quantile: float, bounds: tuple[float, ...]) -> float:
-    """Return a quantile by linear interpolation inside its bucket; 0.0 of no values.
-
-    The underflow is taken to begin at 0 (or at the first bound, if that is below), the overflow
-    has no end and answers with its lower bound.
-    """
-    rank, below = quantile * spread.count, 0
-    for index, count in enumerate(spread.counts):
-        if count and below + count >= rank:
-            low = bounds[index - 1] if index else min(0.0, bounds[0])
-            high = bounds[index] if index < len(bounds) else low
-            return low + (high - low) * max(0.0, rank - below) / count
-        below += count
-    return 0.0
+    return combiner(name.removeprefix("ALIGN_"), bounds)
 
 
 def _reduce(series: Iterable[Series], shape: Shape, aggregation: Aggregation) -> list[Series]:
@@ -296,7 +220,7 @@ def _reduce(series: Iterable[Series], shape: Shape, aggregation: Aggregation) ->
     for one in series:
         key = tuple(_label(one, field) for field in aggregation.group_by)
         groups.setdefault(key, []).append(one)
-    combine = _combiner(aggregation.reducer.removeprefix("REDUCE_"), shape.bounds)
+    combine = combiner(aggregation.reducer.removeprefix("REDUCE_"), shape.bounds)
     return [
         _merge_group(members, aggregation.group_by, combine)
         for _, members in sorted(groups.items())
@@ -308,7 +232,7 @@ def _merge_group(
     group_by: Sequence[str],
     combine: Callable[[Sequence[Value]], Value],
 ) -> Series:
-    if combine is _total and len(members) == 1:
+    if combine is total and len(members) == 1:
         points = list(members[0].points)
     else:
         slots: dict[int, list[Value]] = {}

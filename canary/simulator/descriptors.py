@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from canary.simulator.aggregation import Shape, Value
+from canary.simulator.aggregation import Shape
+from canary.simulator.combining import Value
 from canary.simulator.minute import (
     CONFIDENCE_BOUNDS,
     LATENCY_BOUNDS_MS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -31,6 +31,7 @@ from canary.simulator.filters import MonitoringFilter, parse_filter
 from canary.simulator.minute import Minute
 from canary.simulator.paging import PageToken, cut_page, page_size, read_token
 from canary.simulator.time_series import RESET_S, SeriesWriter, accumulate
+from canary.simulator.time_series_query import read_aggregation, read_interval
 from canary.simulator.world import World
 
 POINTS_A_PAGE = 10_000
@@ -62,7 +63,7 @@ class MonitoringApi:
             raise invalid_field("order_by", request.order_by, "It must be left blank.")
         if request.HasField("secondary_aggregation"):
             raise unimplemented("secondary_aggregation: the embedded cloud reduces once only.")
-        aggregation = _read_aggregation(request.aggregation, metric)
+        aggregation = read_aggregation(request.aggregation, metric)
         shape = check(aggregation, metric.shape)
         token = read_token(request)
         until_ns = token.until_ns or self._visible_until()
@@ -146,7 +147,7 @@ class MonitoringApi:
         aggregation: Aggregation,
         until_ns: int,
     ) -> list[Series]:
-        start_ns, end_ns = _read_interval(request.interval)
+        start_ns, end_ns = read_interval(request.interval)
         since_ns = start_ns
         cumulative = aggregation.raw and metric.shape.kind == "CUMULATIVE"
         if not aggregation.raw:
@@ -225,52 +226,6 @@ def _fields(metric: Metric, series: Series) -> Mapping[str, str]:
     fields |= {f"resource.labels.{name}": text for name, text in series.resource_labels.items()}
     fields |= {f"metric.labels.{name}": text for name, text in series.metric_labels.items()}
     return fields
-
-
-def _read_interval(interval: Any) -> tuple[int, int]:
-    """Return (start, end] in ns; without a start it holds the end alone."""
-    if not interval.HasField("end_time"):
-        raise invalid_field("interval.end_time", "", "It is required.")
-    end_ns = messages.nanoseconds(interval.end_time)
-    if not interval.HasField("start_time"):
-        return end_ns - 1, end_ns
-    start_ns = messages.nanoseconds(interval.start_time)
-    if start_ns > end_ns:
-        raise invalid_field(
-            "interval.start_time",
-            interval.start_time.ToJsonString(),
-            "The start time must not be later than the end time.",
-        )
-    return min(start_ns, end_ns - 1), end_ns
-
-
-def _read_aggregation(proto: Any, metric: Metric) -> Aggregation:
-    try:
-        aligner = messages.AGGREGATION.Aligner.Name(proto.per_series_aligner)
-        reducer = messages.AGGREGATION.Reducer.Name(proto.cross_series_reducer)
-    except ValueError as exc:
-        raise invalid_field("aggregation", str(exc), "No such aligner or reducer.") from exc
-    return Aggregation(
-        period_s=int(proto.alignment_period.seconds),
-        aligner=aligner,
-        reducer=reducer,
-        group_by=tuple(_read_group_by(proto.group_by_fields, metric)),
-    )
-
-
-def _read_group_by(fields: Sequence[str], metric: Metric) -> Iterable[str]:
-    """Yield the fields in the plural spelling; the API takes `label` and `labels` alike."""
-    known = {"resource": set(RESOURCE_LABELS), "metric": {key for key, _ in metric.labels}}
-    for field in fields:
-        if field in ("resource.type", "metric.type"):
-            continue  # there is one of each in every answer
-        owner, _, rest = field.partition(".")
-        spelling, _, label = rest.partition(".")
-        if spelling not in ("label", "labels") or label not in known.get(owner, ()):
-            raise invalid_field(
-                "aggregation.groupByFields", field, f"{metric.type} has no such label."
-            )
-        yield f"{owner}.labels.{label}"
 
 
 def _write_headers(

@@ -19,7 +19,7 @@ from canary.simulator.revisions import (
 )
 from canary.simulator.run_state import OperationRecord, RunState, short_name
 from canary.simulator.service_rules import check_service
-from canary.simulator.service_status import show_reconciling, stamp_etag
+from canary.simulator.service_status import served_percents, show_reconciling, stamp_etag
 from canary.simulator.world import World
 
 MUTABLE = frozenset(
@@ -45,6 +45,8 @@ MUTABLE = frozenset(
 WRITTEN_BY_CLOUD_RUN = frozenset(
     field.name for field in messages.Service.DESCRIPTOR.fields if field.name not in MUTABLE
 )
+MOST_REVISIONS = 100
+"""Of one service; the real limit is 1 000."""
 NEW_REVISION_FACTOR = 1.5
 """A new revision starts up before it serves: its operation takes so much longer."""
 
@@ -169,6 +171,17 @@ class ServiceChanges:
         )
         self._state.templates[name][revision] = bare_template(wanted.template)
         wanted.latest_created_revision = f"{wanted.name}/revisions/{revision}"
+        self._forget_revisions(wanted)
+
+    def _forget_revisions(self, service: Any) -> None:
+        """Drop the oldest that nothing leads to, when there are too many (Cloud Run does so)."""
+        name = short_name(service.name)
+        revisions, templates = self._state.revisions[name], self._state.templates[name]
+        needed = {target.revision for target in service.traffic} | set(served_percents(service))
+        needed |= {short_name(service.latest_created_revision)}
+        spare = [one for one in revisions if one not in needed]
+        for old in spare[: max(0, len(revisions) - MOST_REVISIONS)]:
+            del revisions[old], templates[old]
 
     def _keep(self, record: OperationRecord) -> OperationRecord:
         # Changes of one service settle in the order they came, however long each takes.

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from canary.simulator import messages
-from canary.simulator.aggregation import NS, Aggregation, Point, Series, Shape, Value
+from canary.simulator.aggregation import NS, Aggregation, Point, Series, Shape
+from canary.simulator.combining import Value
 from canary.simulator.descriptors import (
     RESOURCE_TYPE,
     SAMPLE_PERIOD_S,

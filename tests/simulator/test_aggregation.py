@@ -13,9 +13,9 @@ from canary.simulator.aggregation import (
     align,
     check,
     first_slot_start,
-    percentile,
 )
 from canary.simulator.api_errors import ApiError
+from canary.simulator.combining import percentile
 from canary.simulator.minute import Distribution, merge
 
 COUNT = Shape("DELTA", "INT64")

@@ -6,6 +6,8 @@ from google.cloud import run_v2
 from google.iam.v1 import iam_policy_pb2
 
 from canary.simulator.config import RouterConfig
+from canary.simulator.endpoints import Endpoints
+from canary.simulator.services import MOST_REVISIONS
 
 from .local_cloud import (
     CANARY,
@@ -456,3 +458,23 @@ async def test_a_revisions_service_keeps_tags_that_people_set():
         after = await cloud.get()
     assert [target.tag for target in after.traffic] == ["stable", "canary"]
     assert [target.type_ for target in after.traffic] == [TO_REVISION, TO_REVISION]
+
+
+async def test_old_revisions_that_nothing_leads_to_are_forgotten():
+    async with local_cloud(operation_s=0.0) as cloud:
+        for percent in range(MOST_REVISIONS + 3):
+            await cloud.set_variable(str(percent % 100))
+        pager = await cloud.revisions.list_revisions(parent=LEGACY, retry=None)
+        names = [one.name.rpartition("/")[2] async for one in pager]
+    assert len(names) == MOST_REVISIONS
+    assert LEGACY_REVISION not in names
+
+
+async def test_a_service_and_its_tags_tell_their_addresses():
+    async with local_cloud("revisions") as cloud:
+        cloud.world.endpoints = Endpoints(
+            services={"ion-api": "http://127.0.0.1:1"}, tags={"canary": "http://127.0.0.1:2"}
+        )
+        service = await cloud.get()
+    assert (service.uri, list(service.urls)) == ("http://127.0.0.1:1", ["http://127.0.0.1:1"])
+    assert [status.uri for status in service.traffic_statuses] == ["", "http://127.0.0.1:2"]
