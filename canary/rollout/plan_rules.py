@@ -47,7 +47,7 @@ _SYSTEM_ANNOTATIONS: Final = (
     "autoscaling.knative.dev",
     "cloud.googleapis.com",
 )
-LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOPBACK: Final = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
 
 def nearest(wrong: str, known: Sequence[str]) -> str:
@@ -103,8 +103,8 @@ def _check_addresses(plan: Plan) -> Found:
     yield from _check_url("target.router.url", target.router.url)
     yield from _check_url("target.health.legacy_url", target.health.legacy_url)
     yield from _check_url("target.health.canary_url", target.health.canary_url)
-    yield from _check_url("target.endpoints.run", target.endpoints.run)
-    yield from _check_url("target.endpoints.monitoring", target.endpoints.monitoring)
+    yield from _check_endpoint("target.endpoints.run", target.endpoints.run)
+    yield from _check_endpoint("target.endpoints.monitoring", target.endpoints.monitoring)
     if not target.health.path.startswith("/"):
         yield Mistake(
             "target.health.path", f'is "{plain(target.health.path)}"', 'a path, as "/health"'
@@ -126,8 +126,19 @@ def _check_url(path: str, url: str | None) -> Found:
     elif parts.username or parts.password:
         # The address itself is not repeated: it holds a secret.
         yield Mistake(path, "carries a user name or password", "an address without credentials")
-    elif parts.scheme == "http" and host not in LOOPBACK:
+    elif parts.scheme == "http" and not _LOOPBACK.fullmatch(host):
         yield Mistake(path, f'is plain http to another machine ("{plain(url, 80)}")', expected)
+
+
+def _check_endpoint(path: str, url: str | None) -> Found:
+    """An address for gRPC: it has no use for a path or a query."""
+    mistakes = list(_check_url(path, url))
+    yield from mistakes
+    if url is None or mistakes:
+        return
+    parts = urlsplit(url)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        yield Mistake(path, f'is "{plain(url, 80)}"', "a host and a port and nothing behind them")
 
 
 def _check_shares(stages: tuple[Stage, ...]) -> Found:
