@@ -7,10 +7,10 @@ from random import Random
 
 import msgspec
 
+from canary.simulator.behaviour import Behaviour
 from canary.simulator.capacity import STARTUP_S
 from canary.simulator.config import SideName
 from canary.simulator.shapes import draw_score
-from canary.simulator.traffic import Behaviour
 from canary.simulator.world import World
 
 HEALTH = "/health"

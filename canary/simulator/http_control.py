@@ -12,8 +12,8 @@ from aiohttp import web
 
 from canary.simulator.faults import Fault
 from canary.simulator.leases import Leases
+from canary.simulator.profiles import SIDES
 from canary.simulator.scenarios import SCENARIOS
-from canary.simulator.traffic import SIDES
 from canary.simulator.world import World
 
 PREFIX = "/_cloud"

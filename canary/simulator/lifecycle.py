@@ -42,6 +42,11 @@ def run(config: Config) -> int:
     """
     logging.basicConfig(level=logging.WARNING, format="canary.simulator: %(message)s")
     logging.raiseExceptions = False  # a console that is gone must not turn a log line into a loop
+    if config.leases:
+        # Ctrl-C or a closed terminal of the console that happened to start the cloud must not
+        # take it from the others: the leases say when to end. Ignored from the first moment on.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ownership = Ownership(Path(config.state_path)) if config.state_path else None
     try:
         shared = ownership.acquire() if ownership else None
@@ -52,6 +57,8 @@ def run(config: Config) -> int:
     except (OwnershipError, PortTakenError, StateError, OSError, sqlite3.Error) as exc:
         _log.error("%s", exc)
         return FAILED
+    except KeyboardInterrupt:  # in the foreground, before the loop heeds it
+        return DONE
     finally:
         if ownership is not None:
             ownership.release()
@@ -142,16 +149,10 @@ class Process:
         return _print(ready)
 
     def _heed_signals(self) -> None:
-        """End on SIGTERM always; on SIGINT and SIGHUP when run in the foreground.
-
-        With leases, Ctrl-C or a closed terminal of the console that happened to start the cloud
-        must not take it from the others: the leases say when to end.
-        """
+        """End on SIGTERM always; on SIGINT and SIGHUP when run in the foreground."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._ended.set)
         if self._world.config.leases:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             return
         loop.add_signal_handler(signal.SIGINT, self._ended.set)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup: asked to stay

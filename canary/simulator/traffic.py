@@ -6,7 +6,6 @@ history of days costs nothing until it is asked for, and reads the same after a 
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -15,80 +14,20 @@ from random import Random
 import msgspec
 
 from canary.simulator.arrivals import Arrivals
-from canary.simulator.capacity import (
-    CONCURRENCY,
-    IDLE_LOOKBACK_MIN,
-    TARGET_BUSY,
-    Capacity,
-    cope,
-    instances_needed,
-)
+from canary.simulator.behaviour import Behaviour, Behaviours
+from canary.simulator.capacity import CONCURRENCY, TARGET_BUSY
 from canary.simulator.config import Config, SideName
 from canary.simulator.minute import MINUTE_S, Distribution, Minute, merge
+from canary.simulator.profiles import PROFILES, SIDES
 from canary.simulator.sampling import binomial, poisson
-from canary.simulator.scenarios import SideEffects, side_effects
-from canary.simulator.shapes import confidence_buckets, draw, latency_buckets, log_normal, ratios
-from canary.simulator.timeline import DEFAULT_SCALE, NewRevision, Regime, Timeline
-
-SIDES: tuple[SideName, SideName] = ("legacy", "canary")
-
-DAY_S = 86_400.0
-BUSIEST_HOUR = 15.0
-DAILY_SWING = 0.35
-"""Requests at the busiest hour (UTC) are this much above the day's mean, at night below it."""
+from canary.simulator.shapes import confidence_buckets, draw, latency_buckets, ratios
+from canary.simulator.timeline import Regime, Timeline
 
 WANDER = 0.03
 """Minute-to-minute wander of the load and of latency, the same for both sides: a shared cause
 (callers, network) must not look like a difference between them."""
 
 CACHED_MINUTES = 12_000
-
-
-class Profile(msgspec.Struct, frozen=True):
-    """A side on a healthy day."""
-
-    mean_ms: float
-    p95_ms: float
-    confidence: float
-    error_ratio: float
-    """5xx ÷ all; 4xx ÷ all is half of it."""
-    cpu_at_full: float
-    memory: float
-
-    @property
-    def client_error_ratio(self) -> float:
-        """4xx ÷ all."""
-        return self.error_ratio / 2.0
-
-    @property
-    def shape(self) -> tuple[float, float]:
-        """(median ms, sigma) of the log-normal latency."""
-        return _log_normal(self.mean_ms, self.p95_ms)
-
-
-PROFILES: dict[SideName, Profile] = {
-    "legacy": Profile(450.0, 1200.0, 0.72, 0.008, 0.95, 0.52),
-    "canary": Profile(220.0, 600.0, 0.85, 0.002, 0.80, 0.41),
-}
-"""The mission's A/B figures: success 0.988 and 0.997, the rest 5xx and 4xx about 2:1."""
-
-
-class Behaviour(msgspec.Struct, frozen=True):
-    """How a side answers at one moment: what minutes are drawn from and real requests get."""
-
-    side: SideName
-    revision: NewRevision
-    removed: bool
-    share: float
-    """Of all requests, 0…1."""
-    effects: SideEffects
-    capacity: Capacity
-    median_ms: float
-    sigma: float
-    error_ratio: float
-    client_error_ratio: float
-    confidence: float
-    cold_instances: int = 0
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -106,10 +45,9 @@ class Traffic:
         self, config: Config, timeline: Timeline, seed: int, requests_per_s: float
     ) -> None:
         self.arrivals = Arrivals()
-        self._config = config
+        self._behaviours = Behaviours(config, timeline, self.arrivals, requests_per_s)
         self._timeline = timeline
         self._seed = seed
-        self._requests_per_s = requests_per_s
         self._cache: dict[int, tuple[Minute, ...]] = {}
 
     def minutes(
@@ -133,12 +71,7 @@ class Traffic:
 
     def behaviour(self, side: SideName, now: float) -> Behaviour | None:
         """Return how a side answers now; None when it has never been deployed."""
-        return self._behaviour(side, now, self._timeline.regime_at(now))
-
-    def requests_per_s(self, now: float) -> float:
-        """Return the expected requests a second of both sides together."""
-        hours = (now / 3600.0 - BUSIEST_HOUR) / 24.0
-        return self._requests_per_s * (1.0 + DAILY_SWING * math.cos(2.0 * math.pi * hours))
+        return self._behaviours.at(side, now, self._timeline.regime_at(now))
 
     def _minute(self, end: int) -> tuple[Minute, ...]:
         cached = self._cache.get(end)
@@ -156,12 +89,12 @@ class Traffic:
         load, pace = shared.gauss(0.0, WANDER), shared.gauss(0.0, WANDER)
         for number, segment in enumerate(self._segments(end - MINUTE_S, end)):
             duration = segment.end - segment.start
-            expected = self.requests_per_s(segment.start) * duration * math.exp(load)
+            expected = self._behaviours.requests_per_s(segment.start) * duration * math.exp(load)
             requests = poisson(shared, expected)
             to_canary = binomial(shared, requests, segment.regime.percent / 100.0)
-            for side, count in (("legacy", requests - to_canary), ("canary", to_canary)):
+            for side, count in zip(SIDES, (requests - to_canary, to_canary), strict=True):
                 rng = Random(f"{self._seed}/{end}/{number}/{side}")
-                part = self._part(_side(side), segment, end, count, pace, rng)
+                part = self._part(side, segment, end, count, pace, rng)
                 if part is not None:
                     parts.setdefault((part.service, part.revision), []).append(part)
         return tuple(self._with_arrivals(_join(parts[key])) for key in sorted(parts))
@@ -175,7 +108,7 @@ class Traffic:
         self, side: SideName, segment: Segment, end: int, count: int, pace: float, rng: Random
     ) -> Minute | None:
         """Return what a side did in a segment; None when it has no series then."""
-        how = self._behaviour(side, segment.start, segment.regime)
+        how = self._behaviours.at(side, segment.start, segment.regime)
         if how is None or how.removed or how.effects.silent:
             return None
         refused = binomial(rng, count, how.capacity.refused_ratio)
@@ -237,84 +170,6 @@ class Traffic:
             confidence=merge([minute.confidence, arrived.confidence]),
             refused=minute.refused + arrived.refused,
         )
-
-    def _behaviour(self, side: SideName, when: float, regime: Regime) -> Behaviour | None:
-        revision = regime.revisions.get(side)
-        if revision is None:
-            return None
-        profile = PROFILES[side]
-        effects = side_effects(regime.scenario, side)
-        median_ms, sigma = profile.shape
-        error_ratio = effects.error_ratio
-        capacity = self._capacity(side, when, regime)
-        before = self._needed(side, when - MINUTE_S)
-        if revision.at > when - MINUTE_S:
-            before = 0
-        return Behaviour(
-            side=side,
-            revision=revision,
-            removed=revision.service in regime.removed,
-            share=_share(side, regime),
-            effects=effects,
-            capacity=capacity,
-            median_ms=median_ms * effects.latency_factor,
-            sigma=sigma,
-            error_ratio=profile.error_ratio if error_ratio is None else error_ratio,
-            client_error_ratio=profile.client_error_ratio,
-            confidence=profile.confidence if effects.confidence is None else effects.confidence,
-            cold_instances=max(0, capacity.active - before),
-        )
-
-    def _capacity(self, side: SideName, when: float, regime: Regime) -> Capacity:
-        least, most = self._bounds(side, regime)
-        in_flight, mean_s = self._demand(side, when, regime)
-        active = instances_needed(in_flight, least, most)
-        kept = max([least, *(self._needed(side, when - 60.0 * back) for back in IDLE_LOOKBACK_MIN)])
-        end = int(when // MINUTE_S + 1) * MINUTE_S
-        if self.arrivals.lately(end, regime.revisions[side].service, IDLE_LOOKBACK_MIN[-1]):
-            kept = max(kept, 1)
-        return cope(in_flight, mean_s, active, min(kept, max(most, least)))
-
-    def _needed(self, side: SideName, when: float) -> int:
-        regime = self._timeline.regime_at(when)
-        if side not in regime.revisions:
-            return 0
-        in_flight, _ = self._demand(side, when, regime)
-        return instances_needed(in_flight, *self._bounds(side, regime))
-
-    def _demand(self, side: SideName, when: float, regime: Regime) -> tuple[float, float]:
-        """Return (requests in flight, mean latency in s) if nothing had to wait."""
-        service = regime.revisions[side].service
-        mean_s = (
-            PROFILES[side].mean_ms / 1000.0 * side_effects(regime.scenario, side).latency_factor
-        )
-        per_s = self.requests_per_s(when) * _share(side, regime)
-        per_s += self.arrivals.per_s(int(when // MINUTE_S + 1) * MINUTE_S, service)
-        return per_s * mean_s, mean_s
-
-    def _bounds(self, side: SideName, regime: Regime) -> tuple[int, int]:
-        """Return (least, most) instances of a side.
-
-        Two revisions of one service share the service's bounds by their share of the traffic.
-        """
-        service = regime.revisions[side].service
-        least, most = regime.scales.get(service, DEFAULT_SCALE)
-        if self._config.router.kind == "revisions":
-            share = _share(side, regime)
-            return math.ceil(least * share), math.ceil(most * share)
-        return least, most
-
-
-_log_normal = functools.lru_cache(log_normal)
-
-
-def _side(name: str) -> SideName:
-    return "legacy" if name == "legacy" else "canary"
-
-
-def _share(side: SideName, regime: Regime) -> float:
-    canary = regime.percent / 100.0
-    return canary if side == "canary" else 1.0 - canary
 
 
 def _pace_of(code: int) -> float:

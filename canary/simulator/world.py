@@ -21,6 +21,7 @@ from canary.simulator.config import Config
 from canary.simulator.endpoints import Endpoints
 from canary.simulator.faults import Fault, FaultTable
 from canary.simulator.minute import Minute
+from canary.simulator.profiles import SIDES
 from canary.simulator.saved import Saved, StateError
 from canary.simulator.scenarios import ScenarioState, check_scenario, scenario_state
 from canary.simulator.timeline import (
@@ -210,17 +211,11 @@ class World:
         self.timeline = Timeline()
         self.saved.put("origin", msgspec.json.encode(self.origin))
         events: list[AnyEvent] = [Scale(begin, service, 1, 10) for service in config.services]
-        for side, suffix in (("legacy", "00001-leg"), ("canary", "00002-can")):
-            service = config.service_of("legacy" if side == "legacy" else "canary")
-            number = suffix if config.router.kind == "revisions" else suffix.replace("2", "1")
-            events.append(
-                NewRevision(
-                    begin,
-                    service,
-                    f"{service}-{number}",
-                    "legacy" if side == "legacy" else "canary",
-                )
-            )
+        # Revisions of one service are numbered on; two services each have a first one.
+        second = "00002" if config.router.kind == "revisions" else "00001"
+        for side, number in zip(SIDES, ("00001-leg", f"{second}-can"), strict=True):
+            service = config.service_of(side)
+            events.append(NewRevision(begin, service, f"{service}-{number}", side))
         events += [Split(begin, earlier), Split(self.origin.entered_at, config.percent)]
         for event in events:
             self.timeline.append(event)
