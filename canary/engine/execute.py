@@ -1,0 +1,274 @@
+"""Carry out a change: the one path from an intent in the journal to an outcome in the journal.
+
+    intent on disk → "sent" on disk → guarded call → looked up until settled → outcome on disk
+
+Steps are carried out in order and the first that fails ends the change. A step is sent at most once
+in the life of an intent, whoever carries it out: "sent" is on the disk before the call, and from
+then on the step is only looked up (`settling`). An answer that does not come is "outcome unknown",
+looked up, never sent again.
+
+Rejected: sending again under the same etag after a lost answer. The guard would let only one of the
+two through, but a scale has no guard, and a second call that is refused hides the first's success.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from canary.cloud.clock import CloudClock
+from canary.cloud.views import ServiceState
+from canary.engine.dry_run import by_hand
+from canary.engine.outcomes import say_done, say_failed, say_not_begun, scale_words
+from canary.engine.settling import (
+    Lookout,
+    Pace,
+    Sent,
+    ServiceReader,
+    StepSender,
+    check_guard,
+    follow_guard,
+)
+from canary.record.journal import Entry, Journal, NoteState
+from canary.record.stage_file import write_stage_file
+from canary.rollout.change import Change, Outcome, SetScale, SetTraffic, Step
+from canary.rollout.errors import CanaryError, OutcomeUnknown, RecordError
+from canary.rollout.permit import authorize_intent
+from canary.rollout.plan import Plan
+from canary.rollout.words import percent, plain
+
+log = logging.getLogger(__name__)
+
+
+def intend(journal: Journal, change: Change, plan: Plan, owner: str = "") -> bool:
+    """Write the intent; on the disk when this returns. False: it is there already.
+
+    `owner` claims it for the caller. Raises RecordError when it cannot be written: a change without
+    a journal is refused, and the remedy has the commands that do the same by hand.
+    """
+    try:
+        return journal.intend(change, owner)
+    except RecordError as error:
+        raise _by_hand(error, change, plan) from error
+
+
+async def carry_out(
+    change: Change,
+    writer: StepSender,
+    reader: ServiceReader,
+    journal: Journal,
+    clock: CloudClock,
+    *,
+    plan: Plan,
+    stage_file: Path | None = None,
+    may_send: bool = True,
+    pace: Pace | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Outcome:
+    """Carry out an intent that is in the journal and claimed by the caller; return its outcome.
+
+    Begun by another process before: what was sent is looked up, the rest is sent. `may_send` False:
+    looked up only, and what was not begun stays so. `stage_file` is written after a split.
+    An outcome that is in the journal already is returned, and nothing is done.
+    Raises RecordError when nothing was sent because the journal cannot be written.
+    """
+    entry = journal.entry(change.id)
+    if entry is None:
+        raise RecordError(f"The change {change.id} is not in the journal, so it is not made.")
+    if entry.outcome is not None:
+        return entry.outcome
+    lookout = Lookout(reader, writer, clock, change.created_at, pace or Pace(), sleep)
+    cloud = _Cloud(writer, reader, clock, lookout)
+    return await _Execution(entry, plan, cloud, journal, stage_file, may_send).run()
+
+
+class _Cloud(NamedTuple):
+    """What is asked of the cloud for one change."""
+
+    writer: StepSender
+    reader: ServiceReader
+    clock: CloudClock
+    lookout: Lookout
+
+
+class _Ended(Exception):
+    """The change was settled by somebody else (withdrawn): nothing more is done."""
+
+
+class _NotBegun(Exception):
+    """The step may not be sent any more."""
+
+
+class _Execution:
+    """One change being carried out."""
+
+    def __init__(
+        self,
+        entry: Entry,
+        plan: Plan,
+        cloud: _Cloud,
+        journal: Journal,
+        stage_file: Path | None,
+        may_send: bool,
+    ) -> None:
+        self._entry = entry
+        self._change = entry.change
+        self._plan = plan
+        self._cloud = cloud
+        self._journal = journal
+        self._stage_file = stage_file
+        self._may_send = may_send
+        self._remarks: list[str] = []
+        self._generation: int | None = _noted_generation(entry)
+        """The split's service's, just before a step of this change that alters it too."""
+
+    async def run(self) -> Outcome:
+        index = 0
+        try:
+            authorize_intent(self._change)
+            for index, step in enumerate(self._change.steps):
+                await self._carry_out_step(index, step)
+        except _Ended:
+            return self._settled_by_another()
+        except _NotBegun:
+            why = "It waited too long to be begun."
+            return self._end(say_not_begun(self._change, index, why, self._now()))
+        except RecordError:
+            raise
+        except CanaryError as error:
+            seen = await self._cloud.lookout.read(self._change.steps[index].service)
+            return self._end(say_failed(self._change, index, error, seen, self._now()))
+        return self._end(say_done(self._change, tuple(self._remarks), self._now()))
+
+    async def _carry_out_step(self, index: int, step: Step) -> None:
+        reached = self._entry.reached(index)
+        if reached == "settled":
+            return
+        if reached is None:
+            sent = await self._send(index, step)
+        elif reached == "accepted":
+            sent = await self._settle(index, step, self._entry.operation(index))
+        else:
+            why = OutcomeUnknown("No answer was recorded.")
+            sent = await self._cloud.lookout.look_up(step, why)
+        if sent.trace == "overtaken":
+            self._remark_overtaken(step, sent.state)
+        self._note(index, "settled", "")
+        if isinstance(step, SetTraffic) and sent.trace == "there":
+            self._write_stage_file(index, step)
+
+    async def _send(self, index: int, step: Step) -> Sent:
+        """Send the step, for the first and only time, and follow it until it is settled."""
+        if not self._may_send:
+            raise _NotBegun
+        step, detail = await self._prepare(index, step)
+        self._note_sent(index, detail)
+        try:
+            operation = await self._cloud.writer.send(step)
+        except OutcomeUnknown as error:
+            self._note(index, "unknown", error.message)
+            return await self._cloud.lookout.look_up(step, error)
+        self._note(index, "accepted", operation)
+        return await self._settle(index, step, operation)
+
+    async def _settle(self, index: int, step: Step, operation: str) -> Sent:
+        is_last = index == len(self._change.steps) - 1
+        return await self._cloud.lookout.settle(step, operation, is_last=is_last)
+
+    async def _prepare(self, index: int, step: Step) -> tuple[Step, str]:
+        """The step as it is to be sent, and what to note of the service before it.
+
+        Leaving production with router `env` both scales Legacy and sets its variable: the first
+        step gives the service a new etag. So the guard is checked before it, and moved behind it.
+        """
+        if isinstance(step, SetScale):
+            behind = self._change.steps[index + 1 :]
+            split = next((s for s in behind if isinstance(s, SetTraffic)), None)
+            if split is None or split.service != step.service:
+                return step, ""
+            state = await self._cloud.reader.service(split.service)
+            check_guard(split.guard, state)
+            self._generation = state.generation
+            return step, f"{_GENERATION}{state.generation}"
+        if self._generation is None:
+            return step, ""
+        after = await self._cloud.reader.service(step.service)
+        guard = follow_guard(step.guard, self._generation, after)
+        return msgspec.structs.replace(step, guard=guard), ""
+
+    def _now(self) -> float:
+        return self._cloud.clock.now()
+
+    def _note_sent(self, index: int, detail: str) -> None:
+        """The last thing before the call. Without it on the disk, there is no call."""
+        try:
+            known = self._journal.note(self._change.id, index, "sent", detail, self._now())
+        except RecordError as error:
+            raise _by_hand(error, self._change, self._plan) from error
+        if not known:
+            raise _Ended
+
+    def _note(self, index: int, state: NoteState, detail: str) -> None:
+        """What was done already is noted as well as can be: it is not undone for a full disk."""
+        try:
+            self._journal.note(self._change.id, index, state, detail, self._now())
+        except RecordError:
+            log.exception("change %s, step %d is not noted", self._change.id, index)
+
+    def _remark_overtaken(self, step: Step, state: ServiceState | None) -> None:
+        if state is None:
+            return
+        if isinstance(step, SetScale):
+            shown = scale_words(state.scale)
+            self._remarks.append(f"What can run is {shown}: other limits are narrower.")
+            return
+        by = f" by {plain(state.last_modifier, 100)}" if state.last_modifier else ""
+        self._remarks.append(f"It was changed since then{by}: {percent(state.percent)} now.")
+
+    def _write_stage_file(self, index: int, step: SetTraffic) -> None:
+        if self._stage_file is None:
+            return
+        try:
+            write_stage_file(self._stage_file, self._plan.name, step.record)
+        except RecordError as error:
+            self._note(index, "remark", error.message)
+            self._remarks.append(str(error))
+
+    def _end(self, outcome: Outcome) -> Outcome:
+        try:
+            first = self._journal.settle(self._change.id, outcome)
+        except RecordError as error:
+            log.exception("change %s ended and cannot be recorded", self._change.id)
+            message = f"{outcome.message} This is not in the journal: {error.message}"
+            return msgspec.structs.replace(outcome, message=message)
+        return outcome if first else self._settled_by_another()
+
+    def _settled_by_another(self) -> Outcome:
+        entry = self._journal.entry(self._change.id)
+        if entry is None or entry.outcome is None:
+            raise RecordError(f"The change {self._change.id} is gone from the journal.")
+        return entry.outcome
+
+
+_GENERATION = "generation "
+
+
+def _noted_generation(entry: Entry) -> int | None:
+    """What an earlier process noted of the service before a step that alters it."""
+    for note in entry.notes:
+        number = note.detail.removeprefix(_GENERATION)
+        if note.state == "sent" and number != note.detail and number.isdecimal():
+            return int(number)
+    return None
+
+
+def _by_hand(error: RecordError, change: Change, plan: Plan) -> RecordError:
+    return RecordError(
+        f"{error.message} Without a journal nothing is changed from here.",
+        remedy=f"{error.remedy} By hand: {by_hand(change, plan)}".strip(),
+    )

@@ -1,0 +1,107 @@
+"""How a change ended, in words: what happened, what is true now, what to do. Pure."""
+
+from __future__ import annotations
+
+from canary.cloud.views import ServiceState
+from canary.rollout.change import Change, Outcome, OutcomeState, SetScale, SetTraffic, Step
+from canary.rollout.errors import (
+    CanaryError,
+    Conflict,
+    GateNotMet,
+    OutcomeUnknown,
+    ReadOnly,
+    UsageError,
+)
+from canary.rollout.plan import ScalePreset
+from canary.rollout.words import percent, plain
+
+
+def say_done(change: Change, remarks: tuple[str, ...], at: float) -> Outcome:
+    """Every step is settled. `remarks` are sentences about what went on beside it."""
+    said = [_achieved(step, change) for step in change.steps]
+    return Outcome(
+        state="done",
+        message=" ".join((*said, *remarks)),
+        at=at,
+        percent=next((s.percent for s in change.steps if isinstance(s, SetTraffic)), None),
+    )
+
+
+def say_failed(
+    change: Change, index: int, error: CanaryError, now: ServiceState | None, at: float
+) -> Outcome:
+    """Step `index` ended with `error`; those behind it were not begun.
+
+    `now` is the step's service as read afterwards, None when it could not be read.
+    """
+    step = change.steps[index]
+    parts = [plain(error.message, 600), *_said_of_others(change, index), _true_now(step, now)]
+    traffic_seen = now is not None and isinstance(step, SetTraffic)
+    return Outcome(
+        state=_state_of(error),
+        message=" ".join(parts),
+        at=at,
+        percent=now.percent if now is not None and traffic_seen else None,
+        remedy=plain(error.remedy, 600),
+    )
+
+
+def say_not_begun(change: Change, index: int, why: str, at: float) -> Outcome:
+    """Step `index` and those behind it were not begun, and will not be."""
+    others = _said_of_others(change, index)
+    return Outcome(
+        state="failed" if index else "not_begun",
+        message=" ".join((why, *(others or ("Nothing was changed.",)))),
+        at=at,
+        remedy="Look at what is set now, and ask again if it is still wanted.",
+    )
+
+
+def scale_words(scale: ScalePreset | None) -> str:
+    """ "1 to 10", or "unknown"."""
+    return "unknown" if scale is None else f"{scale.min} to {scale.max}"
+
+
+def _state_of(error: CanaryError) -> OutcomeState:
+    if isinstance(error, OutcomeUnknown):
+        return "unknown"
+    if isinstance(error, Conflict | GateNotMet | ReadOnly | UsageError):
+        return "refused"
+    return "failed"
+
+
+def _achieved(step: Step, change: Change) -> str:
+    if isinstance(step, SetScale):
+        was = f" (was {scale_words(step.before)})" if step.before is not None else ""
+        return f"{plain(step.service)} runs {scale_words(step.after)} instances{was}."
+    was = "" if step.before_percent is None else f" (was {step.before_percent} %)"
+    where = "" if change.to_stage is None else f", stage {change.to_stage}"
+    if step.percent == 0:
+        return f"Everybody is on Legacy: Canary has 0 %{was}{where}."
+    return f"Canary has {step.percent} %{was}{where}."
+
+
+def _said_of_others(change: Change, index: int) -> tuple[str, ...]:
+    """The steps before the failed one are done and stay, those behind it were not begun."""
+    before = tuple(_achieved(step, change) for step in change.steps[:index])
+    done = (f"Done before, and it stays: {' '.join(before)}",) if before else ()
+    behind = tuple(_wanted(step) for step in change.steps[index + 1 :])
+    return (*done, f"Not begun: {'; '.join(behind)}.") if behind else done
+
+
+def _wanted(step: Step) -> str:
+    if isinstance(step, SetScale):
+        return f"{plain(step.service)} to {scale_words(step.after)} instances"
+    return f"Canary to {step.percent} %"
+
+
+def _true_now(step: Step, now: ServiceState | None) -> str:
+    if now is None:
+        return "What is set now is not known: Cloud Run does not answer."
+    if isinstance(step, SetScale):
+        return f"{plain(step.service)} is set to {scale_words(now.scale)} instances now."
+    shown = "an unreadable share" if now.percent is None else percent(now.percent)
+    by = f", last changed by {plain(now.last_modifier, 100)}" if now.last_modifier else ""
+    trouble = f"; not ready: {plain(now.ready_reason)}" if now.ready is False else ""
+    settling = "; still settling" if now.reconciling else ""
+    return f"Canary is set to {shown} now{by}{trouble}{settling}."

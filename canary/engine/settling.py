@@ -1,0 +1,259 @@
+"""Looking up what became of a step that was sent, until it is settled. Reads only, never sends.
+
+How a step is recognised in the cloud: a split by the id of its change, which rides in the stage
+record in the same guarded update; a scale by its value. That holds for whoever looks: the process
+that sent it, or another that took over from a killed one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Literal, Protocol
+
+import msgspec
+
+from canary.cloud.clock import CloudClock
+from canary.cloud.views import OperationState, ServiceState
+from canary.engine.outcomes import scale_words
+from canary.rollout.change import Guard, SetScale, Step
+from canary.rollout.errors import CanaryError, Conflict, OutcomeUnknown
+from canary.rollout.words import duration, percent, plain
+
+Trace = Literal["there", "overtaken", "foreign", "absent"]
+"""What the service shows of a step: it is as wanted; it was, and has been changed since; somebody
+else's change is there instead, and the guard keeps ours out; nothing (yet)."""
+
+
+class ServiceReader(Protocol):
+    """What is read of Cloud Run (`cloud.run.RunReader`)."""
+
+    async def service(self, name: str) -> ServiceState:
+        """Read one service. Raises CanaryError."""
+
+
+class StepSender(Protocol):
+    """What is asked of Cloud Run (`cloud.run.RunWriter`)."""
+
+    async def send(self, step: Step) -> str:
+        """Send a step once; return the operation's name. Raises CanaryError."""
+
+    async def operation(self, name: str) -> OperationState:
+        """Read an operation. Raises CanaryError."""
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How patiently a step is looked up.
+
+    Pauses are real seconds and grow from `first_pause_s`, which comes after a look without any
+    pause; `settle_s` and `handover_s` are cloud seconds, since the embedded cloud can run faster.
+    `looks` bounds the looking up of a lost answer (30 looks are 50 s).
+    """
+
+    first_pause_s: float = 0.05
+    growth: float = 1.4
+    longest_pause_s: float = 2.0
+    settle_s: float = 600.0
+    handover_s: float = 30.0
+    looks: int = 30
+
+    def pauses(self) -> Iterator[float]:
+        """The pauses before each look, without end."""
+        yield 0.0
+        pause = self.first_pause_s
+        while True:
+            yield pause
+            pause = min(pause * self.growth, self.longest_pause_s)
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """How a sent step stands: the service as last read, and whether it has been changed since."""
+
+    state: ServiceState | None
+    trace: Trace
+
+
+def find_trace(step: Step, state: ServiceState, asked_at: float) -> Trace:
+    """What `state` shows of `step`, which was asked for at `asked_at` (cloud time)."""
+    if isinstance(step, SetScale):
+        return "there" if state.scale == step.after else "absent"
+    record = state.record
+    if record is not None and record.change == step.record.change:
+        return "there" if state.percent == step.percent else "overtaken"
+    if record is None and state.percent == step.percent != step.guard.percent:
+        return "there"  # a server that keeps no annotations
+    newer = record is not None and record.entered_at > asked_at
+    if newer or state.percent not in (step.guard.percent, step.percent):
+        return "foreign"
+    return "absent"
+
+
+class Lookout:
+    """Follows the steps of one change. `asked_at` is when the change was asked for, cloud time."""
+
+    def __init__(
+        self,
+        reader: ServiceReader,
+        writer: StepSender,
+        clock: CloudClock,
+        asked_at: float,
+        pace: Pace,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._clock = clock
+        self._asked_at = asked_at
+        self._pace = pace
+        self._sleep = sleep
+
+    async def read(self, service: str) -> ServiceState | None:
+        """The service now; None when it cannot be read."""
+        try:
+            return await self._reader.service(service)
+        except CanaryError:
+            return None
+
+    async def settle(self, step: Step, operation: str, *, is_last: bool) -> Sent:
+        """Wait until an accepted step is settled.
+
+        A step with others behind it hands over after `handover_s` if the service shows what was
+        asked for: a slow operation must not keep a rollback waiting. Raises what the operation
+        failed with, and OutcomeUnknown when it does not end within `settle_s`.
+        """
+        began = self._clock.now()
+        for pause in self._pace.pauses():
+            await self._sleep(pause)
+            finished = await self._read_operation(operation)
+            if finished is not None and finished.done:
+                if finished.error is not None:
+                    raise finished.error
+                return await self._confirm(step)
+            waited_s = self._clock.now() - began
+            unreadable = finished is None
+            if unreadable or (not is_last and waited_s >= self._pace.handover_s):
+                state = await self.read(step.service)
+                if state is not None and self._is_good(step, state, settled=unreadable):
+                    return Sent(state, "there")
+            if waited_s >= self._pace.settle_s:
+                raise self._not_settled(waited_s)
+        raise AssertionError  # pauses() has no end
+
+    async def look_up(self, step: Step, why: OutcomeUnknown) -> Sent:
+        """Find out what became of a step whose answer was lost.
+
+        Raises Conflict when somebody else's change is there instead, and OutcomeUnknown when
+        nothing is to be seen of it for as long as is looked.
+        """
+        state: ServiceState | None = None
+        pauses = self._pace.pauses()
+        for _ in range(self._pace.looks):
+            await self._sleep(next(pauses))
+            newest = await self.read(step.service)
+            if newest is None:
+                continue
+            state, trace = newest, find_trace(step, newest, self._asked_at)
+            if trace == "overtaken":
+                return Sent(state, trace)
+            if trace == "foreign":
+                raise _foreign(state) from why
+            if trace == "there":
+                return await self._until_quiet(step, state)
+        raise _never_seen(why, state) from why
+
+    async def _confirm(self, step: Step) -> Sent:
+        """The operation succeeded: the service must show it. What came after it is only noted."""
+        state: ServiceState | None = None
+        pauses = self._pace.pauses()
+        for _ in range(self._pace.looks):
+            await self._sleep(next(pauses))
+            state = await self.read(step.service) or state
+            if state is None:
+                continue
+            trace = find_trace(step, state, self._asked_at)
+            if trace == "there":
+                return Sent(state, trace)
+            # A revision's own limits narrow the service's: a scale need not show as it was asked.
+            if trace in ("overtaken", "foreign") or isinstance(step, SetScale):
+                return Sent(state, "overtaken")
+        raise OutcomeUnknown(
+            "Cloud Run says that the change is done, but the service does not show it.",
+            remedy="Look at the service in Cloud Run; do not send it again before.",
+        )
+
+    async def _until_quiet(self, step: Step, state: ServiceState) -> Sent:
+        """The step is to be seen, without an operation to follow: wait while it is in flux."""
+        began = self._clock.now()
+        pauses = self._pace.pauses()
+        while state.reconciling:
+            waited_s = self._clock.now() - began
+            if waited_s >= self._pace.settle_s:
+                raise self._not_settled(waited_s)
+            await self._sleep(next(pauses))
+            state = await self.read(step.service) or state
+        if state.ready is False and find_trace(step, state, self._asked_at) == "there":
+            raise OutcomeUnknown(
+                f"The change is set, but the service is not ready: {plain(state.ready_reason)}",
+                remedy="See the newest revision's logs; what serves now may be the old split.",
+            )
+        return Sent(state, find_trace(step, state, self._asked_at))
+
+    async def _read_operation(self, name: str) -> OperationState | None:
+        try:
+            return await self._writer.operation(name)
+        except CanaryError:
+            return None
+
+    def _is_good(self, step: Step, state: ServiceState, *, settled: bool) -> bool:
+        """Whether the service by itself shows that the step is done (`settled`: and in effect)."""
+        shown = find_trace(step, state, self._asked_at) == "there"
+        return shown and not (settled and (state.reconciling or state.ready is False))
+
+    def _not_settled(self, waited_s: float) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            f"Cloud Run accepted the change and has not finished it in {duration(waited_s)}.",
+            remedy="See the service's revisions in Cloud Run. Rolling back is possible meanwhile.",
+        )
+
+
+def check_guard(guard: Guard, state: ServiceState) -> None:
+    """Raise Conflict when the service is not what the change was decided on.
+
+    What the guard does not know (an empty etag, a share of None) is not compared.
+    """
+    other_etag = guard.etag not in ("", state.etag)
+    other_share = guard.percent is not None and guard.percent != state.percent
+    if other_etag or other_share:
+        raise _foreign(state)
+
+
+def follow_guard(guard: Guard, generation: int, after: ServiceState) -> Guard:
+    """The guard for the split after an earlier step of the same change altered the same service.
+
+    `generation` is the service's from just before that step, when `check_guard` had let it pass;
+    `after` is read once the step is to be seen. Raises Conflict when anything but that one step
+    has happened in between.
+    """
+    if after.generation - generation > 1:
+        raise _foreign(after)
+    check_guard(msgspec.structs.replace(guard, etag=""), after)
+    return msgspec.structs.replace(guard, etag=after.etag)
+
+
+def _foreign(state: ServiceState) -> Conflict:
+    who = state.record.by if state.record is not None else ""
+    by = plain(state.last_modifier or who, 100)
+    return Conflict(
+        f"The service was changed meanwhile{f' by {by}' if by else ''}.",
+        remedy="Look again, then ask again.",
+    )
+
+
+def _never_seen(why: OutcomeUnknown, state: ServiceState | None) -> OutcomeUnknown:
+    if state is None:
+        seen = "Since then Cloud Run has not answered."
+    elif state.percent is not None:
+        seen = f"Looked up since: nothing of it is to be seen (Canary {percent(state.percent)})."
+    else:
+        seen = f"Looked up since: not to be seen (instances {scale_words(state.scale)})."
+    return OutcomeUnknown(f"{why.message} {seen}", remedy="It was not sent again. Look once more.")
