@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from rich.style import Style
 from textual.dom import DOMNode
+from textual.events import Show
 from textual.geometry import Region
 from textual.reactive import Reactive
 from textual.strip import Strip
@@ -64,7 +65,11 @@ class CellWidget(Widget):
 
     def redraw(self) -> None:
         """Draw anew soon; many calls in one message cost one drawing."""
-        if self._canvas is None or self._redraw_asked or not self.is_mounted:
+        if self._redraw_asked or not self.is_mounted:
+            return
+        if self._canvas is None:
+            # Nothing to compare with; what Textual has cached of this widget may be old.
+            self.refresh()
             return
         self._redraw_asked = True
         self.call_next(self._settle)
@@ -104,6 +109,11 @@ class CellWidget(Widget):
         if not 0 <= y < canvas.height:
             return Strip.blank(width, Style.null())
         return Strip(canvas.segments(y), width)
+
+    def _on_show(self, event: Show) -> None:
+        """Shown again: what was drawn before it was hidden is old."""
+        self._canvas = None
+        self.refresh()
 
     def notify_style_update(self) -> None:
         """A new theme or state: every cell may differ."""

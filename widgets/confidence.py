@@ -1,21 +1,39 @@
-"""Gauge above histogram."""
+"""The confidence panel: the gauge above the histogram."""
 
 from __future__ import annotations
 
+from canary.rollout import words
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from themes import Palette
 from widgets.canvas import Canvas
 from widgets.cells import CellWidget, drawn
+from widgets.gauge import confidence_limit, draw_gauge
+from widgets.histogram import draw_histogram
 
 
 class ConfidencePanel(CellWidget):
-    """Gauge above histogram."""
+    """Mean and shape of the application's own score, 0…1."""
+
+    BORDER_TITLE = "confidence"
 
     snapshot: drawn[Snapshot | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
     plan: drawn[Plan | None] = drawn(None)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """Not drawn yet."""
-        canvas.text(0, 0, "not drawn yet", palette.dim)
+        """Gauge in the first rows, the criterion in words, the histogram in what is left."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            canvas.text(0, 0, words.NO_DATA, palette.no_data)
+            return
+        y = draw_gauge(canvas, 0, snapshot, self.plan, palette)
+        limit = confidence_limit(snapshot, self.plan)
+        if canvas.height - y >= 4:
+            counts = " / ".join(
+                words.count(v.window.confidence_count) for v in (snapshot.legacy, snapshot.canary)
+            )
+            asked = "" if limit is None else f"┃ asked ≥ {words.limit_of('confidence', limit)}"
+            canvas.runs(0, y, [(asked, palette.dim), (f"  scores {counts}", palette.quiet)])
+            y += 1
+        if canvas.height - y >= 2:
+            draw_histogram(canvas, y, snapshot, palette)

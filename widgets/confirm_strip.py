@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from textual.events import Key
 from textual.message import Message
 
+from canary.rollout import words
 from themes import Palette
-from widgets.canvas import Canvas
+from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
 
 
@@ -35,6 +37,8 @@ class ConfirmStrip(CellWidget, can_focus=True):
     """Shows a Proposal and asks. `open` it, it posts Accepted or Left; `die` says why it ended.
 
     Fixed height in CSS (rows are blank when closed): opening repaints only the text's own cells.
+    `y` accepts, Esc or `n` leaves, every other key does nothing; with `typed_name` it is Enter on
+    the exact name. A key counts only if it was typed after the strip had been painted.
     """
 
     DEFAULT_CSS = """
@@ -42,33 +46,154 @@ class ConfirmStrip(CellWidget, can_focus=True):
     """
 
     proposal: drawn[Proposal | None] = drawn(None)
+    death: drawn[str] = drawn("")
+    typed: drawn[str] = drawn("")
 
     class Accepted(Message):
-        """The person confirmed."""
+        """The person confirmed. The strip stays open until it is closed."""
 
         def __init__(self, proposal: Proposal) -> None:
             super().__init__()
             self.proposal = proposal
 
     class Left(Message):
-        """The person left it; nothing is to be done. `reason` when it died of itself."""
+        """The person left it; nothing is to be done. `reason` when it had died of itself."""
 
         def __init__(self, proposal: Proposal, reason: str = "") -> None:
             super().__init__()
             self.proposal = proposal
             self.reason = reason
 
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._armed_at: float | None = None
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether a key would be heard: painted, not dead, not answered."""
+        return self.proposal is not None and self._armed_at is not None and not self.death
+
     def open(self, proposal: Proposal) -> None:
         """Show it and take the focus; keys typed before it was painted do not count."""
+        self._armed_at = None
+        self.death = ""
+        self.typed = ""
         self.proposal = proposal
+        self.focus(scroll_visible=False)
+        self.call_after_refresh(self._arm, proposal)
+
+    def _arm(self, proposal: Proposal) -> None:
+        if self.proposal is proposal:
+            # The clock that stamps key events, so that the two can be compared.
+            self._armed_at = Message().time
 
     def die(self, reason: str) -> None:
-        """The target changed: say so, accept nothing any more. Esc (or any key) closes it."""
+        """The target changed: say so, accept nothing any more. Esc, n or Enter closes it."""
+        if self.proposal is not None:
+            self.death = reason
+            self._armed_at = None
 
     def close(self) -> None:
         """Blank again, without a message."""
         self.proposal = None
+        self.death = ""
+        self.typed = ""
+        self._armed_at = None
+
+    def on_key(self, event: Key) -> None:
+        """Answer while something is asked; every key is kept from the screen then."""
+        proposal = self.proposal
+        if proposal is None:
+            return
+        event.stop()
+        event.prevent_default()
+        leaving = event.key == "escape" or (not proposal.typed_name and event.key == "n")
+        if self.death:
+            leaving = leaving or event.key in ("enter", "n")
+        if leaving:
+            reason = self.death
+            self.close()
+            self.post_message(self.Left(proposal, reason))
+            return
+        if self._armed_at is None or event.time < self._armed_at or self.death:
+            return
+        if proposal.typed_name:
+            self._type(event, proposal)
+        elif event.key == "y":
+            self._accept(proposal)
+
+    def _type(self, event: Key, proposal: Proposal) -> None:
+        if event.key == "enter":
+            if self.typed == proposal.typed_name:
+                self._accept(proposal)
+        elif event.key == "backspace":
+            self.typed = self.typed[:-1]
+        elif event.key == "ctrl+u":
+            self.typed = ""
+        elif event.is_printable and event.character and len(self.typed) < 100:
+            self.typed += event.character
+
+    def _accept(self, proposal: Proposal) -> None:
+        """Once: a second `y` before the strip is closed is not a second change."""
+        self._armed_at = None
+        self.post_message(self.Accepted(proposal))
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """Not drawn yet."""
-        canvas.text(0, 0, "not drawn yet", palette.dim)
+        """As many of the four rows as there are; the answer's row is the last to go."""
+        proposal = self.proposal
+        if proposal is None:
+            return
+        rows = [_what(proposal, palette)]
+        if not self.death:
+            rows += [_doubts(proposal, palette), _command(proposal, palette)]
+        rows = [row for row in rows if row][: max(0, canvas.height - 1)]
+        if canvas.height == 1:
+            rows = [[(words.plain(proposal.title, 60), palette.strip), ("  ", palette.text)]]
+            canvas.runs(1, 0, [*rows[0], *self._answer(proposal, palette)])
+            return
+        for y, row in enumerate([*rows, self._answer(proposal, palette)]):
+            canvas.runs(1, y, row, canvas.width - 1)
+
+    def _answer(self, proposal: Proposal, palette: Palette) -> list[Run]:
+        if self.death:
+            return [
+                ("✗ ", palette.step_back),
+                (f"{words.plain(self.death, 200)} ", palette.text),
+                ("Nothing was sent. ", palette.text),
+                ("Esc", palette.key),
+                (" closes", palette.dim),
+            ]
+        if proposal.typed_name:
+            ready = self.typed == proposal.typed_name
+            return [
+                (f"type {words.plain(proposal.typed_name, 80)}: ", palette.text),
+                (words.plain(self.typed, 100) + "▏", palette.strip),
+                ("  Enter", palette.key if ready else palette.key_off),
+                (" carries it out  ", palette.dim if ready else palette.key_off),
+                ("Esc", palette.key),
+                (" leaves", palette.dim),
+            ]
+        return [
+            ("y", palette.key),
+            (" carry it out   ", palette.dim),
+            ("n", palette.key),
+            (" or Esc leaves it", palette.dim),
+        ]
+
+
+def _what(proposal: Proposal, palette: Palette) -> list[Run]:
+    """What is done, from what to what, on what, on how old data."""
+    rest = [*proposal.facts, proposal.target, proposal.data_age]
+    text = "  ".join(words.plain(part, 120) for part in rest if part)
+    return [(words.plain(proposal.title, 80), palette.strip), (f"  {text}", palette.text)]
+
+
+def _doubts(proposal: Proposal, palette: Palette) -> list[Run]:
+    if not proposal.unmet:
+        return []
+    listed = ", ".join(words.plain(gate, 60) for gate in proposal.unmet)
+    return [(f"✗ not met: {listed}", palette.watch)]
+
+
+def _command(proposal: Proposal, palette: Palette) -> list[Run]:
+    return [(f"$ {words.plain(proposal.command, 400)}", palette.dim)] if proposal.command else []

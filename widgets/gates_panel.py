@@ -1,21 +1,80 @@
-"""The gates to the next stage, each with its evidence."""
+"""The gates to the next stage: glyph, what is asked, what is there, and what it rests on."""
 
 from __future__ import annotations
 
+from canary.rollout import words
+from canary.rollout.gates import Gate
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from themes import Palette
-from widgets.canvas import Canvas
+from widgets.canvas import CUT, Canvas
 from widgets.cells import CellWidget, drawn
+
+_LABEL = 15
+_VALUE = 11
+_LIMIT = 9
+_IN_WORDS = ("verdict", "load_test")
+"""Gates whose evidence says more than their number, which is only yes or no."""
 
 
 class GatesPanel(CellWidget):
-    """The gates to the next stage, each with its evidence."""
+    """One row a gate. When rows are short, gates that are not met come first."""
+
+    BORDER_TITLE = "gates"
 
     snapshot: drawn[Snapshot | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
     plan: drawn[Plan | None] = drawn(None)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """Not drawn yet."""
-        canvas.text(0, 0, "not drawn yet", palette.dim)
+        """The gates; words where nothing is asked."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            canvas.text(0, 0, words.NO_DATA, palette.no_data)
+            return
+        gates = snapshot.gates
+        if not gates:
+            canvas.text(0, 0, _nothing_asked(snapshot, self.plan), palette.dim)
+            return
+        rows = canvas.height
+        if len(gates) > rows:
+            gates = tuple(sorted(gates, key=lambda g: g.state == "met"))
+        for y, gate in enumerate(gates[:rows]):
+            if y == rows - 1 and len(gates) > rows and rows > 1:
+                canvas.text(0, y, f"{CUT} {len(gates) - y} more gates", palette.dim)
+                return
+            _draw_gate(canvas, y, gate, palette)
+
+
+def _nothing_asked(snapshot: Snapshot, plan: Plan | None) -> str:
+    index = snapshot.stage.index
+    if index is None:
+        return "stage not known"
+    if index == 0:
+        return "entering stage 1 asks nothing"
+    last = plan is not None and index >= len(plan.stages)
+    return "last stage: nothing follows" if last else "no gates"
+
+
+def _draw_gate(canvas: Canvas, y: int, gate: Gate, palette: Palette) -> None:
+    style = palette.gate(gate.state)
+    canvas.text(0, y, words.GATE_GLYPHS[gate.state], style)
+    label = words.plain(gate.label, 40)
+    evidence = words.plain(gate.evidence, 120)
+    if gate.id in _IN_WORDS:
+        x = canvas.text(2, y, label, palette.text) + 2
+        text = evidence or words.GATE_WORDS[gate.state]
+        canvas.text(max(x, 2 + _LABEL + 2), y, text, palette.text if gate.state == "met" else style)
+        return
+    value = words.value_of(gate.id, gate.observed)
+    limit = f"{gate.comparison} {words.limit_of(gate.id, gate.limit)}"
+    value_style = palette.text if gate.state == "met" else style
+    if canvas.width < 2 + _LABEL + _VALUE + 2 + _LIMIT:
+        canvas.runs(
+            2, y, [(f"{label} ", palette.text), (value, value_style), (f" {limit}", palette.dim)]
+        )
+        return
+    canvas.text(2, y, label, palette.text, _LABEL)
+    end = 2 + _LABEL + _VALUE
+    canvas.right(y, value, value_style, end)
+    x = canvas.text(end + 1, y, limit, palette.dim)
+    canvas.text(max(x + 2, end + 1 + _LIMIT), y, evidence, palette.quiet)

@@ -1,20 +1,94 @@
-"""The first line: services, project, LOCAL CLOUD and READ-ONLY in words, clock, data age."""
+"""The first line: which services, whose cloud, what may be done, and how old the numbers are."""
 
 from __future__ import annotations
 
+from canary.rollout import words
+from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from themes import Palette
-from widgets.canvas import Canvas
+from widgets.canvas import Canvas, Run, width_of
 from widgets.cells import CellWidget, drawn
+
+_GAP: str = "   "
 
 
 class Header(CellWidget):
-    """The first line: services, project, LOCAL CLOUD and READ-ONLY in words, clock, data age."""
+    """`ion-api → ion-api-canary  project/region  LOCAL CLOUD ×60  14:03:22Z  data 74 s old`.
+
+    The age of the data and the words LOCAL CLOUD and READ-ONLY are never left out for room; the
+    project is, then the names of the services are cut.
+    """
+
+    DEFAULT_CSS = """
+    Header { height: 1; }
+    """
 
     snapshot: drawn[Snapshot | None] = drawn(None)
+    plan: drawn[Plan | None] = drawn(None)
     now: drawn[float] = drawn(0.0)
     read_only: drawn[bool] = drawn(False)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """Not drawn yet."""
-        canvas.text(0, 0, "not drawn yet", palette.dim)
+        """Age to the right, words in the middle, names with what is left."""
+        snapshot, plan = self.snapshot, self.plan
+        age = self._age(palette)
+        right = (
+            [(words.clock(self.now or snapshot.as_of) + "  ", palette.dim), *age]
+            if snapshot
+            else age
+        )
+        notices = self._notices(palette)
+        for candidate in (right, age):
+            right = candidate
+            if width_of(notices) + width_of(right) + 16 <= canvas.width:
+                break
+        x = canvas.runs(max(0, canvas.width - width_of(right)), 0, right)
+        left = max(0, canvas.width - width_of(right) - 1)
+        name = snapshot.rollout if snapshot else plan.name if plan else ""
+        names: list[Run] = [(words.plain(name, 120), palette.strong)]
+        where = _where(snapshot, plan)
+        if width_of(names) + len(where) + 3 + width_of(notices) <= left:
+            names.append((_GAP + where, palette.dim))
+        room = left - width_of(notices)
+        x = canvas.runs(0, 0, names, max(0, room)) if room > 3 else 0
+        canvas.runs(x, 0, notices, left - x)
+
+    def _notices(self, palette: Palette) -> list[Run]:
+        """LOCAL CLOUD with its speed and scenario, READ-ONLY: always in words."""
+        runs: list[Run] = []
+        snapshot, plan = self.snapshot, self.plan
+        provider = snapshot.provider if snapshot else plan.provider if plan else ""
+        if provider == "local":
+            speed = snapshot.speed if snapshot else 1.0
+            text = "LOCAL CLOUD" + (f" ×{speed:g}" if speed != 1 else "")
+            runs += [(_GAP, palette.text), (text, palette.notice)]
+            if snapshot and snapshot.scenario:
+                runs.append((f" {words.plain(snapshot.scenario, 24)}", palette.dim))
+        if self.read_only:
+            runs += [(_GAP, palette.text), ("READ-ONLY", palette.notice)]
+        return runs
+
+    def _age(self, palette: Palette) -> list[Run]:
+        """The age of the newest data; in words when it is too old or there is none."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return [(words.NO_DATA, palette.no_data)]
+        age_s = data_age_s(snapshot, self.now or snapshot.as_of)
+        if age_s is None:
+            return [(words.NO_DATA, palette.no_data)]
+        limit = self.plan.metrics.stale_after_s if self.plan else 300.0
+        if age_s > limit:
+            return [(f"data STALE {words.age(age_s)} old", palette.no_data)]
+        return [("data ", palette.dim), (words.age(age_s), palette.text), (" old", palette.dim)]
+
+
+def data_age_s(snapshot: Snapshot, now: float) -> float | None:
+    """The age of the newest sample at `now`, counted on from when the snapshot was made."""
+    age_s = snapshot.data_age_s
+    return None if age_s is None else max(0.0, age_s + now - snapshot.as_of)
+
+
+def _where(snapshot: Snapshot | None, plan: Plan | None) -> str:
+    if snapshot is not None:
+        return f"{words.plain(snapshot.project, 60)}/{words.plain(snapshot.region, 40)}"
+    return f"{plan.target.project}/{plan.target.region}" if plan else ""

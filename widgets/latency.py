@@ -1,4 +1,4 @@
-"""The latency: p50, p95 and p99 of both sides, and the plot of one, or of all where there is room."""
+"""The latency: p50, p95 and p99 of both sides, and the plot of one, or of all if there is room."""
 
 from __future__ import annotations
 

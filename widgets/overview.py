@@ -58,14 +58,16 @@ class OverviewPanel(CellWidget):
         return (
             *measured,
             Column(
-                "data age",
+                "age",
                 age_run(snapshot.legacy, now, palette),
                 age_run(snapshot.canary, now, palette),
+                width=6,
             ),
             Column(
                 f"in {words.duration(snapshot.window_s)}",
                 _count_run(snapshot.legacy, palette),
                 _count_run(snapshot.canary, palette),
+                width=7,
             ),
         )
 

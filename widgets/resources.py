@@ -13,7 +13,7 @@ from widgets.picture import PlotMaker
 from widgets.series import Metric
 from widgets.side_table import Column, Sparks, draw_sides, lay_out
 
-_METRICS: tuple[Metric, ...] = ("cpu", "memory", "instances")
+_METRICS: tuple[Metric, ...] = ("cpu", "memory")
 
 
 class ResourcesPanel(CellWidget):
@@ -39,7 +39,8 @@ class ResourcesPanel(CellWidget):
         columns = _columns(snapshot, palette)
         layout = lay_out(columns, canvas.width)
         sparks: dict[int, Sparks] = {}
-        for index, metric in enumerate(_METRICS if layout.spark_width else ()):
+        plotted: tuple[Metric, ...] = (*_METRICS, "instances")
+        for index, metric in enumerate(plotted if layout.spark_width else ()):
             picture = self._maker.picture(
                 metric,
                 snapshot,
@@ -65,16 +66,19 @@ def _columns(snapshot: Snapshot, palette: Palette) -> tuple[Column, ...]:
             NAMES[metric],
             value_run(sides[0], metric, palette),
             value_run(sides[1], metric, palette),
-            width=7,
+            width=6,
             has_spark=True,
         )
         for metric in _METRICS
     )
-    ranges = [_range_run(view, palette) for view in sides]
-    return (*values, Column("least–most", ranges[0], ranges[1]))
+    running = [_instances_run(view, palette) for view in sides]
+    return (*values, Column("instances", running[0], running[1], has_spark=True))
 
 
-def _range_run(view: SideView, palette: Palette) -> Run:
-    if view.scale is None:
+def _instances_run(view: SideView, palette: Palette) -> Run:
+    """Instances running, of the range they may move in: "4 of 1–10"."""
+    allowed = "" if view.scale is None else f" of {view.scale.min}–{view.scale.max}"
+    value = view.window.instances
+    if value is None:
         return words.NO_DATA, palette.no_data
-    return f"{view.scale.min}–{view.scale.max}", palette.dim
+    return f"{value:.0f}{allowed}", palette.text if view.data == "ok" else palette.no_data

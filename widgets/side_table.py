@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from canary.rollout import words
 from canary.rollout.snapshot import SideView
 from themes import Palette
 from themes.palette import Side
@@ -19,7 +20,7 @@ from widgets.spark import draw_spark
 
 LABEL_WIDTH = 10
 _GAP = 2
-_LEAST_SPARK = 5
+_LEAST_SPARK = 4
 _MOST_SPARK = 24
 
 
@@ -107,8 +108,6 @@ def draw_sides(
 
 def age_run(view: SideView, now: float, palette: Palette) -> Run:
     """The age of a side's newest sample, counted on to `now`; in "no data" style when too old."""
-    from canary.rollout import words
-
     style = palette.no_data if view.data in ("stale", "missing") else palette.dim
     newest = view.window.newest_at
     if newest is None and view.data_age_s is not None:

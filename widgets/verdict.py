@@ -1,18 +1,51 @@
-"""What the tree says: glyph, word and colour, with the reason."""
+"""What the tree says: glyph, word and colour, and why."""
 
 from __future__ import annotations
 
+from canary.rollout import words
+from canary.rollout.decision import Verdict
 from canary.rollout.snapshot import Snapshot
 from themes import Palette
-from widgets.canvas import Canvas
+from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
 
 
+def verdict_run(verdict: Verdict, palette: Palette) -> Run:
+    """Glyph and word of a verdict, as a badge in its style."""
+    style = palette.verdict(verdict)
+    text = words.verdict(verdict)
+    return (f" {text} " if style.reverse else text), style
+
+
+def gates_text(snapshot: Snapshot) -> str:
+    """How many gates to the next stage are met; empty when nothing is asked."""
+    if not snapshot.gates:
+        return ""
+    met = sum(1 for gate in snapshot.gates if gate.state == "met")
+    return f"next: {met} of {len(snapshot.gates)} gates"
+
+
 class VerdictLine(CellWidget):
-    """What the tree says: glyph, word and colour, with the reason."""
+    """The verdict, then the gates to the next stage, then the reason, as far as there is room."""
+
+    DEFAULT_CSS = """
+    VerdictLine { height: 1; }
+    """
 
     snapshot: drawn[Snapshot | None] = drawn(None)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """Not drawn yet."""
-        canvas.text(0, 0, "not drawn yet", palette.dim)
+        """One row; a second one, if there is one, holds the reason."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            canvas.runs(0, 0, [verdict_run("no_data", palette)])
+            return
+        runs = [verdict_run(snapshot.decision.verdict, palette)]
+        if gates := gates_text(snapshot):
+            runs.append((f"   {gates}", palette.text))
+        reason = words.plain(snapshot.decision.reason)
+        if canvas.height >= 2:
+            canvas.text(0, 1, reason, palette.dim)
+        else:
+            runs.append((f"   {reason}", palette.dim))
+        canvas.runs(0, 0, runs)
