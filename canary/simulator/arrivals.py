@@ -64,18 +64,16 @@ class Arrivals:
         """Return what arrived in the minute that ends at `end`; NOTHING if nothing did."""
         return self._arrived.get(end, {}).get((service, revision), NOTHING)
 
-    def per_s(self, end: int, service: str) -> float:
-        """Return the requests a second that really reached a service in a minute."""
-        arrived = self._arrived.get(end)
-        if not arrived:
-            return 0.0
-        return sum(a.requests for (name, _), a in arrived.items() if name == service) / 60.0
+    def per_s(self, end: int, service: str, revision: str) -> float:
+        """Return the requests a second that really reached a revision in a minute."""
+        return self.get(end, service, revision).requests / 60.0 if self._arrived else 0.0
 
-    def lately(self, end: int, service: str, minutes: int) -> bool:
-        """Whether a request really reached a service in the `minutes` up to `end`."""
+    def lately(self, end: int, service: str, revision: str, minutes: int) -> bool:
+        """Whether a request really reached a revision in the `minutes` up to `end`."""
         if not self._arrived:
             return False
-        return any(self.per_s(end - 60 * back, service) > 0.0 for back in range(minutes))
+        ends = range(end, end - 60 * minutes, -60)
+        return any(self.get(one, service, revision).latencies for one in ends)
 
     def restore(self, end: int, service: str, revision: str, value: bytes) -> None:
         """Take back what `take_changed` gave."""

@@ -87,7 +87,9 @@ class Behaviours:
         active = instances_needed(in_flight, least, most)
         kept = max([least, *(self._needed(side, when - 60.0 * back) for back in IDLE_LOOKBACK_MIN)])
         end = int(when // MINUTE_S + 1) * MINUTE_S
-        if self._arrivals.lately(end, regime.revisions[side].service, IDLE_LOOKBACK_MIN[-1]):
+        serving = regime.revisions[side]
+        kept_min = IDLE_LOOKBACK_MIN[-1]
+        if self._arrivals.lately(end, serving.service, serving.revision, kept_min):
             kept = max(kept, 1)
         return cope(in_flight, mean_s, active, min(kept, max(most, least)))
 
@@ -100,12 +102,13 @@ class Behaviours:
 
     def _demand(self, side: SideName, when: float, regime: Regime) -> tuple[float, float]:
         """Return (requests in flight, mean latency in s) if nothing had to wait."""
-        service = regime.revisions[side].service
+        serving = regime.revisions[side]
         mean_s = (
             PROFILES[side].mean_ms / 1000.0 * side_effects(regime.scenario, side).latency_factor
         )
         per_s = self.requests_per_s(when) * _share(side, regime)
-        per_s += self._arrivals.per_s(int(when // MINUTE_S + 1) * MINUTE_S, service)
+        end = int(when // MINUTE_S + 1) * MINUTE_S
+        per_s += self._arrivals.per_s(end, serving.service, serving.revision)
         return per_s * mean_s, mean_s
 
     def _bounds(self, side: SideName, regime: Regime) -> tuple[int, int]:
@@ -117,7 +120,7 @@ class Behaviours:
         least, most = regime.scales.get(service, DEFAULT_SCALE)
         if self._by_share:
             share = _share(side, regime)
-            return math.ceil(least * share), math.ceil(most * share)
+            return math.ceil(least * share - 1e-9), math.ceil(most * share - 1e-9)
         return least, most
 
 

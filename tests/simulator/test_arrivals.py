@@ -31,7 +31,7 @@ def test_a_refused_request_is_no_response():
 
 def test_nothing_arrived_is_nothing():
     assert Arrivals().get(120, "a", "a-1") is NOTHING
-    assert Arrivals().per_s(120, "a") == 0.0
+    assert Arrivals().per_s(120, "a", "a-1") == 0.0
 
 
 def test_what_changed_is_given_once_and_can_be_taken_back():
@@ -46,9 +46,9 @@ def test_what_changed_is_given_once_and_can_be_taken_back():
 
 def test_lately_looks_back_as_many_minutes_as_asked():
     arrivals = counted()
-    assert arrivals.lately(120 + 60 * 14, "a", 15)
-    assert not arrivals.lately(120 + 60 * 15, "a", 15)
-    assert not arrivals.lately(120, "b", 15)
+    assert arrivals.lately(120 + 60 * 14, "a", "a-1", 15)
+    assert not arrivals.lately(120 + 60 * 15, "a", "a-1", 15)
+    assert not arrivals.lately(120, "b", "b-1", 15)
 
 
 def test_old_minutes_can_be_dropped():

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+from random import Random
 
 import httpx
 import pytest
 
+from canary.simulator.answers import answer, count_answer
+from canary.simulator.capacity import STARTUP_S
 from canary.simulator.config import Config, RouterConfig
 from canary.simulator.endpoints import bind
 from canary.simulator.http_server import start_http
@@ -57,10 +60,10 @@ async def open_cloud():
 async def test_each_service_answers_as_itself(open_cloud):
     cloud = await open_cloud()
     for name, url in cloud.endpoints.services.items():
-        answer = await cloud.get(url, "/health")
-        assert (answer.status_code, answer.json()["service"]) == (200, name)
-        assert answer.headers["x-canary-service"] == name
-        assert answer.headers["x-canary-revision"].startswith(f"{name}-00001")
+        given = await cloud.get(url, "/health")
+        assert (given.status_code, given.json()["service"]) == (200, name)
+        assert given.headers["x-canary-service"] == name
+        assert given.headers["x-canary-revision"].startswith(f"{name}-00001")
 
 
 @pytest.mark.parametrize("path", ["/chat", "/api/v2/recommend/personalized"])
@@ -119,6 +122,17 @@ async def test_with_far_too_few_instances_the_front_answers_429(open_cloud):
     refused = [a for a in answers if a.status_code == 429]
     assert len(refused) > 20
     assert refused[0].text == "Rate exceeded."
+
+
+async def test_the_first_request_to_a_service_without_instances_waits_for_a_cold_start():
+    world = World(Config(start_unix=START, percent=0, requests_per_s=0.0), monotonic=lambda: 0.0)
+    world.append(Scale(START - 3600.0, "ion-api-canary", 0, 1))
+    waits = []
+    for _ in range(2):
+        given = answer(world, "canary", "/health", Random(1))
+        waits.append(given.wait_ms)
+        count_answer(world, given)
+    assert waits == [STARTUP_S * 1000.0, 0.0]
 
 
 async def test_a_deleted_service_is_not_found(open_cloud):
