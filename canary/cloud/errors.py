@@ -93,7 +93,8 @@ def translate_failed_operation(code: int, message: str, source: str, doing: str)
     """Return our error for the `error` of an operation that is done (google.rpc.Status)."""
     name = _CODE_NAMES.get(code, "UNKNOWN")
     detail = plain(message, _DETAIL_LENGTH)
-    if name in CONFLICT_CODES or name == "PERMISSION_DENIED":
+    # A stale etag is refused at once; FAILED_PRECONDITION here is a container that did not start.
+    if name in ("ABORTED", "PERMISSION_DENIED"):
         return _of_code(name, detail, source, doing)
     return OperationFailed(
         f"{source} accepted the change and then failed ({doing}): {detail or name}",

@@ -1,0 +1,34 @@
+"""Fixtures that more than one part's tests use."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.embedded import Embed, Embedded, embed
+
+# Before any test imports grpc: its C core would log to the terminal what a test provokes.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+@pytest.fixture
+async def embedded() -> AsyncIterator[Embedded]:
+    """A fresh embedded cloud for the default plan: in memory, healthy, its clock standing still."""
+    async with embed() as cloud:
+        yield cloud
+
+
+@pytest.fixture(name="embed")
+def embed_fixture() -> Embed:
+    """`async with embed(plan, http=True, speed=60.0, …) as cloud`: an embedded cloud as needed."""
+    return embed
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory for the state of this test alone, also by $CANARY_STATE_DIR."""
+    path = tmp_path / "state"
+    path.mkdir(mode=0o700)
+    monkeypatch.setenv("CANARY_STATE_DIR", str(path))
+    return path
