@@ -1,0 +1,112 @@
+"""The executor: takes up what is open in the journal and carries it out.
+
+Changes are carried out beside each other, not one after another: a promotion that hangs must not
+keep the rollback waiting that was pressed because of it. `executor_process` is what it runs in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from canary.engine.execute import carry_out
+from canary.engine.hands import Hands
+from canary.engine.settling import Pace
+from canary.record.journal import Entry, Journal
+from canary.record.owner import Owner
+from canary.rollout.errors import CanaryError
+from canary.rollout.plan import Plan
+
+log = logging.getLogger(__name__)
+
+FRESH_S = 120.0
+"""An intent older than this (wall clock) is not begun any more: whoever asked has long looked
+elsewhere, and the split may be another's by now. What was begun is still looked up."""
+
+
+class Executor:
+    """Takes up the open changes of a journal and carries them out beside each other."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        hands: Hands,
+        journal: Journal,
+        owner: Owner,
+        *,
+        stage_file: Path | None = None,
+        pace: Pace | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._plan = plan
+        self._hands = hands
+        self._journal = journal
+        self._owner = owner
+        self._stage_file = stage_file
+        self._pace = pace
+        self._wall = wall
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any change is being carried out."""
+        return bool(self._tasks)
+
+    def take_up(self) -> None:
+        """Begin, or go on with, every open change that no living executor has."""
+        try:
+            for entry in self._journal.open_changes():
+                change_id = entry.change.id
+                if change_id in self._tasks or not self._journal.claim(
+                    change_id, self._owner.token
+                ):
+                    continue
+                task = asyncio.create_task(self._carry_out(entry), name=f"change {change_id}")
+                self._tasks[change_id] = task
+                task.add_done_callback(partial(self._forget, change_id))
+        except CanaryError as error:
+            log.warning("the journal cannot be looked into: %s", error)
+
+    async def finish(self) -> None:
+        """Wait until everything that was begun has an outcome."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks.values()))
+
+    async def warm(self) -> bool:
+        """Read the service that carries the split. False: Cloud Run does not answer."""
+        try:
+            await self._hands.reader.service(self._plan.router_service)
+        except CanaryError as error:
+            log.warning("not warm: %s", error)
+            return False
+        return True
+
+    def _forget(self, change_id: str, _: asyncio.Task[None]) -> None:
+        self._tasks.pop(change_id, None)
+
+    async def _carry_out(self, entry: Entry) -> None:
+        age_s = self._wall() - entry.intended_at
+        try:
+            outcome = await carry_out(
+                entry.change,
+                self._hands.writer,
+                self._hands.reader,
+                self._journal,
+                self._hands.clock,
+                plan=self._plan,
+                stage_file=self._stage_file,
+                may_send=abs(age_s) <= FRESH_S,
+                pace=self._pace,
+            )
+        except CanaryError as error:
+            log.warning("change %s: %s", entry.change.id, error)
+        except Exception:
+            # The boundary of this worker: the others go on, and the change stays open in the
+            # journal, to be looked up by the next executor.
+            log.exception("change %s", entry.change.id)
+        else:
+            log.info("change %s: %s: %s", entry.change.id, outcome.state, outcome.message)
