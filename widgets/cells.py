@@ -7,9 +7,11 @@ spans that differ. Per-cell widgets and Rich renderables were measured at ten ti
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeVar
 
 from rich.style import Style
+from textual.color import Color
 from textual.dom import DOMNode
 from textual.events import Show
 from textual.geometry import Region
@@ -107,10 +109,14 @@ class CellWidget(Widget):
         if canvas is None or (canvas.width, canvas.height) != (width, height):
             canvas = self._canvas = self._paint(width, height)
         if not 0 <= y < canvas.height:
-            return Strip.blank(width, Style.null())
-        return Strip(canvas.segments(y), width)
+            return Strip.blank(width, self._ground())
+        return Strip(canvas.segments(y), width).apply_style(self._ground())
 
-    def _on_show(self, event: Show) -> None:
+    def _ground(self) -> Style:
+        """The background of the theme: Textual leaves that of a `render_line` strip alone."""
+        return ground_style(self.background_colors[1])
+
+    def _on_show(self, event: Show) -> None:  # noqa: ARG002 - Textual's signature
         """Shown again: what was drawn before it was hidden is old."""
         self._canvas = None
         self.refresh()
@@ -124,6 +130,13 @@ class CellWidget(Widget):
         """What is drawn, without styles; draws at the present size."""
         canvas = self._paint(*self.size)
         return "\n".join(canvas.lines())
+
+
+@lru_cache(16)
+def ground_style(background: Color) -> Style:
+    """Cells on a background; nothing where the terminal's own is kept (ANSI themes)."""
+    color = background.rich_color
+    return Style.null() if color.is_default else Style(bgcolor=color)
 
 
 def changed_regions(before: Canvas, after: Canvas) -> list[Region]:

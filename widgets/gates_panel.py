@@ -10,8 +10,9 @@ from themes import Palette
 from widgets.canvas import CUT, Canvas
 from widgets.cells import CellWidget, drawn
 
-_LABEL = 15
-_VALUE = 11
+_LABEL = 13
+_WIDE_LABEL = 16
+_VALUE = 10
 _LIMIT = 9
 _IN_WORDS = ("verdict", "load_test")
 """Gates whose evidence says more than their number, which is only yes or no."""
@@ -55,6 +56,10 @@ def _nothing_asked(snapshot: Snapshot, plan: Plan | None) -> str:
     return "last stage: nothing follows" if last else "no gates"
 
 
+def _label_width(canvas: Canvas) -> int:
+    return _WIDE_LABEL if canvas.width >= 44 else _LABEL
+
+
 def _draw_gate(canvas: Canvas, y: int, gate: Gate, palette: Palette) -> None:
     style = palette.gate(gate.state)
     canvas.text(0, y, words.GATE_GLYPHS[gate.state], style)
@@ -63,18 +68,24 @@ def _draw_gate(canvas: Canvas, y: int, gate: Gate, palette: Palette) -> None:
     if gate.id in _IN_WORDS:
         x = canvas.text(2, y, label, palette.text) + 2
         text = evidence or words.GATE_WORDS[gate.state]
-        canvas.text(max(x, 2 + _LABEL + 2), y, text, palette.text if gate.state == "met" else style)
+        canvas.text(
+            max(x, 3 + _label_width(canvas)),
+            y,
+            text,
+            palette.text if gate.state == "met" else style,
+        )
         return
     value = words.value_of(gate.id, gate.observed)
     limit = f"{gate.comparison} {words.limit_of(gate.id, gate.limit)}"
     value_style = palette.text if gate.state == "met" else style
-    if canvas.width < 2 + _LABEL + _VALUE + 2 + _LIMIT:
+    if canvas.width < 2 + _LABEL + _VALUE + _LIMIT:
         canvas.runs(
             2, y, [(f"{label} ", palette.text), (value, value_style), (f" {limit}", palette.dim)]
         )
         return
-    canvas.text(2, y, label, palette.text, _LABEL)
-    end = 2 + _LABEL + _VALUE
+    column = _label_width(canvas)
+    canvas.text(2, y, label, palette.text, column)
+    end = 2 + column + _VALUE
     canvas.right(y, value, value_style, end)
     x = canvas.text(end + 1, y, limit, palette.dim)
     canvas.text(max(x + 2, end + 1 + _LIMIT), y, evidence, palette.quiet)
