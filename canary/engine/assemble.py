@@ -34,6 +34,8 @@ from canary.rollout.snapshot import Event, SideView, Snapshot, SourceView
 from canary.rollout.watch import IDLE, Watch
 
 EVENTS_SHOWN = 500
+SLACK_S = 300.0
+"""A clock may be set back by so much and still be the same clock."""
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -107,9 +109,11 @@ def known_changes(
     """The times at which the split changed, ascending; none later than now.
 
     A record from the future (another host's clock is ahead) counts as "just now": then nothing is
-    judged, which is what is known.
+    judged, which is what is known. This host's own journal can only be from the future when the
+    embedded cloud has lost its state; that change was in another world.
     """
-    return tuple(sorted({min(at, now) for at in split_changes(run, entries, moved_at)}))
+    ours = (e for e in entries if e.outcome is not None and e.outcome.at <= now + SLACK_S)
+    return tuple(sorted({min(at, now) for at in split_changes(run, ours, moved_at)}))
 
 
 def _begin(plan: Plan, observed: Observed, now: float, reduce: Reduce) -> _Moment:

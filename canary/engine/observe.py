@@ -98,6 +98,16 @@ class Observer:
         """Take over samples that earlier consoles have read. True when there were any."""
         return self._metrics is not None and self._metrics.load_history()
 
+    def miss_journal(self, error: RecordError) -> None:
+        """Say that there is no journal, and why."""
+        self._journal_source.failed(error, self._clock.now())
+
+    def url_of(self, service: str) -> str:
+        """Where a service answers, as Cloud Run reports it; "" when that is not known."""
+        facts = self._run.facts
+        states = (facts.router, facts.legacy, facts.canary) if facts is not None else ()
+        return next((s.uri for s in states if s is not None and s.name == service), "")
+
     async def refresh(self) -> Snapshot:
         """Read everything once, concurrently; never raises for a source that fails."""
         self.read_journal()

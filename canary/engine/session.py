@@ -1,0 +1,241 @@
+"""One plan, opened: its files on this host, its cloud (embedded or real), readers and observer.
+
+The shell's commands and the console's engine use the same session. Files are opened first and need
+no cloud; the embedded cloud is started before Google's packages are imported, which happens beside
+it. Only what is needed is loaded: no metrics, no monitoring client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from canary.cloud.clock import CloudClock, SystemClock
+from canary.cloud.connection import Connection
+from canary.cloud.views import HealthReport
+from canary.engine.observe import Observer
+from canary.record.history import History
+from canary.record.journal import Journal
+from canary.record.paths import history_path, journal_path, state_dir
+from canary.record.results import Results, read_results
+from canary.rollout.errors import CanaryError, RecordError
+from canary.rollout.plan import Endpoints, Plan
+
+if TYPE_CHECKING:
+    from canary.cloud.embedded import EmbeddedCloud
+    from canary.cloud.run import RunReader, RunWriter
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """What one plan is observed and changed with, inside one event loop.
+
+    `open` does everything; the console uses the parts, to show the journal while the cloud still
+    comes up. `journal` None: it cannot be used (`journal_error` says why); observing goes on, and
+    nothing can be changed. `embedded` None: a real cloud, or a local server of its own.
+    `plan_path` is where canary.toml is; results and records are looked for beside it.
+    """
+
+    observer: Observer
+    connection: Connection
+    run_reader: RunReader
+
+    def __init__(
+        self,
+        plan: Plan,
+        plan_path: Path | None = None,
+        *,
+        read_only: bool = False,
+        need_metrics: bool = True,
+        fresh: bool = False,
+    ) -> None:
+        self.plan = plan
+        self.directory = state_dir(plan)
+        self.plan_path = plan_path if plan_path is not None else Path("canary.toml").absolute()
+        self.read_only = read_only
+        self.journal: Journal | None = None
+        self.journal_error: RecordError | None = None
+        self.history: History | None = None
+        self.embedded: EmbeddedCloud | None = None
+        self.clock: CloudClock = SystemClock()
+        self._need_metrics = need_metrics
+        self._fresh = fresh and uses_embedded(plan)
+        self._opened = contextlib.AsyncExitStack()
+        # Starting over throws the files away, but not under the eyes of another console: whether
+        # there is one is known only once the cloud has answered.
+        if not self._fresh:
+            self._open_files()
+
+    @classmethod
+    async def open(
+        cls,
+        plan: Plan,
+        plan_path: Path | None = None,
+        *,
+        read_only: bool = False,
+        need_metrics: bool = True,
+        fresh: bool = False,
+    ) -> Self:
+        """Open and connect. Raises CanaryError when the cloud does not come up."""
+        session = cls(plan, plan_path, read_only=read_only, need_metrics=need_metrics, fresh=fresh)
+        try:
+            await session.connect()
+        except BaseException:
+            await session.close()
+            raise
+        return session
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def connect(self) -> None:
+        """Start or join the cloud, and make the readers. Nothing is asked of it yet.
+
+        Raises CanaryError when the embedded cloud does not come up, or an address is unusable. May
+        be called again after that.
+        """
+        endpoints = self.plan.target.endpoints
+        if uses_embedded(self.plan):
+            embedded, _ = await asyncio.gather(self._open_embedded(), self._import_clients())
+            endpoints = embedded.endpoints
+        elif self.plan.provider == "local" and endpoints.monitoring is None:
+            # An independent server for the demonstration speaks both, as the embedded cloud does.
+            endpoints = Endpoints(run=endpoints.run, monitoring=endpoints.run)
+        if self._fresh and self.journal is None:
+            self._start_over()
+        self._make_readers(endpoints)
+
+    async def close(self) -> None:
+        """Give everything back; the embedded cloud ends with its last session."""
+        await self._opened.aclose()
+
+    def writer(self) -> RunWriter:
+        """What changes are sent with."""
+        from canary.cloud.run import RunWriter
+
+        return RunWriter(self.connection, self.plan)
+
+    async def probe(self) -> tuple[HealthReport, ...]:
+        """Ask both sides for their health, Legacy first. Nothing is raised: reports say it."""
+        from canary.cloud.health import probe
+
+        health, target = self.plan.target.health, self.plan.target
+        urls = (
+            (target.legacy, health.legacy_url or self._url_of(target.legacy)),
+            (target.canary, health.canary_url or self._url_of(target.canary)),
+        )
+        reports = (
+            probe(url, health.path, health.timeout_s, self.clock.now(), service=service)
+            for service, url in urls
+        )
+        return tuple(await asyncio.gather(*reports))
+
+    def _url_of(self, service: str) -> str:
+        """Where a side answers: the embedded cloud's address, else what Cloud Run reports."""
+        known = self.embedded.service_urls if self.embedded is not None else {}
+        is_canary = service == self.plan.target.canary
+        if self.plan.target.router.kind == "revisions" and is_canary:
+            return known.get(self.plan.target.router.candidate, known.get(service, ""))
+        return known.get(service) or self.observer.url_of(service)
+
+    async def _open_embedded(self) -> EmbeddedCloud:
+        from canary.cloud.embedded import open_embedded
+
+        if self.embedded is None:
+            embedded = await open_embedded(self.plan, self.directory, fresh=self._fresh)
+            self._opened.push_async_callback(embedded.close)
+            self.embedded, self.clock = embedded, embedded.clock
+        return self.embedded
+
+    async def _import_clients(self) -> None:
+        """Import Google's packages on a thread: half a second beside the cloud's own start."""
+        from canary.cloud.client_modules import monitoring_modules, run_modules
+
+        wanted: list[Callable[[], object]] = [run_modules]
+        if self._need_metrics:
+            wanted.append(monitoring_modules)
+        # A pause first, so that the other process is on its way before this one is busy.
+        await asyncio.sleep(0)
+        for load in wanted:
+            await asyncio.to_thread(load)
+
+    def _make_readers(self, endpoints: Endpoints) -> None:
+        from canary.cloud.monitoring import MonitoringReader
+        from canary.cloud.run import RunReader
+
+        self.connection = Connection(endpoints)
+        self._opened.push_async_callback(self.connection.close)
+        self.run_reader = RunReader(self.connection, self.plan)
+        monitoring = MonitoringReader(self.connection, self.plan) if self._need_metrics else None
+        self.observer = Observer(
+            self.plan,
+            self.run_reader,
+            monitoring,
+            self.history,
+            self.journal,
+            self.clock,
+            results=self._read_results,
+            scenario=self._scenario,
+        )
+        if self.journal_error is not None:
+            self.observer.miss_journal(self.journal_error)
+
+    def _read_results(self) -> Results:
+        return read_results(self.plan_path.parent / self.plan.record.outputs)
+
+    def _scenario(self) -> str:
+        return self.embedded.scenario if self.embedded is not None else ""
+
+    def _open_files(self) -> None:
+        try:
+            self.journal = _open_journal(journal_path(self.directory))
+            self._opened.callback(self.journal.close)
+        except RecordError as error:
+            log.warning("journal: %s", error)
+            self.journal_error = error
+        if not self._need_metrics:
+            return
+        try:
+            self.history = History(history_path(self.directory))
+            self._opened.callback(self.history.close)
+        except RecordError as error:
+            # A cache: without it the cloud is asked again.
+            log.warning("history: %s", error)
+
+    def _start_over(self) -> None:
+        """Throw away what was kept of the world that is gone; its times mean nothing in the new."""
+        if self.embedded is not None and not self.embedded.shared:
+            for path in (journal_path(self.directory), history_path(self.directory)):
+                for suffix in ("", "-wal", "-shm"):
+                    path.with_name(path.name + suffix).unlink(missing_ok=True)
+        self._open_files()
+
+
+def uses_embedded(plan: Plan) -> bool:
+    """Whether the plan runs on the embedded cloud: local, and no server of one's own is named."""
+    return plan.provider == "local" and plan.target.endpoints.run is None
+
+
+def _open_journal(path: Path) -> Journal:
+    """The journal; on a disk that cannot be written, what is there to read."""
+    try:
+        return Journal(path)
+    except RecordError:
+        with contextlib.suppress(CanaryError):
+            if path.exists():
+                return Journal(path, read_only=True)
+        raise
