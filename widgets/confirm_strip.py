@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from textual.events import Key
 from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
 
 from canary.rollout import words
 from themes import Palette
@@ -33,7 +35,7 @@ class Proposal:
     typed_name: str = ""
 
 
-class ConfirmStrip(CellWidget, can_focus=True):
+class ConfirmStrip(CellWidget):
     """Shows a Proposal and asks. `open` it, it posts Accepted or Left; `die` says why it ended.
 
     Fixed height in CSS (rows are blank when closed): opening repaints only the text's own cells.
@@ -67,6 +69,7 @@ class ConfirmStrip(CellWidget, can_focus=True):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._armed_at: float | None = None
+        self._focused_before: Widget | None = None
 
     @property
     def is_armed(self) -> bool:
@@ -74,13 +77,28 @@ class ConfirmStrip(CellWidget, can_focus=True):
         return self.proposal is not None and self._armed_at is not None and not self.death
 
     def open(self, proposal: Proposal) -> None:
-        """Show it and take the focus; keys typed before it was painted do not count."""
+        """Show it and take the keys; those typed before it was painted do not count."""
         self._armed_at = None
         self.death = ""
         self.typed = ""
         self.proposal = proposal
-        self.focus(scroll_visible=False)
+        self._take_keys()
         self.call_after_refresh(self._arm, proposal)
+
+    def _take_keys(self) -> None:
+        """Let keys come here, quietly: `set_focus` repaints the whole screen, 23 kB at 160×48."""
+        screen = self.screen
+        if screen.focused is not self:
+            self._focused_before = screen.focused
+            screen.set_reactive(Screen.focused, self)
+
+    def _give_keys_back(self) -> None:
+        screen = self.screen
+        if screen.focused is self:
+            before = self._focused_before
+            alive = before is not None and before.is_attached
+            screen.set_reactive(Screen.focused, before if alive else None)
+        self._focused_before = None
 
     def _arm(self, proposal: Proposal) -> None:
         if self.proposal is proposal:
@@ -94,7 +112,8 @@ class ConfirmStrip(CellWidget, can_focus=True):
             self._armed_at = None
 
     def close(self) -> None:
-        """Blank again, without a message."""
+        """Blank again, without a message; the keys go back to where they went before."""
+        self._give_keys_back()
         self.proposal = None
         self.death = ""
         self.typed = ""
