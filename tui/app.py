@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.segment import Segments
 from rich.traceback import Traceback
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
 
@@ -33,9 +34,11 @@ from tui.messages import EngineStarted, HungUp, Mailbox, SnapshotsWaiting, Troub
 from tui.screens.main import MainScreen
 from tui.summary import terminal_title
 from tui.terminal import ConsoleDriver, Title, end_anyway, handle_signals
+from tui.wire import Wire
 from widgets.confirm_strip import ConfirmStrip
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from textual.binding import BindingType
 
 TICK_S = 1.0
@@ -81,6 +84,7 @@ class CanaryApp(App[None], inherit_bindings=False):
         self._mailbox = Mailbox(lambda: self.post_message(SnapshotsWaiting()))
         self._clock = CloudTime(monotonic)
         self._title = Title()
+        self._wire = Wire()
 
     # -- start and end ---------------------------------------------------------------------------
 
@@ -231,7 +235,24 @@ class CanaryApp(App[None], inherit_bindings=False):
 
     def redraw(self) -> None:
         """Draw every cell anew, for a terminal that another program has scribbled on."""
-        self.main.refresh(layout=True)
+        self._wire.forget()
+        self.screen.refresh(layout=True)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Write an update to the terminal, only where it differs from what is there."""
+        update: object = renderable
+        if isinstance(update, CompositorUpdate):
+            # Textual hands these in as renderables, which they are by their methods only.
+            renderable = cast("RenderableType", self._wire.shorten(update))
+        super()._display(screen, renderable)
+
+    def on_resize(self) -> None:
+        """A resized terminal has moved and cut what was on it."""
+        self._wire.forget()
+
+    def on_driver_signal_resume(self) -> None:
+        """Back from the shell: the screen is blank."""
+        self.redraw()
 
 
 def _is_worse(before: Snapshot, after: Snapshot) -> bool:
@@ -243,11 +264,14 @@ def run(
     plan_path: Path | None = None,
     read_only: bool = False,
     engine: EnginePort | None = None,
+    *,
+    fresh: bool = False,
 ) -> int:
     """Open the console and stay until it is left. Returns the process's exit code.
 
     0 left by the person; 1 crashed (the traceback is on stderr, without locals); 128 + n ended by
-    signal n. Raises PlanError before anything is drawn when the plan's keys cannot be.
+    signal n. `fresh` starts the local cloud over. `engine` takes the place of the one that the plan
+    asks for. Raises PlanError before anything is drawn when the plan's keys cannot be.
     """
 
     def build() -> EnginePort:
@@ -255,7 +279,7 @@ def run(
             return engine
         from canary.engine.console import ConsoleEngine
 
-        return ConsoleEngine(plan, plan_path)
+        return ConsoleEngine(plan, plan_path, read_only=read_only, fresh=fresh)
 
     app = CanaryApp(plan, build, read_only=read_only)
     app.run(mouse=plan.console.mouse)

@@ -124,7 +124,6 @@ class Commands:
     def accept(self, proposal: Proposal) -> None:
         """The person confirmed: check once more, then hand the change to the engine."""
         self.screen.talk.close()
-        self.screen.set_focus(None)
         if proposal.change_id == LEAVE_CONSOLE:
             self.app.exit(return_code=0)
             return
@@ -148,7 +147,6 @@ class Commands:
     def let_go(self, reason: str) -> None:
         """The strip was left; nothing is done."""
         self.pending = None
-        self.screen.set_focus(None)
         self.say(reason or "Left; nothing was changed.")
 
     def recheck(self, snapshot: Snapshot) -> None:

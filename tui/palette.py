@@ -7,7 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
+from canary.rollout import words
 from tui.keys import ACTIONS
 from tui.screens.layout import WINDOWS
 
@@ -76,6 +78,15 @@ def _scales(commands: Commands) -> Iterator[Entry]:
             )
 
 
+NAME_WIDTH = 26
+
+
+def line(name: Content, note: str) -> Content:
+    """An entry on one line: its name, and what it does or why it cannot, read second."""
+    gap = " " * max(2, NAME_WIDTH - name.cell_length)
+    return Content.assemble(name, gap, (words.plain(note), "dim"))
+
+
 class CommandProvider(Provider):
     """Finds entries by a fuzzy match of their names."""
 
@@ -88,7 +99,7 @@ class CommandProvider(Provider):
     async def discover(self) -> Hits:
         """Everything, in the order of the keys."""
         for entry in self._entries():
-            yield DiscoveryHit(entry.name, entry.run, help=entry.help)
+            yield DiscoveryHit(line(Content(entry.name), entry.help), entry.run, text=entry.name)
 
     async def search(self, query: str) -> Hits:
         """What matches."""
@@ -96,13 +107,17 @@ class CommandProvider(Provider):
         for entry in self._entries():
             score = matcher.match(entry.name)
             if score > 0:
-                yield Hit(score, matcher.highlight(entry.name), entry.run, help=entry.help)
+                shown = line(matcher.highlight(entry.name), entry.help)
+                yield Hit(score, shown, entry.run, text=entry.name)
 
 
 class Palette(CommandPalette):
-    """Textual's palette without its emoji and its spinner."""
+    """Textual's palette without its emoji and its spinner, and no wider than it needs."""
 
     DEFAULT_CSS = """
     Palette SearchIcon { display: none; }
     Palette LoadingIndicator { display: none; }
+    Palette > Vertical { margin-top: 1; width: 100; max-width: 100%; }
+    Palette #--input { padding: 0 1; border: none; border-bottom: solid $border; }
+    Palette CommandList { max-height: 60vh; border: none; padding: 0 1; }
     """

@@ -14,11 +14,12 @@ import threading
 import time
 from typing import Any
 
+import msgspec
+
 from canary.rollout.snapshot import Drift, Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import ScriptedEngine, staged
 from tui.app import CanaryApp
-
 
 SCENES: dict[str, dict[str, Any]] = {
     "healthy": {},
@@ -51,14 +52,17 @@ class LiveEngine(ScriptedEngine):
 
     def start(self, on_snapshot, on_trouble) -> None:  # type: ignore[no-untyped-def]
         super().start(on_snapshot, on_trouble)
-        if self.name != "silent":
+        if self.name == "silent":
+            self.emit(scene("healthy", scenes.NOW))
+        else:
             threading.Thread(target=self._play, daemon=True).start()
 
     def _play(self) -> None:
         started = time.monotonic()
         while self.running:
             now = scenes.NOW + (time.monotonic() - started) * self.speed
-            self.emit(scene(self.name, now // 60 * 60 + now % 60))
+            minute = now // 60 * 60
+            self.emit(msgspec.structs.replace(scene(self.name, minute), as_of=now))
             time.sleep(1.0)
 
     def set_scenario(self, name: str) -> None:

@@ -83,9 +83,9 @@ def samples(
 ) -> tuple[Sample, ...]:
     """One sample a minute up to `end`, with a daily curve and a little deterministic noise."""
     count = int(hours * 60)
+    starts = (end - (count - i) * 60 for i in range(count))
     return tuple(
-        _sample(i, end - (count - i) * 60, per_s, error_ratio, latency_ms, confidence)
-        for i in range(count)
+        _sample(round(s / 60), s, per_s, error_ratio, latency_ms, confidence) for s in starts
     )
 
 

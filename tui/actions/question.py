@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canary.engine.dry_run import describe
 from canary.rollout import words
-from canary.rollout.change import Change
+from canary.rollout.change import Change, SetTraffic, Step
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from tui.actions.pending import Pending
@@ -17,19 +17,30 @@ LEAVE_CONSOLE = "leave"
 def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
     """The question of a pending change: what, from → to, on what, how fresh, which gates fail."""
     change = pending.change
-    dry_run = describe(change, plan)
     gates = {g.id: g for g in snapshot.gates}
     unmet = change.evidence.gates_unmet if change.kind == "promote" else ()
     return Proposal(
         change_id=change.id,
         title=change_title(change),
-        facts=dry_run.lines,
+        facts=tuple(map(_fact, change.steps)),
         target=pending.guard.revision or pending.guard.service,
-        data_age=words.age(pending.data_age_s),
+        data_age=_freshness(pending.data_age_s),
         unmet=tuple(gates[i].label for i in unmet if i in gates),
-        command="; ".join(dry_run.gcloud),
+        command=" && ".join(describe(change, plan).gcloud),
         typed_name=pending.typed_name,
     )
+
+
+def _fact(step: Step) -> str:
+    """What one step changes, as short as it is whole."""
+    if isinstance(step, SetTraffic):
+        return f"canary {words.percent(step.before_percent)} → {step.percent} %"
+    before = "?" if step.before is None else f"{step.before.min}–{step.before.max}"
+    return f"{words.plain(step.service)} {before} → {step.after.min}–{step.after.max} instances"
+
+
+def _freshness(age_s: float | None) -> str:
+    return "no data" if age_s is None else f"on data {words.age(age_s)} old"
 
 
 def ask_to_leave(title: str) -> Proposal:

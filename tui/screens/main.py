@@ -223,9 +223,12 @@ class MainScreen(Screen[None]):
     # -- keys ------------------------------------------------------------------------------------
 
     def on_key(self, event: events.Key) -> None:
-        """Give a key to the commands; the prompt and the open strip have had it before."""
+        """Give a key to the open question, or to the commands; the prompt has had it before."""
         event.stop()
         event.prevent_default()
+        if self.talk.proposal is not None:
+            self.talk.on_key(event)
+            return
         typed = event.character if event.is_printable and event.character else event.key
         if self.focused is self.prompt and typed != "escape":
             return
