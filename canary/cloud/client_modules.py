@@ -120,6 +120,9 @@ def _enter_lazily(package: str) -> None:
     module = importlib.util.module_from_spec(spec)
     module.__class__ = _LazyPackage
     sys.modules[package] = module
+    parent, _, name = package.rpartition(".")
+    if parent in sys.modules:
+        setattr(sys.modules[parent], name, module)
 
 
 @contextmanager

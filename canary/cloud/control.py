@@ -33,6 +33,10 @@ class Lease:
         """Whether the other end still keeps it open."""
         return not self._draining.done()
 
+    async def wait_lost(self) -> None:
+        """Return when the other end has closed it, or it was given back."""
+        await asyncio.wait((self._draining,))
+
     async def close(self) -> None:
         """Give it back; can be called twice."""
         self._draining.cancel()

@@ -88,6 +88,10 @@ class EmbeddedCloud:
         """Give the lease back; if it was the last, the cloud saves its state and ends."""
         await self._lease.close()
 
+    async def wait_lost(self) -> None:
+        """Return when the embedded cloud is gone (it was ended, or died)."""
+        await self._lease.wait_lost()
+
     async def _call(self, method: str, path: str, body: object = None) -> bytes:
         try:
             status, answer = await asyncio.wait_for(
@@ -163,5 +167,5 @@ def _reason(answer: bytes) -> str:
     with contextlib.suppress(msgspec.MsgspecError):
         said = msgspec.json.decode(answer)
         if isinstance(said, dict) and "error" in said:
-            return plain(said["error"])
+            return plain(said["error"], 400)
     return plain(answer.decode(errors="replace"))
