@@ -1,0 +1,57 @@
+"""`canary demo`: the console on an embedded cloud that plays something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from canary.cli.console import demand_terminal, with_local
+from canary.cli.options import chosen_config, chosen_read_only, config_option
+from canary.cli.plan_source import DEFAULT_NAME, PlanSource, find_plan
+from canary.rollout.errors import UsageError
+from canary.rollout.plan import SCENARIOS
+
+
+@click.command()
+@click.option("--scenario", type=click.Choice(SCENARIOS), help="What happens.")
+@click.option("--speed", type=click.FloatRange(0.1, 3600), help="Cloud seconds in a second; 60.")
+@click.option("--seed", type=click.IntRange(0), help="Another traffic; starts over.")
+@click.option("--stage", type=click.IntRange(0), help="Where it begins; starts over.")
+@click.option("--fresh", is_flag=True, help="Start over: the cloud as it was on the first day.")
+@config_option
+def demo(
+    scenario: str | None,
+    speed: float | None,
+    seed: int | None,
+    stage: int | None,
+    fresh: bool,
+    config: str | None,
+) -> int:
+    """Open the console on an embedded cloud; nothing real is touched.
+
+    It goes on where it was left, unless --fresh, --seed or --stage start it over. Without a plan
+    the default one is used.
+    """
+    demand_terminal()
+    source = _find(chosen_config(config))
+    if stage is not None and stage > len(source.plan.stages):
+        raise UsageError(f"There is no stage {stage}: the plan has {len(source.plan.stages)}.")
+    plan = with_local(source.plan, scenario=scenario, speed=speed, seed=seed, stage=stage)
+    from canary.engine.console import ConsoleEngine
+    from tui.app import run
+
+    read_only = chosen_read_only() or plan.console.read_only
+    starts_over = fresh or seed is not None or stage is not None
+    engine = ConsoleEngine(plan, source.path, read_only=read_only, fresh=starts_over)
+    return run(plan, source.path, read_only, engine)
+
+
+def _find(config: str | None) -> PlanSource:
+    if config is not None or Path(DEFAULT_NAME).exists():
+        return find_plan(config)
+    from canary.cli.plan_template import Choices, render_plan
+    from canary.rollout.plan_file import parse_plan
+
+    plan = parse_plan(render_plan(Choices()), "the default plan")
+    return PlanSource(plan, Path(DEFAULT_NAME).absolute())

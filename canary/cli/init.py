@@ -1,0 +1,99 @@
+"""`canary init`: write a commented plan from flags or questions."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from canary.cli.options import chosen_config
+from canary.cli.output import say
+from canary.cli.plan_source import DEFAULT_NAME
+from canary.cli.plan_template import Choices, render_plan
+from canary.rollout.errors import PlanError, UsageError
+from canary.rollout.plan_file import parse_plan
+from canary.rollout.words import plain
+
+DEFAULTS = Choices()
+
+
+@click.command()
+@click.argument("file", required=False)
+@click.option("--provider", type=click.Choice(["local", "gcp"]))
+@click.option("--project", metavar="ID")
+@click.option("--region", metavar="NAME")
+@click.option("--legacy", metavar="SERVICE", help="The service that takes the traffic today.")
+@click.option("--canary", metavar="SERVICE", help="The service that is to take it.")
+@click.option("--router", type=click.Choice(["env", "revisions"]), help="How the share is set.")
+@click.option("--variable", metavar="NAME", help="The variable that holds the share (router env).")
+@click.option("--candidate", metavar="TAG", help="Tag or name of the candidate (router revisions).")
+@click.option("--config", "-c", metavar="FILE", help="Where to write it; ./canary.toml if absent.")
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing: what is not given has its default.")
+def init(file: str | None, config: str | None, force: bool, yes: bool, **given: str | None) -> int:
+    """Write a commented plan to FILE, or ./canary.toml. Asks what was not given at a terminal."""
+    path = Path(file or chosen_config(config) or DEFAULT_NAME).expanduser()
+    # Looked at before the questions: nobody answers eight of them to be refused.
+    if path.exists() and not force:
+        raise UsageError(
+            f"{plain(path, 200)} is there already and was left as it is.",
+            remedy="Use --force to overwrite it, or name another file.",
+        )
+    asked = not yes and sys.stdin.isatty()
+    choices = _ask(given) if asked else Choices(**{k: v for k, v in given.items() if v is not None})
+    text = render_plan(choices)
+    parse_plan(text, "the plan from these answers")
+    _write(path, text, force)
+    say(f"Wrote {plain(path, 200)}.")
+    say(
+        "Open the console with `canary`."
+        if path.name == DEFAULT_NAME
+        else f"Open it with `canary --config {plain(path, 200)}`."
+    )
+    return 0
+
+
+def _ask(given: dict[str, str | None]) -> Choices:
+    """What was not given, asked for one by one; what cannot matter is not asked."""
+    answers: dict[str, str] = {name: value for name, value in given.items() if value is not None}
+    _prompt(answers, "provider", "Cloud: local (embedded, to try it) or gcp", ["local", "gcp"])
+    _prompt(answers, "project", "Project id")
+    _prompt(answers, "region", "Region")
+    _prompt(answers, "router", "Share set by: env (a variable) or revisions", ["env", "revisions"])
+    _prompt(answers, "legacy", "Legacy service")
+    _prompt(answers, "canary", "Canary service")
+    if answers["router"] == "env":
+        _prompt(answers, "variable", "Variable that holds the share")
+    else:
+        _prompt(answers, "candidate", "Tag or name of the candidate revision")
+    return Choices(**answers)
+
+
+def _prompt(
+    answers: dict[str, str], name: str, question: str, choices: list[str] | None = None
+) -> None:
+    if name in answers:
+        return
+    kind = click.Choice(choices) if choices else None
+    answers[name] = click.prompt(question, default=getattr(DEFAULTS, name), type=kind)
+
+
+def _write(path: Path, text: str, force: bool) -> None:
+    """Atomically, and without --force never over a file that came meanwhile."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_text(text, encoding="utf-8")
+        try:
+            if force:
+                draft.replace(path)
+            else:
+                os.link(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except FileExistsError as exc:
+        raise UsageError(f"{plain(path, 200)} is there already.", remedy="Use --force.") from exc
+    except OSError as exc:
+        raise PlanError(f"{plain(path, 200)} cannot be written: {exc.strerror}.") from exc

@@ -1,0 +1,97 @@
+"""`canary log`: the journal of this host: who changed what, when, why, and how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from canary.cli.options import chosen_config, config_option, json_option
+from canary.cli.output import say, say_json
+from canary.cli.plan_source import find_plan
+from canary.rollout.change import Change, SetScale, SetTraffic
+from canary.rollout.words import iso_time, percent, plain, timestamp
+
+if TYPE_CHECKING:
+    from canary.record.journal import Entry
+
+
+@click.command()
+@click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@json_option
+@config_option
+def log(limit: int, as_json: bool, config: str | None) -> int:
+    """Show the changes made from this host, newest first."""
+    entries = _read(config, limit)
+    if as_json:
+        say_json([_document(entry) for entry in entries])
+        return 0
+    for entry in entries:
+        _say_entry(entry)
+    if not entries:
+        say("No change was made from this host.")
+    return 0
+
+
+def _read(config: str | None, limit: int) -> tuple[Entry, ...]:
+    from canary.record.journal import Journal
+    from canary.record.paths import journal_path, state_dir
+
+    path = journal_path(state_dir(find_plan(chosen_config(config)).plan))
+    # Looking must not make a journal where there is none.
+    if not path.exists():
+        return ()
+    with Journal(path, read_only=True) as journal:
+        return journal.recent(limit)
+
+
+def _say_entry(entry: Entry) -> None:
+    change, outcome = entry.change, entry.outcome
+    state = "in flight" if outcome is None else outcome.state.replace("_", " ")
+    author = plain(change.author, 80)
+    say(f"{timestamp(change.created_at)}  {state:<9}  {describe_change(change)}  by {author}")
+    if change.reason:
+        say(f"    why: {plain(change.reason)}")
+    if change.forced:
+        gates = ", ".join(change.evidence.gates_unmet)
+        say(f"    forced over: {plain(gates) or 'nothing'}")
+    if outcome is not None:
+        say(f"    {plain(outcome.message, 500)} {plain(outcome.remedy, 500)}".rstrip())
+
+
+def describe_change(change: Change) -> str:
+    """A change in a few words: "promote: Canary 10 % → 25 %, stage 2 → 3"."""
+    parts = []
+    for step in change.steps:
+        if isinstance(step, SetTraffic):
+            parts.append(f"Canary {percent(step.before_percent)} → {percent(step.percent)}")
+        elif isinstance(step, SetScale):
+            before = "not known" if step.before is None else f"{step.before.min}–{step.before.max}"
+            after = f"{step.after.min}–{step.after.max}"
+            parts.append(f"{plain(step.service, 60)} instances {before} → {after}")
+    if change.to_stage is not None:
+        parts.append(f"stage {change.from_stage} → {change.to_stage}")
+    return f"{change.kind.replace('_', ' ')}: {', '.join(parts)}"
+
+
+def _document(entry: Entry) -> dict[str, Any]:
+    change, outcome = entry.change, entry.outcome
+    return {
+        "id": change.id,
+        "kind": change.kind,
+        "rollout": change.rollout,
+        "by": str(change.author),
+        "asked_at": iso_time(change.created_at),
+        "from_stage": change.from_stage,
+        "to_stage": change.to_stage,
+        "reason": change.reason,
+        "forced": change.forced,
+        "evidence": msgspec.to_builtins(change.evidence),
+        "steps": msgspec.to_builtins(change.steps),
+        "notes": [{**msgspec.to_builtins(n), "at": iso_time(n.at)} for n in entry.notes],
+        "outcome": None
+        if outcome is None
+        else {**msgspec.to_builtins(outcome), "at": iso_time(outcome.at)},
+        "acknowledged": entry.acknowledged,
+    }

@@ -1,0 +1,166 @@
+"""The `canary` command: the family of commands, and how each failure ends.
+
+Every command is imported only when it is called: `canary --help` and a rollback load neither
+Textual nor Google's packages nor httpx (a test looks).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+import click
+
+from canary.cli.options import Chosen, config_option, read_only_option
+from canary.rollout.errors import CanaryError
+from canary.rollout.words import plain
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "status": ("canary.cli.status", "Say where the rollout stands and what the tree advises."),
+    "validate": ("canary.cli.validate", "Check the success criteria of a stage on live metrics."),
+    "promote": ("canary.cli.moves", "Go on to the next stage."),
+    "rollback": ("canary.cli.moves", "Go one stage back, to a named one, or take everybody off."),
+    "scale": ("canary.cli.scale", "Set the least and most instances of a side."),
+    "adopt": ("canary.cli.moves", "Take a split that was changed elsewhere into the record."),
+    "revert": ("canary.cli.moves", "Set the split back to what the record says."),
+    "health": ("canary.cli.health", "Ask both sides whether they are well."),
+    "log": ("canary.cli.log", "Show the changes made from this host."),
+    "doctor": ("canary.cli.doctor", "Check plan, cloud, permissions, records and terminal."),
+    "init": ("canary.cli.init", "Write a commented plan."),
+    "simulate": ("canary.cli.simulate", "Run the embedded cloud alone."),
+    "demo": ("canary.cli.demo", "Open the console on an embedded cloud with a scenario."),
+}
+"""Command → (module, one line for the help). The function in the module has the command's name."""
+
+EXIT_INTERRUPTED: Final = 130
+EXIT_BUG: Final = 70
+
+EXIT_CODES: Final = """\b
+Exit codes:
+  0    done, or "go on"
+  1    criteria not met, or unhealthy
+  2    wrong usage or a wrong plan
+  3    the cloud refused or failed
+  4    conflict, or a gate is not met
+  5    outcome unknown: look it up, do not repeat
+  10   watch closely              (status)
+  20   roll back is advised       (status)
+  30   no data                    (status)
+  70   a mistake in this program  (the message names the log)
+  130  interrupted
+"""
+
+
+class LazyGroup(click.Group):
+    """Commands by name, each imported when it is called; the help is told without importing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now; None when there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(module), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - a slip in the table above
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest name when there is none."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, COMMANDS, n=1)
+            meant = f' Did you mean "{close[0]}"?' if close else ""
+            ctx.fail(f'There is no command "{plain(name, 40)}".{meant}')
+        return super().resolve_command(ctx, args)
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """The table as it stands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
+@click.version_option(package_name="canary-console", prog_name="canary")
+@config_option
+@read_only_option
+@click.pass_context
+def canary(ctx: click.Context, config: str | None, read_only: bool) -> int:
+    """Watch a rollout from Legacy to Canary on Cloud Run, and act on it.
+
+    Without a command the console opens; it needs a terminal. The plan is ./canary.toml.
+    """
+    ctx.obj = Chosen(config=config, read_only=read_only)
+    if ctx.invoked_subcommand is not None:
+        return 0
+    from canary.cli.console import open_console
+
+    return open_console(config, read_only=read_only)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; every failure ends in one clear sentence."""
+    try:
+        code = canary.main(arguments, prog_name="canary", standalone_mode=False)
+        # Flushed here, so that a reader that is gone is met here and not at the very end.
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _say("Interrupted.", EXIT_INTERRUPTED)
+    except CanaryError as error:
+        return _say_error(error, arguments)
+    except BrokenPipeError:
+        # The reader (`head`, a closed pager) has enough: no traceback, now or at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the outermost boundary: said, logged, told apart
+        return _say(_log_bug(error), EXIT_BUG)
+    return code if isinstance(code, int) else 0
+
+
+def _say(sentence: str, code: int) -> int:
+    click.echo(f"canary: {sentence}", err=True)
+    return code
+
+
+def _say_error(error: CanaryError, arguments: Sequence[str] | None) -> int:
+    """The sentence on standard error; for `--json`, a document on standard output as well."""
+    if "--json" in (sys.argv[1:] if arguments is None else arguments):
+        from canary.cli.output import say_json
+
+        message, remedy = plain(error.message, 2000), plain(error.remedy, 2000)
+        kind = type(error).__name__
+        say_json({"error": {"kind": kind, "message": message, "remedy": remedy}})
+    return _say(plain(str(error), 2000), error.exit_code)
+
+
+def _log_bug(error: BaseException) -> str:
+    from canary.cli.bug_log import write_bug
+
+    kept = write_bug(error)
+    where = f"The details are in {kept}." if kept else "The details could not be written down."
+    return f"A mistake in this program: {type(error).__name__}. {where}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""`canary promote | rollback | adopt | revert`: the changes that move the stage record."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from canary.cli.options import ChangeOptions, change_options, chosen_config, chosen_read_only
+from canary.cli.run_change import Build, run_change
+from canary.rollout import change as changes
+from canary.rollout.errors import UsageError
+
+
+@click.command()
+@change_options
+def promote(**given: Any) -> int:
+    """Go on to the next stage. Every gate must be met, or --force and --reason given."""
+    return run_change(changes.promote, options_of(given), need_metrics=True)
+
+
+@click.command()
+@click.option("--to", type=click.IntRange(0), metavar="N", help="Back to stage N; 0 is --all.")
+@click.option("--all", "everybody", is_flag=True, help="Take everybody off Canary.")
+@change_options
+def rollback(to: int | None, everybody: bool, **given: Any) -> int:
+    """Go one stage back, to stage N, or take everybody off Canary.
+
+    It is never refused for lack of metrics, and asks for none.
+    """
+    if everybody and to is not None:
+        raise UsageError("--all and --to exclude each other.", remedy="Choose one.")
+    build: Build = changes.rollback_all if everybody or to == 0 else changes.step_back
+    if to:
+        build = partial(changes.step_back, to=to)
+    return run_change(build, options_of(given), need_metrics=False)
+
+
+@click.command()
+@change_options
+def adopt(**given: Any) -> int:
+    """Take a split that was changed elsewhere into the record."""
+    return run_change(changes.adopt, options_of(given), need_metrics=False)
+
+
+@click.command()
+@change_options
+def revert(**given: Any) -> int:
+    """Set the split back to what the record says."""
+    return run_change(changes.revert, options_of(given), need_metrics=False)
+
+
+def options_of(given: dict[str, Any]) -> ChangeOptions:
+    """The shared options of a change, with what stood before the command."""
+    return ChangeOptions(
+        **{**given, "config": chosen_config(given["config"])}, read_only=chosen_read_only()
+    )

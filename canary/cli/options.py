@@ -1,0 +1,77 @@
+"""Options that several commands share, and what was chosen before the command's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """What stood before the command: `canary --config FILE --read-only status`."""
+
+    config: str | None = None
+    read_only: bool = False
+
+
+class ChangeOptions(msgspec.Struct, frozen=True):
+    """How a change is to be made. `reason` is recorded with it; `force` needs one."""
+
+    config: str | None
+    dry_run: bool
+    yes: bool
+    reason: str
+    force: bool
+    as_json: bool
+    read_only: bool
+
+
+def config_option(command: Decorated) -> Decorated:
+    """`--config FILE`."""
+    return click.option(
+        "--config", "-c", metavar="FILE", help="The plan; ./canary.toml if not given."
+    )(command)
+
+
+def read_only_option(command: Decorated) -> Decorated:
+    """`--read-only`."""
+    return click.option("--read-only", is_flag=True, help="Look, change nothing.")(command)
+
+
+def json_option(command: Decorated) -> Decorated:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")(command)
+
+
+def change_options(command: Decorated) -> Decorated:
+    """What every change can be told: `--dry-run --yes --reason --force --json --config`."""
+    for option in (
+        json_option,
+        config_option,
+        click.option("--force", is_flag=True, help="Override gates; needs --reason."),
+        click.option("--reason", metavar="TEXT", default="", help="Why; kept in the record."),
+        click.option("--yes", "-y", is_flag=True, help="Do not ask."),
+        click.option("--dry-run", is_flag=True, help="Show what would change; change nothing."),
+    ):
+        command = option(command)
+    return command
+
+
+def chosen_config(config: str | None) -> str | None:
+    """The plan named behind the command, else the one named before it."""
+    return config if config is not None else _chosen().config
+
+
+def chosen_read_only() -> bool:
+    """Whether `--read-only` stood before the command."""
+    return _chosen().read_only
+
+
+def _chosen() -> Chosen:
+    context = click.get_current_context(silent=True)
+    found = context.find_object(Chosen) if context is not None else None
+    return found if found is not None else Chosen()

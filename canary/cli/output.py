@@ -1,0 +1,35 @@
+"""How commands speak: plain lines for people, JSON for programs. Colour is left to neither."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+
+def say(line: str = "") -> None:
+    """One line on standard output. Encodings without the glyphs get "?" instead of an error."""
+    click.echo(line.encode(_encoding(), "replace").decode(_encoding()))
+
+
+def say_json(document: Any) -> None:
+    """A document on standard output, indented, in the order of its keys."""
+    ascii_only = _encoding().lower().replace("-", "") != "utf8"
+    click.echo(json.dumps(document, indent=2, ensure_ascii=ascii_only, allow_nan=False))
+
+
+def say_table(rows: Sequence[Sequence[str]], indent: str = "") -> None:
+    """Rows with their columns aligned; empty rows make nothing."""
+    if not rows:
+        return
+    widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        say(f"{indent}{'  '.join(cells)}".rstrip())
+
+
+def _encoding() -> str:
+    return sys.stdout.encoding or "utf-8"

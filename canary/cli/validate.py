@@ -1,0 +1,115 @@
+"""`canary validate`: a stage's success criteria on live metrics; the gates of the screen."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+import msgspec
+
+from canary.cli.options import chosen_config, config_option, json_option
+from canary.cli.output import say, say_json, say_table
+from canary.cli.plan_source import PlanSource, find_plan
+from canary.rollout.decision import judge_data
+from canary.rollout.errors import UsageError
+from canary.rollout.gates import Gate, StageEvidence, check_gates, unmet
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import Snapshot
+from canary.rollout.status import gate_document
+from canary.rollout.words import iso_time
+
+
+@click.command()
+@click.option("--stage", type=click.IntRange(1), help="Criteria for leaving this one; the present.")
+@json_option
+@config_option
+def validate(stage: int | None, as_json: bool, config: str | None) -> int:
+    """Check the success criteria for leaving a stage, on live metrics.
+
+    Exits 0 when all are met. Else it names those that are not, or that there is no data on, and
+    exits 1.
+    """
+    source = find_plan(chosen_config(config))
+    if stage is not None and stage >= len(source.plan.stages):
+        raise UsageError(
+            f"Stage {stage} is not left for another: the plan has {len(source.plan.stages)}.",
+            remedy=f"Validate a stage from 1 to {len(source.plan.stages) - 1}.",
+        )
+    snapshot, evidence = asyncio.run(_look(source))
+    at = _stage(snapshot, source.plan) if stage is None else stage
+    gates = _criteria(snapshot, source.plan, at, evidence)
+    if as_json:
+        say_json(_document(snapshot, at, gates))
+    else:
+        _say(at, gates)
+    return 1 if unmet(gates) else 0
+
+
+async def _look(source: PlanSource) -> tuple[Snapshot, StageEvidence]:
+    from canary.cli.look import demand_cloud_run, look
+    from canary.engine.session import Session
+    from canary.record.results import read_results
+
+    async with await Session.open(source.plan, source.path, read_only=True) as session:
+        snapshot = await look(session)
+        demand_cloud_run(snapshot)
+        return snapshot, read_results(source.path.parent / source.plan.record.outputs).evidence
+
+
+def _stage(snapshot: Snapshot, plan: Plan) -> int:
+    index = snapshot.stage.index
+    if index is None or index == 0:
+        raise UsageError(
+            "Everybody is on Legacy: entering stage 1 asks for no criteria.",
+            remedy="Name a stage with --stage.",
+        )
+    if index >= len(plan.stages):
+        raise UsageError(f"Stage {index} is the last one: nothing follows.")
+    return index
+
+
+def _criteria(
+    snapshot: Snapshot, plan: Plan, stage: int, evidence: StageEvidence
+) -> tuple[Gate, ...]:
+    """The criteria for leaving `stage`. The soak of another stage than the present is no data."""
+    if stage == snapshot.stage.index:
+        gates = snapshot.gates
+    else:
+        window, record = snapshot.canary.criteria_window, snapshot.traffic.record
+        entered_at = record.entered_at if record is not None else None
+        data = judge_data(window, plan, snapshot.as_of, entered_at)
+        verdict = snapshot.decision.verdict
+        asked = check_gates(plan, stage, window, data, None, evidence, verdict)
+        gates = tuple(_not_at_this_stage(gate) for gate in asked)
+    return tuple(gate for gate in gates if gate.is_criterion)
+
+
+def _not_at_this_stage(gate: Gate) -> Gate:
+    if gate.id != "soak_hours":
+        return gate
+    return msgspec.structs.replace(gate, evidence="the rollout is not at this stage")
+
+
+def _say(stage: int, gates: tuple[Gate, ...]) -> None:
+    from canary.cli.report import gate_rows
+
+    say(f"Criteria for leaving stage {stage}:")
+    say_table(gate_rows(gates), indent="  ")
+    closed = unmet(gates)
+    if closed:
+        names = ", ".join(f"{g.label} ({g.state.replace('_', ' ')})" for g in closed)
+        say(f"Not met: {names}.")
+    else:
+        say(f"All criteria are met: stage {stage + 1} is approved next.")
+
+
+def _document(snapshot: Snapshot, stage: int, gates: tuple[Gate, ...]) -> dict[str, object]:
+    closed = unmet(gates)
+    return {
+        "rollout": snapshot.rollout,
+        "as_of": iso_time(snapshot.as_of),
+        "stage": stage,
+        "approved_stage": None if closed else stage + 1,
+        "criteria": [gate_document(gate) for gate in gates],
+        "not_met": [gate.id for gate in closed],
+    }
