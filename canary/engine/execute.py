@@ -54,7 +54,15 @@ def intend(journal: Journal, change: Change, plan: Plan, owner: str = "") -> boo
     try:
         return journal.intend(change, owner)
     except RecordError as error:
-        raise _by_hand(error, change, plan) from error
+        raise without_journal(error, change, plan) from error
+
+
+def without_journal(error: RecordError, change: Change, plan: Plan) -> RecordError:
+    """The refusal of a change whose intent cannot be kept, with the commands to type instead."""
+    return RecordError(
+        f"{error.message} Without a journal nothing is changed from here.",
+        remedy=f"{error.remedy} By hand: {by_hand(change, plan)}".strip(),
+    )
 
 
 async def carry_out(
@@ -209,7 +217,7 @@ class _Execution:
         try:
             known = self._journal.note(self._change.id, index, "sent", detail, self._now())
         except RecordError as error:
-            raise _by_hand(error, self._change, self._plan) from error
+            raise without_journal(error, self._change, self._plan) from error
         if not known:
             raise _Ended
 
@@ -265,10 +273,3 @@ def _noted_generation(entry: Entry) -> int | None:
         if note.state == "sent" and number != note.detail and number.isdecimal():
             return int(number)
     return None
-
-
-def _by_hand(error: RecordError, change: Change, plan: Plan) -> RecordError:
-    return RecordError(
-        f"{error.message} Without a journal nothing is changed from here.",
-        remedy=f"{error.remedy} By hand: {by_hand(change, plan)}".strip(),
-    )
