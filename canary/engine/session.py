@@ -72,6 +72,11 @@ class Session:
         if not self._fresh:
             self._open_files()
 
+    @property
+    def base(self) -> Path:
+        """The directory beside whose canary.toml results and records lie."""
+        return self.plan_path.parent
+
     @classmethod
     async def open(
         cls,
@@ -195,7 +200,7 @@ class Session:
             self.observer.miss_journal(self.journal_error)
 
     def _read_results(self) -> Results:
-        return read_results(self.plan_path.parent / self.plan.record.outputs)
+        return read_results(self.base / self.plan.record.outputs)
 
     def _scenario(self) -> str:
         return self.embedded.scenario if self.embedded is not None else ""
