@@ -66,6 +66,7 @@ timeout_s = 5.0
 # [target.endpoints]
 # run = "https://run.example.internal"
 # monitoring = "https://monitoring.example.internal"
+# bigquery = "https://bigquery.example.internal"
 
 # ── The stages ────────────────────────────────────────────────────────────────────────────────
 # Criteria are what Canary must show to leave a stage; a value equal to its limit passes, a value
@@ -154,6 +155,41 @@ max = 1
 [scale.production]
 min = 1
 max = 10
+
+# ── The load test: into the stage after one with `load_test = true` ───────────────────────────
+# `canary load-test`, with Locust. Limits for PASSED are of Canary; a value equal to its limit passes.
+
+[load_test]
+users = 50
+spawn_rate = 5.0                    # users more, each second
+duration_minutes = 60.0
+profile = "light"                   # built in: /chat and /api/v2/recommend/personalized
+timeout_s = 60.0                    # no answer by then is an error
+max_error_ratio = 0.02              # (5xx + no answer) ÷ all
+max_p95_ms = 20_000.0
+min_success_ratio = 0.91            # (2xx + 3xx) ÷ all: here a 429 counts against it
+max_unattributed_ratio = 0.01       # of all requests, those that neither side answered
+
+# [load_test.profiles.heavy]        # a profile of your own
+# min_wait_s = 0.2
+# max_wait_s = 1.0
+# [[load_test.profiles.heavy.requests]]
+# path = "/chat"
+# method = "POST"
+# body = '{"message": "hello"}'
+# weight = 3
+
+# ── The A/B test: out of a stage with `min_ab_improvement` ────────────────────────────────────
+# `canary ab-test` asks BigQuery for both groups of this table.
+
+[ab_test]
+table = "ab_test.results"           # dataset.table of target.project, or project.dataset.table
+days = 30
+location = "US"
+max_bytes_billed = 10_000_000_000   # a query that would read more is refused
+timeout_s = 120.0
+legacy_group = "legacy"
+canary_group = "canary"
 
 # ── The record ────────────────────────────────────────────────────────────────────────────────
 # Where the rollout stands is kept in the cloud, as an annotation on the service that carries the

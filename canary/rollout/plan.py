@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from canary.rollout.plan_trials import AbTest, LoadTest
+
 Provider = Literal["local", "gcp"]
 
 KEY_ACTIONS = (
@@ -111,6 +113,7 @@ class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     run: str | None = None
     monitoring: str | None = None
+    bigquery: str | None = None
 
 
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,6 +208,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alerts: Alerts = Alerts()
     metrics: Metrics = Metrics()
     scale: Scale = Scale()
+    load_test: LoadTest = LoadTest()
+    ab_test: AbTest = AbTest()
     record: Record = Record()
     console: Console = Console()
     local: Local = Local()

@@ -12,7 +12,8 @@ import msgspec
 
 from canary.rollout.errors import PlanError
 from canary.rollout.plan import Alerts, Local, Plan
-from canary.rollout.plan_rules import Mistake, find_rule_mistakes
+from canary.rollout.plan_mistakes import Mistake
+from canary.rollout.plan_rules import find_rule_mistakes
 from canary.rollout.words import plain
 
 MAX_BYTES: Final = 1_000_000

@@ -7,33 +7,14 @@ file. Ratios are 0…1; a value of 5 where 0.05 was meant is the commonest slip 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-import msgspec
-
 from canary.rollout.plan import KEY_ACTIONS, SCENARIOS, Plan, ScalePreset, Stage, Thresholds
+from canary.rollout.plan_mistakes import Found, Mistake, check_name, check_range, nearest
+from canary.rollout.plan_trial_rules import find_trial_mistakes
 from canary.rollout.words import plain
 
-
-class Mistake(msgspec.Struct, frozen=True):
-    """One mistake: the key's path as written (`stages[2].percent`), what is wrong, what is due."""
-
-    path: str
-    wrong: str
-    expected: str
-
-    def __str__(self) -> str:
-        # The path counts from 0, as TOML's tools do; people count stages from 1.
-        index = _STAGE_PATH.match(self.path)
-        stage = f" (stage {int(index[1]) + 1})" if index else ""
-        return f"{self.path}{stage} {self.wrong}; expected {self.expected}"
-
-
-Found = Iterator[Mistake]
-
-_STAGE_PATH: Final = re.compile(r"stages\[(\d+)\]")
 _SERVICE: Final = re.compile(r"[a-z]([-a-z0-9]{0,47}[a-z0-9])?")
 _TAG: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROJECT: Final = re.compile(r"([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]")
@@ -50,16 +31,6 @@ _SYSTEM_ANNOTATIONS: Final = (
 _LOOPBACK: Final = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
 
-def nearest(wrong: str, known: Sequence[str]) -> str:
-    """What was likely meant, with all there is: `"theme" (known: …)`, or `one of …`."""
-    # difflib only where somebody mistyped: it costs more than reading the plan.
-    from difflib import get_close_matches
-
-    close = get_close_matches(wrong, known, n=1, cutoff=0.5)
-    choices = ", ".join(known)
-    return f'"{close[0]}" (known: {choices})' if close else f"one of {choices}"
-
-
 def find_rule_mistakes(plan: Plan) -> list[Mistake]:
     """Every rule that the plan breaks, in the order of the file's tables."""
     return [
@@ -71,6 +42,7 @@ def find_rule_mistakes(plan: Plan) -> list[Mistake]:
         *_check_metrics(plan),
         *_check_preset("scale.backup", plan.scale.backup),
         *_check_preset("scale.production", plan.scale.production),
+        *find_trial_mistakes(plan),
         *_check_record(plan),
         *_check_keys(plan.console.keys),
         *_check_local(plan),
@@ -80,22 +52,17 @@ def find_rule_mistakes(plan: Plan) -> list[Mistake]:
 def _check_target(plan: Plan) -> Found:
     target, router = plan.target, plan.target.router
     service = "a Cloud Run service name: lower-case letters, digits and hyphens, at most 49"
-    yield from _check_name("target.project", target.project, _PROJECT, "a project id")
-    yield from _check_name("target.region", target.region, _REGION, 'a region, as "us-central1"')
-    yield from _check_name("target.legacy", target.legacy, _SERVICE, service)
-    yield from _check_name("target.canary", target.canary, _SERVICE, service)
+    yield from check_name("target.project", target.project, _PROJECT, "a project id")
+    yield from check_name("target.region", target.region, _REGION, 'a region, as "us-central1"')
+    yield from check_name("target.legacy", target.legacy, _SERVICE, service)
+    yield from check_name("target.canary", target.canary, _SERVICE, service)
     if router.kind == "env" and target.canary == target.legacy:
         yield Mistake("target.canary", "is the same service as target.legacy", "another service")
     if router.service is not None:
-        yield from _check_name("target.router.service", router.service, _SERVICE, service)
+        yield from check_name("target.router.service", router.service, _SERVICE, service)
     variable = "the name of an environment variable"
-    yield from _check_name("target.router.variable", router.variable, _VARIABLE, variable)
-    yield from _check_name("target.router.candidate", router.candidate, _TAG, "a tag or revision")
-
-
-def _check_name(path: str, name: str, pattern: re.Pattern[str], expected: str) -> Found:
-    if not pattern.fullmatch(name):
-        yield Mistake(path, "is empty" if not name else f'is "{plain(name, 60)}"', expected)
+    yield from check_name("target.router.variable", router.variable, _VARIABLE, variable)
+    yield from check_name("target.router.candidate", router.candidate, _TAG, "a tag or revision")
 
 
 def _check_addresses(plan: Plan) -> Found:
@@ -105,11 +72,12 @@ def _check_addresses(plan: Plan) -> Found:
     yield from _check_url("target.health.canary_url", target.health.canary_url)
     yield from _check_endpoint("target.endpoints.run", target.endpoints.run)
     yield from _check_endpoint("target.endpoints.monitoring", target.endpoints.monitoring)
+    yield from _check_endpoint("target.endpoints.bigquery", target.endpoints.bigquery)
     if not target.health.path.startswith("/"):
         yield Mistake(
             "target.health.path", f'is "{plain(target.health.path)}"', 'a path, as "/health"'
         )
-    yield from _check_range("target.health.timeout_s", target.health.timeout_s, 0.1, 60)
+    yield from check_range("target.health.timeout_s", target.health.timeout_s, 0.1, 60)
 
 
 def _check_url(path: str, url: str | None) -> Found:
@@ -165,28 +133,28 @@ def _check_stage(index: int, stage: Stage, stages: int) -> Found:
         if stage.criteria is None:
             yield Mistake(f"{path}.criteria", "is missing", "what this stage must show to leave it")
     if stage.soak_hours is not None:
-        yield from _check_range(f"{path}.soak_hours", stage.soak_hours, 0, 8760)
+        yield from check_range(f"{path}.soak_hours", stage.soak_hours, 0, 8760)
     if stage.min_ab_improvement is not None:
         at = f"{path}.min_ab_improvement"
-        yield from _check_range(at, stage.min_ab_improvement, 0, 1, ratio=True)
+        yield from check_range(at, stage.min_ab_improvement, 0, 1, ratio=True)
     if stage.criteria is not None:
         at, criteria = f"{path}.criteria", stage.criteria
-        yield from _check_range(f"{at}.max_error_ratio", criteria.max_error_ratio, 0, 1, ratio=True)
-        yield from _check_range(f"{at}.max_p95_ms", criteria.max_p95_ms, 1, 3_600_000)
+        yield from check_range(f"{at}.max_error_ratio", criteria.max_error_ratio, 0, 1, ratio=True)
+        yield from check_range(f"{at}.max_p95_ms", criteria.max_p95_ms, 1, 3_600_000)
         low = criteria.min_success_ratio
-        yield from _check_range(f"{at}.min_success_ratio", low, 0, 1, ratio=True)
-        yield from _check_range(f"{at}.min_confidence", criteria.min_confidence, 0, 1, ratio=True)
+        yield from check_range(f"{at}.min_success_ratio", low, 0, 1, ratio=True)
+        yield from check_range(f"{at}.min_confidence", criteria.min_confidence, 0, 1, ratio=True)
     if stage.automatic_rollback is not None:
         yield from _check_thresholds(f"{path}.automatic_rollback", stage.automatic_rollback)
 
 
 def _check_thresholds(path: str, limits: Thresholds) -> Found:
     if limits.p95_ms is not None:
-        yield from _check_range(f"{path}.p95_ms", limits.p95_ms, 1, 3_600_000)
+        yield from check_range(f"{path}.p95_ms", limits.p95_ms, 1, 3_600_000)
     for name in ("error_ratio", "success_ratio", "confidence"):
         value = getattr(limits, name)
         if value is not None:
-            yield from _check_range(f"{path}.{name}", value, 0, 1, ratio=True)
+            yield from check_range(f"{path}.{name}", value, 0, 1, ratio=True)
 
 
 def _check_alerts(plan: Plan) -> Found:
@@ -206,30 +174,30 @@ def _check_alerts(plan: Plan) -> Found:
             yield Mistake(
                 f"alerts.warning.{name}", wrong, f"{side} {hard:g}: a warning comes first"
             )
-    yield from _check_range("alerts.watch_minutes", plan.alerts.watch_minutes, 0, 10_080)
+    yield from check_range("alerts.watch_minutes", plan.alerts.watch_minutes, 0, 10_080)
 
 
 def _check_metrics(plan: Plan) -> Found:
     metrics = plan.metrics
-    yield from _check_range("metrics.window_minutes", metrics.window_minutes, 1, 1440)
+    yield from check_range("metrics.window_minutes", metrics.window_minutes, 1, 1440)
     least = max(1, metrics.window_minutes)
     at = "metrics.criteria_window_minutes"
-    yield from _check_range(at, metrics.criteria_window_minutes, least, 10_080)
-    yield from _check_range("metrics.min_requests", metrics.min_requests, 1, 10**9)
-    yield from _check_range("metrics.stale_after_s", metrics.stale_after_s, 60, 86_400)
-    yield from _check_range("metrics.refresh_s", metrics.refresh_s, 1, 3600)
+    yield from check_range(at, metrics.criteria_window_minutes, least, 10_080)
+    yield from check_range("metrics.min_requests", metrics.min_requests, 1, 10**9)
+    yield from check_range("metrics.stale_after_s", metrics.stale_after_s, 60, 86_400)
+    yield from check_range("metrics.refresh_s", metrics.refresh_s, 1, 3600)
     metric = 'a metric type, as "custom.googleapis.com/ion/confidence_score"'
-    yield from _check_name("metrics.confidence_metric", metrics.confidence_metric, _METRIC, metric)
+    yield from check_name("metrics.confidence_metric", metrics.confidence_metric, _METRIC, metric)
 
 
 def _check_preset(path: str, preset: ScalePreset) -> Found:
-    yield from _check_range(f"{path}.min", preset.min, 0, 10_000)
-    yield from _check_range(f"{path}.max", preset.max, max(1, preset.min), 10_000)
+    yield from check_range(f"{path}.min", preset.min, 0, 10_000)
+    yield from check_range(f"{path}.max", preset.max, max(1, preset.min), 10_000)
 
 
 def _check_record(plan: Plan) -> Found:
     record = plan.record
-    yield from _check_name("record.annotation", record.annotation, _ANNOTATION, "prefix/name")
+    yield from check_name("record.annotation", record.annotation, _ANNOTATION, "prefix/name")
     prefix = record.annotation.partition("/")[0]
     if prefix.endswith(_SYSTEM_ANNOTATIONS):
         wrong = f'is in the namespace "{plain(prefix, 60)}", which Cloud Run refuses'
@@ -255,23 +223,11 @@ def _check_keys(keys: dict[str, str]) -> Found:
 
 def _check_local(plan: Plan) -> Found:
     local = plan.local
-    yield from _check_range("local.speed", local.speed, 0.1, 3600)
-    yield from _check_range("local.seed", local.seed, 0, 2**63 - 1)
-    yield from _check_range("local.stage", local.stage, 0, len(plan.stages))
-    yield from _check_range("local.soaked_hours", local.soaked_hours, 0, 168)
-    yield from _check_range("local.requests_per_s", local.requests_per_s, 0.1, 100_000)
+    yield from check_range("local.speed", local.speed, 0.1, 3600)
+    yield from check_range("local.seed", local.seed, 0, 2**63 - 1)
+    yield from check_range("local.stage", local.stage, 0, len(plan.stages))
+    yield from check_range("local.soaked_hours", local.soaked_hours, 0, 168)
+    yield from check_range("local.requests_per_s", local.requests_per_s, 0.1, 100_000)
     if local.scenario not in SCENARIOS:
         meant = nearest(local.scenario, SCENARIOS)
         yield Mistake("local.scenario", f'is "{plain(local.scenario, 40)}"', meant)
-
-
-def _check_range(path: str, value: float, low: float, high: float, *, ratio: bool = False) -> Found:
-    if low <= value <= high:
-        return
-    if ratio:
-        hint = (
-            f"0 to 1: a ratio, so {value:g} % is {value / 100:g}" if 1 < value <= 100 else "0 to 1"
-        )
-        yield Mistake(path, f"is {value:g}", hint)
-    else:
-        yield Mistake(path, f"is {value:g}", f"{low:g} to {high:g}")

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import inspect
 
 from canary.rollout.plan import Plan
-from canary.rollout.plan_rules import Mistake, nearest
+from canary.rollout.plan_mistakes import Mistake, nearest
 from canary.rollout.words import plain
 
 
