@@ -121,6 +121,9 @@ class Connection:
             import google.auth
             from google.auth.exceptions import GoogleAuthError
 
+            from canary.cloud.client_modules import load_signing
+
+            load_signing()
             try:
                 # It may ask the metadata server, and blocks while it does.
                 self._credentials, _ = await asyncio.to_thread(google.auth.default, scopes=_SCOPES)

@@ -45,12 +45,13 @@ def test_importing_an_adapter_imports_neither_google_nor_httpx(module: str) -> N
     assert heavy.strip() == "[]"
 
 
-def test_the_clients_come_without_their_siblings_and_aiohttp() -> None:
+def test_the_clients_come_without_their_siblings_aiohttp_and_cryptography() -> None:
     loaded = run(
         "from canary.cloud.client_modules import run_modules, monitoring_modules;"
         "run_modules(); monitoring_modules();"
         "import sys;"
-        "print([m for m in sys.modules if m == 'aiohttp' or 'run_v2.services.jobs' in m])"
+        "heavy = ('aiohttp', 'cryptography', 'google.cloud.run_v2.services.jobs');"
+        "print([m for m in heavy if m in sys.modules])"
     )
     assert loaded.strip() == "[]"
 
@@ -76,6 +77,15 @@ def test_a_package_that_was_imported_before_is_used_as_it_is() -> None:
         "print(run_modules().services.ServicesAsyncClient is run_v2.ServicesAsyncClient)"
     )
     assert same.strip() == "True"
+
+
+def test_what_signs_tokens_is_there_when_credentials_are_looked_for() -> None:
+    assert run(
+        "from canary.cloud.client_modules import run_modules, load_signing; run_modules();"
+        "load_signing(); import sys; print('cryptography' in sys.modules);"
+        "from google.auth import crypt, jwt; from google.oauth2 import service_account;"
+        "print(crypt.RSASigner.__name__, callable(jwt.encode), type(crypt).__name__)"
+    ).split() == ["True", "RSASigner", "True", "module"]
 
 
 def test_the_garbage_collector_runs_again_afterwards() -> None:

@@ -1,10 +1,12 @@
 """Addresses: https anywhere, plain http on loopback only."""
 
+from pathlib import Path
+
 import pytest
 
 from canary.cloud.connection import Connection
 from canary.cloud.endpoints import parse_endpoint
-from canary.rollout.errors import PlanError
+from canary.rollout.errors import Denied, PlanError
 from canary.rollout.plan import Endpoints
 
 
@@ -65,4 +67,31 @@ async def test_a_plain_address_gets_no_credentials(monkeypatch: pytest.MonkeyPat
     await connection.services()
     await connection.revisions()
     await connection.metrics()
+    await connection.close()
+
+
+async def test_without_usable_credentials_the_real_cloud_is_denied(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    connection = Connection(Endpoints())
+    with pytest.raises(Denied, match=r"none\.json"):
+        await connection.services()
+    await connection.close()
+
+
+async def test_an_https_address_gets_credentials_and_is_where_the_client_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import google.auth
+    from google.auth.credentials import AnonymousCredentials
+
+    credentials = AnonymousCredentials()
+    monkeypatch.setattr(google.auth, "default", lambda **_: (credentials, "p"))
+    connection = Connection(Endpoints(run="https://run.example.internal:8443"))
+    assert not connection.credential_free
+    services, metrics = await connection.services(), await connection.metrics()
+    assert services.transport.host == "run.example.internal:8443"
+    assert metrics.transport.host == "monitoring.googleapis.com:443"
+    assert services.transport._credentials is credentials
     await connection.close()
