@@ -37,6 +37,7 @@ class Commands:
         self.app = app
         self.screen = screen
         self.pending: Pending | None = None
+        self._handed_over = ""
         self._looks: dict[str, Callable[[], None]] = {
             "verify": self.verify,
             "gates": lambda: self.show_panel("gates"),
@@ -142,6 +143,7 @@ class Commands:
         except CanaryError as refusal:
             self.say(f"Nothing was sent. {refusal}")
             return
+        self._handed_over = pending.change.id
         self.say(f"{change_title(pending.change)}: handed to the executor.")
 
     def let_go(self, reason: str) -> None:
@@ -150,7 +152,13 @@ class Commands:
         self.say(reason or "Left; nothing was changed.")
 
     def recheck(self, snapshot: Snapshot) -> None:
-        """Let the open strip die when the world is no longer what it was opened on."""
+        """Let the open strip die when the world is no longer what it was opened on.
+
+        A change that was handed over speaks for itself once the journal shows it.
+        """
+        if self._handed_over and any(c.id == self._handed_over for c in snapshot.changes):
+            self._handed_over = ""
+            self.say("")
         if self.pending is None:
             return
         reason = cause_of_death(self.pending, snapshot, read_only=self.screen.read_only)

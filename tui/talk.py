@@ -7,6 +7,8 @@ that opening the strip repaints these rows and lays out nothing.
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.style import Style
 
 from canary.rollout import words
@@ -26,13 +28,15 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     restyles and repaints every widget on that, which was measured at 18 kB for one key.
 
     `note` answers the last key, `trouble` is what the engine could not do, `waiting` is shown until
-    the first snapshot. The drift line names the keys that deal with it.
+    the first snapshot. `with_events` is off where the events have a panel of their own beside it.
+    The drift line names the keys that deal with it.
     """
 
     snapshot: drawn[Snapshot | None] = drawn(None)
     note: drawn[str] = drawn("")
     trouble: drawn[str] = drawn("")
     waiting: drawn[str] = drawn("")
+    with_events: drawn[bool] = drawn(True)
     drift_keys: drawn[tuple[str, str]] = drawn(("a", "u"))
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
@@ -63,10 +67,24 @@ class TalkStrip(ConfirmStrip, can_focus=False):
             for s in snapshot.sources
             if s.state == "failing"
         ]
+        rows += self._result(snapshot, palette)
         if snapshot.traffic.drift is not None:
             rows.append(self._drift(snapshot, palette))
-        rows += [_event(e, snapshot.as_of, palette) for e in snapshot.events[:8]]
+        if self.with_events:
+            rows += [_event(e, snapshot.as_of, palette) for e in snapshot.events[:8]]
         return rows
+
+    def _result(self, snapshot: Snapshot, palette: Palette) -> list[list[Run]]:
+        """The newest result that nobody put away, whole, when it is not what was wished."""
+        open_ones = (c for c in snapshot.changes if c.outcome is not None and not c.acknowledged)
+        outcome = next((c.outcome for c in open_ones), None)
+        if outcome is None or outcome.state == "done":
+            return []
+        text = words.plain(f"{outcome.message} {outcome.remedy}", 600)
+        room = max(20, self.size.width - 4)
+        return [
+            [("  ", palette.text), (part, palette.strong)] for part in textwrap.wrap(text, room)
+        ]
 
     def _drift(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
         drift = snapshot.traffic.drift

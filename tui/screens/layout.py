@@ -19,7 +19,7 @@ def choose_layout(width: int, height: int) -> Layout:
     """The richest layout that the size has room for; there is one for every size."""
     if width >= 160 and height >= 36:
         return "wide"
-    if width >= 100 and height >= 32:
+    if width >= 112 and height >= 32:
         return "normal"
     if width >= 56 and height >= 18:
         return "narrow"

@@ -105,7 +105,7 @@ class MainScreen(Screen[None]):
             with Container(id="right", classes="column"):
                 yield DecisionTree(id="decision", classes="panel")
                 yield GatesPanel(id="gates", classes="panel")
-            yield EventLog(id="events", classes="panel")
+                yield EventLog(id="events", classes="panel")
         yield OutcomeBar(id="outcome")
         yield TalkStrip(id="talk")
         yield Input(id="prompt", compact=True)
@@ -123,6 +123,8 @@ class MainScreen(Screen[None]):
             "Starting the local cloud …" if self.plan.provider == "local" else "Asking Cloud Run …"
         )
         self.talk.drift_keys = (self.keymap.key("adopt"), self.keymap.key("revert"))
+        acknowledge = self.keymap.key("acknowledge")
+        self.query_one(OutcomeBar).acknowledge_key = acknowledge.capitalize()
         self._show_window()
         self._arrange()
         self.show_keys()
@@ -219,6 +221,8 @@ class MainScreen(Screen[None]):
             column.set_class(single and not held & shown, "-hidden")
             column.set_class(self.panel in held, "-holds")
         self.query_one(PanelTabs).current = self.panel
+        seen = self.panel == "events" if single else self.layout_name == "wide"
+        self.talk.with_events = not seen
 
     # -- keys ------------------------------------------------------------------------------------
 
