@@ -131,6 +131,8 @@ class _Execution:
         self._journal = journal
         self._stage_file = stage_file
         self._may_send = may_send
+        self._taken = False
+        """Whether the cloud took the present step, or may have."""
         self._remarks: list[str] = []
         self._generation: int | None = _noted_generation(entry)
         """The split's service's, just before a step of this change that alters it too."""
@@ -150,11 +152,13 @@ class _Execution:
             raise
         except CanaryError as error:
             seen = await self._cloud.lookout.read(self._change.steps[index].service)
-            return self._end(say_failed(self._change, index, error, seen, self._now()))
+            now, taken = self._now(), self._taken
+            return self._end(say_failed(self._change, index, error, seen, now, taken=taken))
         return self._end(say_done(self._change, tuple(self._remarks), self._now()))
 
     async def _carry_out_step(self, index: int, step: Step) -> None:
         reached = self._entry.reached(index)
+        self._taken = reached is not None
         if reached == "settled":
             return
         if reached is None:
@@ -179,8 +183,10 @@ class _Execution:
         try:
             operation = await self._cloud.writer.send(step)
         except OutcomeUnknown as error:
+            self._taken = True
             self._note(index, "unknown", error.message)
             return await self._cloud.lookout.look_up(step, error)
+        self._taken = True
         self._note(index, "accepted", operation)
         return await self._settle(index, step, operation)
 

@@ -8,8 +8,11 @@ from canary.rollout.errors import (
     CanaryError,
     Conflict,
     GateNotMet,
+    OperationFailed,
     OutcomeUnknown,
+    QuotaExhausted,
     ReadOnly,
+    Unavailable,
     UsageError,
 )
 from canary.rollout.plan import ScalePreset
@@ -28,21 +31,31 @@ def say_done(change: Change, remarks: tuple[str, ...], at: float) -> Outcome:
 
 
 def say_failed(
-    change: Change, index: int, error: CanaryError, now: ServiceState | None, at: float
+    change: Change,
+    index: int,
+    error: CanaryError,
+    now: ServiceState | None,
+    at: float,
+    *,
+    taken: bool,
 ) -> Outcome:
     """Step `index` ended with `error`; those behind it were not begun.
 
-    `now` is the step's service as read afterwards, None when it could not be read.
+    `now` is the step's service as read afterwards, None when it could not be read. `taken`: the
+    cloud took the step, or may have; else it is certain that the step has changed nothing.
     """
     step = change.steps[index]
-    parts = [plain(error.message, 600), *_said_of_others(change, index), _true_now(step, now)]
-    traffic_seen = now is not None and isinstance(step, SetTraffic)
+    effect = _effect(step, error, first=index == 0, taken=taken)
+    others = _said_of_others(change, index)
+    parts = (plain(error.message, 600), *effect, *others, _true_now(step, now))
+    waits = not taken and isinstance(error, Unavailable | QuotaExhausted)
+    remedy = "Ask again once Cloud Run answers; it is not sent by itself."
     return Outcome(
         state=_state_of(error),
         message=" ".join(parts),
         at=at,
-        percent=now.percent if now is not None and traffic_seen else None,
-        remedy=plain(error.remedy, 600),
+        percent=now.percent if now is not None and isinstance(step, SetTraffic) else None,
+        remedy=remedy if waits else plain(error.remedy, 600),
     )
 
 
@@ -68,6 +81,18 @@ def _state_of(error: CanaryError) -> OutcomeState:
     if isinstance(error, Conflict | GateNotMet | ReadOnly | UsageError):
         return "refused"
     return "failed"
+
+
+def _effect(step: Step, error: CanaryError, *, first: bool, taken: bool) -> tuple[str, ...]:
+    """What the failed step itself has changed, as far as that goes without saying otherwise."""
+    if not taken:
+        said = "Nothing was changed." if first else "This step has changed nothing."
+        return () if said in error.remedy else (said,)
+    if isinstance(error, OperationFailed) and isinstance(step, SetTraffic):
+        return (
+            f"What serves may still be the split from before ({percent(step.before_percent)}).",
+        )
+    return ()
 
 
 def _achieved(step: Step, change: Change) -> str:

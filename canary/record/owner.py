@@ -27,10 +27,14 @@ class Owner:
     def __init__(self, directory: Path) -> None:
         self.token = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._path = directory / OWNERS_DIR / self.token
+        # Locked under another name first: a file that is seen and not locked is a dead owner's.
+        unready = self._path.with_name(f".{self.token}")
         try:
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            self._fd = os.open(unready, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unready.rename(self._path)
+            sweep(directory)
         except OSError as exc:
             raise RecordError(
                 f"The lock {self._path} cannot be made: {exc.strerror or exc}.",
@@ -51,8 +55,18 @@ class Owner:
         self.release()
 
 
+def sweep(directory: Path) -> None:
+    """Remove the files of dead owners, so that they do not pile up."""
+    for path in (directory / OWNERS_DIR).iterdir():
+        if not path.name.startswith("."):
+            is_alive(directory, path.name)
+
+
 def is_alive(directory: Path, token: str) -> bool:
-    """Whether the process that holds `token` still runs. A token that was never made is dead."""
+    """Whether the process that holds `token` still runs. A token that was never made is dead.
+
+    A dead owner's file is removed: tokens are never used twice.
+    """
     if not token or token != Path(token).name:
         return False
     path = directory / OWNERS_DIR / token

@@ -178,6 +178,7 @@ def standing_by(cloud: Embedded, directory: Path):
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+        standby.stop()  # what was let go is reaped
 
 
 def is_gone(pid: int) -> bool:
@@ -220,6 +221,7 @@ async def test_the_console_goes_and_the_change_is_finished(embedded, tmp_path):
         await until(lambda: outcome_of(journal, "c1"), embedded)
         assert outcome_of(journal, "c1").state == "done"
         await until(lambda: is_gone(pid))
+        standby.stop()
 
 
 async def test_an_idle_executor_ends_with_its_console(embedded, tmp_path):

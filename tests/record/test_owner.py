@@ -34,6 +34,14 @@ def test_an_owner_whose_process_was_killed_is_dead(tmp_path):
     assert not is_alive(tmp_path, token)
 
 
+def test_what_dead_owners_left_is_swept_and_living_ones_stay(tmp_path):
+    with Owner(tmp_path) as living:
+        (tmp_path / "owners" / "1-dead").touch()
+        with Owner(tmp_path) as newest:
+            names = {path.name for path in (tmp_path / "owners").iterdir()}
+            assert names == {living.token, newest.token}
+
+
 def test_tokens_that_were_never_made_are_dead(tmp_path):
     assert not is_alive(tmp_path, "")
     assert not is_alive(tmp_path, "1-abc")
