@@ -23,6 +23,7 @@ from themes import Palette, palette_of
 from widgets.canvas import Canvas
 
 T = TypeVar("T")
+_NEAR = 12
 
 
 class drawn(Reactive[T]):  # noqa: N801 - reads as textual's own `reactive` and `var`
@@ -46,7 +47,7 @@ class CellWidget(Widget):
     """
 
     DEFAULT_CSS = """
-    CellWidget { height: auto; width: 1fr; }
+    CellWidget { height: 1fr; width: 1fr; }
     """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
@@ -70,8 +71,10 @@ class CellWidget(Widget):
         if self._redraw_asked or not self.is_mounted:
             return
         if self._canvas is None:
-            # Nothing to compare with; what Textual has cached of this widget may be old.
-            self.refresh()
+            # Nothing to compare with; what Textual has cached of this widget may be old. Without
+            # any room inside, a refresh would only repaint the border.
+            if self.size.area:
+                self.refresh()
             return
         self._redraw_asked = True
         self.call_next(self._settle)
@@ -140,10 +143,10 @@ def ground_style(background: Color) -> Style:
 
 
 def changed_regions(before: Canvas, after: Canvas) -> list[Region]:
-    """The spans that differ, at most one a row, from the first to the last changed cell.
+    """The spans of cells that differ, row by row.
 
-    One span a row, because what lies between two changes costs fewer bytes than a second
-    cursor movement with its colours, and rows rarely change in two far places at once.
+    Two changes with less than `_NEAR` cells between them are one span: to write those cells again
+    costs fewer bytes than a second cursor movement with its colours.
     """
     regions: list[Region] = []
     for y in range(min(before.height, after.height)):
@@ -156,11 +159,21 @@ def changed_regions(before: Canvas, after: Canvas) -> list[Region]:
             for x in range(after.width)
             if new_chars[x] != old_chars[x] or new_styles[x] != old_styles[x]
         ]
-        if changed:
-            first = _whole_char(old_chars, new_chars, changed[0])
-            last = changed[-1]
+        for first, last in _join_near(changed):
+            first = _whole_char(old_chars, new_chars, first)
             regions.append(Region(first, y, last - first + 1, 1))
     return regions
+
+
+def _join_near(cells: list[int]) -> list[tuple[int, int]]:
+    """Ascending columns → (first, last) of each stretch without a wide gap."""
+    spans: list[tuple[int, int]] = []
+    for x in cells:
+        if spans and x - spans[-1][1] <= _NEAR:
+            spans[-1] = (spans[-1][0], x)
+        else:
+            spans.append((x, x))
+    return spans
 
 
 def _whole_char(old: list[str], new: list[str], x: int) -> int:

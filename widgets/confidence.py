@@ -33,7 +33,10 @@ class ConfidencePanel(CellWidget):
                 words.count(v.window.confidence_count) for v in (snapshot.legacy, snapshot.canary)
             )
             asked = "" if limit is None else f"┃ asked ≥ {words.limit_of('confidence', limit)}"
-            canvas.runs(0, y, [(asked, palette.dim), (f"  scores {counts}", palette.quiet)])
+            x = canvas.text(0, y, asked, palette.dim) + 2 * bool(asked)
+            scored = f"scores {counts}"
+            if canvas.width - x >= len(scored):
+                canvas.text(x, y, scored, palette.quiet)
             y += 1
         if canvas.height - y >= 2:
             draw_histogram(canvas, y, snapshot, palette)

@@ -14,6 +14,7 @@ _LABEL = 13
 _WIDE_LABEL = 16
 _VALUE = 10
 _LIMIT = 9
+_LEAST_EVIDENCE = 8
 _IN_WORDS = ("verdict", "load_test")
 """Gates whose evidence says more than their number, which is only yes or no."""
 
@@ -88,4 +89,6 @@ def _draw_gate(canvas: Canvas, y: int, gate: Gate, palette: Palette) -> None:
     end = 2 + column + _VALUE
     canvas.right(y, value, value_style, end)
     x = canvas.text(end + 1, y, limit, palette.dim)
-    canvas.text(max(x + 2, end + 1 + _LIMIT), y, evidence, palette.quiet)
+    start = max(x + 2, end + 1 + _LIMIT)
+    if canvas.width - start >= _LEAST_EVIDENCE:
+        canvas.text(start, y, evidence, palette.quiet)
