@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from canary.engine.series import between
 from canary.rollout.decision import Verdict, decide, passed_limits
 from canary.rollout.measure import MIN_COUNT_FOR_TAIL, Sample, Window, reduce_window
 from canary.rollout.plan import Plan, Thresholds
@@ -75,7 +74,6 @@ class Replay:
         self._settled = replay(self._plan, samples, range(first, split), changes, self._settled)
         return replay(self._plan, samples, range(split, len(samples)), changes, self._settled)
 
-
     def _settled_under(self, changes: tuple[float, ...]) -> tuple[float, ...]:
         """The split changes that what is settled already reckons with."""
         at = self._settled.at
@@ -93,12 +91,13 @@ def replay(
     watch, at, verdict = begun.watch, begun.at, begun.verdict
     turns = list(begun.turns)
     watch_s = plan.alerts.watch_minutes * 60
+    past = _Past(plan, samples)
     for index in indices:
         end = samples[index].end
         changed_at = _last_before(changes, end)
         if changed_at is not None and (at is None or at <= changed_at):
             watch = IDLE
-        seen = _observe(plan, samples, index, changed_at)
+        seen = past.observe(index, changed_at)
         watch = advance(watch, warned=seen.warned, at=end, watch_s=watch_s)
         turn = _judge(plan, seen, watch, end)
         if turn is not None:
@@ -116,23 +115,45 @@ class _Seen(msgspec.Struct, frozen=True):
     window: Window | None = None
 
 
-def _observe(plan: Plan, samples: Sequence[Sample], index: int, changed_at: float | None) -> _Seen:
-    newest = samples[index]
-    start = min(newest.end - plan.metrics.window_minutes * 60, newest.start)
-    if changed_at is not None:
-        start = max(start, changed_at)
-    part = between(samples[max(0, index - _most_samples(plan)) : index + 1], start, newest.end)
-    requests = sum(s.responses.total for s in part if s.responses is not None)
-    if requests < plan.metrics.min_requests:
-        return _Seen(None)
-    # A window of samples none of which passes a limit passes none: its ratios are weighted means,
-    # and its bucket counts sums. That spares merging distributions for all of a healthy past.
-    if not any(_suspicious(plan, s) for s in part):
-        known = sum(s.latency.count for s in part if s.latency is not None) >= MIN_COUNT_FOR_TAIL
-        return _Seen(False if known else None)
-    window = reduce_window(part, start, newest.end)
-    warned = bool(passed_limits(plan.alerts.warning, window))
-    return _Seen(warned if warned or window.latency_count >= MIN_COUNT_FOR_TAIL else None, window)
+class _Past:
+    """The samples of one replay. What was found out about a sample is found out once."""
+
+    def __init__(self, plan: Plan, samples: Sequence[Sample]) -> None:
+        self._plan = plan
+        self._samples = samples
+        self._suspicions: dict[int, bool] = {}
+
+    def observe(self, index: int, changed_at: float | None) -> _Seen:
+        """What the tree would have seen when this sample was the newest."""
+        plan, newest = self._plan, self._samples[index]
+        start = min(newest.end - plan.metrics.window_minutes * 60, newest.start)
+        if changed_at is not None:
+            start = max(start, changed_at)
+        first = index
+        while first > 0 and self._samples[first - 1].start >= start:
+            first -= 1
+        part = [s for s in self._samples[first : index + 1] if s.start >= start]
+        requests = sum(s.responses.total for s in part if s.responses is not None)
+        if requests < plan.metrics.min_requests:
+            return _Seen(None)
+        # A window of samples none of which passes a limit passes none: its ratios are weighted
+        # means, its bucket counts sums. That spares merging distributions for a healthy past.
+        if not any(self._is_suspicious(i) for i in range(first, index + 1)):
+            count = sum(s.latency.count for s in part if s.latency is not None)
+            return _Seen(False if count >= MIN_COUNT_FOR_TAIL else None)
+        window = reduce_window(part, start, newest.end)
+        warned = bool(passed_limits(plan.alerts.warning, window))
+        judged = warned or window.latency_count >= MIN_COUNT_FOR_TAIL
+        return _Seen(warned if judged else None, window)
+
+    def _is_suspicious(self, index: int) -> bool:
+        """Whether this sample alone is beyond any limit of the tree."""
+        known = self._suspicions.get(index)
+        if known is None:
+            limits = (self._plan.alerts.warning, self._plan.alerts.critical)
+            known = any(_beyond(each, self._samples[index]) for each in limits)
+            self._suspicions[index] = known
+        return known
 
 
 def _judge(plan: Plan, seen: _Seen, watch: Watch, end: float) -> Turn | None:
@@ -149,11 +170,6 @@ def _judge(plan: Plan, seen: _Seen, watch: Watch, end: float) -> Turn | None:
     return Turn(end, verdict, "A warning is being watched.")
 
 
-def _suspicious(plan: Plan, sample: Sample) -> bool:
-    """Whether this sample alone is beyond any limit of the tree."""
-    return any(_beyond(limits, sample) for limits in (plan.alerts.warning, plan.alerts.critical))
-
-
 def _beyond(limits: Thresholds, sample: Sample) -> bool:
     responses, latency, score = sample.responses, sample.latency, sample.confidence
     pairs = (
@@ -166,11 +182,6 @@ def _beyond(limits: Thresholds, sample: Sample) -> bool:
         value is not None and limit is not None and (value - limit) * sign > 0
         for value, limit, sign in pairs
     )
-
-
-def _most_samples(plan: Plan) -> int:
-    """How many samples can lie in the tree's window: none is shorter than a minute."""
-    return plan.metrics.window_minutes + 1
 
 
 def _last_before(changes: Sequence[float], at: float) -> float | None:
