@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
+from canary.cloud.bigquery import Parameter
 from canary.rollout.ab_test import GroupFigures, Mean
 from canary.rollout.errors import Malformed
 from canary.rollout.words import iso_time, plain
@@ -32,14 +31,6 @@ FROM `@@table@@`
 WHERE `timestamp` >= @since AND `timestamp` < @until AND `group` IN (@legacy, @canary)
 GROUP BY side
 ORDER BY side"""
-
-
-class Parameter(msgspec.Struct, frozen=True):
-    """A named parameter: BigQuery's name of the type, and the value as text."""
-
-    name: str
-    type: str
-    value: str
 
 
 def build_query(table: str) -> str:

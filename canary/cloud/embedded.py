@@ -48,7 +48,8 @@ class EmbeddedCloud:
         self._lease = lease
         self._status = _Status(ready.now, ready.speed)
         self.clock = ScaledClock(ready.now, time.monotonic(), ready.speed)
-        self.endpoints = Endpoints(run=f"http://{ready.grpc}", monitoring=f"http://{ready.grpc}")
+        grpc = f"http://{ready.grpc}"
+        self.endpoints = Endpoints(run=grpc, monitoring=grpc, bigquery=ready.rest or None)
         self.router_url = ready.router
         self.control_url = ready.http
         self.service_urls: Mapping[str, str] = {**ready.services, **ready.tags}

@@ -31,6 +31,7 @@ class Ready(msgspec.Struct, frozen=True):
     speed: float
     now: float
     tags: dict[str, str] = {}
+    rest: str = ""
     shared: bool = False
 
 

@@ -52,7 +52,7 @@ def translate(exc: BaseException, source: str, doing: str) -> CanaryError:
         return exc
     code, detail = status_of(exc)
     if code:
-        return _of_code(code, detail, source, doing)
+        return refusal_of(code, detail, source, doing)
     if isinstance(exc, TimeoutError):
         return Unavailable(
             f"{source} did not answer in time ({doing}).", remedy=_TRY_AGAIN, source=source
@@ -95,7 +95,7 @@ def translate_failed_operation(code: int, message: str, source: str, doing: str)
     detail = plain(message, _DETAIL_LENGTH)
     # A stale etag is refused at once; FAILED_PRECONDITION here is a container that did not start.
     if name in ("ABORTED", "PERMISSION_DENIED"):
-        return _of_code(name, detail, source, doing)
+        return refusal_of(name, detail, source, doing)
     return OperationFailed(
         f"{source} accepted the change and then failed ({doing}): {detail or name}",
         remedy="See the revision's logs, then try again or roll back.",
@@ -120,7 +120,8 @@ def status_of(exc: BaseException) -> tuple[str, str]:
     return (name if isinstance(name, str) else ""), plain(text, _DETAIL_LENGTH)
 
 
-def _of_code(code: str, detail: str, source: str, doing: str) -> CanaryError:
+def refusal_of(code: str, detail: str, source: str, doing: str) -> CanaryError:
+    """Return our error for the name of a gRPC status code; `detail` is the service's own text."""
     said = f" ({doing}): {detail or code}"
     if code in CONFLICT_CODES:
         return Conflict(
