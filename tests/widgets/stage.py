@@ -18,12 +18,12 @@ from widgets.economy import economize
 class Bare(Screen[None]):
     """A screen without anything of its own, written economically."""
 
-    CSS = "Bare > CellWidget { height: 1fr; }"
     AUTO_FOCUS = None
 
     def __init__(self, widget: CellWidget) -> None:
         super().__init__()
         economize(self)
+        widget.styles.height = "1fr"
         self.widget = widget
 
     def compose(self) -> ComposeResult:

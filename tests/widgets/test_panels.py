@@ -1,0 +1,376 @@
+"""Panels as text frames, at several sizes: what is known is said, what is not known is said too."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from canary.rollout.change import Outcome
+from canary.rollout.gates import Gate
+from canary.rollout.snapshot import ChangeView, Drift, Event, Snapshot, StageView, TrafficView
+from tests.widgets import scenes
+from tests.widgets.scenes import NOW, PLAN, decision, snapshot
+from tests.widgets.stage import frame, screen_text, shown
+from themes import PALETTES
+from widgets.cells import CellWidget
+from widgets.confidence import ConfidencePanel
+from widgets.decision_tree import DecisionTree
+from widgets.event_log import EventLog
+from widgets.gates_panel import GatesPanel
+from widgets.gauge import Gauge
+from widgets.header import Header
+from widgets.histogram import Histogram, bin_shares
+from widgets.key_bar import KeyBar, KeyHint
+from widgets.latency import LatencyPanel
+from widgets.outcome_bar import OutcomeBar
+from widgets.overview import OverviewPanel
+from widgets.plot import Plot
+from widgets.resources import ResourcesPanel
+from widgets.spark import Spark
+from widgets.stage_track import StageTrack
+from widgets.verdict import VerdictLine
+
+ALL: list[type[CellWidget]] = [
+    ConfidencePanel,
+    DecisionTree,
+    EventLog,
+    GatesPanel,
+    Gauge,
+    Header,
+    Histogram,
+    LatencyPanel,
+    OutcomeBar,
+    OverviewPanel,
+    Plot,
+    ResourcesPanel,
+    Spark,
+    StageTrack,
+    VerdictLine,
+]
+SCENES = {"ok": scenes.snapshot, "spike": scenes.spiking, "silent": scenes.silent}
+SIZES = [(1, 1), (2, 2), (5, 3), (13, 4), (40, 10), (80, 24), (200, 60)]
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("widget_type", ALL, ids=lambda t: t.__name__)
+async def test_every_widget_draws_at_every_size(widget_type: type[CellWidget], scene: str) -> None:
+    widget = widget_type()
+    async with shown(widget, SIZES[0], snapshot=SCENES[scene]()):
+        for width, height in SIZES:
+            lines = widget._paint(width, height).lines()
+            assert len(lines) == height
+            assert all(len(line) <= width for line in lines)
+
+
+@pytest.mark.parametrize("widget_type", ALL, ids=lambda t: t.__name__)
+async def test_every_widget_draws_without_a_snapshot(widget_type: type[CellWidget]) -> None:
+    text = await frame(widget_type(), (40, 6))
+    assert "✓" not in text
+
+
+@pytest.mark.parametrize("theme", PALETTES)
+async def test_a_theme_changes_styles_and_never_a_character_of_the_tree(theme: str) -> None:
+    plain = await frame(DecisionTree(), (50, 10), snapshot=snapshot())
+    assert await frame(DecisionTree(), (50, 10), theme=theme, snapshot=snapshot()) == plain
+
+
+HOSTILE = "[bold red]x[/] \x1b[31mred\x1b[0m \u202egnp\n\tend"
+
+
+@pytest.mark.parametrize("widget_type", ALL, ids=lambda t: t.__name__)
+async def test_outside_text_is_data(widget_type: type[CellWidget]) -> None:
+    base = snapshot()
+    hostile = msgspec.structs.replace(
+        base,
+        rollout=HOSTILE,
+        project=HOSTILE,
+        region=HOSTILE,
+        scenario=HOSTILE,
+        events=(Event(NOW, "critical", HOSTILE, HOSTILE),),
+        gates=(Gate("x", HOSTILE, None, "=", None, "no_data", HOSTILE),),
+        decision=msgspec.structs.replace(base.decision, reason=HOSTILE),
+        traffic=TrafficView(10, drift=Drift(5, 10, HOSTILE, NOW)),
+        changes=(ChangeView("c", "scale", HOSTILE, HOSTILE, NOW, HOSTILE),),
+        canary=msgspec.structs.replace(base.canary, revision=HOSTILE, ready=False),
+    )
+    text = await frame(widget_type(), (120, 12), snapshot=hostile)
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+async def test_markup_in_an_event_is_shown_as_it_is() -> None:
+    events = (Event(NOW, "info", "[bold]x[/bold] [link=y]"),)
+    assert "[bold]x[/bold] [link=y]" in await frame(
+        EventLog(), (80, 4), snapshot=snapshot(events=events)
+    )
+
+
+async def test_the_header_names_the_cloud_and_the_posture_in_words() -> None:
+    text = await frame(Header(), (120, 1), snapshot=snapshot(), read_only=True)
+    assert text == (
+        "ion-api → ion-api-canary   naeda-genesis/us-central1   LOCAL CLOUD ×60 healthy"
+        "   READ-ONLY      14:23:00Z  data 60 s old"
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+async def test_the_header_never_drops_the_age_the_cloud_or_the_posture(width: int) -> None:
+    text = await frame(Header(), (width, 1), snapshot=snapshot(), read_only=True)
+    assert "LOCAL CLOUD ×60" in text
+    assert "READ-ONLY" in text
+    assert text.endswith("60 s old")
+
+
+async def test_old_data_is_called_stale_in_the_header() -> None:
+    text = await frame(Header(), (100, 1), snapshot=snapshot(), now=NOW + 600)
+    assert text.endswith("data STALE 11 m old")
+
+
+async def test_no_data_is_said_in_the_header() -> None:
+    nothing = snapshot(legacy=scenes.side("l", ()), canary=scenes.side("c", ()))
+    assert (await frame(Header(), (100, 1), snapshot=nothing)).endswith("no data")
+
+
+async def test_the_track_shows_stage_share_and_soak() -> None:
+    assert await frame(StageTrack(), (100, 1), snapshot=snapshot()) == (
+        "1 ━━━ 2 ━━─ 3 ─── 4 ─── 5   10 % canary   soak ███████▏░░ 17 h 12 m / 24 h"
+    )
+
+
+def stood(stage: StageView, traffic: TrafficView) -> Snapshot:
+    return snapshot(stage=stage, traffic=traffic)
+
+
+@pytest.mark.parametrize(
+    ("stage", "traffic", "said"),
+    [
+        (StageView(0, "", 0), TrafficView(0), "0 % canary  everybody on Legacy"),
+        (StageView(None, "", None), TrafficView(None), "share not known"),
+        (StageView(5, "", 100), TrafficView(100), "production, no end"),
+        (StageView(2, "", 10, None, 24.0), TrafficView(10), "soak no data / 24 h"),
+        (
+            StageView(2, "", 5),
+            TrafficView(5, drift=Drift(10, 5, "eve")),
+            "≠ DRIFT by eve, recorded 10 %",
+        ),
+        (
+            StageView(2, "", 10),
+            TrafficView(10, reconciling=True, served_percent=5),
+            "◌ in flux, serving 5 %",
+        ),
+        (StageView(2, "", 10), TrafficView(10, record_error="bad"), "? record unreadable"),
+    ],
+)
+async def test_the_track_says_where_the_rollout_stands(
+    stage: StageView, traffic: TrafficView, said: str
+) -> None:
+    assert said in await frame(StageTrack(), (120, 1), snapshot=stood(stage, traffic))
+
+
+async def test_the_tree_shows_value_answer_and_margin_of_each_node() -> None:
+    assert (await frame(DecisionTree(), (36, 8), snapshot=snapshot())).rstrip().split("\n") == [
+        "● error > 5 %      0.30 %  no  +4.70",
+        "● p95 > 30 s       610 ms  no  +29.4",
+        "● success < 80 %   99.1 %  no  +19.1",
+        "● warning?           none  no",
+        "╰▸ ✓ GO ON",
+        "   No limit is passed.",
+    ]
+
+
+async def test_the_tree_stops_at_the_first_yes() -> None:
+    rows = (await frame(DecisionTree(), (40, 12), snapshot=scenes.spiking())).split("\n")
+    assert rows[0].startswith("▶ error > 5 %")
+    assert "yes" in rows[0]
+    assert all(row.startswith("○") for row in rows[1:4])
+    assert "✗ ROLL BACK" in rows[4]
+    assert rows[6] == "! critical error 8.20 % > 5 %"
+
+
+async def test_the_tree_shows_the_watch_and_its_clock() -> None:
+    watching = snapshot(decision=decision("watch"))
+    text = await frame(DecisionTree(), (40, 12), snapshot=watching)
+    assert "◐ WATCH" in text
+    assert "23 m / 60 m" in text or "23 m / 1 h" in text
+
+
+async def test_blind_nodes_say_no_data_and_the_verdict_is_not_green() -> None:
+    text = await frame(DecisionTree(), (40, 12), snapshot=scenes.silent())
+    assert "no data" in text
+    assert "? NO DATA" in text
+    assert "✓" not in text
+
+
+async def test_alerts_that_do_not_fit_are_counted() -> None:
+    text = await frame(DecisionTree(), (40, 8), snapshot=scenes.spiking())
+    assert "… 2 more limits passed" in text
+
+
+async def test_gates_show_value_limit_and_evidence() -> None:
+    rows = (await frame(GatesPanel(), (64, 8), snapshot=snapshot())).split("\n")
+    assert rows[0] == "✓ error ratio         0.28 % ≤ 1.5 %  16 320 requests"
+    assert rows[4] == "✗ soak             17 h 12 m ≥ 24 h   6.8 h to go"
+
+
+async def test_unmet_gates_come_first_when_rows_are_short() -> None:
+    rows = (await frame(GatesPanel(), (40, 3), snapshot=snapshot())).split("\n")
+    assert rows[0].startswith("✗ soak")
+    assert rows[2] == "… 4 more gates"
+
+
+async def test_missing_gates_are_never_ticked() -> None:
+    assert "✓" not in await frame(GatesPanel(), (60, 8), snapshot=scenes.silent())
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        (0, "entering stage 1 asks nothing"),
+        (5, "last stage: nothing follows"),
+        (None, "stage not known"),
+    ],
+)
+async def test_no_gates_are_explained(index: int | None, said: str) -> None:
+    bare = snapshot(gates=(), stage=StageView(index, "", None))
+    assert said in await frame(GatesPanel(), (60, 4), snapshot=bare)
+
+
+async def test_the_overview_stands_in_columns() -> None:
+    rows = (await frame(OverviewPanel(), (76, 3), snapshot=snapshot())).split("\n")
+    assert rows[0].split() == ["requests/s", "error", "success", "age", "in", "5", "m"]
+    assert rows[1].startswith("▆ legacy        40.4 ")
+    assert rows[2].startswith("⠒ canary         4.5 ")
+    assert rows[1].index("%") == rows[2].index("%")
+
+
+async def test_the_overview_says_no_data_for_a_silent_side() -> None:
+    rows = (await frame(OverviewPanel(), (76, 4), snapshot=scenes.silent())).split("\n")
+    assert rows[2].count("no data") >= 3
+    assert "0" not in rows[2]
+
+
+async def test_thin_data_is_named_below_the_overview() -> None:
+    base = snapshot()
+    thin = msgspec.structs.replace(base, canary=msgspec.structs.replace(base.canary, data="thin"))
+    assert "? canary: too few requests" in await frame(OverviewPanel(), (76, 4), snapshot=thin)
+
+
+async def test_columns_that_do_not_fit_leave_a_mark() -> None:
+    assert "…" in await frame(OverviewPanel(), (40, 4), snapshot=snapshot())
+
+
+async def test_resources_show_instances_within_their_range() -> None:
+    assert "4 of 1–10" in await frame(ResourcesPanel(), (40, 4), snapshot=snapshot())
+
+
+async def test_latency_marks_the_percentile_that_is_plotted() -> None:
+    text = await frame(LatencyPanel(), (80, 14), snapshot=snapshot(), percentile="p99")
+    assert "▸ p99" in text
+
+
+async def test_latency_draws_three_plots_where_there_is_room() -> None:
+    text = await frame(LatencyPanel(), (160, 20), snapshot=snapshot())
+    assert text.count("┤") >= 3 * 2
+
+
+async def test_the_gauge_marks_the_criterion_of_the_stage() -> None:
+    rows = (await frame(Gauge(), (58, 2), snapshot=snapshot())).split("\n")
+    assert "┃" not in rows[0]
+    assert rows[1].index("┃") == 18 + int(0.73 * 40)
+
+
+def test_bins_share_out_all_values() -> None:
+    binned = bin_shares(scenes.scores(1000, 0.85), 0.5, 1.0, 7)
+    assert binned is not None
+    assert sum(binned.shares) == pytest.approx(1.0)
+
+
+def test_bins_without_values_are_none() -> None:
+    assert bin_shares(None, 0.0, 1.0, 5) is None
+
+
+async def test_a_side_without_scores_says_no_data_in_the_histogram() -> None:
+    assert "no data" in await frame(Histogram(), (40, 6), snapshot=scenes.silent())
+
+
+async def test_events_are_newest_first_and_filtered_in_any_case() -> None:
+    log = EventLog()
+    async with shown(log, (100, 6), snapshot=snapshot()) as pilot:
+        assert "health ok" in screen_text(pilot).split("\n")[0]
+        log.filter_text = "PROMOTED"
+        await pilot.pause()
+        rows = screen_text(pilot).rstrip().split("\n")
+        assert "promoted 5 % → 10 %" in rows[0]
+        assert "1 with “PROMOTED”" in rows[-1]
+
+
+async def test_a_scrolled_log_stays_where_it_is_when_events_arrive() -> None:
+    old = tuple(Event(NOW - i, "info", f"event {i}") for i in range(50))
+    log = EventLog()
+    async with shown(log, (60, 6), snapshot=snapshot(events=old)) as pilot:
+        log.action_scroll_events(10)
+        await pilot.pause()
+        assert "event 10" in screen_text(pilot).split("\n")[0]
+        log.snapshot = snapshot(events=(Event(NOW + 1, "info", "new"), *old))
+        await pilot.pause()
+        assert "event 10" in screen_text(pilot).split("\n")[0]
+        assert "↑ 11 newer" in screen_text(pilot)
+
+
+async def test_the_log_counts_what_lies_below() -> None:
+    many = tuple(Event(NOW - i, "info", f"event {i}") for i in range(50))
+    text = await frame(EventLog(), (60, 6), snapshot=snapshot(events=many))
+    assert "↓ 45 older" in text
+
+
+async def test_a_change_in_flight_is_shown_with_its_step_and_author() -> None:
+    assert await frame(OutcomeBar(), (110, 1), snapshot=scenes.spiking()) == (
+        "▸ IN FLIGHT Everybody off Canary  waiting for Cloud Run  9 s  by oncall@bastion-2"
+    )
+
+
+async def test_a_result_stays_until_it_is_acknowledged() -> None:
+    shown_result = scenes.silent()
+    assert "? OUTCOME UNKNOWN" in await frame(OutcomeBar(), (110, 1), snapshot=shown_result)
+    seen = msgspec.structs.replace(shown_result.changes[0], acknowledged=True)
+    put_away = msgspec.structs.replace(shown_result, changes=(seen,))
+    assert (await frame(OutcomeBar(), (110, 1), snapshot=put_away)).strip() == ""
+
+
+async def test_a_failure_says_what_to_do_on_the_second_row() -> None:
+    failed = ChangeView(
+        "c",
+        "promote",
+        "Promote to stage 3",
+        "me",
+        NOW,
+        "",
+        Outcome("failed", "The revision did not become ready.", NOW, 10, "Look at its log."),
+    )
+    rows = (await frame(OutcomeBar(), (100, 2), snapshot=snapshot(changes=(failed,)))).split("\n")
+    assert rows[0].startswith("✗ FAILED Promote to stage 3  The revision did not become ready.")
+    assert rows[1] == "  Look at its log."
+
+
+async def test_keys_that_do_not_fit_are_cut_with_a_mark_and_the_vital_ones_stay() -> None:
+    bar = KeyBar()
+    hints = (
+        KeyHint("p", "promote", enabled=False),
+        KeyHint("r", "step back"),
+        KeyHint("R", "everybody off", always=True),
+        KeyHint("?", "help", always=True),
+    )
+    async with shown(bar, (34, 1), hints=hints) as pilot:
+        text = screen_text(pilot)
+        assert "R everybody off" in text
+        assert "? help" in text
+        assert text.endswith("…")
+
+
+async def test_the_verdict_is_never_green_without_data() -> None:
+    assert (await frame(VerdictLine(), (60, 1))).strip() == "? NO DATA"
+    assert "? NO DATA" in await frame(VerdictLine(), (60, 1), snapshot=scenes.silent())
+
+
+def test_the_scenes_have_a_plan_of_five_stages() -> None:
+    assert len(PLAN.stages) == 5
