@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Coroutine
@@ -21,6 +22,7 @@ from canary.engine.engine_log import EngineLog
 from canary.engine.execute import intend
 from canary.engine.observing import Observing
 from canary.engine.session import Session
+from canary.record.paths import state_dir
 from canary.rollout.change import Author, Change
 from canary.rollout.errors import CanaryError, ReadOnly, Unavailable
 from canary.rollout.plan import Plan
@@ -51,8 +53,9 @@ class ConsoleEngine:
         self.plan = plan
         self.author = Author(_user(), socket.gethostname())
         self._plan_path = plan_path
-        self._read_only = read_only
+        self._read_only = read_only or plan.console.read_only
         self._fresh = fresh
+        self._log: EngineLog | None = None
         self._session: Session | None = None
         self._observing: Observing | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -69,6 +72,10 @@ class ConsoleEngine:
         this host's files cannot be made.
         """
         self._on_trouble = on_trouble
+        self._log = EngineLog(state_dir(self.plan))
+        self._log.open()
+        # gRPC's C core writes to stderr, in the middle of the screen. Set before it is loaded.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         self._session = Session(
             self.plan, self._plan_path, read_only=self._read_only, fresh=self._fresh
         )
@@ -153,21 +160,22 @@ class ConsoleEngine:
         session, observing = self._opened(), self._observing
         assert observing is not None  # noqa: S101 - for the type checker
         loop = self._loop = asyncio.new_event_loop()
-        with EngineLog(session.directory):
-            try:
-                self._main_task = loop.create_task(observing.run(), name="observing")
-                if not self._stopping.is_set():
-                    loop.run_until_complete(self._main_task)
-            except asyncio.CancelledError:
-                pass
-            except Exception:
-                # The boundary of this thread. Each source has its own inside; this is a mistake.
-                log.exception("the engine ended")
-                self._on_trouble("The engine has failed and observes no more. See engine.log.")
-            finally:
-                loop.run_until_complete(self._end(loop, session))
-                # Not `shutdown_default_executor`: it waits for threads that may hang in a call.
-                loop.close()
+        try:
+            self._main_task = loop.create_task(observing.run(), name="observing")
+            if not self._stopping.is_set():
+                loop.run_until_complete(self._main_task)
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            # The boundary of this thread. Each source has its own inside; this is our mistake.
+            log.exception("the engine ended")
+            self._on_trouble("The engine has failed and observes no more. See engine.log.")
+        finally:
+            loop.run_until_complete(self._end(loop, session))
+            # Not `shutdown_default_executor`: it waits for threads that may hang in a call.
+            loop.close()
+            if self._log is not None:
+                self._log.close()
 
     async def _end(self, loop: asyncio.AbstractEventLoop, session: Session) -> None:
         tasks = [t for t in asyncio.all_tasks(loop) if t is not asyncio.current_task()]

@@ -10,14 +10,13 @@ import logging
 import logging.handlers
 import os
 from pathlib import Path
-from types import TracebackType
 
 LOG_FILE = "engine.log"
 MOST_BYTES = 512 * 1024
 
 
 class EngineLog:
-    """While entered, everything from "warning" up goes to `directory`/engine.log."""
+    """From `open` to `close` everything from "warning" up goes to `directory`/engine.log."""
 
     def __init__(self, directory: Path) -> None:
         self._handler: logging.Handler = logging.NullHandler()
@@ -32,15 +31,11 @@ class EngineLog:
             logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
         )
 
-    def __enter__(self) -> EngineLog:
+    def open(self) -> None:
+        """Begin."""
         logging.getLogger().addHandler(self._handler)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End; closing twice is fine."""
         logging.getLogger().removeHandler(self._handler)
         self._handler.close()

@@ -118,8 +118,7 @@ class Observer:
         """Read the services. True when something is different."""
         before = self._run.facts
         changed = await self._run.read()
-        ours = frozenset(e.change.id for e in self._entries)
-        say_run(self.log, before, self._run.facts, ours, self._clock.now())
+        say_run(self.log, before, self._run.facts, self._is_ours, self._clock.now())
         return changed
 
     async def read_metrics(self) -> bool:
@@ -216,6 +215,13 @@ class Observer:
         ):
             self._followed = (canary, changes, self._replay.follow(canary, changes))
         return self._followed[2]
+
+    def _is_ours(self, change_id: str) -> bool:
+        """Whether the journal has this change; asked anew: it may be younger than `_entries`."""
+        try:
+            return self._journal is not None and self._journal.entry(change_id) is not None
+        except RecordError:
+            return False
 
     def _missing(self, feed: MetricsFeed) -> tuple[Piece, ...]:
         now = self._clock.now()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from canary.engine.event_log import EventLog, Severity
@@ -34,16 +34,16 @@ def say_run(
     log: EventLog,
     before: RunFacts | None,
     after: RunFacts | None,
-    ours: frozenset[str],
+    is_ours: Callable[[str], bool],
     now: float,
 ) -> None:
-    """Say what is different in Cloud Run. `ours` are the changes that the journal tells of itself.
+    """Say what is different in Cloud Run. `is_ours`: whether the journal tells of a change itself.
 
     A record or a drift that is found at the start is said too, with its own time.
     """
     if after is None:
         return
-    _say_record(log, before, after, ours)
+    _say_record(log, before, after, is_ours)
     _say_drift(log, before, after, now)
     error = after.router.record_error
     if error and (before is None or before.router.record_error != error):
@@ -51,11 +51,11 @@ def say_run(
 
 
 def _say_record(
-    log: EventLog, before: RunFacts | None, after: RunFacts, ours: frozenset[str]
+    log: EventLog, before: RunFacts | None, after: RunFacts, is_ours: Callable[[str], bool]
 ) -> None:
     record = after.router.record
     known = before.router.record if before is not None else None
-    if record is None or record == known or (record.change and record.change in ours):
+    if record is None or record == known or (record.change and is_ours(record.change)):
         return
     by = f"{record.by}@{record.host}" if record.host else record.by
     # A revert keeps the begin of the soak, so the record itself does not say when it was written.
