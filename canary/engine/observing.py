@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from canary.engine.session import Session
 from canary.rollout import words
-from canary.rollout.errors import CanaryError
+from canary.rollout.errors import CanaryError, Unavailable
 from canary.rollout.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ SIGN_OF_LIFE_S = 5.0
 TROUBLE_PAUSE_S = 5.0
 EMBEDDED_S = 10.0
 EXECUTOR_S = 1.0
+BACKFILL_S = 60.0
 """Pauses in real seconds."""
 
 MINUTE_S = 60.0
@@ -73,6 +74,7 @@ class Observing:
             rounds: dict[str, Callable[[], Awaitable[float]]] = {
                 "Cloud Run": self._round_of_run,
                 "Cloud Monitoring": self._round_of_metrics,
+                "the past": self._round_of_past,
                 "the journal": self._round_of_journal,
                 "the clock": self._round_of_time,
             }
@@ -107,6 +109,8 @@ class Observing:
 
     async def probe(self) -> None:
         """Ask both sides for their health; the answers become events."""
+        if not self._wakes:
+            raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
         for report in await self._session.probe():
             took = f" in {words.milliseconds(report.latency_ms)}" if report.ok else ""
             state = "healthy" if report.ok else "NOT healthy"
@@ -117,11 +121,11 @@ class Observing:
 
     async def set_scenario(self, name: str) -> None:
         """Let the embedded cloud play something else, and look what it does."""
-        embedded, observer = self._session.embedded, self._session.observer
-        if embedded is None:
-            return
+        embedded = self._session.embedded
+        if embedded is None or not self._wakes:
+            raise Unavailable("There is no embedded cloud, or it is not up yet.")
         await embedded.set_scenario(name)
-        observer.log.say(self._session.clock.now(), "info", f"the embedded cloud plays: {name}")
+        self._session.observer.log.say(self._session.clock.now(), "info", f"the embedded cloud plays: {name}")
         self._publish(changed=True)
         self.look_now()
 
@@ -141,11 +145,20 @@ class Observing:
         self._has_numbers = True
         self._wake("the executor")
         if observer.needs_backfill:
+            self._wake("the past")
+        now = clock.now()
+        return _pause_until(observer.next_metrics_at(now) - now, clock.speed)
+
+    async def _round_of_past(self) -> float:
+        """Fill the past, once the newest minutes are there. Beside their own round: on a fast
+        clock they would be stale by the time that a day is read.
+        """
+        observer = self._session.observer
+        if observer.needs_backfill:
             async for found in observer.backfill():
                 self._publish(changed=found)
             self._publish(changed=True)
-        now = clock.now()
-        return _pause_until(observer.next_metrics_at(now) - now, clock.speed)
+        return BACKFILL_S
 
     async def _round_of_journal(self) -> float:
         observer = self._session.observer

@@ -196,6 +196,14 @@ async def test_health_arrives_as_events(embed: Embed) -> None:
     assert all("healthy in" in e.text for e in told.events if e.text.startswith("health of"))
 
 
+async def test_a_real_cloud_plays_no_scenarios_and_says_so(embed: Embed) -> None:
+    async with live(embed) as cloud, Running(cloud.plan, read_only=True) as it:
+        await it.screen.until(has_numbers)
+        assert it.engine.scenarios() == ()
+        it.engine.set_scenario("latency")
+        assert "no embedded cloud" in await it.screen.until_trouble()
+
+
 async def test_the_embedded_cloud_plays_what_it_is_told() -> None:
     async with Running(DEFAULT_PLAN, read_only=True) as it:
         await it.screen.until(has_numbers)
