@@ -44,14 +44,15 @@ class Refusal(Exception):
 
     def __init__(self, status: int, code: str, reason: str, message: str) -> None:
         super().__init__(message)
-        self.status, self.code, self.reason, self.message = status, code, reason, message
+        self.status, self.code, self.reason = status, code, reason
+        self.message = message or f"HTTP {status}"
 
     def translate(self, source: str, doing: str) -> CanaryError:
         """Return our error for it."""
         code = self.code or _CODES.get(self.status, "UNAVAILABLE")
         if self.reason in _QUOTA_REASONS:
             code = "RESOURCE_EXHAUSTED"
-        return refusal_of(code, self.message or f"HTTP {self.status}", source, doing)
+        return refusal_of(code, self.message, source, doing)
 
 
 class RestClient:

@@ -8,7 +8,8 @@ file                      fields
 ========================  =======================================================================
 load_test_summary.json    `status` "PASSED"|"FAILED"
 ab_test_analysis.json     `legacy` and `canary`, each with `avg_response_time_ms` (or `mean_…`),
-                          and optionally `requests`; else `improvement` (0…1) by itself
+                          and optionally `requests`; else `improvement` (0…1) by itself;
+                          `status` "NO_DATA" is no result
 both                      `finished_at` (or `timestamp`): ISO 8601 or unix seconds; else the
                           file's own time
 ========================  =======================================================================
@@ -26,6 +27,7 @@ import msgspec
 
 from canary.rollout.errors import RecordError
 from canary.rollout.gates import AbTestResult, LoadTestResult, StageEvidence
+from canary.rollout.words import plain
 
 LOAD_TEST_FILE = "load_test_summary.json"
 AB_TEST_FILE = "ab_test_analysis.json"
@@ -63,7 +65,7 @@ def read_load_test(path: Path) -> LoadTestResult | None:
     status = document.get("status")
     if status not in ("PASSED", "FAILED"):
         raise _broken(path, f"`status` is {_shown(status)}, expected PASSED or FAILED")
-    finished_at = _finished_at(path, document)
+    finished_at = finished_at_of(path, document)
     return LoadTestResult(status=status, finished_at=finished_at, summary=_summary(document))
 
 
@@ -75,6 +77,9 @@ def read_ab_test(path: Path) -> AbTestResult | None:
     document = _read(path)
     if document is None:
         return None
+    if document.get("status") == "NO_DATA":
+        # Written all the same, so that the newest look counts; thin means are in it, and mislead.
+        raise _broken(path, plain(_summary(document)) or "it found no data")
     legacy, canary = _mean_ms(document.get("legacy")), _mean_ms(document.get("canary"))
     if legacy is not None and canary is not None and legacy > 0:
         improvement: float | None = (legacy - canary) / legacy
@@ -82,7 +87,7 @@ def read_ab_test(path: Path) -> AbTestResult | None:
         improvement = _number(document.get("improvement"))
     if improvement is None:
         raise _broken(path, "neither mean response times of both groups nor `improvement`")
-    finished_at = _finished_at(path, document)
+    finished_at = finished_at_of(path, document)
     return AbTestResult(improvement, finished_at, _summary(document))
 
 
@@ -110,7 +115,11 @@ def _mean_ms(group: object) -> float | None:
     return next((n for n in found if n is not None and n >= 0), None)
 
 
-def _finished_at(path: Path, document: Mapping[str, Any]) -> float:
+def finished_at_of(path: Path, document: Mapping[str, Any]) -> float:
+    """When a test ended, unix seconds: what its file says, else the file's own time.
+
+    Raises RecordError for a time that is none.
+    """
     for name in ("finished_at", "timestamp"):
         value = document.get(name)
         number = _number(value)

@@ -1,0 +1,42 @@
+"""Files under the outputs directory: JSON, replaced in one step, for their owner's eyes."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from canary.rollout.errors import RecordError
+
+
+def write_output(path: Path, document: Mapping[str, Any]) -> None:
+    """Replace the file (0600): a reader sees the old one or the new one, whole.
+
+    The directory is made when it is missing. Raises RecordError; the old file is then untouched.
+    """
+    body = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, body.encode())
+    except OSError as exc:
+        raise RecordError(
+            f"{path} could not be written: {exc.strerror or exc}.",
+            remedy="Make the directory writable, or set record.outputs in the plan.",
+        ) from exc
+
+
+def _replace(path: Path, body: bytes) -> None:
+    # mkstemp makes it 0600.
+    fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
