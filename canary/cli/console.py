@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from canary.cli.plan_source import find_plan
@@ -16,6 +17,7 @@ def open_console(config: str | None, *, read_only: bool) -> int:
     read_only = read_only or source.plan.console.read_only
     from tui.app import run
 
+    gc.enable()
     return run(source.plan, source.path, read_only)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import click
@@ -41,6 +42,7 @@ def demo(
     from canary.engine.console import ConsoleEngine
     from tui.app import run
 
+    gc.enable()
     read_only = chosen_read_only() or plan.console.read_only
     starts_over = fresh or seed is not None or stage is not None
     engine = ConsoleEngine(plan, source.path, read_only=read_only, fresh=starts_over)

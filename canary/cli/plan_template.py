@@ -157,7 +157,8 @@ min = 1
 max = 10
 
 # ── The load test: into the stage after one with `load_test = true` ───────────────────────────
-# `canary load-test`, with Locust. Limits for PASSED are of Canary; a value equal to its limit passes.
+# `canary load-test`, with Locust. Limits for PASSED are of Canary; a value equal to its limit
+# passes.
 
 [load_test]
 users = 50

@@ -1,0 +1,146 @@
+"""Running the real commands: in this process, as a process of their own, or at a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from canary.cloud.embedded_config import build_config
+from canary.rollout.plan_file import load_plan
+
+ROOT = Path(__file__).parents[2]
+DEFAULT_PLAN = (ROOT / "canary.toml").read_text()
+LATER_S = 900.0
+"""So long before now the clouds of these tests begin; then they jump to now."""
+
+
+class Cloud(msgspec.Struct, frozen=True):
+    """An embedded cloud of its own process, and a plan that reaches it by its endpoints."""
+
+    plan_path: Path
+    control: str
+
+    def post(self, path: str, body: dict[str, Any]) -> None:
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{self.control}/_cloud/{path}",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+
+
+@contextmanager
+def running_cloud(directory: Path, scenario: str = "healthy", **config: Any) -> Iterator[Cloud]:
+    """A cloud at the wall clock's time, whose scenario has been on for a quarter of an hour."""
+    told = {
+        **build_config(load_plan(ROOT / "canary.toml"), None),
+        "leases": False,
+        "speed": 1.0,
+        "operation_s": 0.0,
+        "scenario": scenario,
+        "start_unix": time.time() - LATER_S,
+        **config,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "canary.simulator", json.dumps(told)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        plan = directory / "canary.toml"
+        grpc = f"http://{ready['grpc']}"
+        plan.write_text(
+            f'{DEFAULT_PLAN}\n[target.endpoints]\nrun = "{grpc}"\nmonitoring = "{grpc}"\n'
+        )
+        cloud = Cloud(plan, ready["http"])
+        cloud.post("clock", {"advance_s": LATER_S})
+        yield cloud
+    finally:
+        process.terminate()
+        process.wait(10)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str = ""
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+def run_process(arguments: Sequence[str], cwd: Path, state: Path, *before: str) -> Ended:
+    """The command as a process without a terminal."""
+    done = subprocess.run(
+        [sys.executable, *before, "-m", "canary.cli.main", *arguments],
+        cwd=cwd,
+        env=_environment(state),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def run_at_terminal(arguments: Sequence[str], cwd: Path, state: Path, typed: str) -> Ended:
+    """The command at a terminal of its own, with what a person types."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "canary.cli.main", *arguments],
+        cwd=cwd,
+        env=_environment(state),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    os.write(master, typed.encode())
+    shown = _read_all(master)
+    os.close(master)
+    return Ended(process.wait(60), shown)
+
+
+def _read_all(fd: int) -> str:
+    """All that is shown until the terminal is left, within a minute."""
+    shown = b""
+    while select.select([fd], [], [], 60)[0]:
+        try:
+            piece = os.read(fd, 4096)
+        except OSError:  # Linux's way to say that nobody has it open any more
+            break
+        if not piece:
+            break
+        shown += piece
+    return shown.decode(errors="replace")
+
+
+def _environment(state: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "CANARY_STATE_DIR": str(state),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONIOENCODING": "utf-8",
+        "GRPC_VERBOSITY": "NONE",
+    }

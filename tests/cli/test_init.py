@@ -1,0 +1,74 @@
+"""`canary init`: a commented plan, from flags or questions, never over one that is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from canary.cli.plan_template import Choices, render_plan
+from canary.rollout.plan_file import load_plan, parse_plan
+from tests.cli.commands import DEFAULT_PLAN, run_at_terminal
+from tests.cli.conftest import Command
+
+
+def test_with_nothing_chosen_it_is_the_default_plan() -> None:
+    assert render_plan(Choices()) == DEFAULT_PLAN
+
+
+def test_what_was_chosen_is_in_the_plan(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "plan.toml"
+    flags = "--provider gcp --project my-project --region europe-west1 --legacy api --canary api2"
+    router = "--router revisions --candidate next"
+    ended = command("init", str(path), *flags.split(), *router.split())
+    plan = load_plan(path)
+    assert ended.code == 0
+    assert (plan.provider, plan.target.project, plan.target.region) == (
+        "gcp",
+        "my-project",
+        "europe-west1",
+    )
+    assert (plan.target.legacy, plan.target.canary) == ("api", "api2")
+    assert (plan.target.router.kind, plan.target.router.candidate) == ("revisions", "next")
+    assert path.read_text().count("#") > 20
+
+
+def test_a_file_that_is_there_is_left_as_it_is_unless_forced(
+    command: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "canary.toml"
+    path.write_text("mine")
+    refused = command("init", "--yes", "--config", str(path))
+    assert (refused.code, path.read_text()) == (2, "mine")
+    assert command("init", "--yes", "--force", "--config", str(path)).code == 0
+    assert path.read_text() == DEFAULT_PLAN
+    assert (
+        list(tmp_path.iterdir()) == [path, tmp_path / "state"] or len(list(tmp_path.iterdir())) == 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "key"),
+    [
+        ("--project", "a/b", "target.project"),
+        ("--legacy", "Ion Api", "target.legacy"),
+        ("--legacy", 'x"\nprovider = "gcp', "target.legacy"),
+        ("--variable", "9", "target.router.variable"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_refused_and_nothing_is_written(
+    command: Command, tmp_path: Path, flag: str, value: str, key: str
+) -> None:
+    path = tmp_path / "canary.toml"
+    ended = command("init", "--yes", "--config", str(path), flag, value)
+    assert (ended.code, key in ended.err) == (2, True)
+    assert not path.exists()
+
+
+def test_at_a_terminal_it_asks_what_was_not_given(tmp_path: Path) -> None:
+    typed = "gcp\nmy-project\n\nenv\nold-api\nnew-api\nSHARE\n"
+    ended = run_at_terminal(["init"], tmp_path, tmp_path / "state", typed)
+    plan = parse_plan((tmp_path / "canary.toml").read_text(), "canary.toml")
+    assert ended.code == 0
+    assert (plan.target.project, plan.target.region) == ("my-project", "us-central1")
+    assert (plan.target.legacy, plan.target.router.variable) == ("old-api", "SHARE")

@@ -1,0 +1,171 @@
+"""The command itself: what it loads, how it fails, how it ends."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from canary.cli import main
+from canary.cli.main import COMMANDS, EXIT_CODES
+from canary.cli.plan_template import Choices, render_plan
+from canary.rollout.plan import KEY_ACTIONS, SCENARIOS
+from canary.simulator.scenarios import SCENARIOS as PLAYED
+from tests.cli.commands import ROOT, run_at_terminal, run_process
+from tests.cli.conftest import Command
+
+HEAVY = ("textual", "rich", "google", "grpc", "httpx", "aiohttp", "sqlite3", "asyncio", "tui")
+LIST_LOADED = """
+import sys
+from canary.cli.main import run
+code = run(sys.argv[1:])
+print("LOADED", *sorted({name.partition(".")[0] for name in sys.modules}))
+sys.exit(code)
+"""
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", LIST_LOADED, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.rpartition("LOADED ")[2].split())
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert loaded_by("--help").isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("name", ["rollback", "status", "scale", "simulate"])
+def test_the_help_of_a_command_loads_nothing_heavy(name: str) -> None:
+    assert loaded_by(name, "--help").isdisjoint(set(HEAVY) - {"asyncio"})
+
+
+def test_the_help_names_every_command_and_every_exit_code(command: Command) -> None:
+    ended = command("--help")
+    assert ended.code == 0
+    for name in COMMANDS:
+        assert f"  {name} " in ended.out
+    for code in (0, 1, 2, 3, 4, 5, 10, 20, 30, 70, 130):
+        assert f"  {code} " in ended.out
+        assert f"  {code} " in EXIT_CODES
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_exists_and_says_what_it_does(
+    command: Command, name: str
+) -> None:
+    ended = command(name, "--help")
+    assert (ended.code, f"canary {name}" in ended.out) == (0, True)
+
+
+def test_an_unknown_command_is_told_with_the_nearest(command: Command) -> None:
+    ended = command("rolback")
+    assert (ended.code, 'Did you mean "rollback"?' in ended.err) == (2, True)
+
+
+def test_without_a_terminal_the_console_points_to_status(tmp_path: Path) -> None:
+    ended = run_process([], tmp_path, tmp_path)
+    assert ended.code == 2
+    assert "needs a terminal" in ended.err
+    assert "canary status" in ended.err
+
+
+def test_without_a_plan_it_says_where_it_looked_and_what_to_do(tmp_path: Path) -> None:
+    ended = run_process(["status"], tmp_path, tmp_path)
+    assert ended.code == 2
+    assert f"There is no canary.toml in {tmp_path}" in ended.err
+    for way in ("--config", "canary init", "canary demo"):
+        assert way in ended.err
+
+
+def test_a_mistake_in_the_plan_is_one_sentence_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "canary.toml").write_text(
+        render_plan(Choices()).replace("percent = 25", "percent = 8")
+    )
+    ended = run_process(["rollback", "--all", "--yes"], tmp_path, tmp_path)
+    assert ended.code == 2
+    assert ended.err.startswith("canary: canary.toml: stages[2].percent (stage 3) is 8")
+    assert ended.err.count("\n") == 1
+    assert ended.out == ""
+
+
+def test_an_error_is_a_document_as_well_where_json_was_asked_for(command: Command) -> None:
+    ended = command("status", "--json", "--config", "/none/canary.toml")
+    assert ended.code == 2
+    assert ended.document["error"]["kind"] == "PlanError"
+    assert "canary init" in ended.document["error"]["remedy"]
+
+
+def test_a_mistake_of_the_program_is_said_and_written_down(
+    command: Command, monkeypatch: pytest.MonkeyPatch, state_dir: Path
+) -> None:
+    def slip(ctx: click.Context) -> None:
+        secret = "s3cret"  # noqa: F841
+        raise RuntimeError("a slip")
+
+    monkeypatch.setattr(main.canary, "invoke", slip)
+    ended = command("status")
+    log = state_dir / "canary.log"
+    assert ended.code == 70
+    assert str(log) in ended.err
+    assert "Traceback" not in ended.err
+    assert "RuntimeError: a slip" in log.read_text()
+    assert "s3cret" not in log.read_text().replace('secret = "s3cret"', "")
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_an_interrupt_ends_with_130(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(ctx: click.Context) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.canary, "invoke", interrupt)
+    ended = command("status")
+    assert (ended.code, ended.err.strip()) == (130, "canary: Interrupted.")
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "canary.cli.main", "--help"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait(30) == 0
+
+
+def test_the_log_of_a_host_that_changed_nothing_says_so_and_makes_no_journal(
+    command: Command, tmp_path: Path, state_dir: Path
+) -> None:
+    plan = tmp_path / "canary.toml"
+    plan.write_text(render_plan(Choices()))
+    ended = command("log", "--config", str(plan))
+    assert (ended.code, ended.out) == (0, "No change was made from this host.\n")
+    assert not list(state_dir.rglob("journal.db"))
+
+
+def test_the_plan_knows_every_scenario_of_the_embedded_cloud() -> None:
+    assert tuple(SCENARIOS) == tuple(PLAYED)
+
+
+def test_the_plan_knows_every_key_of_the_console() -> None:
+    from tui.keys import ACTIONS
+
+    assert {action.name for action in ACTIONS} == set(KEY_ACTIONS)
+
+
+def test_demo_refuses_a_stage_that_the_plan_has_not(tmp_path: Path) -> None:
+    ended = run_at_terminal(["demo", "--stage", "9"], tmp_path, tmp_path, "")
+    assert (ended.code, "There is no stage 9" in ended.out) == (2, True)
