@@ -83,6 +83,10 @@ class CellWidget(Widget):
         self._redraw_asked = False
         before = self._canvas
         if before is None or self.size != (before.width, before.height):
+            # Restyled or resized between asking and now: Textual may still hold the old rows.
+            self._canvas = None
+            if self.size.area:
+                self.refresh()
             return
         if not self.visible_region_known():
             self._canvas = None

@@ -10,7 +10,7 @@ from themes.palette import Side
 from widgets.bar import draw_bar
 from widgets.canvas import Canvas
 from widgets.cells import CellWidget, drawn
-from widgets.legend import MARKS
+from widgets.legend import name_runs
 
 _LABEL = 10
 _VALUE = 8
@@ -61,7 +61,7 @@ def _draw_side(
     canvas: Canvas, y: int, side: Side, view: SideView, limit: float | None, palette: Palette
 ) -> None:
     label = _LABEL if canvas.width >= 24 else 2
-    canvas.text(0, y, f"{MARKS[side]} {side}", palette.side(side), label - 1)
+    canvas.runs(0, y, name_runs(side, view, palette), label - 1)
     value = view.window.confidence
     judged = value is not None and view.data == "ok"
     canvas.text(label, y, words.score(value), palette.text if judged else palette.no_data, _VALUE)

@@ -14,7 +14,7 @@ from widgets.legend import NAMES, draw_legend, value_run
 from widgets.picture import PlotMaker
 from widgets.plot import Box, draw_picture
 from widgets.series import Metric
-from widgets.side_table import Column, draw_sides, lay_out
+from widgets.side_table import Column, both_names, draw_sides, lay_out
 
 Percentile = Literal["p50", "p95", "p99"]
 _METRICS: tuple[Metric, Metric, Metric] = ("p50_ms", "p95_ms", "p99_ms")
@@ -52,7 +52,8 @@ class LatencyPanel(CellWidget):
             self._draw_plot(canvas, Box(0, 1, canvas.width, canvas.height - 1), chosen, palette)
             return
         columns = _columns(snapshot, chosen, palette)
-        y = draw_sides(canvas, 0, columns, {}, lay_out(columns, canvas.width), palette)
+        layout = lay_out(columns, canvas.width)
+        y = draw_sides(canvas, 0, columns, {}, layout, both_names(snapshot, palette), palette)
         height = canvas.height - y
         if canvas.width < _THREE_PLOTS:
             self._draw_plot(canvas, Box(0, y, canvas.width, height), chosen, palette)

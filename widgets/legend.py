@@ -60,6 +60,12 @@ def value_run(view: SideView, metric: Metric, palette: Palette) -> Run:
     return show_value(metric, value), style
 
 
+def name_runs(side: Side, view: SideView, palette: Palette) -> list[Run]:
+    """Shape and name of a side; "?" behind it while its numbers may not be judged."""
+    runs: list[Run] = [(f"{MARKS[side]} {side}", palette.side(side))]
+    return runs if view.data == "ok" else [*runs, ("?", palette.no_data)]
+
+
 def data_note(view: SideView) -> str:
     """What is wrong with a side's data, in words; empty when nothing is."""
     return "" if view.data in ("ok", "missing") else words.DATA_WORDS[view.data]

@@ -11,7 +11,7 @@ from widgets.cells import CellWidget, drawn
 from widgets.legend import NAMES, data_note, value_run
 from widgets.picture import PlotMaker
 from widgets.series import Metric
-from widgets.side_table import Column, Sparks, age_run, draw_sides, lay_out
+from widgets.side_table import Column, Sparks, age_run, both_names, draw_sides, lay_out
 
 _METRICS: tuple[Metric, ...] = ("requests_per_s", "error_ratio", "success_ratio")
 
@@ -40,7 +40,7 @@ class OverviewPanel(CellWidget):
         columns = self._columns(snapshot, now, palette)
         layout = lay_out(columns, canvas.width)
         sparks = self._sparks(snapshot, now, layout.spark_width) if layout.spark_width else {}
-        y = draw_sides(canvas, 0, columns, sparks, layout, palette)
+        y = draw_sides(canvas, 0, columns, sparks, layout, both_names(snapshot, palette), palette)
         notes = _notes(snapshot, palette)
         if notes and y < canvas.height:
             canvas.runs(0, y, notes)

@@ -11,7 +11,7 @@ from widgets.cells import CellWidget, drawn
 from widgets.legend import NAMES, value_run
 from widgets.picture import PlotMaker
 from widgets.series import Metric
-from widgets.side_table import Column, Sparks, draw_sides, lay_out
+from widgets.side_table import Column, Sparks, both_names, draw_sides, lay_out
 
 _METRICS: tuple[Metric, ...] = ("cpu", "memory")
 
@@ -50,7 +50,7 @@ class ResourcesPanel(CellWidget):
                 columns=layout.spark_width,
             )
             sparks[index] = Sparks(picture.legacy, picture.canary, picture.scale)
-        y = draw_sides(canvas, 0, columns, sparks, layout, palette)
+        y = draw_sides(canvas, 0, columns, sparks, layout, both_names(snapshot, palette), palette)
         for name, view in (("legacy", snapshot.legacy), ("canary", snapshot.canary)):
             if view.ready is False and y < canvas.height:
                 canvas.text(

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from canary.rollout import words
-from canary.rollout.snapshot import SideView
+from canary.rollout.snapshot import SideView, Snapshot
 from themes import Palette
-from themes.palette import Side
 from widgets.canvas import CUT, Canvas, Run, cut_text
-from widgets.legend import MARKS
+from widgets.legend import name_runs
 from widgets.scale import Scale
 from widgets.series import Series
 from widgets.spark import draw_spark
@@ -76,17 +75,18 @@ def draw_sides(
     columns: tuple[Column, ...],
     sparks: dict[int, Sparks],
     layout: Layout,
+    names: tuple[list[Run], list[Run]],
     palette: Palette,
 ) -> int:
     """Draw heading (when 3 rows are left), Legacy and Canary from row `y`; returns the next row.
 
-    `sparks` maps a column's index to its sparks, each `layout.spark_width` columns wide.
+    `sparks` maps a column's index to its sparks, each `layout.spark_width` columns wide; `names`
+    are those of the two sides, as `both_names` gives them.
     """
     headed = canvas.height - y >= 3
     first = y + 1 if headed else y
-    sides: tuple[Side, Side] = ("legacy", "canary")
-    for row, side in enumerate(sides, first):
-        canvas.runs(0, row, [(MARKS[side] + " ", palette.side(side)), (side, palette.side(side))])
+    for row, name in enumerate(names, first):
+        canvas.runs(0, row, name, LABEL_WIDTH - 1)
     x = LABEL_WIDTH
     for index, column in enumerate(columns[: layout.shown]):
         x += _GAP if index else 0
@@ -104,6 +104,14 @@ def draw_sides(
     if layout.shown < len(columns):
         canvas.put(min(x + 1, canvas.width - 1), first, CUT, palette.dim)
     return first + 2
+
+
+def both_names(snapshot: Snapshot, palette: Palette) -> tuple[list[Run], list[Run]]:
+    """The names of the two rows."""
+    return (
+        name_runs("legacy", snapshot.legacy, palette),
+        name_runs("canary", snapshot.canary, palette),
+    )
 
 
 def age_run(view: SideView, now: float, palette: Palette) -> Run:
