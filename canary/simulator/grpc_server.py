@@ -119,14 +119,16 @@ def methods_of(apis: Apis) -> dict[str, dict[str, Method]]:
     }
 
 
-async def start_grpc(world: World) -> tuple[grpc.aio.Server, int]:
+async def start_grpc(world: World, apis: Apis | None = None) -> tuple[grpc.aio.Server, int]:
     """Serve the world's APIs on loopback; return the server and its port.
+
+    `apis` are opened here when no other protocol serves them too.
 
     The port is `config.grpc_port`, or a free one for 0. Raises RuntimeError when it is taken.
     The caller stops the server.
     """
     server = grpc.aio.server(options=_OPTIONS)
-    for service, methods in methods_of(open_apis(world)).items():
+    for service, methods in methods_of(apis or open_apis(world)).items():
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
                 _guard(world, f"/{service}/{name}", method.answer),

@@ -108,10 +108,11 @@ class Process:
         self._heed_signals()
         # gRPC first and the line before aiohttp's import (0.2 s): callers of HTTP wait in the
         # sockets' backlog meanwhile, callers of gRPC need not.
-        from canary.simulator.grpc_server import start_grpc
+        from canary.simulator.grpc_server import open_apis, start_grpc
 
+        apis = open_apis(self._world)
         try:
-            server, port = await start_grpc(self._world)
+            server, port = await start_grpc(self._world, apis)
         except RuntimeError as exc:
             raise PortTakenError(f"grpc_port {self._world.config.grpc_port}: {exc}") from exc
         runners: list[Any] = []
@@ -120,7 +121,7 @@ class Process:
                 return
             from canary.simulator.http_server import start_http
 
-            runners = await start_http(self._world, self._leases, self._listeners)
+            runners = await start_http(self._world, self._leases, self._listeners, apis)
             if self._world.config.leases:
                 self._leases.start()
             ahead = asyncio.create_task(self._compute_ahead())
@@ -138,6 +139,7 @@ class Process:
             pid=os.getpid(),
             grpc=f"{LOOPBACK}:{grpc_port}",
             http=endpoints.router,
+            rest=endpoints.router,
             router=endpoints.router,
             services=endpoints.services,
             tags=endpoints.tags,

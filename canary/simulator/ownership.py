@@ -23,6 +23,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pid: int
     grpc: str
     http: str
+    rest: str = ""
+    """The REST APIs: an empty line is of a cloud that was started before there were any."""
     router: str
     services: dict[str, str]
     tags: dict[str, str] = {}

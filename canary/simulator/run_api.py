@@ -64,10 +64,13 @@ class RunApi:
             services=[self._shown(service) for service in page], next_page_token=following
         )
 
-    def update_service(self, request: Any) -> Any:
-        """Answer UpdateService with an operation (a done one if it was only to be validated)."""
+    def update_service(self, request: Any, author: str = "") -> Any:
+        """Answer UpdateService with an operation (a done one if it was only to be validated).
+
+        `author` is the account that becomes `last_modifier`; "" is the one on call.
+        """
         self._world.settle()
-        return self._answer(self._changes.update(request))
+        return self._answer(self._changes.update(request, author))
 
     def delete_service(self, request: Any) -> Any:
         """Answer DeleteService with an operation."""

@@ -70,8 +70,10 @@ class ServiceChanges:
             )
         return service
 
-    def update(self, request: Any) -> OperationRecord | Any:
+    def update(self, request: Any, author: str = "") -> OperationRecord | Any:
         """Begin an update; return its operation, or the resulting Service if only validated.
+
+        `author` is an account; "" is the one on call, by whom all gRPC callers are known.
 
         Raises ApiError: NOT_FOUND, ABORTED (etag), ALREADY_EXISTS (revision name), and
         INVALID_ARGUMENT for masks and values that cannot be.
@@ -91,7 +93,7 @@ class ServiceChanges:
         revision = self._plan(current, wanted)
         if request.validate_only:
             return wanted
-        modifier = f"oncall@{self._world.config.project}.iam.gserviceaccount.com"
+        modifier = author or f"oncall@{self._world.config.project}.iam.gserviceaccount.com"
         return self._commit(current, wanted, revision, modifier)
 
     def delete(self, request: Any) -> OperationRecord | Any:

@@ -1,0 +1,18 @@
+"""Every REST API of the embedded cloud, on the router's port beside the services' own paths."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from canary.simulator.grpc_server import Apis
+from canary.simulator.knative_api import KnativeApi
+from canary.simulator.rest import Rest
+from canary.simulator.world import World
+
+
+def rest_routes(world: World, apis: Apis) -> list[web.RouteDef]:
+    """Return the routes of all REST APIs over one world."""
+    rest = Rest(world)
+    return [
+        *KnativeApi(world, apis).routes(rest),
+    ]
