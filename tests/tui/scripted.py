@@ -89,7 +89,7 @@ class Stage:
         await self.settle()
 
     async def settle(self) -> None:
-        for _ in range(3):
+        for _ in range(2):
             await self.pilot.pause()
 
     def frame(self) -> str:

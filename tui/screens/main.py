@@ -228,14 +228,14 @@ class MainScreen(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """Give a key to the open question, or to the commands; the prompt has had it before."""
+        if self.focused is self.prompt and event.key != "escape":
+            return  # it has its own bindings, looked up when the key has bubbled up to the app
         event.stop()
         event.prevent_default()
         if self.talk.proposal is not None:
             self.talk.on_key(event)
             return
         typed = event.character if event.is_printable and event.character else event.key
-        if self.focused is self.prompt and typed != "escape":
-            return
         self.post_message(self.Pressed(typed))
 
     def open_prompt(self, purpose: str, label: str, text: str = "") -> None:

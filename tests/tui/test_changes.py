@@ -1,0 +1,307 @@
+"""From a key to a change: greyed keys, the strip, typed-ahead keys, a world that moves."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from textual import events
+
+from canary.rollout.change import SetScale, SetTraffic
+from canary.rollout.errors import RecordError
+from canary.rollout.plan import ScalePreset
+from canary.rollout.snapshot import Drift, Snapshot
+from tests.tui import scenes
+from tests.tui.scripted import greyed, staged
+
+
+def ready() -> Snapshot:
+    """Stage 2 with every gate met."""
+    return scenes.snapshot(soaked_hours=25)
+
+
+async def test_two_keys_take_everybody_off() -> None:
+    async with staged() as stage:
+        await stage.press("R")
+        assert "Everybody off Canary" in stage.frame()
+        assert stage.engine.sent == []
+        await stage.press("y")
+        (change,) = stage.engine.sent
+        assert change.kind == "rollback_all"
+        (step,) = change.steps
+        assert isinstance(step, SetTraffic)
+        assert step.percent == 0
+        assert step.guard.etag == "etag-1"
+        assert change.author == scenes.AUTHOR
+
+
+async def test_everybody_off_works_without_any_data() -> None:
+    async with staged((80, 24), scenes.snapshot(canary_samples=False)) as stage:
+        await stage.press("R", "y")
+        assert [c.kind for c in stage.engine.sent] == ["rollback_all"]
+        assert stage.engine.sent[0].evidence.verdict == "no_data"
+        assert stage.engine.sent[0].evidence.error_ratio is None
+
+
+@pytest.mark.parametrize("key", ["n", "escape"])
+async def test_leaving_the_strip_changes_nothing(key: str) -> None:
+    async with staged() as stage:
+        await stage.press("R", key, "y")
+        assert stage.engine.sent == []
+        assert "carry it out" not in stage.frame()
+
+
+async def test_the_key_that_opens_the_strip_does_not_confirm_it() -> None:
+    async with staged() as stage:
+        await stage.press("R", "R", "enter", "space")
+        assert stage.engine.sent == []
+
+
+async def test_a_key_typed_ahead_of_the_strip_does_not_count() -> None:
+    async with staged() as stage:
+        early = events.Key("y", "y")
+        await stage.press("R")
+        driver = stage.app._driver
+        early.set_sender(stage.app)
+        driver.send_message(early)
+        await stage.settle()
+        assert stage.engine.sent == []
+        await stage.press("y")
+        assert len(stage.engine.sent) == 1
+
+
+async def test_both_keys_in_one_burst_are_one_key() -> None:
+    """What reaches the terminal in one read was typed before the strip could be seen."""
+    async with staged() as stage:
+        driver = stage.app._driver
+        for key in ("R", "y"):
+            event = events.Key(key, key)
+            event.set_sender(stage.app)
+            driver.send_message(event)
+        await stage.settle()
+        assert stage.engine.sent == []
+        assert "Everybody off Canary" in stage.frame()
+
+
+async def test_confirming_twice_is_one_change() -> None:
+    async with staged() as stage:
+        await stage.press("R", "y", "y", "y")
+        assert len(stage.engine.sent) == 1
+
+
+async def test_promotion_needs_every_gate() -> None:
+    async with staged() as stage:
+        assert "promote" in greyed(stage.app)
+        await stage.press("p")
+        assert "› Not met: soak." in stage.frame()
+        assert "carry it out" not in stage.frame()
+
+
+async def test_promotion_shows_what_it_does_and_on_what() -> None:
+    async with staged((160, 48), ready()) as stage:
+        assert "promote" not in greyed(stage.app)
+        await stage.press("p")
+        text = stage.frame()
+        assert "Promote to stage 3" in text
+        assert "canary 10 % → 25 %" in text
+        assert "ion-api-00007-abc" in text
+        assert "on data 74 s old" in text
+        assert "$ gcloud run services update ion-api" in text
+        await stage.press("y")
+        assert [(c.kind, c.to_stage) for c in stage.engine.sent] == [("promote", 3)]
+
+
+async def test_giving_canary_everything_asks_for_its_name() -> None:
+    plan = scenes.plan()
+    stages = (*plan.stages[:3], msgspec.structs.replace(plan.stages[3], min_ab_improvement=None))
+    plan = msgspec.structs.replace(plan, stages=(*stages, plan.stages[4]))
+    async with staged(
+        (120, 40), scenes.snapshot(plan, stage=4, soaked_hours=80), plan=plan
+    ) as stage:
+        await stage.press("p", "y", "enter")
+        assert stage.engine.sent == []
+        await stage.press("backspace", *"ion-api", "enter")
+        assert stage.engine.sent == []
+        await stage.press(*"-canary", "enter")
+        assert [c.to_stage for c in stage.engine.sent] == [5]
+
+
+async def test_the_strip_dies_when_the_world_changes() -> None:
+    async with staged((120, 40), ready()) as stage:
+        await stage.press("p")
+        moved = scenes.snapshot(soaked_hours=25, percent=40, etag="etag-2")
+        await stage.emit(moved)
+        assert "ion-api was changed meanwhile by oncall: the split is now 40 %" in stage.frame()
+        assert "Nothing was sent." in stage.frame()
+        await stage.press("y")
+        assert stage.engine.sent == []
+        await stage.press("escape")
+        assert "carry it out" not in stage.frame()
+
+
+async def test_the_strip_lives_while_only_numbers_change() -> None:
+    async with staged((120, 40), ready()) as stage:
+        await stage.press("p")
+        await stage.emit(scenes.snapshot(soaked_hours=25.1, error_ratio=0.004))
+        await stage.press("y")
+        assert len(stage.engine.sent) == 1
+
+
+async def test_a_promotion_dies_when_a_gate_closes_under_it() -> None:
+    async with staged((120, 40), ready()) as stage:
+        await stage.press("p")
+        await stage.emit(scenes.snapshot(soaked_hours=25, error_ratio=0.09))
+        assert "Not met: error ratio" in stage.frame()
+        await stage.press("y")
+        assert stage.engine.sent == []
+
+
+async def test_a_rollback_survives_a_cloud_that_stops_answering() -> None:
+    silent = scenes.SourceView("Cloud Run", "failing", "UNAVAILABLE: try later", scenes.NOW)
+    async with staged() as stage:
+        await stage.press("R")
+        await stage.emit(scenes.snapshot(sources=(silent,)))
+        await stage.press("y")
+        assert len(stage.engine.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "key", "kind", "to"),
+    [
+        (2, "1", "step_back", 1),
+        (3, "1", "step_back", 1),
+        (3, "2", "step_back", 2),
+        (2, "3", "promote", 3),
+    ],
+)
+async def test_a_digit_goes_to_that_stage(at: int, key: str, kind: str, to: int) -> None:
+    async with staged((120, 40), scenes.snapshot(stage=at, soaked_hours=50)) as stage:
+        await stage.press(key, "y")
+        assert [(c.kind, c.to_stage) for c in stage.engine.sent] == [(kind, to)]
+
+
+@pytest.mark.parametrize(
+    ("key", "answer"),
+    [
+        ("2", "The rollout is at stage 2 already."),
+        ("5", "Stage 5 is entered from stage 4: the next one is 3."),
+        ("a", "The split is what the record says."),
+        ("x", "x is no key here; ? shows all."),
+        ("ctrl+c", "q leaves the console."),
+        ("enter", "There is no result to put away."),
+    ],
+)
+async def test_a_key_that_can_do_nothing_says_why(key: str, answer: str) -> None:
+    async with staged() as stage:
+        await stage.press(key)
+        assert answer in stage.frame()
+        assert stage.engine.sent == []
+
+
+async def test_at_stage_one_there_is_no_step_back() -> None:
+    async with staged((120, 40), scenes.snapshot(stage=1)) as stage:
+        assert "step back" in greyed(stage.app)
+        await stage.press("r")
+        assert "There is no stage before this one" in stage.frame()
+
+
+@pytest.mark.parametrize("key", ["p", "r", "R", "s", "a", "u", "1", "3"])
+async def test_read_only_refuses_every_change_and_hides_nothing(key: str) -> None:
+    async with staged((120, 40), ready(), read_only=True) as stage:
+        assert "READ-ONLY" in stage.frame()
+        assert " gates ─" in stage.frame()
+        await stage.press(key, "y", "enter")
+        assert stage.engine.sent == []
+        assert "carry it out" not in stage.frame()
+
+
+async def test_drift_is_shown_and_adopted() -> None:
+    drift = Drift(10, 25, "somebody@example.com", scenes.NOW)
+    async with staged((120, 40), scenes.snapshot(percent=25, drift=drift)) as stage:
+        assert "drift: set to 25 % by somebody@example.com, recorded 10 %" in stage.frame()
+        await stage.press("a", "y")
+        assert [(c.kind, c.to_stage) for c in stage.engine.sent] == [("adopt", 3)]
+
+
+async def test_drift_to_a_share_without_a_stage_is_reverted() -> None:
+    drift = Drift(10, 40, "", scenes.NOW)
+    async with staged((120, 40), scenes.snapshot(percent=40, drift=drift)) as stage:
+        await stage.press("a")
+        assert "No stage of the plan has 40 % Canary" in stage.frame()
+        await stage.press("u", "y")
+        (change,) = stage.engine.sent
+        (step,) = change.steps
+        assert isinstance(step, SetTraffic)
+        assert (change.kind, step.percent) == ("revert", 10)
+
+
+async def test_scale_is_typed_and_confirmed() -> None:
+    async with staged() as stage:
+        await stage.press("s")
+        await stage.press(*"canary 2 8", "enter")
+        assert "ion-api-canary 1–10 → 2–8 instances" in stage.frame()
+        await stage.press("y")
+        (change,) = stage.engine.sent
+        assert change.steps == (SetScale("ion-api-canary", ScalePreset(1, 10), ScalePreset(2, 8)),)
+
+
+async def test_starving_the_side_that_takes_the_traffic_asks_for_its_name() -> None:
+    async with staged() as stage:
+        await stage.press("s", *"legacy backup", "enter")
+        assert "type ion-api:" in stage.frame()
+        await stage.press("escape", "s", *"canary backup", "enter", "y")
+        assert [s.service for c in stage.engine.sent for s in c.steps] == ["ion-api-canary"]
+
+
+async def test_leaving_the_prompt_scales_nothing() -> None:
+    async with staged() as stage:
+        await stage.press("s", *"canary 2 8", "escape", "enter", "y")
+        assert stage.engine.sent == []
+
+
+async def test_a_wrong_scale_says_what_was_expected() -> None:
+    async with staged() as stage:
+        await stage.press("s", *"both 2", "enter")
+        assert 'Write "canary 2 8" or "legacy backup"' in stage.frame()
+
+
+async def test_an_intent_that_cannot_be_kept_is_said_and_not_sent() -> None:
+    refusal = RecordError("The journal cannot be written: disk full.", remedy="Free some space.")
+    async with staged(refusal=refusal) as stage:
+        await stage.press("R", "y")
+        assert "Nothing was sent. The journal cannot be written: disk full." in stage.frame()
+
+
+async def test_a_change_in_flight_is_shown_and_blocks_the_next_promotion() -> None:
+    flying = scenes.snapshot(soaked_hours=25, changes=(scenes.in_flight(),))
+    async with staged((120, 40), flying) as stage:
+        assert "IN FLIGHT promote stage 2 → 3" in stage.frame()
+        await stage.press("p")
+        assert "Another change is in flight" in stage.frame()
+        await stage.press("R", "y")
+        assert [c.kind for c in stage.engine.sent] == ["rollback_all"]
+
+
+async def test_a_result_stays_until_it_is_put_away() -> None:
+    async with staged((120, 40), scenes.snapshot(changes=(scenes.failed(),))) as stage:
+        assert "✗ FAILED promote stage 2 → 3" in stage.frame()
+        assert "Look at the revision's log." in stage.frame()
+        await stage.press("enter")
+        assert stage.engine.asked == [("acknowledge", "c1")]
+
+
+async def test_quit_asks_while_a_change_is_in_flight() -> None:
+    async with staged((120, 40), scenes.snapshot(changes=(scenes.in_flight(),))) as stage:
+        await stage.press("q")
+        assert "Leave while a change is in flight?" in stage.frame()
+        await stage.press("n")
+        assert stage.app.is_running
+        assert stage.app.return_code is None
+        await stage.press("q", "y")
+        assert stage.app.return_code == 0
+
+
+async def test_quit_leaves_at_once_otherwise() -> None:
+    async with staged() as stage:
+        await stage.press("q")
+        assert stage.app.return_code == 0
+    assert not stage.engine.running
