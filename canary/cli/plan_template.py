@@ -156,6 +156,20 @@ max = 1
 min = 1
 max = 10
 
+# ── Verification: after each promotion and rollback, and `canary verify` ──────────────────────
+# Requests through the router (target.router.url; the embedded cloud knows its own), to see that
+# the measured split is the intended one, and both sides beside each other.
+
+[verify]
+after_change = true                 # by itself after every change of the split
+requests = 100
+delay_ms = 50.0                     # from one request to the next
+path = "/api/v2/recommend/personalized"   # asked with GET: one that changes nothing
+timeout_s = 10.0
+# side_header = "x-canary-service"  # which side answered: a header of the answer that names it,
+# side_field = "service"            # or else this field of its JSON body
+confidence_field = "confidence"
+
 # ── The load test: into the stage after one with `load_test = true` ───────────────────────────
 # `canary load-test`, with Locust. Limits for PASSED are of Canary; a value equal to its limit
 # passes.

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from canary.rollout.plan_procedure import Verify
 from canary.rollout.plan_trials import AbTest, LoadTest
 
 Provider = Literal["local", "gcp"]
@@ -208,6 +209,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alerts: Alerts = Alerts()
     metrics: Metrics = Metrics()
     scale: Scale = Scale()
+    verify: Verify = Verify()
     load_test: LoadTest = LoadTest()
     ab_test: AbTest = AbTest()
     record: Record = Record()
