@@ -111,13 +111,15 @@ class MetricsFeed:
             return changed
 
     async def fill(self, piece: Piece) -> bool:
-        """Ask for a piece of the past. Raises CanaryError when it could not be read in full."""
-        async with self._one_at_a_time:
-            reading = await self._read(piece)
-            changed = self._take(reading)
-            if reading.failures:
-                raise reading.failures[0]
-            return changed
+        """Ask for a piece of the past. Raises CanaryError when it could not be read in full.
+
+        It does not wait for `read`, nor the other way round: the newest minutes come first.
+        """
+        reading = await self._read(piece)
+        changed = self._take(reading)
+        if reading.failures:
+            raise reading.failures[0]
+        return changed
 
     def next_read_at(self, now: float) -> float:
         """When a new minute will be visible, or the quota's pause is over; cloud time."""

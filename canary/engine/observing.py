@@ -125,7 +125,9 @@ class Observing:
         if embedded is None or not self._wakes:
             raise Unavailable("There is no embedded cloud, or it is not up yet.")
         await embedded.set_scenario(name)
-        self._session.observer.log.say(self._session.clock.now(), "info", f"the embedded cloud plays: {name}")
+        self._session.observer.log.say(
+            self._session.clock.now(), "info", f"the embedded cloud plays: {name}"
+        )
         self._publish(changed=True)
         self.look_now()
 
