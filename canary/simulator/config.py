@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-RouterKind = Literal["env", "revisions"]
+RouterKind = Literal["env", "revisions", "url-map"]
 SideName = Literal["legacy", "canary"]
 
 
@@ -15,12 +15,19 @@ class ConfigError(ValueError):
 
 
 class RouterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the share of Canary is set: an environment variable, or traffic between revisions."""
+    """How the share of Canary is set: a variable, traffic between revisions, or weights.
+
+    `url-map`: the weights of two backend services in a load balancer's URL map; `service` then
+    only holds the stage record.
+    """
 
     kind: RouterKind = "env"
     service: str = "ion-api"
     variable: str = "CANARY_TRAFFIC_PERCENTAGE"
     canary_tag: str = "canary"
+    url_map: str = "ion-api-map"
+    legacy_backend: str = "ion-api-backend"
+    canary_backend: str = "ion-api-canary-backend"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +81,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name in ("grpc_port", "http_port"):
             port = getattr(self, name)
             _demand(0 <= port <= 65535, name, "0 to 65535", port)
+        backends = (self.router.legacy_backend, self.router.canary_backend)
+        _demand(len(set(backends)) == 2, "router.canary_backend", "another than legacy's", None)
         same = self.legacy == self.canary
         _demand(self.router.kind == "revisions" or not same, "canary", "another than legacy", None)
 
@@ -87,7 +96,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
         With the router `revisions` both sides are revisions of the service `legacy`.
         """
-        if side == "canary" and self.router.kind == "env":
+        if side == "canary" and self.router.kind != "revisions":
             return self.canary
         return self.legacy
 

@@ -32,10 +32,14 @@ def append_effects(world: World, state: RunState, wanted: Any, at: float) -> Non
 def canary_percent(world: World, state: RunState) -> int | None:
     """Return the share of Canary that is really served, or None when its holder is gone.
 
+    With the router `url-map` no service holds it.
+
     With the router `env` the code reads a variable, per revision: a value that is no number in
     0…100 counts as 0 there, as the team's own router has it.
     """
     router, config = world.config.router, world.config
+    if router.kind == "url-map":
+        return None
     if router.kind == "revisions":
         service = state.services.get(config.legacy)
         canary = None if service is None else _canary_revision(world, service)
@@ -73,7 +77,7 @@ def _serving(world: World, state: RunState, name: str) -> dict[SideName, str]:
     """Return the revision that serves each side of this service now."""
     config, service = world.config, state.services[name]
     percents = served_percents(service)
-    if config.router.kind == "env":
+    if config.router.kind != "revisions":
         main = max(percents, key=lambda revision: percents[revision], default=None)
         sides: dict[str, SideName] = {config.legacy: "legacy", config.canary: "canary"}
         side = sides.get(name)

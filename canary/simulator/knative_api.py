@@ -25,7 +25,6 @@ SERVICES = "/google.cloud.run.v2.Services/"
 REVISIONS = "/google.cloud.run.v2.Revisions/"
 
 _REGION_HOST = re.compile(r"([a-z]+(?:-[a-z]+)+\d+)-")
-_ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.[a-z.]+")
 _LABEL_IS = re.compile(r"\s*serving\.knative\.dev/(?:service|configuration)\s*={1,2}\s*(\S+)\s*")
 _NONCE_IS = re.compile(r"\s*client\.knative\.dev/nonce\s*={1,2}\s*(\S+)\s*")
 
@@ -77,15 +76,16 @@ class KnativeApi:
         """Answer PUT …/services/S with the service as it is wanted from now on.
 
         `metadata.resourceVersion` guards it (409 if it is not the present one), `dryRun=all` only
-        checks. Who did it is the access token, when that is an account's name (nothing else here
-        could tell), or `gcloud@PROJECT`.
+        checks.
         """
         current = self._service(call)
         wanted = read_wanted(current, await call.body())
         dry = call.query("dryRun") == "all"
         request = messages.UpdateServiceRequest(service=wanted, validate_only=dry)
         request.update_mask.paths.extend(MASK)
-        operation = self._apis.run.update_service(request, self._author(call))
+        operation = self._apis.run.update_service(
+            request, call.account(f"gcloud@{self._project}.iam.gserviceaccount.com")
+        )
         if not dry:
             return self._view(self._service(call))
         result = messages.Service()
@@ -106,7 +106,8 @@ class KnativeApi:
     def revisions(self, call: Call) -> dict[str, Any]:
         """Answer GET …/revisions: newest first, one page.
 
-        labelSelector `serving.knative.dev/service=S` chooses those of one service. gcloud also looks for a nonce, a label of the revision.
+        The labelSelector `serving.knative.dev/service=S` chooses those of one service; gcloud
+        also looks for a nonce, a label of the revision.
         """
         self._check_place(call)
         owner, nonce = _selected(call.query("labelSelector"))
@@ -158,12 +159,6 @@ class KnativeApi:
         asked = call.http.match_info.get("region") or (host.group(1) if host else "-")
         if asked not in ("-", self._world.config.region):
             raise not_found(f"There is nothing in region '{asked}'.")
-
-    def _author(self, call: Call) -> str:
-        token = call.http.headers.get("authorization", "").removeprefix("Bearer ").strip()
-        if _ACCOUNT.fullmatch(token):
-            return token
-        return f"gcloud@{self._project}.iam.gserviceaccount.com"
 
 
 def _selected(selector: str) -> tuple[str, str | None]:

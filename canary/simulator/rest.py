@@ -1,13 +1,14 @@
 """REST calls: faults first, then the answer as JSON, or a refusal as Google's APIs word it.
 
-Each call is known by the path its method has in gRPC (`/google.cloud.run.v2.Services/GetService`), so the
-fault table and the scenarios name calls one way, whatever protocol they come by.
+Each call is known by the path its method has in gRPC, `/google.cloud.run.v2.Services/GetService`
+for one, so the fault table and the scenarios name calls one way, whatever protocol they come by.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from canary.simulator.faults import HTTP_STATUS, Fault
 from canary.simulator.world import World
 
 OPERATIONS = "/google.longrunning.Operations/"
+
+_ACCOUNT = re.compile(r"[^@\s]{1,64}@[^@\s]{1,200}\.[a-z.]{2,60}")
 
 _REASONS = {
     400: "invalid",
@@ -57,6 +60,14 @@ class Call:
     def query(self, name: str, default: str = "") -> str:
         """Return a query parameter."""
         return str(self.http.query.get(name, default))
+
+    def account(self, default: str) -> str:
+        """Return who calls: the access token, when that is the name of an account.
+
+        Nothing else here could tell; a token that is a secret is not looked at further.
+        """
+        token = self.http.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        return token if _ACCOUNT.fullmatch(token) else default
 
     async def body(self) -> dict[str, Any]:
         """Return the JSON object that was sent; {} for none. RestError when it is not one."""

@@ -7,6 +7,8 @@ from aiohttp import web
 from canary.simulator.grpc_server import Apis
 from canary.simulator.knative_api import KnativeApi
 from canary.simulator.rest import Rest
+from canary.simulator.url_map_api import UrlMapApi
+from canary.simulator.url_maps import UrlMaps
 from canary.simulator.world import World
 
 
@@ -15,4 +17,5 @@ def rest_routes(world: World, apis: Apis) -> list[web.RouteDef]:
     rest = Rest(world)
     return [
         *KnativeApi(world, apis).routes(rest),
+        *UrlMapApi(world, UrlMaps(world)).routes(rest),
     ]
