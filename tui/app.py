@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.segment import Segments
-from rich.traceback import Traceback
 from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
@@ -55,7 +54,7 @@ class CanaryApp(App[None], inherit_bindings=False):
     Raises PlanError at construction when the plan rebinds keys in a way that cannot be.
     """
 
-    CSS_PATH = "canary.tcss"
+    CSS_PATH = Path(__file__).with_name("canary.tcss")
     TITLE = "canary"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = []
@@ -135,6 +134,8 @@ class CanaryApp(App[None], inherit_bindings=False):
 
     def _fatal_error(self) -> None:
         """End with a traceback that shows no locals: they hold tokens and names."""
+        from rich.traceback import Traceback  # a tenth of a second, for when it is needed
+
         traceback = Traceback(show_locals=False, width=None)
         self._exit_renderables.append(
             Segments(self.console.render(traceback, self.console.options))

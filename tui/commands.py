@@ -87,7 +87,14 @@ class Commands:
         elif name in KINDS or name.startswith("stage_"):
             self.open(lambda: prepare(name, self.situation(), new_id))
         else:
-            self._looks[name]()
+            self.attempt(self._looks[name])
+
+    def attempt(self, act: Callable[[], None]) -> None:
+        """Do something that the engine may refuse; say so instead of ending the console."""
+        try:
+            act()
+        except CanaryError as refusal:
+            self.say(str(refusal))
 
     def why_not(self, name: str) -> str | None:
         """Why an action can do nothing now; None when it can."""
@@ -235,8 +242,8 @@ class Commands:
 
     def set_scenario(self, name: str) -> None:
         """Let the embedded cloud play something else."""
-        self.app.engine_of().set_scenario(name)
-        self.say(f"The local cloud now plays {name}.")
+        self.attempt(lambda: self.app.engine_of().set_scenario(name))
+        self.say(f"The local cloud is told to play {name}.")
 
     def copy(self) -> None:
         """Copy a summary, and say which way it went."""
