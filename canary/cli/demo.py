@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from canary.cli.console import demand_terminal, with_local
 from canary.cli.options import chosen_config, chosen_read_only, config_option
 from canary.cli.plan_source import DEFAULT_NAME, PlanSource, find_plan
 from canary.rollout.errors import UsageError
-from canary.rollout.plan import SCENARIOS
+from canary.rollout.plan import SCENARIOS, Plan
 
 
 @click.command()
@@ -45,8 +46,28 @@ def demo(
     gc.enable()
     read_only = chosen_read_only() or plan.console.read_only
     starts_over = fresh or seed is not None or stage is not None
+    if not starts_over and (scenario is not None or speed is not None):
+        asyncio.run(_steer(plan, scenario, speed))
     engine = ConsoleEngine(plan, source.path, read_only=read_only, fresh=starts_over)
     return run(plan, source.path, read_only, engine)
+
+
+async def _steer(plan: Plan, scenario: str | None, speed: float | None) -> None:
+    """Tell a cloud that goes on where it was left: what it is started with counts on day one only.
+
+    It lives on for some seconds after this, until the console holds it.
+    """
+    from canary.cloud.embedded import open_embedded
+    from canary.record.paths import state_dir
+
+    cloud = await open_embedded(plan, state_dir(plan))
+    try:
+        if speed is not None:
+            await cloud.set_clock(speed=speed)
+        if scenario is not None:
+            await cloud.set_scenario(scenario)
+    finally:
+        await cloud.close()
 
 
 def _find(config: str | None) -> PlanSource:

@@ -80,6 +80,8 @@ def _run(settings: dict[str, Any], as_json: bool) -> int:
             _tell(json.loads(line), line, as_json)
         code = child.wait()
     except KeyboardInterrupt:
+        # A Ctrl-C reaches both; an interrupt sent to us alone does not.
+        child.terminate()
         code = child.wait()
     if not line or code not in (0, -signal.SIGTERM):
         raise Unavailable("The embedded cloud did not come up; what it said is above.")

@@ -8,12 +8,14 @@ import pytest
 
 from canary.cli.plan_template import Choices, render_plan
 from canary.rollout.plan_file import load_plan, parse_plan
-from tests.cli.commands import DEFAULT_PLAN, run_at_terminal
+from tests.cli.commands import ROOT, run_at_terminal
 from tests.cli.conftest import Command
+
+SHIPPED = (ROOT / "canary.toml").read_text()
 
 
 def test_with_nothing_chosen_it_is_the_default_plan() -> None:
-    assert render_plan(Choices()) == DEFAULT_PLAN
+    assert render_plan(Choices()) == SHIPPED
 
 
 def test_what_was_chosen_is_in_the_plan(command: Command, tmp_path: Path) -> None:
@@ -41,10 +43,8 @@ def test_a_file_that_is_there_is_left_as_it_is_unless_forced(
     refused = command("init", "--yes", "--config", str(path))
     assert (refused.code, path.read_text()) == (2, "mine")
     assert command("init", "--yes", "--force", "--config", str(path)).code == 0
-    assert path.read_text() == DEFAULT_PLAN
-    assert (
-        list(tmp_path.iterdir()) == [path, tmp_path / "state"] or len(list(tmp_path.iterdir())) == 2
-    )
+    assert path.read_text() == SHIPPED
+    assert {each.name for each in tmp_path.iterdir()} == {"canary.toml", "state"}  # and no draft
 
 
 @pytest.mark.parametrize(
