@@ -172,7 +172,7 @@ def test_every_possible_change_sets_one_split_between_0_and_100(at: Standing, ki
         "revert": revert,
     }[kind]
     try:
-        change = build(PLAN, at, request())  # type: ignore[operator]
+        change = build(PLAN, at, request())
     except (IllegalTransition, UsageError):
         return
     step = traffic(change)
