@@ -6,6 +6,7 @@
     ├── PlanError            canary.toml is wrong                      exit 2
     ├── UsageError           the command was asked wrongly             exit 2
     ├── RecordError          the journal or history cannot be used     exit 3
+    ├── ToolFailed           a program on this host is missing, failed exit 3
     ├── CloudError           the cloud refused or failed               exit 3
     │   ├── Unavailable      not reachable, or too slow for a read
     │   ├── Denied           no permission, or no credentials
@@ -60,6 +61,10 @@ class UsageError(CanaryError):
 
 class RecordError(CanaryError):
     """The journal or the history on this host cannot be read or written."""
+
+
+class ToolFailed(CanaryError):
+    """A program on this host that is needed (Locust) is missing, does not start, or failed."""
 
 
 class CloudError(CanaryError):

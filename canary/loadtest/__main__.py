@@ -1,0 +1,29 @@
+"""`python -m canary.loadtest '<json>'`."""
+
+from __future__ import annotations
+
+import sys
+
+FAILED = 3
+
+
+def main() -> int:
+    """Run until the time is up or SIGTERM; 0 then, 3 when it cannot begin."""
+    try:
+        # First of all imports: it replaces sockets and threads by gevent's.
+        import locust  # noqa: F401
+    except ImportError as exc:
+        sys.stderr.write(f"Locust cannot be imported: {exc}\n")
+        return FAILED
+    from canary.loadtest.runner import run
+    from canary.loadtest.settings import parse_settings
+
+    try:
+        settings = parse_settings(sys.argv[1] if len(sys.argv) > 1 else "")
+    except ValueError as exc:
+        sys.stderr.write(f"The settings cannot be read: {exc}\n")
+        return FAILED
+    return run(settings)
+
+
+sys.exit(main())
