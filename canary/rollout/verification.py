@@ -1,0 +1,199 @@
+"""Verification after a change of the split: is what is served what was intended? Pure.
+
+Five checks, each with its own answer. One that is not passed makes the verification not passed;
+one that could not be made, "unverified": that is never passed. What is only "noted" is shown and
+does not count: the health of a side that is to take no traffic.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from canary.rollout.change import Side
+from canary.rollout.comparison import Comparison, SideFigures, SplitCheck, check_split
+from canary.rollout.evidence.wilson import Z_99, wilson_interval
+from canary.rollout.plan import Plan
+from canary.rollout.words import count, percent, plain, ratio
+
+CheckState = Literal["passed", "not_passed", "unknown", "noted"]
+VerificationVerdict = Literal["passed", "not_passed", "unverified"]
+
+MOST_UNANSWERED = 0.05
+MOST_UNNAMED = 0.20
+"""Of all requests: beyond the first the router does not serve; beyond the second the split of the
+rest may be another one than of all, since a failing side often answers through its front."""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One question of the verification and its answer; `said` is for a person."""
+
+    id: str
+    label: str
+    state: CheckState
+    said: str
+
+
+class HealthAnswer(msgspec.Struct, frozen=True):
+    """How a side answered its health check. `ok` None: it could not be asked."""
+
+    side: Side
+    service: str
+    ok: bool | None
+    said: str = ""
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """What Cloud Run says of the split. `percent` None: not known, and `trouble` says why."""
+
+    percent: int | None
+    reconciling: bool = False
+    trouble: str = ""
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """One verification. `intended_percent` None: nobody has said what is intended.
+
+    `stage` is the one of that share (0: everybody on Legacy), None if not known; `at` cloud time;
+    `change` the id of the change that is verified, "" for none. `comparison` None: no request was
+    made, and a check says why. `split` is against what is intended.
+    """
+
+    at: float
+    verdict: VerificationVerdict
+    checks: tuple[Check, ...]
+    stage: int | None = None
+    intended_percent: int | None = None
+    reported_percent: int | None = None
+    change: str = ""
+    comparison: Comparison | None = None
+    split: SplitCheck | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it is not passed, or what could not be verified; one sentence, "" when passed."""
+        wanted = "unknown" if self.verdict == "unverified" else "not_passed"
+        found = (f"{c.label}: {c.said}" for c in self.checks if c.state == wanted)
+        return "; ".join(found)
+
+
+def judge_verification(
+    plan: Plan,
+    at: float,
+    intended_percent: int | None,
+    reported: Reported,
+    health: tuple[HealthAnswer, ...],
+    comparison: Comparison | None,
+    *,
+    stage: int | None = None,
+    change: str = "",
+    trouble: str = "",
+) -> Verification:
+    """Make the checks. `trouble` says why no request could be made (`comparison` None)."""
+    wanted = intended_percent if intended_percent is not None else reported.percent
+    checks = [_check_health(answer, wanted) for answer in health]
+    checks.append(_check_reported(intended_percent, reported))
+    split: SplitCheck | None = None
+    if comparison is None:
+        checks.append(Check("split", "split", "unknown", trouble or "no request was made"))
+    else:
+        split = check_split(comparison, wanted) if wanted is not None else None
+        checks.append(_check_answers(comparison))
+        checks.append(_check_measured(split, comparison))
+        checks.append(_check_errors(plan, comparison.canary))
+    return Verification(
+        at=at,
+        verdict=_sum_up(checks),
+        checks=tuple(checks),
+        stage=stage,
+        intended_percent=intended_percent,
+        reported_percent=reported.percent,
+        change=change,
+        comparison=comparison,
+        split=split,
+    )
+
+
+def say_split(split: SplitCheck) -> str:
+    """The measured share in words: "10.3 % (99 %: 4.6 to 21.2 %) of 97 answers"."""
+    if split.share is None or split.low is None or split.high is None:
+        return "nothing measured"
+    span = f"{split.low * 100:.1f} to {split.high * 100:.1f} %"
+    return f"{ratio(split.share)} (99 %: {span}) of {count(split.attributed)} answers"
+
+
+def _sum_up(checks: list[Check]) -> VerificationVerdict:
+    states = {check.state for check in checks}
+    if "not_passed" in states:
+        return "not_passed"
+    return "unverified" if "unknown" in states else "passed"
+
+
+def _check_health(answer: HealthAnswer, wanted: int | None) -> Check:
+    """A side that is to take no traffic may be ill, or scaled down: that may be why."""
+    label = f"health of {plain(answer.service, 60)}"
+    said = plain(answer.said)
+    idle = wanted == (0 if answer.side == "canary" else 100)
+    if answer.ok:
+        return Check(f"health_{answer.side}", label, "passed", said or "well")
+    if idle:
+        note = "it is to take no traffic"
+        return Check(f"health_{answer.side}", label, "noted", f"{said}; {note}" if said else note)
+    state: CheckState = "unknown" if answer.ok is None else "not_passed"
+    return Check(f"health_{answer.side}", label, state, said or "not well")
+
+
+def _check_reported(intended: int | None, reported: Reported) -> Check:
+    label = "share that Cloud Run reports"
+    if reported.percent is None:
+        return Check("reported", label, "unknown", plain(reported.trouble) or "not known")
+    shown = percent(reported.percent)
+    if intended is None:
+        return Check("reported", label, "noted", f"{shown}; no stage record says what is intended")
+    if reported.percent != intended:
+        said = f"{shown}, intended {percent(intended)}"
+        return Check("reported", label, "not_passed", said)
+    if reported.reconciling:
+        return Check("reported", label, "unknown", f"{shown}, but it has not settled yet")
+    return Check("reported", label, "passed", shown)
+
+
+def _check_answers(comparison: Comparison) -> Check:
+    asked, missing = comparison.requests, comparison.unanswered
+    answered = f"{count(asked - missing)} of {count(asked)} requests answered"
+    if missing > MOST_UNANSWERED * asked:
+        why = f": {plain(comparison.first_error)}" if comparison.first_error else ""
+        return Check("answers", "router", "not_passed", answered + why)
+    if comparison.unnamed > MOST_UNNAMED * asked:
+        said = f"{count(comparison.unnamed)} answers do not say which side they are from"
+        return Check("answers", "router", "unknown", f"{said}; see verify.side_header in the plan")
+    return Check("answers", "router", "passed", answered)
+
+
+def _check_measured(split: SplitCheck | None, comparison: Comparison) -> Check:
+    if split is None:
+        return Check("split", "measured split", "unknown", "no share to compare it with")
+    said = f"{say_split(split)}, intended {percent(split.wanted_percent)}"
+    if split.state == "too_few":
+        few = f"only {count(comparison.attributed)} answers name their side"
+        return Check("split", "measured split", "unknown", few)
+    state: CheckState = "passed" if split.state == "as_intended" else "not_passed"
+    return Check("split", "measured split", state, said)
+
+
+def _check_errors(plan: Plan, canary: SideFigures) -> Check:
+    """Canary's errors count against it only when they are proven beyond the critical limit.
+
+    Ten answers prove little: one 5xx among them is 10 %, and chance.
+    """
+    label, limit = "errors of Canary", plan.alerts.critical.error_ratio
+    if canary.error_ratio is None or limit is None:
+        return Check("errors", label, "noted", "no answers of Canary")
+    errors = round(canary.error_ratio * canary.requests)
+    interval = wilson_interval(errors, canary.requests, Z_99)
+    said = f"{count(errors)} of {count(canary.requests)}"
+    if interval is not None and interval[0] > limit:
+        beyond = f"{said}: proven beyond {ratio(limit)}"
+        return Check("errors", label, "not_passed", beyond)
+    return Check("errors", label, "passed", said)
