@@ -77,17 +77,25 @@ def _name_sides(
 ) -> LoadTarget:
     stage = state.record.stage if state is not None and state.record is not None else None
     percent = state.percent if state is not None else None
-    target = plan.target
+    target, told = plan.target, plan.verify
     if target.router.kind != "revisions":
-        return LoadTarget(url, (target.canary,), (target.legacy,), stage=stage, percent=percent)
+        return LoadTarget(
+            url,
+            (target.canary,),
+            (target.legacy,),
+            header=told.side_header or "x-canary-service",
+            field=told.side_field or "service",
+            stage=stage,
+            percent=percent,
+        )
     # One service: both sides have its name, and only the revision tells them apart.
     if state is None or not state.revision:
         raise error or UsageError(f"{plan.router_service} has no candidate revision yet.")
     return LoadTarget(
         url,
         (state.revision,),
-        header="x-canary-revision",
-        field="revision",
+        header=told.side_header or "x-canary-revision",
+        field=told.side_field or "revision",
         others_are_legacy=True,
         stage=stage,
         percent=percent,
