@@ -42,7 +42,7 @@ class ProgressLine:
             self._write(CLEAR)
 
     def show(self, text: str, *, at_once: bool = False) -> None:
-        """Show a text, cut to one line at a terminal; there `at_once` does not wait for its turn."""
+        """Show a text; at a terminal cut to one line, and `at_once` without waiting its turn."""
         now = self._monotonic()
         pause_s = LEAST_PAUSE_S if self._in_place else LOG_EVERY_S
         due = self._shown_at is None or now >= self._shown_at + pause_s
