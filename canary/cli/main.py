@@ -31,13 +31,16 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "health": ("canary.cli.health", "Ask both sides whether they are well."),
     "load-test": ("canary.cli.load_test", "Put users on the router with Locust, for the gate."),
     "ab-test": ("canary.cli.ab_test", "Compare both groups of the A/B test in BigQuery."),
+    "verify": ("canary.cli.verify", "Verify that the split that is served is the intended one."),
+    "compare": ("canary.cli.verify", "Put both sides side by side, by requests to the router."),
     "log": ("canary.cli.log", "Show the changes made from this host."),
     "doctor": ("canary.cli.doctor", "Check plan, cloud, permissions, records and terminal."),
     "init": ("canary.cli.init", "Write a commented plan."),
     "simulate": ("canary.cli.simulate", "Run the embedded cloud alone."),
     "demo": ("canary.cli.demo", "Open the console on an embedded cloud with a scenario."),
 }
-"""Command → (module, one line for the help). The function in the module has the command's name, "_" for "-"."""
+"""Command → (module, one line for the help). The function in the module has the
+command's name, "_" for "-"."""
 
 EXIT_INTERRUPTED: Final = 130
 EXIT_BUG: Final = 70
@@ -45,14 +48,14 @@ EXIT_BUG: Final = 70
 EXIT_CODES: Final = """\b
 Exit codes:
   0    done, or "go on"
-  1    criteria not met, or unhealthy
+  1    criteria not met, unhealthy, or verification not passed
   2    wrong usage or a wrong plan
   3    the cloud refused or failed
   4    conflict, or a gate is not met
   5    outcome unknown: look it up, do not repeat
   10   watch closely              (status)
   20   roll back is advised       (status)
-  30   no data                    (status)
+  30   no data                    (status, verify, ab-test; a change that was not verifiable)
   70   a mistake in this program  (the message names the log)
   130  interrupted
 """

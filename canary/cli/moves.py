@@ -7,13 +7,20 @@ from typing import Any
 
 import click
 
-from canary.cli.options import ChangeOptions, change_options, chosen_config, chosen_read_only
+from canary.cli.options import (
+    ChangeOptions,
+    change_options,
+    chosen_config,
+    chosen_read_only,
+    verify_option,
+)
 from canary.cli.run_change import Build, run_change
 from canary.rollout import change as changes
 from canary.rollout.errors import UsageError
 
 
 @click.command()
+@verify_option
 @change_options
 def promote(**given: Any) -> int:
     """Go on to the next stage. Every gate must be met, or --force and --reason given."""
@@ -23,6 +30,7 @@ def promote(**given: Any) -> int:
 @click.command()
 @click.option("--to", type=click.IntRange(0), metavar="N", help="Back to stage N; 0 is --all.")
 @click.option("--all", "everybody", is_flag=True, help="Take everybody off Canary.")
+@verify_option
 @change_options
 def rollback(to: int | None, everybody: bool, **given: Any) -> int:
     """Go one stage back, to stage N, or take everybody off Canary.
@@ -45,6 +53,7 @@ def adopt(**given: Any) -> int:
 
 
 @click.command()
+@verify_option
 @change_options
 def revert(**given: Any) -> int:
     """Set the split back to what the record says."""

@@ -19,7 +19,10 @@ class Chosen(msgspec.Struct, frozen=True):
 
 
 class ChangeOptions(msgspec.Struct, frozen=True):
-    """How a change is to be made. `reason` is recorded with it; `force` needs one."""
+    """How a change is to be made. `reason` is recorded with it; `force` needs one.
+
+    `no_verify`: leave out the verification that the plan has follow a change of the split.
+    """
 
     config: str | None
     dry_run: bool
@@ -28,6 +31,7 @@ class ChangeOptions(msgspec.Struct, frozen=True):
     force: bool
     as_json: bool
     read_only: bool
+    no_verify: bool = False
 
 
 def config_option(command: Decorated) -> Decorated:
@@ -59,6 +63,12 @@ def change_options(command: Decorated) -> Decorated:
     ):
         command = option(command)
     return command
+
+
+def verify_option(command: Decorated) -> Decorated:
+    """`--no-verify`: for changes of the split."""
+    said = "Leave out the verification that follows."
+    return click.option("--no-verify", is_flag=True, help=said)(command)
 
 
 def chosen_config(config: str | None) -> str | None:

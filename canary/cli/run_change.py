@@ -31,6 +31,7 @@ from canary.rollout.words import age, iso_time, plain
 if TYPE_CHECKING:
     from canary.engine.dry_run import DryRun
     from canary.engine.session import Session
+    from canary.rollout.verification import Verification
 
 Build = Callable[[Plan, Standing, Request], Change]
 
@@ -112,7 +113,34 @@ async def _decide(
         _show(change, dry_run, snapshot)
         _ask(source.plan, change, snapshot)
     outcome = await _carry_out(source, session, change)
-    return _say_outcome(change, dry_run, outcome, options)
+    if not options.as_json:
+        # Before the verification: what has become of the change is not kept waiting for it.
+        _say_outcome(change, outcome)
+    verification = None
+    if outcome.state == "done" and source.plan.verify.after_change and not options.no_verify:
+        verification = await _verify(source, session, change, options)
+    if options.as_json:
+        say_json(_document(change, dry_run, outcome, verification))
+    return EXITS[outcome.state] if verification is None else _exit_of(verification)
+
+
+async def _verify(
+    source: PlanSource, session: Session, change: Change, options: ChangeOptions
+) -> Verification | None:
+    """The verification of a change that is done; None where there is nothing to verify."""
+    from canary.cli.verify import verify_change
+    from canary.cli.verify_report import say_verification
+
+    verification = await verify_change(source, session, change)
+    if verification is not None and not options.as_json:
+        say_verification(verification)
+    return verification
+
+
+def _exit_of(verification: Verification) -> int:
+    from canary.cli.verify_report import EXITS as VERIFIED_EXITS
+
+    return VERIFIED_EXITS[verification.verdict]
 
 
 async def _carry_out(source: PlanSource, session: Session, change: Change) -> Outcome:
@@ -210,20 +238,22 @@ def _say_dry_run(
     return 0 if refusal is None else refusal.exit_code
 
 
-def _say_outcome(change: Change, dry_run: DryRun, outcome: Outcome, options: ChangeOptions) -> int:
-    if options.as_json:
-        say_json(_document(change, dry_run, outcome))
-    elif outcome.state == "done":
+def _say_outcome(change: Change, outcome: Outcome) -> None:
+    if outcome.state == "done":
         say(plain(outcome.message, 500))
         if any(isinstance(step, SetTraffic) for step in change.steps):
             say("The metrics show it in 2 to 4 minutes; `canary status` tells what they say.")
     else:
         said = f"{plain(outcome.message, 1000)} {plain(outcome.remedy, 500)}".rstrip()
         click.echo(f"canary: {outcome.state.replace('_', ' ')}: {said}", err=True)
-    return EXITS[outcome.state]
 
 
-def _document(change: Change, dry_run: DryRun, outcome: Outcome | None) -> dict[str, Any]:
+def _document(
+    change: Change,
+    dry_run: DryRun,
+    outcome: Outcome | None,
+    verification: Verification | None = None,
+) -> dict[str, Any]:
     return {
         "id": change.id,
         "kind": change.kind,
@@ -236,7 +266,14 @@ def _document(change: Change, dry_run: DryRun, outcome: Outcome | None) -> dict[
         "outcome": None
         if outcome is None
         else {**msgspec.to_builtins(outcome), "at": iso_time(outcome.at)},
+        "verification": None if verification is None else _verified(verification),
     }
+
+
+def _verified(verification: Verification) -> dict[str, Any]:
+    from canary.rollout.verification_document import verification_document
+
+    return verification_document(verification)
 
 
 def _user() -> str:

@@ -126,6 +126,8 @@ async def compare_now(
     plan = session.plan
     candidate = ""
     if plan.target.router.kind == "revisions":
+        # Which revision is Canary's, and where the service is, is known to Cloud Run alone.
+        await session.observer.read_run()
         state = await _read_router(session)
         if isinstance(state, CanaryError):
             raise state
