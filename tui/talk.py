@@ -18,6 +18,9 @@ from widgets.canvas import Canvas, Run
 from widgets.cells import drawn
 from widgets.confirm_strip import ConfirmStrip
 
+BAR = "▌"
+"""Stands at the left of an open question, in the colour of a notice or of its death."""
+
 _GLYPHS = {"info": "·", "good": "✓", "warning": "◐", "critical": "✗"}
 
 
@@ -43,6 +46,9 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         """The question when there is one, the last words otherwise."""
         if self.proposal is not None:
             super().draw(canvas, palette)
+            bar = palette.roll_back if self.death else palette.notice
+            # Beside the heading only: beside all rows it takes the strip past 500 bytes.
+            canvas.put(0, 0, BAR, bar)
             return
         for y, row in enumerate(self._rows(palette)[: canvas.height]):
             canvas.runs(1, y, row, canvas.width - 1)
