@@ -22,7 +22,7 @@ from canary.rollout.words import plain
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "status": ("canary.cli.status", "Say where the rollout stands and what the tree advises."),
-    "validate": ("canary.cli.validate", "Check the success criteria of a stage on live metrics."),
+    "validate": ("canary.cli.validate", "Check a stage's success criteria, live or on a file."),
     "promote": ("canary.cli.moves", "Go on to the next stage."),
     "rollback": ("canary.cli.moves", "Go one stage back, to a named one, or take everybody off."),
     "scale": ("canary.cli.scale", "Set the least and most instances of a side."),

@@ -1,4 +1,4 @@
-"""`canary validate`: a stage's success criteria on live metrics; the gates of the screen."""
+"""`canary validate`: a stage's success criteria, live or from a file; the gates of the screen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import click
 import msgspec
 
+from canary.cli.durations import Duration
 from canary.cli.options import chosen_config, config_option, json_option
 from canary.cli.output import say, say_json, say_table
 from canary.cli.plan_source import PlanSource, find_plan
@@ -16,18 +17,36 @@ from canary.rollout.gates import Gate, StageEvidence, check_gates, unmet
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from canary.rollout.status import gate_document
-from canary.rollout.words import iso_time
+from canary.rollout.words import iso_time, plain
 
 
 @click.command()
 @click.option("--stage", type=click.IntRange(1), help="Criteria for leaving this one; the present.")
+@click.option(
+    "--from",
+    "pattern",
+    metavar="GLOB",
+    help='On the newest such file instead, as "outputs/monitor_*.json".',
+)
+@click.option(
+    "--max-age",
+    "most_age_s",
+    type=Duration(1, 31_536_000),
+    help="With --from: an older file is stale; 2h.",
+)
 @json_option
 @config_option
-def validate(stage: int | None, as_json: bool, config: str | None) -> int:
-    """Check the success criteria for leaving a stage, on live metrics.
+def validate(
+    stage: int | None,
+    pattern: str | None,
+    most_age_s: float | None,
+    as_json: bool,
+    config: str | None,
+) -> int:
+    """Check the success criteria for leaving a stage, on live metrics or on a monitor file.
 
     Exits 0 when all are met. Else it names those that are not, or that there is no data on, and
-    exits 1.
+    exits 1. A file that cannot be used is 3, none at all 2.
     """
     source = find_plan(chosen_config(config))
     if stage is not None and stage >= len(source.plan.stages):
@@ -35,14 +54,39 @@ def validate(stage: int | None, as_json: bool, config: str | None) -> int:
             f"Stage {stage} is not left for another: the plan has {len(source.plan.stages)}.",
             remedy=f"Validate a stage from 1 to {len(source.plan.stages) - 1}.",
         )
+    if pattern is not None:
+        checked = _check_file(source, pattern, stage, most_age_s)
+    else:
+        checked = _check_live(source, stage)
+    if as_json:
+        say_json(_document(source.plan, checked))
+    else:
+        _say(checked)
+    return 1 if unmet(checked.gates) else 0
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """The criteria for leaving `stage` as of `at` (cloud time). `file` "": on live metrics."""
+
+    stage: int
+    at: float
+    gates: tuple[Gate, ...]
+    file: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def _check_live(source: PlanSource, stage: int | None) -> Checked:
     snapshot, evidence = asyncio.run(_look(source))
     at = _stage(snapshot, source.plan) if stage is None else stage
-    gates = _criteria(snapshot, source.plan, at, evidence)
-    if as_json:
-        say_json(_document(snapshot, at, gates))
-    else:
-        _say(at, gates)
-    return 1 if unmet(gates) else 0
+    return Checked(at, snapshot.as_of, _criteria(snapshot, source.plan, at, evidence))
+
+
+def _check_file(
+    source: PlanSource, pattern: str, stage: int | None, most_age_s: float | None
+) -> Checked:
+    from canary.cli.validate_file import MOST_AGE_S, check_file
+
+    return check_file(source, pattern, stage, MOST_AGE_S if most_age_s is None else most_age_s)
 
 
 async def _look(source: PlanSource) -> tuple[Snapshot, StageEvidence]:
@@ -90,26 +134,30 @@ def _not_at_this_stage(gate: Gate) -> Gate:
     return msgspec.structs.replace(gate, evidence="the rollout is not at this stage")
 
 
-def _say(stage: int, gates: tuple[Gate, ...]) -> None:
+def _say(checked: Checked) -> None:
     from canary.cli.report import gate_rows
 
-    say(f"Criteria for leaving stage {stage}:")
-    say_table(gate_rows(gates), indent="  ")
-    closed = unmet(gates)
+    on = f", on {plain(checked.file)}" if checked.file else ""
+    say(f"Criteria for leaving stage {checked.stage}{on}:")
+    say_table(gate_rows(checked.gates), indent="  ")
+    for note in checked.notes:
+        say(f"Note: {note}.")
+    closed = unmet(checked.gates)
     if closed:
         names = ", ".join(f"{g.label} ({g.state.replace('_', ' ')})" for g in closed)
         say(f"Not met: {names}.")
     else:
-        say(f"All criteria are met: stage {stage + 1} is approved next.")
+        say(f"All criteria are met: stage {checked.stage + 1} is approved next.")
 
 
-def _document(snapshot: Snapshot, stage: int, gates: tuple[Gate, ...]) -> dict[str, object]:
-    closed = unmet(gates)
+def _document(plan: Plan, checked: Checked) -> dict[str, object]:
+    closed = unmet(checked.gates)
     return {
-        "rollout": snapshot.rollout,
-        "as_of": iso_time(snapshot.as_of),
-        "stage": stage,
-        "approved_stage": None if closed else stage + 1,
-        "criteria": [gate_document(gate) for gate in gates],
+        "rollout": plain(plan.name),
+        "as_of": iso_time(checked.at),
+        "file": plain(checked.file, 500) or None,
+        "stage": checked.stage,
+        "approved_stage": None if closed else checked.stage + 1,
+        "criteria": [gate_document(gate) for gate in checked.gates],
         "not_met": [gate.id for gate in closed],
     }
