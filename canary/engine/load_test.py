@@ -25,8 +25,8 @@ from canary.rollout.load_test import (
 )
 from canary.rollout.plan import Plan
 
-MOST_SPAWNED_PER_S = 100.0
-"""Locust warns of faster ramps; only the embedded cloud's clock asks for them."""
+RAMP_SHARE = 0.1
+"""How much of the time the users may take to come, where the cloud's clock runs faster."""
 LEAST_TIMEOUT_S = 5.0
 """Of this machine's time: at sixty times the speed a busy moment here is a minute there."""
 
@@ -136,12 +136,14 @@ class LoadTestRun:
         """What the process is told: durations of this machine's clock."""
         settings, target = self._settings, self._target
         profile = settings.profile
-        spawn_rate = settings.spawn_rate * self._speed
+        duration_s = settings.duration_s / self._speed
+        # All at once, as a faster clock would have it, is a burst that this machine would measure.
+        smooth = max(settings.spawn_rate, settings.users / (RAMP_SHARE * duration_s))
         return {
             "url": target.url.rstrip("/"),
             "users": settings.users,
-            "spawn_rate": max(settings.spawn_rate, min(spawn_rate, MOST_SPAWNED_PER_S)),
-            "duration_s": settings.duration_s / self._speed,
+            "spawn_rate": min(settings.spawn_rate * self._speed, smooth),
+            "duration_s": duration_s,
             "requests": [msgspec.to_builtins(request) for request in profile.requests],
             "sides": {
                 "canary": target.canary,

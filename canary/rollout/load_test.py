@@ -168,7 +168,10 @@ def find_reasons(
         reasons.append(
             f"{how} after {duration(seen.elapsed_s)} of {duration(seen.duration_s)}{said}"
         )
-    reasons += [_say_check(check) for check in checks if check.state != "met"]
+    too_few = any(check.id == "requests" and check.state != "met" for check in checks)
+    # That there are too few requests is why there is no data on the rest: said once.
+    silent = ("met", "no_data") if too_few else ("met",)
+    reasons += [_say_check(check) for check in checks if check.state not in silent]
     return tuple(reasons)
 
 
