@@ -14,6 +14,14 @@ class ApiError(Exception):
         self.message = message
 
 
+class RestError(Exception):
+    """A refusal that has no gRPC code of its own: HTTP status, reason and message."""
+
+    def __init__(self, status: int, reason: str, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.status, self.reason, self.message, self.code = status, reason, message, code
+
+
 def invalid(message: str) -> ApiError:
     """Return INVALID_ARGUMENT with this message."""
     return ApiError(grpc.StatusCode.INVALID_ARGUMENT, message)

@@ -30,6 +30,15 @@ class RouterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     canary_backend: str = "ion-api-canary-backend"
 
 
+class AbTestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The A/B test's table in BigQuery: `dataset.table` of the project, and its groups' names."""
+
+    table: str = "ab_test.results"
+    location: str = "US"
+    legacy_group: str = "legacy"
+    canary_group: str = "canary"
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything the embedded cloud can be told. Times are cloud seconds unless said otherwise.
 
@@ -58,6 +67,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     scenario_params: dict[str, float] = {}
     ingest_delay_s: float = 150.0
     operation_s: float = 8.0
+    ab_test: AbTestConfig = AbTestConfig()
+    query_s: float = 3.0
+    """How long a query in BigQuery takes."""
     grpc_port: int = 0
     http_port: int = 0
     state_path: str | None = None
@@ -76,6 +88,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         _demand(self.history_h >= self.soaked_hours, "history_hours", "≥ soaked_hours", None)
         _demand(self.ingest_delay_s >= 0, "ingest_delay_s", "0 or more", self.ingest_delay_s)
         _demand(self.operation_s >= 0, "operation_s", "0 or more", self.operation_s)
+        _demand(self.query_s >= 0, "query_s", "0 or more", self.query_s)
         _demand(self.first_lease_s >= 0, "first_lease_s", "0 or more", self.first_lease_s)
         _demand(self.lease_grace_s >= 0, "lease_grace_s", "0 or more", self.lease_grace_s)
         for name in ("grpc_port", "http_port"):

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from canary.simulator.api_errors import ApiError
+from canary.simulator.api_errors import ApiError, RestError
 from canary.simulator.faults import HTTP_STATUS, Fault
 from canary.simulator.world import World
 
@@ -35,14 +35,6 @@ _REASONS = {
     503: "backendError",
 }
 """The word of the older error format for a status; every other is internalError."""
-
-
-class RestError(Exception):
-    """A refusal that has no gRPC code of its own: HTTP status, reason and message."""
-
-    def __init__(self, status: int, reason: str, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.status, self.reason, self.message, self.code = status, reason, message, code
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from canary.simulator.bigquery_api import BigQueryApi
 from canary.simulator.grpc_server import Apis
 from canary.simulator.knative_api import KnativeApi
 from canary.simulator.rest import Rest
@@ -17,5 +18,6 @@ def rest_routes(world: World, apis: Apis) -> list[web.RouteDef]:
     rest = Rest(world)
     return [
         *KnativeApi(world, apis).routes(rest),
+        *BigQueryApi(world).routes(rest),
         *UrlMapApi(world, UrlMaps(world)).routes(rest),
     ]

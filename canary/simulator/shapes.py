@@ -94,6 +94,12 @@ def draw_score(rng: Random, mean: float) -> float:
     return 1.0 / (1.0 + math.exp(-location - _LOGIT_SPREAD * rng.gauss(0.0, 1.0)))
 
 
+@functools.lru_cache(maxsize=64)
+def score_quantiles(mean: float) -> tuple[float, ...]:
+    """Return scores of the shape of `confidence_buckets(mean)` at equal chances, lowest first."""
+    return tuple(_scores(_cached_location(round(min(0.98, max(0.02, mean)) / _MEAN_STEP))))
+
+
 @functools.lru_cache(maxsize=512)
 def _cached_location(step: int) -> float:
     return _logit_location(step * _MEAN_STEP)

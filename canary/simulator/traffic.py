@@ -27,6 +27,9 @@ WANDER = 0.03
 """Minute-to-minute wander of the load and of latency, the same for both sides: a shared cause
 (callers, network) must not look like a difference between them."""
 
+CLIENT_ERROR_PACE = 0.3
+"""A refused request is answered in so much of the time of a served one."""
+
 CACHED_MINUTES = 12_000
 
 
@@ -174,7 +177,7 @@ class Traffic:
 
 def _pace_of(code: int) -> float:
     """Return how long an answer takes beside a successful one: a refusal is quick."""
-    return 0.3 if 400 <= code < 500 else 1.0
+    return CLIENT_ERROR_PACE if 400 <= code < 500 else 1.0
 
 
 def _responses(rng: Random, count: int, how: Behaviour) -> dict[int, int]:

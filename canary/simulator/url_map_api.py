@@ -7,9 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
+from canary.simulator.api_errors import RestError
 from canary.simulator.compute_operations import ComputeOperation, show_operation
 from canary.simulator.operations import RECHECK_S
-from canary.simulator.rest import Call, Rest, RestError
+from canary.simulator.rest import Call, Rest
 from canary.simulator.url_maps import COMPUTE, UrlMaps
 from canary.simulator.world import World
 

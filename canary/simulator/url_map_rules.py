@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canary.simulator.api_errors import RestError
 from canary.simulator.config import RouterConfig
-from canary.simulator.rest import RestError
 
 LARGEST_WEIGHT = 1000
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
+from canary.simulator.api_errors import RestError
 from canary.simulator.compute_operations import ComputeOperation, begin_operation, finish
 from canary.simulator.foreign_change import OTHER_PERCENT_STEP
 from canary.simulator.messages import timestamp
-from canary.simulator.rest import RestError
 from canary.simulator.timeline import Split
 from canary.simulator.url_map_rules import check_map, merge_patch, percent_of
 from canary.simulator.world import World
