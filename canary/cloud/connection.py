@@ -7,6 +7,7 @@ insecure channel and no credentials at all; everywhere else TLS and Application 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,7 +18,17 @@ from canary.rollout.plan import Endpoints
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
+_CHANNEL_OPTIONS = (
+    # The default waits up to two minutes before it tries a lost connection again.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # A connection that a sleeping laptop or a router's table has swallowed is noticed while a call
+    # waits on it (only then are pings sent), not after the kernel's quarter of an hour.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+)
 _PLAIN_CHANNEL_OPTIONS = (
+    *_CHANNEL_OPTIONS,
     # Loopback is never reached through a proxy, whatever the environment says.
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", -1),
@@ -114,7 +125,15 @@ class Connection:
             return client_class(transport=transport_class(channel=channel))
         credentials = await self._default_credentials(source)
         options = None if address is None else {"api_endpoint": address.target}
-        return client_class(credentials=credentials, client_options=options)
+
+        def create_channel(*args: Any, options: Any = (), **settings: Any) -> Any:
+            return transport_class.create_channel(
+                *args, options=[*options, *_CHANNEL_OPTIONS], **settings
+            )
+
+        # The client fills in host, credentials and (where the host has one) its certificate.
+        transport = functools.partial(transport_class, channel=create_channel)
+        return client_class(credentials=credentials, client_options=options, transport=transport)
 
     async def _default_credentials(self, source: str) -> Any:
         if self._credentials is None:

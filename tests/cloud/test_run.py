@@ -1,8 +1,12 @@
 """Services read and changed over real gRPC."""
 
+import asyncio
+import contextlib
+
 import msgspec
 import pytest
 
+from canary.cloud.connection import Connection
 from canary.cloud.run import RunReader, RunWriter
 from canary.cloud.views import ServiceState
 from canary.rollout.change import Guard, SetScale, SetTraffic
@@ -286,3 +290,20 @@ async def test_revisions_come_newest_first(embed: Embed) -> None:
         newest = (await cloud.run.service("ion-api")).revision
         assert [r.name for r in revisions] == [newest, "ion-api-00001-leg"]
         assert all(r.ready for r in revisions)
+
+
+async def test_a_cloud_that_comes_back_is_found_again(embed: Embed) -> None:
+    async with embed() as first:
+        assert (await first.run.service("ion-api")).percent == 10
+        port = int((first.endpoints.run or "").rpartition(":")[2])
+        connection = Connection(first.endpoints)
+        reader = RunReader(connection, first.plan)
+        await reader.service("ion-api")
+    with pytest.raises(Unavailable):
+        await reader.service("ion-api")
+    async with embed(grpc_port=port), asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(Unavailable):
+                assert (await reader.service("ion-api")).percent == 10
+                break
+    await connection.close()
