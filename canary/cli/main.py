@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "ab-test": ("canary.cli.ab_test", "Compare both groups of the A/B test in BigQuery."),
     "verify": ("canary.cli.verify", "Verify that the split that is served is the intended one."),
     "compare": ("canary.cli.verify", "Put both sides side by side, by requests to the router."),
+    "monitor": ("canary.cli.monitor", "Write a snapshot every so often, for the soak."),
     "log": ("canary.cli.log", "Show the changes made from this host."),
     "doctor": ("canary.cli.doctor", "Check plan, cloud, permissions, records and terminal."),
     "init": ("canary.cli.init", "Write a commented plan."),
