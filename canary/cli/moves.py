@@ -16,15 +16,27 @@ from canary.cli.options import (
 )
 from canary.cli.run_change import Build, run_change
 from canary.rollout import change as changes
+from canary.rollout.change import Change, Request, Standing
 from canary.rollout.errors import UsageError
+from canary.rollout.plan import Plan
 
 
 @click.command()
 @verify_option
 @change_options
 def promote(**given: Any) -> int:
-    """Go on to the next stage. Every gate must be met, or --force and --reason given."""
-    return run_change(changes.promote, options_of(given), need_metrics=True)
+    """Go on to the next stage. Every gate must be met, or --force and --reason given.
+
+    Into the last stage it is the final approval. One that ended half-way is completed by asking
+    again.
+    """
+    return run_change(_promote, options_of(given), need_metrics=True)
+
+
+def _promote(plan: Plan, standing: Standing, request: Request) -> Change:
+    if standing.percent == 100 and changes.is_final(plan, standing.stage):
+        return changes.complete_approval(plan, standing, request)
+    return changes.promote(plan, standing, request)
 
 
 @click.command()

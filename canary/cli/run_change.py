@@ -20,6 +20,7 @@ import msgspec
 from canary.cli.options import ChangeOptions
 from canary.cli.output import say, say_json
 from canary.cli.plan_source import PlanSource, find_plan
+from canary.rollout.approval import is_final_approval, say_becomes_true, say_evidence
 from canary.rollout.change import Author, Change, Outcome, Request, SetScale, SetTraffic, Standing
 from canary.rollout.confirmation import evidence_of, name_to_type
 from canary.rollout.errors import CanaryError, UsageError
@@ -88,6 +89,7 @@ def _build(
         reason=options.reason.strip(),
         forced=options.force,
         evidence=evidence_of(snapshot, now),
+        dry_run_shown=not options.yes,
     )
     return build(plan, snapshot.standing, request)
 
@@ -106,11 +108,13 @@ async def _decide(
     read_only = options.read_only or source.plan.console.read_only
     refusal = _refusal(change, snapshot, read_only, options.force)
     if options.dry_run:
+        told = _approval(change, source.plan, snapshot)
+        dry_run = msgspec.structs.replace(dry_run, lines=(*dry_run.lines, *told))
         return _say_dry_run(change, dry_run, refusal, options)
     if refusal is not None:
         raise refusal
     if not options.yes:
-        _show(change, dry_run, snapshot)
+        _show(source.plan, change, dry_run, snapshot)
         _ask(source.plan, change, snapshot)
     outcome = await _carry_out(source, session, change)
     if not options.as_json:
@@ -196,11 +200,18 @@ def _say_pointless(change: Change, options: ChangeOptions) -> int:
     return 0
 
 
-def _show(change: Change, dry_run: DryRun, snapshot: Snapshot) -> None:
+def _approval(change: Change, plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
+    """For the final approval: what becomes true, and on which evidence."""
+    if not is_final_approval(change):
+        return ()
+    return (*say_becomes_true(change, plan), *say_evidence(snapshot.gates))
+
+
+def _show(plan: Plan, change: Change, dry_run: DryRun, snapshot: Snapshot) -> None:
     """What is asked about: on standard error, so that --json stays clean."""
     lines = [
         f"{change.kind.replace('_', ' ')}, {plain(change.rollout)}",
-        *(f"  {line}" for line in dry_run.lines),
+        *(f"  {line}" for line in (*dry_run.lines, *_approval(change, plan, snapshot))),
     ]
     window_age = snapshot.data_age_s
     if change.evidence.verdict and window_age is not None:

@@ -11,6 +11,7 @@ import shlex
 import msgspec
 
 from canary.rollout import words
+from canary.rollout.approval import say_order
 from canary.rollout.change import Change, SetScale, SetTraffic, Step
 from canary.rollout.plan import Plan, ScalePreset
 
@@ -20,7 +21,8 @@ UNKNOWN_CANDIDATE = "CANDIDATE_REVISION"
 
 
 class DryRun(msgspec.Struct, frozen=True):
-    """`lines`: one for each thing that changes, from → to, in the order of the steps.
+    """`lines`: one for each thing that changes, from → to, in the order of the steps; behind them,
+    for several steps, why they are in that order.
 
     `gcloud`: shell commands, quoted, in the order they are to be typed. They set the traffic and
     the scale; the stage record is an annotation that gcloud has no flag for, so that a split set by
@@ -38,6 +40,7 @@ def describe(change: Change, plan: Plan, stable_revision: str = "") -> DryRun:
     revisions; empty: not known, and the command says STABLE_REVISION where it needs the name.
     """
     lines = [line for step in change.steps for line in _lines(step, plan)]
+    lines += [line for line in (say_order(change),) if line]
     commands = [_command(step, plan, stable_revision) for step in change.steps]
     return DryRun(tuple(lines), tuple(commands))
 
@@ -54,11 +57,14 @@ def _lines(step: Step, plan: Plan) -> tuple[str, ...]:
     record = step.record
     soak = f", since {words.timestamp(record.entered_at)}"
     was = "unknown" if record.previous_stage is None else str(record.previous_stage)
-    return (
+    lines = (
         f"Canary's share: {words.percent(step.before_percent)} → {step.percent} %"
         f" on {_where(step, plan)}",
         f"stage: {was} → {record.stage}{soak}",
     )
+    if record.enabled:
+        return lines
+    return (*lines, f"canary mode: ended, production is {words.plain(record.production_service)}")
 
 
 def _where(step: SetTraffic, plan: Plan) -> str:

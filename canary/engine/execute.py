@@ -32,6 +32,7 @@ from canary.engine.settling import (
     ServiceReader,
     StepSender,
     check_guard,
+    check_holds,
     follow_guard,
 )
 from canary.record.journal import Entry, Journal, NoteState
@@ -191,16 +192,20 @@ class _Execution:
         return await self._settle(index, step, operation)
 
     async def _settle(self, index: int, step: Step, operation: str) -> Sent:
-        is_last = index == len(self._change.steps) - 1
-        return await self._cloud.lookout.settle(step, operation, is_last=is_last)
+        # Going back is urgent. Final approval is not: its steps rest on each other's effect.
+        waits_behind = index < len(self._change.steps) - 1
+        hurried = waits_behind and self._change.kind in ("step_back", "rollback_all")
+        return await self._cloud.lookout.settle(step, operation, hurried=hurried)
 
     async def _prepare(self, index: int, step: Step) -> tuple[Step, str]:
         """The step as it is to be sent, and what to note of the service before it.
 
         Leaving production with router `env` both scales Legacy and sets its variable: the first
         step gives the service a new etag. So the guard is checked before it, and moved behind it.
+        A scale behind the split (final approval) is sent only while that split holds.
         """
         if isinstance(step, SetScale):
+            await self._check_split_ahead(index)
             behind = self._change.steps[index + 1 :]
             split = next((s for s in behind if isinstance(s, SetTraffic)), None)
             if split is None or split.service != step.service:
@@ -214,6 +219,13 @@ class _Execution:
         after = await self._cloud.reader.service(step.service)
         guard = follow_guard(step.guard, self._generation, after)
         return msgspec.structs.replace(step, guard=guard), ""
+
+    async def _check_split_ahead(self, index: int) -> None:
+        ahead = self._change.steps[:index]
+        split = next((s for s in ahead if isinstance(s, SetTraffic)), None)
+        if split is not None:
+            state = await self._cloud.reader.service(split.service)
+            check_holds(split, state, self._change.created_at)
 
     def _now(self) -> float:
         return self._cloud.clock.now()

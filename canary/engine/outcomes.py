@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canary.cloud.views import ServiceState
+from canary.rollout.approval import is_final_approval, split_of
 from canary.rollout.change import Change, Outcome, OutcomeState, SetScale, SetTraffic, Step
 from canary.rollout.errors import (
     CanaryError,
@@ -50,12 +51,13 @@ def say_failed(
     parts = (plain(error.message, 600), *effect, *others, _true_now(step, now))
     waits = not taken and isinstance(error, Unavailable | QuotaExhausted)
     remedy = "Ask again once Cloud Run answers; it is not sent by itself."
+    said = remedy if waits else plain(error.remedy, 600)
     return Outcome(
         state=_state_of(error),
         message=" ".join(parts),
         at=at,
         percent=now.percent if now is not None and isinstance(step, SetTraffic) else None,
-        remedy=remedy if waits else plain(error.remedy, 600),
+        remedy=" ".join(part for part in (said, _way_on(change, index)) if part),
     )
 
 
@@ -68,6 +70,19 @@ def say_not_begun(change: Change, index: int, why: str, at: float) -> Outcome:
         at=at,
         remedy="Look at what is set now, and ask again if it is still wanted.",
     )
+
+
+def _way_on(change: Change, index: int) -> str:
+    """How a change of several steps that ended at step `index` goes on; "" when nothing is done."""
+    if index == 0:
+        return ""
+    step = change.steps[index]
+    if isinstance(step, SetScale) and is_final_approval(change):
+        return (
+            "Canary is production already. What is missing is the scale alone: `canary promote`"
+            " again does it, and no more. Going back: `canary rollback`."
+        )
+    return "What was scaled harms nothing; asked again, only what is missing is done."
 
 
 def scale_words(scale: ScalePreset | None) -> str:
@@ -98,12 +113,24 @@ def _effect(step: Step, error: CanaryError, *, first: bool, taken: bool) -> tupl
 def _achieved(step: Step, change: Change) -> str:
     if isinstance(step, SetScale):
         was = f" (was {scale_words(step.before)})" if step.before is not None else ""
-        return f"{plain(step.service)} runs {scale_words(step.after)} instances{was}."
+        part = _part(step, change)
+        return f"{plain(step.service)} runs {scale_words(step.after)} instances{was}{part}."
     was = "" if step.before_percent is None else f" (was {step.before_percent} %)"
     where = "" if change.to_stage is None else f", stage {change.to_stage}"
     if step.percent == 0:
         return f"Everybody is on Legacy: Canary has 0 %{was}{where}."
-    return f"Canary has {step.percent} %{was}{where}."
+    ended = "" if step.record.enabled else ": it is production, the canary mode has ended"
+    return f"Canary has {step.percent} %{was}{where}{ended}."
+
+
+def _part(step: SetScale, change: Change) -> str:
+    """What a scale is there for among the steps of its change."""
+    split = split_of(change)
+    if split is None:
+        return ""
+    if change.steps.index(step) > change.steps.index(split):
+        return ", the backup"
+    return ", scaled first to take the traffic"
 
 
 def _said_of_others(change: Change, index: int) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import msgspec
 from canary.cloud.clock import CloudClock
 from canary.cloud.views import OperationState, ServiceState
 from canary.engine.outcomes import scale_words
-from canary.rollout.change import Guard, SetScale, Step
+from canary.rollout.change import Guard, SetScale, SetTraffic, Step
 from canary.rollout.errors import CanaryError, Conflict, OutcomeUnknown
 from canary.rollout.words import duration, percent, plain
 
@@ -114,11 +114,11 @@ class Lookout:
         except CanaryError:
             return None
 
-    async def settle(self, step: Step, operation: str, *, is_last: bool) -> Sent:
+    async def settle(self, step: Step, operation: str, *, hurried: bool) -> Sent:
         """Wait until an accepted step is settled.
 
-        A step with others behind it hands over after `handover_s` if the service shows what was
-        asked for: a slow operation must not keep a rollback waiting. Raises what the operation
+        A `hurried` step hands over after `handover_s` if the service shows what was asked for: a
+        slow operation must not keep a rollback waiting. Raises what the operation
         failed with, and OutcomeUnknown when it does not end within `settle_s`.
         """
         began = self._clock.now()
@@ -131,7 +131,7 @@ class Lookout:
                 return await self._confirm(step)
             waited_s = self._clock.now() - began
             unreadable = finished is None
-            if unreadable or (not is_last and waited_s >= self._pace.handover_s):
+            if unreadable or (hurried and waited_s >= self._pace.handover_s):
                 state = await self.read(step.service)
                 if state is not None and self._is_good(step, state, settled=unreadable):
                     return Sent(state, "there")
@@ -238,6 +238,18 @@ def follow_guard(guard: Guard, generation: int, after: ServiceState) -> Guard:
         raise _foreign(after)
     check_guard(msgspec.structs.replace(guard, etag=""), after)
     return msgspec.structs.replace(guard, etag=after.etag)
+
+
+def check_holds(step: SetTraffic, state: ServiceState, asked_at: float) -> None:
+    """Raise Conflict unless the split that an earlier step of the same change set is still there.
+
+    Asked before that which is only right under that split: Legacy must not be cut down to a backup
+    when somebody has sent the requests back to it meanwhile.
+    """
+    trace = find_trace(step, state, asked_at)
+    in_flux = state.reconciling and state.served_percent not in (None, step.percent)
+    if trace != "there" or in_flux:
+        raise _foreign(state)
 
 
 def _foreign(state: ServiceState) -> Conflict:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from canary.rollout.errors import UsageError
+from canary.rollout.errors import IllegalTransition, UsageError
 from canary.rollout.plan import Plan, ScalePreset
 from canary.rollout.progress import Move, StageRecord, check_transition
 
@@ -57,7 +57,11 @@ Step = SetTraffic | SetScale
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """The numbers on the screen when the change was asked for; None is "no data"."""
+    """The numbers on the screen when the change was asked for; None is "no data".
+
+    `load_test` is "PASSED" or "FAILED" and `ab_improvement` the relative gain where the stage's
+    gates ask for them.
+    """
 
     verdict: str = ""
     requests: int | None = None
@@ -67,6 +71,8 @@ class Evidence(msgspec.Struct, frozen=True):
     confidence: float | None = None
     data_age_s: float | None = None
     gates_unmet: tuple[str, ...] = ()
+    load_test: str = ""
+    ab_improvement: float | None = None
 
 
 class Author(msgspec.Struct, frozen=True):
@@ -84,6 +90,7 @@ class Change(msgspec.Struct, frozen=True):
 
     `from_stage`/`to_stage` are None for a scale. `forced`: gates were overridden, with the `reason`
     that was given; `evidence.gates_unmet` names them. `created_at` is the cloud's time.
+    `dry_run_shown`: what would change was on the screen when it was confirmed.
     """
 
     id: str
@@ -97,6 +104,7 @@ class Change(msgspec.Struct, frozen=True):
     reason: str = ""
     forced: bool = False
     evidence: Evidence = Evidence()
+    dry_run_shown: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -132,10 +140,17 @@ class Request(msgspec.Struct, frozen=True):
     reason: str = ""
     forced: bool = False
     evidence: Evidence = Evidence()
+    dry_run_shown: bool = False
 
 
 def promote(plan: Plan, standing: Standing, request: Request) -> Change:
-    """One stage on. Gates are not asked here. Raises IllegalTransition at the last stage."""
+    """One stage on. Gates are not asked here. Raises IllegalTransition at the last stage.
+
+    Into the last stage it is the final approval, of several steps: Canary is given the instances
+    of production before everything comes to it, then traffic and record change in one update, and
+    Legacy goes to backup only when nothing comes to it any more: up to then it could take
+    everything back. What is so already is left out, so that asking again does what is missing.
+    """
     return _move(plan, standing, request, "promote", standing.stage + 1)
 
 
@@ -183,17 +198,28 @@ def scale(
         )
     service = plan.target.legacy if side == "legacy" else plan.target.canary
     before = standing.scale_legacy if side == "legacy" else standing.scale_canary
-    return Change(
-        id=request.id,
-        kind="scale",
-        rollout=plan.name,
-        steps=(SetScale(service, before, after),),
-        author=request.author,
-        created_at=request.now,
-        reason=request.reason,
-        forced=request.forced,
-        evidence=request.evidence,
-    )
+    return _build(plan, request, "scale", (SetScale(service, before, after),))
+
+
+def complete_approval(plan: Plan, standing: Standing, request: Request) -> Change:
+    """What a final approval that ended half-way left undone: the scale of both sides.
+
+    Raises IllegalTransition when Canary is not production yet, or nothing is missing.
+    """
+    if not is_final(plan, standing.stage) or standing.percent != 100:
+        raise IllegalTransition(
+            "Canary is not production yet: there is no approval to complete.",
+            remedy=f"Promote into stage {len(plan.stages)}.",
+        )
+    steps = (*_canary_first(plan, standing), *_legacy_last(plan, standing))
+    if not steps:
+        raise IllegalTransition(f"Stage {standing.stage} is the last one; nothing is missing.")
+    return _build(plan, request, "scale", steps)
+
+
+def is_final(plan: Plan, stage: int) -> bool:
+    """Whether a stage is production: the last one, with everything on Canary."""
+    return stage == len(plan.stages) and plan.percent_of(stage) == 100
 
 
 def _move(plan: Plan, standing: Standing, request: Request, move: Move, to: int) -> Change:
@@ -206,18 +232,25 @@ def _move(plan: Plan, standing: Standing, request: Request, move: Move, to: int)
         record=record,
         guard=standing.guard,
     )
+    steps: tuple[Step, ...] = (*_legacy_first(plan, standing, record.percent), traffic)
+    if move == "promote" and is_final(plan, to):
+        steps = (*_canary_first(plan, standing), traffic, *_legacy_last(plan, standing))
+    built = _build(plan, request, move, steps)
+    return msgspec.structs.replace(built, from_stage=standing.stage, to_stage=to)
+
+
+def _build(plan: Plan, request: Request, kind: Kind, steps: tuple[Step, ...]) -> Change:
     return Change(
         id=request.id,
-        kind=move,
+        kind=kind,
         rollout=plan.name,
-        steps=(*_legacy_first(plan, standing, record.percent), traffic),
+        steps=steps,
         author=request.author,
         created_at=request.now,
-        from_stage=standing.stage,
-        to_stage=to,
         reason=request.reason,
         forced=request.forced,
         evidence=request.evidence,
+        dry_run_shown=request.dry_run_shown,
     )
 
 
@@ -228,7 +261,7 @@ def _next_record(
     kept = standing.record if move == "revert" else None
     # The record's own share: the plan's may have been edited since, and that is not a revert.
     percent = kept.percent if kept else plan.percent_of(to)
-    last = to == len(plan.stages)
+    final = is_final(plan, to)
     return StageRecord(
         stage=to,
         percent=percent,
@@ -240,8 +273,8 @@ def _next_record(
         reason=request.reason,
         previous_stage=standing.stage,
         previous_percent=standing.percent,
-        enabled=not last,
-        production_service=plan.target.canary if last else "",
+        enabled=not final,
+        production_service=plan.target.canary if final else "",
     )
 
 
@@ -255,4 +288,36 @@ def _legacy_first(plan: Plan, standing: Standing, percent: int) -> tuple[SetScal
         return ()
     if legacy.max > plan.scale.backup.max:
         return ()
-    return (SetScale(plan.target.legacy, legacy, production),)
+    service = plan.router_service if _shares_service(plan) else plan.target.legacy
+    return (SetScale(service, legacy, production),)
+
+
+def _canary_first(plan: Plan, standing: Standing) -> tuple[SetScale, ...]:
+    """Canary is raised to production before everything comes to it; unknown: it is set.
+
+    Raised, never lowered: whoever gave it more instances than the preset had a reason, and this is
+    the moment in which its requests double.
+    """
+    now, preset = standing.scale_canary, plan.scale.production
+    # Between revisions of one service there is one scale, which both share.
+    service = plan.router_service if _shares_service(plan) else plan.target.canary
+    if now is None:
+        return (SetScale(service, None, preset),)
+    wanted = ScalePreset(max(now.min, preset.min), max(now.max, preset.max))
+    return () if wanted == now else (SetScale(service, now, wanted),)
+
+
+def _legacy_last(plan: Plan, standing: Standing) -> tuple[SetScale, ...]:
+    """Legacy becomes the backup. Between revisions of one service there is nothing to scale down:
+    it would be Canary's own scale.
+    """
+    now, backup = standing.scale_legacy, plan.scale.backup
+    if _shares_service(plan) or (
+        now is not None and now.min <= backup.min and now.max <= backup.max
+    ):
+        return ()
+    return (SetScale(plan.target.legacy, now, backup),)
+
+
+def _shares_service(plan: Plan) -> bool:
+    return plan.target.router.kind == "revisions"

@@ -11,6 +11,9 @@ from canary.rollout.snapshot import Snapshot
 def evidence_of(snapshot: Snapshot, now: float) -> Evidence:
     """The numbers that were shown when the change was asked for; what was not known stays None."""
     window, age_s = snapshot.canary.window, snapshot.data_age_s
+    tests = {gate.id: gate for gate in snapshot.gates}
+    load_test, ab_test = tests.get("load_test"), tests.get("ab_test")
+    passed = {1.0: "PASSED", 0.0: "FAILED", None: ""}
     return Evidence(
         verdict=snapshot.decision.verdict,
         requests=window.requests,
@@ -20,6 +23,8 @@ def evidence_of(snapshot: Snapshot, now: float) -> Evidence:
         confidence=window.confidence,
         data_age_s=None if age_s is None else age_s + max(0.0, now - snapshot.as_of),
         gates_unmet=tuple(gate.id for gate in unmet(snapshot.gates)),
+        load_test=passed.get(load_test.observed, "") if load_test is not None else "",
+        ab_improvement=ab_test.observed if ab_test is not None else None,
     )
 
 

@@ -62,7 +62,23 @@ def test_leaving_production_scales_legacy_up_before_the_traffic_moves():
         ["ion-api", "--update-env-vars=CANARY_TRAFFIC_PERCENTAGE=0"],
     ]
     assert run.lines[0] == "ion-api instances: 0 to 1 → 1 to 10"
+    assert "ion-api is in backup size" in run.lines[-1]
     assert by_hand(change, PLAN) == " && ".join(run.gcloud)
+
+
+def test_final_approval_shows_every_step_and_the_end_of_the_canary_mode():
+    low, high = ScalePreset(0, 4), ScalePreset(1, 10)
+    there = standing(4, 50, scale_legacy=high, scale_canary=low)
+    run = describe(changes.promote(PLAN, there, REQUEST), PLAN)
+    assert [c.split()[4:6] for c in run.gcloud] == [
+        ["ion-api-canary", "--min=1"],
+        ["ion-api", "--update-env-vars=CANARY_TRAFFIC_PERCENTAGE=100"],
+        ["ion-api", "--min=0"],
+    ]
+    assert run.lines[0] == "ion-api-canary instances: 0 to 4 → 1 to 10"
+    assert "canary mode: ended, production is ion-api-canary" in run.lines
+    assert run.lines[-2] == "ion-api instances: 1 to 10 → 0 to 1"
+    assert run.lines[-1].startswith("In this order:")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +98,8 @@ def test_leaving_production_scales_legacy_up_before_the_traffic_moves():
     ],
 )
 def test_the_revisions_router_sets_the_split(stage, percent, to, candidate, stable, flag):
-    there = standing(stage, percent, candidate)
+    known = ScalePreset(1, 10)
+    there = standing(stage, percent, candidate, scale_legacy=known, scale_canary=known)
     if to == 0:
         change = changes.rollback_all(BY_REVISIONS, there, REQUEST)
     elif to > stage:

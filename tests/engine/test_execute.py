@@ -53,7 +53,7 @@ async def test_the_split_between_revisions_is_set_the_same_way(
 async def test_a_scale_ends_when_the_service_shows_it(embedded: Embedded, journal: Journal):
     outcome = await carry(embedded, journal, await ask(embedded, "scale"))
     assert outcome.state == "done"
-    assert outcome.message == "ion-api-canary runs 2 to 7 instances."
+    assert outcome.message == "ion-api-canary runs 2 to 7 instances (was 1 to 10)."
     assert (await embedded.run.service("ion-api-canary")).scale == ScalePreset(2, 7)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from canary.rollout.change import (
     SetTraffic,
     Standing,
     adopt,
+    complete_approval,
     promote,
     revert,
     rollback_all,
@@ -20,7 +22,7 @@ from canary.rollout.change import (
     step_back,
 )
 from canary.rollout.errors import IllegalTransition, UsageError
-from canary.rollout.plan import ScalePreset
+from canary.rollout.plan import Router, ScalePreset
 from tests.rollout.build import NOW, PLAN, record, request, standing
 
 BACKUP, PRODUCTION = ScalePreset(0, 1), ScalePreset(1, 10)
@@ -179,4 +181,58 @@ def test_every_possible_change_sets_one_split_between_0_and_100(at: Standing, ki
     assert 0 <= step.percent <= 100
     assert step.record.percent == step.percent
     assert step.guard == at.guard
-    assert change.steps[-1] is step
+    behind = change.steps[change.steps.index(step) + 1 :]
+    assert not behind or (kind == "promote" and change.to_stage == 5)
+
+
+def test_final_approval_raises_canary_then_moves_the_traffic_then_makes_legacy_the_backup() -> None:
+    at = standing(4, scale_canary=ScalePreset(0, 4))
+    change = promote(PLAN, at, request())
+    assert change.steps[0] == SetScale("ion-api-canary", ScalePreset(0, 4), PRODUCTION)
+    assert isinstance(change.steps[1], SetTraffic)
+    assert change.steps[2:] == (SetScale("ion-api", PRODUCTION, BACKUP),)
+
+
+def test_final_approval_leaves_out_what_is_so_already() -> None:
+    change = promote(PLAN, standing(4, scale_legacy=BACKUP), request())
+    assert [type(s) for s in change.steps] == [SetTraffic]
+
+
+def test_final_approval_sets_a_scale_that_is_not_known() -> None:
+    change = promote(PLAN, standing(4, scale_legacy=None, scale_canary=None), request())
+    assert [s.after for s in change.steps if isinstance(s, SetScale)] == [PRODUCTION, BACKUP]
+
+
+def test_final_approval_never_takes_instances_from_canary() -> None:
+    change = promote(PLAN, standing(4, scale_canary=ScalePreset(3, 40)), request())
+    assert not any(isinstance(s, SetScale) and s.service == "ion-api-canary" for s in change.steps)
+
+
+def test_between_revisions_final_approval_does_not_cut_down_the_one_service() -> None:
+    target = msgspec.structs.replace(PLAN.target, router=Router(kind="revisions"))
+    plan = msgspec.structs.replace(PLAN, target=target)
+    low = ScalePreset(0, 2)
+    change = promote(plan, standing(4, scale_legacy=low, scale_canary=low), request())
+    assert change.steps[0] == SetScale("ion-api", low, PRODUCTION)
+    assert [type(s) for s in change.steps] == [SetScale, SetTraffic]
+
+
+def test_a_last_stage_below_everything_is_no_final_approval() -> None:
+    plan = msgspec.structs.replace(PLAN, stages=PLAN.stages[:4])
+    change = promote(plan, standing(3), request())
+    assert [type(s) for s in change.steps] == [SetTraffic]
+    assert traffic(change).record.enabled
+
+
+def test_an_approval_that_ended_half_way_is_completed_by_what_is_missing() -> None:
+    change = complete_approval(PLAN, standing(5), request())
+    assert change.steps == (SetScale("ion-api", PRODUCTION, BACKUP),)
+    assert (change.kind, change.to_stage) == ("scale", None)
+
+
+@pytest.mark.parametrize(
+    "at", [standing(4), standing(5, scale_legacy=BACKUP), standing(5, percent=50)]
+)
+def test_there_is_nothing_to_complete_before_or_after(at: Standing) -> None:
+    with pytest.raises(IllegalTransition):
+        complete_approval(PLAN, at, request())

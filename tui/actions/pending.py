@@ -63,6 +63,7 @@ def make_request(situation: Situation, snapshot: Snapshot, new_id: Callable[[], 
         author=situation.author,
         now=situation.now,
         evidence=evidence_of(snapshot, situation.now),
+        dry_run_shown=True,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from canary.engine.dry_run import describe
 from canary.rollout import words
+from canary.rollout.approval import say_order
 from canary.rollout.change import Change, SetTraffic, Step
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
@@ -22,7 +23,7 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
     return Proposal(
         change_id=change.id,
         title=change_title(change),
-        facts=tuple(map(_fact, change.steps)),
+        facts=(*map(_fact, change.steps), *_why(change)),
         target=pending.guard.revision or pending.guard.service,
         data_age=_freshness(pending.data_age_s),
         unmet=tuple(gates[i].label for i in unmet if i in gates),
@@ -37,6 +38,12 @@ def _fact(step: Step) -> str:
         return f"canary {words.percent(step.before_percent)} → {step.percent} %"
     before = "?" if step.before is None else f"{step.before.min}–{step.before.max}"
     return f"{words.plain(step.service)} {before} → {step.after.min}–{step.after.max} instances"
+
+
+def _why(change: Change) -> tuple[str, ...]:
+    """Why several steps come in their order."""
+    order = say_order(change)
+    return (order,) if order else ()
 
 
 def _freshness(age_s: float | None) -> str:
