@@ -22,7 +22,6 @@ from tui.screens.help import HelpScreen
 from tui.screens.layout import ALWAYS_THERE, PANELS, WINDOWS
 from tui.summary import summarize
 from widgets.confirm_strip import Proposal
-from widgets.event_log import EventLog
 
 if TYPE_CHECKING:
     from canary.rollout.snapshot import Snapshot
@@ -221,7 +220,7 @@ class Commands:
         self.screen.panel = "events"
         self.screen.zoomed = True
         self.screen.open_prompt(
-            "filter", "events that contain …", self.screen.query_one(EventLog).filter_text
+            "filter", "events that contain …", self.screen.event_log.filter_text
         )
 
     def refresh(self) -> None:
@@ -272,7 +271,7 @@ class Commands:
         """Esc: leave what is open, the innermost first."""
         if self.screen.has_class("-prompting"):
             if self.screen.prompt_purpose == "filter":
-                self.screen.query_one(EventLog).filter_text = ""
+                self.screen.event_log.filter_text = ""
             self.screen.close_prompt()
         elif self.screen.zoomed:
             self.screen.zoomed = False

@@ -131,9 +131,7 @@ def rows(text: str, pattern: str) -> Iterator[str]:
 
 def greyed(app: CanaryApp) -> set[str]:
     """Labels of the keys in the key bar that can do nothing now."""
-    from widgets.key_bar import KeyBar
-
-    return {h.label for h in app.main.query_one(KeyBar).hints if not h.enabled}
+    return {h.label for h in app.main.key_bar.hints if not h.enabled}
 
 
 def advanced(snapshot: Snapshot, seconds: float) -> Snapshot:

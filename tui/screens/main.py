@@ -85,59 +85,61 @@ class MainScreen(Screen[None]):
         self.layout_name: Layout = "normal"
         self.why_not: Callable[[str], str | None] = lambda _: None
         self.prompt_purpose = ""
-        self._takers: dict[str, list[CellWidget]] = {}
+        # Held by name, not looked up: a message may come before the first or after the last widget.
+        self.header = Header(id="header")
+        self.track = StageTrack(id="track")
+        self.verdict = VerdictLine(id="verdict")
+        self.compact = CompactPanel(id="compact")
+        self.overview = OverviewPanel(id="overview", classes="panel")
+        self.tabs = PanelTabs(id="tabs")
+        self.latency = LatencyPanel(id="latency", classes="panel")
+        self.event_log = EventLog(id="events", classes="panel")
+        self.panels: dict[str, CellWidget] = {
+            "overview": self.overview,
+            "latency": self.latency,
+            "confidence": ConfidencePanel(id="confidence", classes="panel"),
+            "resources": ResourcesPanel(id="resources", classes="panel"),
+            "decision": DecisionTree(id="decision", classes="panel"),
+            "gates": GatesPanel(id="gates", classes="panel"),
+            "events": self.event_log,
+        }
+        self.outcome = OutcomeBar(id="outcome")
+        self.talk = TalkStrip(id="talk")
+        """The rows of the confirm strip and the last words."""
+        self.prompt = Input(id="prompt", compact=True)
+        """The line where something is typed: a filter, a scale."""
+        self.key_bar = KeyBar(id="keys")
 
     def compose(self) -> ComposeResult:
         """All widgets of all layouts; the stylesheet shows those of the present one."""
-        yield Header(id="header")
-        yield StageTrack(id="track")
-        yield VerdictLine(id="verdict")
-        yield CompactPanel(id="compact")
+        panels = self.panels
+        yield from (self.header, self.track, self.verdict, self.compact)
         with Container(id="body"):
             with Container(id="left", classes="column"):
                 with Container(id="upper", classes="column"):
-                    yield OverviewPanel(id="overview", classes="panel")
-                    yield PanelTabs(id="tabs")
-                    yield LatencyPanel(id="latency", classes="panel")
+                    yield from (self.overview, self.tabs, self.latency)
                 with Container(id="lower", classes="column"):
-                    yield ConfidencePanel(id="confidence", classes="panel")
-                    yield ResourcesPanel(id="resources", classes="panel")
+                    yield from (panels["confidence"], panels["resources"])
             with Container(id="right", classes="column"):
-                yield DecisionTree(id="decision", classes="panel")
-                yield GatesPanel(id="gates", classes="panel")
-                yield EventLog(id="events", classes="panel")
-        yield OutcomeBar(id="outcome")
-        yield TalkStrip(id="talk")
-        yield Input(id="prompt", compact=True)
-        yield KeyBar(id="keys")
+                yield from (panels["decision"], panels["gates"], self.event_log)
+        yield from (self.outcome, self.talk, self.prompt, self.key_bar)
 
     def on_mount(self) -> None:
         """Give the widgets what does not change, and take the first layout."""
         self._give("plan", self.plan)
         self._give("read_only", self.read_only)
-        for name in PANELS:
-            self.query_one(f"#{name}").border_title = name
-        tabs = self.query_one(PanelTabs)
-        tabs.names = tuple(n for n in PANELS if n != ALWAYS_THERE)
+        for name, panel in self.panels.items():
+            panel.border_title = name
+        self.tabs.names = tuple(n for n in PANELS if n != ALWAYS_THERE)
         self.talk.waiting = (
             "Starting the local cloud …" if self.plan.provider == "local" else "Asking Cloud Run …"
         )
         self.talk.drift_keys = (self.keymap.key("adopt"), self.keymap.key("revert"))
         acknowledge = self.keymap.key("acknowledge")
-        self.query_one(OutcomeBar).acknowledge_key = acknowledge.capitalize()
+        self.outcome.acknowledge_key = acknowledge.capitalize()
         self._show_window()
         self._arrange()
         self.show_keys()
-
-    @property
-    def talk(self) -> TalkStrip:
-        """The rows of the confirm strip and the last words."""
-        return self.query_one(TalkStrip)
-
-    @property
-    def prompt(self) -> Input:
-        """The line where something is typed: a filter, a scale."""
-        return self.query_one(Input)
 
     # -- what is shown ---------------------------------------------------------------------------
 
@@ -153,13 +155,10 @@ class MainScreen(Screen[None]):
 
     def _give(self, name: str, value: object) -> None:
         """Assign a value to every widget that declares a reactive of that name."""
-        takers = self._takers.get(name)
-        if takers is None:
-            takers = self._takers[name] = [
-                w for w in self.query(CellWidget) if name in w._reactives
-            ]
-        for widget in takers:
-            setattr(widget, name, value)
+        single = (self.header, self.track, self.verdict, self.compact, self.outcome, self.talk)
+        for widget in (*single, *self.panels.values()):
+            if name in widget._reactives:
+                setattr(widget, name, value)
 
     def watch_window(self) -> None:
         """Let the plots reach as far back as was asked."""
@@ -168,7 +167,7 @@ class MainScreen(Screen[None]):
     def _show_window(self) -> None:
         soaked = self.snapshot.stage.soaked_hours if self.snapshot else None
         length = window_length(self.window, soaked)
-        for panel in (self.query_one(OverviewPanel), self.query_one(LatencyPanel)):
+        for panel in (self.overview, self.latency):
             panel.window_s = length
             panel.border_subtitle = f"last {self.window}" if self.window != "soak" else "whole soak"
 
@@ -182,7 +181,7 @@ class MainScreen(Screen[None]):
         ]
         if stages:
             hints.append(KeyHint(stages, "stage"))
-        self.query_one(KeyBar).hints = tuple(hints)
+        self.key_bar.hints = tuple(hints)
 
     # -- layout ----------------------------------------------------------------------------------
 
@@ -212,15 +211,14 @@ class MainScreen(Screen[None]):
         self.set_class(single, "-single")
         self.set_class(self.zoomed, "-zoomed")
         shown = {self.panel} | ({ALWAYS_THERE} if narrow and not self.zoomed else set())
-        for name in PANELS:
-            panel = self.query_one(f"#{name}")
+        for name, panel in self.panels.items():
             panel.set_class(name == self.panel, "-current")
             panel.set_class(single and name not in shown, "-hidden")
         for column in self.query(".column"):
             held = {p.id for p in column.query(".panel")}
             column.set_class(single and not held & shown, "-hidden")
             column.set_class(self.panel in held, "-holds")
-        self.query_one(PanelTabs).current = self.panel
+        self.tabs.current = self.panel
         seen = self.panel == "events" if single else self.layout_name == "wide"
         self.talk.with_events = not seen
 
@@ -254,7 +252,7 @@ class MainScreen(Screen[None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """A filter works while it is typed."""
         if self.prompt_purpose == "filter":
-            self.query_one(EventLog).filter_text = event.value
+            self.event_log.filter_text = event.value
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Send off what was typed."""
