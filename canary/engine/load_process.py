@@ -33,9 +33,7 @@ INSTALL = "pip install 'canary-console[loadtest]'"
 def demand_locust() -> None:
     """Raise ToolFailed when Locust is not installed, with the command that installs it."""
     if find_spec("locust") is None:
-        raise ToolFailed(
-            "Locust (it makes the load) is not installed.", remedy=f"Run {INSTALL}."
-        )
+        raise ToolFailed("Locust (it makes the load) is not installed.", remedy=f"Run {INSTALL}.")
 
 
 class LoadProcess:
@@ -87,6 +85,11 @@ class LoadProcess:
         _signal_group(process, signal.SIGTERM)
         loop = asyncio.get_running_loop()
         self._killing = loop.call_later(STOP_WITHIN_S, _signal_group, process, signal.SIGKILL)
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, which is its group's; None before it was started."""
+        return self._process.pid if self._process is not None else None
 
     @property
     def last_words(self) -> str:

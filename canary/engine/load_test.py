@@ -102,6 +102,11 @@ class LoadTestRun:
         self._why = self._why or why
         self._process.stop()
 
+    @property
+    def pid(self) -> int | None:
+        """The id of the process that makes the load; None before it was started."""
+        return self._process.pid
+
     def _judge(self, seen: LoadTestProgress, started_at: float) -> LoadTestSummary:
         limits = self._plan.load_test
         checks = check_load(limits, seen, self._plan.metrics.min_requests)
