@@ -143,14 +143,22 @@ class MonitoringFilter:
         return () if self.tree is None else (self.tree,)
 
 
-def parse_filter(text: str) -> MonitoringFilter:
-    """Parse a Monitoring filter.
+def series_field(word: str) -> str | None:
+    """Return how a field of time series is spelled here; None for one they do not have."""
+    if word in _WHOLE_FIELDS:
+        return word
+    label = _LABEL.fullmatch(word)
+    return f"{label.group(1)}.labels.{label.group(2)}" if label is not None else None
+
+
+def parse_filter(text: str, known: Callable[[str], str | None] = series_field) -> MonitoringFilter:
+    """Parse a Monitoring filter; `known` says how the fields are spelled that it may name.
 
     Raises ApiError INVALID_ARGUMENT with the place and the reason when the text is not a filter.
     """
     if not text.strip():
         return MonitoringFilter(text, None)
-    parser = _Parser(text)
+    parser = _Parser(text, known)
     tree = parser.read_any()
     parser.expect_end()
     return MonitoringFilter(text, tree)
@@ -159,8 +167,9 @@ def parse_filter(text: str) -> MonitoringFilter:
 class _Parser:
     """Recursive descent over the tokens of one filter; AND binds tighter than OR."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, known: Callable[[str], str | None]) -> None:
         self._text = text
+        self._known = known
         self._tokens = list(self._split())
         self._next = 0
 
@@ -240,12 +249,10 @@ class _Parser:
         return Restriction(field, test, operands, negated=op == "!=")
 
     def _field(self, word: str) -> str:
-        if word in _WHOLE_FIELDS:
-            return word
-        label = _LABEL.fullmatch(word)
-        if label is None:
+        field = self._known(word)
+        if field is None:
             raise self._refuse(f'the field "{word}" is not supported')
-        return f"{label.group(1)}.labels.{label.group(2)}"
+        return field
 
     def _read_operand(self) -> tuple[str, tuple[str, ...]]:
         kind, word = self._take()

@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 
 from canary.simulator import messages as m
+from canary.simulator.alert_policy_api import AlertPolicyApi
 from canary.simulator.api_errors import ApiError
 from canary.simulator.faults import Fault
 from canary.simulator.initial_services import deploy_first_services
@@ -28,6 +29,7 @@ SERVICES = "google.cloud.run.v2.Services"
 REVISIONS = "google.cloud.run.v2.Revisions"
 OPERATIONS = "google.longrunning.Operations"
 METRICS = "google.monitoring.v3.MetricService"
+ALERTS = "google.monitoring.v3.AlertPolicyService"
 
 _OPTIONS = (
     # Two simulators on one port would each get half of the calls.
@@ -55,6 +57,7 @@ class Apis:
     run: RunApi
     operations: OperationsApi
     monitoring: MonitoringApi
+    alerts: AlertPolicyApi
 
 
 def open_apis(world: World) -> Apis:
@@ -68,12 +71,12 @@ def open_apis(world: World) -> Apis:
     operations = OperationsApi(world, state)
     world.on_settle(Settlement(world, state, changes).settle)
     run = RunApi(world, state, changes, operations)
-    return Apis(state, run, operations, MonitoringApi(world))
+    return Apis(state, run, operations, MonitoringApi(world), AlertPolicyApi(world))
 
 
 def methods_of(apis: Apis) -> dict[str, dict[str, Method]]:
     """Return every method that is answered: service → method."""
-    run, operations, monitoring = apis.run, apis.operations, apis.monitoring
+    run, operations, monitoring, alerts = apis.run, apis.operations, apis.monitoring, apis.alerts
     return {
         SERVICES: {
             "GetService": Method(run.get_service, m.GetServiceRequest, m.Service),
@@ -115,6 +118,15 @@ def methods_of(apis: Apis) -> dict[str, dict[str, Method]]:
             "GetMetricDescriptor": Method(
                 monitoring.get_metric_descriptor, m.GetMetricDescriptorRequest, m.MetricDescriptor
             ),
+        },
+        ALERTS: {
+            "ListAlertPolicies": Method(
+                alerts.list_policies, m.ListAlertPoliciesRequest, m.ListAlertPoliciesResponse
+            ),
+            "GetAlertPolicy": Method(alerts.get, m.GetAlertPolicyRequest, m.AlertPolicy),
+            "CreateAlertPolicy": Method(alerts.create, m.CreateAlertPolicyRequest, m.AlertPolicy),
+            "UpdateAlertPolicy": Method(alerts.update, m.UpdateAlertPolicyRequest, m.AlertPolicy),
+            "DeleteAlertPolicy": Method(alerts.delete, m.DeleteAlertPolicyRequest, m.Empty),
         },
     }
 

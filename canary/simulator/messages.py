@@ -60,6 +60,29 @@ def _load(name: str) -> Any:
     return importlib.import_module(name)
 
 
+class LateMessage:
+    """A message class that is imported when the first one of it is read.
+
+    For methods that few callers use, and whose modules take milliseconds that the start has not.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+
+    def resolve(self) -> Any:
+        """Return the protobuf class."""
+        with _bodies_skipped():
+            return getattr(_load(self._module), self._name).pb()
+
+    def FromString(self, data: bytes) -> Any:  # noqa: N802 - as protobuf has it
+        """Return the message in its wire form."""
+        return self.resolve().FromString(data)
+
+    def SerializeToString(self, message: Any) -> bytes:  # noqa: N802 - as protobuf has it
+        """Return a message's wire form."""
+        return bytes(message.SerializeToString())
+
+
 with _bodies_skipped():
     _service = _load("google.cloud.run_v2.types.service")
     _revision = _load("google.cloud.run_v2.types.revision")
@@ -104,6 +127,17 @@ ListMetricDescriptorsResponse: Any = _metric_service.ListMetricDescriptorsRespon
 GetMetricDescriptorRequest: Any = _metric_service.GetMetricDescriptorRequest.pb()
 TimeSeries: Any = _metric.TimeSeries.pb()
 AGGREGATION: Any = _common.Aggregation.pb()
+
+_ALERT, _ALERTS = (
+    f"google.cloud.monitoring_v3.types.{name}" for name in ("alert", "alert_service")
+)
+AlertPolicy = LateMessage(_ALERT, "AlertPolicy")
+ListAlertPoliciesRequest = LateMessage(_ALERTS, "ListAlertPoliciesRequest")
+ListAlertPoliciesResponse = LateMessage(_ALERTS, "ListAlertPoliciesResponse")
+GetAlertPolicyRequest = LateMessage(_ALERTS, "GetAlertPolicyRequest")
+CreateAlertPolicyRequest = LateMessage(_ALERTS, "CreateAlertPolicyRequest")
+UpdateAlertPolicyRequest = LateMessage(_ALERTS, "UpdateAlertPolicyRequest")
+DeleteAlertPolicyRequest = LateMessage(_ALERTS, "DeleteAlertPolicyRequest")
 
 MetricDescriptor: Any = metric_pb2.MetricDescriptor
 MonitoredResource: Any = monitored_resource_pb2.MonitoredResource
