@@ -10,7 +10,7 @@ import click
 from canary.rollout.words import plain
 
 UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
 _WHOLE: Final = re.compile(rf"({_PART.pattern})+")
 
 
