@@ -20,8 +20,11 @@ from typing import Any
 
 from canary.engine.engine_log import EngineLog
 from canary.engine.execute import intend
+from canary.engine.monitoring_loop import LoopOrder
+from canary.engine.monitoring_process import Monitoring, start_detached, state, stop
 from canary.engine.observing import Observing
 from canary.engine.session import Session
+from canary.engine.verifying import Verifying
 from canary.record.paths import state_dir
 from canary.rollout.change import Author, Change
 from canary.rollout.errors import CanaryError, ReadOnly, Unavailable
@@ -58,6 +61,7 @@ class ConsoleEngine:
         self._log: EngineLog | None = None
         self._session: Session | None = None
         self._observing: Observing | None = None
+        self._verifying: Verifying | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main_task: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
@@ -79,8 +83,16 @@ class ConsoleEngine:
         self._session = Session(
             self.plan, self._plan_path, read_only=self._read_only, fresh=self._fresh
         )
-        self._observing = Observing(
-            self._session, on_snapshot, on_trouble, stands_by=not self._read_only
+
+        def show(snapshot: Snapshot) -> None:
+            on_snapshot(snapshot)
+            verifying.look(snapshot)
+
+        self._observing = observing = Observing(
+            self._session, show, on_trouble, stands_by=not self._read_only
+        )
+        self._verifying = verifying = Verifying(
+            self._session, self._in_loop, on_trouble, observing.show_now
         )
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -118,6 +130,32 @@ class ConsoleEngine:
             )
         intend(session.journal, change, self.plan)
         self._in_loop(observing.ring)
+        self.verifying.expect(change)
+
+    @property
+    def verifying(self) -> Verifying:
+        """Its verifications: `listen`, `start`, `stop`. Raises Unavailable before `start`."""
+        if self._verifying is None:
+            raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
+        return self._verifying
+
+    def monitoring(self) -> Monitoring:
+        """What the rollout's monitoring loop on this host does; cheap."""
+        return state(self.plan)
+
+    def start_monitoring(self, every_s: float | None = None, for_s: float | None = None) -> int:
+        """Start the loop in a process of its own, replacing the one that runs; its number.
+
+        None: as the procedure has it for the stage; `for_s` 0: without end. Raises RecordError.
+        """
+        session = self._opened()
+        outputs = session.base / self.plan.record.outputs
+        order = LoopOrder(str(outputs.absolute()), every_s, for_s)
+        return start_detached(self.plan, session.plan_path, order)
+
+    def stop_monitoring(self) -> int | None:
+        """Ask the loop to end; its process, None when none runs. Raises RecordError."""
+        return stop(self.plan)
 
     def acknowledge(self, change_id: str) -> None:
         """Mark the outcome of a change as seen. Raises RecordError when that cannot be kept."""

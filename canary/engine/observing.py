@@ -107,6 +107,10 @@ class Observing:
         for name in self._wakes:
             self._wake(name)
 
+    def show_now(self) -> None:
+        """Send a snapshot out: the event log has something new."""
+        self._publish(changed=True)
+
     async def probe(self) -> None:
         """Ask both sides for their health; the answers become events."""
         if not self._wakes:

@@ -68,10 +68,10 @@ def order_of(change: Change) -> VerifyOrder | None:
     """What verifies a change; None for one that does not move anybody."""
     if change.kind not in VERIFIED_KINDS:
         return None
-    traffic = next((s for s in change.steps if isinstance(s, SetTraffic)), None)
-    if traffic is None:
+    moves = [s for s in change.steps if isinstance(s, SetTraffic)]
+    if not moves:
         return None
-    return VerifyOrder(intended_percent=traffic.percent, stage=change.to_stage, change=change.id)
+    return VerifyOrder(intended_percent=moves[-1].percent, stage=change.to_stage, change=change.id)
 
 
 async def verify(
