@@ -214,6 +214,8 @@ canary_group = "canary"
 file = "rollout.toml"
 annotation = "canary-console/record"
 outputs = "outputs"                 # where results of load and A/B tests are looked for
+git = false                         # commit the file after each change of the split …
+push = false                        # … and push it; what git refuses never holds up a change
 
 # ── The console ───────────────────────────────────────────────────────────────────────────────
 

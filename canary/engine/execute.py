@@ -25,6 +25,7 @@ from canary.cloud.clock import CloudClock
 from canary.cloud.views import ServiceState
 from canary.engine.dry_run import by_hand
 from canary.engine.outcomes import say_done, say_failed, say_not_begun, scale_words
+from canary.engine.record_file import RecordFile
 from canary.engine.settling import (
     Lookout,
     Pace,
@@ -36,9 +37,8 @@ from canary.engine.settling import (
     follow_guard,
 )
 from canary.record.journal import Entry, Journal, NoteState
-from canary.record.stage_file import write_stage_file
 from canary.rollout.change import Change, Outcome, SetScale, SetTraffic, Step
-from canary.rollout.errors import CanaryError, OutcomeUnknown, RecordError
+from canary.rollout.errors import CanaryError, OperationFailed, OutcomeUnknown, RecordError
 from canary.rollout.permit import authorize_intent
 from canary.rollout.plan import Plan
 from canary.rollout.words import percent, plain
@@ -130,11 +130,11 @@ class _Execution:
         self._plan = plan
         self._cloud = cloud
         self._journal = journal
-        self._stage_file = stage_file
         self._may_send = may_send
         self._taken = False
         """Whether the cloud took the present step, or may have."""
         self._remarks: list[str] = []
+        self._record_file = RecordFile(stage_file, plan, self._remark)
         self._generation: int | None = _noted_generation(entry)
         """The split's service's, just before a step of this change that alters it too."""
 
@@ -153,9 +153,14 @@ class _Execution:
             raise
         except CanaryError as error:
             seen = await self._cloud.lookout.read(self._change.steps[index].service)
-            now, taken = self._now(), self._taken
-            return self._end(say_failed(self._change, index, error, seen, now, taken=taken))
-        return self._end(say_done(self._change, tuple(self._remarks), self._now()))
+            taken = self._taken
+            await self._record_file.commit(self._change)
+            failed = say_failed(self._change, index, error, seen, self._now(), taken=taken)
+            return self._end(_with_remarks(failed, self._record_file.remarks))
+        # Behind the last step: none of them waits for a hook or a push.
+        await self._record_file.commit(self._change)
+        remarks = (*self._remarks, *self._record_file.remarks)
+        return self._end(say_done(self._change, remarks, self._now()))
 
     async def _carry_out_step(self, index: int, step: Step) -> None:
         reached = self._entry.reached(index)
@@ -173,7 +178,7 @@ class _Execution:
             self._remark_overtaken(step, sent.state)
         self._note(index, "settled", "")
         if isinstance(step, SetTraffic) and sent.trace == "there":
-            self._write_stage_file(index, step)
+            self._record_file.write(index, step)
 
     async def _send(self, index: int, step: Step) -> Sent:
         """Send the step, for the first and only time, and follow it until it is settled."""
@@ -183,6 +188,9 @@ class _Execution:
         self._note_sent(index, detail)
         try:
             operation = await self._cloud.writer.send(step)
+        except OperationFailed:
+            self._taken = True  # a program of the team's fails at once, after it was run
+            raise
         except OutcomeUnknown as error:
             self._taken = True
             self._note(index, "unknown", error.message)
@@ -214,8 +222,8 @@ class _Execution:
             check_guard(split.guard, state)
             self._generation = state.generation
             return step, f"{_GENERATION}{state.generation}"
-        if self._generation is None:
-            return step, ""
+        if self._generation is None or self._plan.target.router.kind == "url-map":
+            return step, ""  # a URL map's fingerprint is not touched by any service
         after = await self._cloud.reader.service(step.service)
         guard = follow_guard(step.guard, self._generation, after)
         return msgspec.structs.replace(step, guard=guard), ""
@@ -246,6 +254,9 @@ class _Execution:
         except RecordError:
             log.exception("change %s, step %d is not noted", self._change.id, index)
 
+    def _remark(self, index: int, said: str) -> None:
+        self._note(index, "remark", said)
+
     def _remark_overtaken(self, step: Step, state: ServiceState | None) -> None:
         if state is None:
             return
@@ -255,15 +266,6 @@ class _Execution:
             return
         by = f" by {plain(state.last_modifier, 100)}" if state.last_modifier else ""
         self._remarks.append(f"It was changed since then{by}: {percent(state.percent)} now.")
-
-    def _write_stage_file(self, index: int, step: SetTraffic) -> None:
-        if self._stage_file is None:
-            return
-        try:
-            write_stage_file(self._stage_file, self._plan.name, step.record)
-        except RecordError as error:
-            self._note(index, "remark", error.message)
-            self._remarks.append(str(error))
 
     def _end(self, outcome: Outcome) -> Outcome:
         try:
@@ -279,6 +281,10 @@ class _Execution:
         if entry is None or entry.outcome is None:
             raise RecordError(f"The change {self._change.id} is gone from the journal.")
         return entry.outcome
+
+
+def _with_remarks(outcome: Outcome, remarks: list[str]) -> Outcome:
+    return msgspec.structs.replace(outcome, message=" ".join((outcome.message, *remarks)))
 
 
 _GENERATION = "generation "

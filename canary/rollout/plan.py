@@ -99,14 +99,23 @@ class Router(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the share of Canary is set.
 
     `env`: `variable` on `service`, whose code routes. `revisions`: traffic[] of `service` between a
-    stable revision and the candidate (`candidate`: a revision name or a tag).
+    stable revision and the candidate (`candidate`: a revision name or a tag). `url-map`: the
+    weights of two backend services in the default route of the URL map `url_map`. `command`: the
+    team's own program, `set` with "{percent}" in it; `read`, if there is one, prints the present
+    share. Both are argument lists, run without a shell and ended after `timeout_s`.
     """
 
-    kind: Literal["env", "revisions"] = "env"
+    kind: Literal["env", "revisions", "url-map", "command"] = "env"
     service: str | None = None
     variable: str = "CANARY_TRAFFIC_PERCENTAGE"
     candidate: str = "canary"
     url: str | None = None
+    url_map: str | None = None
+    legacy_backend: str | None = None
+    canary_backend: str | None = None
+    set: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    timeout_s: float = 60.0
 
 
 class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,6 +124,8 @@ class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run: str | None = None
     monitoring: str | None = None
     bigquery: str | None = None
+    compute: str | None = None
+    artifact_registry: str | None = None
 
 
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -193,11 +204,16 @@ class Local(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the stage record is kept beside the cloud's own annotation."""
+    """Where the stage record is kept beside the cloud's own annotation.
+
+    `git`: the file is committed after each change of the split, and with `push` pushed.
+    """
 
     file: str = "rollout.toml"
     annotation: str = "canary-console/record"
     outputs: str = "outputs"
+    git: bool = False
+    push: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -223,8 +239,14 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def router_service(self) -> str:
-        """The service that carries the split and the stage record."""
-        return self.target.router.service or self.target.legacy
+        """The service that carries the split or, where none does, stands for it.
+
+        A split that no service carries (`url-map`, `command`) is looked up beside Canary, which is
+        still there when Legacy has been retired.
+        """
+        router = self.target.router
+        elsewhere = router.kind in ("url-map", "command")
+        return router.service or (self.target.canary if elsewhere else self.target.legacy)
 
     def stage(self, index: int) -> Stage:
         """Stage `index` (1…n). Raises IndexError outside."""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from canary.rollout.plan import KEY_ACTIONS, SCENARIOS, Plan, ScalePreset, Stage, Thresholds
 from canary.rollout.plan_mistakes import Found, Mistake, check_name, check_range, nearest
 from canary.rollout.plan_procedure_rules import find_procedure_mistakes
+from canary.rollout.plan_router_rules import find_router_mistakes
 from canary.rollout.plan_trial_rules import find_trial_mistakes
 from canary.rollout.words import plain
 
@@ -58,13 +59,14 @@ def _check_target(plan: Plan) -> Found:
     yield from check_name("target.region", target.region, _REGION, 'a region, as "us-central1"')
     yield from check_name("target.legacy", target.legacy, _SERVICE, service)
     yield from check_name("target.canary", target.canary, _SERVICE, service)
-    if router.kind == "env" and target.canary == target.legacy:
+    if router.kind != "revisions" and target.canary == target.legacy:
         yield Mistake("target.canary", "is the same service as target.legacy", "another service")
     if router.service is not None:
         yield from check_name("target.router.service", router.service, _SERVICE, service)
     variable = "the name of an environment variable"
     yield from check_name("target.router.variable", router.variable, _VARIABLE, variable)
     yield from check_name("target.router.candidate", router.candidate, _TAG, "a tag or revision")
+    yield from find_router_mistakes(router)
 
 
 def _check_addresses(plan: Plan) -> Found:
@@ -75,6 +77,9 @@ def _check_addresses(plan: Plan) -> Found:
     yield from _check_endpoint("target.endpoints.run", target.endpoints.run)
     yield from _check_endpoint("target.endpoints.monitoring", target.endpoints.monitoring)
     yield from _check_endpoint("target.endpoints.bigquery", target.endpoints.bigquery)
+    yield from _check_endpoint("target.endpoints.compute", target.endpoints.compute)
+    registry = target.endpoints.artifact_registry
+    yield from _check_endpoint("target.endpoints.artifact_registry", registry)
     if not target.health.path.startswith("/"):
         yield Mistake(
             "target.health.path", f'is "{plain(target.health.path)}"', 'a path, as "/health"'
@@ -207,6 +212,8 @@ def _check_record(plan: Plan) -> Found:
     for name in ("file", "outputs"):
         if not getattr(record, name).strip():
             yield Mistake(f"record.{name}", "is empty", "a path")
+    if record.push and not record.git:
+        yield Mistake("record.push", "is true without record.git", "git = true, or push = false")
 
 
 def _check_keys(keys: dict[str, str]) -> Found:
