@@ -1,0 +1,132 @@
+"""The evidence as it is shown: in the Snapshot, on the screen, in the shell's document."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from canary.rollout.evidence.state import EvidenceState, LeftOut
+from canary.rollout.evidence.verdict import MetricVerdict, Word, judge
+from canary.rollout.plan_evidence import Evidence, OnRegression
+
+EvidenceSource = Literal["tail", "monitoring", "none"]
+_NAMES = {"errors": "5xx", "slow": "slow requests", "score": "confidence"}
+
+
+class TailView(msgspec.Struct, frozen=True):
+    """The request log as a source.
+
+    `off`: why it is not read; "" while it is. `limit_per_s`: entries a real second that are read at
+    most; above it, it steps aside (a clock that runs fast) or a sample is read. `sampled` is the
+    share of requests that is read, 0…1. `trouble`: what is wrong while it is tried again.
+    """
+
+    off: str = ""
+    trouble: str = ""
+    limit_per_s: float = 0.0
+    rate_per_s: float | None = None
+    sampled: float = 1.0
+    suppressed: int = 0
+    late: int = 0
+    newest_at: float | None = None
+
+
+class SplitView(msgspec.Struct, frozen=True):
+    """Canary's share, 0…1: intended, as Cloud Run reports it, as measured. None: not known."""
+
+    intended: float | None
+    reported: float | None
+    measured: float | None
+    is_mismatch: bool = False
+
+
+class EvidenceView(msgspec.Struct, frozen=True):
+    """What the comparison says now. `began_at`: since the last change of the split.
+
+    `source` is where the newest judged window is from; "none" before the first. `left_out` is what
+    was seen and not judged. Numbers up to `set_apart_until` may be from before the change.
+    """
+
+    metrics: tuple[MetricVerdict, ...]
+    source: EvidenceSource
+    tail: TailView
+    split: SplitView
+    began_at: float | None = None
+    set_apart_until: float | None = None
+    judged_s: float = 0.0
+    judged_until: float | None = None
+    slow_bound_ms: float | None = None
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def verdict(self) -> Word:
+        """The worst of all metrics: one proven regression is enough, a pass takes all of them.
+
+        A metric of which nothing is known at all (no scores are reported) does not count.
+        """
+        words = [m.verdict for m in self.metrics if m.legacy_count or m.canary_count]
+        if not words:
+            return "inconclusive" if any(m.why for m in self.metrics) else "undecided"
+        order: tuple[Word, ...] = ("rollback", "inconclusive", "undecided", "pass")
+        return next(word for word in order if word in words)
+
+    @property
+    def detected_at(self) -> float | None:
+        """When a regression was first proven; None while none is."""
+        times = [m.detected_at for m in self.metrics if m.detected_at and m.verdict == "rollback"]
+        return min(times, default=None)
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """What the evidence adds to the tree, apart from it. It never makes anything green.
+
+    `action` is the plan's: "advise" only says it, "rollback" lets automatic rollback act on it.
+    """
+
+    action: OnRegression
+    text: str
+    metrics: tuple[str, ...]
+    detected_at: float
+
+
+def view_evidence(
+    state: EvidenceState | None,
+    settings: Evidence,
+    *,
+    source: EvidenceSource,
+    tail: TailView,
+    reported: float | None,
+) -> EvidenceView:
+    """The view of a state; None: nothing has been compared yet."""
+    if state is None:
+        return EvidenceView((), "none", tail, SplitView(None, reported, None))
+    both = state.legacy_requests + state.canary_requests
+    measured = state.canary_requests / both if both else None
+    return EvidenceView(
+        metrics=judge(state, settings),
+        source=source,
+        tail=tail,
+        split=SplitView(state.share, reported, measured, state.split.is_mismatch),
+        began_at=state.began_at,
+        set_apart_until=state.set_apart_until,
+        judged_s=state.judged_s,
+        judged_until=state.judged_end,
+        slow_bound_ms=state.slow_bound_ms,
+        left_out=state.left_out,
+    )
+
+
+def advise(view: EvidenceView, settings: Evidence) -> Advice | None:
+    """What a proven regression leads to; None when there is none, or the plan says "ignore"."""
+    proven = [m for m in view.metrics if m.verdict == "rollback" and m.detected_at is not None]
+    if not proven or settings.on_regression == "ignore":
+        return None
+    names = tuple(_NAMES[m.metric] for m in proven)
+    first = min(m.detected_at for m in proven if m.detected_at is not None)
+    return Advice(
+        action=settings.on_regression,
+        text=f"a regression of Canary is proven: {', '.join(names)}",
+        metrics=names,
+        detected_at=first,
+    )
