@@ -161,9 +161,9 @@ def wire_rows() -> list[Row]:
 
 
 def reads_a_refresh(tap: Tap) -> int:
-    """The most ListTimeSeries calls within one second: a refresh asks all at once."""
+    """The most ListTimeSeries calls within a tenth of a second: a refresh asks all at once."""
     times = [at for at, method in tap.calls if method == "ListTimeSeries"]
-    return max((sum(0 <= t - start < 1 for t in times) for start in times[-12:]), default=0)
+    return max((sum(0 <= t - start < 0.1 for t in times) for start in times[-12:]), default=0)
 
 
 def confirm_once(terminal: Terminal, tap: Tap, key: str) -> float | None:

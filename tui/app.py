@@ -264,24 +264,20 @@ def run(
     plan: Plan,
     plan_path: Path | None = None,
     read_only: bool = False,
-    engine: EnginePort | None = None,
-    *,
-    fresh: bool = False,
+    build_engine: Callable[[], EnginePort] | None = None,
 ) -> int:
     """Open the console and stay until it is left. Returns the process's exit code.
 
     0 left by the person; 1 crashed (the traceback is on stderr, without locals); 128 + n ended by
-    signal n. `fresh` starts the local cloud over. `engine` takes the place of the one that the plan
-    asks for. Raises PlanError before anything is drawn when the plan's keys cannot be.
+    signal n. `build_engine` makes another engine than the plan asks for; it is called on a thread,
+    after the first frame. Raises PlanError before anything is drawn when the plan's keys cannot be.
     """
 
     def build() -> EnginePort:
-        if engine is not None:
-            return engine
         from canary.engine.console import ConsoleEngine
 
-        return ConsoleEngine(plan, plan_path, read_only=read_only, fresh=fresh)
+        return ConsoleEngine(plan, plan_path, read_only=read_only)
 
-    app = CanaryApp(plan, build, read_only=read_only)
+    app = CanaryApp(plan, build_engine or build, read_only=read_only)
     app.run(mouse=plan.console.mouse)
     return app.return_code or 0

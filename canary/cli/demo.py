@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from canary.cli.options import chosen_config, chosen_read_only, config_option
 from canary.cli.plan_source import DEFAULT_NAME, PlanSource, find_plan
 from canary.rollout.errors import UsageError
 from canary.rollout.plan import SCENARIOS, Plan
+
+if TYPE_CHECKING:
+    from canary.engine.console import ConsoleEngine
 
 
 @click.command()
@@ -40,16 +44,21 @@ def demo(
     if stage is not None and stage > len(source.plan.stages):
         raise UsageError(f"There is no stage {stage}: the plan has {len(source.plan.stages)}.")
     plan = with_local(source.plan, scenario=scenario, speed=speed, seed=seed, stage=stage)
-    from canary.engine.console import ConsoleEngine
     from tui.app import run
 
     gc.enable()
     read_only = chosen_read_only() or plan.console.read_only
     starts_over = fresh or seed is not None or stage is not None
-    if not starts_over and (scenario is not None or speed is not None):
-        asyncio.run(_steer(plan, scenario, speed))
-    engine = ConsoleEngine(plan, source.path, read_only=read_only, fresh=starts_over)
-    return run(plan, source.path, read_only, engine)
+
+    def build_engine() -> ConsoleEngine:
+        """Called after the first frame: all of this takes a second."""
+        if not starts_over and (scenario is not None or speed is not None):
+            asyncio.run(_steer(plan, scenario, speed))
+        from canary.engine.console import ConsoleEngine
+
+        return ConsoleEngine(plan, source.path, read_only=read_only, fresh=starts_over)
+
+    return run(plan, source.path, read_only, build_engine)
 
 
 async def _steer(plan: Plan, scenario: str | None, speed: float | None) -> None:
