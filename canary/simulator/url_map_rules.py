@@ -9,6 +9,7 @@ from canary.simulator.api_errors import RestError
 from canary.simulator.config import RouterConfig
 
 LARGEST_WEIGHT = 1000
+LONGEST_DESCRIPTION = 2048
 
 _FIELDS = frozenset(
     [
@@ -49,6 +50,11 @@ def check_map(document: Mapping[str, Any], router: RouterConfig) -> None:
         if field not in _FIELDS:
             # hostRules, pathMatchers and the like: to ignore them would be a lie about routing.
             raise _invalid(f"resource.{field}", "is not supported by the embedded cloud.")
+    description = document.get("description", "")
+    if not isinstance(description, str) or len(description) > LONGEST_DESCRIPTION:
+        raise _invalid(
+            "resource.description", f"must be a text of at most {LONGEST_DESCRIPTION} characters."
+        )
     service, action = document.get("defaultService"), document.get("defaultRouteAction")
     if (service is None) == (action is None):
         raise _invalid(

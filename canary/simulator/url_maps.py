@@ -170,8 +170,14 @@ class UrlMaps:
             "creationTimestamp": created.ToJsonString(),
             "name": name,
             "selfLink": f"{self._base}/urlMaps/{name}",
+            "description": self._first_description(),
             "defaultRouteAction": self._weights(world.config.percent),
         }
+
+    def _first_description(self) -> str:
+        """What people wrote, and the stage record in a line of its own."""
+        said, record = "Traffic of ion-api", self._world.record
+        return f"{said}\n{self._world.config.annotation}={record}" if record else said
 
     def _weights(self, percent: int) -> dict[str, Any]:
         router = self._world.config.router

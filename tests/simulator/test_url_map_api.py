@@ -53,6 +53,15 @@ async def test_the_weights_are_the_split_once_the_operation_is_done(legacy, cana
         assert await fingerprint(cloud) != before
 
 
+async def test_the_stage_record_is_a_line_of_the_description_and_changes_with_the_weights():
+    async with rest_cloud("url-map", record='{"stage":2}') as cloud:
+        shown = (await cloud.rest.get(MAP)).json()
+        assert 'canary-console/record={"stage":2}' in shown["description"].splitlines()
+        await patch(cloud, 750, 250, description="mine")
+        cloud.advance(8)
+        assert ((await cloud.rest.get(MAP)).json()["description"], cloud.percent) == ("mine", 25)
+
+
 async def test_requests_follow_the_weights():
     async with rest_cloud("url-map", speed=1e6) as cloud:
         await patch(cloud, 0, 1000)
@@ -108,6 +117,7 @@ async def test_the_same_request_twice_is_one_change():
         {"defaultRouteAction": None},
         {"defaultService": f"{BACKENDS}/ion-api-backend"},
         {"hostRules": []},
+        {"description": "x" * 2049},
     ],
 )
 async def test_a_map_that_cannot_be_is_refused(changed):
