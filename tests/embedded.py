@@ -17,13 +17,13 @@ from canary.cloud.clock import ScaledClock
 from canary.cloud.connection import Connection
 from canary.cloud.embedded_config import build_config
 from canary.cloud.monitoring import MonitoringReader
-from canary.cloud.run import RunReader, RunWriter
+from canary.cloud.routing import open_routing
 from canary.rollout.plan import Endpoints, Plan, Router
 from canary.rollout.plan_file import load_plan
 from canary.simulator.config import parse_config
 from canary.simulator.endpoints import bind
 from canary.simulator.faults import Fault
-from canary.simulator.grpc_server import start_grpc
+from canary.simulator.grpc_server import open_apis, start_grpc
 from canary.simulator.leases import Leases
 from canary.simulator.world import World
 
@@ -46,8 +46,9 @@ class Embedded:
         self.plan = plan
         self.control_url = control_url
         self.connection = Connection(plan.target.endpoints)
-        self.run = RunReader(self.connection, plan)
-        self.writer = RunWriter(self.connection, plan)
+        self.routing = open_routing(plan, self.connection, plan.target.endpoints)
+        self.run = self.routing.reader
+        self.writer = self.routing.writer
         self.monitoring = MonitoringReader(self.connection, plan)
         self.clock = ScaledClock(world.clock.now(), time.monotonic(), 0.0)
 
@@ -111,20 +112,22 @@ async def embed(
     endpoints, listeners = bind(parsed)
     world = World(parsed, monotonic=monotonic)
     world.endpoints = endpoints
-    server, port = await start_grpc(world)
+    apis = open_apis(world)
+    server, port = await start_grpc(world, apis)
     runners = []
     if http:
         from canary.simulator.http_server import start_http
 
         leases = Leases(lambda: None, first_s=3600, grace_s=3600)
-        runners = await start_http(world, leases, listeners)
+        runners = await start_http(world, leases, listeners, apis)
     address = f"http://127.0.0.1:{port}"
-    cloud = Embedded(
-        world, with_endpoints(plan, Endpoints(run=address, monitoring=address)), endpoints.router
-    )
+    rest = endpoints.router
+    served = Endpoints(address, address, bigquery=rest, compute=rest, artifact_registry=rest)
+    cloud = Embedded(world, with_endpoints(plan, served), endpoints.router)
     try:
         yield cloud
     finally:
+        await cloud.routing.close()
         await cloud.connection.close()
         for runner in runners:
             await runner.cleanup()

@@ -89,7 +89,7 @@ async def _look(source: PlanSource, session: Session) -> AsyncIterator[Finding]:
         yield Finding(view.name, "ok" if fine else "wrong", view.message or "answers")
     target = source.plan.target
     services = {source.plan.router_service, target.legacy}
-    if target.router.kind == "env":
+    if target.router.kind != "revisions":
         services.add(target.canary)
     for service in sorted(services):
         for names in (LOOK, CHANGE, DELETE):

@@ -49,7 +49,10 @@ class EmbeddedCloud:
         self._status = _Status(ready.now, ready.speed)
         self.clock = ScaledClock(ready.now, time.monotonic(), ready.speed)
         grpc = f"http://{ready.grpc}"
-        self.endpoints = Endpoints(run=grpc, monitoring=grpc, bigquery=ready.rest or None)
+        rest = ready.rest or None
+        self.endpoints = Endpoints(
+            run=grpc, monitoring=grpc, bigquery=rest, compute=rest, artifact_registry=rest
+        )
         self.router_url = ready.router
         self.control_url = ready.http
         self.service_urls: Mapping[str, str] = {**ready.services, **ready.tags}

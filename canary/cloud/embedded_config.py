@@ -23,12 +23,7 @@ def build_config(plan: Plan, state_path: Path | None, *, fresh: bool = False) ->
         "region": target.region,
         "legacy": plan.router_service if router.kind == "revisions" else target.legacy,
         "canary": target.canary,
-        "router": {
-            "kind": router.kind,
-            "service": plan.router_service,
-            "variable": router.variable,
-            "canary_tag": "canary" if by_name else router.candidate,
-        },
+        "router": _build_router(plan, "canary" if by_name else router.candidate),
         "annotation": plan.record.annotation,
         "percent": plan.percent_of(local.stage),
         "stage": local.stage,
@@ -42,6 +37,21 @@ def build_config(plan: Plan, state_path: Path | None, *, fresh: bool = False) ->
         "state_path": None if state_path is None else str(state_path),
         "fresh": fresh,
     }
+
+
+def _build_router(plan: Plan, canary_tag: str) -> dict[str, Any]:
+    """How the embedded cloud routes. A program of the team's finds a URL map there to set."""
+    router = plan.target.router
+    told = {
+        "kind": "url-map" if router.kind == "command" else router.kind,
+        "service": plan.router_service,
+        "variable": router.variable,
+        "canary_tag": canary_tag,
+        "url_map": router.url_map,
+        "legacy_backend": router.legacy_backend,
+        "canary_backend": router.canary_backend,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _first_record(plan: Plan) -> str:

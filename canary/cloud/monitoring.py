@@ -200,7 +200,7 @@ class MonitoringReader:
     async def _sides(self) -> SideOf | CloudError:
         """Return how a series' side is told; an error if the candidate was never known."""
         target = self._plan.target
-        if target.router.kind == "env":
+        if target.router.kind != "revisions":
             sides: dict[str, Side] = {target.legacy: "legacy", target.canary: "canary"}
             return lambda one: sides.get(one.resource.labels["service_name"])
         try:

@@ -24,6 +24,11 @@ async def read_again(call: Callable[[], Awaitable[_Answer]]) -> _Answer:
         return await call()
     except Unavailable:
         pass
+
+    async def again() -> _Answer:
+        # tenacity awaits what it knows for a coroutine function, which a lambda is not.
+        return await call()
+
     # Imported only when something failed: 15 ms that a rollback in good weather need not wait for.
     import tenacity
 
@@ -34,4 +39,4 @@ async def read_again(call: Callable[[], Awaitable[_Answer]]) -> _Answer:
         retry=tenacity.retry_if_exception_type(Unavailable),
         reraise=True,
     )
-    return await attempts(call)
+    return await attempts(again)

@@ -1,4 +1,4 @@
-"""Canary's share ↔ a Cloud Run Service message, for each router. Pure: no calls are made here.
+"""Canary's share ↔ a Cloud Run Service message, for the routers that keep it on one. Pure.
 
 The messages are raw protobufs of google.cloud.run.v2 (`Service`, `TrafficTarget`), taken as they
 are, so that reading costs nothing but the attributes and no client is needed to test it.
@@ -9,6 +9,8 @@ router     what "set to N %" does                                mask
 env        one environment variable of the template              template
 revisions  `traffic[]` of one service, tags kept                 traffic
 ========== ===================================================== =================
+
+The other two keep it elsewhere (`url_map`, `command`); a service tells nothing of it then.
 """
 
 from __future__ import annotations
@@ -41,23 +43,27 @@ def read_percent(router: Router, service: Any) -> int | None:
     """Canary's share (0…100) as the service has it set; None when that cannot be read."""
     if router.kind == "env":
         return _read_variable(router, service)
+    if router.kind != "revisions":
+        return None
     return _read_share(router, service, service.traffic)
 
 
 def read_served_percent(router: Router, service: Any) -> int | None:
     """Canary's share that is really served; None where the router does not tell."""
-    if router.kind == "env" or not service.traffic_statuses:
+    if router.kind != "revisions" or not service.traffic_statuses:
         return None
     return _read_share(router, service, service.traffic_statuses)
 
 
 def candidate_revision(router: Router, service: Any) -> str | None:
-    """Return the candidate revision's short name; None with `env`, or if its tag points nowhere.
+    """Return the candidate revision's short name; None if its tag points nowhere.
+
+    None with every router but `revisions`.
 
     A candidate that begins with the service's name and a dash is a revision's name, as all of
     Cloud Run's are; anything else is a tag.
     """
-    if router.kind == "env":
+    if router.kind != "revisions":
         return None
     targets = read_targets(service, service.traffic)
     for target in targets:

@@ -6,7 +6,7 @@ sent it looks up what became of it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from canary.cloud.connection import Connection
@@ -60,7 +60,11 @@ class RunReader:
 
     async def service(self, name: str) -> ServiceState:
         """Return the state of a service. Raises NotFound, Denied, Unavailable, QuotaExhausted."""
-        return read_service(self._plan, await self.message(name))
+        return self.view(await self.message(name))
+
+    def view(self, message: Any) -> ServiceState:
+        """Return the state of a service that was read as a message."""
+        return read_service(self._plan, message)
 
     async def message(self, name: str) -> Any:
         """Return a service as the raw protobuf message, for the adapters of this package."""
@@ -151,6 +155,19 @@ class RunWriter:
         if operation and not validate_only:
             self._sent[operation] = (step.service, before)
         return operation
+
+    async def annotate(
+        self, service: Any, annotations: Mapping[str, str], step: Step, *, validate_only: bool
+    ) -> str:
+        """Replace a service's annotations in one update guarded by the etag of `service`.
+
+        Those of the system stay as they are. Returns the operation's name; raises as `send`.
+        """
+        update = _minimal(service)
+        for key, value in annotations.items():
+            if not _is_system(key):
+                update.annotations[key] = value
+        return await self._update(update, ["annotations"], step, validate_only=validate_only)
 
     async def operation(self, name: str) -> OperationState:
         """Return how far an operation is. Raises NotFound when it is no longer known."""

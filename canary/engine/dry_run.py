@@ -7,6 +7,7 @@ not act (a journal that cannot be written).
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,19 +15,24 @@ from canary.rollout import words
 from canary.rollout.approval import say_order
 from canary.rollout.change import Change, SetScale, SetTraffic, Step
 from canary.rollout.plan import Plan, ScalePreset
+from canary.rollout.plan_router_rules import fill_percent
 
 UNKNOWN_STABLE = "STABLE_REVISION"
 UNKNOWN_CANDIDATE = "CANDIDATE_REVISION"
 """These stand in a command for a revision whose name is not known."""
+
+NO_GUARD = "no guard against a change made elsewhere meanwhile"
+"""What a program of the team's is without; said wherever it is to be run."""
 
 
 class DryRun(msgspec.Struct, frozen=True):
     """`lines`: one for each thing that changes, from → to, in the order of the steps; behind them,
     for several steps, why they are in that order.
 
-    `gcloud`: shell commands, quoted, in the order they are to be typed. They set the traffic and
-    the scale; the stage record is an annotation that gcloud has no flag for, so that a split set by
-    hand shows up as drift, to be adopted.
+    `gcloud`: shell commands, quoted, in the order they are to be typed; where gcloud has none for
+    it, what does the same. They set the traffic and the scale; the stage record is an annotation
+    (or a description) that they leave alone, so that a split set by hand shows up as drift, to be
+    adopted.
     """
 
     lines: tuple[str, ...]
@@ -70,9 +76,17 @@ def _lines(step: Step, plan: Plan) -> tuple[str, ...]:
 def _where(step: SetTraffic, plan: Plan) -> str:
     service = words.plain(step.service)
     router = plan.target.router
-    if router.kind == "env":
-        return f"{service}, variable {words.plain(router.variable)} (a new revision of {service})"
-    return f"{service}, revision {words.plain(step.guard.revision or router.candidate)}"
+    match router.kind:
+        case "env":
+            variable = words.plain(router.variable)
+            return f"{service}, variable {variable} (a new revision of {service})"
+        case "url-map":
+            return f"URL map {words.plain(router.url_map)}, weights of its default route"
+        case "command":
+            program = words.plain(router.set[0], 80)
+            return f"what {program} sets ({NO_GUARD}); the record on {service}"
+        case _:
+            return f"{service}, revision {words.plain(step.guard.revision or router.candidate)}"
 
 
 def _instances(scale: ScalePreset | None) -> str:
@@ -82,13 +96,47 @@ def _instances(scale: ScalePreset | None) -> str:
 def _command(step: Step, plan: Plan, stable_revision: str) -> str:
     if isinstance(step, SetScale):
         arguments = ["update", step.service, f"--min={step.after.min}", f"--max={step.after.max}"]
-    elif plan.target.router.kind == "env":
-        setting = f"{plan.target.router.variable}={step.percent}"
-        arguments = ["update", step.service, f"--update-env-vars={setting}"]
-    else:
-        arguments = ["update-traffic", step.service, _split(step, plan, stable_revision)]
+        return _gcloud(plan, arguments)
+    router = plan.target.router
+    match router.kind:
+        case "url-map":
+            return _curl(step, plan)
+        case "command":
+            return shlex.join(fill_percent(router.set, step.percent))
+        case "env":
+            setting = f"{router.variable}={step.percent}"
+            return _gcloud(plan, ["update", step.service, f"--update-env-vars={setting}"])
+        case _:
+            split = _split(step, plan, stable_revision)
+            return _gcloud(plan, ["update-traffic", step.service, split])
+
+
+def _gcloud(plan: Plan, arguments: Sequence[str]) -> str:
     where = [f"--region={plan.target.region}", f"--project={plan.target.project}"]
     return shlex.join(["gcloud", "run", "services", *arguments, *where])
+
+
+def _curl(step: SetTraffic, plan: Plan) -> str:
+    """gcloud has no command for the weights but to export, edit and import the whole map."""
+    router, project = plan.target.router, plan.target.project
+    shares = ((router.legacy_backend, 100 - step.percent), (router.canary_backend, step.percent))
+    weighted = [
+        {
+            "backendService": f"projects/{project}/global/backendServices/{backend}",
+            "weight": share * 10,
+        }
+        for backend, share in shares
+    ]
+    body = {
+        "fingerprint": step.guard.etag or "FINGERPRINT",
+        "defaultRouteAction": {"weightedBackendServices": weighted},
+    }
+    url = f"https://compute.googleapis.com/compute/v1/projects/{project}/global/urlMaps"
+    authorization = '"Authorization: Bearer $(gcloud auth print-access-token)"'
+    data = shlex.quote(msgspec.json.encode(body).decode())
+    target = shlex.quote(f"{url}/{router.url_map}")
+    kind = shlex.quote("Content-Type: application/json")
+    return f"curl -X PATCH -H {authorization} -H {kind} -d {data} {target}"
 
 
 def _split(step: SetTraffic, plan: Plan, stable_revision: str) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from canary.cloud.clock import CloudClock, SystemClock
 from canary.cloud.connection import Connection
 from canary.cloud.embedded import EmbeddedCloud, open_embedded
-from canary.cloud.run import RunReader, RunWriter
+from canary.cloud.routing import open_routing, override_endpoints
 from canary.engine.settling import ServiceReader, StepSender
 from canary.rollout.plan import Plan
 
@@ -37,8 +37,10 @@ async def open_hands(plan: Plan, directory: Path) -> AsyncIterator[Hands]:
         if plan.provider == "local" and endpoints.run is None:
             embedded = await open_embedded(plan, directory)
             stack.push_async_callback(embedded.close)
-            endpoints = embedded.endpoints
+            endpoints = override_endpoints(embedded.endpoints, endpoints)
         connection = Connection(endpoints)
         stack.push_async_callback(connection.close)
-        writer, reader = RunWriter(connection, plan), RunReader(connection, plan)
-        yield Hands(writer, reader, embedded.clock if embedded else clock, embedded)
+        routing = open_routing(plan, connection, endpoints)
+        stack.push_async_callback(routing.close)
+        at = embedded.clock if embedded else clock
+        yield Hands(routing.writer, routing.reader, at, embedded)

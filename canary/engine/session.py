@@ -15,8 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 from canary.cloud.clock import CloudClock, SystemClock
 from canary.cloud.connection import Connection
+from canary.cloud.routing import open_routing, override_endpoints
 from canary.cloud.views import HealthReport
 from canary.engine.observe import Observer
 from canary.record.history import History
@@ -45,6 +48,7 @@ class Session:
     observer: Observer
     connection: Connection
     run_reader: RunReader
+    endpoints: Endpoints
 
     def __init__(
         self,
@@ -116,10 +120,10 @@ class Session:
         endpoints = self.plan.target.endpoints
         if uses_embedded(self.plan):
             embedded, _ = await asyncio.gather(self._open_embedded(), self._import_clients())
-            endpoints = embedded.endpoints
+            endpoints = override_endpoints(embedded.endpoints, endpoints)
         elif self.plan.provider == "local" and endpoints.monitoring is None:
             # An independent server for the demonstration speaks both, as the embedded cloud does.
-            endpoints = Endpoints(run=endpoints.run, monitoring=endpoints.run)
+            endpoints = msgspec.structs.replace(endpoints, monitoring=endpoints.run)
         if self._fresh and self.journal is None:
             self._start_over()
         self._make_readers(endpoints)
@@ -130,9 +134,7 @@ class Session:
 
     def writer(self) -> RunWriter:
         """What changes are sent with."""
-        from canary.cloud.run import RunWriter
-
-        return RunWriter(self.connection, self.plan)
+        return self._routing.writer
 
     async def probe(self) -> tuple[HealthReport, ...]:
         """Ask both sides for their health, Legacy first. Nothing is raised: reports say it."""
@@ -180,11 +182,13 @@ class Session:
 
     def _make_readers(self, endpoints: Endpoints) -> None:
         from canary.cloud.monitoring import MonitoringReader
-        from canary.cloud.run import RunReader
 
+        self.endpoints = endpoints
         self.connection = Connection(endpoints)
         self._opened.push_async_callback(self.connection.close)
-        self.run_reader = RunReader(self.connection, self.plan)
+        self._routing = open_routing(self.plan, self.connection, endpoints)
+        self._opened.push_async_callback(self._routing.close)
+        self.run_reader = self._routing.reader
         monitoring = MonitoringReader(self.connection, self.plan) if self._need_metrics else None
         self.observer = Observer(
             self.plan,

@@ -57,7 +57,10 @@ def _walk_table(value: Any, expected: inspect.StructType, path: str) -> Iterator
 
 def _walk_list(value: Any, item: inspect.Type, path: str) -> Iterator[Mistake]:
     if not isinstance(value, list):
-        yield Mistake(path, f"is {describe(value)}", f"a list of tables, [[{path}]]")
+        expected = f"a list of tables, [[{path}]]"
+        if isinstance(item, inspect.StrType):
+            expected = "a list of texts, as [\"program\", \"argument\"]"
+        yield Mistake(path, f"is {describe(value)}", expected)
         return
     for index, inner in enumerate(value):
         yield from _walk(inner, item, f"{path}[{index}]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canary.engine.dry_run import describe
+from canary.engine.dry_run import NO_GUARD, describe
 from canary.rollout import words
 from canary.rollout.approval import say_order
 from canary.rollout.change import Change, SetTraffic, Step
@@ -23,7 +23,7 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
     return Proposal(
         change_id=change.id,
         title=change_title(change),
-        facts=(*map(_fact, change.steps), *_why(change)),
+        facts=(*map(_fact, change.steps), *_why(change, plan)),
         target=pending.guard.revision or pending.guard.service,
         data_age=_freshness(pending.data_age_s),
         unmet=tuple(gates[i].label for i in unmet if i in gates),
@@ -40,10 +40,10 @@ def _fact(step: Step) -> str:
     return f"{words.plain(step.service)} {before} → {step.after.min}–{step.after.max} instances"
 
 
-def _why(change: Change) -> tuple[str, ...]:
-    """Why several steps come in their order."""
-    order = say_order(change)
-    return (order,) if order else ()
+def _why(change: Change, plan: Plan) -> tuple[str, ...]:
+    """Why several steps come in their order, and that nothing guards a program of the team's."""
+    unguarded = plan.target.router.kind == "command" and change.to_stage is not None
+    return tuple(said for said in (say_order(change), NO_GUARD if unguarded else "") if said)
 
 
 def _freshness(age_s: float | None) -> str:

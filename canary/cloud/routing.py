@@ -1,0 +1,76 @@
+"""Reader and writer of a plan's split, whatever the router; and where Google's REST APIs are.
+
+With `env` and `revisions` both are Cloud Run's own. With `url-map` and `command` they are Cloud
+Run's with the split taken from and sent to where it really is; callers see no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import msgspec
+
+from canary.cloud.connection import Connection
+from canary.cloud.run import RunReader, RunWriter
+from canary.rollout.errors import PlanError
+from canary.rollout.plan import Endpoints, Plan
+
+
+class Routing(NamedTuple):
+    """What a plan's split is read and changed with. `close` gives its own connections back."""
+
+    reader: RunReader
+    writer: RunWriter
+    close: Callable[[], Awaitable[None]]
+
+
+def open_routing(plan: Plan, connection: Connection, endpoints: Endpoints) -> Routing:
+    """Reader and writer for the plan's router; nothing is asked yet.
+
+    Raises PlanError when the plan runs locally and does not say where its URL map is.
+    """
+    kind = plan.target.router.kind
+    if kind == "url-map":
+        from canary.cloud.rest import RestClient
+        from canary.cloud.url_map import SOURCE
+        from canary.cloud.url_map_split import PUBLIC, UrlMap, UrlMapReader, UrlMapWriter
+
+        address = rest_address(plan, endpoints, "compute")
+        rest = RestClient(address, PUBLIC, key="target.endpoints.compute", source=SOURCE)
+        url_map = UrlMap(rest, plan)
+        return Routing(
+            UrlMapReader(connection, plan, url_map),
+            UrlMapWriter(connection, plan, url_map),
+            url_map.close,
+        )
+    if kind == "command":
+        from canary.cloud.command_split import CommandReader, CommandWriter
+
+        return Routing(CommandReader(connection, plan), CommandWriter(connection, plan), _nothing)
+    return Routing(RunReader(connection, plan), RunWriter(connection, plan), _nothing)
+
+
+def rest_address(plan: Plan, endpoints: Endpoints, api: str) -> str | None:
+    """The address of a REST API (a name of `Endpoints`); None is Google's public one.
+
+    Raises PlanError rather than let a demonstration reach for the real cloud.
+    """
+    address: str | None = getattr(endpoints, api)
+    if address is None and plan.provider == "local":
+        raise PlanError(
+            f"The plan runs locally and does not say where {api.replace('_', ' ')} is.",
+            remedy=f"Set target.endpoints.{api}.",
+        )
+    return address
+
+
+def override_endpoints(endpoints: Endpoints, given: Endpoints) -> Endpoints:
+    """`endpoints` with every address that the plan gives itself put in its place."""
+    addresses = msgspec.structs.asdict(given)
+    chosen = {name: address for name, address in addresses.items() if address is not None}
+    return msgspec.structs.replace(endpoints, **chosen)
+
+
+async def _nothing() -> None:
+    """There is nothing of its own to close."""
