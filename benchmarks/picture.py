@@ -1,7 +1,7 @@
 """Draws the README's picture: the real console on the embedded cloud, as SVG.
 
-`python -m benchmarks.picture docs/console.svg` opens the console without a terminal, waits until the
-numbers are there, promotes nothing and changes nothing, and writes what a person would see.
+`python -m benchmarks.picture docs/console.svg` opens the console without a terminal, waits until
+the numbers are there, changes nothing, and writes what a person would see.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ from tui.app import CanaryApp
 SIZE = (120, 40)
 
 
-async def draw(path: Path) -> None:
+PLAN = Path(__file__).resolve().parents[1] / "canary.toml"
+
+
+async def draw() -> str:
     """Open, wait for half a minute of live numbers at most, and export."""
-    plan_path = Path(__file__).resolve().parents[1] / "canary.toml"
-    plan = load_plan(plan_path)
-    app = CanaryApp(plan, lambda: ConsoleEngine(plan, plan_path, read_only=False, fresh=True))
+    plan = load_plan(PLAN)
+    app = CanaryApp(plan, lambda: ConsoleEngine(plan, PLAN, read_only=False, fresh=True))
     async with app.run_test(size=SIZE) as pilot:
         end = time.monotonic() + 30
         while time.monotonic() < end and not (app.main.snapshot and app.main.snapshot.backfilled):
             await pilot.pause(0.2)
         await pilot.pause(5)
-        path.write_text(without_web_fonts(app.export_screenshot(title="canary")))
+        return without_web_fonts(app.export_screenshot(title="canary"))
 
 
 def without_web_fonts(svg: str) -> str:
@@ -42,4 +44,4 @@ def without_web_fonts(svg: str) -> str:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as directory:
         os.environ["CANARY_STATE_DIR"] = directory
-        asyncio.run(draw(Path(sys.argv[1])))
+        Path(sys.argv[1]).write_text(asyncio.run(draw()))
