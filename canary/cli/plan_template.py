@@ -48,12 +48,20 @@ canary = @canary@
 # How Canary's share is set.
 #   "env"        one environment variable on a service whose code routes
 #   "revisions"  the traffic of one service, between its stable and its candidate revision
+#   "url-map"    the weights of two backend services in a load balancer's URL map
+#   "command"    a program of your own; nothing guards it against a change made elsewhere
 [target.router]
 kind = @router@
 variable = @variable@
 candidate = @candidate@             # for "revisions": the candidate's tag, or its name
 # service = "ion-api"               # which service carries the split; target.legacy if absent
 # url = "https://api.example.com"   # where requests enter
+# url_map = "ion-api-map"           # for "url-map", with the backend services of both sides
+# legacy_backend = "ion-api-backend"
+# canary_backend = "ion-api-canary-backend"
+# set = ["set-share", "{percent}"]  # for "command": run without a shell, ended after timeout_s
+# read = ["get-share"]              # prints the present share; else what was recorded counts
+# timeout_s = 60.0
 
 [target.health]
 path = "/health"
@@ -67,6 +75,8 @@ timeout_s = 5.0
 # run = "https://run.example.internal"
 # monitoring = "https://monitoring.example.internal"
 # bigquery = "https://bigquery.example.internal"
+# compute = "https://compute.example.internal"
+# artifact_registry = "https://artifactregistry.example.internal"
 
 # ── The stages ────────────────────────────────────────────────────────────────────────────────
 # Criteria are what Canary must show to leave a stage; a value equal to its limit passes, a value
@@ -205,6 +215,16 @@ max_bytes_billed = 10_000_000_000   # a query that would read more is refused
 timeout_s = 120.0
 legacy_group = "legacy"
 canary_group = "canary"
+
+# ── Word to others ────────────────────────────────────────────────────────────────────────────
+# A webhook that takes Slack's JSON is told of each change, its outcome, and a verdict that turns
+# for the worse. Its address is a secret: better in the environment than in this file.
+
+[notify]
+# webhook_variable = "CANARY_WEBHOOK"   # the environment variable that holds the address
+# webhook = "https://…"                 # or the address itself
+repeat_minutes = 15.0               # the same thing is told at most once in that time
+timeout_s = 5.0
 
 # ── The record ────────────────────────────────────────────────────────────────────────────────
 # Where the rollout stands is kept in the cloud, as an annotation on the service that carries the
