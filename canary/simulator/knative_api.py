@@ -44,12 +44,14 @@ class KnativeApi:
         place = "/v1/projects/{project}/locations/{region}"
         get, put = rest.handler(f"{SERVICES}GetService", self.get), self.replace
         listed = rest.handler(f"{SERVICES}ListServices", self.list_services)
+        delete = rest.handler(f"{SERVICES}DeleteService", self.delete)
         wait = rest.handler(f"{OPERATIONS}WaitOperation", self.wait)
         return [
             web.get(f"{space}/services", listed),
             web.get(f"{place}/services", listed),
             web.get(f"{space}/services/{{name}}", get),
             web.put(f"{space}/services/{{name}}", rest.handler(f"{SERVICES}UpdateService", put)),
+            web.delete(f"{space}/services/{{name}}", delete),
             web.get(
                 f"{space}/revisions", rest.handler(f"{REVISIONS}ListRevisions", self.revisions)
             ),
@@ -91,6 +93,12 @@ class KnativeApi:
         result = messages.Service()
         operation.response.Unpack(result)
         return self._view(result)
+
+    def delete(self, call: Call) -> dict[str, Any]:
+        """Answer DELETE …/services/S: begun; it is gone when GET says so."""
+        service = self._service(call)
+        self._apis.run.delete_service(messages.DeleteServiceRequest(name=service.name))
+        return {"apiVersion": "v1", "kind": "Status", "status": "Success"}
 
     def revision(self, call: Call) -> dict[str, Any]:
         """Answer GET …/revisions/R."""

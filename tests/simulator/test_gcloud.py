@@ -5,8 +5,9 @@ import os
 import shutil
 
 import pytest
+from google.api_core.exceptions import NotFound
 
-from tests.simulator.local_cloud import LEGACY, LEGACY_REVISION
+from tests.simulator.local_cloud import CANARY, LEGACY, LEGACY_REVISION
 from tests.simulator.rest_cloud import RestCloud, rest_cloud
 
 GCLOUD = shutil.which("gcloud")
@@ -116,6 +117,14 @@ async def test_a_refusal_of_the_api_is_what_gcloud_says(gcloud):
         assert code == 1
         assert "run.services.update" in said
         assert (await cloud.get(LEGACY)).scaling.min_instance_count == 1
+
+
+async def test_a_deleted_service_is_gone_for_everybody(gcloud):
+    async with rest_cloud("env", running=True) as cloud:
+        code, said = await gcloud(cloud, "services", "delete", "ion-api-canary")
+        assert code == 0, said
+        with pytest.raises(NotFound):
+            await cloud.get(CANARY)
 
 
 async def test_describe_and_the_lists_show_what_is_there(gcloud):
