@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from canary.cloud.command import Ended, run_command
+from canary.cloud.command import Ended, find_program, run_command
 from canary.cloud.connection import Connection
 from canary.cloud.run import RunReader, RunWriter
 from canary.cloud.views import ServiceState
@@ -84,8 +84,7 @@ async def read_share(plan: Plan, service: Any) -> tuple[int | None, str]:
 
 async def ask_program(plan: Plan) -> int:
     """The share as `read` prints it: a whole number, 0 to 100. Raises ToolFailed, Malformed."""
-    timeout_s = min(READ_TIMEOUT_S, plan.target.router.timeout_s)
-    ended = await run_command(plan.target.router.read, timeout_s)
+    ended = await run_command(plan.target.router.read, READ_TIMEOUT_S)
     if ended.code != 0:
         raise ToolFailed(f"The program that reads the share {ended.words}.")
     text = ended.said.strip().removesuffix("%").strip()
@@ -128,6 +127,7 @@ class CommandWriter(RunWriter):
         if share == step.percent or validate_only:
             kept = {plan.record.annotation: record}
             return await self._annotate(service, kept, step, validate_only=validate_only)
+        find_program(plan.target.router.set)
         await self._annotate(service, {intent_key(plan): record}, step)
         await self._run(step, share)
         return await self._record(step, record)
