@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -27,12 +27,21 @@ class Arrived(msgspec.Struct, frozen=True):
 NOTHING = Arrived()
 
 
+Listener = Callable[[float, str, str, int, float], None]
+"""Told of (cloud time, service, revision, response code, latency in ms)."""
+
+
 class Arrivals:
     """What really arrived, by (end of the minute, service, revision)."""
 
     def __init__(self) -> None:
         self._arrived: dict[int, dict[tuple[str, str], Arrived]] = {}
         self._changed: set[tuple[int, str, str]] = set()
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Have each request that an instance answered told, as `count` is."""
+        self._listeners.append(listener)
 
     def count(
         self,
@@ -53,6 +62,8 @@ class Arrivals:
             score = _with(score, bucket_of_ratio(confidence), confidence)
         after = Arrived({**before.latencies, code: one}, score, before.refused)
         self._put(end, service, revision, after)
+        for listener in self._listeners:
+            listener(now, service, revision, code, latency_ms)
 
     def count_refused(self, now: float, service: str, revision: str) -> None:
         """Count a request that the front refused because no instance was free."""

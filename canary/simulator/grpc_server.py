@@ -16,6 +16,7 @@ from canary.simulator.alert_policy_api import AlertPolicyApi
 from canary.simulator.api_errors import ApiError
 from canary.simulator.faults import Fault
 from canary.simulator.initial_services import deploy_first_services
+from canary.simulator.logging_api import LoggingApi
 from canary.simulator.monitoring_api import MonitoringApi
 from canary.simulator.operations import OperationsApi
 from canary.simulator.run_api import RunApi
@@ -150,6 +151,7 @@ async def start_grpc(world: World, apis: Apis | None = None) -> tuple[grpc.aio.S
             for name, method in methods.items()
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    server.add_generic_rpc_handlers((LoggingApi(world).handler(),))
     port = server.add_insecure_port(f"127.0.0.1:{world.config.grpc_port}")
     await server.start()
     return server, port

@@ -13,7 +13,7 @@ import contextlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -31,10 +31,10 @@ _PACKAGES = (
 
 
 @contextlib.contextmanager
-def _bodies_skipped() -> Iterator[None]:
+def _bodies_skipped(packages: Sequence[str] = _PACKAGES) -> Iterator[None]:
     """Let the packages' submodules be imported without running the packages' own code."""
     hollow: list[str] = []
-    for name in _PACKAGES:
+    for name in packages:
         if name in sys.modules:
             continue
         spec = importlib.util.find_spec(name)
@@ -58,6 +58,12 @@ def _bodies_skipped() -> Iterator[None]:
 
 def _load(name: str) -> Any:
     return importlib.import_module(name)
+
+
+def load_types(package: str, module: str) -> Any:
+    """Return a module of another package's messages, imported as lean as those here."""
+    with _bodies_skipped((package, f"{package}.types")):
+        return _load(f"{package}.types.{module}")
 
 
 class LateMessage:

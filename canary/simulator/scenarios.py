@@ -9,6 +9,7 @@ import msgspec
 
 from canary.simulator.config import SideName
 from canary.simulator.faults import Fault
+from canary.simulator.profiles import PROFILES
 from canary.simulator.timeline import ScenarioOn
 
 HEALTHY = "healthy"
@@ -89,8 +90,14 @@ _ALL = (
     Scenario(
         "error-spike",
         "Canary answers 5xx to many requests",
-        {"ratio": 0.08},
-        traffic=lambda p: {"canary": SideEffects(error_ratio=p["ratio"])},
+        # base: Legacy's ratio; Legacy is left as it is unless another one is asked for
+        {"ratio": 0.08, "base": PROFILES["legacy"].error_ratio},
+        traffic=lambda p: {
+            "canary": SideEffects(error_ratio=p["ratio"]),
+            "legacy": SideEffects(
+                error_ratio=None if p["base"] == PROFILES["legacy"].error_ratio else p["base"]
+            ),
+        },
     ),
     Scenario(
         "slow-burn",

@@ -7,7 +7,7 @@ history of days costs nothing until it is asked for, and reads the same after a 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from random import Random
 
@@ -39,6 +39,17 @@ class Segment(msgspec.Struct, frozen=True):
     start: float
     end: float
     regime: Regime
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """The traffic at one moment: requests a second of both sides, Canary's share 0…1, the wander
+    of latency (a logarithm), and how each side answers.
+    """
+
+    requests_per_s: float
+    share: float
+    pace: float
+    sides: Mapping[SideName, Behaviour | None]
 
 
 class Traffic:
@@ -76,6 +87,19 @@ class Traffic:
         """Return how a side answers now; None when it has never been deployed."""
         return self._behaviours.at(side, now, self._timeline.regime_at(now))
 
+    def flow(self, now: float) -> Flow:
+        """Return what flows now: what the minute of `now` is drawn from."""
+        _, load, pace = self._wander(int(now // MINUTE_S + 1) * MINUTE_S)
+        regime = self._timeline.regime_at(now)
+        sides = {side: self._behaviours.at(side, now, regime) for side in SIDES}
+        per_s = self._behaviours.requests_per_s(now) * math.exp(load)
+        return Flow(per_s, regime.percent / 100.0, pace, sides)
+
+    def _wander(self, end: int) -> tuple[Random, float, float]:
+        """Return a minute's random numbers, and the wander of its load and its latency."""
+        shared = Random(f"{self._seed}/{end}")
+        return shared, shared.gauss(0.0, WANDER), shared.gauss(0.0, WANDER)
+
     def _minute(self, end: int) -> tuple[Minute, ...]:
         cached = self._cache.get(end)
         if cached is not None:
@@ -88,8 +112,7 @@ class Traffic:
     def _compute(self, end: int) -> tuple[Minute, ...]:
         """Return the minutes of all revisions that end at `end`, ordered by service, revision."""
         parts: dict[tuple[str, str], list[Minute]] = {}
-        shared = Random(f"{self._seed}/{end}")
-        load, pace = shared.gauss(0.0, WANDER), shared.gauss(0.0, WANDER)
+        shared, load, pace = self._wander(end)
         for number, segment in enumerate(self._segments(end - MINUTE_S, end)):
             duration = segment.end - segment.start
             expected = self._behaviours.requests_per_s(segment.start) * duration * math.exp(load)
@@ -116,12 +139,11 @@ class Traffic:
             return None
         refused = binomial(rng, count, how.capacity.refused_ratio)
         count -= refused
-        responses = _responses(rng, count, how)
-        factor = how.capacity.latency_factor * math.exp(pace)
-        factor *= 1.0 + 0.3 * how.cold_instances / max(1, how.capacity.active)
+        responses = draw_responses(rng, count, how)
+        factor = latency_factor(how, pace)
         latencies = {
             code: draw(
-                rng, latency_buckets(how.median_ms * factor * _pace_of(code), how.sigma), hits
+                rng, latency_buckets(how.median_ms * factor * pace_of(code), how.sigma), hits
             )
             for code, hits in responses.items()
         }
@@ -175,12 +197,19 @@ class Traffic:
         )
 
 
-def _pace_of(code: int) -> float:
+def pace_of(code: int) -> float:
     """Return how long an answer takes beside a successful one: a refusal is quick."""
     return CLIENT_ERROR_PACE if 400 <= code < 500 else 1.0
 
 
-def _responses(rng: Random, count: int, how: Behaviour) -> dict[int, int]:
+def latency_factor(how: Behaviour, pace: float) -> float:
+    """Return how many times its median a side's latency has: queueing, cold starts, wander."""
+    cold = 1.0 + 0.3 * how.cold_instances / max(1, how.capacity.active)
+    return how.capacity.latency_factor * math.exp(pace) * cold
+
+
+def draw_responses(rng: Random, count: int, how: Behaviour) -> dict[int, int]:
+    """Return how many of `count` answers have each code; codes that do not occur are absent."""
     failed = binomial(rng, count, how.error_ratio)
     refused = binomial(rng, count - failed, how.client_error_ratio)
     unavailable = binomial(rng, failed, 0.2)
