@@ -31,6 +31,7 @@ from canary.rollout.words import age, iso_time, plain
 
 if TYPE_CHECKING:
     from canary.engine.dry_run import DryRun
+    from canary.engine.notify import Notifier
     from canary.engine.session import Session
     from canary.rollout.verification import Verification
 
@@ -116,7 +117,22 @@ async def _decide(
     if not options.yes:
         _show(source.plan, change, dry_run, snapshot)
         _ask(source.plan, change, snapshot)
-    outcome = await _carry_out(source, session, change)
+    from canary.engine.notify import telling
+
+    async with telling(source.plan, session.directory, _say_trouble) as notifier:
+        return await _act(source, session, change, dry_run, options, notifier)
+
+
+async def _act(
+    source: PlanSource,
+    session: Session,
+    change: Change,
+    dry_run: DryRun,
+    options: ChangeOptions,
+    notifier: Notifier,
+) -> int:
+    """Carry it out, say how it ended, verify it."""
+    outcome = await _carry_out(source, session, change, notifier)
     if not options.as_json:
         # Before the verification: what has become of the change is not kept waiting for it.
         _say_outcome(change, outcome)
@@ -147,7 +163,13 @@ def _exit_of(verification: Verification) -> int:
     return VERIFIED_EXITS[verification.verdict]
 
 
-async def _carry_out(source: PlanSource, session: Session, change: Change) -> Outcome:
+def _say_trouble(sentence: str) -> None:
+    click.echo(f"canary: {plain(sentence, 300)}", err=True)
+
+
+async def _carry_out(
+    source: PlanSource, session: Session, change: Change, notifier: Notifier
+) -> Outcome:
     from canary.engine.errand import carry_out_here
     from canary.engine.hands import Hands
     from canary.record.stage_file import stage_file_path
@@ -158,7 +180,12 @@ async def _carry_out(source: PlanSource, session: Session, change: Change) -> Ou
     hands = Hands(session.writer(), session.run_reader, session.clock, session.embedded)
     stage_file = stage_file_path(source.path, source.plan.record.file)
     return await carry_out_here(
-        change, hands, session.journal, plan=source.plan, stage_file=stage_file
+        change,
+        hands,
+        session.journal,
+        plan=source.plan,
+        stage_file=stage_file,
+        notifier=notifier,
     )
 
 

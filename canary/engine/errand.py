@@ -11,6 +11,7 @@ from pathlib import Path
 from canary.cloud.clock import CloudClock
 from canary.engine.execute import carry_out, intend
 from canary.engine.hands import Hands
+from canary.engine.notify import Notifier
 from canary.engine.settling import Pace
 from canary.record.journal import Journal
 from canary.record.owner import Owner
@@ -25,6 +26,7 @@ async def carry_out_here(
     *,
     plan: Plan,
     stage_file: Path | None = None,
+    notifier: Notifier | None = None,
     pace: Pace | None = None,
 ) -> Outcome:
     """Write the intent and carry it out in this process: the shell's way, the same path.
@@ -35,6 +37,8 @@ async def carry_out_here(
     """
     with Owner(journal.path.parent) as owner:
         intend(journal, change, plan, owner.token)
+        if notifier is not None:
+            notifier.begun(change)
         task = asyncio.ensure_future(
             carry_out(
                 change,
@@ -49,7 +53,19 @@ async def carry_out_here(
         )
         with _interruptible(task):
             await asyncio.wait([task])
-        return _interrupted(change, journal, hands.clock) if task.cancelled() else task.result()
+        if not task.cancelled():
+            outcome = task.result()
+        else:
+            outcome = _interrupted(change, journal, hands.clock)
+        if notifier is not None and _has_ended(change, journal):
+            notifier.ended(change, outcome)
+        return outcome
+
+
+def _has_ended(change: Change, journal: Journal) -> bool:
+    """Whether the change has its outcome; one that goes on is told of by who ends it."""
+    entry = journal.entry(change.id)
+    return entry is None or entry.outcome is not None
 
 
 def _interrupted(change: Change, journal: Journal, clock: CloudClock) -> Outcome:

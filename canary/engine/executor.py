@@ -15,6 +15,7 @@ from pathlib import Path
 
 from canary.engine.execute import carry_out
 from canary.engine.hands import Hands
+from canary.engine.notify import Notifier
 from canary.engine.settling import Pace
 from canary.record.journal import Entry, Journal
 from canary.record.owner import Owner
@@ -39,6 +40,7 @@ class Executor:
         owner: Owner,
         *,
         stage_file: Path | None = None,
+        notifier: Notifier | None = None,
         pace: Pace | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -47,6 +49,7 @@ class Executor:
         self._journal = journal
         self._owner = owner
         self._stage_file = stage_file
+        self._notifier = notifier
         self._pace = pace
         self._wall = wall
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -90,6 +93,9 @@ class Executor:
 
     async def _carry_out(self, entry: Entry) -> None:
         age_s = self._wall() - entry.intended_at
+        if self._notifier is not None and not entry.notes:
+            # One with notes was begun, and told, by an executor before this one.
+            self._notifier.begun(entry.change)
         try:
             outcome = await carry_out(
                 entry.change,
@@ -110,3 +116,5 @@ class Executor:
             log.exception("change %s", entry.change.id)
         else:
             log.info("change %s: %s: %s", entry.change.id, outcome.state, outcome.message)
+            if self._notifier is not None:
+                self._notifier.ended(entry.change, outcome)

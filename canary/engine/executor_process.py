@@ -77,6 +77,7 @@ async def stand_by(order: Order) -> int:
     """Stand by until standard input ends, then finish what is open. Returns the exit code."""
     from canary.engine.executor import Executor
     from canary.engine.hands import open_hands
+    from canary.engine.notify import telling
     from canary.record.journal import Journal
     from canary.record.owner import Owner
     from canary.record.paths import journal_path
@@ -84,9 +85,11 @@ async def stand_by(order: Order) -> int:
 
     directory = Path(order.directory)
     stage_file = stage_file_path(Path(order.plan_path), order.plan.record.file)
-    async with open_hands(order.plan, directory) as hands:
+    plan = order.plan
+    # What a webhook refuses is in the log; nobody watches here.
+    async with open_hands(plan, directory) as hands, telling(plan, directory, log.warning) as told:
         with Journal(journal_path(directory)) as journal, Owner(directory) as owner:
-            executor = Executor(order.plan, hands, journal, owner, stage_file=stage_file)
+            executor = Executor(plan, hands, journal, owner, stage_file=stage_file, notifier=told)
             return await _Attendance(executor, hands.embedded).run()
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from canary.engine.notify import Notifier, open_notifier
 from canary.engine.session import Session
 from canary.rollout import words
 from canary.rollout.errors import CanaryError, Unavailable
@@ -57,6 +58,10 @@ class Observing:
         self._stands_by = stands_by
         self._monotonic = monotonic
         self._standby: Standby | None = None
+        # A console that only looks changes nothing, and tells nobody.
+        self._notifier: Notifier | None = None
+        if stands_by:
+            self._notifier = open_notifier(session.plan, session.directory, on_trouble)
         self._wakes: dict[str, asyncio.Event] = {}
         self._has_numbers = False
         self._begun_at = monotonic()
@@ -88,6 +93,8 @@ class Observing:
         finally:
             if self._standby is not None:
                 self._standby.stop()
+            if self._notifier is not None:
+                self._notifier.close()
 
     def ring(self) -> None:
         """Tell the executor that the journal has something for it; start it if there is none."""
@@ -249,6 +256,8 @@ class Observing:
     def _publish(self, *, changed: bool) -> None:
         """Send a snapshot out if it says something else than the last, or as a sign of life."""
         snapshot = self._session.observer.snapshot()
+        if self._notifier is not None:
+            self._notifier.watch(snapshot)
         essence = _essence(snapshot)
         silent_s = self._monotonic() - self._shown_at
         if not changed and essence == self._shown and silent_s < SIGN_OF_LIFE_S:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from canary.rollout.plan_notify import Notify
 from canary.rollout.plan_procedure import Verify
 from canary.rollout.plan_trials import AbTest, LoadTest
 
@@ -228,6 +229,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verify: Verify = Verify()
     load_test: LoadTest = LoadTest()
     ab_test: AbTest = AbTest()
+    notify: Notify = Notify()
     record: Record = Record()
     console: Console = Console()
     local: Local = Local()

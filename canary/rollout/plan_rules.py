@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from canary.rollout.plan import KEY_ACTIONS, SCENARIOS, Plan, ScalePreset, Stage, Thresholds
 from canary.rollout.plan_mistakes import Found, Mistake, check_name, check_range, nearest
+from canary.rollout.plan_notify_rules import find_notify_mistakes
 from canary.rollout.plan_procedure_rules import find_procedure_mistakes
 from canary.rollout.plan_router_rules import find_router_mistakes
 from canary.rollout.plan_trial_rules import find_trial_mistakes
@@ -46,6 +47,7 @@ def find_rule_mistakes(plan: Plan) -> list[Mistake]:
         *_check_preset("scale.production", plan.scale.production),
         *find_procedure_mistakes(plan),
         *find_trial_mistakes(plan),
+        *find_notify_mistakes(plan),
         *_check_record(plan),
         *_check_keys(plan.console.keys),
         *_check_local(plan),
