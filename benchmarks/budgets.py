@@ -41,6 +41,8 @@ class Row:
 
 def main() -> None:
     """Measure and print, a line as soon as it is known."""
+    # An installed program has its bytecode; some build machines forbid writing it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(f"{'':54}{'budget':>14}  {'measured':<28}peer, same run")
     sections: tuple[Callable[[], list[Row]], ...] = (
         start_rows,
@@ -212,13 +214,16 @@ def gcloud_s(ready: dict[str, str]) -> float | None:
     """`gcloud run services update-traffic`-like change on the same server; None without gcloud."""
     if not which("gcloud"):
         return None
-    port = ready["http"].rsplit(":", 1)[1]
     env = {
         **os.environ,
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN": f"http://localhost:{port}/",
-        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-        "CLOUDSDK_CORE_DISABLE_PROMPTS": "true",
-        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
+        # gcloud puts the region before the host name; its own proxy settings lead that to loopback.
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN": "http://run.localhost/",
+        "CLOUDSDK_PROXY_TYPE": "http_no_tunnel",
+        "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1",
+        "CLOUDSDK_PROXY_PORT": ready["rest"].rsplit(":", 1)[1],
+        "CLOUDSDK_AUTH_ACCESS_TOKEN": "oncall@example.com",
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
     }
     command = ["gcloud", "run", "services", "update-traffic", "ion-api", "--to-latest"]
     command += ["--region=us-central1", "--project=naeda-genesis", "--quiet"]
