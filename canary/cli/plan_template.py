@@ -226,6 +226,18 @@ canary_group = "canary"
 repeat_minutes = 15.0               # the same thing is told at most once in that time
 timeout_s = 5.0
 
+# ── Evidence: Canary against Legacy, in a way that survives being looked at all the time ──────
+# Cloud Run's request log is seconds old (roles/logging.viewer); without it Cloud Monitoring's
+# minutes are compared.
+
+[evidence]
+on_regression = "advise"            # ignore, advise, rollback (automatic rollback may act on it)
+alpha = 0.01                        # the chance of ever alarming without a difference
+pass_alpha = 0.05                   # the chance of ever saying "no worse than twice" wrongly
+tail = true                         # false: leave the request log alone
+warm_up_minutes = 3.0               # left out after every new revision of Canary
+smallest_score_effect = 0.05        # the least difference of confidence that matters
+
 # ── The record ────────────────────────────────────────────────────────────────────────────────
 # Where the rollout stands is kept in the cloud, as an annotation on the service that carries the
 # split; the file is a copy of it for people and for git.

@@ -72,6 +72,14 @@ class MonitoringModules(msgspec.Struct, frozen=True):
     service_types: Any
 
 
+class LoggingModules(msgspec.Struct, frozen=True):
+    """What is used of google-cloud-logging."""
+
+    logs: Any
+    logs_transport: Any
+    logging_types: Any
+
+
 def run_modules() -> RunModules:
     """Return the modules for Cloud Run services; the first call imports them."""
     package = "google.cloud.run_v2"
@@ -104,6 +112,17 @@ def monitoring_modules() -> MonitoringModules:
         "types.metric_service",
     )
     return MonitoringModules(client, transport, types)
+
+
+def logging_modules() -> LoggingModules:
+    """Return the modules for Cloud Logging's entries; the first call imports them."""
+    client, transport, types = _import(
+        "google.cloud.logging_v2",
+        "services.logging_service_v2.async_client",
+        "services.logging_service_v2.transports.grpc_asyncio",
+        "types.logging",
+    )
+    return LoggingModules(client, transport, types)
 
 
 def load_signing() -> None:

@@ -46,6 +46,10 @@ class Connection:
     def __init__(self, endpoints: Endpoints) -> None:
         self._run = _address(endpoints.run, "target.endpoints.run")
         self._monitoring = _address(endpoints.monitoring, "target.endpoints.monitoring")
+        # A server of one's own on loopback may speak it too; Google's must not be asked about it.
+        own = endpoints.logging is None and self._run is not None and self._run.plain
+        logging = endpoints.run if own else endpoints.logging
+        self._logging = _address(logging, "target.endpoints.logging")
         self._clients: dict[str, Any] = {}
         self._making = asyncio.Lock()
         self._credentials: Any = None
@@ -66,6 +70,10 @@ class Connection:
     async def metrics(self) -> Any:
         """Return the MetricServiceAsyncClient; Denied without usable credentials."""
         return await self._client("metrics", self._make_metrics)
+
+    async def logs(self) -> Any:
+        """Return the LoggingServiceV2AsyncClient; Denied without usable credentials."""
+        return await self._client("logs", self._make_logs)
 
     async def close(self) -> None:
         """End all channels; calls under way are cancelled. Can be called twice."""
@@ -113,6 +121,17 @@ class Connection:
             modules.metrics_transport.MetricServiceGrpcAsyncIOTransport,
             self._monitoring,
             "Cloud Monitoring",
+        )
+
+    async def _make_logs(self) -> Any:
+        from canary.cloud.client_modules import logging_modules
+
+        modules = logging_modules()
+        return await self._build(
+            modules.logs.LoggingServiceV2AsyncClient,
+            modules.logs_transport.LoggingServiceV2GrpcAsyncIOTransport,
+            self._logging,
+            "Cloud Logging",
         )
 
     async def _build(

@@ -51,7 +51,12 @@ class EmbeddedCloud:
         grpc = f"http://{ready.grpc}"
         rest = ready.rest or None
         self.endpoints = Endpoints(
-            run=grpc, monitoring=grpc, bigquery=rest, compute=rest, artifact_registry=rest
+            run=grpc,
+            monitoring=grpc,
+            bigquery=rest,
+            logging=grpc,
+            compute=rest,
+            artifact_registry=rest,
         )
         self.router_url = ready.router
         self.control_url = ready.http

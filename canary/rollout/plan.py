@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from canary.rollout.plan_evidence import Evidence
 from canary.rollout.plan_notify import Notify
 from canary.rollout.plan_procedure import Verify
 from canary.rollout.plan_trials import AbTest, LoadTest
@@ -125,6 +126,7 @@ class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run: str | None = None
     monitoring: str | None = None
     bigquery: str | None = None
+    logging: str | None = None
     compute: str | None = None
     artifact_registry: str | None = None
 
@@ -229,6 +231,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verify: Verify = Verify()
     load_test: LoadTest = LoadTest()
     ab_test: AbTest = AbTest()
+    evidence: Evidence = Evidence()
     notify: Notify = Notify()
     record: Record = Record()
     console: Console = Console()

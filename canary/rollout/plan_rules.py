@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from canary.rollout.plan import KEY_ACTIONS, SCENARIOS, Plan, ScalePreset, Stage, Thresholds
+from canary.rollout.plan_evidence_rules import find_evidence_mistakes
 from canary.rollout.plan_mistakes import Found, Mistake, check_name, check_range, nearest
 from canary.rollout.plan_notify_rules import find_notify_mistakes
 from canary.rollout.plan_procedure_rules import find_procedure_mistakes
@@ -47,6 +48,7 @@ def find_rule_mistakes(plan: Plan) -> list[Mistake]:
         *_check_preset("scale.production", plan.scale.production),
         *find_procedure_mistakes(plan),
         *find_trial_mistakes(plan),
+        *find_evidence_mistakes(plan.evidence),
         *find_notify_mistakes(plan),
         *_check_record(plan),
         *_check_keys(plan.console.keys),
@@ -79,6 +81,7 @@ def _check_addresses(plan: Plan) -> Found:
     yield from _check_endpoint("target.endpoints.run", target.endpoints.run)
     yield from _check_endpoint("target.endpoints.monitoring", target.endpoints.monitoring)
     yield from _check_endpoint("target.endpoints.bigquery", target.endpoints.bigquery)
+    yield from _check_endpoint("target.endpoints.logging", target.endpoints.logging)
     yield from _check_endpoint("target.endpoints.compute", target.endpoints.compute)
     registry = target.endpoints.artifact_registry
     yield from _check_endpoint("target.endpoints.artifact_registry", registry)
