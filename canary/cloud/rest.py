@@ -45,7 +45,7 @@ class Refusal(Exception):
     def __init__(self, status: int, code: str, reason: str, message: str) -> None:
         super().__init__(message)
         self.status, self.code, self.reason = status, code, reason
-        self.message = message or f"HTTP {status}"
+        self.message = (message or f"HTTP {status}").rstrip(" .") + "."
 
     def translate(self, source: str, doing: str) -> CanaryError:
         """Return our error for it."""
