@@ -1,0 +1,209 @@
+"""The dashboard for Grafana: what it shows, that it fits, that its queries can be asked."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from canary.rollout.grafana import build_dashboard, metric_in_promql
+from canary.rollout.plan import Criteria, Plan, Router, Stage, Thresholds
+from tests.rollout.build import PLAN
+
+BY_REVISIONS = msgspec.structs.replace(
+    PLAN, target=msgspec.structs.replace(PLAN.target, router=Router(kind="revisions"))
+)
+PLANS = pytest.mark.parametrize("plan", [PLAN, BY_REVISIONS], ids=["services", "revisions"])
+
+
+def panels(plan: Plan = PLAN) -> dict[str, Any]:
+    """The panels by their titles, without the rows' headings."""
+    return {p["title"]: p for p in build_dashboard(plan)["panels"] if p["type"] != "row"}
+
+
+def expressions(panel: dict[str, Any]) -> list[str]:
+    return [t["promQLQuery"]["expr"] for t in panel["targets"]]
+
+
+def steps(panel: dict[str, Any]) -> list[tuple[str, float | None]]:
+    found = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    return [(s["color"], s["value"]) for s in found]
+
+
+def test_the_rows_are_those_of_the_procedure() -> None:
+    rows = [p["title"] for p in build_dashboard(PLAN)["panels"] if p["type"] == "row"]
+    assert rows == ["Overview", "Latency", "Confidence", "Resources"]
+
+
+def test_every_panel_of_the_procedure_is_there() -> None:
+    assert list(panels()) == [
+        "Request count (a minute)",
+        "Error ratio",
+        "Success ratio",
+        "p50",
+        "p95",
+        "p99",
+        "Confidence, mean",
+        "Confidence, distribution: Legacy",
+        "Confidence, distribution: Canary",
+        "CPU utilisation",
+        "Memory utilisation",
+        "Instances",
+        "Billable instances",
+    ]
+
+
+@PLANS
+def test_ids_are_unique_and_no_panel_lies_on_another(plan: Plan) -> None:
+    found = build_dashboard(plan)["panels"]
+    assert len({p["id"] for p in found}) == len(found)
+    for panel in found:
+        place = panel["gridPos"]
+        assert place["x"] >= 0
+        assert place["x"] + place["w"] <= 24
+    for a, b in itertools.combinations([p["gridPos"] for p in found], 2):
+        apart_x = a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"]
+        apart_y = a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"]
+        assert apart_x or apart_y
+
+
+@PLANS
+def test_every_query_goes_to_the_chosen_source_and_the_plans_project(plan: Plan) -> None:
+    dashboard = build_dashboard(plan)
+    (source,) = dashboard["__inputs"]
+    assert (source["type"], source["pluginId"]) == ("datasource", "stackdriver")
+    variable = dashboard["templating"]["list"][0]
+    assert (variable["name"], variable["query"]) == ("datasource", "stackdriver")
+    assert variable["current"]["value"] == f"${{{source['name']}}}"
+    for panel in panels(plan).values():
+        assert panel["datasource"]["uid"] == "${datasource}"
+        for target in panel["targets"]:
+            asked = target["promQLQuery" if target["queryType"] == "promQL" else "timeSeriesList"]
+            assert asked["projectName"] == "naeda-genesis"
+
+
+def test_every_panel_has_both_sides_in_the_same_order() -> None:
+    for title, panel in panels().items():
+        if panel["type"] == "bargauge":
+            continue
+        first, second = expressions(panel)
+        assert 'service_name="ion-api"' in first, title
+        assert 'service_name="ion-api-canary"' in second, title
+        named = [
+            (o["matcher"]["options"], o["properties"][0]["value"])
+            for o in panel["fieldConfig"]["overrides"]
+        ]
+        assert named == [("A", "Legacy"), ("B", "Canary")]
+        assert [t["refId"] for t in panel["targets"]] == ["A", "B"]
+
+
+@PLANS
+def test_expressions_are_whole(plan: Plan) -> None:
+    for panel in panels(plan).values():
+        if panel["type"] == "bargauge":
+            continue
+        for expr in expressions(panel):
+            for opened, closed in ("()", "{}", "[]"):
+                assert expr.count(opened) == expr.count(closed)
+            for name in re.findall(r"([\w:]+)\{", re.sub(r"\$\{\w+\}", "", expr)):
+                assert re.fullmatch(r"[a-z_]+_com:\w+", name)
+
+
+def test_a_percentile_is_of_the_merged_buckets_of_one_side() -> None:
+    assert expressions(panels()["p95"])[1] == (
+        "histogram_quantile(0.95, sum by (le) (rate("
+        'run_googleapis_com:request_latencies_bucket{monitored_resource="cloud_run_revision",'
+        ' location="us-central1", service_name="ion-api-canary"}[5m])))'
+    )
+
+
+def test_no_errors_are_a_zero_and_no_requests_are_no_data() -> None:
+    errors = expressions(panels()["Error ratio"])[0]
+    numerator, denominator = errors.split(" / ")
+    assert 'response_code_class=~"5xx"' in numerator
+    assert "or vector(0)" in numerator
+    assert "vector" not in denominator
+    assert 'response_code_class=~"2xx|3xx"' in expressions(panels()["Success ratio"])[0]
+
+
+def test_the_limits_are_the_plans() -> None:
+    found = panels()
+    assert steps(found["Error ratio"]) == [("green", None), ("yellow", 0.02), ("red", 0.05)]
+    assert steps(found["p95"]) == [("green", None), ("yellow", 20_000.0), ("red", 30_000.0)]
+    assert steps(found["Success ratio"]) == [("red", None), ("yellow", 0.80), ("green", 0.90)]
+    assert steps(found["Confidence, mean"]) == [("red", None), ("yellow", 0.69), ("green", 0.75)]
+    assert steps(found["p50"]) == [("green", None)]
+    style = found["Error ratio"]["fieldConfig"]["defaults"]["custom"]["thresholdsStyle"]
+    assert style == {"mode": "line"}
+
+
+def test_thresholds_rise_in_every_panel_whatever_the_plan_leaves_out() -> None:
+    bare = msgspec.structs.replace(
+        PLAN,
+        stages=(Stage(50, 1.0, Criteria(0.1, 1.0, 0.5, 0.7)), Stage(100)),
+        alerts=msgspec.structs.replace(
+            PLAN.alerts, warning=Thresholds(confidence=0.5), critical=Thresholds()
+        ),
+    )
+    for panel in panels(bare).values():
+        values = [value for _, value in steps(panel)]
+        assert values[0] is None
+        assert values[1:] == sorted(set(values[1:]))
+
+
+def test_the_distribution_keeps_its_buckets() -> None:
+    panel = panels()["Confidence, distribution: Canary"]
+    asked = panel["targets"][0]["timeSeriesList"]
+    assert (asked["perSeriesAligner"], asked["crossSeriesReducer"]) == ("ALIGN_DELTA", "REDUCE_SUM")
+    assert asked["filters"] == [
+        "metric.type",
+        "=",
+        "custom.googleapis.com/ion/confidence_score",
+        "AND",
+        "resource.label.service_name",
+        "=",
+        "ion-api-canary",
+    ]
+
+
+def test_between_revisions_the_sides_are_chosen_by_name() -> None:
+    variables = [v["name"] for v in build_dashboard(BY_REVISIONS)["templating"]["list"]]
+    assert variables == ["datasource", "legacy_revision", "canary_revision"]
+    first, second = expressions(panels(BY_REVISIONS)["p50"])
+    assert 'revision_name=~"${legacy_revision}"' in first
+    assert 'revision_name=~"${canary_revision}"' in second
+    assert 'service_name="ion-api"' in second
+
+
+def test_gaps_stay_gaps() -> None:
+    for panel in panels().values():
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["noValue"] == "no data"
+        if panel["type"] == "timeseries":
+            assert defaults["custom"]["spanNulls"] is False
+
+
+@PLANS
+def test_it_is_json_and_the_same_each_time(plan: Plan) -> None:
+    text = json.dumps(build_dashboard(plan), allow_nan=False)
+    assert json.dumps(build_dashboard(plan)) == text
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", json.loads(text)["uid"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("run.googleapis.com/request_count", "run_googleapis_com:request_count"),
+        (
+            "run.googleapis.com/container/cpu/utilizations",
+            "run_googleapis_com:container_cpu_utilizations",
+        ),
+        ("custom.googleapis.com/a.b/c-d", "custom_googleapis_com:a_b_c_d"),
+    ],
+)
+def test_metric_names_are_mapped_as_documented(metric: str, expected: str) -> None:
+    assert metric_in_promql(metric) == expected
