@@ -122,7 +122,14 @@ async def embed(
         runners = await start_http(world, leases, listeners, apis)
     address = f"http://127.0.0.1:{port}"
     rest = endpoints.router
-    served = Endpoints(address, address, bigquery=rest, compute=rest, artifact_registry=rest)
+    served = Endpoints(
+        address,
+        address,
+        bigquery=rest,
+        logging=address,
+        compute=rest,
+        artifact_registry=rest,
+    )
     cloud = Embedded(world, with_endpoints(plan, served), endpoints.router)
     try:
         yield cloud
