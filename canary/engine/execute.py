@@ -5,7 +5,11 @@
 Steps are carried out in order and the first that fails ends the change. A step is sent at most once
 in the life of an intent, whoever carries it out: "sent" is on the disk before the call, and from
 then on the step is only looked up (`settling`). An answer that does not come is "outcome unknown",
-looked up, never sent again.
+looked up, never sent again, unless a person who has looked says so (`recovery`) and the guard from
+before it still holds: then of the two sendings at most one can take effect.
+
+A rollback that certainly did not go out, because Cloud Run is away, waits ("waiting" on disk) and
+goes out the moment it answers, unless it is withdrawn. A promotion never waits.
 
 Rejected: sending again under the same etag after a lost answer. The guard would let only one of the
 two through, but a scale has no guard, and a second call that is refused hides the first's success.
@@ -23,7 +27,8 @@ import msgspec
 
 from canary.cloud.clock import CloudClock
 from canary.cloud.views import ServiceState
-from canary.engine.dry_run import by_hand
+from canary.engine.intents import intend as intend
+from canary.engine.intents import without_journal
 from canary.engine.outcomes import say_done, say_failed, say_not_begun, scale_words
 from canary.engine.record_file import RecordFile
 from canary.engine.settling import (
@@ -35,35 +40,27 @@ from canary.engine.settling import (
     check_guard,
     check_holds,
     follow_guard,
+    check_resumable,
 )
 from canary.record.journal import Entry, Journal, NoteState
-from canary.rollout.change import Change, Outcome, SetScale, SetTraffic, Step
-from canary.rollout.errors import CanaryError, OperationFailed, OutcomeUnknown, RecordError
+from canary.rollout.change import Change, DeleteService, Outcome, SetScale, SetTraffic, Step
+from canary.rollout.errors import (
+    CanaryError,
+    OperationFailed,
+    OutcomeUnknown,
+    QuotaExhausted,
+    RecordError,
+    Unavailable,
+)
 from canary.rollout.permit import authorize_intent
 from canary.rollout.plan import Plan
 from canary.rollout.words import percent, plain
 
 log = logging.getLogger(__name__)
 
-
-def intend(journal: Journal, change: Change, plan: Plan, owner: str = "") -> bool:
-    """Write the intent; on the disk when this returns. False: it is there already.
-
-    `owner` claims it for the caller. Raises RecordError when it cannot be written: a change without
-    a journal is refused, and the remedy has the commands that do the same by hand.
-    """
-    try:
-        return journal.intend(change, owner)
-    except RecordError as error:
-        raise without_journal(error, change, plan) from error
-
-
-def without_journal(error: RecordError, change: Change, plan: Plan) -> RecordError:
-    """The refusal of a change whose intent cannot be kept, with the commands to type instead."""
-    return RecordError(
-        f"{error.message} Without a journal nothing is changed from here.",
-        remedy=f"{error.remedy} By hand: {by_hand(change, plan)}".strip(),
-    )
+WAITING_KINDS = ("step_back", "rollback_all")
+"""Changes that wait for a Cloud Run that is away. Going back is right later too; going on is not:
+it was decided on numbers that are getting old."""
 
 
 async def carry_out(
@@ -170,18 +167,20 @@ class _Execution:
         if reached is None:
             sent = await self._send(index, step)
         elif reached == "accepted":
+        elif reached == "resumed":
+            sent = await self._resume(index, step)
             sent = await self._settle(index, step, self._entry.operation(index))
         else:
             why = OutcomeUnknown("No answer was recorded.")
             sent = await self._cloud.lookout.look_up(step, why)
         if sent.trace == "overtaken":
             self._remark_overtaken(step, sent.state)
-        self._note(index, "settled", "")
+        self._note(index, "settled", _modifier(sent))
         if isinstance(step, SetTraffic) and sent.trace == "there":
             self._record_file.write(index, step)
 
     async def _send(self, index: int, step: Step) -> Sent:
-        """Send the step, for the first and only time, and follow it until it is settled."""
+        """Send the step; while Cloud Run is away, a rollback waits for it."""
         if not self._may_send:
             raise _NotBegun
         step, detail = await self._prepare(index, step)
@@ -241,7 +240,7 @@ class _Execution:
     def _note_sent(self, index: int, detail: str) -> None:
         """The last thing before the call. Without it on the disk, there is no call."""
         try:
-            known = self._journal.note(self._change.id, index, "sent", detail, self._now())
+            known = self._journal.note(self._change.id, index, state, detail, self._now())
         except RecordError as error:
             raise without_journal(error, self._change, self._plan) from error
         if not known:
@@ -269,6 +268,10 @@ class _Execution:
 
     def _end(self, outcome: Outcome) -> Outcome:
         try:
+        if isinstance(step, DeleteService):
+            check_share(step, await self._cloud.reader.service(self._plan.router_service))
+        if not isinstance(step, SetTraffic):
+            return step, ""
             first = self._journal.settle(self._change.id, outcome)
         except RecordError as error:
             log.exception("change %s ended and cannot be recorded", self._change.id)
@@ -287,6 +290,10 @@ def _with_remarks(outcome: Outcome, remarks: list[str]) -> Outcome:
     return msgspec.structs.replace(outcome, message=" ".join((outcome.message, *remarks)))
 
 
+        self._note_or_end(index, "sent", detail)
+
+    def _note_or_end(self, index: int, state: NoteState, detail: str) -> None:
+        """What must be on the disk; it also tells whether the change was withdrawn."""
 _GENERATION = "generation "
 
 
@@ -297,3 +304,9 @@ def _noted_generation(entry: Entry) -> int | None:
         if note.state == "sent" and number != note.detail and number.isdecimal():
             return int(number)
     return None
+def _modifier(sent: Sent) -> str:
+    """Who Cloud Run says has made the change: this console's identity in the cloud."""
+    state = sent.state
+    return plain(state.last_modifier, 200) if state is not None and sent.trace == "there" else ""
+
+

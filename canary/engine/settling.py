@@ -8,7 +8,7 @@ that sent it, or another that took over from a killed one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Literal, Protocol
 
 import msgspec
@@ -19,6 +19,7 @@ from canary.engine.outcomes import scale_words
 from canary.rollout.change import Guard, SetScale, SetTraffic, Step
 from canary.rollout.errors import CanaryError, Conflict, OutcomeUnknown
 from canary.rollout.words import duration, percent, plain
+from canary.rollout.plan import Plan
 
 Trace = Literal["there", "overtaken", "foreign", "absent"]
 """What the service shows of a step: it is as wanted; it was, and has been changed since; somebody
@@ -47,7 +48,8 @@ class Pace(msgspec.Struct, frozen=True):
 
     Pauses are real seconds and grow from `first_pause_s`, which comes after a look without any
     pause; `settle_s` and `handover_s` are cloud seconds, since the embedded cloud can run faster.
-    `looks` bounds the looking up of a lost answer (30 looks are 50 s).
+    `looks` bounds the looking up of a lost answer (30 looks are 50 s). `waiting_s` is the longest
+    pause, real seconds, between two looks whether a Cloud Run that is away answers again.
     """
 
     first_pause_s: float = 0.05
@@ -60,6 +62,7 @@ class Pace(msgspec.Struct, frozen=True):
     def pauses(self) -> Iterator[float]:
         """The pauses before each look, without end."""
         yield 0.0
+    waiting_s: float = 3.0
         pause = self.first_pause_s
         while True:
             yield pause
@@ -121,6 +124,21 @@ class Lookout:
         slow operation must not keep a rollback waiting. Raises what the operation
         failed with, and OutcomeUnknown when it does not end within `settle_s`.
         """
+    def trace_of(self, step: Step, state: ServiceState) -> Trace:
+        """What the service shows of a step of this change."""
+        return find_trace(step, state, self._asked_at)
+
+    async def wait_for(self, service: str) -> AsyncIterator[bool]:
+        """Look again and again whether Cloud Run answers; without end, and bounded in its pace.
+
+        Yields before each look, too, so that whoever waits can leave.
+        """
+        for pause in self._pace.pauses():
+            await self._sleep(max(self._pace.first_pause_s, min(pause, self._pace.waiting_s)))
+            yield False
+            if await self.read(service) is not None:
+                yield True
+
         began = self._clock.now()
         for pause in self._pace.pauses():
             await self._sleep(pause)
@@ -253,6 +271,22 @@ def check_holds(step: SetTraffic, state: ServiceState, asked_at: float) -> None:
 
 
 def _foreign(state: ServiceState) -> Conflict:
+def check_resumable(step: Step, state: ServiceState, plan: Plan) -> None:
+    """Raise unless a step that was sent, and shows no trace, may be sent once more.
+
+    Only where the first sending can have no effect beside the second: both carry the etag that a
+    split was decided on. A scale is told by its value alone (it may have been set and changed
+    since), and a team's own program takes no guard. Raises OutcomeUnknown or Conflict.
+    """
+    by_program = plan.target.router.kind == "command"
+    if not isinstance(step, SetTraffic) or by_program or not step.guard.etag:
+        raise OutcomeUnknown(
+            "It was sent before, and nothing guards a second sending of it.",
+            remedy="Look at what is set; abandon this change, and ask for a new one if needed.",
+        )
+    check_guard(msgspec.structs.replace(step.guard, etag=""), state)
+
+
     who = state.record.by if state.record is not None else ""
     by = plain(state.last_modifier or who, 100)
     return Conflict(

@@ -8,9 +8,12 @@ carried out by one owner, taken over only from one that is dead (`owner`).
 States of a step, in the order they are noted::
 
     sent → accepted → settled
-      └──→ unknown ──→ settled       no answer came: it is being looked up
+      ├──→ unknown ──→ settled       no answer came: it is being looked up
+      └──→ waiting ──→ sent          it is certain that it did not go out: Cloud Run is away
+    unknown ──→ resumed ──→ sent     a person said so, having looked (`engine.recovery`)
 
 A `remark` may stand anywhere; it says something about a step and changes nothing.
+An outcome stays, except "unknown": that is replaced once it is found out how the change ended.
 """
 
 from __future__ import annotations
@@ -21,18 +24,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from canary.record.database import Database, Schema
+from canary.record.entries import Entry as Entry
+from canary.record.entries import Note as Note
+from canary.record.entries import NoteState as NoteState
 from canary.record.owner import is_alive
 from canary.rollout.change import Change, Outcome
 from canary.rollout.errors import RecordError
 
 log = logging.getLogger(__name__)
-
-NoteState = Literal["sent", "accepted", "unknown", "settled", "remark"]
 
 KEPT_CHANGES = 10_000
 """So many settled changes stay in the journal; older ones are dropped."""
@@ -62,44 +65,6 @@ SCHEMA = Schema(
     ),
     durable=True,
 )
-
-
-class Note(msgspec.Struct, frozen=True):
-    """What was done for step `step` (0 is the first). `detail` of "accepted": the operation.
-
-    `at` is the cloud's time.
-    """
-
-    step: int
-    state: NoteState
-    detail: str
-    at: float
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """A change in the journal. `outcome` None: open. `owner` empty: nobody has begun it.
-
-    `sequence` grows in the order of intents. `intended_at` is this host's wall clock, since the
-    embedded cloud's clock stands still while nobody looks; all other times are the cloud's.
-    """
-
-    sequence: int
-    change: Change
-    notes: tuple[Note, ...]
-    outcome: Outcome | None
-    acknowledged: bool
-    intended_at: float
-    owner: str
-
-    def reached(self, step: int) -> NoteState | None:
-        """The last state noted for `step`, remarks aside; None when it was not begun."""
-        states = [n.state for n in self.notes if n.step == step and n.state != "remark"]
-        return states[-1] if states else None
-
-    def operation(self, step: int) -> str:
-        """The name of the operation that carries `step`, empty when none is known."""
-        names = [n.detail for n in self.notes if n.step == step and n.state == "accepted"]
-        return names[-1] if names else ""
 
 
 class Journal:
@@ -179,19 +144,64 @@ class Journal:
 
     def settle(self, change_id: str, outcome: Outcome) -> bool:
         """Write how the change ended. False: it had ended before, and that outcome stays."""
-        body = msgspec.json.encode(outcome).decode()
         with self._database.writing() as db:
-            done = db.execute(
-                "UPDATE changes SET outcome = ? WHERE id = ? AND outcome IS NULL",
-                (body, change_id),
-            ).rowcount
+            done = _settle_open(db, change_id, outcome)
             db.execute(
                 "DELETE FROM changes WHERE outcome IS NOT NULL AND"
                 " sequence <= (SELECT max(sequence) FROM changes) - ?",
                 (KEPT_CHANGES,),
             )
         self._writes += 1
-        return done == 1
+        return done
+
+    def withdraw(self, entry: Entry, outcome: Outcome) -> bool:
+        """End an open change of which nothing is on its way. False: it is not so any more, or
+        something was noted since `entry` was read: then read it again.
+        """
+        if not entry.is_withdrawable:
+            return False
+        change_id = entry.change.id
+        with self._database.writing() as db:
+            count = "SELECT count(*) FROM notes WHERE change_id = ?"
+            if db.execute(count, (change_id,)).fetchone()[0] != len(entry.notes):
+                return False
+            done = _settle_open(db, change_id, outcome)
+        self._writes += 1
+        return done
+
+    def resolve(self, change_id: str, outcome: Outcome) -> bool:
+        """Write how a change ended after all. Only "unknown" is replaced, and kept as a remark.
+
+        False: it had ended in another way, it is not known, or a living executor has it.
+        """
+        with self._database.writing() as db:
+            if not self._is_left(db, change_id):
+                return False
+            _keep_unknown(db, change_id)
+            done = _settle_open(db, change_id, outcome)
+        self._writes += 1
+        return done
+
+    def reopen(self, change_id: str, step: int, by: str, at: float) -> bool:
+        """Open a change again for an executor, told to go on with `step` (state "resumed").
+
+        It counts as intended now. False as with `resolve`.
+        """
+        with self._database.writing() as db:
+            if not self._is_left(db, change_id):
+                return False
+            _keep_unknown(db, change_id)
+            db.execute(
+                "INSERT INTO notes (change_id, step, state, detail, at)"
+                " VALUES (?, ?, 'resumed', ?, ?)",
+                (change_id, step, by, at),
+            )
+            db.execute(
+                "UPDATE changes SET owner = '', intended_at = ?, acknowledged = 0 WHERE id = ?",
+                (self._wall(), change_id),
+            )
+        self._writes += 1
+        return True
 
     def acknowledge(self, change_id: str) -> None:
         """Note that a person has seen the outcome; nothing happens while there is none."""
@@ -223,6 +233,18 @@ class Journal:
         """Read the whole file. Raises RecordError when it is damaged."""
         self._database.check()
 
+    def _is_left(self, db: sqlite3.Connection, change_id: str) -> bool:
+        """Whether nobody carries the change out, and how it ended is not known."""
+        row = db.execute("SELECT owner, outcome FROM changes WHERE id = ?", (change_id,)).fetchone()
+        if row is None:
+            return False
+        if row[1] is None:
+            return not (row[0] and self.is_alive(row[0]))
+        try:
+            return msgspec.json.decode(row[1], type=Outcome).state == "unknown"
+        except msgspec.DecodeError:
+            return False
+
     def _select(self, clause: str, *parameters: str | int) -> tuple[Entry, ...]:
         with self._database.reading() as db:
             # One read transaction, so that rows and notes are of the same moment.
@@ -233,6 +255,27 @@ class Journal:
             finally:
                 db.execute("COMMIT")
         return tuple(e for row in rows if (e := _read_entry(row, notes[row[1]])) is not None)
+
+
+def _settle_open(db: sqlite3.Connection, change_id: str, outcome: Outcome) -> bool:
+    body = msgspec.json.encode(outcome).decode()
+    done = db.execute(
+        "UPDATE changes SET outcome = ? WHERE id = ? AND outcome IS NULL", (body, change_id)
+    ).rowcount
+    return done == 1
+
+
+def _keep_unknown(db: sqlite3.Connection, change_id: str) -> None:
+    """Turn an unknown outcome into a remark: it was the truth then."""
+    row = db.execute("SELECT outcome FROM changes WHERE id = ?", (change_id,)).fetchone()
+    if row is None or row[0] is None:
+        return
+    was = msgspec.json.decode(row[0], type=Outcome)
+    db.execute(
+        "INSERT INTO notes (change_id, step, state, detail, at) VALUES (?, 0, 'remark', ?, ?)",
+        (change_id, f"unknown: {was.message}", was.at),
+    )
+    db.execute("UPDATE changes SET outcome = NULL WHERE id = ?", (change_id,))
 
 
 _SELECT = "SELECT sequence, id, body, outcome, acknowledged, intended_at, owner FROM changes"

@@ -193,10 +193,10 @@ async def test_a_change_that_arrives_in_the_same_moment_wins_alone(
 
 
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "PERMISSION_DENIED"])
-async def test_while_cloud_run_cannot_be_read_nothing_is_sent(
+async def test_while_cloud_run_cannot_be_read_a_promotion_is_not_sent(
     embedded: Embedded, journal: Journal, code: str
 ):
-    change, before = await ask(embedded, "rollback_all"), await router_service(embedded)
+    change, before = await ask(embedded, "promote"), await router_service(embedded)
     embedded.break_method("GetService", code=code)
     outcome = await carry(embedded, journal, change)
     assert (outcome.state, outcome.percent) == ("failed", None)
