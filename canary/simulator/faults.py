@@ -52,6 +52,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     away". `after_apply`: the call takes effect and then fails, so the answer is lost.
     `shape` names a defect of the answer that the method itself knows how to make
     (`nan`, `empty`, `unordered`, `cut`, …); a method that doesn't know it answers as usual.
+    `truncated` is a defect of any gRPC answer: its bytes end too early.
+    `late_s`: an operation that the call begins ends so many cloud seconds later; `fails`: it ends
+    in failure. `deletes`: this service is gone, by somebody else, just before the call is answered.
     """
 
     method: str
@@ -61,11 +64,16 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     times: int | None = None
     after_apply: bool = False
     shape: str = ""
+    late_s: float = 0.0
+    fails: bool = False
+    deletes: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a fault that could never happen."""
         if self.delay_s < 0:
             raise ValueError(f"delay_s: expected 0 or more, not {self.delay_s}")
+        if not 0 <= self.late_s < float("inf"):
+            raise ValueError(f"late_s: expected 0 or more, not {self.late_s}")
         if self.times is not None and self.times < 1:
             raise ValueError(f"times: expected 1 or more, not {self.times}")
 

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 
 import grpc
@@ -23,7 +24,7 @@ from canary.simulator.run_api import RunApi
 from canary.simulator.run_state import RunState
 from canary.simulator.services import ServiceChanges
 from canary.simulator.settlement import Settlement
-from canary.simulator.spoiled import spoil
+from canary.simulator.spoiled import serialize, spoil
 from canary.simulator.world import World
 
 SERVICES = "google.cloud.run.v2.Services"
@@ -55,6 +56,7 @@ class Apis:
     """The APIs over one world: what gRPC (and whatever other protocol) hands calls to."""
 
     state: RunState
+    changes: ServiceChanges
     run: RunApi
     operations: OperationsApi
     monitoring: MonitoringApi
@@ -72,7 +74,7 @@ def open_apis(world: World) -> Apis:
     operations = OperationsApi(world, state)
     world.on_settle(Settlement(world, state, changes).settle)
     run = RunApi(world, state, changes, operations)
-    return Apis(state, run, operations, MonitoringApi(world), AlertPolicyApi(world))
+    return Apis(state, changes, run, operations, MonitoringApi(world), AlertPolicyApi(world))
 
 
 def methods_of(apis: Apis) -> dict[str, dict[str, Method]]:
@@ -141,12 +143,13 @@ async def start_grpc(world: World, apis: Apis | None = None) -> tuple[grpc.aio.S
     The caller stops the server.
     """
     server = grpc.aio.server(options=_OPTIONS)
-    for service, methods in methods_of(apis or open_apis(world)).items():
+    apis = apis or open_apis(world)
+    for service, methods in methods_of(apis).items():
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
-                _guard(world, f"/{service}/{name}", method.answer),
+                _guard(world, apis.changes, f"/{service}/{name}", method.answer),
                 request_deserializer=method.request.FromString,
-                response_serializer=method.response.SerializeToString,
+                response_serializer=serialize,
             )
             for name, method in methods.items()
         }
@@ -158,20 +161,29 @@ async def start_grpc(world: World, apis: Apis | None = None) -> tuple[grpc.aio.S
 
 
 def _guard(
-    world: World, path: str, answer: Handler
+    world: World, changes: ServiceChanges, path: str, answer: Handler
 ) -> Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]:
     """Return a servicer method: faults first, then the answer or its refusal."""
 
     async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        world.calls[path.rpartition("/")[2]] += 1
+        # As Google's front end does: the one thing that tells a caller how its clock stands.
+        now = formatdate(world.clock.now(), usegmt=True)
+        await context.send_initial_metadata((("date", now),))
         fault = _fault(world, path)
         if fault is not None and not fault.after_apply:
             await _suffer(fault, context)
+        if fault is not None and fault.deletes:
+            changes.delete_by_others(fault.deletes)
+        world.present_fault = fault
         try:
             response = answer(request)
             if inspect.isawaitable(response):
                 response = await response
         except ApiError as refusal:
             await context.abort(refusal.code, refusal.message)
+        finally:
+            world.present_fault = None
         if fault is not None and fault.after_apply:
             await _suffer(fault, context)
         return spoil(response, fault.shape) if fault is not None and fault.shape else response

@@ -119,6 +119,7 @@ class Control:
                 "scenario_state": world.scenario.current(now),
                 "sides": behaviours,
                 "faults": world.faults.faults,
+                "calls": world.calls,
                 "timeline": list(world.timeline),
             }
         )

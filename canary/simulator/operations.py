@@ -21,8 +21,12 @@ LONGEST_WAIT_S = 30.0
 def begin_operation(
     world: World, wanted: Any, kind: OperationKind, now: float, takes_s: float
 ) -> OperationRecord:
-    """Return a new operation on a Service or Revision, as the scenario lets it go."""
+    """Return a new operation on a Service or Revision, as scenario and fault table let it go."""
     mode = world.scenario.current(now).operation_mode
+    fault = world.present_fault
+    if fault is not None:
+        takes_s += fault.late_s
+        mode = "failing" if fault.fails else mode
     path = wanted.name.split("/")
     return OperationRecord(
         id=str(uuid.uuid4()),

@@ -20,6 +20,7 @@ from canary.simulator.revisions import (
 from canary.simulator.run_state import OperationRecord, RunState, short_name
 from canary.simulator.service_rules import check_service
 from canary.simulator.service_status import served_percents, show_reconciling, stamp_etag
+from canary.simulator.timeline import Removed
 from canary.simulator.world import World
 
 MUTABLE = frozenset(
@@ -107,6 +108,16 @@ class ServiceChanges:
         takes_s = self._world.config.operation_s
         record = begin_operation(self._world, current, "delete", now, takes_s)
         return self._keep(record)
+
+    def delete_by_others(self, service: str) -> None:
+        """Have somebody else delete a service, at once; nothing happens when there is none."""
+        if self._state.services.pop(service, None) is None:
+            return
+        del self._state.revisions[service]
+        del self._state.templates[service]
+        self._world.append(Removed(self._world.clock.now(), service))
+        self._state.save(self._world.saved)
+        self._world.save()
 
     def delete_revision(self, revision: Any) -> OperationRecord:
         """Begin to delete a revision that nothing leads to."""

@@ -8,12 +8,30 @@ from typing import Any
 from canary.simulator import messages
 
 
+class Truncated:
+    """An answer of which only the first part arrives."""
+
+    def __init__(self, response: Any) -> None:
+        data = response.SerializeToString()
+        self.data = data[: -max(1, len(data) // 3)]
+
+
+def serialize(response: Any) -> bytes:
+    """Return the bytes of an answer."""
+    data: bytes = response.data if isinstance(response, Truncated) else response.SerializeToString()
+    return data
+
+
 def spoil(response: Any, shape: str) -> Any:
     """Return the answer with a defect; as it is when the shape means nothing for it.
+
+    For all: `truncated` (its bytes end too early).
 
     For ListTimeSeries: `empty` (no series), `nan` (not-a-number values), `unordered` (oldest
     point first), `cut` (series without points), `duplicate` (every point twice).
     """
+    if shape == "truncated":
+        return Truncated(response)
     if not isinstance(response, messages.ListTimeSeriesResponse):
         return response
     if shape == "empty":

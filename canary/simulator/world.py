@@ -11,6 +11,7 @@ causes go into one `save()`, so a kill at any instant leaves both or neither.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -84,6 +85,10 @@ class World:
         self.config = config
         self.saved = Saved(Path(config.state_path) if config.state_path else None)
         self.faults = FaultTable()
+        self.present_fault: Fault | None = None
+        """Of the call that is being answered right now: what it begins may go wrong later."""
+        self.calls: Counter[str] = Counter()
+        """How often each gRPC method was called, by its bare name; failed calls count too."""
         self.endpoints = Endpoints()
         """Where the HTTP side listens: set before the APIs start, empty without a process."""
         self._settlers: list[Callable[[float], None]] = []
