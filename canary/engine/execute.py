@@ -39,8 +39,8 @@ from canary.engine.settling import (
     StepSender,
     check_guard,
     check_holds,
-    follow_guard,
     check_resumable,
+    follow_guard,
 )
 from canary.record.journal import Entry, Journal, NoteState
 from canary.rollout.change import Change, DeleteService, Outcome, SetScale, SetTraffic, Step
@@ -166,9 +166,9 @@ class _Execution:
             return
         if reached is None:
             sent = await self._send(index, step)
-        elif reached == "accepted":
         elif reached == "resumed":
             sent = await self._resume(index, step)
+        elif reached == "accepted":
             sent = await self._settle(index, step, self._entry.operation(index))
         else:
             why = OutcomeUnknown("No answer was recorded.")
@@ -221,6 +221,10 @@ class _Execution:
             check_guard(split.guard, state)
             self._generation = state.generation
             return step, f"{_GENERATION}{state.generation}"
+        if isinstance(step, DeleteService):
+            check_share(step, await self._cloud.reader.service(self._plan.router_service))
+        if not isinstance(step, SetTraffic):
+            return step, ""
         if self._generation is None or self._plan.target.router.kind == "url-map":
             return step, ""  # a URL map's fingerprint is not touched by any service
         after = await self._cloud.reader.service(step.service)
@@ -239,6 +243,10 @@ class _Execution:
 
     def _note_sent(self, index: int, detail: str) -> None:
         """The last thing before the call. Without it on the disk, there is no call."""
+        self._note_or_end(index, "sent", detail)
+
+    def _note_or_end(self, index: int, state: NoteState, detail: str) -> None:
+        """What must be on the disk; it also tells whether the change was withdrawn."""
         try:
             known = self._journal.note(self._change.id, index, state, detail, self._now())
         except RecordError as error:
@@ -268,10 +276,6 @@ class _Execution:
 
     def _end(self, outcome: Outcome) -> Outcome:
         try:
-        if isinstance(step, DeleteService):
-            check_share(step, await self._cloud.reader.service(self._plan.router_service))
-        if not isinstance(step, SetTraffic):
-            return step, ""
             first = self._journal.settle(self._change.id, outcome)
         except RecordError as error:
             log.exception("change %s ended and cannot be recorded", self._change.id)
@@ -290,10 +294,12 @@ def _with_remarks(outcome: Outcome, remarks: list[str]) -> Outcome:
     return msgspec.structs.replace(outcome, message=" ".join((outcome.message, *remarks)))
 
 
-        self._note_or_end(index, "sent", detail)
+def _modifier(sent: Sent) -> str:
+    """Who Cloud Run says has made the change: this console's identity in the cloud."""
+    state = sent.state
+    return plain(state.last_modifier, 200) if state is not None and sent.trace == "there" else ""
 
-    def _note_or_end(self, index: int, state: NoteState, detail: str) -> None:
-        """What must be on the disk; it also tells whether the change was withdrawn."""
+
 _GENERATION = "generation "
 
 
@@ -304,9 +310,3 @@ def _noted_generation(entry: Entry) -> int | None:
         if note.state == "sent" and number != note.detail and number.isdecimal():
             return int(number)
     return None
-def _modifier(sent: Sent) -> str:
-    """Who Cloud Run says has made the change: this console's identity in the cloud."""
-    state = sent.state
-    return plain(state.last_modifier, 200) if state is not None and sent.trace == "there" else ""
-
-

@@ -18,8 +18,8 @@ from canary.cloud.views import OperationState, ServiceState
 from canary.engine.outcomes import scale_words
 from canary.rollout.change import Guard, SetScale, SetTraffic, Step
 from canary.rollout.errors import CanaryError, Conflict, OutcomeUnknown
-from canary.rollout.words import duration, percent, plain
 from canary.rollout.plan import Plan
+from canary.rollout.words import duration, percent, plain
 
 Trace = Literal["there", "overtaken", "foreign", "absent"]
 """What the service shows of a step: it is as wanted; it was, and has been changed since; somebody
@@ -58,11 +58,11 @@ class Pace(msgspec.Struct, frozen=True):
     settle_s: float = 600.0
     handover_s: float = 30.0
     looks: int = 30
+    waiting_s: float = 3.0
 
     def pauses(self) -> Iterator[float]:
         """The pauses before each look, without end."""
         yield 0.0
-    waiting_s: float = 3.0
         pause = self.first_pause_s
         while True:
             yield pause
@@ -117,13 +117,6 @@ class Lookout:
         except CanaryError:
             return None
 
-    async def settle(self, step: Step, operation: str, *, hurried: bool) -> Sent:
-        """Wait until an accepted step is settled.
-
-        A `hurried` step hands over after `handover_s` if the service shows what was asked for: a
-        slow operation must not keep a rollback waiting. Raises what the operation
-        failed with, and OutcomeUnknown when it does not end within `settle_s`.
-        """
     def trace_of(self, step: Step, state: ServiceState) -> Trace:
         """What the service shows of a step of this change."""
         return find_trace(step, state, self._asked_at)
@@ -258,19 +251,6 @@ def follow_guard(guard: Guard, generation: int, after: ServiceState) -> Guard:
     return msgspec.structs.replace(guard, etag=after.etag)
 
 
-def check_holds(step: SetTraffic, state: ServiceState, asked_at: float) -> None:
-    """Raise Conflict unless the split that an earlier step of the same change set is still there.
-
-    Asked before that which is only right under that split: Legacy must not be cut down to a backup
-    when somebody has sent the requests back to it meanwhile.
-    """
-    trace = find_trace(step, state, asked_at)
-    in_flux = state.reconciling and state.served_percent not in (None, step.percent)
-    if trace != "there" or in_flux:
-        raise _foreign(state)
-
-
-def _foreign(state: ServiceState) -> Conflict:
 def check_resumable(step: Step, state: ServiceState, plan: Plan) -> None:
     """Raise unless a step that was sent, and shows no trace, may be sent once more.
 
@@ -287,6 +267,19 @@ def check_resumable(step: Step, state: ServiceState, plan: Plan) -> None:
     check_guard(msgspec.structs.replace(step.guard, etag=""), state)
 
 
+def check_holds(step: SetTraffic, state: ServiceState, asked_at: float) -> None:
+    """Raise Conflict unless the split that an earlier step of the same change set is still there.
+
+    Asked before that which is only right under that split: Legacy must not be cut down to a backup
+    when somebody has sent the requests back to it meanwhile.
+    """
+    trace = find_trace(step, state, asked_at)
+    in_flux = state.reconciling and state.served_percent not in (None, step.percent)
+    if trace != "there" or in_flux:
+        raise _foreign(state)
+
+
+def _foreign(state: ServiceState) -> Conflict:
     who = state.record.by if state.record is not None else ""
     by = plain(state.last_modifier or who, 100)
     return Conflict(
