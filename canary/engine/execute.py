@@ -43,7 +43,7 @@ from canary.engine.settling import (
     follow_guard,
 )
 from canary.record.journal import Entry, Journal, NoteState
-from canary.rollout.change import Change, DeleteService, Outcome, SetScale, SetTraffic, Step
+from canary.rollout.change import Change, Outcome, SetScale, SetTraffic, Step
 from canary.rollout.errors import (
     CanaryError,
     OperationFailed,
@@ -183,6 +183,52 @@ class _Execution:
         """Send the step; while Cloud Run is away, a rollback waits for it."""
         if not self._may_send:
             raise _NotBegun
+        while True:
+            try:
+                return await self._send_once(index, step)
+            except (Unavailable, QuotaExhausted) as error:
+                if self._taken or self._change.kind not in WAITING_KINDS:
+                    raise
+                await self._wait(index, step, error)
+
+    async def _wait(self, index: int, step: Step, error: CanaryError) -> None:
+        """Nothing went out: note that it waits, until Cloud Run answers or it is withdrawn."""
+        self._note_or_end(index, "waiting", error.message)
+        log.warning("change %s waits: %s", self._change.id, error.message)
+        async for answers in self._cloud.lookout.wait_for(step.service):
+            entry = self._journal.entry(self._change.id)
+            if entry is None or entry.outcome is not None:
+                raise _Ended
+            if answers:
+                return
+
+    async def _resume(self, index: int, step: Step) -> Sent:
+        """A person has looked and said to go on with this step.
+
+        What may have gone out is looked at once more: what is to be seen is followed; else it goes
+        out under its old guard.
+        """
+        states = [n.state for n in self._entry.notes if n.step == index]
+        before = next((s for s in reversed(states) if s not in ("resumed", "remark")), None)
+        if before in (None, "waiting"):
+            return await self._send(index, step)
+        self._taken = True
+        if before == "accepted":
+            return await self._settle(index, step, self._entry.operation(index))
+        lookout = self._cloud.lookout
+        if not isinstance(step, SetTraffic | SetScale):
+            return await lookout.look_up(step, OutcomeUnknown("It was sent before."))
+        state = await lookout.read(step.service)
+        if state is None:
+            raise OutcomeUnknown("Cloud Run does not answer: it was neither found nor sent again.")
+        if lookout.trace_of(step, state) != "absent":
+            return await lookout.look_up(step, OutcomeUnknown("It was sent before."))
+        check_resumable(step, state, self._plan)
+        self._taken = False
+        return await self._send(index, step)
+
+    async def _send_once(self, index: int, step: Step) -> Sent:
+        """Send the step and follow it until it is settled."""
         step, detail = await self._prepare(index, step)
         self._note_sent(index, detail)
         try:
@@ -221,8 +267,6 @@ class _Execution:
             check_guard(split.guard, state)
             self._generation = state.generation
             return step, f"{_GENERATION}{state.generation}"
-        if isinstance(step, DeleteService):
-            check_share(step, await self._cloud.reader.service(self._plan.router_service))
         if not isinstance(step, SetTraffic):
             return step, ""
         if self._generation is None or self._plan.target.router.kind == "url-map":

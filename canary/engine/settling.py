@@ -132,6 +132,13 @@ class Lookout:
             if await self.read(service) is not None:
                 yield True
 
+    async def settle(self, step: Step, operation: str, *, hurried: bool) -> Sent:
+        """Wait until an accepted step is settled.
+
+        A `hurried` step hands over after `handover_s` if the service shows what was asked for: a
+        slow operation must not keep a rollback waiting. Raises what the operation
+        failed with, and OutcomeUnknown when it does not end within `settle_s`.
+        """
         began = self._clock.now()
         for pause in self._pace.pauses():
             await self._sleep(pause)
