@@ -29,6 +29,17 @@ FRESH_S = 120.0
 elsewhere, and the split may be another's by now. What was begun is still looked up."""
 
 
+WAITS_S = 86_400.0
+"""A rollback that waits for Cloud Run is sent for so long (wall clock) after it was asked for: by
+the executor that has it at any time, by one that takes it over within a day."""
+
+
+def may_send(entry: Entry, age_s: float) -> bool:
+    """Whether an intent taken up `age_s` after it was written may still be begun."""
+    waits = entry.waiting_since is not None
+    return abs(age_s) <= (WAITS_S if waits else FRESH_S)
+
+
 class Executor:
     """Takes up the open changes of a journal and carries them out beside each other."""
 
@@ -105,7 +116,7 @@ class Executor:
                 self._hands.clock,
                 plan=self._plan,
                 stage_file=self._stage_file,
-                may_send=abs(age_s) <= FRESH_S,
+                may_send=may_send(entry, age_s),
                 pace=self._pace,
             )
         except CanaryError as error:
