@@ -112,6 +112,8 @@ def observed_of(node: Node) -> str:
     if node.outcome == "not_reached":
         return ""
     if node.id == "watch":
+        if node.outcome == "no_data":
+            return words.NO_DATA
         return "none" if node.observed is None else words.duration(node.observed)
     return words.value_of(node.id, node.observed)
 

@@ -18,6 +18,7 @@ from typing import Literal
 
 import msgspec
 
+from canary.rollout import words
 from canary.rollout.measure import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.plan import Alerts, Plan, Thresholds
 from canary.rollout.watch import Watch
@@ -97,11 +98,12 @@ def decide(plan: Plan, canary: Window, data: DataState, watch: Watch, now: float
     warned = next((n for n in critical if n.outcome == "yes"), None)
     if warned is not None:
         path = (*_until(critical, warned), _watch_node(plan, watch, now, reached=False))
-        return Decision("rollback_all", path, f"{warned.question}: yes", data, watch)
-    node = _watch_node(plan, watch, now, reached=True)
+        return Decision("rollback_all", path, _why_critical(warned), data, watch)
     blind = next((n for n in critical if n.outcome == "no_data"), None)
     # A plan without critical limits has no blind node; silence still is not "go on".
-    if blind is not None or data != "ok":
+    seeing = blind is None and data == "ok"
+    node = _watch_node(plan, watch, now, reached=True, seeing=seeing)
+    if not seeing:
         return Decision("no_data", (*critical, node), _why_no_data(plan, data, blind), data, watch)
     path = (*critical, node)
     if node.outcome == "no":
@@ -202,11 +204,23 @@ def _until(nodes: tuple[Node, ...], hit: Node) -> tuple[Node, ...]:
     return (*nodes[: index + 1], *rest)
 
 
-def _watch_node(plan: Plan, watch: Watch, now: float, *, reached: bool) -> Node:
+def _why_critical(node: Node) -> str:
+    """As "error ratio beyond critical: 8.35 % > 5 %"."""
+    sign = "<" if node.id == "success_ratio" else ">"
+    value, limit = words.value_of(node.id, node.observed), words.limit_of(node.id, node.limit)
+    return f"{node.question}: {value} {sign} {limit}"
+
+
+def _watch_node(
+    plan: Plan, watch: Watch, now: float, *, reached: bool, seeing: bool = True
+) -> Node:
     question = "a warning is being watched"
     limit_s = plan.alerts.watch_minutes * 60
     if not reached:
         return Node("watch", question, None, limit_s, "not_reached")
+    if watch.since is None and not seeing:
+        # Without data nobody knows whether a warning limit is passed: that is not a "no".
+        return Node("watch", question, None, limit_s, "no_data")
     if watch.since is None:
         return Node("watch", question, None, limit_s, "no", note="no warning")
     elapsed_s = max(0.0, now - watch.since)

@@ -10,10 +10,11 @@ import math
 import re
 import unicodedata
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from canary.rollout.decision import DataState, NodeOutcome, Verdict
-from canary.rollout.gates import GateState
+if TYPE_CHECKING:
+    from canary.rollout.decision import DataState, NodeOutcome, Verdict
+    from canary.rollout.gates import GateState
 
 NO_DATA: Final = "no data"
 

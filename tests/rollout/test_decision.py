@@ -247,3 +247,14 @@ def test_a_verdict_for_the_worse_always_shows_a_node_that_says_yes(
     found = decide(PLAN, judged, data, watch, NOW)
     if found.verdict in ("watch", "rollback_stage", "rollback_all"):
         assert any(n.outcome == "yes" for n in found.path)
+
+
+@pytest.mark.parametrize("data", [d for d in get_args(DataState) if d != "ok"])
+def test_without_data_nobody_knows_whether_a_warning_is_passed(data: DataState) -> None:
+    found = decide(PLAN, window(), data, IDLE, NOW)
+    assert [n.outcome for n in found.path] == ["no_data"] * 4
+
+
+def test_a_critical_reason_says_the_value_and_its_limit() -> None:
+    found = decision(window(error_ratio=0.0835))
+    assert found.reason == "error ratio beyond critical: 8.35 % > 5 %"
