@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("canary.cli.verify", "Verify that the split that is served is the intended one."),
     "compare": ("canary.cli.verify", "Put both sides side by side, by requests to the router."),
     "monitor": ("canary.cli.monitor", "Write a snapshot every so often, for the soak."),
+    "retire": ("canary.cli.retire", "Show Legacy's calendar; delete it and its images in the end."),
     "export": ("canary.cli.export", "Write a dashboard for Grafana."),
     "log": ("canary.cli.log", "Show the changes made from this host."),
     "doctor": ("canary.cli.doctor", "Check plan, cloud, permissions, records and terminal."),

@@ -11,7 +11,7 @@ import getpass
 import socket
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from canary.rollout.verification import Verification
 
 Build = Callable[[Plan, Standing, Request], Change]
+Prepare = Callable[["Session", Snapshot], Awaitable[Build]]
 
 EXITS: Final = {
     "done": 0,
@@ -48,10 +49,17 @@ EXITS: Final = {
 """Outcome → exit code."""
 
 
-def run_change(build: Build, options: ChangeOptions, *, need_metrics: bool) -> int:
+def run_change(
+    build: Build | None,
+    options: ChangeOptions,
+    *,
+    need_metrics: bool,
+    prepare: Prepare | None = None,
+) -> int:
     """Build the change from what is now and carry it out; returns the exit code.
 
-    `need_metrics` False spares a rollback the wait for numbers that it does not ask for.
+    `need_metrics` False spares a rollback the wait for numbers that it does not ask for. `prepare`
+    is for a change that more must be looked up for: it returns what builds it.
     """
     if options.force and not options.reason.strip():
         raise UsageError("Gates are overridden only with a reason.", remedy="Give --reason TEXT.")
@@ -60,10 +68,18 @@ def run_change(build: Build, options: ChangeOptions, *, need_metrics: bool) -> i
             "There is no terminal to ask for confirmation at.",
             remedy="Use --yes to change it unasked, or --dry-run to see what would change.",
         )
-    return asyncio.run(_run(find_plan(options.config), build, options, need_metrics))
+    source = find_plan(options.config)
+    return asyncio.run(_run(source, build, prepare, options, need_metrics=need_metrics))
 
 
-async def _run(source: PlanSource, build: Build, options: ChangeOptions, need_metrics: bool) -> int:
+async def _run(
+    source: PlanSource,
+    build: Build | None,
+    prepare: Prepare | None,
+    options: ChangeOptions,
+    *,
+    need_metrics: bool,
+) -> int:
     from canary.cli.look import demand_cloud_run, look
     from canary.engine.session import Session
 
@@ -73,6 +89,9 @@ async def _run(source: PlanSource, build: Build, options: ChangeOptions, need_me
     async with await opening as session:
         snapshot = await look(session)
         demand_cloud_run(snapshot)
+        if prepare is not None:
+            build = await prepare(session, snapshot)
+        assert build is not None  # noqa: S101 - one of the two is given
         change = _build(source.plan, snapshot, build, options, session.clock.now())
         if is_pointless(change, snapshot):
             return _say_pointless(change, options)
@@ -206,6 +225,8 @@ def is_pointless(change: Change, snapshot: Snapshot) -> bool:
     (wanted,) = change.steps
     if isinstance(wanted, SetScale):
         return wanted.before == wanted.after
+    if not isinstance(wanted, SetTraffic):
+        return False
     record = snapshot.traffic.record
     same = record is not None and (record.stage, record.percent) == (
         change.to_stage,
@@ -219,7 +240,8 @@ def _say_pointless(change: Change, options: ChangeOptions) -> int:
     if isinstance(wanted, SetScale):
         note = f"{plain(wanted.service)} is scaled so already: nothing to change."
     else:
-        note = f"Canary has {wanted.percent} % already, and the record says so: nothing to change."
+        share = wanted.percent if isinstance(wanted, SetTraffic) else None
+        note = f"Canary has {share} % already, and the record says so: nothing to change."
     if options.as_json:
         say_json({"kind": change.kind, "changed": False, "note": note, "outcome": None})
     else:

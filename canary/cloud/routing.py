@@ -7,18 +7,34 @@ Run's with the split taken from and sent to where it really is; callers see no d
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from canary.cloud.artifact_registry import PUBLIC as PUBLIC_REGISTRY
+from canary.cloud.artifact_registry import SOURCE as REGISTRY
+from canary.cloud.artifact_registry import ImageRegistry
 from canary.cloud.connection import Connection
 from canary.cloud.run import RunReader, RunWriter
+from canary.cloud.step_writer import StepWriter
 from canary.rollout.errors import PlanError
 from canary.rollout.plan import Endpoints, Plan
+
+if TYPE_CHECKING:
+    from canary.cloud.rest import RestClient
 
 
 class Routing(NamedTuple):
     """What a plan's split is read and changed with. `close` gives its own connections back."""
+
+    reader: RunReader
+    writer: StepWriter
+    images: ImageRegistry
+    close: Callable[[], Awaitable[None]]
+
+
+class _Split(NamedTuple):
+    """Reader and writer of the split alone."""
 
     reader: RunReader
     writer: RunWriter
@@ -30,6 +46,25 @@ def open_routing(plan: Plan, connection: Connection, endpoints: Endpoints) -> Ro
 
     Raises PlanError when the plan runs locally and does not say where its URL map is.
     """
+    reader, split, close_split = _open_split(plan, connection, endpoints)
+    images = ImageRegistry(lambda: _open_registry(plan, endpoints))
+
+    async def close() -> None:
+        await close_split()
+        await images.close()
+
+    return Routing(reader, StepWriter(split, reader, images), images, close)
+
+
+def _open_registry(plan: Plan, endpoints: Endpoints) -> RestClient:
+    from canary.cloud.rest import RestClient
+
+    address = rest_address(plan, endpoints, "artifact_registry")
+    key = "target.endpoints.artifact_registry"
+    return RestClient(address, PUBLIC_REGISTRY, key=key, source=REGISTRY)
+
+
+def _open_split(plan: Plan, connection: Connection, endpoints: Endpoints) -> _Split:
     kind = plan.target.router.kind
     if kind == "url-map":
         from canary.cloud.rest import RestClient
@@ -39,7 +74,7 @@ def open_routing(plan: Plan, connection: Connection, endpoints: Endpoints) -> Ro
         address = rest_address(plan, endpoints, "compute")
         rest = RestClient(address, PUBLIC, key="target.endpoints.compute", source=SOURCE)
         url_map = UrlMap(rest, plan)
-        return Routing(
+        return _Split(
             UrlMapReader(connection, plan, url_map),
             UrlMapWriter(connection, plan, url_map),
             url_map.close,
@@ -47,8 +82,8 @@ def open_routing(plan: Plan, connection: Connection, endpoints: Endpoints) -> Ro
     if kind == "command":
         from canary.cloud.command_split import CommandReader, CommandWriter
 
-        return Routing(CommandReader(connection, plan), CommandWriter(connection, plan), _nothing)
-    return Routing(RunReader(connection, plan), RunWriter(connection, plan), _nothing)
+        return _Split(CommandReader(connection, plan), CommandWriter(connection, plan), _nothing)
+    return _Split(RunReader(connection, plan), RunWriter(connection, plan), _nothing)
 
 
 def rest_address(plan: Plan, endpoints: Endpoints, api: str) -> str | None:

@@ -25,7 +25,7 @@ from canary.cloud.routers import (
 )
 from canary.cloud.services import read_revision, read_service
 from canary.cloud.views import OperationState, RevisionState, ServiceState
-from canary.rollout.change import SetScale, SetTraffic, Step
+from canary.rollout.change import DeleteImages, DeleteService, SetScale, SetTraffic, Step
 from canary.rollout.errors import Conflict
 from canary.rollout.plan import Plan
 from canary.rollout.progress import encode_record
@@ -92,6 +92,27 @@ class RunReader:
         found = [read_revision(message) for message in messages]
         return tuple(sorted(found, key=lambda r: (-(r.created_at or 0.0), r.name)))
 
+    async def images(self) -> dict[str, tuple[str, ...]]:
+        """Return the images that each service's revisions run, as they are written there.
+
+        All services of the region; each image once, in any order.
+        """
+        client = await self._connection.revisions()
+
+        async def read_pages() -> list[Any]:
+            pager = await client.list_revisions(
+                parent=service_name(self._plan, "-"), retry=None, timeout=self._timeout_s
+            )
+            return [type(page).pb(page) async for page in pager.pages]
+
+        found: dict[str, set[str]] = {}
+        for page in await self._read("reading all revisions", read_pages):
+            for revision in page.revisions:
+                service = revision.name.partition("/services/")[2].partition("/")[0]
+                named = found.setdefault(service, set())
+                named.update(container.image for container in revision.containers)
+        return {service: tuple(sorted(named)) for service, named in found.items()}
+
     async def permissions(self, service: str, names: Iterable[str]) -> set[str]:
         """Return those of the permissions that the caller has on a service."""
         client = await self._connection.services()
@@ -144,6 +165,10 @@ class RunWriter:
         UpdateService is sent with the etag that was read, so that whatever happens in between is
         refused over there. Raises OutcomeUnknown when it was sent and not clearly answered.
         """
+        if isinstance(step, DeleteService):
+            return await self._delete(step, validate_only=validate_only)
+        if isinstance(step, DeleteImages):
+            raise TypeError("images are deleted in their registry, not in Cloud Run")
         service = await self._reader.message(step.service)
         before = service.etag
         if isinstance(step, SetTraffic):
@@ -249,6 +274,20 @@ class RunWriter:
             )
         except foreign_errors() as exc:
             raise translate_change(exc, SOURCE, f"changing {step.service}") from exc
+        name: str = answer.operation.name
+        return name
+
+    async def _delete(self, step: DeleteService, *, validate_only: bool) -> str:
+        client = await self._connection.services()
+        request = {
+            "name": service_name(self._plan, step.service),
+            "etag": self._own_etags.get(step.etag, step.etag),
+            "validate_only": validate_only,
+        }
+        try:
+            answer = await client.delete_service(request, retry=None, timeout=self._timeout_s)
+        except foreign_errors() as exc:
+            raise translate_change(exc, SOURCE, f"deleting {step.service}") from exc
         name: str = answer.operation.name
         return name
 

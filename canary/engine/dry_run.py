@@ -13,7 +13,14 @@ import msgspec
 
 from canary.rollout import words
 from canary.rollout.approval import say_order
-from canary.rollout.change import Change, SetScale, SetTraffic, Step
+from canary.rollout.change import (
+    Change,
+    DeleteImages,
+    DeleteService,
+    SetScale,
+    SetTraffic,
+    Step,
+)
 from canary.rollout.plan import Plan, ScalePreset
 from canary.rollout.plan_router_rules import fill_percent
 
@@ -60,6 +67,10 @@ def _lines(step: Step, plan: Plan) -> tuple[str, ...]:
     if isinstance(step, SetScale):
         before, after = _instances(step.before), _instances(step.after)
         return (f"{words.plain(step.service)} instances: {before} → {after}",)
+    if isinstance(step, DeleteService):
+        return (f"{words.plain(step.service)}: deleted, with all its revisions",)
+    if isinstance(step, DeleteImages):
+        return tuple(f"image deleted: {words.plain(image, 300)}" for image in step.images)
     record = step.record
     soak = f", since {words.timestamp(record.entered_at)}"
     was = "unknown" if record.previous_stage is None else str(record.previous_stage)
@@ -97,6 +108,11 @@ def _command(step: Step, plan: Plan, stable_revision: str) -> str:
     if isinstance(step, SetScale):
         arguments = ["update", step.service, f"--min={step.after.min}", f"--max={step.after.max}"]
         return _gcloud(plan, arguments)
+    if isinstance(step, DeleteService):
+        return _gcloud(plan, ["delete", step.service])
+    if isinstance(step, DeleteImages):
+        delete = ["gcloud", "artifacts", "docker", "images", "delete"]
+        return " && ".join(shlex.join([*delete, one, "--delete-tags"]) for one in step.images)
     router = plan.target.router
     match router.kind:
         case "url-map":

@@ -31,6 +31,7 @@ from canary.engine.intents import intend as intend
 from canary.engine.intents import without_journal
 from canary.engine.outcomes import say_done, say_failed, say_not_begun, scale_words
 from canary.engine.record_file import RecordFile
+from canary.engine.removal import check_share
 from canary.engine.settling import (
     Lookout,
     Pace,
@@ -43,7 +44,7 @@ from canary.engine.settling import (
     follow_guard,
 )
 from canary.record.journal import Entry, Journal, NoteState
-from canary.rollout.change import Change, Outcome, SetScale, SetTraffic, Step
+from canary.rollout.change import Change, DeleteService, Outcome, SetScale, SetTraffic, Step
 from canary.rollout.errors import (
     CanaryError,
     OperationFailed,
@@ -267,6 +268,8 @@ class _Execution:
             check_guard(split.guard, state)
             self._generation = state.generation
             return step, f"{_GENERATION}{state.generation}"
+        if isinstance(step, DeleteService):
+            check_share(step, await self._cloud.reader.service(self._plan.router_service))
         if not isinstance(step, SetTraffic):
             return step, ""
         if self._generation is None or self._plan.target.router.kind == "url-map":

@@ -7,7 +7,14 @@ from typing import Literal
 
 from canary.record.journal import Entry, Note
 from canary.rollout import words
-from canary.rollout.change import Change, OutcomeState, SetTraffic, Step
+from canary.rollout.change import (
+    Change,
+    DeleteImages,
+    DeleteService,
+    OutcomeState,
+    SetTraffic,
+    Step,
+)
 from canary.rollout.plan import ScalePreset
 from canary.rollout.snapshot import ChangeView, Event
 
@@ -18,6 +25,7 @@ _KIND_WORDS = {
     "adopt": "adopt",
     "revert": "revert",
     "scale": "scale",
+    "retire": "retire:",
 }
 _NOTE_WORDS = {
     "sent": "sent",
@@ -97,6 +105,10 @@ def _say_note(note: Note) -> str:
 def _say_step(step: Step) -> str:
     if isinstance(step, SetTraffic):
         return f"{words.percent(step.before_percent)} → {words.percent(step.percent)}"
+    if isinstance(step, DeleteService):
+        return f"delete {step.service}"
+    if isinstance(step, DeleteImages):
+        return f"and {len(step.images)} of its images"
     return f"{step.service} {_say_range(step.before)} → {_say_range(step.after)}"
 
 

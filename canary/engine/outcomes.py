@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from canary.cloud.views import ServiceState
 from canary.rollout.approval import is_final_approval, split_of
-from canary.rollout.change import Change, Outcome, OutcomeState, SetScale, SetTraffic, Step
+from canary.rollout.change import (
+    Change,
+    DeleteImages,
+    DeleteService,
+    Outcome,
+    OutcomeState,
+    SetScale,
+    SetTraffic,
+    Step,
+)
 from canary.rollout.errors import (
     CanaryError,
     Conflict,
@@ -90,6 +99,12 @@ def scale_words(scale: ScalePreset | None) -> str:
     return "unknown" if scale is None else f"{scale.min} to {scale.max}"
 
 
+def images_words(step: DeleteImages) -> str:
+    """ "3 images", or "1 image"."""
+    count = len(step.images)
+    return "1 image" if count == 1 else f"{count} images"
+
+
 def _state_of(error: CanaryError) -> OutcomeState:
     if isinstance(error, OutcomeUnknown):
         return "unknown"
@@ -115,6 +130,10 @@ def _achieved(step: Step, change: Change) -> str:
         was = f" (was {scale_words(step.before)})" if step.before is not None else ""
         part = _part(step, change)
         return f"{plain(step.service)} runs {scale_words(step.after)} instances{was}{part}."
+    if isinstance(step, DeleteService):
+        return f"{plain(step.service)} is deleted, with its revisions."
+    if isinstance(step, DeleteImages):
+        return f"{images_words(step)} of {plain(step.service)}: deleted."
     was = "" if step.before_percent is None else f" (was {step.before_percent} %)"
     where = "" if change.to_stage is None else f", stage {change.to_stage}"
     if step.percent == 0:
@@ -144,10 +163,18 @@ def _said_of_others(change: Change, index: int) -> tuple[str, ...]:
 def _wanted(step: Step) -> str:
     if isinstance(step, SetScale):
         return f"{plain(step.service)} to {scale_words(step.after)} instances"
+    if isinstance(step, DeleteService):
+        return f"deleting {plain(step.service)}"
+    if isinstance(step, DeleteImages):
+        return f"deleting {images_words(step)} of {plain(step.service)}"
     return f"Canary to {step.percent} %"
 
 
 def _true_now(step: Step, now: ServiceState | None) -> str:
+    if isinstance(step, DeleteImages):
+        return "`gcloud artifacts docker images list` shows which are still there."
+    if isinstance(step, DeleteService) and now is not None:
+        return f"{plain(step.service)} is still there."
     if now is None:
         return "What is set now is not known: Cloud Run does not answer."
     if isinstance(step, SetScale):

@@ -30,8 +30,10 @@ from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan import Endpoints, Plan
 
 if TYPE_CHECKING:
+    from canary.cloud.artifact_registry import ImageRegistry
     from canary.cloud.embedded import EmbeddedCloud
-    from canary.cloud.run import RunReader, RunWriter
+    from canary.cloud.run import RunReader
+    from canary.cloud.step_writer import StepWriter
 
 log = logging.getLogger(__name__)
 
@@ -132,9 +134,13 @@ class Session:
         """Give everything back; the embedded cloud ends with its last session."""
         await self._opened.aclose()
 
-    def writer(self) -> RunWriter:
+    def writer(self) -> StepWriter:
         """What changes are sent with."""
         return self._routing.writer
+
+    def images(self) -> ImageRegistry:
+        """Where the container images are."""
+        return self._routing.images
 
     async def probe(self) -> tuple[HealthReport, ...]:
         """Ask both sides for their health, Legacy first. Nothing is raised: reports say it."""
@@ -184,7 +190,8 @@ class Session:
         from canary.cloud.monitoring import MonitoringReader
 
         self.endpoints = endpoints
-        self.connection = Connection(endpoints)
+        hear = self.clock.hear if isinstance(self.clock, SystemClock) else None
+        self.connection = Connection(endpoints, hear)
         self._opened.push_async_callback(self.connection.close)
         self._routing = open_routing(self.plan, self.connection, endpoints)
         self._opened.push_async_callback(self._routing.close)

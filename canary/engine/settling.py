@@ -16,7 +16,8 @@ import msgspec
 from canary.cloud.clock import CloudClock
 from canary.cloud.views import OperationState, ServiceState
 from canary.engine.outcomes import scale_words
-from canary.rollout.change import Guard, SetScale, SetTraffic, Step
+from canary.engine.removal import RemovalLookout
+from canary.rollout.change import Guard, Removal, SetScale, SetTraffic, Step
 from canary.rollout.errors import CanaryError, Conflict, OutcomeUnknown
 from canary.rollout.plan import Plan
 from canary.rollout.words import duration, percent, plain
@@ -41,6 +42,9 @@ class StepSender(Protocol):
 
     async def operation(self, name: str) -> OperationState:
         """Read an operation. Raises CanaryError."""
+
+    async def gone(self, step: Removal) -> bool:
+        """Whether what a step deletes is gone. Raises CanaryError."""
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -80,6 +84,8 @@ def find_trace(step: Step, state: ServiceState, asked_at: float) -> Trace:
     """What `state` shows of `step`, which was asked for at `asked_at` (cloud time)."""
     if isinstance(step, SetScale):
         return "there" if state.scale == step.after else "absent"
+    if not isinstance(step, SetTraffic):
+        return "absent"  # what is to be deleted is still there
     record = state.record
     if record is not None and record.change == step.record.change:
         return "there" if state.percent == step.percent else "overtaken"
@@ -109,6 +115,7 @@ class Lookout:
         self._asked_at = asked_at
         self._pace = pace
         self._sleep = sleep
+        self._removals = RemovalLookout(writer, clock, pace, sleep)
 
     async def read(self, service: str) -> ServiceState | None:
         """The service now; None when it cannot be read."""
@@ -139,6 +146,9 @@ class Lookout:
         slow operation must not keep a rollback waiting. Raises what the operation
         failed with, and OutcomeUnknown when it does not end within `settle_s`.
         """
+        if isinstance(step, Removal):
+            await self._removals.settle(step, operation)
+            return Sent(None, "there")
         began = self._clock.now()
         for pause in self._pace.pauses():
             await self._sleep(pause)
@@ -163,6 +173,9 @@ class Lookout:
         Raises Conflict when somebody else's change is there instead, and OutcomeUnknown when
         nothing is to be seen of it for as long as is looked.
         """
+        if isinstance(step, Removal):
+            await self._removals.look_up(step, why)
+            return Sent(None, "there")
         state: ServiceState | None = None
         pauses = self._pace.pauses()
         for _ in range(self._pace.looks):

@@ -15,7 +15,7 @@ from canary.rollout.errors import IllegalTransition, UsageError
 from canary.rollout.plan import Plan, ScalePreset
 from canary.rollout.progress import Move, StageRecord, check_transition
 
-Kind = Literal["promote", "step_back", "rollback_all", "adopt", "revert", "scale"]
+Kind = Literal["promote", "step_back", "rollback_all", "adopt", "revert", "scale", "retire"]
 OutcomeState = Literal["done", "failed", "refused", "unknown", "not_begun", "abandoned"]
 Side = Literal["legacy", "canary"]
 
@@ -53,7 +53,30 @@ class SetScale(msgspec.Struct, frozen=True, tag="set_scale"):
     after: ScalePreset
 
 
-Step = SetTraffic | SetScale
+class DeleteService(msgspec.Struct, frozen=True, tag="delete_service"):
+    """Delete a service with its revisions, guarded by its `etag` ("" is not compared).
+
+    `percent` is Canary's share as it was when this was decided (None: not known); if it is another
+    when the step is sent, the step is refused.
+    """
+
+    service: str
+    etag: str
+    percent: int | None
+
+
+class DeleteImages(msgspec.Struct, frozen=True, tag="delete_images"):
+    """Delete a service's container images, each named by its digest, with the tags on it.
+
+    A digest names one content for ever, so that deleting it twice is deleting it once.
+    """
+
+    service: str
+    images: tuple[str, ...]
+
+
+Removal = DeleteService | DeleteImages
+Step = SetTraffic | SetScale | DeleteService | DeleteImages
 
 
 class Evidence(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canary.rollout.change import Change, Evidence, SetScale, SetTraffic
+from canary.rollout.change import Change, DeleteService, Evidence, SetScale, SetTraffic
 from canary.rollout.gates import unmet
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
@@ -35,6 +35,8 @@ def name_to_type(plan: Plan, change: Change, percent_now: int | None) -> str:
     requests in backup size. Taking everybody off Canary never is: that must be quick.
     """
     for step in change.steps:
+        if isinstance(step, DeleteService):
+            return step.service
         if isinstance(step, SetTraffic) and step.percent == 100 and step.before_percent != 100:
             return plan.target.canary
         if isinstance(step, SetScale) and _starves(plan, step, percent_now):

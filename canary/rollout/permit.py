@@ -46,6 +46,8 @@ def authorize(
         _check_no_drift(snapshot)
         if not forced:
             _check_gates(promotion_gates(snapshot))
+    if change.kind == "retire" and not forced:
+        _check_retirement(change)
 
 
 def authorize_intent(change: Change, *, read_only: bool = False) -> None:
@@ -58,6 +60,8 @@ def authorize_intent(change: Change, *, read_only: bool = False) -> None:
         raise ReadOnly("Changes are refused here: read-only.")
     if change.forced and not change.reason.strip():
         raise UsageError("Gates were overridden without a reason.")
+    if change.kind == "retire" and not change.forced:
+        _check_retirement(change)
     if change.kind == "promote" and not change.forced and change.evidence.gates_unmet:
         names = ", ".join(change.evidence.gates_unmet)
         raise GateNotMet(f"The promotion was asked for with gates not met: {names}.")
@@ -156,6 +160,15 @@ def _check_no_drift(snapshot: Snapshot) -> None:
             f"The split is {drift.actual_percent} %, the record says {drift.recorded_percent} %:"
             " it was changed elsewhere.",
             remedy="Adopt the present split or revert it, then promote.",
+        )
+
+
+def _check_retirement(change: Change) -> None:
+    """What is against it was found when it was built, and rides in its evidence."""
+    if change.evidence.gates_unmet:
+        raise GateNotMet(
+            f"Legacy must not be deleted now: {', '.join(change.evidence.gates_unmet)}.",
+            remedy="`canary retire plan` says why; --force and a reason override it.",
         )
 
 

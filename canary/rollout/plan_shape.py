@@ -59,7 +59,7 @@ def _walk_list(value: Any, item: inspect.Type, path: str) -> Iterator[Mistake]:
     if not isinstance(value, list):
         expected = f"a list of tables, [[{path}]]"
         if isinstance(item, inspect.StrType):
-            expected = "a list of texts, as [\"program\", \"argument\"]"
+            expected = 'a list of texts, as ["program", "argument"]'
         yield Mistake(path, f"is {describe(value)}", expected)
         return
     for index, inner in enumerate(value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from canary.engine.dry_run import NO_GUARD, describe
 from canary.rollout import words
 from canary.rollout.approval import say_order
-from canary.rollout.change import Change, SetTraffic, Step
+from canary.rollout.change import Change, DeleteImages, DeleteService, SetTraffic, Step
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from tui.actions.pending import Pending
@@ -36,6 +36,10 @@ def _fact(step: Step) -> str:
     """What one step changes, as short as it is whole."""
     if isinstance(step, SetTraffic):
         return f"canary {words.percent(step.before_percent)} → {step.percent} %"
+    if isinstance(step, DeleteService):
+        return f"{words.plain(step.service)} deleted"
+    if isinstance(step, DeleteImages):
+        return f"{len(step.images)} images of {words.plain(step.service)} deleted"
     before = "?" if step.before is None else f"{step.before.min}–{step.before.max}"
     return f"{words.plain(step.service)} {before} → {step.after.min}–{step.after.max} instances"
 
@@ -77,3 +81,5 @@ def change_title(change: Change) -> str:
             return f"Revert the split to stage {change.to_stage}"
         case "scale":
             return f"Scale {words.plain(change.steps[0].service)}"
+        case "retire":
+            return f"Retire {words.plain(change.steps[0].service)}"

@@ -1,0 +1,58 @@
+"""What a retirement would delete: looked up, nothing decided. The rules are `rollout.retirement`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from canary.cloud.artifact_registry import parse_image
+from canary.rollout.retirement import Candidate
+
+if TYPE_CHECKING:
+    from canary.cloud.artifact_registry import ImageRegistry
+    from canary.engine.session import Session
+
+
+class _Resolved(msgspec.Struct, frozen=True):
+    """Images by digest; and those in registries that are not asked."""
+
+    digests: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
+
+
+async def find_candidate(session: Session) -> Candidate:
+    """Legacy with its etag and the images that are its alone.
+
+    An image that any other service of the region runs is kept; so is everything that no revision
+    of Legacy names. Raises CanaryError when any of it cannot be looked up: an image whose other
+    users are not known is not one to delete. NotFound when Legacy is gone already.
+    """
+    legacy = session.plan.target.legacy
+    state = await session.run_reader.service(legacy)
+    named = await session.run_reader.images()
+    registry = session.images()
+    own = await _resolve(registry, named.get(legacy, ()))
+    others = await _resolve(
+        registry, {one for service, images in named.items() if service != legacy for one in images}
+    )
+    return Candidate(
+        service=legacy,
+        etag=state.etag,
+        images=tuple(sorted(own.digests - others.digests)),
+        kept=tuple(sorted(own.digests & others.digests)),
+        elsewhere=tuple(sorted(own.elsewhere)),
+    )
+
+
+async def _resolve(registry: ImageRegistry, images: Iterable[str]) -> _Resolved:
+    digests: set[str] = set()
+    elsewhere: set[str] = set()
+    for image in sorted(images):
+        name = parse_image(image)
+        if name is None:
+            elsewhere.add(image)
+        elif (digest := await registry.resolve(name)) is not None:
+            digests.add(digest)
+    return _Resolved(frozenset(digests), frozenset(elsewhere))
