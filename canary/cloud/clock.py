@@ -18,14 +18,47 @@ class CloudClock(Protocol):
         """Return the cloud's time: unix seconds, UTC."""
 
 
+SKEW_FROM_S = 5.0
+"""A host's clock that is off by less is taken as it is: dates come in whole seconds."""
+
+_SLOW_ANSWER_S = 10.0
+
+
 class SystemClock:
-    """This host's clock: the real cloud's, as far as NTP goes."""
+    """This host's clock, put right by the dates of the cloud's answers when it is off.
+
+    A clock that is behind would make old data look fresh, one that is ahead would make all data
+    stale. `wall` is the host's clock as it is.
+    """
 
     speed: float = 1.0
 
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self._skew_s: float | None = None
+
+    @property
+    def skew_s(self) -> float | None:
+        """How far the cloud's time is ahead of this host's (negative: behind).
+
+        0 when they agree as far as can be told; None when no answer has come yet.
+        """
+        return self._skew_s
+
     def now(self) -> float:
         """Return unix seconds, UTC."""
-        return time.time()
+        return self._wall() + (self._skew_s or 0.0)
+
+    def hear(self, date: float, took_s: float) -> None:
+        """Take in the date of an answer (whole seconds, cut off) that came just now."""
+        if took_s > _SLOW_ANSWER_S:
+            return  # too vague: nobody knows when in that time it was dated
+        now = self._wall()
+        least, most = date - now, date + 1.0 - (now - took_s)
+        skew_s = (least + most) / 2.0
+        if self._skew_s and least - 1.0 <= self._skew_s <= most + 1.0:
+            return  # as known: no jumping about by fractions of a second
+        self._skew_s = skew_s if abs(skew_s) >= SKEW_FROM_S else 0.0
 
 
 class ScaledClock:

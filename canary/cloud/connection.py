@@ -11,6 +11,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from canary.cloud.answers import Hear, make_interceptor
 from canary.cloud.endpoints import Address, parse_endpoint
 from canary.cloud.errors import translate
 from canary.rollout.errors import PlanError
@@ -40,10 +41,12 @@ class Connection:
     """The clients, one of each kind, for one event loop; `close` ends their channels.
 
     Raises PlanError when an address cannot be used, before anything is imported or sent.
-    Channels to the same address share one TCP connection (gRPC's subchannel pool).
+    Channels to the same address share one TCP connection (gRPC's subchannel pool). `hear` is told
+    the date of every answer (`SystemClock.hear`).
     """
 
-    def __init__(self, endpoints: Endpoints) -> None:
+    def __init__(self, endpoints: Endpoints, hear: Hear | None = None) -> None:
+        self._hear = hear
         self._run = _address(endpoints.run, "target.endpoints.run")
         self._monitoring = _address(endpoints.monitoring, "target.endpoints.monitoring")
         # A server of one's own on loopback may speak it too; Google's must not be asked about it.
@@ -140,14 +143,21 @@ class Connection:
         if address is not None and address.plain:
             import grpc.aio
 
-            channel = grpc.aio.insecure_channel(address.target, options=_PLAIN_CHANNEL_OPTIONS)
+            channel = grpc.aio.insecure_channel(
+                address.target,
+                options=_PLAIN_CHANNEL_OPTIONS,
+                interceptors=[make_interceptor(self._hear)],
+            )
             return client_class(transport=transport_class(channel=channel))
         credentials = await self._default_credentials(source)
         options = None if address is None else {"api_endpoint": address.target}
 
         def create_channel(*args: Any, options: Any = (), **settings: Any) -> Any:
             return transport_class.create_channel(
-                *args, options=[*options, *_CHANNEL_OPTIONS], **settings
+                *args,
+                options=[*options, *_CHANNEL_OPTIONS],
+                interceptors=[make_interceptor(self._hear)],
+                **settings,
             )
 
         # The client fills in host, credentials and (where the host has one) its certificate.

@@ -38,7 +38,7 @@ async def open_hands(plan: Plan, directory: Path) -> AsyncIterator[Hands]:
             embedded = await open_embedded(plan, directory)
             stack.push_async_callback(embedded.close)
             endpoints = override_endpoints(embedded.endpoints, endpoints)
-        connection = Connection(endpoints)
+        connection = Connection(endpoints, None if embedded else clock.hear)
         stack.push_async_callback(connection.close)
         routing = open_routing(plan, connection, endpoints)
         stack.push_async_callback(routing.close)
