@@ -81,8 +81,16 @@ def _others(source: PlanSource, file: MonitorFile, stage: int) -> tuple[Gate, ..
     """The soak, where the file knows the stage, and the tests that the stage asks for."""
     results = read_results(source.path.parent / source.plan.record.outputs)
     soaked = file.soaked_hours if file.stage == stage else None
+    entered_at = None if soaked is None else file.at - soaked * 3600.0
     asked = check_gates(
-        source.plan, stage, file.window, file.data, soaked, results.evidence, "continue"
+        source.plan,
+        stage,
+        file.window,
+        file.data,
+        soaked,
+        results.evidence,
+        "continue",
+        entered_at,
     )
     four = {"error_ratio", "p95_ms", "success_ratio", "confidence"}
     return tuple(

@@ -30,7 +30,7 @@ from canary.rollout.decision import Decision, decide, find_alerts, judge_data
 from canary.rollout.gates import NO_EVIDENCE, Gate, StageEvidence, check_gates
 from canary.rollout.measure import Sample
 from canary.rollout.plan import Plan
-from canary.rollout.snapshot import Event, SideView, Snapshot, SourceView
+from canary.rollout.snapshot import Event, SideView, Snapshot, SourceView, StageView
 from canary.rollout.watch import IDLE, Watch
 
 EVENTS_SHOWN = 500
@@ -90,7 +90,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         legacy=legacy,
         canary=canary,
         decision=decision,
-        gates=_check_gates(moment, canary, stage.soaked_hours, decision),
+        gates=_check_gates(moment, canary, stage, decision),
         alerts=find_alerts(plan, stage.index or 0, canary.window, canary.data),
         sources=observed.sources,
         changes=tuple(view_change(e) for e in observed.entries),
@@ -153,14 +153,23 @@ def _state_of(run: RunFacts | None, side: Side) -> ServiceState | None:
 
 
 def _check_gates(
-    moment: _Moment, canary: SideView, soaked_hours: float | None, decision: Decision
+    moment: _Moment, canary: SideView, where: StageView, decision: Decision
 ) -> tuple[Gate, ...]:
     plan, window, evidence = moment.plan, canary.criteria_window, moment.observed.evidence
     stage = stage_of(plan, moment.observed.run)
     if stage is None:
         return ()
     data = judge_data(window, plan, moment.now, moment.changed_at)
-    return check_gates(plan, stage, window, data, soaked_hours, evidence, decision.verdict)
+    return check_gates(
+        plan,
+        stage,
+        window,
+        data,
+        where.soaked_hours,
+        evidence,
+        decision.verdict,
+        where.entered_at,
+    )
 
 
 def _order(events: Sequence[Event], entries: Sequence[Entry]) -> tuple[Event, ...]:

@@ -70,12 +70,14 @@ def check_gates(
     soaked_hours: float | None,
     evidence: StageEvidence,
     verdict: Verdict,
+    entered_at: float | None = None,
 ) -> tuple[Gate, ...]:
     """The gates for leaving `stage`, in the order they are shown.
 
     `window` is Canary's criteria window with its `data` state; `soaked_hours` None when nobody
-    knows when the stage was entered. Empty for stage 0 (entering stage 1 asks nothing) and for the
-    last stage (nothing follows).
+    knows when the stage was entered. A test that ended before `entered_at` (unix seconds; None: not
+    known, then the soak keeps the stage) says nothing about this stage. Empty for stage 0 (entering
+    stage 1 asks nothing) and for the last stage (nothing follows).
     """
     if not 1 <= stage < len(plan.stages):
         return ()
@@ -86,9 +88,9 @@ def check_gates(
     if spec.soak_hours is not None:
         gates.append(_soak_gate(spec.soak_hours, soaked_hours))
     if spec.load_test:
-        gates.append(_load_test_gate(evidence.load_test))
+        gates.append(_load_test_gate(evidence.load_test, entered_at))
     if spec.min_ab_improvement is not None:
-        gates.append(_ab_gate(spec.min_ab_improvement, evidence.ab_test))
+        gates.append(_ab_gate(spec.min_ab_improvement, evidence.ab_test, entered_at))
     gates.append(_verdict_gate(verdict))
     return tuple(gates)
 
@@ -170,9 +172,21 @@ def _soak_gate(soak_hours: float, soaked_hours: float | None) -> Gate:
     )
 
 
-def _load_test_gate(result: LoadTestResult | None) -> Gate:
+def _why_no_result(
+    result: LoadTestResult | AbTestResult | None, entered_at: float | None
+) -> str | None:
+    """Why a test says nothing about the stage; None when it does."""
     if result is None:
-        return Gate("load_test", "load test", None, "=", 1.0, "no_data", "no result found")
+        return "no result found"
+    if entered_at is not None and result.finished_at < entered_at:
+        return "result is from before this stage"
+    return None
+
+
+def _load_test_gate(result: LoadTestResult | None, entered_at: float | None) -> Gate:
+    why_not = _why_no_result(result, entered_at)
+    if result is None or why_not is not None:
+        return Gate("load_test", "load test", None, "=", 1.0, "no_data", why_not or "")
     passed = result.status == "PASSED"
     return Gate(
         "load_test",
@@ -185,9 +199,10 @@ def _load_test_gate(result: LoadTestResult | None) -> Gate:
     )
 
 
-def _ab_gate(least: float, result: AbTestResult | None) -> Gate:
-    if result is None:
-        return Gate("ab_test", "A/B improvement", None, ">", least, "no_data", "no result found")
+def _ab_gate(least: float, result: AbTestResult | None, entered_at: float | None) -> Gate:
+    why_not = _why_no_result(result, entered_at)
+    if result is None or why_not is not None:
+        return Gate("ab_test", "A/B improvement", None, ">", least, "no_data", why_not or "")
     met = result.improvement > least
     return Gate(
         "ab_test",

@@ -40,8 +40,11 @@ def gates(
     soaked: float | None = 1000.0,
     evidence: StageEvidence = NO_EVIDENCE,
     verdict: Verdict = "continue",
+    entered_at: float | None = None,
 ) -> dict[str, Gate]:
-    found = check_gates(PLAN, stage, judged or window(), data, soaked, evidence, verdict)
+    found = check_gates(
+        PLAN, stage, judged or window(), data, soaked, evidence, verdict, entered_at
+    )
     return {gate.id: gate for gate in found}
 
 
@@ -120,6 +123,38 @@ def test_leaving_stage_4_takes_an_improvement_of_more_than_a_tenth(
 ) -> None:
     result = None if improvement is None else AbTestResult(improvement, NOW)
     assert gates(4, evidence=StageEvidence(ab_test=result))["ab_test"].state == state
+
+
+@pytest.mark.parametrize(
+    ("finished_at", "state"),
+    [
+        (math.nextafter(NOW, 0), "no_data"),
+        (NOW, "met"),  # ended in the moment in which the stage was entered
+        (math.nextafter(NOW, math.inf), "met"),
+    ],
+)
+def test_a_test_from_before_the_stage_opens_nothing(finished_at: float, state: GateState) -> None:
+    evidence = StageEvidence(
+        LoadTestResult("PASSED", finished_at), AbTestResult(0.5, finished_at, "50 % faster")
+    )
+    load_test = gates(3, evidence=evidence, entered_at=NOW)["load_test"]
+    ab_test = gates(4, evidence=evidence, entered_at=NOW)["ab_test"]
+    assert (load_test.state, ab_test.state) == (state, state)
+    if state == "no_data":
+        said = "result is from before this stage"
+        assert (load_test.observed, load_test.evidence) == (None, said)
+        assert (ab_test.observed, ab_test.evidence) == (None, said)
+
+
+def test_a_failed_test_from_before_the_stage_is_no_data_too() -> None:
+    evidence = StageEvidence(LoadTestResult("FAILED", NOW - 1))
+    assert gates(3, evidence=evidence, entered_at=NOW)["load_test"].state == "no_data"
+
+
+def test_where_nobody_knows_when_the_stage_was_entered_the_soak_keeps_it() -> None:
+    evidence = StageEvidence(LoadTestResult("PASSED", NOW - 1e6))
+    found = gates(3, soaked=None, evidence=evidence, entered_at=None)
+    assert (found["load_test"].state, found["soak_hours"].state) == ("met", "no_data")
 
 
 @pytest.mark.parametrize(
