@@ -66,8 +66,10 @@ def running_cloud(directory: Path, scenario: str = "healthy", **config: Any) -> 
         ready = json.loads(process.stdout.readline())
         plan = directory / "canary.toml"
         grpc = f"http://{ready['grpc']}"
+        rest = ready["rest"]
         plan.write_text(
             f'{DEFAULT_PLAN}\n[target.endpoints]\nrun = "{grpc}"\nmonitoring = "{grpc}"\n'
+            f'compute = "{rest}"\nartifact_registry = "{rest}"\n'
         )
         cloud = Cloud(plan, ready["http"])
         cloud.post("clock", {"advance_s": LATER_S})
