@@ -32,6 +32,7 @@ _NOTE_WORDS = {
     "accepted": "accepted, settling",
     "unknown": "no answer, looking it up",
     "settled": "settled",
+    "resumed": "taken up again",
     "remark": "",
 }
 _SEVERITY: dict[OutcomeState, Literal["info", "good", "warning", "critical"]] = {
@@ -55,6 +56,9 @@ def view_change(entry: Entry) -> ChangeView:
         step=_step_of(entry),
         outcome=entry.outcome,
         acknowledged=entry.acknowledged,
+        waiting_since=entry.waiting_since,
+        is_withdrawable=entry.is_withdrawable,
+        is_automatic=bool(entry.change.cause),
     )
 
 
@@ -92,6 +96,9 @@ def _step_of(entry: Entry) -> str:
     if not entry.notes:
         return "waiting for the executor" if not entry.owner else "begun"
     note = entry.notes[-1]
+    since = entry.waiting_since
+    if since is not None:
+        return f"waiting for Cloud Run since {words.clock(since)}"
     count = len(entry.change.steps)
     where = f"step {note.step + 1} of {count}: " if count > 1 else ""
     return where + _say_note(note)

@@ -187,7 +187,7 @@ class Lookout:
             if trace == "overtaken":
                 return Sent(state, trace)
             if trace == "foreign":
-                raise _foreign(state) from why
+                raise foreign_change(state) from why
             if trace == "there":
                 return await self._until_quiet(step, state)
         raise _never_seen(why, state) from why
@@ -255,7 +255,7 @@ def check_guard(guard: Guard, state: ServiceState) -> None:
     other_etag = guard.etag not in ("", state.etag)
     other_share = guard.percent is not None and guard.percent != state.percent
     if other_etag or other_share:
-        raise _foreign(state)
+        raise foreign_change(state)
 
 
 def follow_guard(guard: Guard, generation: int, after: ServiceState) -> Guard:
@@ -266,7 +266,7 @@ def follow_guard(guard: Guard, generation: int, after: ServiceState) -> Guard:
     has happened in between.
     """
     if after.generation - generation > 1:
-        raise _foreign(after)
+        raise foreign_change(after)
     check_guard(msgspec.structs.replace(guard, etag=""), after)
     return msgspec.structs.replace(guard, etag=after.etag)
 
@@ -296,10 +296,11 @@ def check_holds(step: SetTraffic, state: ServiceState, asked_at: float) -> None:
     trace = find_trace(step, state, asked_at)
     in_flux = state.reconciling and state.served_percent not in (None, step.percent)
     if trace != "there" or in_flux:
-        raise _foreign(state)
+        raise foreign_change(state)
 
 
-def _foreign(state: ServiceState) -> Conflict:
+def foreign_change(state: ServiceState) -> Conflict:
+    """Somebody else's change is there: who made it, as far as Cloud Run and the record tell."""
     who = state.record.by if state.record is not None else ""
     by = plain(state.last_modifier or who, 100)
     return Conflict(

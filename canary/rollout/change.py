@@ -113,7 +113,8 @@ class Change(msgspec.Struct, frozen=True):
 
     `from_stage`/`to_stage` are None for a scale. `forced`: gates were overridden, with the `reason`
     that was given; `evidence.gates_unmet` names them. `created_at` is the cloud's time.
-    `dry_run_shown`: what would change was on the screen when it was confirmed.
+    `dry_run_shown`: what would change was on the screen when it was confirmed. `cause` is what made
+    automatic rollback act (`guard.Cause.key`); empty when a person asked.
     """
 
     id: str
@@ -128,6 +129,7 @@ class Change(msgspec.Struct, frozen=True):
     forced: bool = False
     evidence: Evidence = Evidence()
     dry_run_shown: bool = False
+    cause: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -164,6 +166,7 @@ class Request(msgspec.Struct, frozen=True):
     forced: bool = False
     evidence: Evidence = Evidence()
     dry_run_shown: bool = False
+    cause: str = ""
 
 
 def promote(plan: Plan, standing: Standing, request: Request) -> Change:
@@ -274,6 +277,7 @@ def _build(plan: Plan, request: Request, kind: Kind, steps: tuple[Step, ...]) ->
         forced=request.forced,
         evidence=request.evidence,
         dry_run_shown=request.dry_run_shown,
+        cause=request.cause,
     )
 
 

@@ -88,7 +88,11 @@ class SourceView(msgspec.Struct, frozen=True):
 
 
 class ChangeView(msgspec.Struct, frozen=True):
-    """A change in the journal: in flight while `outcome` is None. `step`: what is being done."""
+    """A change in the journal: in flight while `outcome` is None. `step`: what is being done.
+
+    `waiting_since` is when it began to wait for a Cloud Run that is away, cloud time. While it
+    `is_withdrawable`, nothing of it is on its way. `is_automatic`: automatic rollback asked for it.
+    """
 
     id: str
     kind: str
@@ -98,6 +102,9 @@ class ChangeView(msgspec.Struct, frozen=True):
     step: str = ""
     outcome: Outcome | None = None
     acknowledged: bool = False
+    waiting_since: float | None = None
+    is_withdrawable: bool = False
+    is_automatic: bool = False
 
 
 class Event(msgspec.Struct, frozen=True):
