@@ -27,6 +27,7 @@ from canary.engine.windows import Reduce, Spans, data_age_s, place_windows, redu
 from canary.record.journal import Entry
 from canary.rollout.change import Side
 from canary.rollout.decision import Decision, decide, find_alerts, judge_data
+from canary.rollout.evidence.view import EvidenceView, advise
 from canary.rollout.gates import NO_EVIDENCE, Gate, StageEvidence, check_gates
 from canary.rollout.measure import Sample
 from canary.rollout.plan import Plan
@@ -43,7 +44,7 @@ class Observed(msgspec.Struct, frozen=True):
 
     `run` None: Cloud Run has never answered. Samples are oldest first; `entries` and `events` in
     any order. `watch` is the watch after the newest sample. `changes` are the known times at which
-    the split changed, ascending.
+    the split changed, ascending. `comparison` is the evidence beside the tree.
     """
 
     run: RunFacts | None = None
@@ -59,6 +60,7 @@ class Observed(msgspec.Struct, frozen=True):
     scenario: str = ""
     speed: float = 1.0
     backfilled: bool = False
+    comparison: EvidenceView | None = None
 
 
 class _Moment(msgspec.Struct, frozen=True):
@@ -100,6 +102,8 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         ingest_delay_s=observed.ingest_delay_s,
         scenario=observed.scenario,
         backfilled=observed.backfilled,
+        evidence=observed.comparison,
+        advice=advise(observed.comparison, plan.evidence) if observed.comparison else None,
     )
 
 

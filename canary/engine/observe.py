@@ -14,6 +14,7 @@ from canary.cloud.clock import CloudClock
 from canary.engine.assemble import Observed, assemble, known_changes
 from canary.engine.backfill import Piece, begin_of_backfill, plan_backfill
 from canary.engine.event_log import EventLog
+from canary.engine.evidence_feed import EvidenceFeed
 from canary.engine.metrics_feed import MetricsFeed, SampleReader
 from canary.engine.position import known_record
 from canary.engine.replay import Replay, Replayed
@@ -26,6 +27,7 @@ from canary.record.journal import Entry, Journal
 from canary.record.results import Results
 from canary.rollout import words
 from canary.rollout.errors import CanaryError, RecordError
+from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.gates import NO_EVIDENCE
 from canary.rollout.measure import Sample
 from canary.rollout.plan import Plan
@@ -76,6 +78,9 @@ class Observer:
         self._followed: tuple[tuple[Sample, ...], tuple[float, ...], Replayed] | None = None
         self._windows = WindowMemory()
         self._backfilled = False
+        self._filling = False
+        self.comparison: EvidenceFeed | None = None
+        """What compares the sides beside the tree; None: it is not asked for."""
         self._blind: bool | None = None
         self._said_blind = False
 
@@ -96,7 +101,16 @@ class Observer:
 
     def load_history(self) -> bool:
         """Take over samples that earlier consoles have read. True when there were any."""
+        if self.comparison is not None:
+            self.comparison.load()
         return self._metrics is not None and self._metrics.load_history()
+
+    @property
+    def requests_per_s(self) -> float | None:
+        """Requests of both sides in the newest minute; None when that is not known."""
+        newest = [s[-1] for s in self._metrics.samples if s] if self._metrics is not None else []
+        known = [(s.responses.total, s.end - s.start) for s in newest if s.responses is not None]
+        return sum(n / length for n, length in known) if known else None
 
     def miss_journal(self, error: RecordError) -> None:
         """Say that there is no journal, and why."""
@@ -160,7 +174,7 @@ class Observer:
         feed = self._metrics
         if feed is None:
             return
-        feed.incomplete = False
+        feed.incomplete, self._filling = False, True
         try:
             for piece in self._missing(feed):
                 yield await feed.fill(piece)
@@ -169,6 +183,7 @@ class Observer:
             self._metrics_source.failed(error, self._clock.now())
             return
         finally:
+            self._filling = False
             # Samples may have come in between those that are settled already.
             self._replay.begin_again()
             self._followed = None
@@ -188,6 +203,7 @@ class Observer:
         run = self._run.facts
         changes = known_changes(run, self._entries, self._run.moved_at, now)
         replayed = self._follow(canary, changes)
+        comparison = self._compare(legacy, canary, changes)
         sources = (self._run_source, self._metrics_source, self._journal_source)
         asked = self._metrics is not None
         return Observed(
@@ -204,7 +220,26 @@ class Observer:
             scenario=self._scenario(),
             speed=self._clock.speed,
             backfilled=self._backfilled,
+            comparison=comparison,
         )
+
+    def _compare(
+        self,
+        legacy: tuple[Sample, ...],
+        canary: tuple[Sample, ...],
+        changes: tuple[float, ...],
+    ) -> EvidenceView | None:
+        """The evidence with what is known by now; the past only once it is there in full."""
+        feed, run = self.comparison, self._run.facts
+        if feed is None or run is None:
+            return None
+        percent = run.router.percent
+        feed.follow_split(changes[-1] if changes else None, percent, legacy)
+        past_is_there = self._backfilled and not self._filling
+        if past_is_there and self._metrics is not None and not self._metrics.incomplete:
+            feed.take_samples(legacy, canary)
+        served = run.router.served_percent
+        return feed.view(served if served is not None else percent)
 
     def _follow(self, canary: tuple[Sample, ...], changes: tuple[float, ...]) -> Replayed:
         """The watch over these samples; computed only when they or the changes are others."""

@@ -12,6 +12,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from canary.engine.notify import Notifier, open_notifier
@@ -34,6 +35,8 @@ TROUBLE_PAUSE_S = 5.0
 EMBEDDED_S = 10.0
 EXECUTOR_S = 1.0
 BACKFILL_S = 60.0
+LOG_AGAIN_S = 60.0
+FIRST_NUMBERS_S = 10.0
 """Pauses in real seconds."""
 
 MINUTE_S = 60.0
@@ -82,6 +85,7 @@ class Observing:
                 "the past": self._round_of_past,
                 "the journal": self._round_of_journal,
                 "the clock": self._round_of_time,
+                "the request log": self._round_of_log,
             }
             if self._stands_by and self._session.journal is not None:
                 rounds["the executor"] = self._round_of_executor
@@ -189,6 +193,22 @@ class Observing:
             SIGN_OF_LIFE_S, max(LEAST_PAUSE_S / 2, SIGN_OF_LIFE_S / self._session.clock.speed)
         )
 
+    async def _round_of_log(self) -> float:
+        """Follow the request log for as long as it can be read; then look again after a while.
+
+        First the metrics: they say how many entries there will be.
+        """
+        observer = self._session.observer
+        feed = observer.comparison
+        waited = self._monotonic() - self._begun_at
+        if feed is None or (not self._has_numbers and waited < FIRST_NUMBERS_S):
+            return LOG_AGAIN_S if feed is None else LEAST_PAUSE_S
+        async with aclosing(feed.follow_tail(observer.requests_per_s)) as windows:
+            async for changed in windows:
+                self._publish(changed=changed)
+        self._publish(changed=False)
+        return LOG_AGAIN_S
+
     async def _round_of_executor(self) -> float:
         """Keep one standing by. Not before the first numbers: its start would take the processor
         from them. But not for ever after them either.
@@ -288,4 +308,14 @@ def _essence(snapshot: Snapshot) -> tuple[object, ...]:
         tuple((s.name, s.state, s.message, s.since) for s in snapshot.sources),
         snapshot.scenario,
         snapshot.backfilled,
+        snapshot.advice,
+        _essence_of_evidence(snapshot),
     )
+
+
+def _essence_of_evidence(snapshot: Snapshot) -> tuple[object, ...]:
+    view = snapshot.evidence
+    if view is None:
+        return ()
+    words = tuple((m.verdict, m.why, m.detected_at) for m in view.metrics)
+    return (words, view.source, view.tail.off, view.tail.trouble, view.began_at)

@@ -22,14 +22,16 @@ from canary.cloud.connection import Connection
 from canary.cloud.routing import open_routing, override_endpoints
 from canary.cloud.views import HealthReport
 from canary.engine.observe import Observer
+from canary.record.evidence import EvidenceRecord
 from canary.record.history import History
 from canary.record.journal import Journal
-from canary.record.paths import history_path, journal_path, state_dir
+from canary.record.paths import evidence_path, history_path, journal_path, state_dir
 from canary.record.results import Results, read_results
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan import Endpoints, Plan
 
 if TYPE_CHECKING:
+    from canary.engine.evidence_feed import EvidenceFeed
     from canary.cloud.artifact_registry import ImageRegistry
     from canary.cloud.embedded import EmbeddedCloud
     from canary.cloud.run import RunReader
@@ -68,6 +70,7 @@ class Session:
         self.journal: Journal | None = None
         self.journal_error: RecordError | None = None
         self.history: History | None = None
+        self.evidence_record: EvidenceRecord | None = None
         self.embedded: EmbeddedCloud | None = None
         self.clock: CloudClock = SystemClock()
         self._need_metrics = need_metrics
@@ -207,8 +210,21 @@ class Session:
             results=self._read_results,
             scenario=self._scenario,
         )
+        if self._need_metrics:
+            self.observer.comparison = self._open_evidence()
         if self.journal_error is not None:
             self.observer.miss_journal(self.journal_error)
+
+    def _open_evidence(self) -> EvidenceFeed:
+        """What compares the sides; with the request log unless the plan leaves it alone."""
+        from canary.cloud.log_tail import LogTail
+        from canary.engine.evidence_feed import EvidenceFeed
+
+        tail = LogTail(self.connection, self.plan, self.clock) if self.plan.evidence.tail else None
+        record = self.evidence_record
+        feed = EvidenceFeed(self.plan, tail, self.clock, self.observer.log, record)
+        self._opened.callback(feed.keep)
+        return feed
 
     def _read_results(self) -> Results:
         return read_results(self.base / self.plan.record.outputs)
@@ -231,11 +247,20 @@ class Session:
         except RecordError as error:
             # A cache: without it the cloud is asked again.
             log.warning("history: %s", error)
+        try:
+            self.evidence_record = EvidenceRecord(evidence_path(self.directory))
+            self._opened.callback(self.evidence_record.close)
+        except RecordError as error:
+            log.warning("evidence: %s", error)
 
     def _start_over(self) -> None:
         """Throw away what was kept of the world that is gone; its times mean nothing in the new."""
         if self.embedded is not None and not self.embedded.shared:
-            for path in (journal_path(self.directory), history_path(self.directory)):
+            for path in (
+                journal_path(self.directory),
+                history_path(self.directory),
+                evidence_path(self.directory),
+            ):
                 for suffix in ("", "-wal", "-shm"):
                     path.with_name(path.name + suffix).unlink(missing_ok=True)
         self._open_files()

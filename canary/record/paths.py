@@ -45,6 +45,11 @@ def history_path(directory: Path) -> Path:
     return directory / "history.db"
 
 
+def evidence_path(directory: Path) -> Path:
+    """The record of the evidence in a rollout's directory."""
+    return directory / "evidence.db"
+
+
 def rollout_slug(plan: Plan) -> str:
     """A file name for the rollout: readable in front, a digest behind that tells plans apart."""
     target = plan.target

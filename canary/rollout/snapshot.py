@@ -12,6 +12,7 @@ import msgspec
 
 from canary.rollout.change import Guard, Outcome, Standing
 from canary.rollout.decision import Alert, DataState, Decision
+from canary.rollout.evidence.view import Advice, EvidenceView
 from canary.rollout.gates import Gate
 from canary.rollout.measure import Sample, Window
 from canary.rollout.plan import ScalePreset
@@ -121,6 +122,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     `as_of` is the cloud's clock, `window_s` the length of the tree's window. `standing` is what a
     change is built from; None when Cloud Run has not answered, and then nothing can be changed.
+    `evidence` compares Canary with Legacy beside the tree, `advice` is what a proven regression
+    adds to the tree's decision; neither ever changes it, and None makes nothing green.
     `speed` is 1 on the real cloud. `changes` and `events` are newest first, and bounded.
     """
 
@@ -145,9 +148,15 @@ class Snapshot(msgspec.Struct, frozen=True):
     ingest_delay_s: float | None = None
     scenario: str = ""
     backfilled: bool = False
+    evidence: EvidenceView | None = None
+    advice: Advice | None = None
 
     @property
     def data_age_s(self) -> float | None:
-        """Age of the newest sample of either side; None when there is none."""
-        ages = [a for a in (self.legacy.data_age_s, self.canary.data_age_s) if a is not None]
-        return min(ages, default=None)
+        """Age of what the verdict rests on: Canary's newest sample; None when there is none.
+
+        Legacy's where Canary has no share. Not the newest of both: a Canary that fell silent would
+        look fresh beside a Legacy that did not.
+        """
+        side = self.legacy if self.traffic.canary_percent == 0 else self.canary
+        return side.data_age_s
