@@ -12,6 +12,7 @@ import msgspec
 
 from canary.rollout.change import Guard, Outcome, Standing
 from canary.rollout.decision import Alert, DataState, Decision
+from canary.rollout.evidence.view import Advice, EvidenceView
 from canary.rollout.gates import Gate
 from canary.rollout.measure import Sample, Window
 from canary.rollout.plan import ScalePreset
@@ -88,7 +89,11 @@ class SourceView(msgspec.Struct, frozen=True):
 
 
 class ChangeView(msgspec.Struct, frozen=True):
-    """A change in the journal: in flight while `outcome` is None. `step`: what is being done."""
+    """A change in the journal: in flight while `outcome` is None. `step`: what is being done.
+
+    `waiting_since` is when it began to wait for a Cloud Run that is away, cloud time. While it
+    `is_withdrawable`, nothing of it is on its way. `is_automatic`: automatic rollback asked for it.
+    """
 
     id: str
     kind: str
@@ -98,6 +103,9 @@ class ChangeView(msgspec.Struct, frozen=True):
     step: str = ""
     outcome: Outcome | None = None
     acknowledged: bool = False
+    waiting_since: float | None = None
+    is_withdrawable: bool = False
+    is_automatic: bool = False
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -114,6 +122,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     `as_of` is the cloud's clock, `window_s` the length of the tree's window. `standing` is what a
     change is built from; None when Cloud Run has not answered, and then nothing can be changed.
+    `evidence` compares Canary with Legacy beside the tree, `advice` is what a proven regression
+    adds to the tree's decision; neither ever changes it, and None makes nothing green.
     `speed` is 1 on the real cloud. `changes` and `events` are newest first, and bounded.
     """
 
@@ -138,6 +148,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     ingest_delay_s: float | None = None
     scenario: str = ""
     backfilled: bool = False
+    evidence: EvidenceView | None = None
+    advice: Advice | None = None
 
     @property
     def data_age_s(self) -> float | None:
