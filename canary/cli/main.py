@@ -34,7 +34,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("canary.cli.verify", "Verify that the split that is served is the intended one."),
     "compare": ("canary.cli.verify", "Put both sides side by side, by requests to the router."),
     "monitor": ("canary.cli.monitor", "Write a snapshot every so often, for the soak."),
+    "alerts": ("canary.cli.alerts", "Compare the plan's limits with alert policies; write them."),
     "retire": ("canary.cli.retire", "Show Legacy's calendar; delete it and its images in the end."),
+    "checklist": ("canary.cli.checklist", "Show what goes with a move, and tick it."),
     "export": ("canary.cli.export", "Write a dashboard for Grafana."),
     "log": ("canary.cli.log", "Show the changes made from this host."),
     "doctor": ("canary.cli.doctor", "Check plan, cloud, permissions, records and terminal."),
@@ -58,7 +60,7 @@ Exit codes:
   5    outcome unknown: look it up, do not repeat
   10   watch closely              (status)
   20   roll back is advised       (status)
-  30   no data                    (status, verify, ab-test; a change that was not verifiable)
+  30   no data                    (status, verify, ab-test)
   70   a mistake in this program  (the message names the log)
   130  interrupted
 """

@@ -47,6 +47,8 @@ EXITS: Final = {
     "abandoned": 130,
 }
 """Outcome → exit code."""
+NOT_VERIFIED: Final = 1
+"""The change is done, and a verification says that it did not have its effect."""
 
 
 def run_change(
@@ -130,6 +132,8 @@ async def _decide(
     if options.dry_run:
         told = _approval(change, source.plan, snapshot)
         dry_run = msgspec.structs.replace(dry_run, lines=(*dry_run.lines, *told))
+        if change.kind == "promote" and not read_only:
+            _note_dry_run(session, change)
         return _say_dry_run(change, dry_run, refusal, options)
     if refusal is not None:
         raise refusal
@@ -140,6 +144,23 @@ async def _decide(
 
     async with telling(source.plan, session.directory, _say_trouble) as notifier:
         return await _act(source, session, change, dry_run, options, notifier)
+
+
+def _note_dry_run(session: Session, change: Change) -> None:
+    """Tick it on the next stage's checklist; that it cannot be noted takes nothing from it."""
+    from canary.engine.checklist import Checklists
+
+    place = (session.plan, session.plan_path, session.directory, session.journal)
+    if change.to_stage is None:
+        return
+    try:
+        lists = Checklists(*place)
+        try:
+            lists.note_dry_run(change.to_stage, change.author, change.created_at)
+        finally:
+            lists.close()
+    except CanaryError as error:
+        _say_trouble(str(error))
 
 
 async def _act(
@@ -160,7 +181,11 @@ async def _act(
         verification = await _verify(source, session, change, options)
     if options.as_json:
         say_json(_document(change, dry_run, outcome, verification))
-    return EXITS[outcome.state] if verification is None else _exit_of(verification)
+    if verification is not None and verification.verdict == "not_passed":
+        return NOT_VERIFIED
+    # Not verifiable (no router address, nobody answered) is said aloud, but the change is done: a
+    # script that asks for a rollback must not take a missing address for a rollback that failed.
+    return EXITS[outcome.state]
 
 
 async def _verify(
@@ -174,12 +199,6 @@ async def _verify(
     if verification is not None and not options.as_json:
         say_verification(verification)
     return verification
-
-
-def _exit_of(verification: Verification) -> int:
-    from canary.cli.verify_report import EXITS as VERIFIED_EXITS
-
-    return VERIFIED_EXITS[verification.verdict]
 
 
 def _say_trouble(sentence: str) -> None:

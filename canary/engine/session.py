@@ -22,20 +22,22 @@ from canary.cloud.connection import Connection
 from canary.cloud.routing import open_routing, override_endpoints
 from canary.cloud.views import HealthReport
 from canary.engine.observe import Observer
+from canary.record.checklists import checklists_path
 from canary.record.evidence import EvidenceRecord
 from canary.record.history import History
 from canary.record.journal import Journal
 from canary.record.paths import evidence_path, history_path, journal_path, state_dir
 from canary.record.results import Results, read_results
+from canary.record.told import told_path
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan import Endpoints, Plan
 
 if TYPE_CHECKING:
-    from canary.engine.evidence_feed import EvidenceFeed
     from canary.cloud.artifact_registry import ImageRegistry
     from canary.cloud.embedded import EmbeddedCloud
     from canary.cloud.run import RunReader
     from canary.cloud.step_writer import StepWriter
+    from canary.engine.evidence_feed import EvidenceFeed
 
 log = logging.getLogger(__name__)
 
@@ -256,11 +258,8 @@ class Session:
     def _start_over(self) -> None:
         """Throw away what was kept of the world that is gone; its times mean nothing in the new."""
         if self.embedded is not None and not self.embedded.shared:
-            for path in (
-                journal_path(self.directory),
-                history_path(self.directory),
-                evidence_path(self.directory),
-            ):
+            kept = (journal_path, history_path, evidence_path, checklists_path, told_path)
+            for path in (place(self.directory) for place in kept):
                 for suffix in ("", "-wal", "-shm"):
                     path.with_name(path.name + suffix).unlink(missing_ok=True)
         self._open_files()
