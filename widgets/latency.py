@@ -8,11 +8,12 @@ from canary.rollout import words
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import SideView, Snapshot
 from themes import Palette
+from widgets.axes import Box
 from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
 from widgets.legend import NAMES, draw_legend, value_run
 from widgets.picture import PlotMaker
-from widgets.plot import Box, draw_picture
+from widgets.plot import draw_picture
 from widgets.series import Metric
 from widgets.side_table import Column, both_names, draw_sides, lay_out
 

@@ -7,8 +7,6 @@ point (◦ Legacy, • Canary). What is too old is hatched, what is from before 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 
 from rich.style import Style
@@ -17,6 +15,7 @@ from canary.rollout import words
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from themes import Palette
+from widgets.axes import Box, box_row, draw_time_axis, draw_value_axis
 from widgets.canvas import Canvas
 from widgets.cells import CellWidget, drawn
 from widgets.legend import draw_legend
@@ -27,24 +26,6 @@ from widgets.series import Metric, Series
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 """Braille bits of the left and the right dot column, from the bottom up (Unicode, U+2800)."""
-_GUTTER = 7
-_TICKS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800)
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle of a canvas."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def inner(self) -> Box:
-        """Where the data goes: right of the labels and above the time axis, if there is room."""
-        gutter = _GUTTER if self.width >= 3 * _GUTTER else 0
-        axis = 1 if self.height >= 4 else 0
-        return Box(self.x + gutter, self.y, self.width - gutter, self.height - axis)
 
 
 class Plot(CellWidget):
@@ -83,7 +64,7 @@ class Plot(CellWidget):
 
 
 def draw_picture(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
-    """Draw a picture into a box, back to front: hatching, area, limits, changes, line, axes."""
+    """Draw a picture into a box, back to front: from the hatching to words and axes."""
     inner = box.inner()
     if inner.width < 1 or inner.height < 1:
         return
@@ -93,10 +74,12 @@ def draw_picture(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -
     _draw_limits(canvas, inner, picture, palette)
     _draw_changes(canvas, inner, picture, palette)
     _draw_line(canvas, inner, picture, palette)
+    _name_limits_beyond(canvas, inner, picture, palette)
+    _name_stale(canvas, inner, picture, palette)
     if inner.x > box.x:
-        _draw_value_axis(canvas, inner, picture, palette)
+        draw_value_axis(canvas, inner, picture, palette)
     if inner.height < box.height:
-        _draw_time_axis(canvas, inner, picture, palette)
+        draw_time_axis(canvas, inner, picture, palette)
     if not picture.legacy.known and not picture.canary.known:
         x = inner.x + max(0, (inner.width - len(words.NO_DATA)) // 2)
         canvas.text(x, inner.y + inner.height // 2, words.NO_DATA, palette.no_data)
@@ -110,12 +93,6 @@ def over(front: Style, ground: Style) -> Style:
     return front + Style(bgcolor=ground.color)
 
 
-def _row(box: Box, picture: Picture, value: float) -> int:
-    """The row of the canvas in which a value lies."""
-    steps = round(picture.scale.fraction(value) * (box.height * 4 - 1))
-    return box.y + box.height - 1 - steps // 4
-
-
 def _draw_masked(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
     for start, end in picture.masked:
         first, last = picture.grid.column_of(start) + 1, picture.grid.column_of(end)
@@ -125,22 +102,43 @@ def _draw_masked(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -
                     canvas.put(box.x + column, box.y + row, "·", palette.masked)
 
 
-def _draw_stale(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
-    """Hatch from the newest sample of Canary to now, once it is older than allowed."""
+def _stale_columns(box: Box, picture: Picture) -> tuple[int, int] | None:
+    """First and last column from Canary's newest sample to now, once that is older than allowed."""
     since = picture.canary.newest_at
     if since is None:
         since = picture.legacy.newest_at
     if since is None or picture.now - since <= picture.stale_after_s:
-        return
+        return None
     first = max(0, picture.grid.column_of(since) + 1)
-    last = min(picture.grid.column_of(picture.now), box.width - 1)
-    for column in range(first, last + 1):
+    return first, min(picture.grid.column_of(picture.now), box.width - 1)
+
+
+def _draw_stale(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    columns = _stale_columns(box, picture)
+    if columns is None:
+        return
+    for column in range(columns[0], columns[1] + 1):
         for row in range(box.height):
             canvas.put(box.x + column, box.y + row, "╱", palette.stale)
-    note = f" stale {words.age(picture.now - since)} "
-    if last - first + 1 >= len(note):
-        x = box.x + first + (last - first + 1 - len(note)) // 2
-        canvas.text(x, box.y + box.height // 2, note, palette.no_data)
+
+
+def _name_stale(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    """Say in the hatching how old it is, and whose: Legacy may well be fresh behind it."""
+    columns = _stale_columns(box, picture)
+    if columns is None:
+        return
+    first, last = columns
+    legacy, canary = picture.legacy.newest_at, picture.canary.newest_at
+    since = canary if canary is not None else legacy
+    if since is None:
+        return
+    whose = "canary " if canary is not None and legacy is not None and legacy > canary else ""
+    age = words.age(picture.now - since)
+    for note in (f" {whose}stale {age} ", f" stale {age} "):
+        if last - first + 1 >= len(note):
+            x = box.x + first + (last - first + 1 - len(note)) // 2
+            canvas.text(x, box.y + box.height // 2, note, palette.no_data)
+            return
 
 
 def _draw_area(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
@@ -152,7 +150,7 @@ def _draw_area(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> 
             continue
         x = box.x + column
         if column in series.lone:
-            canvas.put(x, _row(box, picture, value), "◦", palette.legacy)
+            canvas.put(x, box_row(box, picture, value), "◦", palette.legacy)
             continue
         eighths = max(1, round(picture.scale.fraction(value) * box.height * 8))
         whole, rest = divmod(eighths, 8)
@@ -175,25 +173,30 @@ def _put_over(canvas: Canvas, x: int, y: int, char: str, style: Style, palette: 
 
 
 def _draw_limits(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
-    """A dashed line a limit; one that is off the scale is named at the edge it lies beyond."""
-    beyond: list[tuple[str, Style]] = []
+    """A dashed line for each limit that is on the scale."""
     for limit in picture.limits:
+        if not picture.scale.contains(limit.value):
+            continue
         critical = limit.kind == "critical"
         style = palette.critical_line if critical else palette.warning_line
-        if picture.scale.contains(limit.value):
-            row = _row(box, picture, limit.value)
-            for column in range(box.width):
-                _put_over(canvas, box.x + column, row, "╍" if critical else "╌", style, palette)
-        else:
-            arrow = "↑" if limit.value > picture.scale.high else "↓"
-            beyond.append((f"{arrow} {limit.kind} {label(picture.metric, limit.value)}", style))
+        row = box_row(box, picture, limit.value)
+        for column in range(box.width):
+            _put_over(canvas, box.x + column, row, "╍" if critical else "╌", style, palette)
+
+
+def _name_limits_beyond(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    """Name the limits that are off the scale at the edge they lie beyond, on clear ground."""
+    beyond = [limit for limit in picture.limits if not picture.scale.contains(limit.value)]
     if not beyond or box.height < 3:
         return
-    below = beyond[0][0].startswith("↓")
-    end = box.x + box.width
-    for text, style in reversed(beyond):
-        if end - len(text) > box.x:
-            end = canvas.right(box.y + box.height - 1 if below else box.y, text, style, end) - 2
+    below = beyond[0].value < picture.scale.high
+    y, end = box.y + (box.height - 1 if below else 0), box.x + box.width
+    for limit in reversed(beyond):
+        style = palette.critical_line if limit.kind == "critical" else palette.warning_line
+        arrow = "↓" if below else "↑"
+        text = f" {arrow} {limit.kind} {label(picture.metric, limit.value)} "
+        if end - len(text) >= box.x:
+            end = canvas.right(y, text, style, end)
 
 
 def _draw_changes(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
@@ -243,43 +246,3 @@ def _line_bits(series: Series, box: Box, picture: Picture) -> list[dict[int, int
 
 def _towards(start: int, end: int) -> int:
     return start if start == end else start + (1 if end > start else -1)
-
-
-def _draw_value_axis(canvas: Canvas, inner: Box, picture: Picture, palette: Palette) -> None:
-    """Labels at the top and bottom, and in the middle where there is room."""
-    for row in range(inner.height):
-        canvas.put(inner.x - 1, inner.y + row, "│", palette.quiet)
-    scale = picture.scale
-    marks = [(inner.y, scale.high)]
-    if inner.height >= 2:
-        marks.append((inner.y + inner.height - 1, scale.low))
-    if inner.height >= 5 and inner.height % 2 == 1:
-        marks.append((inner.y + inner.height // 2, (scale.low + scale.high) / 2))
-    elif inner.height >= 8:
-        marks.append(
-            (_row(inner, picture, (scale.low + scale.high) / 2), (scale.low + scale.high) / 2)
-        )
-    for y, value in marks:
-        canvas.right(y, label(picture.metric, value), palette.dim, inner.x - 1)
-        canvas.put(inner.x - 1, y, "┤", palette.quiet)
-
-
-def _draw_time_axis(canvas: Canvas, inner: Box, picture: Picture, palette: Palette) -> None:
-    """Round times as labels under their columns, never nearer than a label is wide."""
-    grid, y = picture.grid, inner.y + inner.height
-    tick_s = next((t for t in _TICKS_S if t / grid.column_s >= 12), _TICKS_S[-1])
-    at = (grid.start // tick_s + 1) * tick_s
-    while at <= grid.end:
-        text = _time_label(at, tick_s)
-        x = inner.x + grid.column_of(at)
-        if x + len(text) <= inner.x + inner.width:
-            canvas.put(x, y, "╵", palette.quiet)
-            canvas.text(x + 1, y, text, palette.dim, inner.x + inner.width - x - 1)
-        at += tick_s
-
-
-def _time_label(at: float, tick_s: float) -> str:
-    moment = datetime.fromtimestamp(at, UTC)
-    if tick_s >= 86400 or (moment.hour == 0 and moment.minute == 0):
-        return moment.strftime("%a %d")
-    return moment.strftime("%H:%M")

@@ -14,9 +14,10 @@ from tests.widgets import scenes
 from tests.widgets.scenes import NOW, PLAN, history, side, snapshot
 from tests.widgets.stage import frame
 from themes import PALETTES
+from widgets.axes import Box
 from widgets.canvas import Canvas
 from widgets.picture import Limit, Picture
-from widgets.plot import Box, Plot, draw_picture
+from widgets.plot import Plot, draw_picture
 from widgets.scale import Scale
 from widgets.series import Grid, Series
 
@@ -183,6 +184,26 @@ def test_a_limit_off_the_scale_is_named_at_the_edge() -> None:
     )
     draw_picture(canvas, Box(0, 0, 60, 9), picture, DARK)
     assert "↑ warning 20 s" in canvas.lines()[0]
+
+
+def labelled(**more: Any) -> list[str]:
+    """A picture of an hour up to NOW, with labels, whose sides are 100 throughout."""
+    canvas = Canvas(60, 9)
+    flat = Series((100.0,) * 53, frozenset(), NOW)
+    picture = Picture("p95_ms", Grid(NOW - 3180, 60.0, 53), flat, flat, Scale(0.0, 100.0), NOW)
+    draw_picture(canvas, Box(0, 0, 60, 9), replace(picture, **more), DARK)
+    return canvas.lines()
+
+
+def test_changes_do_not_hide_the_name_of_a_limit_off_the_scale() -> None:
+    every_minute = tuple(NOW - 60.0 * i for i in range(53))
+    lines = labelled(changes=every_minute, limits=(Limit(20_000.0, "warning"),))
+    assert "↑ warning 20 s" in lines[0]
+
+
+def test_a_fresh_legacy_does_not_hide_that_canary_is_stale() -> None:
+    lines = labelled(canary=Series((100.0,) * 18 + (None,) * 35, frozenset(), NOW - 2100))
+    assert any(" canary stale 35 m " in line for line in lines)
 
 
 SIZES = [(1, 1), (3, 2), (10, 4), (21, 5), (40, 10), (80, 24), (120, 12), (200, 60)]
