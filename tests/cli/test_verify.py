@@ -70,6 +70,16 @@ def test_without_the_routers_address_it_could_not_be_verified(
     assert "VERIFIED" not in ended.out
 
 
+def test_a_rollback_that_cannot_be_verified_is_done_all_the_same(
+    command: Command, healthy_cloud: Cloud
+) -> None:
+    plan = healthy_cloud.plan_path
+    plan.write_text(plan.read_text().replace("after_change = false", "after_change = true"))
+    ended = command("rollback", "--all", "--yes", "--config", str(plan))
+    assert ended.code == 0
+    assert "target.router.url is not set" in ended.err
+
+
 def test_compare_without_the_address_is_a_mistake_of_the_plan(
     command: Command, healthy_cloud: Cloud
 ) -> None:
