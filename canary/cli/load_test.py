@@ -82,17 +82,20 @@ async def _run(
     from canary.engine.load_target import find_target
     from canary.engine.load_test import LoadTestRun, write_summary
     from canary.engine.session import Session
+    from canary.record.load_lock import hold_load_lock
+    from canary.record.paths import state_dir
 
     demand_locust()
-    opening = Session.open(source.plan, source.path, read_only=True, need_metrics=False)
-    async with await opening as session:
-        target = await find_target(session)
-        run = LoadTestRun(source.plan, target, settings, session.clock)
-        _heed_signals(run)
-        with ProgressLine() as line:
-            line.show(f"load test: starting {settings.users} users on {plain(target.url, 80)}")
-            summary = await run.run(lambda progress: line.show(_progress(progress)))
-        return summary, write_summary(source.plan, source.path.parent, summary)
+    with hold_load_lock(state_dir(source.plan)):
+        opening = Session.open(source.plan, source.path, read_only=True, need_metrics=False)
+        async with await opening as session:
+            target = await find_target(session)
+            run = LoadTestRun(source.plan, target, settings, session.clock)
+            _heed_signals(run)
+            with ProgressLine() as line:
+                line.show(f"load test: starting {settings.users} users on {plain(target.url, 80)}")
+                summary = await run.run(lambda progress: line.show(_progress(progress)))
+            return summary, write_summary(source.plan, source.path.parent, summary)
 
 
 def _heed_signals(run: LoadTestRun) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -28,23 +28,13 @@ from canary.rollout.verification import (
     Verification,
     judge_verification,
 )
+from canary.rollout.verification import VerifyProgress as VerifyProgress
 from canary.rollout.verification_document import output_name, verification_document
 
 READ_LIMIT_S = 20.0
 
 VERIFIED_KINDS: Final = frozenset({"promote", "step_back", "rollback_all", "revert"})
 """Changes of the split. Adopting writes only the record, and scaling moves nobody."""
-
-
-class VerifyProgress(msgspec.Struct, frozen=True):
-    """How far a verification is. `done` of `total` requests have ended, `failed` without answer."""
-
-    step: Literal["health", "requests", "done"]
-    done: int = 0
-    total: int = 0
-    legacy: int = 0
-    canary: int = 0
-    failed: int = 0
 
 
 class VerifyOrder(msgspec.Struct, frozen=True):

@@ -120,6 +120,7 @@ class Verifying:
     async def _run(self, order: VerifyOrder) -> None:
         try:
             verification = await verify(self._session, order, self._show)
+            self.progress = None
             self._keep(verification)
         except CanaryError as error:
             self._on_trouble(str(error))
@@ -131,6 +132,7 @@ class Verifying:
         finally:
             if self._task is asyncio.current_task():
                 self._task, self.progress = None, None
+                self._on_change()
 
     def _keep(self, verification: Verification) -> None:
         session = self._session

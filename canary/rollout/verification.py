@@ -44,6 +44,17 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     said: str = ""
 
 
+class VerifyProgress(msgspec.Struct, frozen=True):
+    """How far a verification is. `done` of `total` requests have ended, `failed` without answer."""
+
+    step: Literal["health", "requests", "done"]
+    done: int = 0
+    total: int = 0
+    legacy: int = 0
+    canary: int = 0
+    failed: int = 0
+
+
 class Reported(msgspec.Struct, frozen=True):
     """What Cloud Run says of the split. `percent` None: not known, and `trouble` says why."""
 

@@ -1,0 +1,101 @@
+"""The procedure beside the numbers: verification, trials, monitoring loop, checklists, as shown.
+
+One frozen value, like the Snapshot and beside it: it changes with what people run, not with what is
+measured, and many times a second while something runs. None means "not known" or "never".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from canary.rollout.ab_document import AbSource
+from canary.rollout.ab_test import AbAnalysis
+from canary.rollout.checklist import ChecklistBook
+from canary.rollout.load_test import LoadTestProgress, LoadTestSettings, LoadTestSummary
+from canary.rollout.verification import Verification, VerifyProgress
+
+LoadState = Literal["idle", "starting", "running", "stopping"]
+
+
+class VerificationView(msgspec.Struct, frozen=True):
+    """The verification that runs (`progress`; None: none does) and the last result.
+
+    `acknowledged`: a person has seen the result.
+    """
+
+    progress: VerifyProgress | None = None
+    result: Verification | None = None
+    acknowledged: bool = False
+
+    @property
+    def waiting(self) -> Verification | None:
+        """The result that nobody has put away yet."""
+        return None if self.acknowledged else self.result
+
+
+class LoadTestView(msgspec.Struct, frozen=True):
+    """The load test of this console, running or the last one.
+
+    `settings` is what was asked for, `url` where the requests enter, `by` who asked. `progress` is
+    None until users are at work. `summary` is of the test that ended last, `trouble` why one did
+    not begin or could not be written; a new one takes both away.
+    """
+
+    state: LoadState = "idle"
+    settings: LoadTestSettings | None = None
+    url: str = ""
+    by: str = ""
+    progress: LoadTestProgress | None = None
+    summary: LoadTestSummary | None = None
+    trouble: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it makes load, or is about to, or ends only now."""
+        return self.state != "idle"
+
+
+class AbTestView(msgspec.Struct, frozen=True):
+    """The A/B test: whether it is being asked for, and what was found last, from where."""
+
+    running: bool = False
+    analysis: AbAnalysis | None = None
+    source: AbSource | None = None
+    trouble: str = ""
+
+
+class MonitoringView(msgspec.Struct, frozen=True):
+    """The monitoring loop of this host. Times are the cloud's; None: not known, or there is none.
+
+    `verdict` is the last snapshot's, `trouble` what went wrong with it. `until` None: without end.
+    """
+
+    running: bool = False
+    pid: int | None = None
+    since: float | None = None
+    every_s: float | None = None
+    until: float | None = None
+    next_at: float | None = None
+    files: int = 0
+    last_file: str = ""
+    last_at: float | None = None
+    verdict: str = ""
+    trouble: str = ""
+    out_dir: str = ""
+    ended_at: float | None = None
+    ended_by: str = ""
+
+
+class Procedure(msgspec.Struct, frozen=True):
+    """All of it at one moment. `monitoring` and `checklists` None: not looked at yet."""
+
+    verification: VerificationView = VerificationView()
+    load_test: LoadTestView = LoadTestView()
+    ab_test: AbTestView = AbTestView()
+    monitoring: MonitoringView | None = None
+    checklists: ChecklistBook | None = None
+
+
+NOTHING_RUN = Procedure()
