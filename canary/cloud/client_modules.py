@@ -80,6 +80,14 @@ class LoggingModules(msgspec.Struct, frozen=True):
     logging_types: Any
 
 
+class AlertModules(msgspec.Struct, frozen=True):
+    """What is used of google-cloud-monitoring for alert policies."""
+
+    policies: Any
+    policies_transport: Any
+    service_types: Any
+
+
 def run_modules() -> RunModules:
     """Return the modules for Cloud Run services; the first call imports them."""
     package = "google.cloud.run_v2"
@@ -123,6 +131,17 @@ def logging_modules() -> LoggingModules:
         "types.logging",
     )
     return LoggingModules(client, transport, types)
+
+
+def alert_modules() -> AlertModules:
+    """Return the modules for Cloud Monitoring's alert policies; the first call imports them."""
+    client, transport, types = _import(
+        "google.cloud.monitoring_v3",
+        "services.alert_policy_service.async_client",
+        "services.alert_policy_service.transports.grpc_asyncio",
+        "types.alert_service",
+    )
+    return AlertModules(client, transport, types)
 
 
 def load_signing() -> None:

@@ -78,6 +78,10 @@ class Connection:
         """Return the LoggingServiceV2AsyncClient; Denied without usable credentials."""
         return await self._client("logs", self._make_logs)
 
+    async def alert_policies(self) -> Any:
+        """Return the AlertPolicyServiceAsyncClient; Denied without usable credentials."""
+        return await self._client("alert_policies", self._make_alert_policies)
+
     async def close(self) -> None:
         """End all channels; calls under way are cancelled. Can be called twice."""
         clients, self._clients = self._clients, {}
@@ -135,6 +139,17 @@ class Connection:
             modules.logs_transport.LoggingServiceV2GrpcAsyncIOTransport,
             self._logging,
             "Cloud Logging",
+        )
+
+    async def _make_alert_policies(self) -> Any:
+        from canary.cloud.client_modules import alert_modules
+
+        modules = alert_modules()
+        return await self._build(
+            modules.policies.AlertPolicyServiceAsyncClient,
+            modules.policies_transport.AlertPolicyServiceGrpcAsyncIOTransport,
+            self._monitoring,
+            "Cloud Monitoring",
         )
 
     async def _build(

@@ -1,4 +1,4 @@
-"""What a retirement would delete: looked up, nothing decided. The rules are `rollout.retirement`."""
+"""What a retirement would delete: looked up, nothing decided. Rules: `rollout.retirement`."""
 
 from __future__ import annotations
 
