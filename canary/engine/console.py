@@ -18,11 +18,11 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from canary.engine.checklist_desk import ChecklistDesk
 from canary.engine.engine_log import EngineLog
 from canary.engine.execute import intend
-from canary.engine.monitoring_loop import LoopOrder
-from canary.engine.monitoring_process import Monitoring, start_detached, state, stop
 from canary.engine.observing import Observing
+from canary.engine.procedure import OnProcedure, ProcedureWork
 from canary.engine.session import Session
 from canary.engine.verifying import Verifying
 from canary.record.paths import state_dir
@@ -61,7 +61,7 @@ class ConsoleEngine:
         self._log: EngineLog | None = None
         self._session: Session | None = None
         self._observing: Observing | None = None
-        self._verifying: Verifying | None = None
+        self._procedure: ProcedureWork | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main_task: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
@@ -69,8 +69,13 @@ class ConsoleEngine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_trouble: OnTrouble = log.warning
 
-    def start(self, on_snapshot: OnSnapshot, on_trouble: OnTrouble) -> None:
-        """Begin to observe. Both callbacks are called from the engine's thread.
+    def start(
+        self,
+        on_snapshot: OnSnapshot,
+        on_trouble: OnTrouble,
+        on_procedure: OnProcedure | None = None,
+    ) -> None:
+        """Begin to observe. The callbacks are called from the engine's thread.
 
         A trouble is one or two sentences for a person. Raises RecordError when the directory for
         this host's files cannot be made.
@@ -86,14 +91,22 @@ class ConsoleEngine:
 
         def show(snapshot: Snapshot) -> None:
             on_snapshot(snapshot)
-            verifying.look(snapshot)
+            procedure.verifying.look(snapshot)
+            procedure.checklists.look(snapshot)
 
         self._observing = observing = Observing(
             self._session, show, on_trouble, stands_by=not self._read_only
         )
-        self._verifying = verifying = Verifying(
-            self._session, self._in_loop, on_trouble, observing.show_now
+        self._procedure = procedure = ProcedureWork(
+            self._session,
+            self._in_loop,
+            observing.show_now,
+            on_trouble,
+            author=self.author,
+            read_only=self._read_only,
         )
+        if on_procedure is not None:
+            procedure.listen(on_procedure)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -133,29 +146,21 @@ class ConsoleEngine:
         self.verifying.expect(change)
 
     @property
-    def verifying(self) -> Verifying:
-        """Its verifications: `listen`, `start`, `stop`. Raises Unavailable before `start`."""
-        if self._verifying is None:
+    def procedure(self) -> ProcedureWork:
+        """What it runs beside observing. Raises Unavailable before `start`."""
+        if self._procedure is None:
             raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
-        return self._verifying
+        return self._procedure
 
-    def monitoring(self) -> Monitoring:
-        """What the rollout's monitoring loop on this host does; cheap."""
-        return state(self.plan)
+    @property
+    def verifying(self) -> Verifying:
+        """Its verifications: `start`, `stop`. Raises Unavailable before `start`."""
+        return self.procedure.verifying
 
-    def start_monitoring(self, every_s: float | None = None, for_s: float | None = None) -> int:
-        """Start the loop in a process of its own, replacing the one that runs; its number.
-
-        None: as the procedure has it for the stage; `for_s` 0: without end. Raises RecordError.
-        """
-        session = self._opened()
-        outputs = session.base / self.plan.record.outputs
-        order = LoopOrder(str(outputs.absolute()), every_s, for_s)
-        return start_detached(self.plan, session.plan_path, order)
-
-    def stop_monitoring(self) -> int | None:
-        """Ask the loop to end; its process, None when none runs. Raises RecordError."""
-        return stop(self.plan)
+    @property
+    def checklists(self) -> ChecklistDesk:
+        """Its checklists: `read`, `tick`. Raises Unavailable before `start`."""
+        return self.procedure.checklists
 
     def acknowledge(self, change_id: str) -> None:
         """Mark the outcome of a change as seen. Raises RecordError when that cannot be kept."""
@@ -200,6 +205,7 @@ class ConsoleEngine:
         loop = self._loop = asyncio.new_event_loop()
         try:
             self._main_task = loop.create_task(observing.run(), name="observing")
+            self._begin(self.procedure.watch)
             if not self._stopping.is_set():
                 loop.run_until_complete(self._main_task)
         except asyncio.CancelledError:

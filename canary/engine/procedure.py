@@ -1,0 +1,290 @@
+"""What the console runs beside observing: verification, load test, A/B test, monitoring loop.
+
+Lives in the engine's loop. Wishes may come from any thread and return at once; what has become of
+them leaves as one frozen Procedure, a few times a second at most, called from the engine's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from canary.engine.ab_test import ask_bigquery, write_analysis
+from canary.engine.checklist_desk import ChecklistDesk
+from canary.engine.event_log import Severity
+from canary.engine.load_testing import LoadTesting, is_connected
+from canary.engine.monitoring_loop import LoopOrder
+from canary.engine.monitoring_process import Monitoring, start_detached, state, stop
+from canary.engine.session import Session
+from canary.engine.verifying import Verifying
+from canary.rollout.ab_document import summarise
+from canary.rollout.ab_test import AbStatus
+from canary.rollout.change import Author
+from canary.rollout.checklist import ChecklistBook
+from canary.rollout.errors import CanaryError, ReadOnly
+from canary.rollout.load_test import LoadTestSettings
+from canary.rollout.procedure import AbTestView, MonitoringView, Procedure, VerificationView
+from canary.rollout.verification import Verification, VerifyProgress
+
+log = logging.getLogger(__name__)
+
+LEAST_PAUSE_S = 0.25
+"""Between two Procedures that differ only in how far something is."""
+MONITORING_S = 2.0
+"""Real seconds between two looks at the monitoring loop's state file."""
+
+AB_SEVERITY: Final[dict[AbStatus, Severity]] = {
+    "APPROVED": "good",
+    "NOT_APPROVED": "critical",
+    "NO_DATA": "warning",
+}
+AB_WORDS: Final[dict[AbStatus, str]] = {
+    "APPROVED": "A/B test approves Canary",
+    "NOT_APPROVED": "A/B test does not approve Canary",
+    "NO_DATA": "A/B test",
+}
+
+OnProcedure = Callable[[Procedure], None]
+InLoop = Callable[[Callable[[], object]], None]
+
+
+class ProcedureWork:
+    """Runs the procedure's parts with `session`, inside the loop that `in_loop` reaches.
+
+    `on_event` is told that the event log has something new, `on_trouble` what hinders.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        in_loop: InLoop,
+        on_event: Callable[[], None],
+        on_trouble: Callable[[str], None],
+        *,
+        author: Author,
+        read_only: bool,
+    ) -> None:
+        self._session = session
+        self._in_loop = in_loop
+        self._on_event, self._on_trouble = on_event, on_trouble
+        self._author = author
+        self._read_only = read_only
+        self._on_procedure: OnProcedure = _hear
+        self._shown: Procedure | None = None
+        self._waiting: asyncio.TimerHandle | None = None
+        self._acknowledged: Verification | None = None
+        self._ab_test = AbTestView()
+        self._asking: asyncio.Task[None] | None = None
+        self._monitoring: MonitoringView | None = None
+        self._book: ChecklistBook | None = None
+        self.load_testing = LoadTesting(session, self._say, self._changed)
+        self.verifying = Verifying(session, in_loop, on_trouble, self._heard)
+        self.verifying.listen(self._hear_progress, self._hear_result)
+        self.checklists = ChecklistDesk(session, in_loop, on_trouble, read_only=read_only)
+        self.checklists.listen(self._take_book)
+
+    def listen(self, on_procedure: OnProcedure) -> None:
+        """Who is told."""
+        self._on_procedure = on_procedure
+
+    # -- wishes, from any thread -----------------------------------------------------------------
+
+    def verify(self) -> None:
+        """Verify the present split now; a verification that runs is given up for it."""
+        self.verifying.start()
+
+    def stop(self) -> None:
+        """End the verification and the load test that run here."""
+        self.verifying.stop()
+        self._in_loop(lambda: self.load_testing.stop(str(self._author)))
+
+    def acknowledge_verification(self) -> None:
+        """The last verification's result has been seen."""
+
+        def note() -> None:
+            self._acknowledged = self.verifying.last
+            self._changed()
+
+        self._in_loop(note)
+
+    def load_target(self) -> str:
+        """Where a load test's requests would enter; "" while it is not known."""
+        return self.load_testing.target_url()
+
+    def start_load_test(self, settings: LoadTestSettings) -> None:
+        """Begin a load test. Raises ReadOnly."""
+        self._demand_write("A load test is refused")
+        self._in_loop(lambda: self._begin_load_test(settings))
+
+    def run_ab_test(self) -> None:
+        """Ask BigQuery, and write the analysis for the gate; nothing while it is being asked."""
+        self._in_loop(self._begin_ab_test)
+
+    def start_monitoring(self, every_s: float | None = None, for_s: float | None = None) -> int:
+        """Start the loop in a process of its own, replacing the one that runs; its number.
+
+        None: as the procedure has it for the stage; `for_s` 0: without end. Raises ReadOnly and
+        RecordError.
+        """
+        self._demand_write("The monitoring loop is not started")
+        session = self._session
+        outputs = session.base / session.plan.record.outputs
+        order = LoopOrder(str(outputs.absolute()), every_s, for_s)
+        pid = start_detached(session.plan, session.plan_path, order)
+        self._in_loop(self._look_at_monitoring)
+        return pid
+
+    def stop_monitoring(self) -> int | None:
+        """Ask the loop to end; its process, None when none runs. Raises ReadOnly, RecordError."""
+        self._demand_write("The monitoring loop is not stopped")
+        pid = stop(self._session.plan)
+        self._in_loop(self._look_at_monitoring)
+        return pid
+
+    def read_checklists(self) -> None:
+        """Read the checklists anew."""
+        self.checklists.read()
+
+    def tick(self, stage: int, item: str, *, done: bool) -> None:
+        """Tick an item of a stage's list, or take that back, in this console's author's name."""
+        self.checklists.tick(item, self._author, stage=stage, done=done)
+
+    # -- in the loop -----------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Follow the monitoring loop's state, whoever started it; until cancelled."""
+        while True:
+            self._look_at_monitoring()
+            await asyncio.sleep(MONITORING_S)
+
+    def view(self) -> Procedure:
+        """All of it now."""
+        verifying = self.verifying
+        result = verifying.last
+        return Procedure(
+            verification=VerificationView(
+                verifying.progress, result, result is not None and result is self._acknowledged
+            ),
+            load_test=self.load_testing.view,
+            ab_test=self._ab_test,
+            monitoring=self._monitoring,
+            checklists=self._book,
+        )
+
+    def _begin_load_test(self, settings: LoadTestSettings) -> None:
+        if not is_connected(self._session):
+            self._on_trouble("The cloud is not connected yet: no load test can begin.")
+            return
+        self.load_testing.begin(settings, str(self._author))
+
+    def _begin_ab_test(self) -> None:
+        if self._ab_test.running:
+            return
+        if not is_connected(self._session):
+            self._on_trouble("The cloud is not connected yet: the A/B test cannot be asked for.")
+            return
+        self._ab_test = msgspec.structs.replace(self._ab_test, running=True, trouble="")
+        loop = asyncio.get_running_loop()
+        self._asking = loop.create_task(self._ask_ab_test(), name="A/B test")
+        self._changed()
+
+    async def _ask_ab_test(self) -> None:
+        session, trouble = self._session, ""
+        try:
+            run = await ask_bigquery(session)
+            self._ab_test = AbTestView(True, run.analysis, run.source)
+            write_analysis(session.plan, session.base, run)
+            status = run.analysis.status
+            self._say(AB_SEVERITY[status], f"{AB_WORDS[status]}: {summarise(run.analysis)}")
+        except CanaryError as error:
+            trouble = str(error)
+        except Exception as error:
+            # The boundary of this task: what nobody foresaw is logged and shown.
+            log.exception("A/B test")
+            trouble = f"The A/B test failed ({type(error).__name__}). See engine.log."
+        if trouble:
+            self._say("warning", f"A/B test: {trouble}")
+        self._ab_test = msgspec.structs.replace(self._ab_test, running=False, trouble=trouble)
+        self._changed()
+
+    def _look_at_monitoring(self) -> None:
+        try:
+            seen = view_monitoring(state(self._session.plan))
+        except CanaryError as error:
+            seen = MonitoringView(trouble=str(error))
+        if seen != self._monitoring:
+            self._monitoring = seen
+            self._changed()
+
+    def _take_book(self, book: ChecklistBook) -> None:
+        self._book = book
+        self._changed()
+
+    def _hear_progress(self, _: VerifyProgress) -> None:
+        self._changed()
+
+    def _hear_result(self, _: Verification) -> None:
+        self._changed()
+
+    def _heard(self) -> None:
+        """The event log has something new, perhaps because something ended."""
+        self._on_event()
+        self._changed()
+
+    def _say(self, severity: Severity, text: str, by: str = "") -> None:
+        session = self._session
+        author = by or str(self._author)
+        session.observer.log.say(session.clock.now(), severity, text, author)
+        self._on_event()
+
+    def _changed(self) -> None:
+        """Show it soon: at once when it is the first for a while, else with the next ones."""
+        if self._waiting is None:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.call_later(LEAST_PAUSE_S, self._show)
+
+    def _show(self) -> None:
+        self._waiting = None
+        view = self.view()
+        if view != self._shown:
+            self._shown = view
+            self._on_procedure(view)
+
+    def _demand_write(self, what: str) -> None:
+        if self._read_only:
+            raise ReadOnly(f"{what}: this console is read-only.")
+
+
+def view_monitoring(found: Monitoring) -> MonitoringView:
+    """The loop as the screen shows it."""
+    said = found.state
+    if said is None:
+        return MonitoringView(found.is_running, found.pid)
+    # A state file of another process is the last word of a loop that is no more.
+    own = not found.is_running or not found.pid or said.pid == found.pid
+    if not own:
+        return MonitoringView(True, found.pid)
+    return MonitoringView(
+        running=found.is_running,
+        pid=found.pid,
+        since=said.since,
+        every_s=said.every_s,
+        until=said.until,
+        next_at=said.next_at,
+        files=said.files,
+        last_file=said.last_file,
+        last_at=said.last_at,
+        verdict=said.verdict,
+        trouble=said.trouble,
+        out_dir=said.out_dir,
+        ended_at=said.ended_at,
+        ended_by=said.ended_by,
+    )
+
+
+def _hear(_: Procedure) -> None:
+    """Nobody listens."""
