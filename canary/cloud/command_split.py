@@ -27,6 +27,7 @@ from canary.cloud.connection import Connection
 from canary.cloud.run import RunReader, RunWriter
 from canary.cloud.views import ServiceState
 from canary.rollout.change import SetTraffic, Step
+from canary.rollout.deeds import append_deed, history_key
 from canary.rollout.errors import (
     CanaryError,
     Conflict,
@@ -125,7 +126,7 @@ class CommandWriter(RunWriter):
         share, _ = await read_share(plan, service)
         _check_guard(step, service, share)
         if share == step.percent or validate_only:
-            kept = {plan.record.annotation: record}
+            kept = self._kept(service, step, record)
             return await self._annotate(service, kept, step, validate_only=validate_only)
         find_program(plan.target.router.set)
         await self._annotate(service, {intent_key(plan): record}, step)
@@ -174,13 +175,19 @@ class CommandWriter(RunWriter):
             intent = _decode(service.annotations.get(intent_key(self._plan), ""))
             if intent is None or intent.change != step.record.change:
                 raise Conflict("Another change of the split was begun meanwhile.")
-            kept = {self._plan.record.annotation: record}
-            return await self._annotate(service, kept, step)
+            return await self._annotate(service, self._kept(service, step, record), step)
         except CanaryError as error:
             raise OutcomeUnknown(
                 f"The program has set the share; that could not be recorded: {error.message}",
                 remedy="Look at the split; adopt it if it is as it should be.",
             ) from error
+
+    def _kept(self, service: Any, step: SetTraffic, record: str) -> dict[str, str]:
+        """The record, and the history with it before what was there."""
+        annotation = self._plan.record.annotation
+        past = history_key(annotation)
+        before = service.annotations.get(past, "")
+        return {annotation: record, past: append_deed(before, step.record)}
 
     async def _annotate(
         self, service: Any, kept: dict[str, str], step: SetTraffic, *, validate_only: bool = False

@@ -26,6 +26,7 @@ from canary.cloud.routers import (
 from canary.cloud.services import read_revision, read_service
 from canary.cloud.views import OperationState, RevisionState, ServiceState
 from canary.rollout.change import DeleteImages, DeleteService, SetScale, SetTraffic, Step
+from canary.rollout.deeds import append_deed, history_key
 from canary.rollout.errors import Conflict
 from canary.rollout.plan import Plan
 from canary.rollout.progress import encode_record
@@ -248,6 +249,8 @@ class RunWriter:
             # At 100 % nothing else says whom the traffic is to go back to.
             annotations[f"{annotation}-stable"] = stable
         annotations[annotation] = encode_record(step.record)
+        past = history_key(annotation)
+        annotations[past] = append_deed(annotations.get(past, ""), step.record)
         changed: tuple[str, ...] = ()
         if read_percent(router, service) != step.percent:
             changed = set_percent(router, service, step.percent, names, remembered)

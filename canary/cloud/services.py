@@ -11,6 +11,7 @@ from canary.cloud.routers import (
     short_name,
 )
 from canary.cloud.views import RevisionState, ServiceState
+from canary.rollout.deeds import Deed, history_key, read_deeds
 from canary.rollout.errors import Malformed
 from canary.rollout.plan import Plan, ScalePreset
 from canary.rollout.progress import StageRecord, decode_record
@@ -53,6 +54,7 @@ def read_service(plan: Plan, message: Any) -> ServiceState:
         generation=message.generation,
         observed_generation=message.observed_generation,
         image=plain(containers[0].image, _REASON_LENGTH) if containers else "",
+        history=_read_history(plan, message) if carries else (),
     )
 
 
@@ -78,6 +80,11 @@ def _read_record(plan: Plan, message: Any) -> tuple[StageRecord | None, str]:
         return decode_record(message.annotations[plan.record.annotation]), ""
     except Malformed as exc:
         return None, plain(exc.message, _REASON_LENGTH)
+
+
+def _read_history(plan: Plan, message: Any) -> tuple[Deed, ...]:
+    key = history_key(plan.record.annotation)
+    return read_deeds(message.annotations[key]) if key in message.annotations else ()
 
 
 def _read_ready(condition: Any) -> tuple[bool | None, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from canary.rollout.deeds import Deed
 from canary.rollout.errors import CanaryError, CloudError
 from canary.rollout.measure import Sample
 from canary.rollout.plan import ScalePreset
@@ -31,7 +32,8 @@ class ServiceState(msgspec.Struct, frozen=True):
     carry the split, or when what is set cannot be read as a share. `served_percent` is what is
     really served while `reconciling`; None where the router does not tell. `revision` is the latest
     ready one, or the candidate's where the router splits between revisions. `record_error` is not
-    empty when there is a stage record that cannot be read.
+    empty when there is a stage record that cannot be read. `history` is the last moves of the
+    split, newest first, where the router keeps any.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ServiceState(msgspec.Struct, frozen=True):
     generation: int
     observed_generation: int
     image: str
+    history: tuple[Deed, ...] = ()
 
 
 class OperationState(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from canary.rollout.change import (
     SetTraffic,
     Step,
 )
+from canary.rollout.deeds import deed_of
 from canary.rollout.errors import (
     CanaryError,
     Conflict,
@@ -26,7 +27,8 @@ from canary.rollout.errors import (
     UsageError,
 )
 from canary.rollout.plan import ScalePreset
-from canary.rollout.words import percent, plain
+from canary.rollout.presence import say_deed
+from canary.rollout.words import clock, percent, plain
 
 
 def say_done(change: Change, remarks: tuple[str, ...], at: float) -> Outcome:
@@ -57,7 +59,13 @@ def say_failed(
     step = change.steps[index]
     effect = _effect(step, error, first=index == 0, taken=taken)
     others = _said_of_others(change, index)
-    parts = (plain(error.message, 600), *effect, *others, _true_now(step, now))
+    parts = (
+        plain(error.message, 600),
+        *_rival(step, error, change, now),
+        *effect,
+        *others,
+        _true_now(step, now),
+    )
     waits = not taken and isinstance(error, Unavailable | QuotaExhausted)
     remedy = "Ask again once Cloud Run answers; it is not sent by itself."
     said = remedy if waits else plain(error.remedy, 600)
@@ -79,6 +87,30 @@ def say_not_begun(change: Change, index: int, why: str, at: float) -> Outcome:
         at=at,
         remedy="Look at what is set now, and ask again if it is still wanted.",
     )
+
+
+def say_rival(state: ServiceState) -> str:
+    """Who made the change that is there now: by the record where it is what is set, else as Cloud
+    Run tells: "bob@bastion-3 promoted 10 % → 25 % at 14:03:22Z".
+    """
+    record = state.record
+    if record is not None and record.move and record.percent == state.percent:
+        return say_deed(deed_of(record))
+    by = plain(state.last_modifier, 100) or "somebody"
+    at = "" if state.updated_at is None else f" at {clock(state.updated_at)}"
+    shown = "" if state.percent is None else f", Canary has {percent(state.percent)} now"
+    return f"{by} changed it{at}{shown}"
+
+
+def _rival(
+    step: Step, error: CanaryError, change: Change, now: ServiceState | None
+) -> tuple[str, ...]:
+    """For a conflict that does not say it itself: who was faster."""
+    if not isinstance(error, Conflict) or not isinstance(step, SetTraffic) or now is None:
+        return ()
+    ours = now.record is not None and now.record.change == change.id
+    said = say_rival(now)
+    return () if ours or said in error.message else (f"Instead: {said}.",)
 
 
 def _way_on(change: Change, index: int) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from canary.cloud.clock import CloudClock
 from canary.cloud.views import OperationState, ServiceState
-from canary.engine.outcomes import scale_words
+from canary.engine.outcomes import say_rival, scale_words
 from canary.engine.removal import RemovalLookout
 from canary.rollout.change import Guard, Removal, SetScale, SetTraffic, Step
 from canary.rollout.errors import CanaryError, Conflict, OutcomeUnknown
@@ -91,6 +91,8 @@ def find_trace(step: Step, state: ServiceState, asked_at: float) -> Trace:
         return "there" if state.percent == step.percent else "overtaken"
     if record is None and state.percent == step.percent != step.guard.percent:
         return "there"  # a server that keeps no annotations
+    if any(deed.change == step.record.change for deed in state.history):
+        return "overtaken"  # it was in effect, and others have moved the split since
     newer = record is not None and record.entered_at > asked_at
     if newer or state.percent not in (step.guard.percent, step.percent):
         return "foreign"
@@ -301,10 +303,8 @@ def check_holds(step: SetTraffic, state: ServiceState, asked_at: float) -> None:
 
 def foreign_change(state: ServiceState) -> Conflict:
     """Somebody else's change is there: who made it, as far as Cloud Run and the record tell."""
-    who = state.record.by if state.record is not None else ""
-    by = plain(state.last_modifier or who, 100)
     return Conflict(
-        f"The service was changed meanwhile{f' by {by}' if by else ''}.",
+        f"{plain(state.name, 60)} was changed meanwhile: {say_rival(state)}.",
         remedy="Look again, then ask again.",
     )
 

@@ -157,7 +157,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a change carries besides its target: identity, person, time, reason, evidence."""
+    """What a change carries besides its target: identity, person, time, reason, evidence, cause."""
 
     id: str
     author: Author
@@ -293,6 +293,7 @@ def _next_record(
         stage=to,
         percent=percent,
         entered_at=kept.entered_at if kept else request.now,
+        moved_at=request.now if kept else None,
         by=request.author.user,
         host=request.author.host,
         change=request.id,

@@ -24,7 +24,8 @@ class StageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the rollout stands and who last moved it, in the annotation and in rollout.toml.
 
     `entered_at` is when the stage was entered (the soak counts from it), unix seconds UTC.
-    `change` is the id of the change that wrote it; `previous_*` is where it came from.
+    `change` is the id of the change that wrote it; `previous_*` is where it came from. `moved_at`
+    is when it was written, where that is not when the stage was entered (a revert).
     """
 
     stage: int
@@ -40,6 +41,12 @@ class StageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     enabled: bool = True
     production_service: str = ""
     version: int = RECORD_VERSION
+    moved_at: float | None = None
+
+    @property
+    def written_at(self) -> float:
+        """When the record was written, cloud time."""
+        return self.entered_at if self.moved_at is None else self.moved_at
 
 
 def encode_record(record: StageRecord) -> str:

@@ -1,0 +1,80 @@
+"""Who else is here: other consoles on this rollout, and who did what last. Pure.
+
+On this host it is known who looks, from the journal's directory. Across hosts only changes are:
+what is in flight and who did what last ride on the service with each change. Looking is never
+announced there, because looking never writes to the cloud.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from canary.rollout.deeds import Deed, deed_of
+from canary.rollout.progress import StageRecord
+from canary.rollout.words import clock, percent, plain
+
+MOVE_WORDS = {
+    "promote": "promoted",
+    "step_back": "stepped back",
+    "rollback_all": "took everybody off Canary",
+    "adopt": "adopted",
+    "revert": "reverted",
+}
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """One program that is open on this rollout, on this host.
+
+    `since` is this host's wall clock, unix seconds; `terminal` and `client` (where an SSH session
+    comes from) are empty when not known.
+    """
+
+    pid: int
+    user: str
+    host: str
+    since: float
+    kind: Literal["console", "guard"] = "console"
+    terminal: str = ""
+    client: str = ""
+    read_only: bool = False
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """Others on this host, oldest first; and what others' changes say of themselves.
+
+    `last` is the newest move of the split by anybody; `in_flight` is that move while the service
+    has not settled on it, when it is not from this host's journal.
+    """
+
+    others: tuple[Seat, ...] = ()
+    last: Deed | None = None
+    in_flight: Deed | None = None
+
+
+def find_presence(
+    others: tuple[Seat, ...],
+    record: StageRecord | None,
+    history: tuple[Deed, ...],
+    *,
+    reconciling: bool,
+    ours: frozenset[str],
+) -> Presence:
+    """Who is here. `ours` are the ids of the changes in this host's journal."""
+    last = deed_of(record) if record is not None and record.move else None
+    if last is None and history:
+        last = history[0]
+    foreign = last is not None and last.change not in ours
+    return Presence(others, last, last if reconciling and foreign else None)
+
+
+def say_deed(deed: Deed) -> str:
+    """Who did what, when: "bob@bastion-3 promoted 10 % → 25 % at 14:03:22Z: why"."""
+    by = f"{deed.by}@{deed.host}" if deed.host else deed.by
+    move = MOVE_WORDS.get(deed.move, "set the split")
+    before = "" if deed.from_percent is None else f"{percent(deed.from_percent)} → "
+    why = f": {plain(deed.why, 120)}" if deed.why else ""
+    return f"{plain(by, 100) or 'somebody'} {move} {before}{percent(deed.percent)} at" + (
+        f" {clock(deed.at)}{why}"
+    )
