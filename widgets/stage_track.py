@@ -67,14 +67,16 @@ def share_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
     """Canary's share as it is set; "share not known" without an answer."""
     if traffic.canary_percent is None:
         return [("share not known", palette.no_data)]
-    if traffic.canary_percent == 0:
+    if traffic.canary_percent == 0 and not traffic.in_doubt:
         return [("0 % canary", palette.strong), ("  everybody on Legacy", palette.dim)]
     return [(words.percent(traffic.canary_percent), palette.strong), (" canary", palette.canary)]
 
 
 def mark_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
-    """Drift (somebody changed it elsewhere), flux (not settled yet), an unreadable record."""
+    """Doubt (set, perhaps not served), drift (changed elsewhere), flux, an unreadable record."""
     runs: list[Run] = []
+    if traffic.in_doubt:
+        runs.append(("  ✗ SET, MAY NOT BE SERVED", palette.critical_line))
     if traffic.drift is not None:
         by = f" by {words.plain(traffic.drift.by, 30)}" if traffic.drift.by else ""
         recorded = words.percent(traffic.drift.recorded_percent)

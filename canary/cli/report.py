@@ -58,6 +58,8 @@ def _say_head(snapshot: Snapshot, plan: Plan) -> None:
 
 def _say_troubles(snapshot: Snapshot) -> None:
     traffic = snapshot.traffic
+    if traffic.in_doubt:
+        say("! The last change could not be put into effect: the split from before may be served.")
     if traffic.drift is not None:
         by = f" by {plain(traffic.drift.by)}" if traffic.drift.by else ""
         say(

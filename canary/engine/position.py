@@ -17,6 +17,9 @@ from canary.rollout.plan import Plan
 from canary.rollout.progress import StageRecord, soaked_hours
 from canary.rollout.snapshot import Drift, StageView, TrafficView
 
+_ON_A_SERVICE = ("env", "revisions")
+"""Routers whose split is served by a Cloud Run service, whose readiness so tells of it."""
+
 
 class RunFacts(msgspec.Struct, frozen=True):
     """What Cloud Run said last. `router` carries the split and the record.
@@ -100,6 +103,7 @@ def view_traffic(plan: Plan, run: RunFacts | None) -> TrafficView:
         guard=_guard(run),
         last_modifier=router.last_modifier,
         updated_at=router.updated_at,
+        ready=router.ready if plan.target.router.kind in _ON_A_SERVICE else None,
     )
 
 

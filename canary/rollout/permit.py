@@ -115,7 +115,8 @@ def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
     if kind == "step_back" and stage is not None and stage <= 1:
         return "There is no stage before this one; everybody off takes all to Legacy."
     if kind == "rollback_all" and stage == 0 and traffic.canary_percent == 0:
-        return "Everybody is on Legacy already." if traffic.drift is None else None
+        settled = traffic.drift is None and not traffic.in_doubt
+        return "Everybody is on Legacy already." if settled else None
     if kind in ("adopt", "revert") and traffic.drift is None and traffic.record is not None:
         return "The split is what the record says."
     if kind == "revert" and traffic.record is None:

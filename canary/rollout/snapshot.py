@@ -64,7 +64,9 @@ class Drift(msgspec.Struct, frozen=True):
 class TrafficView(msgspec.Struct, frozen=True):
     """The split as Cloud Run has it. `canary_percent` None: not known.
 
-    `served_percent` is what is really served while `reconciling`.
+    `served_percent` is what is really served while `reconciling`. `ready` False: the cloud could not
+    put the last change into effect, so what is served may still be the split from before; None
+    where the router does not tell.
     """
 
     canary_percent: int | None
@@ -76,6 +78,12 @@ class TrafficView(msgspec.Struct, frozen=True):
     guard: Guard | None = None
     last_modifier: str = ""
     updated_at: float | None = None
+    ready: bool | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether what is set may not be what is served."""
+        return self.ready is False and not self.reconciling
 
 
 class SourceView(msgspec.Struct, frozen=True):

@@ -153,6 +153,7 @@ def _traffic(traffic: TrafficView) -> dict[str, Any]:
         "recorded": recorded,
         "drift": traffic.drift is not None if known else None,
         "reconciling": traffic.reconciling,
+        "ready": traffic.ready,
     }
 
 
@@ -188,6 +189,8 @@ def _share(traffic: TrafficView) -> str:
     if traffic.drift is not None:
         recorded = percent(traffic.drift.recorded_percent)
         return f"{percent(traffic.canary_percent)} (recorded {recorded})"
+    if traffic.in_doubt:
+        return f"{percent(traffic.canary_percent)} (may not be served)"
     return percent(traffic.canary_percent)
 
 

@@ -243,3 +243,8 @@ def test_go_on_is_only_ever_said_on_enough_fresh_data_from_after_the_last_change
         assert window.requests >= PLAN.metrics.min_requests
         assert changed_s is None or window.start >= NOW - changed_s
         assert window.end <= NOW
+
+
+def test_a_router_that_is_not_ready_puts_the_split_in_doubt() -> None:
+    assert look(run=run_facts(ready=False)).traffic.in_doubt
+    assert not look(run=run_facts(ready=False, reconciling=True)).traffic.in_doubt

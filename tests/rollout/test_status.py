@@ -132,6 +132,7 @@ def test_the_numbers_are_those_of_the_moment() -> None:
         "recorded": 10,
         "drift": False,
         "reconciling": False,
+        "ready": None,
     }
     assert document["sides"]["canary"]["latency_ms"] == {"p50": 180.0, "p95": 610.0, "p99": 900.0}
     assert document["sides"]["legacy"]["requests"] == 9000
@@ -223,3 +224,8 @@ def test_the_line_tells_drift_failing_sources_and_what_is_in_flight() -> None:
     assert "Cloud Monitoring failing" in line
     assert "rollback all in flight" in line
     assert "\n" not in line
+
+
+def test_the_line_doubts_a_share_that_may_not_be_served() -> None:
+    failed = snapshot(traffic=TrafficView(0, record(0), ready=False))
+    assert "0 % (may not be served)" in status_line(failed)

@@ -66,9 +66,15 @@ def stood(stage: StageView, traffic: TrafficView) -> Snapshot:
             "◌ in flux, serving 5 %",
         ),
         (StageView(2, "", 10), TrafficView(10, record_error="bad"), "? record unreadable"),
+        (StageView(0, "", 0), TrafficView(0, ready=False), "✗ SET, MAY NOT BE SERVED"),
     ],
 )
 async def test_the_track_says_where_the_rollout_stands(
     stage: StageView, traffic: TrafficView, said: str
 ) -> None:
     assert said in await frame(StageTrack(), (120, 1), snapshot=stood(stage, traffic))
+
+
+async def test_nobody_is_said_to_be_off_while_what_is_set_may_not_be_served() -> None:
+    failed = stood(StageView(0, "", 0), TrafficView(0, ready=False))
+    assert "everybody on Legacy" not in await frame(StageTrack(), (120, 1), snapshot=failed)
