@@ -239,7 +239,7 @@ def _refusal(
 
 def is_pointless(change: Change, snapshot: Snapshot) -> bool:
     """Whether all that the change wants is true already; nothing is sent then."""
-    if len(change.steps) > 1 or snapshot.traffic.reconciling:
+    if len(change.steps) > 1 or snapshot.traffic.reconciling or snapshot.traffic.in_doubt:
         return False
     (wanted,) = change.steps
     if isinstance(wanted, SetScale):

@@ -18,7 +18,7 @@ from canary.rollout.progress import StageRecord, decode_record
 from canary.rollout.words import plain
 
 _SUCCEEDED = 4
-_FAILED = 5
+_FAILED = 3
 """google.cloud.run.v2.Condition.State: CONDITION_SUCCEEDED, CONDITION_FAILED."""
 
 _DEFAULT_MOST_INSTANCES = 100

@@ -221,3 +221,16 @@ def test_a_rollback_loads_neither_the_screen_nor_what_it_does_not_use(
     for unused in ("textual", "rich", "httpx", "aiohttp.client", "tui", "canary.simulator"):
         assert unused not in loaded
     assert not any(name.startswith("google.cloud.monitoring_v3.") for name in loaded)
+
+
+def test_everybody_off_after_a_failed_try_is_sent_again(
+    on: Callable[..., Command], open_cloud: Open
+) -> None:
+    cloud = open_cloud("failing-operation")
+    run = on(cloud)
+    assert run("rollback", "--all", "--yes").code == 3
+    assert "0 % (may not be served)" in run("status", "--line").out
+    cloud.post("scenario", {"name": "healthy"})
+    again = run("rollback", "--all", "--yes", "--json")
+    assert (again.code, again.document["outcome"]["state"]) == (0, "done")
+    assert run("status", "--json").document["traffic"]["ready"] is True
