@@ -10,7 +10,7 @@ import msgspec
 from canary.cli.options import chosen_config, config_option, json_option
 from canary.cli.output import say, say_json
 from canary.cli.plan_source import find_plan
-from canary.rollout.change import Change, DeleteService, SetScale, SetTraffic
+from canary.rollout.change import Change, DeleteService, KeepRecord, SetScale, SetTraffic
 from canary.rollout.words import iso_time, percent, plain, timestamp
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def describe_change(change: Change) -> str:
             before = "not known" if step.before is None else f"{step.before.min}–{step.before.max}"
             after = f"{step.after.min}–{step.after.max}"
             parts.append(f"{plain(step.service, 60)} instances {before} → {after}")
+        elif isinstance(step, KeepRecord):
+            parts.append(f"record to {plain(step.service, 60)}")
         elif isinstance(step, DeleteService):
             parts.append(f"{plain(step.service, 60)} deleted")
         else:

@@ -75,7 +75,11 @@ async def _prepare(session: Session, snapshot: Snapshot) -> Build:
     """What builds the deletion, from what is there now. On the way it is said what stays."""
     from canary.engine.retirement import find_candidate
 
-    candidate = await find_candidate(session)
+    try:
+        candidate = await find_candidate(session)
+    except NotFound as exc:
+        legacy = plain(session.plan.target.legacy)
+        raise UsageError(f"{legacy} is gone already: there is nothing to delete.") from exc
     for line in _stays(candidate):
         click.echo(line, err=True)
     for reason in retirement.find_reasons(session.plan, snapshot):
@@ -117,7 +121,7 @@ def _say(
     if candidate is None:
         say(f"{legacy} is gone already.")
         return
-    say(f"Would be deleted: the service {legacy}, and {len(candidate.images)} images of its own:")
+    say(f"Would be deleted: the service {legacy}, and what only it runs:")
     for image in candidate.images:
         say(f"  {plain(image, 300)}")
     for line in _stays(candidate):

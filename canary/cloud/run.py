@@ -25,7 +25,14 @@ from canary.cloud.routers import (
 )
 from canary.cloud.services import read_revision, read_service
 from canary.cloud.views import OperationState, RevisionState, ServiceState
-from canary.rollout.change import DeleteImages, DeleteService, SetScale, SetTraffic, Step
+from canary.rollout.change import (
+    DeleteImages,
+    DeleteService,
+    KeepRecord,
+    SetScale,
+    SetTraffic,
+    Step,
+)
 from canary.rollout.deeds import append_deed, history_key
 from canary.rollout.errors import Conflict
 from canary.rollout.plan import Plan
@@ -171,6 +178,10 @@ class RunWriter:
         if isinstance(step, DeleteImages):
             raise TypeError("images are deleted in their registry, not in Cloud Run")
         service = await self._reader.message(step.service)
+        if isinstance(step, KeepRecord):
+            kept = {self._plan.record.annotation: encode_record(step.record)}
+            annotations = {**service.annotations, **kept}
+            return await self.annotate(service, annotations, step, validate_only=validate_only)
         before = service.etag
         if isinstance(step, SetTraffic):
             self._check_guard(step, service)

@@ -28,11 +28,15 @@ _REASON_LENGTH = 300
 
 
 def read_service(plan: Plan, message: Any) -> ServiceState:
-    """Return the state of a service; the share and the record only if it is the router's."""
+    """Return the state of a service; the share only if it is the router's.
+
+    The record is the router's, too, or Canary's, which keeps it when the router is deleted.
+    """
     router = plan.target.router
     name = short_name(message.name)
     carries = name == plan.router_service
-    record, record_error = _read_record(plan, message) if carries else (None, "")
+    keeps = carries or name == plan.target.canary
+    record, record_error = _read_record(plan, message) if keeps else (None, "")
     ready, reason = _read_ready(message.terminal_condition)
     containers = message.template.containers
     return ServiceState(

@@ -17,6 +17,7 @@ from canary.rollout.change import (
     Change,
     DeleteImages,
     DeleteService,
+    KeepRecord,
     SetScale,
     SetTraffic,
     Step,
@@ -54,7 +55,9 @@ def describe(change: Change, plan: Plan, stable_revision: str = "") -> DryRun:
     """
     lines = [line for step in change.steps for line in _lines(step, plan)]
     lines += [line for line in (say_order(change),) if line]
-    commands = [_command(step, plan, stable_revision) for step in change.steps]
+    # gcloud has no flag for the annotation that keeps the record.
+    steps = (step for step in change.steps if not isinstance(step, KeepRecord))
+    commands = [_command(step, plan, stable_revision) for step in steps]
     return DryRun(tuple(lines), tuple(commands))
 
 
@@ -67,6 +70,8 @@ def _lines(step: Step, plan: Plan) -> tuple[str, ...]:
     if isinstance(step, SetScale):
         before, after = _instances(step.before), _instances(step.after)
         return (f"{words.plain(step.service)} instances: {before} → {after}",)
+    if isinstance(step, KeepRecord):
+        return (f"stage record: kept on {words.plain(step.service)} from now on",)
     if isinstance(step, DeleteService):
         return (f"{words.plain(step.service)}: deleted, with all its revisions",)
     if isinstance(step, DeleteImages):
@@ -104,7 +109,9 @@ def _instances(scale: ScalePreset | None) -> str:
     return "unknown" if scale is None else f"{scale.min} to {scale.max}"
 
 
-def _command(step: Step, plan: Plan, stable_revision: str) -> str:
+def _command(
+    step: SetScale | SetTraffic | DeleteService | DeleteImages, plan: Plan, stable_revision: str
+) -> str:
     if isinstance(step, SetScale):
         arguments = ["update", step.service, f"--min={step.after.min}", f"--max={step.after.max}"]
         return _gcloud(plan, arguments)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+from canary.engine.step_states import view_steps
 from canary.record.journal import Entry, Note
 from canary.rollout import words
 from canary.rollout.change import (
     Change,
     DeleteImages,
     DeleteService,
+    KeepRecord,
     OutcomeState,
     SetTraffic,
     Step,
@@ -59,6 +61,7 @@ def view_change(entry: Entry) -> ChangeView:
         waiting_since=entry.waiting_since,
         is_withdrawable=entry.is_withdrawable,
         is_automatic=bool(entry.change.cause),
+        steps=view_steps(entry, _say_step),
     )
 
 
@@ -112,6 +115,8 @@ def _say_note(note: Note) -> str:
 def _say_step(step: Step) -> str:
     if isinstance(step, SetTraffic):
         return f"{words.percent(step.before_percent)} → {words.percent(step.percent)}"
+    if isinstance(step, KeepRecord):
+        return f"record to {step.service}"
     if isinstance(step, DeleteService):
         return f"delete {step.service}"
     if isinstance(step, DeleteImages):

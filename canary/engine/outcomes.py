@@ -8,6 +8,7 @@ from canary.rollout.change import (
     Change,
     DeleteImages,
     DeleteService,
+    KeepRecord,
     Outcome,
     OutcomeState,
     SetScale,
@@ -162,6 +163,8 @@ def _achieved(step: Step, change: Change) -> str:
         was = f" (was {scale_words(step.before)})" if step.before is not None else ""
         part = _part(step, change)
         return f"{plain(step.service)} runs {scale_words(step.after)} instances{was}{part}."
+    if isinstance(step, KeepRecord):
+        return f"{plain(step.service)} keeps the stage record."
     if isinstance(step, DeleteService):
         return f"{plain(step.service)} is deleted, with its revisions."
     if isinstance(step, DeleteImages):
@@ -195,6 +198,8 @@ def _said_of_others(change: Change, index: int) -> tuple[str, ...]:
 def _wanted(step: Step) -> str:
     if isinstance(step, SetScale):
         return f"{plain(step.service)} to {scale_words(step.after)} instances"
+    if isinstance(step, KeepRecord):
+        return f"the stage record to {plain(step.service)}"
     if isinstance(step, DeleteService):
         return f"deleting {plain(step.service)}"
     if isinstance(step, DeleteImages):
@@ -205,6 +210,9 @@ def _wanted(step: Step) -> str:
 def _true_now(step: Step, now: ServiceState | None) -> str:
     if isinstance(step, DeleteImages):
         return "`gcloud artifacts docker images list` shows which are still there."
+    if isinstance(step, KeepRecord) and now is not None:
+        kept = now.record == step.record
+        return f"{plain(step.service)} {'has' if kept else 'does not have'} the record now."
     if isinstance(step, DeleteService) and now is not None:
         return f"{plain(step.service)} is still there."
     if now is None:

@@ -9,8 +9,9 @@ from typing import Protocol
 from canary.cloud.clock import CloudClock
 from canary.cloud.views import ServiceState
 from canary.engine.position import RunFacts
+from canary.engine.retired import find_retired
 from canary.engine.source import Source
-from canary.rollout.errors import CanaryError, Unavailable
+from canary.rollout.errors import CanaryError, NotFound, Unavailable
 from canary.rollout.plan import Plan
 
 READ_LIMIT_S = 20.0
@@ -39,6 +40,7 @@ class RunFeed:
         self._source = source
         self._moves: list[float] = []
         self._in_flux = False
+        self._missing: frozenset[str] = frozenset()
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -51,18 +53,29 @@ class RunFeed:
         async with self._one_at_a_time:
             if not self._source.may_ask(self._clock.now()):
                 return False
-            states, errors = await self._ask(_services_of(self._plan))
+            answers = await self._ask(_services_of(self._plan))
             now = self._clock.now()
-            changed = self._take(states, now)
+            states = {n: a for n, a in answers.items() if isinstance(a, ServiceState)}
+            errors = [a for a in answers.values() if isinstance(a, CanaryError)]
+            self._note_missing(answers)
+            retired = find_retired(self._plan, answers)
+            if retired is not None:
+                errors = [e for e in errors if e is not answers[self._plan.target.legacy]]
+            changed = self._take(states, retired, now)
             if errors:
                 return self._source.failed(errors[0], now, partly=bool(states)) or changed
             return self._source.answered(now) or changed
 
-    async def _ask(self, names: Iterable[str]) -> tuple[dict[str, ServiceState], list[CanaryError]]:
+    async def _ask(self, names: Iterable[str]) -> dict[str, ServiceState | CanaryError]:
         wanted = tuple(names)
         answers = await asyncio.gather(*(self._ask_one(name) for name in wanted))
-        states = {n: a for n, a in zip(wanted, answers, strict=True) if isinstance(a, ServiceState)}
-        return states, [a for a in answers if isinstance(a, CanaryError)]
+        return dict(zip(wanted, answers, strict=True))
+
+    def _note_missing(self, answers: dict[str, ServiceState | CanaryError]) -> None:
+        """Keep which services do not exist; one that does not answer now is what it was."""
+        told = {n for n, a in answers.items() if isinstance(a, ServiceState)}
+        gone = {n for n, a in answers.items() if isinstance(a, NotFound)}
+        self._missing = frozenset((self._missing - told) | gone)
 
     async def _ask_one(self, name: str) -> ServiceState | CanaryError:
         try:
@@ -73,24 +86,33 @@ class RunFeed:
         except CanaryError as error:
             return error
 
-    def _take(self, states: dict[str, ServiceState], now: float) -> bool:
-        """Keep the answers; a side that failed keeps what was known of it."""
+    def _take(
+        self, states: dict[str, ServiceState], retired: ServiceState | None, now: float
+    ) -> bool:
+        """Keep the answers; a side that failed keeps what was known of it.
+
+        `retired` is the router's state when Legacy is gone for good.
+        """
         before, target = self.facts, self._plan.target
+        if retired is not None:
+            states = {**states, self._plan.router_service: retired}
         router = states.get(self._plan.router_service, before.router if before else None)
         if router is None:
             return False
         legacy = states.get(target.legacy, before.legacy if before else None)
         canary = states.get(target.canary, before.canary if before else None)
+        if retired is not None:
+            legacy = None
         if target.router.kind == "revisions":
             legacy = canary = router
         read_at = now if self._plan.router_service in states else before.read_at if before else now
-        self.facts = RunFacts(router, legacy, canary, read_at)
+        self.facts = RunFacts(router, legacy, canary, read_at, self._missing)
         if self._plan.router_service in states:
             self._note_move(before.router if before else None, router, now)
         if before is None:
             return True
-        known = (before.router, before.legacy, before.canary)
-        return known != (router, legacy, canary)
+        known = (before.router, before.legacy, before.canary, before.missing)
+        return known != (router, legacy, canary, self._missing)
 
     def _note_move(self, before: ServiceState | None, after: ServiceState, now: float) -> None:
         """The split moves from when it is seen changed until the service has settled on it."""

@@ -17,7 +17,7 @@ from canary.cloud.clock import CloudClock
 from canary.cloud.views import OperationState, ServiceState
 from canary.engine.outcomes import say_rival, scale_words
 from canary.engine.removal import RemovalLookout
-from canary.rollout.change import Guard, Removal, SetScale, SetTraffic, Step
+from canary.rollout.change import Guard, KeepRecord, Removal, SetScale, SetTraffic, Step
 from canary.rollout.errors import CanaryError, Conflict, OutcomeUnknown
 from canary.rollout.plan import Plan
 from canary.rollout.words import duration, percent, plain
@@ -84,6 +84,8 @@ def find_trace(step: Step, state: ServiceState, asked_at: float) -> Trace:
     """What `state` shows of `step`, which was asked for at `asked_at` (cloud time)."""
     if isinstance(step, SetScale):
         return "there" if state.scale == step.after else "absent"
+    if isinstance(step, KeepRecord):
+        return "there" if state.record == step.record else "absent"
     if not isinstance(step, SetTraffic):
         return "absent"  # what is to be deleted is still there
     record = state.record

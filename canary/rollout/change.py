@@ -53,6 +53,13 @@ class SetScale(msgspec.Struct, frozen=True, tag="set_scale"):
     after: ScalePreset
 
 
+class KeepRecord(msgspec.Struct, frozen=True, tag="keep_record"):
+    """Write the stage record on `service`, which is to keep it when its holder is deleted."""
+
+    service: str
+    record: StageRecord
+
+
 class DeleteService(msgspec.Struct, frozen=True, tag="delete_service"):
     """Delete a service with its revisions, guarded by its `etag` ("" is not compared).
 
@@ -76,7 +83,7 @@ class DeleteImages(msgspec.Struct, frozen=True, tag="delete_images"):
 
 
 Removal = DeleteService | DeleteImages
-Step = SetTraffic | SetScale | DeleteService | DeleteImages
+Step = SetTraffic | SetScale | KeepRecord | DeleteService | DeleteImages
 
 
 class Evidence(msgspec.Struct, frozen=True):

@@ -10,7 +10,14 @@ from typing import Final, Literal
 
 import msgspec
 
-from canary.rollout.change import Change, DeleteImages, DeleteService, Removal, Request
+from canary.rollout.change import (
+    Change,
+    DeleteImages,
+    DeleteService,
+    KeepRecord,
+    Request,
+    Step,
+)
 from canary.rollout.errors import UsageError
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import SideView, Snapshot
@@ -112,9 +119,13 @@ def check_retirable(plan: Plan) -> None:
 
 
 def retire(plan: Plan, candidate: Candidate, snapshot: Snapshot, request: Request) -> Change:
-    """Delete Legacy, then its images. The reasons against it ride in the evidence as its gates."""
+    """Delete Legacy, then its images. The reasons against it ride in the evidence as its gates.
+
+    A record that rides on Legacy is written on Canary first, so that it outlives its holder.
+    """
     check_retirable(plan)
-    steps: tuple[Removal, ...] = (
+    steps: tuple[Step, ...] = (
+        *_save_record(plan, snapshot, request),
         DeleteService(candidate.service, candidate.etag, snapshot.traffic.canary_percent),
     )
     if candidate.images:
@@ -132,6 +143,21 @@ def retire(plan: Plan, candidate: Candidate, snapshot: Snapshot, request: Reques
         evidence=msgspec.structs.replace(request.evidence, gates_unmet=against),
         dry_run_shown=request.dry_run_shown,
     )
+
+
+def _save_record(plan: Plan, snapshot: Snapshot, request: Request) -> tuple[KeepRecord, ...]:
+    record = snapshot.traffic.record
+    if record is None or plan.router_service != plan.target.legacy:
+        return ()
+    kept = msgspec.structs.replace(
+        record,
+        by=request.author.user,
+        host=request.author.host,
+        change=request.id,
+        move="retire",
+        reason=request.reason,
+    )
+    return (KeepRecord(plan.target.canary, kept),)
 
 
 def _check_day(plan: Plan, snapshot: Snapshot) -> Reason | None:

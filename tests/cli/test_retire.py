@@ -51,7 +51,12 @@ def test_on_day_31_an_idle_legacy_is_deleted_with_its_image(
     done = ask(command, cloud, "apply", "--yes", "--confirm", "ion-api", "--json")
     assert done.code == 0, done.err
     assert done.document["outcome"]["state"] == "done"
-    assert command("--config", str(cloud.plan_path), "log", "--json").document
+    status = command("--config", str(cloud.plan_path), "status", "--json")
+    assert "stage 5 of 5" in command("--config", str(cloud.plan_path), "status").out
+    assert status.document["stage"]["index"] == 5
+    assert "is gone already" in ask(command, cloud, "plan").out
+    again = ask(command, cloud, "apply", "--yes", "--confirm", "ion-api")
+    assert (again.code, "gone already" in again.err) == (2, True)
 
 
 def test_the_plan_marks_today_and_says_what_would_go(command: Command, in_production: Opened):

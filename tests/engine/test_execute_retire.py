@@ -7,7 +7,7 @@ import pytest
 
 from canary.cloud.artifact_registry import parse_image
 from canary.record.journal import Journal
-from canary.rollout.change import Change, DeleteImages, DeleteService, Evidence
+from canary.rollout.change import Change, DeleteImages, DeleteService, Evidence, KeepRecord
 from canary.rollout.errors import NotFound
 from tests.cloud.test_artifact_registry import DELETE, REPOSITORY
 from tests.cloud.test_url_map_split import MAP_PLAN
@@ -33,6 +33,9 @@ async def cloud(embed: Embed, request: pytest.FixtureRequest):
 
 async def retirement(cloud: Embedded, **fields: object) -> Change:
     state = await cloud.run.service("ion-api")
+    if "steps" in fields:
+        change = Change("c1", "retire", cloud.plan.name, (), AUTHOR, cloud.now)
+        return msgspec.structs.replace(change, **fields)
     name = parse_image(f"{REPOSITORY}/ion-api:v1")
     assert name is not None
     image = await cloud.routing.images.resolve(name)
@@ -40,6 +43,18 @@ async def retirement(cloud: Embedded, **fields: object) -> Change:
     steps = (DeleteService("ion-api", state.etag, 100), DeleteImages("ion-api", (image,)))
     change = Change("c1", "retire", cloud.plan.name, steps, AUTHOR, cloud.now)
     return msgspec.structs.replace(change, **fields)
+
+
+async def test_the_record_is_kept_on_canary_before_its_holder_goes(
+    embedded: Embedded, journal: Journal
+):
+    state = await embedded.run.service("ion-api")
+    assert state.record is not None
+    kept = msgspec.structs.replace(state.record, change="c1")
+    change = await retirement(embedded, steps=(KeepRecord("ion-api-canary", kept),))
+    outcome = await carry(embedded, journal, change)
+    assert outcome.message == "ion-api-canary keeps the stage record."
+    assert (await embedded.run.service("ion-api-canary")).record == kept
 
 
 async def is_there(cloud: Embedded, service: str = "ion-api") -> bool:

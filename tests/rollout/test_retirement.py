@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.rollout.change import Author, DeleteImages, DeleteService, Request
+from canary.rollout.change import Author, DeleteImages, DeleteService, KeepRecord, Request
 from canary.rollout.errors import GateNotMet, ReadOnly, UsageError
 from canary.rollout.measure import Responses, Sample, Window
 from canary.rollout.permit import authorize, authorize_intent
@@ -125,7 +125,7 @@ def request(**fields: Any) -> Request:
 
 def test_the_service_goes_before_its_images():
     change = retire(PLAN, CANDIDATE, snapshot(), request())
-    assert change.steps == (
+    assert change.steps[1:] == (
         DeleteService("ion-api", "e1", 100),
         DeleteImages("ion-api", CANDIDATE.images),
     )
@@ -133,7 +133,22 @@ def test_the_service_goes_before_its_images():
 
 def test_without_images_of_its_own_only_the_service_goes():
     change = retire(PLAN, Candidate("ion-api", "e1"), snapshot(), request())
-    assert [type(step) for step in change.steps] == [DeleteService]
+    assert [type(step) for step in change.steps] == [KeepRecord, DeleteService]
+
+
+def test_a_record_that_rides_on_legacy_is_kept_on_canary_first():
+    change = retire(PLAN, CANDIDATE, snapshot(), request())
+    keep = change.steps[0]
+    assert isinstance(keep, KeepRecord)
+    record = snapshot().traffic.record
+    assert (keep.service, keep.record.stage, keep.record.change) == ("ion-api-canary", 5, "c1")
+    assert record is not None
+    assert keep.record.entered_at == record.entered_at
+
+
+def test_a_record_that_rides_elsewhere_stays_there():
+    plan = with_router(PLAN, kind="url-map")
+    assert isinstance(retire(plan, CANDIDATE, snapshot(), request()).steps[0], DeleteService)
 
 
 def test_what_is_against_it_refuses_it_and_names_it():

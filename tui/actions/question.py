@@ -5,7 +5,7 @@ from __future__ import annotations
 from canary.engine.dry_run import NO_GUARD, describe
 from canary.rollout import words
 from canary.rollout.approval import say_order
-from canary.rollout.change import Change, DeleteImages, DeleteService, SetTraffic, Step
+from canary.rollout.change import Change, DeleteImages, DeleteService, KeepRecord, SetTraffic, Step
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from tui.actions.pending import Pending
@@ -36,6 +36,8 @@ def _fact(step: Step) -> str:
     """What one step changes, as short as it is whole."""
     if isinstance(step, SetTraffic):
         return f"canary {words.percent(step.before_percent)} → {step.percent} %"
+    if isinstance(step, KeepRecord):
+        return f"record kept on {words.plain(step.service)}"
     if isinstance(step, DeleteService):
         return f"{words.plain(step.service)} deleted"
     if isinstance(step, DeleteImages):
