@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from textual import on
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.fuzzy import Matcher
+from textual.widgets import Input
 
 from canary.rollout import words
 from tui.keys import ACTIONS
@@ -87,6 +90,13 @@ def line(name: Content, note: str) -> Content:
     return Content.assemble(name, gap, (words.plain(note), "dim"))
 
 
+def best(commands: Commands, query: str) -> Entry | None:
+    """The entry that the palette would list first for `query`; None when nothing matches."""
+    matcher = Matcher(query)
+    found = max(entries(commands), key=lambda entry: matcher.match(entry.name))
+    return found if matcher.match(found.name) > 0 else None
+
+
 class CommandProvider(Provider):
     """Finds entries by a fuzzy match of their names."""
 
@@ -121,3 +131,26 @@ class Palette(CommandPalette):
     Palette #--input { padding: 0 1; border: none; border-bottom: solid $border; }
     Palette CommandList { max-height: 60vh; border: none; padding: 0 1; }
     """
+
+    @on(Input.Submitted)
+    def run_what_was_typed(self, event: Input.Submitted) -> None:
+        """Enter typed ahead of the list means what was typed.
+
+        Left to itself, Textual would run what an older list has highlighted, or nothing.
+        """
+        from tui.app import CanaryApp
+
+        app, query = self.app, event.value.strip()
+        searching = any(
+            worker.group == self._GATHER_COMMANDS_GROUP and not worker.is_finished
+            for worker in self.workers
+        )
+        if not searching or not query or not isinstance(app, CanaryApp):
+            return
+        event.stop()
+        event.prevent_default()
+        found = best(app.commands, query)
+        if found is not None:
+            self._cancel_gather_commands()
+            self.dismiss()
+            app.call_later(found.run)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from textual.widgets import Input
 
 from canary.rollout.errors import RecordError
 from canary.rollout.plan import Console
@@ -163,6 +164,18 @@ async def test_the_palette_finds_scenarios_themes_and_windows() -> None:
         await stage.press("ctrl+p", *"theme light", "enter")
         await stage.settle()
         assert stage.app.theme == "light"
+
+
+async def test_enter_typed_ahead_of_the_palettes_list_runs_what_was_typed() -> None:
+    async with staged() as stage:
+        await stage.press("colon")
+        field = stage.app.screen.query_one(Input)
+        field.value = "error-spike"
+        await field.action_submit()
+        await stage.settle()
+        await stage.settle()
+        assert stage.engine.asked == [("scenario", "error-spike")]
+        assert stage.app.screen is stage.app.main
 
 
 async def test_the_palette_opens_the_strip_and_never_skips_it() -> None:
