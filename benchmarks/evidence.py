@@ -81,7 +81,7 @@ def bars() -> list[Bar]:
         Bar(
             "false pass at a true ratio of 2 (α .05), 100 requests/s",
             _ratio(100, canary=0.01, no_worse=True),
-            2000,
+            1000,
             (0.05,),
         ),
         Bar("share moves and base rate rises together", moving_share_run, 1000, (0.01,)),

@@ -22,6 +22,7 @@ from canary.rollout.evidence.state import (
     EvidenceState,
     advance,
     advance_scores,
+    close_past,
     start_evidence,
 )
 from canary.rollout.evidence.verdict import MetricVerdict, judge
@@ -35,8 +36,12 @@ log = logging.getLogger(__name__)
 KEEP_EVERY_S = 30.0
 """So much cloud time is written to the record at once."""
 
+HELD_WINDOWS = 24
+"""Windows of the log wait so long (2 minutes) for the past, which is to be judged before them."""
+
 KEPT_S = 72 * 3600.0
 BASELINE_S = 3600.0
+LONG_PAST_S = 1800.0
 SLACK_S = 1.0
 _SAID = {"errors": "5xx", "slow": "slow requests", "score": "confidence"}
 
@@ -77,6 +82,8 @@ class EvidenceFeed:
         self._tail_end = 0.0
         self._monitoring_end = 0.0
         self._source: EvidenceSource = "none"
+        self._held: list[EvidenceWindow] | None = []
+        self._is_new = True
         self._unkept: list[EvidenceWindow] = []
         self._kept_at = 0.0
 
@@ -92,7 +99,7 @@ class EvidenceFeed:
             checkpoint = self._record.checkpoint()
             if checkpoint is None or checkpoint.tail_end > now or checkpoint.state.began_at > now:
                 return False
-            self.state = checkpoint.state
+            self.state, self._is_new = checkpoint.state, False
             self._tail_end, self._monitoring_end = checkpoint.tail_end, checkpoint.monitoring_end
             for start, end in self._record.covered(checkpoint.state.began_at):
                 self._covered.add(start, end)
@@ -124,6 +131,8 @@ class EvidenceFeed:
         self.state = start_evidence(at, share, baseline=_latency_before(legacy, at), before=before)
         self._covered = Coverage()
         self._monitoring_end = 0.0
+        if before is not None:
+            self._is_new = False
         self._source = "none"
         self._rebuild(at)
         return True
@@ -149,6 +158,10 @@ class EvidenceFeed:
         """One window of the request log, oldest first. True when a verdict is another."""
         before = self._verdicts()
         self._unkept.append(window)
+        if self._held is not None and len(self._held) < HELD_WINDOWS:
+            self._held.append(window)
+            return False
+        self._release()
         self._judge_tail(window)
         if window.end - self._kept_at >= KEEP_EVERY_S:
             self.keep()
@@ -164,14 +177,25 @@ class EvidenceFeed:
         if state is None or not legacy or not canary:
             return False
         before, first = self._verdicts(), max(state.began_at, self._monitoring_end)
+        judged_s = state.judged_s
         canary_of = {(s.start, s.end): s for s in _since(canary, first)}
         for sample in _since(legacy, first):
             other = canary_of.get((sample.start, sample.end))
             if other is not None:
                 self._judge_samples(sample, other)
+        if self._is_new and self.state is not None and self.state.judged_s - judged_s > LONG_PAST_S:
+            self.state = close_past(self.state)
+        self._is_new = False
+        self._release()
         if self._monitoring_end - self._kept_at >= KEEP_EVERY_S:
             self.keep()
         return self._say_turns(before)
+
+    def _release(self) -> None:
+        """Judge what has waited for the past."""
+        held, self._held = self._held, None
+        for window in held or ():
+            self._judge_tail(window)
 
     def keep(self) -> None:
         """Write what is not yet in the record."""

@@ -86,7 +86,7 @@ def add(dispersion: Dispersion, window: Counts) -> Dispersion:
 
 def _add(pairs: Pairs, window: Counts) -> Pairs:
     bad = (window.bad_legacy, window.bad_canary)
-    if window.start < pairs.bin_start + pairs.scale_s and pairs.bin_start != -math.inf:
+    if pairs.bin_start <= window.start < pairs.bin_start + pairs.scale_s:
         if bad == (0, 0):
             return pairs
         grown = (pairs.bin[0] + bad[0], pairs.bin[1] + bad[1])

@@ -153,6 +153,21 @@ def advance(state: EvidenceState, window: EvidenceWindow, settings: Evidence) ->
     )
 
 
+def close_past(state: EvidenceState) -> EvidenceState:
+    """After a long past that was read in one go: what comes now is a start of its own."""
+    return msgspec.structs.replace(
+        state, error=_close_past(state.error), slow=_close_past(state.slow)
+    )
+
+
+def _close_past(evidence: RatioEvidence) -> RatioEvidence:
+    return msgspec.structs.replace(
+        evidence,
+        regression=ratio.rebase(evidence.regression),
+        no_worse=ratio.rebase(evidence.no_worse),
+    )
+
+
 def advance_scores(
     state: EvidenceState,
     at: float,
