@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "retire": ("canary.cli.retire", "Show Legacy's calendar; delete it and its images in the end."),
     "checklist": ("canary.cli.checklist", "Show what goes with a move, and tick it."),
     "export": ("canary.cli.export", "Write a dashboard for Grafana."),
+    "evidence": ("canary.cli.evidence", "Compare Canary with Legacy since the last change."),
     "log": ("canary.cli.log", "Show the changes made from this host."),
     "doctor": ("canary.cli.doctor", "Check plan, cloud, permissions, records and terminal."),
     "init": ("canary.cli.init", "Write a commented plan."),
