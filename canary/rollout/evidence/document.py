@@ -1,0 +1,132 @@
+"""The evidence as a document for programs (`canary evidence --json`), and as lines for people."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from canary.rollout import words
+from canary.rollout.evidence.verdict import Metric, MetricVerdict, Word
+from canary.rollout.evidence.view import EvidenceView
+from canary.rollout.snapshot import Snapshot
+
+SCHEMA: Final = 1
+NAMES: Final[dict[Metric, str]] = {
+    "errors": "5xx",
+    "slow": "slow requests",
+    "score": "confidence",
+}
+_SAID: Final[dict[Word, str]] = {
+    "rollback": "regression proven",
+    "pass": "no worse than twice, proven",
+    "undecided": "undecided",
+    "inconclusive": "inconclusive",
+}
+EXIT_CODES: Final[dict[Word, int]] = {
+    "pass": 0,
+    "undecided": 10,
+    "rollback": 20,
+    "inconclusive": 30,
+}
+
+
+def evidence_document(snapshot: Snapshot) -> dict[str, Any]:
+    """Everything that the comparison says. Ratios are 0…1, times ISO 8601 in UTC.
+
+    Without evidence (Cloud Run has not answered) `verdict` is "inconclusive" and `metrics` empty.
+    """
+    view, advice = snapshot.evidence, snapshot.advice
+    head: dict[str, Any] = {
+        "schema": SCHEMA,
+        "as_of": words.iso_time(snapshot.as_of),
+        "rollout": snapshot.rollout,
+        "stage": snapshot.stage.index,
+        "verdict": "inconclusive" if view is None else view.verdict,
+        "advice": None,
+        "metrics": [],
+    }
+    if advice is not None:
+        detected_at = words.iso_time(advice.detected_at)
+        head["advice"] = {
+            "action": advice.action,
+            "text": advice.text,
+            "detected_at": detected_at,
+        }
+    if view is None:
+        return head
+    return {**head, "metrics": [_metric(m) for m in view.metrics], **_about(view)}
+
+
+def _about(view: EvidenceView) -> dict[str, Any]:
+    tail, split = view.tail, view.split
+    return {
+        "source": view.source,
+        "since": words.iso_time(view.began_at),
+        "set_apart_until": words.iso_time(view.set_apart_until),
+        "judged_s": view.judged_s,
+        "judged_until": words.iso_time(view.judged_until),
+        "slow_bound_ms": view.slow_bound_ms,
+        "split": {
+            "intended": split.intended,
+            "reported": split.reported,
+            "measured": split.measured,
+            "mismatch": split.is_mismatch,
+        },
+        "left_out": [
+            {
+                "reason": entry.reason,
+                "windows": entry.windows,
+                "seconds": entry.seconds,
+                "requests": entry.requests,
+            }
+            for entry in view.left_out
+        ],
+        "tail": {
+            "off": tail.off or None,
+            "trouble": tail.trouble or None,
+            "limit_per_s": tail.limit_per_s or None,
+            "rate_per_s": tail.rate_per_s,
+            "sampled": tail.sampled,
+            "suppressed": tail.suppressed,
+            "late": tail.late,
+        },
+    }
+
+
+def _metric(metric: MetricVerdict) -> dict[str, Any]:
+    return {
+        "metric": metric.metric,
+        "verdict": metric.verdict,
+        "why": metric.why or None,
+        "strength": round(metric.strength, 4),
+        "pass_strength": round(metric.pass_strength, 4),
+        "requests_needed": _whole(metric.requests_needed),
+        "minutes_needed": _whole(metric.minutes_needed),
+        "detected_at": words.iso_time(metric.detected_at),
+        "passed_at": words.iso_time(metric.passed_at),
+        "legacy": {"value": metric.legacy_ratio, "count": metric.legacy_count},
+        "canary": {"value": metric.canary_ratio, "count": metric.canary_count},
+    }
+
+
+def metric_line(metric: MetricVerdict) -> str:
+    """One metric in words: verdict, both sides, and what is missing or since when."""
+    shown = words.score if metric.metric == "score" else words.ratio
+    said = f"{NAMES[metric.metric]}: {_SAID[metric.verdict]}"
+    if metric.legacy_count or metric.canary_count:
+        both = f"Canary {shown(metric.canary_ratio)}, Legacy {shown(metric.legacy_ratio)}"
+        said = f"{said} ({both}; {metric.canary_count} Canary requests)"
+    if metric.verdict == "rollback":
+        return f"{said}, since {words.clock(metric.detected_at)}"
+    if metric.why:
+        return f"{said}: {metric.why}"
+    if metric.requests_needed is not None:
+        more = f"about {_whole(metric.requests_needed)} more Canary requests"
+        if metric.minutes_needed is not None:
+            more = f"{more}, {words.duration(metric.minutes_needed * 60)} at today's rate"
+        return f"{said}: {more}"
+    return said
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None or not math.isfinite(value) else math.ceil(value)
