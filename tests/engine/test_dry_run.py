@@ -8,9 +8,19 @@ import pytest
 
 from canary.engine.dry_run import by_hand, describe
 from canary.rollout import change as changes
-from canary.rollout.change import Author, Guard, Request, Standing
-from canary.rollout.plan import Router, ScalePreset
+from canary.rollout.change import (
+    Author,
+    Change,
+    DeleteImages,
+    DeleteService,
+    Guard,
+    KeepRecord,
+    Request,
+    Standing,
+)
+from canary.rollout.plan import Plan, Router, ScalePreset
 from canary.rollout.plan_file import load_plan
+from canary.rollout.progress import StageRecord
 
 PLAN = load_plan(Path(__file__).resolve().parents[2] / "canary.toml")
 BY_REVISIONS = msgspec.structs.replace(
@@ -121,3 +131,51 @@ def test_names_from_the_plan_cannot_break_out_of_the_command():
         "--region=us-central1",
         "--project=p\x1b[31m'",
     ]
+
+
+def with_router(**router) -> Plan:
+    return msgspec.structs.replace(
+        PLAN, target=msgspec.structs.replace(PLAN.target, router=Router(**router))
+    )
+
+
+def test_a_url_map_is_patched_under_the_fingerprint_it_was_decided_on():
+    plan = with_router(kind="url-map", url_map="m", legacy_backend="old", canary_backend="new")
+    dry_run = describe(changes.promote(plan, standing(), REQUEST), plan)
+    assert dry_run.lines[0] == (
+        "Canary's share: 10 % → 25 % on URL map m, weights of its default route"
+    )
+    parts = shlex.split(dry_run.gcloud[0])
+    body = msgspec.json.decode(parts[parts.index("-d") + 1])
+    assert body["fingerprint"] == "e1"
+    weights = [w["weight"] for w in body["defaultRouteAction"]["weightedBackendServices"]]
+    assert weights == [750, 250]
+    assert parts[-1].endswith("/projects/naeda-genesis/global/urlMaps/m")
+
+
+def test_a_program_of_the_teams_is_shown_with_what_it_lacks():
+    plan = with_router(kind="command", set=("set-share", "to {percent}; x"))
+    dry_run = describe(changes.promote(plan, standing(), REQUEST), plan)
+    assert "no guard against a change made elsewhere meanwhile" in dry_run.lines[0]
+    assert dry_run.gcloud == ("set-share 'to 25; x'",)
+
+
+def test_a_retirement_is_said_step_by_step():
+    image = f"us-docker.pkg.dev/p/r/i@sha256:{'0' * 64}"
+    record = StageRecord(5, 100, 1_772_373_802.0)
+    steps = (
+        KeepRecord("ion-api-canary", record),
+        DeleteService("ion-api", "e1", 100),
+        DeleteImages("ion-api", (image,)),
+    )
+    change = Change("c1", "retire", PLAN.name, steps, REQUEST.author, REQUEST.now)
+    dry_run = describe(change, PLAN)
+    assert dry_run.lines[:3] == (
+        "stage record: kept on ion-api-canary from now on",
+        "ion-api: deleted, with all its revisions",
+        f"image deleted: {image}",
+    )
+    assert dry_run.gcloud == (
+        f"gcloud run services delete ion-api {BEHIND}",
+        f"gcloud artifacts docker images delete {image} --delete-tags",
+    )
