@@ -73,24 +73,26 @@ class TalkStrip(ConfirmStrip, can_focus=False):
             for s in snapshot.sources
             if s.state == "failing"
         ]
-        rows += self._result(snapshot, palette)
+        rows += self._result(snapshot, palette, len(rows))
         if snapshot.traffic.drift is not None:
             rows.append(self._drift(snapshot, palette))
         if self.with_events:
             rows += [_event(e, snapshot.as_of, palette) for e in snapshot.events[:8]]
         return rows
 
-    def _result(self, snapshot: Snapshot, palette: Palette) -> list[list[Run]]:
-        """The newest result that nobody put away, whole, when it is not what was wished."""
+    def _result(self, snapshot: Snapshot, palette: Palette, above: int) -> list[list[Run]]:
+        """The newest result that nobody put away, when it is not what was wished.
+
+        It takes all rows below the `above` that are taken; "…" where they do not suffice.
+        """
         open_ones = (c for c in snapshot.changes if c.outcome is not None and not c.acknowledged)
         outcome = next((c.outcome for c in open_ones), None)
         if outcome is None or outcome.state == "done":
             return []
         text = words.plain(f"{outcome.message} {outcome.remedy}", 600)
-        room = max(20, self.size.width - 4)
-        return [
-            [("  ", palette.text), (part, palette.strong)] for part in textwrap.wrap(text, room)
-        ]
+        room, rows = max(20, self.size.width - 4), max(1, self.size.height - above)
+        wrapped = textwrap.wrap(text, room, max_lines=rows, placeholder=" …")
+        return [[("  ", palette.text), (part, palette.strong)] for part in wrapped]
 
     def _drift(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
         drift = snapshot.traffic.drift

@@ -6,14 +6,19 @@ from canary.rollout import words
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import SideView, Snapshot
 from themes import Palette
+from widgets.axes import Box
 from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
 from widgets.legend import NAMES, value_run
-from widgets.picture import PlotMaker
+from widgets.picture import Picture, PlotMaker
+from widgets.plot import draw_picture
 from widgets.series import Metric
 from widgets.side_table import Column, Sparks, both_names, draw_sides, lay_out
 
 _METRICS: tuple[Metric, ...] = ("cpu", "memory")
+_PLOTTED: tuple[Metric, ...] = (*_METRICS, "instances")
+_LEAST_ROWS = 4
+"""A name, and three rows of plot."""
 
 
 class ResourcesPanel(CellWidget):
@@ -31,7 +36,7 @@ class ResourcesPanel(CellWidget):
         self._maker = PlotMaker()
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """The table; unready revisions are named below it."""
+        """The table, unready revisions, and with rows to spare a plot of each metric."""
         snapshot = self.snapshot
         if snapshot is None:
             canvas.text(0, 0, words.NO_DATA, palette.no_data)
@@ -39,16 +44,8 @@ class ResourcesPanel(CellWidget):
         columns = _columns(snapshot, palette)
         layout = lay_out(columns, canvas.width)
         sparks: dict[int, Sparks] = {}
-        plotted: tuple[Metric, ...] = (*_METRICS, "instances")
-        for index, metric in enumerate(plotted if layout.spark_width else ()):
-            picture = self._maker.picture(
-                metric,
-                snapshot,
-                self.plan,
-                now=self.now or snapshot.as_of,
-                window_s=self.window_s,
-                columns=layout.spark_width,
-            )
+        for index, metric in enumerate(_PLOTTED if layout.spark_width else ()):
+            picture = self._picture(metric, snapshot, layout.spark_width)
             sparks[index] = Sparks(picture.legacy, picture.canary, picture.scale)
         y = draw_sides(canvas, 0, columns, sparks, layout, both_names(snapshot, palette), palette)
         for name, view in (("legacy", snapshot.legacy), ("canary", snapshot.canary)):
@@ -57,6 +54,28 @@ class ResourcesPanel(CellWidget):
                     0, y, f"✗ {name} not ready: {words.plain(view.revision)}", palette.watch
                 )
                 y += 1
+        if not layout.spark_width:
+            self._draw_plots(canvas, y, snapshot, palette)
+
+    def _draw_plots(self, canvas: Canvas, y: int, snapshot: Snapshot, palette: Palette) -> None:
+        """As many of the metrics as have room from row `y` on, below each other."""
+        rows = canvas.height - y
+        shown = _PLOTTED[: rows // _LEAST_ROWS]
+        for index, metric in enumerate(shown):
+            top, end = y + rows * index // len(shown), y + rows * (index + 1) // len(shown)
+            canvas.text(0, top, NAMES[metric], palette.dim)
+            box = Box(0, top + 1, canvas.width, end - top - 1)
+            draw_picture(canvas, box, self._picture(metric, snapshot, box.inner().width), palette)
+
+    def _picture(self, metric: Metric, snapshot: Snapshot, columns: int) -> Picture:
+        return self._maker.picture(
+            metric,
+            snapshot,
+            self.plan,
+            now=self.now or snapshot.as_of,
+            window_s=self.window_s,
+            columns=columns,
+        )
 
 
 def _columns(snapshot: Snapshot, palette: Palette) -> tuple[Column, ...]:
@@ -72,7 +91,8 @@ def _columns(snapshot: Snapshot, palette: Palette) -> tuple[Column, ...]:
         for metric in _METRICS
     )
     running = [_instances_run(view, palette) for view in sides]
-    return (*values, Column("instances", running[0], running[1], has_spark=True))
+    width = max(len(text) for text, _ in running)
+    return (*values, Column("instances", running[0], running[1], width=width, has_spark=True))
 
 
 def _instances_run(view: SideView, palette: Palette) -> Run:

@@ -25,6 +25,21 @@ def gates_text(snapshot: Snapshot) -> str:
     return f"next: {met} of {len(snapshot.gates)} gates"
 
 
+def _stage_limits(snapshot: Snapshot, palette: Palette) -> list[Run]:
+    """The stage's own limits that are passed while the tree goes on: it does not ask for them."""
+    if snapshot.decision.verdict != "continue":
+        return []
+    own = [alert for alert in snapshot.alerts if alert.scope == "stage"]
+    return [
+        (
+            f"   ! stage limit {alert.id.removesuffix('_ratio').removesuffix('_ms')}"
+            f" {words.value_of(alert.id, alert.observed)}",
+            palette.watch,
+        )
+        for alert in own
+    ]
+
+
 class VerdictLine(CellWidget):
     """The verdict, then the gates to the next stage, then the reason, as far as there is room."""
 
@@ -43,6 +58,7 @@ class VerdictLine(CellWidget):
         runs = [verdict_run(snapshot.decision.verdict, palette)]
         if gates := gates_text(snapshot):
             runs.append((f"   {gates}", palette.text))
+        runs += _stage_limits(snapshot, palette)
         reason = words.plain(snapshot.decision.reason)
         if canvas.height >= 2:
             canvas.text(0, 1, reason, palette.dim)

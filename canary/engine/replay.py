@@ -165,7 +165,7 @@ def _judge(plan: Plan, seen: _Seen, watch: Watch, end: float) -> Turn | None:
         known = decision.verdict != "no_data"
         return Turn(end, decision.verdict, decision.reason) if known else None
     if watch.since is None:
-        return Turn(end, "continue", "No limit is passed.")
+        return Turn(end, "continue", "No limit of the tree is passed.")
     verdict: Verdict = "rollback_stage" if watch.overdue else "watch"
     return Turn(end, verdict, "A warning is being watched.")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from canary.rollout.change import Outcome
+from canary.rollout.snapshot import ChangeView, Event
 from tests.tui import scenes
 from tests.tui.scripted import frame, rows, staged
 from tui.screens.layout import choose_layout, window_length
@@ -33,6 +36,17 @@ def test_every_size_has_the_richest_layout_it_has_room_for(
     size: tuple[int, int], layout: str
 ) -> None:
     assert choose_layout(*size) == layout
+
+
+async def test_a_long_result_takes_the_rows_there_are_and_is_cut_with_a_mark() -> None:
+    outcome = Outcome("failed", "What happened. " * 60, scenes.NOW, remedy="What to do.")
+    change = ChangeView("1", "rollback_all", "everybody off", "me@host", scenes.NOW, "", outcome)
+    rollout = scenes.plan()
+    failed = msgspec.structs.replace(scenes.snapshot(rollout), changes=(change,))
+    async with staged((80, 24), failed) as stage:
+        told = stage.frame().splitlines()[-5:-1]
+        assert all("happened" in line for line in told)
+        assert told[-1].endswith("…")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -102,7 +116,7 @@ async def test_the_tiny_layout_has_the_numbers_that_decide() -> None:
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_cut_leaves_a_mark(size: tuple[int, int]) -> None:
     """An event longer than the line ends in the mark."""
-    long = scenes.Event(scenes.NOW, "info", "word " * 60 + "end")
+    long = Event(scenes.NOW, "info", "word " * 60 + "end")
     async with staged(size, scenes.snapshot(events=(long,))) as stage:
         line = next(rows(stage.frame(), "word word|13:58|14:03:22Z.*wo"))
         assert line.rstrip(" │").endswith("…")
@@ -204,7 +218,7 @@ async def test_the_filter_works_while_it_is_typed() -> None:
 
 
 async def test_text_from_outside_is_only_text() -> None:
-    hostile = scenes.Event(scenes.NOW, "info", "\x1b[31m[bold]x[/] \x07\u202eabc", "a\x1b]2;t\x07b")
+    hostile = Event(scenes.NOW, "info", "\x1b[31m[bold]x[/] \x07\u202eabc", "a\x1b]2;t\x07b")
     async with staged((120, 40), scenes.snapshot(events=(hostile,))) as stage:
         assert "ab [bold]x[/] abc" in stage.frame()
         assert "\x1b" not in stage.frame()

@@ -161,7 +161,7 @@ def decision(verdict: Verdict = "continue", error_ratio: float | None = 0.003) -
             ),
         ),
         {
-            "continue": "No limit is passed.",
+            "continue": "No limit of the tree is passed.",
             "watch": "Watching for 23 of 60 min; warning persists.",
             "rollback_stage": "The warning has not cleared within 60 min.",
             "rollback_all": "error ratio beyond critical: yes",

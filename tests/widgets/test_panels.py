@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from canary.rollout.decision import Alert
 from canary.rollout.gates import Gate
 from canary.rollout.snapshot import ChangeView, Drift, Event, StageView, TrafficView
 from tests.widgets import scenes
@@ -110,7 +111,7 @@ async def test_the_tree_shows_value_answer_and_margin_of_each_node() -> None:
         "● success < 80 %   99.1 %  no  +19.1",
         "● warning?           none  no",
         "╰▸ ✓ GO ON",
-        "   No limit is passed.",
+        "   No limit of the tree is passed.",
     ]
 
 
@@ -197,6 +198,25 @@ async def test_columns_that_do_not_fit_leave_a_mark() -> None:
 
 async def test_resources_show_instances_within_their_range() -> None:
     assert "4 of 1–10" in await frame(ResourcesPanel(), (40, 4), snapshot=snapshot())
+
+
+async def test_resources_plot_their_metrics_with_rows_to_spare() -> None:
+    text = await frame(ResourcesPanel(), (38, 15), snapshot=snapshot())
+    lines = [line.strip() for line in text.split("\n")]
+    assert [name for name in ("cpu", "memory", "instances") if name in lines] == [
+        "cpu",
+        "memory",
+        "instances",
+    ]
+    assert text.count("┤") >= 3 * 2
+
+
+async def test_a_stage_limit_that_the_tree_does_not_ask_for_stands_beside_go_on() -> None:
+    alert = Alert("confidence", "stage", 0.55, 0.7)
+    shown_ = msgspec.structs.replace(snapshot(), alerts=(alert,))
+    text = await frame(VerdictLine(), (120, 1), snapshot=shown_)
+    assert "GO ON" in text
+    assert "! stage limit confidence 0.55" in text
 
 
 async def test_latency_marks_the_percentile_that_is_plotted() -> None:

@@ -26,6 +26,11 @@ def choose_layout(width: int, height: int) -> Layout:
     return "tiny"
 
 
+def is_tall(layout: Layout, height: int) -> bool:
+    """Whether there is room for two more rows of events, where they have no panel of their own."""
+    return layout == "normal" and height >= 38
+
+
 WINDOWS: Final[tuple[tuple[str, float | None], ...]] = (
     ("1 h", 3_600.0),
     ("6 h", 21_600.0),

@@ -28,6 +28,7 @@ from tui.screens.layout import (
     WINDOWS,
     Layout,
     choose_layout,
+    is_tall,
     window_length,
 )
 from tui.tabs import PanelTabs
@@ -93,12 +94,13 @@ class MainScreen(Screen[None]):
         self.overview = OverviewPanel(id="overview", classes="panel")
         self.tabs = PanelTabs(id="tabs")
         self.latency = LatencyPanel(id="latency", classes="panel")
+        self.resources = ResourcesPanel(id="resources", classes="panel")
         self.event_log = EventLog(id="events", classes="panel")
         self.panels: dict[str, CellWidget] = {
             "overview": self.overview,
             "latency": self.latency,
             "confidence": ConfidencePanel(id="confidence", classes="panel"),
-            "resources": ResourcesPanel(id="resources", classes="panel"),
+            "resources": self.resources,
             "decision": DecisionTree(id="decision", classes="panel"),
             "gates": GatesPanel(id="gates", classes="panel"),
             "events": self.event_log,
@@ -167,7 +169,7 @@ class MainScreen(Screen[None]):
     def _show_window(self) -> None:
         soaked = self.snapshot.stage.soaked_hours if self.snapshot else None
         length = window_length(self.window, soaked)
-        for panel in (self.overview, self.latency):
+        for panel in (self.overview, self.latency, self.resources):
             panel.window_s = length
             panel.border_subtitle = f"last {self.window}" if self.window != "soak" else "whole soak"
 
@@ -207,6 +209,7 @@ class MainScreen(Screen[None]):
             self.set_reactive(MainScreen.panel, "latency")
         for layout in LAYOUTS:
             self.set_class(layout == self.layout_name, f"-{layout}")
+        self.set_class(is_tall(self.layout_name, self.size.height), "-tall")
         single = narrow or self.zoomed
         self.set_class(single, "-single")
         self.set_class(self.zoomed, "-zoomed")
