@@ -112,7 +112,10 @@ def _metric(metric: MetricVerdict) -> dict[str, Any]:
 def metric_line(metric: MetricVerdict) -> str:
     """One metric in words: verdict, both sides, and what is missing or since when."""
     shown = words.score if metric.metric == "score" else words.ratio
-    said = f"{NAMES[metric.metric]}: {_SAID[metric.verdict]}"
+    word = _SAID[metric.verdict]
+    if metric.metric == "score" and metric.verdict == "pass":
+        word = "no worse, proven"
+    said = f"{NAMES[metric.metric]}: {word}"
     if metric.legacy_count or metric.canary_count:
         both = f"Canary {shown(metric.canary_ratio)}, Legacy {shown(metric.legacy_ratio)}"
         said = f"{said} ({both}; {metric.canary_count} Canary requests)"

@@ -145,7 +145,7 @@ def advance(state: EvidenceState, window: EvidenceWindow, settings: Evidence) ->
         split=_advance_split(state, errors),
         legacy_requests=state.legacy_requests + errors.legacy,
         canary_requests=state.canary_requests + errors.canary,
-        canary_per_s=_smooth(state.canary_per_s, window),
+        canary_per_s=_smooth(state, window),
         judged_s=state.judged_s + (window.end - window.start),
         judged_end=max(window.end, state.judged_end or window.end),
         seen_end=max(window.end, state.seen_end or window.end),
@@ -278,13 +278,12 @@ def _is_enough(baseline: Distribution | None) -> bool:
     return baseline is not None and baseline.count >= BASELINE_REQUESTS
 
 
-def _smooth(before: float | None, window: EvidenceWindow) -> float:
+def _smooth(state: EvidenceState, window: EvidenceWindow) -> float:
+    """The mean rate until there is more than RATE_S of it, then one that forgets."""
     length = window.end - window.start
-    rate = window.canary.requests / length
-    if before is None:
-        return rate
-    weight = 1.0 - math.exp(-length / RATE_S)
-    return before + (rate - before) * weight
+    weight = max(length / (state.judged_s + length), 1.0 - math.exp(-length / RATE_S))
+    before = state.canary_per_s or 0.0
+    return before + (window.canary.requests / length - before) * weight
 
 
 def _merged(before: Distribution | None, more: Distribution | None) -> Distribution | None:
