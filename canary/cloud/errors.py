@@ -51,6 +51,11 @@ def translate(exc: BaseException, source: str, doing: str) -> CanaryError:
     if isinstance(exc, CanaryError):
         return exc
     code, detail = status_of(exc)
+    if code in CONFLICT_CODES:
+        # Of a change this says that somebody was faster; a read has nothing to collide with.
+        return Unavailable(
+            f"{source} failed ({doing}): {code}, {detail}", remedy=_TRY_AGAIN, source=source
+        )
     if code:
         return refusal_of(code, detail, source, doing)
     if isinstance(exc, TimeoutError):
@@ -86,6 +91,8 @@ def translate_change(exc: BaseException, source: str, doing: str) -> CanaryError
             f"{source} was asked, and gave no clear answer ({doing}): {why}, {detail}",
             remedy="Look up what is set now; do not send it again.",
         )
+    if code in CONFLICT_CODES:
+        return refusal_of(code, detail, source, doing)
     return translate(exc, source, doing)
 
 

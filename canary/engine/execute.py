@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,6 +62,9 @@ log = logging.getLogger(__name__)
 WAITING_KINDS = ("step_back", "rollback_all")
 """Changes that wait for a Cloud Run that is away. Going back is right later too; going on is not:
 it was decided on numbers that are getting old."""
+
+QUOTA_PAUSE_S = 10.0
+"""Real seconds, the least after "asked too often": a quota is counted by the minute."""
 
 
 async def carry_out(
@@ -184,19 +187,23 @@ class _Execution:
         """Send the step; while Cloud Run is away, a rollback waits for it."""
         if not self._may_send:
             raise _NotBegun
+        waits = self._cloud.lookout.waits()
         while True:
             try:
                 return await self._send_once(index, step)
             except (Unavailable, QuotaExhausted) as error:
                 if self._taken or self._change.kind not in WAITING_KINDS:
                     raise
-                await self._wait(index, step, error)
+                await self._wait(index, step, error, waits)
 
-    async def _wait(self, index: int, step: Step, error: CanaryError) -> None:
+    async def _wait(
+        self, index: int, step: Step, error: CanaryError, waits: Iterator[float]
+    ) -> None:
         """Nothing went out: note that it waits, until Cloud Run answers or it is withdrawn."""
         self._note_or_end(index, "waiting", error.message)
         log.warning("change %s waits: %s", self._change.id, error.message)
-        async for answers in self._cloud.lookout.wait_for(step.service):
+        least_s = QUOTA_PAUSE_S if isinstance(error, QuotaExhausted) else 0.0
+        async for answers in self._cloud.lookout.wait_for(step.service, waits, least_s):
             entry = self._journal.entry(self._change.id)
             if entry is None or entry.outcome is not None:
                 raise _Ended

@@ -132,13 +132,23 @@ class Lookout:
         """What the service shows of a step of this change."""
         return find_trace(step, state, self._asked_at)
 
-    async def wait_for(self, service: str) -> AsyncIterator[bool]:
-        """Look again and again whether Cloud Run answers; without end, and bounded in its pace.
-
-        Yields before each look, too, so that whoever waits can leave.
+    def waits(self) -> Iterator[float]:
+        """The pauses of one change that waits, without end: they go on growing when it has to wait
+        again, so that a cloud which answers reads and refuses changes is not asked as fast as it
+        can refuse.
         """
         for pause in self._pace.pauses():
-            await self._sleep(max(self._pace.first_pause_s, min(pause, self._pace.waiting_s)))
+            yield max(self._pace.first_pause_s, min(pause, self._pace.waiting_s))
+
+    async def wait_for(
+        self, service: str, waits: Iterator[float], least_s: float = 0.0
+    ) -> AsyncIterator[bool]:
+        """Look again and again whether Cloud Run answers; without end, and bounded in its pace.
+
+        Yields before each look, too, so that whoever waits can leave. `least_s`: the least pause.
+        """
+        for pause in waits:
+            await self._sleep(max(pause, least_s))
             yield False
             if await self.read(service) is not None:
                 yield True

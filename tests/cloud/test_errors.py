@@ -19,10 +19,9 @@ from canary.rollout.errors import (
     Unavailable,
 )
 
+COLLISIONS = ("ABORTED", "ALREADY_EXISTS", "FAILED_PRECONDITION")
 READ = [
-    ("ABORTED", Conflict),
-    ("ALREADY_EXISTS", Conflict),
-    ("FAILED_PRECONDITION", Conflict),
+    *((code, Unavailable) for code in COLLISIONS),
     ("PERMISSION_DENIED", Denied),
     ("UNAUTHENTICATED", Denied),
     ("NOT_FOUND", NotFound),
@@ -55,7 +54,8 @@ def test_a_change_that_may_have_happened_is_an_unknown_outcome(
     code: str, kind: type[CanaryError]
 ) -> None:
     error = translate_change(error_of(code), "Cloud Run", "changing ion-api")
-    assert type(error) is (OutcomeUnknown if code in LEFT_OPEN else kind)
+    expected = Conflict if code in COLLISIONS else kind
+    assert type(error) is (OutcomeUnknown if code in LEFT_OPEN else expected)
 
 
 @pytest.mark.parametrize("exc", [TimeoutError(), ConnectionResetError("reset")])
