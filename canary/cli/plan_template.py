@@ -216,6 +216,15 @@ timeout_s = 120.0
 legacy_group = "legacy"
 canary_group = "canary"
 
+# ── Automatic rollback ────────────────────────────────────────────────────────────────────────
+# Carries the tree's advice out (and acts on a stage's own automatic_rollback) after a countdown
+# that any person at a console can stop. Never on missing, stale or thin data.
+
+[guard]
+armed = false                       # true: the console and `canary guard` begin armed
+countdown_s = 60.0                  # real seconds
+max_per_day = 3                     # so often in 24 hours, then a person must decide
+
 # ── Word to others ────────────────────────────────────────────────────────────────────────────
 # A webhook that takes Slack's JSON is told of each change, its outcome, and a verdict that turns
 # for the worse. Its address is a secret: better in the environment than in this file.

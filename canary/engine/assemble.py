@@ -22,6 +22,7 @@ from canary.engine.position import (
     view_stage,
     view_traffic,
 )
+from canary.engine.readiness import ReadinessFeed, find_way_back, is_retired
 from canary.engine.series import newest_data_end
 from canary.engine.windows import Reduce, Spans, data_age_s, place_windows, reduce_part
 from canary.record.journal import Entry
@@ -29,8 +30,11 @@ from canary.rollout.change import Side
 from canary.rollout.decision import Decision, decide, find_alerts, judge_data
 from canary.rollout.evidence.view import EvidenceView, advise
 from canary.rollout.gates import NO_EVIDENCE, Gate, StageEvidence, check_gates
+from canary.rollout.guard import GuardView
 from canary.rollout.measure import Sample
 from canary.rollout.plan import Plan
+from canary.rollout.presence import Presence, Seat, find_presence
+from canary.rollout.readiness import Readiness, judge_readiness
 from canary.rollout.snapshot import Event, SideView, Snapshot, SourceView, StageView
 from canary.rollout.watch import IDLE, Watch
 
@@ -44,7 +48,9 @@ class Observed(msgspec.Struct, frozen=True):
 
     `run` None: Cloud Run has never answered. Samples are oldest first; `entries` and `events` in
     any order. `watch` is the watch after the newest sample. `changes` are the known times at which
-    the split changed, ascending. `comparison` is the evidence beside the tree.
+    the split changed, ascending. `comparison` is the evidence beside the tree. `rights` is what was
+    asked about the way back (None: nothing), `others` who else is here, `guard` how automatic
+    rollback stands.
     """
 
     run: RunFacts | None = None
@@ -61,6 +67,9 @@ class Observed(msgspec.Struct, frozen=True):
     speed: float = 1.0
     backfilled: bool = False
     comparison: EvidenceView | None = None
+    rights: ReadinessFeed | None = None
+    others: tuple[Seat, ...] = ()
+    guard: GuardView | None = None
 
 
 class _Moment(msgspec.Struct, frozen=True):
@@ -104,6 +113,28 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         backfilled=observed.backfilled,
         evidence=observed.comparison,
         advice=advise(observed.comparison, plan.evidence) if observed.comparison else None,
+        readiness=_judge_way_back(moment, legacy, canary),
+        presence=_find_presence(observed),
+        guard=observed.guard,
+    )
+
+
+def _judge_way_back(moment: _Moment, legacy: SideView, canary: SideView) -> Readiness | None:
+    run, observed = moment.observed.run, moment.observed
+    if run is None or is_retired(moment.plan, run):
+        return None
+    windows = (legacy.window, canary.window)
+    seen = (observed.rights, observed.sources, observed.entries, windows)
+    return judge_readiness(find_way_back(moment.plan, run, *seen, moment.now, observed.speed))
+
+
+def _find_presence(observed: Observed) -> Presence:
+    router = observed.run.router if observed.run is not None else None
+    ours = frozenset(e.change.id for e in observed.entries)
+    if router is None:
+        return Presence(observed.others)
+    return find_presence(
+        observed.others, router.record, router.history, reconciling=router.reconciling, ours=ours
     )
 
 

@@ -23,8 +23,11 @@ from canary.engine.engine_log import EngineLog
 from canary.engine.execute import intend
 from canary.engine.observing import Observing
 from canary.engine.procedure import OnProcedure, ProcedureWork
+from canary.engine.recovering import Recovering
+from canary.engine.recovery import How
 from canary.engine.session import Session
 from canary.engine.verifying import Verifying
+from canary.engine.vigil import Vigil
 from canary.record.paths import state_dir
 from canary.rollout.change import Author, Change
 from canary.rollout.errors import CanaryError, ReadOnly, Unavailable
@@ -62,6 +65,8 @@ class ConsoleEngine:
         self._session: Session | None = None
         self._observing: Observing | None = None
         self._procedure: ProcedureWork | None = None
+        self._vigil: Vigil | None = None
+        self._recovering: Recovering | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main_task: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
@@ -94,9 +99,18 @@ class ConsoleEngine:
             procedure.verifying.look(snapshot)
             procedure.checklists.look(snapshot)
 
-        self._observing = observing = Observing(
-            self._session, show, on_trouble, stands_by=not self._read_only
+        self._vigil = vigil = Vigil(
+            self._session,
+            self.author,
+            self.submit,
+            self._in_loop,
+            lambda: observing.show_now(),
+            read_only=self._read_only,
         )
+        self._observing = observing = Observing(
+            self._session, show, on_trouble, stands_by=not self._read_only, vigil=vigil
+        )
+        self._recovering = Recovering(self._session, self.author, self._begin, observing.ring)
         self._procedure = procedure = ProcedureWork(
             self._session,
             self._in_loop,
@@ -162,6 +176,39 @@ class ConsoleEngine:
         """Its checklists: `read`, `tick`. Raises Unavailable before `start`."""
         return self.procedure.checklists
 
+    def recover(self, change_id: str, how: How) -> None:
+        """Look up a change whose end is not known ("verify"), hand it to the executor again
+        ("resume") or give it up ("abandon"); what was found comes as an event. Raises ReadOnly.
+        """
+        self._recovery().start(change_id, how)
+
+    def withdraw(self, change_id: str) -> None:
+        """Take back a change of which nothing is on its way, above all one that waits for Cloud
+        Run. It holds when this returns. Raises ReadOnly, UsageError, and Conflict when too late.
+        """
+        self._recovery().withdraw(change_id)
+        if self._observing is not None:
+            self._in_loop(self._observing.look_into_journal)
+
+    def arm_guard(self, countdown_s: float | None = None) -> None:
+        """Arm automatic rollback for as long as this console runs; None: the plan's countdown.
+
+        Raises ReadOnly, and Unavailable before the cloud is there.
+        """
+        self._watch().arm(countdown_s)
+        self._look_at_guard()
+
+    def disarm_guard(self) -> None:
+        """Disarm automatic rollback; holds when this returns."""
+        self._watch().disarm()
+        self._look_at_guard()
+
+    def cancel_guard(self) -> bool:
+        """Stop its countdown, for this cause; holds when this returns. False: none runs."""
+        cancelled = self._watch().cancel()
+        self._look_at_guard()
+        return cancelled
+
     def acknowledge(self, change_id: str) -> None:
         """Mark the outcome of a change as seen. Raises RecordError when that cannot be kept."""
         session = self._opened()
@@ -190,6 +237,22 @@ class ConsoleEngine:
         observing = self._observing
         if observing is not None:
             self._begin(lambda: observing.set_scenario(name))
+
+    def _watch(self) -> Vigil:
+        if self._vigil is None:
+            raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
+        return self._vigil
+
+    def _recovery(self) -> Recovering:
+        if self._read_only:
+            raise ReadOnly("This console is read-only: nothing can be changed from here.")
+        if self._recovering is None:
+            raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
+        return self._recovering
+
+    def _look_at_guard(self) -> None:
+        if self._observing is not None:
+            self._in_loop(self._observing.look_at_guard)
 
     def _opened(self) -> Session:
         if self._session is None:

@@ -11,14 +11,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from canary.cloud.clock import CloudClock
+from canary.engine.alarm import ReadinessAlarm
 from canary.engine.assemble import Observed, assemble, known_changes
 from canary.engine.backfill import Piece, begin_of_backfill, plan_backfill
 from canary.engine.event_log import EventLog
 from canary.engine.evidence_feed import EvidenceFeed
 from canary.engine.metrics_feed import MetricsFeed, SampleReader
 from canary.engine.position import known_record
+from canary.engine.readiness import ReadinessFeed
 from canary.engine.replay import Replay, Replayed
 from canary.engine.run_feed import RunFeed, ServiceReader
+from canary.engine.skew import SkewWatch
 from canary.engine.source import Source
 from canary.engine.turns import say_run, turn_events
 from canary.engine.windows import WindowMemory
@@ -29,8 +32,10 @@ from canary.rollout import words
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.gates import NO_EVIDENCE
+from canary.rollout.guard import GuardView
 from canary.rollout.measure import Sample
 from canary.rollout.plan import Plan
+from canary.rollout.presence import Seat
 from canary.rollout.snapshot import Snapshot
 
 CHANGES_SHOWN = 50
@@ -41,7 +46,8 @@ class Observer:
 
     `journal` None: no changes are shown. `monitoring` None: metrics are not asked for, and all
     that rests on them is "no data". `results` gives what the load and A/B tests left behind,
-    `scenario` what the embedded cloud plays ("" for the real one).
+    `scenario` what the embedded cloud plays ("" for the real one). Set from outside, where there
+    is any: `rights` (what going back rests on), `others` (who else is here) and `guard`.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Observer:
     ) -> None:
         self.plan = plan
         self.log = EventLog()
+        self._skew = SkewWatch(self.log)
         self._clock = clock
         self._journal = journal
         self._results = results
@@ -73,6 +80,10 @@ class Observer:
             )
         self._entries: tuple[Entry, ...] = ()
         self._journal_version = -1
+        self.rights: ReadinessFeed | None = None
+        self.others: Callable[[], tuple[Seat, ...]] = tuple
+        self.guard: Callable[[], GuardView | None] = lambda: None
+        self._alarm = ReadinessAlarm(self.log)
         self._evidence = NO_EVIDENCE
         self._replay = Replay(plan)
         self._followed: tuple[tuple[Sample, ...], tuple[float, ...], Replayed] | None = None
@@ -133,11 +144,16 @@ class Observer:
         before = self._run.facts
         changed = await self._run.read()
         say_run(self.log, before, self._run.facts, self._is_ours, self._clock.now())
+        self._skew.look(self._clock)
         return changed
 
     async def read_metrics(self) -> bool:
         """Read the newest minutes. True when something is different."""
         return self._metrics is not None and await self._metrics.read()
+
+    async def read_readiness(self) -> bool:
+        """Ask what going back rests on, as far as it is due. True when something is different."""
+        return self.rights is not None and await self.rights.read()
 
     def read_journal(self) -> bool:
         """Read the journal if it was written to. True when it was, or is in trouble."""
@@ -193,7 +209,8 @@ class Observer:
         """What is known now, judged now."""
         now = self._clock.now()
         snapshot = assemble(self.plan, self._observed(now), now, self._windows.reduce)
-        if self._say_silence(snapshot):
+        alarmed = self.rights is not None and self._alarm.look(snapshot)
+        if self._say_silence(snapshot) or alarmed:
             snapshot = assemble(self.plan, self._observed(now), now, self._windows.reduce)
         self._blind = snapshot.decision.verdict == "no_data"
         return snapshot
@@ -216,6 +233,9 @@ class Observer:
             events=(*turn_events(replayed.turns), *self.log.events),
             sources=tuple(s.view for s in sources if asked or s is not self._metrics_source),
             evidence=self._evidence,
+            rights=self.rights,
+            others=self.others(),
+            guard=self.guard(),
             ingest_delay_s=self._metrics.ingest_delay_s if self._metrics is not None else None,
             scenario=self._scenario(),
             speed=self._clock.speed,

@@ -23,6 +23,7 @@ from canary.rollout.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from canary.engine.standby import Standby
+    from canary.engine.vigil import Vigil
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Observing:
         on_trouble: Callable[[str], None],
         *,
         stands_by: bool = True,
+        vigil: Vigil | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
@@ -60,11 +62,14 @@ class Observing:
         self._on_trouble = on_trouble
         self._stands_by = stands_by
         self._monotonic = monotonic
+        self._vigil = vigil
         self._standby: Standby | None = None
         # A console that only looks changes nothing, and tells nobody.
         self._notifier: Notifier | None = None
         if stands_by:
             self._notifier = open_notifier(session.plan, session.directory, on_trouble)
+        if vigil is not None:
+            vigil.notifier = self._notifier
         self._wakes: dict[str, asyncio.Event] = {}
         self._has_numbers = False
         self._begun_at = monotonic()
@@ -87,6 +92,10 @@ class Observing:
                 "the clock": self._round_of_time,
                 "the request log": self._round_of_log,
             }
+            if self._vigil is not None:
+                self._vigil.begin()
+                rounds["the way back"] = self._round_of_readiness
+                rounds["automatic rollback"] = self._vigil.round_of_guard
             if self._stands_by and self._session.journal is not None:
                 rounds["the executor"] = self._round_of_executor
             if self._session.embedded is not None:
@@ -97,6 +106,8 @@ class Observing:
         finally:
             if self._standby is not None:
                 self._standby.stop()
+            if self._vigil is not None:
+                self._vigil.end()
             if self._notifier is not None:
                 self._notifier.close()
 
@@ -121,6 +132,10 @@ class Observing:
     def show_now(self) -> None:
         """Send a snapshot out: the event log has something new."""
         self._publish(changed=True)
+
+    def look_at_guard(self) -> None:
+        """Let automatic rollback look now: it was armed, disarmed or cancelled."""
+        self._wake("automatic rollback")
 
     async def probe(self) -> None:
         """Ask both sides for their health; the answers become events."""
@@ -217,6 +232,12 @@ class Observing:
             self._executor().tend()
         return EXECUTOR_S
 
+    async def _round_of_readiness(self) -> float:
+        """What going back rests on; not before the first numbers, which are waited for."""
+        if self._vigil is None or not (self._has_numbers or self._monotonic() > self._begun_at + 3):
+            return EXECUTOR_S
+        return await self._vigil.round_of_readiness()
+
     async def _round_of_embedded(self) -> float:
         """Follow the embedded cloud's clock, and what another console lets it play."""
         embedded = self._session.embedded
@@ -278,6 +299,8 @@ class Observing:
         snapshot = self._session.observer.snapshot()
         if self._notifier is not None:
             self._notifier.watch(snapshot)
+        if self._vigil is not None:
+            self._vigil.look(snapshot)
         essence = _essence(snapshot)
         silent_s = self._monotonic() - self._shown_at
         if not changed and essence == self._shown and silent_s < SIGN_OF_LIFE_S:
@@ -298,7 +321,12 @@ def _pause_until(wait_s: float, speed: float) -> float:
 
 def _essence(snapshot: Snapshot) -> tuple[object, ...]:
     """What makes a snapshot another one, apart from ages and clocks that the screen runs itself."""
+    guard, readiness = snapshot.guard, snapshot.readiness
+    left = None if guard is None or guard.left_s is None else math.ceil(guard.left_s)
     return (
+        None if guard is None else (guard.armed, guard.cause, guard.held, left),
+        None if readiness is None else (readiness.state, readiness.reasons),
+        snapshot.presence,
         snapshot.decision.verdict,
         snapshot.decision.reason,
         snapshot.legacy.data,

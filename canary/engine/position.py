@@ -25,12 +25,14 @@ class RunFacts(msgspec.Struct, frozen=True):
     """What Cloud Run said last. `router` carries the split and the record.
 
     A side is None when its service could not be read (the router could). `read_at` is cloud time.
+    `missing` are the services of which Cloud Run said last that they do not exist.
     """
 
     router: ServiceState
     legacy: ServiceState | None
     canary: ServiceState | None
     read_at: float
+    missing: frozenset[str] = frozenset()
 
 
 def infer_stage(plan: Plan, percent: int | None) -> int:
@@ -103,6 +105,7 @@ def view_traffic(plan: Plan, run: RunFacts | None) -> TrafficView:
         guard=_guard(run),
         last_modifier=router.last_modifier,
         updated_at=router.updated_at,
+        history=router.history,
         ready=router.ready if plan.target.router.kind in _ON_A_SERVICE else None,
     )
 

@@ -22,6 +22,7 @@ from canary.cloud.connection import Connection
 from canary.cloud.routing import open_routing, override_endpoints
 from canary.cloud.views import HealthReport
 from canary.engine.observe import Observer
+from canary.engine.readiness import ReadinessFeed
 from canary.record.checklists import checklists_path
 from canary.record.evidence import EvidenceRecord
 from canary.record.history import History
@@ -214,6 +215,7 @@ class Session:
         )
         if self._need_metrics:
             self.observer.comparison = self._open_evidence()
+        self.observer.rights = ReadinessFeed(self.plan, self.run_reader, self.clock)
         if self.journal_error is not None:
             self.observer.miss_journal(self.journal_error)
 

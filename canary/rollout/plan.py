@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from canary.rollout.plan_evidence import Evidence
+from canary.rollout.plan_guard import Guarding
 from canary.rollout.plan_notify import Notify
 from canary.rollout.plan_procedure import Verify
 from canary.rollout.plan_trials import AbTest, LoadTest
@@ -232,6 +233,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     load_test: LoadTest = LoadTest()
     ab_test: AbTest = AbTest()
     evidence: Evidence = Evidence()
+    guard: Guarding = Guarding()
     notify: Notify = Notify()
     record: Record = Record()
     console: Console = Console()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from canary.rollout.plan import KEY_ACTIONS, SCENARIOS, Plan, ScalePreset, Stage, Thresholds
 from canary.rollout.plan_evidence_rules import find_evidence_mistakes
+from canary.rollout.plan_guard import find_guard_mistakes
 from canary.rollout.plan_mistakes import Found, Mistake, check_name, check_range, nearest
 from canary.rollout.plan_notify_rules import find_notify_mistakes
 from canary.rollout.plan_procedure_rules import find_procedure_mistakes
@@ -49,6 +50,7 @@ def find_rule_mistakes(plan: Plan) -> list[Mistake]:
         *find_procedure_mistakes(plan),
         *find_trial_mistakes(plan),
         *find_evidence_mistakes(plan.evidence),
+        *find_guard_mistakes(plan.guard),
         *find_notify_mistakes(plan),
         *_check_record(plan),
         *_check_keys(plan.console.keys),

@@ -12,11 +12,16 @@ import msgspec
 
 from canary.rollout.change import Guard, Outcome, Standing
 from canary.rollout.decision import Alert, DataState, Decision
+from canary.rollout.deeds import Deed
 from canary.rollout.evidence.view import Advice, EvidenceView
 from canary.rollout.gates import Gate
+from canary.rollout.guard import GuardView
 from canary.rollout.measure import Sample, Window
 from canary.rollout.plan import ScalePreset
+from canary.rollout.presence import Presence
 from canary.rollout.progress import StageRecord
+from canary.rollout.readiness import Readiness
+from canary.rollout.step_view import StepView
 
 SourceState = Literal["ok", "failing", "never"]
 
@@ -64,9 +69,9 @@ class Drift(msgspec.Struct, frozen=True):
 class TrafficView(msgspec.Struct, frozen=True):
     """The split as Cloud Run has it. `canary_percent` None: not known.
 
-    `served_percent` is what is really served while `reconciling`. `ready` False: the cloud could not
-    put the last change into effect, so what is served may still be the split from before; None
-    where the router does not tell.
+    `served_percent` is what is really served while `reconciling`. `ready` False: the last change
+    could not be put into effect, so what is served may still be the split from before; None where
+    the router does not tell. `history` is the last moves of the split, newest first.
     """
 
     canary_percent: int | None
@@ -78,6 +83,7 @@ class TrafficView(msgspec.Struct, frozen=True):
     guard: Guard | None = None
     last_modifier: str = ""
     updated_at: float | None = None
+    history: tuple[Deed, ...] = ()
     ready: bool | None = None
 
     @property
@@ -101,6 +107,7 @@ class ChangeView(msgspec.Struct, frozen=True):
 
     `waiting_since` is when it began to wait for a Cloud Run that is away, cloud time. While it
     `is_withdrawable`, nothing of it is on its way. `is_automatic`: automatic rollback asked for it.
+    `steps` only where there are several.
     """
 
     id: str
@@ -114,6 +121,7 @@ class ChangeView(msgspec.Struct, frozen=True):
     waiting_since: float | None = None
     is_withdrawable: bool = False
     is_automatic: bool = False
+    steps: tuple[StepView, ...] = ()
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -132,7 +140,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     change is built from; None when Cloud Run has not answered, and then nothing can be changed.
     `evidence` compares Canary with Legacy beside the tree, `advice` is what a proven regression
     adds to the tree's decision; neither ever changes it, and None makes nothing green.
-    `speed` is 1 on the real cloud. `changes` and `events` are newest first, and bounded.
+    `readiness` says whether everybody could be taken off Canary now (None: not known yet, or Legacy
+    is retired), `presence` who else is here, `guard` what automatic rollback does (None: there is
+    none in this program). `speed` is 1 on the real cloud. `changes` and `events` are newest first,
+    and bounded.
     """
 
     rollout: str
@@ -158,6 +169,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     backfilled: bool = False
     evidence: EvidenceView | None = None
     advice: Advice | None = None
+    readiness: Readiness | None = None
+    presence: Presence = Presence()
+    guard: GuardView | None = None
 
     @property
     def data_age_s(self) -> float | None:

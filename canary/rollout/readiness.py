@@ -1,0 +1,161 @@
+"""Whether everybody could be taken off Canary right now. Pure; asked all the time, at low cost.
+
+    ok          it would work
+    degraded    it would work, with a drawback, or something about it is not known
+    impossible  it would not: an alarm, before it is needed
+
+What nobody has looked at yet ("unknown" rights) is neither green nor an alarm: it degrades.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from canary.rollout.plan import ScalePreset
+from canary.rollout.words import clock, duration, plain
+
+ReadinessState = Literal["ok", "degraded", "impossible"]
+CheckId = Literal["cloud", "journal", "target", "rights", "instances", "fresh"]
+
+AWAY_S = 60.0
+"""Cloud Run away for longer than this is an alarm; shorter is a hiccup."""
+
+SEVERITY: dict[ReadinessState, int] = {"ok": 0, "degraded": 1, "impossible": 2}
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that going back rests on, and what is said of it."""
+
+    id: CheckId
+    state: ReadinessState
+    said: str
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """The worst of all checks, each check, and how long it took the last times (cloud seconds).
+
+    `expected_s` None: nobody has gone back or forth from here yet.
+    """
+
+    state: ReadinessState
+    checks: tuple[Check, ...]
+    expected_s: float | None = None
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not "ok", worst first; empty when it is."""
+        wrong = (c for c in self.checks if c.state != "ok")
+        return tuple(c.said for c in sorted(wrong, key=lambda c: -SEVERITY[c.state]))
+
+
+class WayBack(msgspec.Struct, frozen=True):
+    """What is known about the way back. None is "not known", and never taken for good.
+
+    `away_since`: Cloud Run has not answered since then. `target` is the service that is to take
+    everything; `revision` the one that would serve, `revision_ready` as its list says (None: not
+    asked). `remakes`: setting the share makes a new revision of the router's service, whose newest
+    one is `template_ready`. `missing_rights` None: not asked or not told. `scale` is what the
+    target may run, `scaled_to` what it would be scaled to first, `needed` about how many instances
+    the whole load takes. `read_age_s` is how old what is set is, `fresh_s` how old it may be.
+    """
+
+    target: str
+    away_since: float | None = None
+    away_for_s: float = 0.0
+    journal_trouble: str = ""
+    exists: bool = True
+    revision: str = ""
+    revision_ready: bool | None = None
+    revision_reason: str = ""
+    remakes: bool = False
+    template_ready: bool | None = True
+    template_reason: str = ""
+    missing_rights: tuple[str, ...] | None = None
+    scale: ScalePreset | None = None
+    scaled_to: ScalePreset | None = None
+    needed: float | None = None
+    read_age_s: float = 0.0
+    fresh_s: float = 120.0
+    expected_s: float | None = None
+
+
+def judge_readiness(way: WayBack) -> Readiness:
+    """Every check, and the worst of them."""
+    checks = (
+        _check_cloud(way),
+        _check_journal(way),
+        _check_target(way),
+        _check_rights(way),
+        _check_instances(way),
+        _check_fresh(way),
+    )
+    worst = max((c.state for c in checks), key=lambda s: SEVERITY[s])
+    return Readiness(worst, checks, way.expected_s)
+
+
+def _check_cloud(way: WayBack) -> Check:
+    if way.away_since is None:
+        return Check("cloud", "ok", "Cloud Run answers.")
+    since = f"Cloud Run does not answer since {clock(way.away_since)}"
+    state: ReadinessState = "impossible" if way.away_for_s > AWAY_S else "degraded"
+    return Check("cloud", state, f"{since}: a confirmed rollback waits until it does.")
+
+
+def _check_journal(way: WayBack) -> Check:
+    if way.journal_trouble:
+        return Check("journal", "impossible", plain(way.journal_trouble, 300))
+    return Check("journal", "ok", "The journal can be written.")
+
+
+def _check_target(way: WayBack) -> Check:
+    target = plain(way.target, 60)
+    if not way.exists:
+        return Check("target", "impossible", f"{target} does not exist: nobody could take over.")
+    if not way.revision:
+        return Check("target", "impossible", f"{target} has no ready revision to go back to.")
+    revision = plain(way.revision, 80)
+    if way.revision_ready is False:
+        why = plain(way.revision_reason) or "no reason given"
+        return Check("target", "impossible", f"{revision} is not ready: {why}")
+    if way.remakes and way.template_ready is False:
+        why = plain(way.template_reason) or "no reason given"
+        said = f"Setting the share makes a revision like the newest one, which is not ready: {why}"
+        return Check("target", "impossible", said)
+    if way.revision_ready is None:
+        return Check("target", "degraded", f"Whether {revision} is ready is not known yet.")
+    return Check("target", "ok", f"{revision} is there and ready.")
+
+
+def _check_rights(way: WayBack) -> Check:
+    if way.missing_rights is None:
+        return Check("rights", "degraded", "Whether the right to change it is there is not known.")
+    if way.missing_rights:
+        missing = plain(", ".join(way.missing_rights), 200)
+        return Check("rights", "impossible", f"The right to change it is missing: {missing}.")
+    return Check("rights", "ok", "The right to change it is there.")
+
+
+def _check_instances(way: WayBack) -> Check:
+    target = plain(way.target, 60)
+    limits = way.scaled_to if way.scaled_to is not None else way.scale
+    if limits is None:
+        return Check("instances", "degraded", f"How many instances {target} may run is not known.")
+    first = f", scaled up from {way.scale.max} first" if way.scaled_to and way.scale else ""
+    if way.needed is not None and limits.max < way.needed:
+        return Check(
+            "instances",
+            "degraded",
+            f"{target} may run {limits.max} instances{first}; everything takes about"
+            f" {way.needed:.0f}.",
+        )
+    enough = "" if way.needed is None else f"; everything takes about {max(1.0, way.needed):.0f}"
+    return Check("instances", "ok", f"{target} may run {limits.max} instances{first}{enough}.")
+
+
+def _check_fresh(way: WayBack) -> Check:
+    if way.read_age_s > way.fresh_s:
+        age = duration(way.read_age_s)
+        return Check("fresh", "degraded", f"What is set was last read {age} ago.")
+    return Check("fresh", "ok", "What is set was just read.")
