@@ -30,13 +30,6 @@ def read_distribution(message: Any) -> Distribution | None:
     if count < 0 or not 0.0 <= mean < math.inf or not 0.0 <= deviation < math.inf:
         return None
     counts = tuple(message.bucket_counts)
-    if not counts:
-        bounds = _read_bounds(message.bucket_options) or ()
-        return (
-            Distribution(bounds, (), count, mean, deviation)
-            if not count
-            else (Distribution((), (), count, mean, deviation))
-        )
     layout = _read_bounds(message.bucket_options)
     if not counts:
         # Without a histogram there is no percentile; no values at all keep their layout.
