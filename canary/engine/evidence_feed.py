@@ -23,6 +23,7 @@ from canary.rollout.evidence.state import (
     advance,
     advance_scores,
     close_past,
+    open_past,
     start_evidence,
 )
 from canary.rollout.evidence.verdict import MetricVerdict, judge
@@ -177,13 +178,15 @@ class EvidenceFeed:
         if state is None or not legacy or not canary:
             return False
         before, first = self._verdicts(), max(state.began_at, self._monitoring_end)
-        judged_s = state.judged_s
+        is_past = self._is_new and self._clock.now() - state.began_at > LONG_PAST_S
+        if is_past:
+            self.state = open_past(state)
         canary_of = {(s.start, s.end): s for s in _since(canary, first)}
         for sample in _since(legacy, first):
             other = canary_of.get((sample.start, sample.end))
             if other is not None:
                 self._judge_samples(sample, other)
-        if self._is_new and self.state is not None and self.state.judged_s - judged_s > LONG_PAST_S:
+        if is_past and self.state is not None:
             self.state = close_past(self.state)
         self._is_new = False
         self._release()

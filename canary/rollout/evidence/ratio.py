@@ -57,8 +57,8 @@ class RatioTest(msgspec.Struct, frozen=True):
     `log_sums[i]` is the running log likelihood ratio C of alternative i; `log_starts[i]` is
     log Σ_j exp(−C at the start of epoch j) ∕ (j(j+1)). `epochs` have begun, the newest at
     `epoch_start`. `log_peak` is the highest the mixture has been: what is proven stays proven.
-    The totals are of all windows that counted. `log_mass` is the log of the mass that epochs share
-    (see `rebase`).
+    The totals are of all windows that counted. Epochs share the mass `log_mass`;
+    `log_reserve` is set aside for later ones (see `reserve`).
     """
 
     null: float
@@ -76,6 +76,7 @@ class RatioTest(msgspec.Struct, frozen=True):
     bad_canary: int = 0
     windows: int = 0
     log_mass: float = 0.0
+    log_reserve: float = -math.inf
 
 
 def start_test(null: float, alternatives: Sequence[float]) -> RatioTest:
@@ -127,22 +128,32 @@ def update(test: RatioTest, window: Counts, *, late_onset: bool = True) -> Ratio
         test.bad_canary + window.bad_canary,
         test.windows + 1,
         test.log_mass,
+        test.log_reserve,
     )
+
+
+def reserve(test: RatioTest) -> RatioTest:
+    """Set half of the mass aside for after a past that is about to be read in one go.
+
+    Any spending of the mass that is settled before looking is as good a martingale. After J epochs
+    of the past the next one would get 1∕(J(J + 1)) of the mass; with this and `rebase` it gets a
+    quarter: at 24 hours 10 nats less to make up, for 0.7 more in the past.
+    """
+    half = test.log_mass - math.log(2)
+    return msgspec.structs.replace(test, log_mass=half, log_reserve=half)
 
 
 def rebase(test: RatioTest) -> RatioTest:
-    """Count epochs anew from the next window on, with the mass that is not yet started.
-
-    Any spending of that mass that is settled before looking is as good a martingale. After a long
-    past that is read in one go the next epoch would get 1∕(J(J + 1)) of the mass, this way 1∕(2J):
-    at 24 hours 6 nats less to make up. Each time costs what was not started, so it is for once.
-    """
+    """Count epochs anew from the next window on, with what was set aside or is not yet started."""
     return msgspec.structs.replace(
-        test,
-        epochs=0,
-        epoch_start=-math.inf,
-        log_mass=test.log_mass - math.log(test.epochs + 1),
+        test, epochs=0, epoch_start=-math.inf, log_mass=_log_idle(test), log_reserve=-math.inf
     )
+
+
+def _log_idle(test: RatioTest) -> float:
+    """The mass that no epoch has."""
+    left = test.log_mass - math.log(test.epochs + 1)
+    return left if test.log_reserve == -math.inf else _log_add(left, test.log_reserve)
 
 
 def _add_log_ratios(test: RatioTest, window: Counts, bad: int) -> tuple[float, ...]:
@@ -186,7 +197,7 @@ def _log_mixture(test: RatioTest, sums: tuple[float, ...], late_onset: bool) -> 
     value = top + math.log(sum([exp(t - top) for t in terms]) / len(terms))
     if not late_onset:
         return value
-    return _log_add(value, test.log_mass - math.log(test.epochs + 1))
+    return _log_add(value, _log_idle(test))
 
 
 def _log_add(a: float, b: float) -> float:

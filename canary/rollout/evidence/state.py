@@ -5,6 +5,7 @@ by window, each in the same time however long it runs. It starts anew when the s
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -153,19 +154,27 @@ def advance(state: EvidenceState, window: EvidenceWindow, settings: Evidence) ->
     )
 
 
+def open_past(state: EvidenceState) -> EvidenceState:
+    """Before a long past that is read in one go: keep enough for what comes after it."""
+    return _with_each_test(state, ratio.reserve)
+
+
 def close_past(state: EvidenceState) -> EvidenceState:
-    """After a long past that was read in one go: what comes now is a start of its own."""
-    return msgspec.structs.replace(
-        state, error=_close_past(state.error), slow=_close_past(state.slow)
-    )
+    """After that past: what comes now is a start of its own."""
+    return _with_each_test(state, ratio.rebase)
 
 
-def _close_past(evidence: RatioEvidence) -> RatioEvidence:
-    return msgspec.structs.replace(
-        evidence,
-        regression=ratio.rebase(evidence.regression),
-        no_worse=ratio.rebase(evidence.no_worse),
+def _with_each_test(
+    state: EvidenceState, change: Callable[[RatioTest], RatioTest]
+) -> EvidenceState:
+    both = (
+        msgspec.structs.replace(
+            each, regression=change(each.regression), no_worse=change(each.no_worse)
+        )
+        for each in (state.error, state.slow)
     )
+    error, slow = both
+    return msgspec.structs.replace(state, error=error, slow=slow)
 
 
 def advance_scores(

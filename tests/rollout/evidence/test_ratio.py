@@ -127,3 +127,36 @@ def test_the_need_for_a_sixfold_rise_is_a_few_hundred_requests():
 def test_the_strength_stays_between_nothing_and_proof(rows, alpha):
     test = feed([window(i, *row) for i, row in enumerate(rows)])
     assert 0.0 <= ratio.strength(test, alpha) <= 1.0
+
+
+@given(st.integers(1, 400), st.integers(1, 40), st.integers(1, 8), st.integers(0, 30))
+def test_setting_mass_aside_for_after_a_past_keeps_the_expected_value_at_one(
+    legacy, canary, bad, epochs
+):
+    test = ratio.reserve(ratio.regression_test())
+    for index in range(epochs):
+        test = ratio.update(test, Counts(index * 300.0, index * 300.0 + 5, 100, 10, 0, 0))
+    after = ratio.rebase(test)
+    assert after.log_value == pytest.approx(test.log_value)
+    theta = canary / (canary + legacy)
+    expected = sum(
+        math.comb(bad, k)
+        * theta**k
+        * (1 - theta) ** (bad - k)
+        * math.exp(ratio.update(after, Counts(1e6, 1e6 + 5, legacy, canary, bad - k, k)).log_value)
+        for k in range(bad + 1)
+    )
+    assert expected == pytest.approx(1.0, rel=1e-9)
+
+
+def test_about_two_hundred_canary_requests_decide_a_sixfold_rise():
+    test = feed([window(0, 19, 1, 0, 0)], late_onset=False)
+    need = ratio.requests_needed(test, 0.01, 6.0, 0.005)
+    assert need == pytest.approx(200, rel=0.25)
+
+
+def test_a_pass_needs_two_to_three_thousand_canary_requests():
+    test = ratio.update(ratio.no_worse_test(), window(0, 19, 1, 0, 0), late_onset=False)
+    need = ratio.requests_needed(test, 0.05, 1.0, 0.005)
+    assert need is not None
+    assert 2_000 <= need <= 3_000

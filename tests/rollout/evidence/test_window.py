@@ -11,7 +11,6 @@ from canary.rollout.evidence.window import (
 from canary.rollout.measure import Distribution, Responses, Sample
 from tests.rollout.evidence.windows import latencies, window
 
-
 SOME = Responses(98, 0, 1, 1)
 
 
