@@ -88,6 +88,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
     moment = _begin(plan, observed, now, reduce)
     legacy, canary = _view_side(moment, "legacy"), _view_side(moment, "canary")
     decision = decide(plan, canary.window, canary.data, observed.watch, now)
+    decision = _unless_unset(decision, observed.run)
     stage = view_stage(plan, observed.run, now)
     return Snapshot(
         rollout=plan.name,
@@ -136,6 +137,14 @@ def _find_presence(observed: Observed) -> Presence:
     return find_presence(
         observed.others, router.record, router.history, reconciling=router.reconciling, ours=ours
     )
+
+
+def _unless_unset(decision: Decision, run: RunFacts | None) -> Decision:
+    """No "go on" before Cloud Run has answered: nobody knows which split the numbers are of."""
+    if run is not None or decision.verdict != "continue":
+        return decision
+    reason = "Cloud Run has not answered yet: what is set is not known."
+    return msgspec.structs.replace(decision, verdict="no_data", reason=reason)
 
 
 def known_changes(

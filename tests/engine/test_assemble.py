@@ -165,6 +165,12 @@ def test_before_cloud_run_has_answered_nothing_is_claimed() -> None:
     assert snapshot.gates == ()
 
 
+def test_before_cloud_run_has_answered_it_is_never_go_on_but_a_rollback_is_advised() -> None:
+    assert look(run=None).decision.verdict == "no_data"
+    broken = look(run=None, canary=minutes(90, errors=13))
+    assert broken.decision.verdict == "rollback_all"
+
+
 def test_with_two_revisions_of_one_service_legacy_has_no_revision_of_the_candidates_name() -> None:
     target = msgspec.structs.replace(
         PLAN.target, router=msgspec.structs.replace(PLAN.target.router, kind="revisions")
