@@ -1,0 +1,1 @@
+"""The console against a server that shares nothing with it but the published protocols."""
