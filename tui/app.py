@@ -22,6 +22,7 @@ from canary.rollout.change import Author
 from canary.rollout.decision import SEVERITY
 from canary.rollout.errors import CanaryError, Unavailable
 from canary.rollout.plan import Plan
+from canary.rollout.procedure import Procedure
 from canary.rollout.snapshot import Snapshot
 from themes import PALETTES, choose_theme, make_themes
 from tui.actions.pending import Situation
@@ -29,7 +30,14 @@ from tui.cloud_time import CloudTime
 from tui.commands import Commands
 from tui.engine_port import EnginePort
 from tui.keys import bind
-from tui.messages import EngineStarted, HungUp, Mailbox, SnapshotsWaiting, Trouble
+from tui.messages import (
+    EngineStarted,
+    HungUp,
+    Mailbox,
+    ProcedureWaiting,
+    SnapshotsWaiting,
+    Trouble,
+)
 from tui.screens.main import MainScreen
 from tui.summary import terminal_title
 from tui.terminal import ConsoleDriver, Title, end_anyway, handle_signals
@@ -80,7 +88,8 @@ class CanaryApp(App[None], inherit_bindings=False):
         self.main.why_not = self.commands.why_not
         self._build_engine = build_engine
         self._engine: EnginePort | None = None
-        self._mailbox = Mailbox(lambda: self.post_message(SnapshotsWaiting()))
+        self._mailbox = Mailbox[Snapshot](lambda: self.post_message(SnapshotsWaiting()))
+        self._procedures = Mailbox[Procedure](lambda: self.post_message(ProcedureWaiting()))
         self._clock = CloudTime(monotonic)
         self._title = Title()
         self._wire = Wire()
@@ -106,7 +115,7 @@ class CanaryApp(App[None], inherit_bindings=False):
     def _start_engine(self) -> None:
         try:
             engine = self._engine = self._build_engine()
-            engine.start(self._mailbox.put, self._report)
+            engine.start(self._mailbox.put, self._report, self._procedures.put)
         except CanaryError as error:
             self.post_message(Trouble(str(error)))
         except Exception as error:  # noqa: BLE001 – the thread's boundary: the app reports and ends
@@ -162,6 +171,13 @@ class CanaryApp(App[None], inherit_bindings=False):
         self._title.show(self._driver, terminal_title(snapshot))
         if before is not None and self.plan.console.bell and _is_worse(before, snapshot):
             self.bell()
+
+    def on_procedure_waiting(self, _: ProcedureWaiting) -> None:
+        """Draw what runs, how far it is, and how it ended."""
+        procedure = self._procedures.take()
+        if procedure is not None:
+            with self.batch_update():
+                self.main.procedure = procedure
 
     def on_trouble(self, message: Trouble) -> None:
         """Say what the engine could not do."""

@@ -12,16 +12,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from canary.rollout import permit, words
+from canary.rollout.approval import is_final_approval
 from canary.rollout.errors import CanaryError
 from tui import clipboard
+from tui.actions.approval import approval_of
 from tui.actions.changes import KINDS, prepare, why_not
 from tui.actions.pending import Pending, Situation, cause_of_death
-from tui.actions.question import LEAVE_CONSOLE, ask, ask_to_leave, change_title
+from tui.actions.procedure import ProcedureActions
+from tui.actions.question import LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask, ask_to_leave, change_title
 from tui.actions.scale import prepare_scale
 from tui.screens.help import HelpScreen
 from tui.screens.layout import ALWAYS_THERE, PANELS, WINDOWS
 from tui.summary import summarize
 from widgets.confirm_strip import Proposal
+from widgets.outcome_bar import VERIFICATION, results
 
 if TYPE_CHECKING:
     from canary.rollout.snapshot import Snapshot
@@ -38,8 +42,8 @@ class Commands:
         self.pending: Pending | None = None
         self._handed_over = ""
         self._looks: dict[str, Callable[[], None]] = {
-            "verify": self.verify,
             "gates": lambda: self.show_panel("gates"),
+            "evidence": lambda: self.show_panel("evidence"),
             "events": lambda: self.show_panel("events"),
             "window": self.next_window,
             "zoom": self.zoom,
@@ -55,6 +59,8 @@ class Commands:
             "suspend": app.action_suspend_process,
             "quit": self.quit,
         }
+        self.procedure = ProcedureActions(self)
+        self._looks |= self.procedure.actions
 
     # -- dispatch --------------------------------------------------------------------------------
 
@@ -64,6 +70,8 @@ class Commands:
             return
         if key == "escape":
             self.leave()
+            return
+        if self.procedure.takes(key):
             return
         name = self.screen.keymap.action(key)
         if name is not None:
@@ -99,7 +107,7 @@ class Commands:
         """Why an action can do nothing now; None when it can."""
         if name == "acknowledge":
             return None if self._finished() else "There is no result to put away."
-        return why_not(name, self.situation())
+        return self.procedure.why_not(name) or why_not(name, self.situation())
 
     def situation(self) -> Situation:
         """What a wish is judged by at this moment."""
@@ -121,7 +129,15 @@ class Commands:
             return
         if snapshot is not None:
             self.pending = pending
+            self._show_approval(pending, snapshot)
             self.screen.talk.open(ask(pending, self.screen.plan, snapshot))
+
+    def _show_approval(self, pending: Pending, snapshot: Snapshot) -> None:
+        """A final approval is deliberate: all that it makes true is on the screen before."""
+        approval = approval_of(pending.change, self.screen.plan, snapshot)
+        if approval is not None:
+            self.screen.approval.approval = approval
+            self.procedure.open_page("approval")
 
     def answer_prompt(self, purpose: str, text: str) -> None:
         """Take what was typed into the prompt."""
@@ -133,6 +149,8 @@ class Commands:
         self.screen.talk.close()
         if proposal.change_id == LEAVE_CONSOLE:
             self.app.exit(return_code=0)
+            return
+        if self.procedure.accept(proposal):
             return
         pending, self.pending = self.pending, None
         if pending is None or pending.change.id != proposal.change_id:
@@ -150,10 +168,14 @@ class Commands:
             self.say(f"Nothing was sent. {refusal}")
             return
         self._handed_over = pending.change.id
-        self.say(f"{change_title(pending.change)}: handed to the executor.")
+        title = pending.title or change_title(pending.change)
+        self.say(f"{title}: handed to the executor.")
 
     def let_go(self, reason: str) -> None:
         """The strip was left; nothing is done."""
+        if self.pending is not None and is_final_approval(self.pending.change):
+            self.screen.approval.approval = None
+            self.screen.zoomed = False
         self.pending = None
         self.say(reason or "Left; nothing was changed.")
 
@@ -183,11 +205,6 @@ class Commands:
 
     # -- looking ---------------------------------------------------------------------------------
 
-    def verify(self) -> None:
-        """Ask both sides for their health; the answers come as events."""
-        self.app.engine_of().probe()
-        self.say("Asking both sides for their health …")
-
     def show_panel(self, name: str) -> None:
         """Let a panel fill the screen; again gives the others back."""
         again = self.screen.zoomed and self.screen.panel == name
@@ -195,7 +212,9 @@ class Commands:
         self.screen.zoomed = not again
 
     def step_panel(self, step: int) -> None:
-        """Go to the next panel of those that can be shown now."""
+        """Go to the next panel of those that can be shown now; among the pages, to the next one."""
+        if self.procedure.step_page(step):
+            return
         narrow = self.screen.layout_name == "narrow" and not self.screen.zoomed
         names = [n for n in PANELS if not (narrow and n == ALWAYS_THERE)]
         at = names.index(self.screen.panel) if self.screen.panel in names else 0
@@ -259,9 +278,16 @@ class Commands:
 
     def acknowledge(self) -> None:
         """Put away the newest result."""
-        finished = self._finished()
-        if finished:
-            self.app.engine_of().acknowledge(finished[0])
+        finished, engine = self._finished(), self.app.engine_of()
+        verified = self.screen.procedure.verification.waiting
+        if not finished:
+            return
+        if finished[0] != VERIFICATION:
+            engine.acknowledge(finished[0])
+        if finished[0] == VERIFICATION or (
+            verified is not None and verified.change == finished[0] and verified.verdict == "passed"
+        ):
+            engine.procedure.acknowledge_verification()
 
     def show_help(self) -> None:
         """Show all keys."""
@@ -281,17 +307,16 @@ class Commands:
         """Leave the console; asks first while a change is in flight."""
         snapshot = self.screen.snapshot
         flying = [c for c in snapshot.changes if c.outcome is None] if snapshot else []
-        if not flying:
+        if flying:
+            self.screen.talk.open(ask_to_leave(flying[0].title))
+        elif self.screen.procedure.load_test.is_running:
+            self.screen.talk.open(LEAVE_LOAD_TEST)
+        else:
             self.app.exit(return_code=0)
-            return
-        self.screen.talk.open(ask_to_leave(flying[0].title))
 
-    def _finished(self) -> list[str]:
-        """Ids of changes that ended and were not acknowledged, newest first."""
-        snapshot = self.screen.snapshot
-        if snapshot is None:
-            return []
-        return [c.id for c in snapshot.changes if c.outcome is not None and not c.acknowledged]
+    def _finished(self) -> tuple[str, ...]:
+        """What ended and was not acknowledged, in the order in which it is put away."""
+        return results(self.screen.snapshot, self.screen.procedure)
 
 
 def new_id() -> str:

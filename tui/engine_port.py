@@ -10,16 +10,56 @@ from collections.abc import Callable
 from typing import Protocol
 
 from canary.rollout.change import Author, Change
+from canary.rollout.load_test import LoadTestSettings
+from canary.rollout.procedure import Procedure
 from canary.rollout.snapshot import Snapshot
 
 OnSnapshot = Callable[[Snapshot], None]
 OnTrouble = Callable[[str], None]
+OnProcedure = Callable[[Procedure], None]
+
+
+class ProcedurePort(Protocol):
+    """What the engine runs beside observing. Every method returns at once; any thread may call.
+
+    What becomes of it is told through `OnProcedure`, and as events.
+    """
+
+    def verify(self) -> None:
+        """Verify the present split; one that runs is given up for it."""
+
+    def stop(self) -> None:
+        """End the verification and the load test that run here."""
+
+    def acknowledge_verification(self) -> None:
+        """The last verification's result has been seen."""
+
+    def load_target(self) -> str:
+        """Where a load test's requests would enter; "" while it is not known."""
+
+    def start_load_test(self, settings: LoadTestSettings) -> None:
+        """Begin a load test. Raises ReadOnly."""
+
+    def run_ab_test(self) -> None:
+        """Ask BigQuery, and write the analysis for the gate."""
+
+    def start_monitoring(self) -> int:
+        """Start the monitoring loop; its process. Raises ReadOnly and RecordError."""
+
+    def stop_monitoring(self) -> int | None:
+        """Ask the loop to end; its process, None when none runs. Raises as `start_monitoring`."""
+
+    def read_checklists(self) -> None:
+        """Read the checklists anew."""
+
+    def tick(self, stage: int, item: str, *, done: bool) -> None:
+        """Tick an item of a stage's list, or take that back."""
 
 
 class EnginePort(Protocol):
     """The engine as the screen sees it. Every method returns at once; any thread may call.
 
-    `start` hands in two callbacks; they are called from the engine's thread. A trouble is one or
+    `start` hands in three callbacks; they are called from the engine's thread. A trouble is one or
     two sentences for a person: what happened, what to do.
     """
 
@@ -27,7 +67,13 @@ class EnginePort(Protocol):
     def author(self) -> Author:
         """Who asks for the changes of this console."""
 
-    def start(self, on_snapshot: OnSnapshot, on_trouble: OnTrouble) -> None:
+    @property
+    def procedure(self) -> ProcedurePort:
+        """What it runs beside observing. Raises Unavailable before `start`."""
+
+    def start(
+        self, on_snapshot: OnSnapshot, on_trouble: OnTrouble, on_procedure: OnProcedure
+    ) -> None:
         """Begin to observe."""
 
     def stop(self) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from canary.rollout.errors import PlanError
 from canary.rollout.plan import Plan
 
-Group = Literal["change", "look", "session"]
+Group = Literal["change", "procedure", "look", "session"]
 
 CONFIRM: Final = "y"
 """Confirms what the strip shows. Not rebindable: it must differ from every key that opens one."""
@@ -27,8 +27,9 @@ LEAVE: Final = ("escape", "n")
 class Action(msgspec.Struct, frozen=True):
     """One thing a key can do.
 
-    `keys` are the defaults, `label` the word in the key bar ("" keeps it out), `always` keeps it
-    there when room is short, `doc` is one sentence for help and palette.
+    `keys` are the defaults (none: the palette finds it by its name), `label` the word in the key
+    bar ("" keeps it out), `always` keeps it there when room is short, `doc` is one sentence for
+    help and palette.
     """
 
     name: str
@@ -48,10 +49,34 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("scale", ("s",), "Set least and most instances of a side.", "change", "scale"),
     Action("adopt", ("a",), "Take a split that was changed elsewhere into the record.", "change"),
     Action("revert", ("u",), "Set a split that was changed elsewhere back.", "change"),
-    Action("verify", ("v",), "Ask both sides for their health.", "look", "verify"),
+    Action(
+        "verify",
+        ("v",),
+        "Verify: both sides' health, the split as it is measured, both sides compared.",
+        "procedure",
+        "verify",
+    ),
+    Action("verification", ("V",), "Show the last verification.", "procedure"),
+    Action(
+        "checklist", ("l",), "Show the checklist of the stage; tick it.", "procedure", "checklist"
+    ),
+    Action("load_test", ("L",), "Begin the load test, or show the one that runs.", "procedure"),
+    Action("stop", ("x",), "Stop the verification or the load test that runs.", "procedure"),
+    Action("ab_test", (), "Ask BigQuery for the A/B test, and show it.", "procedure"),
+    Action("monitoring", (), "Show the monitoring loop.", "procedure"),
+    Action(
+        "start_monitoring",
+        (),
+        "Start the monitoring loop; it replaces the one that runs.",
+        "procedure",
+    ),
+    Action("stop_monitoring", (), "Stop the monitoring loop.", "procedure"),
+    Action("approval", (), "Show the final approval and its steps.", "procedure"),
+    Action("retirement", (), "Show the calendar of Legacy's retirement.", "procedure"),
     Action(
         "gates", ("g",), "Show the gates to the next stage with their evidence.", "look", "gates"
     ),
+    Action("evidence", ("E",), "Show the evidence: Canary compared with Legacy.", "look"),
     Action("events", ("e",), "Show more of the events.", "look"),
     Action("window", ("w",), "Change how far back the plots reach.", "look", "window"),
     Action("zoom", ("z",), "Let one panel fill the screen.", "look", "zoom"),
@@ -92,8 +117,14 @@ class Keymap:
         return name
 
     def key(self, name: str) -> str:
-        """The first key of an action, as it is shown."""
-        return self._keys[name][0]
+        """The first key of an action, as it is shown; "" for one that is on no key."""
+        keys = self._keys[name]
+        return keys[0] if keys else ""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Every action that is on a key → that key."""
+        return {name: keys[0] for name, keys in self._keys.items() if keys}
 
     def shown(self, name: str) -> str:
         """All keys of an action for help: "f5, ctrl+l"."""
@@ -143,7 +174,7 @@ def _check(name: str, key: str) -> None:
             f"console.keys.{name}: {key!r} is not a key.",
             remedy='Write one character as it is typed ("p", "R") or a name ("ctrl+p", "f5").',
         )
-    if action.group == "change" and key in (CONFIRM, *LEAVE):
+    if action.group in ("change", "procedure") and key in (CONFIRM, *LEAVE):
         raise PlanError(
             f"console.keys.{name}: {key!r} answers the question that {name} asks.",
             remedy="A change and its confirmation need different keys.",

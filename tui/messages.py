@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
+from typing import Generic, TypeVar
 
 from textual.message import Message
 
-from canary.rollout.snapshot import Snapshot
+T = TypeVar("T")
 
 
 class SnapshotsWaiting(Message):
     """At least one snapshot waits in the mailbox; the newest is the one to draw."""
+
+
+class ProcedureWaiting(Message):
+    """The procedure's state is another; the newest is in its mailbox."""
 
 
 class Trouble(Message):
@@ -30,8 +35,8 @@ class HungUp(Message):
     """The terminal is gone: its input has ended or fails."""
 
 
-class Mailbox:
-    """Holds the newest snapshot between the engine's thread and the screen's loop.
+class Mailbox(Generic[T]):
+    """Holds the newest snapshot (or procedure) between the engine's thread and the screen's loop.
 
     A screen whose terminal stalls takes nothing out for seconds; what it then finds is one newest
     snapshot, not a queue of old ones.
@@ -40,17 +45,17 @@ class Mailbox:
     def __init__(self, ring: Callable[[], object]) -> None:
         self._ring = ring
         self._lock = Lock()
-        self._newest: Snapshot | None = None
+        self._newest: T | None = None
 
-    def put(self, snapshot: Snapshot) -> None:
-        """Leave a snapshot; the bell rings only when the box was empty. Any thread."""
+    def put(self, value: T) -> None:
+        """Leave one; the bell rings only when the box was empty. Any thread."""
         with self._lock:
-            empty, self._newest = self._newest is None, snapshot
+            empty, self._newest = self._newest is None, value
         if empty:
             self._ring()
 
-    def take(self) -> Snapshot | None:
-        """Take the newest snapshot out; None when there is none."""
+    def take(self) -> T | None:
+        """Take the newest one out; None when there is none."""
         with self._lock:
-            snapshot, self._newest = self._newest, None
-        return snapshot
+            value, self._newest = self._newest, None
+        return value

@@ -55,7 +55,8 @@ def _actions(commands: Commands) -> Iterator[Entry]:
             continue
         reason = commands.why_not(action.name)
         key = commands.screen.keymap.key(action.name)
-        note = f"Not now: {reason}" if reason else f"{action.doc}  [{key}]"
+        doc = f"{action.doc}  [{key}]" if key else action.doc
+        note = f"Not now: {reason}" if reason else doc
         yield Entry(action.name.replace("_", " "), partial(commands.do, action.name), note)
 
 

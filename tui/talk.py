@@ -12,6 +12,7 @@ import textwrap
 from rich.style import Style
 
 from canary.rollout import words
+from canary.rollout.procedure import NOTHING_RUN, Procedure
 from canary.rollout.snapshot import Event, Snapshot
 from themes import Palette
 from widgets.canvas import Canvas, Run
@@ -40,6 +41,8 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     trouble: drawn[str] = drawn("")
     waiting: drawn[str] = drawn("")
     with_events: drawn[bool] = drawn(True)
+    procedure: drawn[Procedure] = drawn(NOTHING_RUN)
+    keys: drawn[dict[str, str]] = drawn({})
     drift_keys: drawn[tuple[str, str]] = drawn(("a", "u"))
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
@@ -74,6 +77,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
             if s.state == "failing"
         ]
         rows += self._result(snapshot, palette, len(rows))
+        rows += self._verification(palette, len(rows))
         if snapshot.traffic.drift is not None:
             rows.append(self._drift(snapshot, palette))
         if self.with_events:
@@ -93,6 +97,27 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         room, rows = max(20, self.size.width - 4), max(1, self.size.height - above)
         wrapped = textwrap.wrap(text, room, max_lines=rows, placeholder=" …")
         return [[("  ", palette.text), (part, palette.strong)] for part in wrapped]
+
+    def _verification(self, palette: Palette, above: int) -> list[list[Run]]:
+        """What a verification found wrong, as whole as there is room, and the ways on."""
+        result = self.procedure.verification.waiting
+        if result is None or result.verdict == "passed":
+            return []
+        stays = " The change stays in effect." if result.change else ""
+        room, rows = max(20, self.size.width - 4), max(1, self.size.height - above - 1)
+        text = f"{words.plain(result.reason, 500)}.{stays}"
+        wrapped = textwrap.wrap(text, room, max_lines=rows, placeholder=" …")
+        ways = (
+            ("verify", "verify again"),
+            ("verification", "show all"),
+            ("step_back", "one stage back"),
+            ("rollback_all", "everybody off"),
+        )
+        last: list[Run] = [("  ", palette.text)]
+        for action, said in ways:
+            last += [(self.keys.get(action, ""), palette.key), (f" {said}   ", palette.dim)]
+        said_rows = [[("  ", palette.text), (part, palette.strong)] for part in wrapped]
+        return [*said_rows, last]
 
     def _drift(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
         drift = snapshot.traffic.drift

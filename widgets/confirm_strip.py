@@ -22,7 +22,8 @@ class Proposal:
     `change_id` comes back in the answer. `title` is what is done ("Promote to stage 3"), `facts`
     what changes from → to ("canary 10 % → 25 %"), `target` the revision or service, `data_age`
     words, `unmet` the gates that fail, `command` the gcloud equivalent, `typed_name` a name that
-    must be typed ("": `y` is enough).
+    must be typed ("": `y` is enough). `note` is what to know of it: why its steps come in their
+    order, that it makes real load.
     """
 
     change_id: str
@@ -33,6 +34,7 @@ class Proposal:
     unmet: tuple[str, ...] = ()
     command: str = ""
     typed_name: str = ""
+    note: str = ""
 
 
 class ConfirmStrip(CellWidget):
@@ -208,10 +210,11 @@ def _what(proposal: Proposal, palette: Palette) -> list[Run]:
 
 
 def _doubts(proposal: Proposal, palette: Palette) -> list[Run]:
+    note = words.plain(proposal.note, 300)
     if not proposal.unmet:
-        return []
+        return [(f"! {note}", palette.text)] if note else []
     listed = ", ".join(words.plain(gate, 60) for gate in proposal.unmet)
-    return [(f"✗ not met: {listed}", palette.watch)]
+    return [(f"✗ not met: {listed}", palette.watch), (f"  {note}" if note else "", palette.text)]
 
 
 def _command(proposal: Proposal, palette: Palette) -> list[Run]:

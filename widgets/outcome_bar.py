@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.style import Style
 
 from canary.rollout import words
 from canary.rollout.change import OutcomeState
+from canary.rollout.procedure import NOTHING_RUN, Procedure
 from canary.rollout.snapshot import ChangeView, Snapshot
 from themes import Palette
 from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
+from widgets.load_page import running_runs
+from widgets.verification_page import progress_runs, result_runs
 
 _WORDS: dict[OutcomeState, str] = {
     "done": "✓ DONE",
@@ -21,10 +26,45 @@ _WORDS: dict[OutcomeState, str] = {
 }
 
 
+VERIFICATION: Final = "verification"
+"""Stands among the ids of changes for the result of the last verification."""
+
+
+def results(snapshot: Snapshot | None, procedure: Procedure) -> tuple[str, ...]:
+    """What ended and was not put away: ids of changes, newest first, and VERIFICATION.
+
+    What is not as it was wished comes before what is; a change that was done and whose verification
+    was not passed is not done well.
+    """
+    changes = snapshot.changes if snapshot is not None else ()
+    ended = [c for c in changes if c.outcome is not None and not c.acknowledged]
+    bad = [c.id for c in ended if c.outcome is not None and c.outcome.state != "done"]
+    good = [c.id for c in ended if c.id not in bad]
+    verified = procedure.verification.waiting
+    if verified is None:
+        return (*bad, *good)
+    if verified.verdict != "passed":
+        return (*bad, VERIFICATION, *good)
+    # With the change that it verifies it is one result, to be put away at once.
+    return (*bad, *good) if verified.change in good else (*bad, *good, VERIFICATION)
+
+
+def _is_loud(ended: tuple[str, ...], snapshot: Snapshot, procedure: Procedure) -> bool:
+    """Whether the first result is not as it was wished."""
+    if not ended:
+        return False
+    if ended[0] == VERIFICATION:
+        waiting = procedure.verification.waiting
+        return waiting is not None and waiting.verdict != "passed"
+    first = next(c for c in snapshot.changes if c.id == ended[0])
+    return first.outcome is not None and first.outcome.state != "done"
+
+
 class OutcomeBar(CellWidget):
     """One or two rows: what is being done and by whom, or how it ended, what is true, what to do.
 
-    A change in flight comes before results; of several results the newest, and how many more.
+    A change in flight comes first, then a verification that runs, then what ended badly, a load
+    test that runs, what ended well. Of several results the newest, and how many more.
     """
 
     DEFAULT_CSS = """
@@ -33,20 +73,41 @@ class OutcomeBar(CellWidget):
 
     snapshot: drawn[Snapshot | None] = drawn(None)
     now: drawn[float] = drawn(0.0)
+    procedure: drawn[Procedure] = drawn(NOTHING_RUN)
     acknowledge_key: drawn[str] = drawn("Enter")
+    stop_key: drawn[str] = drawn("x")
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Blank when there is nothing to say."""
-        snapshot = self.snapshot
+        snapshot, procedure = self.snapshot, self.procedure
         if snapshot is None:
             return
         flying = [c for c in snapshot.changes if c.outcome is None]
         if flying:
             canvas.runs(0, 0, self._flight(flying[0], snapshot, palette))
             return
-        ended = [c for c in snapshot.changes if c.outcome is not None and not c.acknowledged]
-        if ended:
-            self._draw_result(canvas, ended[0], len(ended) - 1, palette)
+        if procedure.verification.progress is not None:
+            running = progress_runs(procedure.verification.progress, palette)
+            self._draw_running(canvas, running, palette)
+            return
+        ended = results(snapshot, procedure)
+        if procedure.load_test.is_running and not _is_loud(ended, snapshot, procedure):
+            self._draw_running(canvas, running_runs(procedure.load_test, palette), palette)
+        elif ended and ended[0] == VERIFICATION:
+            runs = result_runs(procedure.verification, palette)
+            self._draw_ended(canvas, runs, len(ended) - 1, palette)
+        elif ended:
+            change = next(c for c in snapshot.changes if c.id == ended[0])
+            self._draw_result(canvas, change, len(ended) - 1, palette)
+
+    def _draw_running(self, canvas: Canvas, runs: list[Run], palette: Palette) -> None:
+        hint = f"  {self.stop_key} stops"
+        room = canvas.width - len(hint)
+        if room < 40:
+            canvas.runs(0, 0, runs)
+            return
+        canvas.runs(0, 0, runs, room)
+        canvas.text(room, 0, hint, palette.dim)
 
     def _flight(self, change: ChangeView, snapshot: Snapshot, palette: Palette) -> list[Run]:
         """No spinner: seconds that count up say the same at a tenth of the bytes."""
@@ -63,13 +124,10 @@ class OutcomeBar(CellWidget):
         outcome = change.outcome
         if outcome is None:
             return
-        hint = f"  {self.acknowledge_key} puts it away" + (f" ({more} more)" if more else "")
-        room = canvas.width - len(hint)
-        if room < 40:
-            hint, room = "", canvas.width
         runs: list[Run] = [
             (f"{_WORDS[outcome.state]} ", outcome_style(outcome.state, palette)),
             (words.plain(change.title, 80), palette.strong),
+            *self._verified(change, palette),
             (f"  {words.plain(outcome.message, 300)}", palette.text),
         ]
         remedy = words.plain(outcome.remedy, 300)
@@ -77,6 +135,22 @@ class OutcomeBar(CellWidget):
             canvas.text(2, 1, remedy, palette.text)
         elif remedy:
             runs.append((f" {remedy}", palette.text))
+        self._draw_ended(canvas, runs, more, palette)
+
+    def _verified(self, change: ChangeView, palette: Palette) -> list[Run]:
+        """What a verification that was passed says of its change."""
+        seen = self.procedure.verification.result
+        if seen is None or seen.change != change.id or seen.verdict != "passed":
+            return []
+        split = "" if seen.split is None else f", split {words.ratio(seen.split.share)}"
+        return [("  ✓ verified", palette.ok), (f": health ok{split}", palette.text)]
+
+    def _draw_ended(self, canvas: Canvas, runs: list[Run], more: int, palette: Palette) -> None:
+        """A result in the first row, with the key that puts it away."""
+        hint = f"  {self.acknowledge_key} puts it away" + (f" ({more} more)" if more else "")
+        room = canvas.width - len(hint)
+        if room < 40:
+            hint, room = "", canvas.width
         canvas.runs(0, 0, runs, room)
         if hint:
             canvas.right(0, hint, palette.dim)

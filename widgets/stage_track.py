@@ -11,6 +11,7 @@ from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot, StageView, TrafficView
 from themes import Palette
 from widgets.bar import draw_bar
+from widgets.calendar_page import say_day
 from widgets.canvas import Canvas, Run, width_of
 from widgets.cells import CellWidget, drawn
 
@@ -51,9 +52,14 @@ class StageTrack(CellWidget):
         x = canvas.runs(x, 0, share)
         rest = canvas.width - x - _GAP
         if rest >= 10:
-            _draw_soak(canvas, x + _GAP, 0, snapshot.stage, soaked, palette)
+            _draw_soak(canvas, x + _GAP, 0, snapshot.stage, soaked, palette, self._day())
         elif canvas.height >= 2:
-            _draw_soak(canvas, 0, 1, snapshot.stage, soaked, palette)
+            _draw_soak(canvas, 0, 1, snapshot.stage, soaked, palette, self._day())
+
+    def _day(self) -> str:
+        """At the last stage: where the calendar of Legacy's retirement stands."""
+        snapshot, plan = self.snapshot, self.plan
+        return "" if snapshot is None or plan is None else say_day(plan, snapshot, self.now)
 
 
 def soaked_hours(stage: StageView, now: float) -> float | None:
@@ -134,10 +140,16 @@ def _progress(stage: StageView, soaked: float | None, link: int) -> int:
 
 
 def _draw_soak(
-    canvas: Canvas, x: int, y: int, stage: StageView, soaked: float | None, palette: Palette
+    canvas: Canvas,
+    x: int,
+    y: int,
+    stage: StageView,
+    soaked: float | None,
+    palette: Palette,
+    day: str = "",
 ) -> None:
     if not stage.soak_hours:
-        words_of = "production, no end" if stage.index else "no soak"
+        words_of = f"production, {day or 'no end'}" if stage.index else "no soak"
         canvas.text(x, y, words_of if stage.index is not None else "soak not known", palette.dim)
         return
     of = words.duration(stage.soak_hours * 3600)

@@ -13,11 +13,52 @@ from textual.strip import Strip
 
 from canary.rollout.change import Author, Change
 from canary.rollout.errors import CanaryError
+from canary.rollout.load_test import LoadTestSettings
 from canary.rollout.plan import Plan
+from canary.rollout.procedure import Procedure
 from canary.rollout.snapshot import Snapshot
 from tests.tui import scenes
 from tui.app import CanaryApp
-from tui.engine_port import OnSnapshot, OnTrouble
+from tui.engine_port import OnProcedure, OnSnapshot, OnTrouble
+
+
+class ScriptedProcedure:
+    """Keeps what was asked of it, beside what was asked of the engine."""
+
+    def __init__(self, asked: list[tuple[object, ...]]) -> None:
+        self.asked = asked
+
+    def verify(self) -> None:
+        self.asked.append(("verify",))
+
+    def stop(self) -> None:
+        self.asked.append(("stop",))
+
+    def acknowledge_verification(self) -> None:
+        self.asked.append(("acknowledge verification",))
+
+    def load_target(self) -> str:
+        return "http://127.0.0.1:8080"
+
+    def start_load_test(self, settings: LoadTestSettings) -> None:
+        self.asked.append(("load test", settings.users, settings.duration_s))
+
+    def run_ab_test(self) -> None:
+        self.asked.append(("ab test",))
+
+    def start_monitoring(self) -> int:
+        self.asked.append(("start monitoring",))
+        return 4711
+
+    def stop_monitoring(self) -> int | None:
+        self.asked.append(("stop monitoring",))
+        return 4711
+
+    def read_checklists(self) -> None:
+        self.asked.append(("read checklists",))
+
+    def tick(self, stage: int, item: str, *, done: bool) -> None:
+        self.asked.append(("tick", stage, item, done))
 
 
 class ScriptedEngine:
@@ -31,12 +72,17 @@ class ScriptedEngine:
         self._on_snapshot: OnSnapshot | None = None
         self._on_trouble: OnTrouble | None = None
         self.sent: list[Change] = []
-        self.asked: list[tuple[str, ...]] = []
+        self.asked: list[tuple[object, ...]] = []
+        self._on_procedure: OnProcedure | None = None
         self.running = False
+        self.procedure = ScriptedProcedure(self.asked)
 
-    def start(self, on_snapshot: OnSnapshot, on_trouble: OnTrouble) -> None:
+    def start(
+        self, on_snapshot: OnSnapshot, on_trouble: OnTrouble, on_procedure: OnProcedure
+    ) -> None:
         self.running = True
         self._on_snapshot, self._on_trouble = on_snapshot, on_trouble
+        self._on_procedure = on_procedure
         for snapshot in self._first:
             on_snapshot(snapshot)
 
@@ -46,6 +92,10 @@ class ScriptedEngine:
     def emit(self, snapshot: Snapshot) -> None:
         assert self._on_snapshot is not None
         self._on_snapshot(snapshot)
+
+    def tell(self, procedure: Procedure) -> None:
+        assert self._on_procedure is not None
+        self._on_procedure(procedure)
 
     def trouble(self, text: str) -> None:
         assert self._on_trouble is not None
@@ -82,6 +132,10 @@ class Stage:
 
     async def emit(self, snapshot: Snapshot) -> None:
         self.engine.emit(snapshot)
+        await self.settle()
+
+    async def tell(self, procedure: Procedure) -> None:
+        self.engine.tell(procedure)
         await self.settle()
 
     async def press(self, *keys: str) -> None:

@@ -208,7 +208,7 @@ async def test_help_shows_all_keys_and_why_some_can_do_nothing() -> None:
 async def test_verify_and_refresh_ask_the_engine() -> None:
     async with staged() as stage:
         await stage.press("v", "f5")
-        assert stage.engine.asked == [("probe",), ("refresh",)]
+        assert stage.engine.asked == [("verify",), ("refresh",)]
 
 
 async def test_a_mistake_ends_the_console_with_1_and_shows_no_locals(

@@ -9,6 +9,7 @@ from canary.rollout import permit
 from canary.rollout.change import Change, Kind, Request, Standing
 from canary.rollout.errors import GateNotMet
 from canary.rollout.snapshot import Snapshot
+from tui.actions.approval import is_half_way, prepare_completion
 from tui.actions.pending import Pending, Situation, make_request, pin
 
 KINDS: dict[str, Kind] = {
@@ -33,6 +34,8 @@ def why_not(action: str, situation: Situation) -> str | None:
         return None
     if situation.snapshot is None:
         return NOT_LOOKED
+    if action == "promote" and is_half_way(situation):
+        kind = "scale"
     return permit.why_not(kind, situation.snapshot, situation.read_only)
 
 
@@ -45,6 +48,8 @@ def prepare(action: str, situation: Situation, new_id: Callable[[], str]) -> Pen
     snapshot = situation.snapshot
     if reason is not None or snapshot is None or snapshot.standing is None:
         raise GateNotMet(reason or NOT_LOOKED)
+    if action == "promote" and is_half_way(situation):
+        return prepare_completion(situation, new_id)
     request = make_request(situation, snapshot, new_id)
     change = _build(action, situation, snapshot.standing, request)
     return pin(situation, snapshot, change)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import msgspec
 
 from canary.rollout import permit, words
-from canary.rollout.change import Author, Change, Evidence, Guard, Request, SetScale, SetTraffic
-from canary.rollout.gates import unmet
+from canary.rollout.change import Author, Change, Guard, Request
+from canary.rollout.confirmation import evidence_of, name_to_type
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 
@@ -35,12 +35,14 @@ class Pending(msgspec.Struct, frozen=True):
     """A change as data, what it was decided on, and what has to be typed for it.
 
     `typed_name` is the service whose name must be typed; "" when the confirming key is enough.
-    `data_age_s` is how old the newest data was when the strip opened.
+    `data_age_s` is how old the newest data was when the strip opened. `title` is the heading where
+    the change's own does not say what it is for.
     """
 
     change: Change
     guard: Guard
     typed_name: str = ""
+    title: str = ""
     data_age_s: float | None = None
 
 
@@ -51,7 +53,7 @@ def pin(situation: Situation, snapshot: Snapshot, change: Change) -> Pending:
     return Pending(
         change=change,
         guard=standing.guard,
-        typed_name=grave_name(situation.plan, change, standing.percent),
+        typed_name=name_to_type(situation.plan, change, standing.percent),
         data_age_s=age_now_s(snapshot, situation.now),
     )
 
@@ -67,47 +69,10 @@ def make_request(situation: Situation, snapshot: Snapshot, new_id: Callable[[], 
     )
 
 
-def evidence_of(snapshot: Snapshot, now: float) -> Evidence:
-    """The numbers on the screen at this moment; what was not known stays None."""
-    window = snapshot.canary.window
-    return Evidence(
-        verdict=snapshot.decision.verdict,
-        requests=window.requests,
-        error_ratio=window.error_ratio,
-        success_ratio=window.success_ratio,
-        p95_ms=window.p95_ms,
-        confidence=window.confidence,
-        data_age_s=age_now_s(snapshot, now),
-        gates_unmet=tuple(g.id for g in unmet(snapshot.gates)),
-    )
-
-
 def age_now_s(snapshot: Snapshot, now: float) -> float | None:
     """Age of the newest data at `now`, not at the snapshot; None when there is none."""
     age_s = snapshot.data_age_s
     return None if age_s is None else age_s + max(0.0, now - snapshot.as_of)
-
-
-def grave_name(plan: Plan, change: Change, percent_now: int | None) -> str:
-    """The service whose name must be typed for this change; "" when it is not grave.
-
-    Grave are: giving Canary everything, and leaving the side that takes the traffic in backup
-    size. Taking everybody off Canary never is: it must be two keys.
-    """
-    for step in change.steps:
-        if isinstance(step, SetTraffic) and step.percent == 100 and step.before_percent != 100:
-            return plan.target.canary
-        if isinstance(step, SetScale) and _starves(plan, step, percent_now):
-            return step.service
-    return ""
-
-
-def _starves(plan: Plan, step: SetScale, percent_now: int | None) -> bool:
-    """Whether a scale leaves a side that takes at least half of the requests with backup size."""
-    if step.after.max > plan.scale.backup.max or percent_now is None:
-        return percent_now is None and step.after.max <= plan.scale.backup.max
-    share = percent_now if step.service == plan.target.canary else 100 - percent_now
-    return share >= 50
 
 
 def cause_of_death(pending: Pending, snapshot: Snapshot, *, read_only: bool) -> str | None:

@@ -22,17 +22,18 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
     unmet = change.evidence.gates_unmet if change.kind == "promote" else ()
     return Proposal(
         change_id=change.id,
-        title=change_title(change),
-        facts=(*map(_fact, change.steps), *_why(change, plan)),
+        title=pending.title or change_title(change),
+        facts=tuple(map(say_step, change.steps)),
         target=pending.guard.revision or pending.guard.service,
         data_age=_freshness(pending.data_age_s),
         unmet=tuple(gates[i].label for i in unmet if i in gates),
         command=" && ".join(describe(change, plan).gcloud),
         typed_name=pending.typed_name,
+        note=" ".join(_why(change, plan)),
     )
 
 
-def _fact(step: Step) -> str:
+def say_step(step: Step) -> str:
     """What one step changes, as short as it is whole."""
     if isinstance(step, SetTraffic):
         return f"canary {words.percent(step.before_percent)} → {step.percent} %"
@@ -66,6 +67,13 @@ def ask_to_leave(title: str) -> Proposal:
             "It is carried on without the console; look with canary log.",
         ),
     )
+
+
+LEAVE_LOAD_TEST = Proposal(
+    change_id=LEAVE_CONSOLE,
+    title="Leave while the load test runs?",
+    facts=("It is ended with the console, and writes no result.",),
+)
 
 
 def change_title(change: Change) -> str:

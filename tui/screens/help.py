@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HEADINGS: tuple[tuple[Group, str], ...] = (
     ("change", "Change the rollout"),
+    ("procedure", "The procedure"),
     ("look", "Look"),
     ("session", "The console"),
 )
@@ -54,8 +55,9 @@ class HelpScreen(Screen[None]):
             page.append(f"{heading}\n", palette.strong)
             for action in ACTIONS:
                 if action.group == group:
-                    reason = self.why_not(action.name) if group == "change" else None
-                    self._row(page, self.keymap.shown(action.name), action.doc, reason, palette)
+                    asked = group in ("change", "procedure")
+                    reason = self.why_not(action.name) if asked else None
+                    self._row(page, self._key(action.name), action.doc, reason, palette)
             if group == "change" and self.keymap.stage_keys:
                 self._row(page, self.keymap.stage_keys, STAGE_DOC, None, palette)
             page.append("\n")
@@ -63,6 +65,11 @@ class HelpScreen(Screen[None]):
         for key, doc in _ANSWERS:
             self._row(page, key, doc, None, palette)
         return page
+
+    def _key(self, name: str) -> str:
+        """The keys of an action; where it is on none, how the palette finds it."""
+        shown = self.keymap.shown(name)
+        return shown or f"{self.keymap.key('palette')} {name.split('_')[0]}"
 
     def _row(self, page: Text, key: str, doc: str, reason: str | None, palette: Palette) -> None:
         off: Style | None = palette.key_off if reason else None

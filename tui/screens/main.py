@@ -18,6 +18,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from canary.rollout.plan import Plan
+from canary.rollout.procedure import NOTHING_RUN, Procedure
 from canary.rollout.snapshot import Snapshot
 from tui.compact import CompactPanel
 from tui.keys import ACTIONS, Keymap
@@ -31,8 +32,10 @@ from tui.screens.layout import (
     is_tall,
     window_length,
 )
+from tui.screens.pages import PAGES, make_pages
 from tui.tabs import PanelTabs
 from tui.talk import TalkStrip
+from widgets.approval_page import ApprovalPage
 from widgets.cells import CellWidget
 from widgets.confidence import ConfidencePanel
 from widgets.decision_tree import DecisionTree
@@ -58,6 +61,7 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = []
 
     snapshot: var[Snapshot | None] = var(None, init=False)
+    procedure: var[Procedure] = var(NOTHING_RUN, init=False)
     now: var[float] = var(0.0, init=False)
     window: var[str] = var(WINDOWS[0][0], init=False)
     panel: var[str] = var("latency", init=False)
@@ -105,6 +109,10 @@ class MainScreen(Screen[None]):
             "gates": GatesPanel(id="gates", classes="panel"),
             "events": self.event_log,
         }
+        self.approval = ApprovalPage(id="approval", classes="panel")
+        self.pages = make_pages(self.approval)
+        self.panels |= self.pages
+        self._panel_before = "latency"
         self.outcome = OutcomeBar(id="outcome")
         self.talk = TalkStrip(id="talk")
         """The rows of the confirm strip and the last words."""
@@ -124,14 +132,18 @@ class MainScreen(Screen[None]):
                     yield from (panels["confidence"], panels["resources"])
             with Container(id="right", classes="column"):
                 yield from (panels["decision"], panels["gates"], self.event_log)
+            with Container(id="pages", classes="column"):
+                yield from self.pages.values()
         yield from (self.outcome, self.talk, self.prompt, self.key_bar)
 
     def on_mount(self) -> None:
         """Give the widgets what does not change, and take the first layout."""
         self._give("plan", self.plan)
         self._give("read_only", self.read_only)
+        self._give("keys", self.keymap.names)
         for name, panel in self.panels.items():
-            panel.border_title = name
+            if name not in PAGES:
+                panel.border_title = name
         self.tabs.names = tuple(n for n in PANELS if n != ALWAYS_THERE)
         self.talk.waiting = (
             "Starting the local cloud …" if self.plan.provider == "local" else "Asking Cloud Run …"
@@ -139,6 +151,7 @@ class MainScreen(Screen[None]):
         self.talk.drift_keys = (self.keymap.key("adopt"), self.keymap.key("revert"))
         acknowledge = self.keymap.key("acknowledge")
         self.outcome.acknowledge_key = acknowledge.capitalize()
+        self.outcome.stop_key = self.keymap.key("stop")
         self._show_window()
         self._arrange()
         self.show_keys()
@@ -149,6 +162,11 @@ class MainScreen(Screen[None]):
         """Hand the new snapshot to every widget that draws one."""
         self._give("snapshot", snapshot)
         self._show_window()
+        self.show_keys()
+
+    def watch_procedure(self, procedure: Procedure) -> None:
+        """Hand what runs, and how it ended, to the widgets that draw it."""
+        self._give("procedure", procedure)
         self.show_keys()
 
     def watch_now(self, now: float) -> None:
@@ -192,12 +210,17 @@ class MainScreen(Screen[None]):
         self.layout_name = choose_layout(event.size.width, event.size.height)
         self._arrange()
 
-    def watch_panel(self) -> None:
+    def watch_panel(self, before: str) -> None:
         """Mark the present panel."""
+        if before not in PAGES:
+            self._panel_before = before
         self._arrange()
 
-    def watch_zoomed(self) -> None:
+    def watch_zoomed(self, zoomed: bool) -> None:
         """Let the present panel fill the screen, or give the others back."""
+        if not zoomed and self.panel in PAGES:
+            # A page has no place beside the others.
+            self.set_reactive(MainScreen.panel, self._panel_before)
         self._arrange()
 
     def _arrange(self) -> None:

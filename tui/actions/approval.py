@@ -1,0 +1,62 @@
+"""The final approval in words, and what completes one that ended half-way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from canary.rollout import change as changes
+from canary.rollout import permit
+from canary.rollout.approval import (
+    is_final_approval,
+    say_becomes_true,
+    say_evidence,
+    say_order,
+)
+from canary.rollout.change import Change, Request
+from canary.rollout.errors import CanaryError, GateNotMet
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import Snapshot
+from tui.actions.pending import Pending, Situation, make_request, pin
+from tui.actions.question import say_step
+from widgets.approval_page import Approval
+
+COMPLETE = "Complete the final approval"
+
+
+def approval_of(change: Change, plan: Plan, snapshot: Snapshot) -> Approval | None:
+    """What the page of the final approval shows; None for every other change."""
+    if not is_final_approval(change):
+        return None
+    return Approval(
+        change_id=change.id,
+        becomes_true=say_becomes_true(change, plan),
+        steps=tuple(map(say_step, change.steps)),
+        order=say_order(change),
+        evidence=say_evidence(snapshot.gates),
+    )
+
+
+def is_half_way(situation: Situation) -> bool:
+    """Whether Canary is production, and a scale that belongs to it is missing."""
+    snapshot = situation.snapshot
+    if snapshot is None or snapshot.standing is None:
+        return False
+    request = Request("", situation.author, situation.now)
+    try:
+        changes.complete_approval(situation.plan, snapshot.standing, request)
+    except CanaryError:
+        return False
+    return True
+
+
+def prepare_completion(situation: Situation, new_id: Callable[[], str]) -> Pending:
+    """What is missing of a final approval, as a change. Raises CanaryError when it may not be."""
+    snapshot = situation.snapshot
+    reason = permit.why_not("scale", snapshot, situation.read_only)
+    if reason is not None or snapshot is None or snapshot.standing is None:
+        raise GateNotMet(reason or "Cloud Run has not answered yet.")
+    request = make_request(situation, snapshot, new_id)
+    change = changes.complete_approval(situation.plan, snapshot.standing, request)
+    return msgspec.structs.replace(pin(situation, snapshot, change), title=COMPLETE)

@@ -1,0 +1,107 @@
+"""The final approval: what becomes true, in which steps, on which evidence; and how far it is."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+from canary.rollout import words
+from canary.rollout.snapshot import ChangeView
+from canary.rollout.step_view import StepState, StepView
+from themes import Palette
+from widgets.cells import drawn
+from widgets.page import Page, Row
+
+STEP_GLYPHS: dict[StepState, str] = {
+    "to_do": "·",
+    "under_way": "▸",
+    "done": "✓",
+    "failed": "✗",
+    "unknown": "?",
+}
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A final approval in words, as it was asked for. `steps` are those of the change `id`."""
+
+    change_id: str
+    becomes_true: tuple[str, ...]
+    steps: tuple[str, ...]
+    order: str
+    evidence: tuple[str, ...]
+
+
+class ApprovalPage(Page):
+    """Before it is confirmed: everything that it makes true. Behind it: its steps, and the way on.
+
+    `approval` None: none was asked for from here.
+    """
+
+    BORDER_TITLE = "final approval"
+
+    approval: drawn[Approval | None] = drawn(None)
+
+    def rows(self, width: int, palette: Palette) -> list[Row]:
+        """What becomes true, the steps, the evidence; the way on comes first when one failed."""
+        approval = self.approval
+        if approval is None:
+            return [[("no final approval was asked for from here", palette.dim)]]
+        change = self._change(approval)
+        rows: list[Row] = []
+        if change is not None and change.outcome is not None and change.outcome.state != "done":
+            rows += self._way_on(change, width, palette)
+        rows.append([("what becomes true", palette.dim)])
+        for line in approval.becomes_true:
+            rows += _wrapped("  ", line, width, palette)
+        rows.append([("in these steps", palette.dim)])
+        steps = change.steps if change is not None else ()
+        if len(steps) != len(approval.steps):
+            steps = tuple(StepView(text) for text in approval.steps)
+        rows += [_step(number, step, palette) for number, step in enumerate(steps, 1)]
+        rows.append([("on this evidence", palette.dim)])
+        rows += [[("  ", palette.dim), (line, palette.text)] for line in approval.evidence]
+        return rows + _wrapped("", approval.order, width, palette)
+
+    def _change(self, approval: Approval) -> ChangeView | None:
+        changes = self.snapshot.changes if self.snapshot is not None else ()
+        return next((c for c in changes if c.id == approval.change_id), None)
+
+    def _way_on(self, change: ChangeView, width: int, palette: Palette) -> list[Row]:
+        """What is true now, and the keys that lead on or back."""
+        outcome = change.outcome
+        assert outcome is not None  # noqa: S101 - asked by the caller
+        rows: list[Row] = [[("✗ it ended half-way", palette.roll_back)]]
+        rows += _wrapped("  ", words.plain(outcome.message, 600), width, palette)
+        return [
+            *rows,
+            [
+                (f"  {self.key('promote')}", palette.key),
+                (" does what is missing   ", palette.dim),
+                (self.key("step_back"), palette.key),
+                (" one stage back   ", palette.dim),
+                (self.key("rollback_all"), palette.key),
+                (" everybody off", palette.dim),
+            ],
+            [],
+        ]
+
+
+def _step(number: int, step: StepView, palette: Palette) -> Row:
+    styles = {
+        "to_do": palette.dim,
+        "under_way": palette.watch,
+        "done": palette.ok,
+        "failed": palette.roll_back,
+        "unknown": palette.no_data,
+    }
+    return [
+        (f"  {STEP_GLYPHS[step.state]} ", styles[step.state]),
+        (f"{number}. {words.plain(step.text, 160)}", palette.text),
+        (f"  {words.plain(step.said, 120)}" if step.said else "", palette.dim),
+    ]
+
+
+def _wrapped(indent: str, text: str, width: int, palette: Palette) -> list[Row]:
+    parts = textwrap.wrap(text, max(20, width - len(indent)))
+    return [[(indent, palette.dim), (part, palette.text)] for part in parts]

@@ -1,0 +1,69 @@
+"""Retiring Legacy: the calendar with today marked, and what speaks against deleting it now."""
+
+from __future__ import annotations
+
+from canary.rollout import words
+from canary.rollout.plan import Plan
+from canary.rollout.retirement import DAY_S, PHASES, Calendar, Phase, calendar, find_reasons
+from canary.rollout.snapshot import Snapshot
+from themes import Palette
+from widgets.page import Page, Row
+
+_DAYS = 10
+
+
+class CalendarPage(Page):
+    """Read only: deletion is a matter of the shell, where its dry run is read at leisure."""
+
+    BORDER_TITLE = "retirement of Legacy"
+
+    def rows(self, width: int, palette: Palette) -> list[Row]:  # noqa: ARG002 - Page's signature
+        """Today, the phases, the reasons against a deletion."""
+        snapshot, plan = self.snapshot, self.plan
+        if snapshot is None or plan is None:
+            return [[(words.NO_DATA, palette.no_data)]]
+        at = calendar(plan, snapshot)
+        rows: list[Row] = [_today(at, palette), []]
+        rows += [_phase(phase, at, palette) for phase in PHASES]
+        reasons = find_reasons(plan, snapshot)
+        rows.append([])
+        if not reasons:
+            rows.append([("✓ ", palette.ok), ("nothing speaks against deleting it", palette.text)])
+        for reason in reasons:
+            rows.append([("✗ ", palette.watch), (words.plain(reason.text), palette.text)])
+            rows.append([("  ", palette.dim), (words.plain(reason.remedy), palette.dim)])
+        shell = "canary retire plan   shows what would be deleted; canary retire apply deletes it"
+        return [*rows, [("$ ", palette.dim), (shell, palette.dim)]]
+
+
+def say_day(plan: Plan, snapshot: Snapshot, now: float) -> str:
+    """Where the calendar stands, for the stage track: "day 5: …"; "" outside of it."""
+    began_at = calendar(plan, snapshot).began_at
+    if began_at is None:
+        return ""
+    day = int(max(0.0, max(now, snapshot.as_of) - began_at) // DAY_S) + 1
+    short = ("Legacy is the backup", "prepare to switch Legacy off", "Legacy may be deleted")
+    phase = next(i for i, phase in enumerate(PHASES) if phase.holds(day))
+    return f"day {day}: {short[phase]}"
+
+
+def _today(at: Calendar, palette: Palette) -> Row:
+    if at.day is None:
+        return [("Canary is not production yet: the calendar has not begun", palette.no_data)]
+    return [
+        (f"day {at.day}", palette.strong),
+        (f" since Canary became production, {words.timestamp(at.began_at)}", palette.dim),
+    ]
+
+
+def _phase(phase: Phase, at: Calendar, palette: Palette) -> Row:
+    last = "on" if phase.last_day is None else str(phase.last_day)
+    days = f"day {phase.first_day}–{last}" if phase.last_day else f"day {phase.first_day} on"
+    today = at.day is not None and phase.holds(at.day)
+    since = f"  from {words.timestamp(at.day_start(phase.first_day))[:10]}" if at.day else ""
+    return [
+        ("▶ " if today else "  ", palette.notice),
+        (f"{days:<{_DAYS}} ", palette.strong if today else palette.dim),
+        (phase.meaning, palette.strong if today else palette.text),
+        (since, palette.dim),
+    ]

@@ -1,0 +1,148 @@
+"""The load test: how far it is, both sides live, what PASSED takes, and how the last one ended."""
+
+from __future__ import annotations
+
+from rich.style import Style
+
+from canary.rollout import words
+from canary.rollout.load_test import (
+    LoadCheck,
+    LoadFigures,
+    LoadTestProgress,
+    LoadTestSettings,
+    check_load,
+)
+from canary.rollout.procedure import LoadTestView
+from themes import Palette
+from widgets.canvas import Run
+from widgets.page import Page, Row, bar_runs, table_rows
+
+_BAR = 20
+
+
+class LoadPage(Page):
+    """Live while it runs; afterwards the result, until another begins."""
+
+    BORDER_TITLE = "load test"
+
+    def rows(self, width: int, palette: Palette) -> list[Row]:
+        """Heading, settings, both sides, the conditions."""
+        view = self.procedure.load_test
+        if view.settings is None:
+            return [
+                [
+                    (
+                        f"no load test was begun from here; {self.key('load_test')} begins one",
+                        palette.dim,
+                    )
+                ]
+            ]
+        rows = [self._heading(view, palette), _settings(view, view.settings, palette)]
+        if view.trouble:
+            rows.append([("! ", palette.notice), (words.plain(view.trouble, 400), palette.strong)])
+        if view.progress is not None:
+            rows += _figures(view.progress, width, palette)
+            rows += self._checks(view, view.progress, palette)
+        return rows
+
+    def _heading(self, view: LoadTestView, palette: Palette) -> Row:
+        if view.is_running:
+            stop = [("  ", palette.dim), (self.key("stop"), palette.key), (" stops", palette.dim)]
+            return [*running_runs(view, palette), *stop]
+        summary = view.summary
+        if summary is None:
+            return [("– NOT BEGUN", palette.no_data)]
+        passed = summary.status == "PASSED"
+        style = palette.ok if passed else palette.roll_back
+        head: Row = [(f"{'✓' if passed else '✗'} LOAD TEST {summary.status}", style)]
+        if summary.reasons:
+            head.append((f"  {words.plain('; '.join(summary.reasons), 400)}", palette.strong))
+        return [*head, (f"  {words.timestamp(summary.finished_at)}", palette.dim)]
+
+    def _checks(self, view: LoadTestView, seen: LoadTestProgress, palette: Palette) -> list[Row]:
+        """What PASSED takes, as it stands now."""
+        if self.plan is None:
+            return []
+        if view.summary is not None and not view.is_running:
+            checks = view.summary.checks
+        else:
+            least = self.plan.metrics.min_requests
+            checks = tuple(check_load(self.plan.load_test, seen, least))
+        return [_check(check, palette) for check in checks]
+
+
+def running_runs(view: LoadTestView, palette: Palette) -> Row:
+    """The running load test in one line; the bar moves with its own time."""
+    seen, settings = view.progress, view.settings
+    head: Row = [("▸ LOAD TEST ", palette.watch)]
+    if view.state == "stopping":
+        return [*head, ("is being stopped …", palette.text)]
+    if seen is None or settings is None:
+        return [*head, ("beginning …", palette.text)]
+    fraction = seen.elapsed_s / seen.duration_s if seen.duration_s else 0.0
+    head += bar_runs(_BAR, fraction, palette.canary, palette.masked)
+    head += [
+        (f" {words.duration(seen.elapsed_s)} of {words.duration(seen.duration_s)}", palette.text),
+        (f"  {seen.users} users", palette.text),
+        (f"  {load_rate(seen.requests_per_s)} requests/s", palette.text),
+    ]
+    if seen.busy:
+        head.append(("  ! this machine is near its limit", palette.watch))
+    return head
+
+
+def load_rate(value: float | None) -> str:
+    """Small rates keep their figures: on the embedded cloud they are a part of what is made."""
+    return f"{value:.2f}" if value is not None and value < 10 else words.rate(value)
+
+
+def _settings(view: LoadTestView, settings: LoadTestSettings, palette: Palette) -> Row:
+    by = f"  by {words.plain(view.by, 60)}" if view.by else ""
+    return [
+        (
+            f"{words.count(settings.users)} users, {settings.spawn_rate:g} more a second,",
+            palette.dim,
+        ),
+        (f" {words.duration(settings.duration_s)}, profile", palette.dim),
+        (f" {words.plain(settings.profile_name, 40)} on {words.plain(view.url, 80)}", palette.dim),
+        (by, palette.dim),
+    ]
+
+
+def _figures(seen: LoadTestProgress, width: int, palette: Palette) -> list[Row]:
+    heads = ("", "requests", "requests/s", "error", "success", "p50", "p95", "p99")
+    cells: list[list[Run]] = [[(head, palette.dim) for head in heads]]
+    cells.append(_side("legacy", seen, seen.legacy, palette.legacy, palette))
+    cells.append(_side("canary", seen, seen.canary, palette.canary, palette))
+    if seen.unattributed.requests:
+        cells.append(_side("by neither", seen, seen.unattributed, palette.watch, palette))
+    return table_rows(cells, width, palette)
+
+
+def _side(
+    name: str, seen: LoadTestProgress, side: LoadFigures, accent: Style, palette: Palette
+) -> list[Run]:
+    figures = (
+        words.count(side.requests),
+        load_rate(seen.rate_of(side)),
+        words.ratio(side.error_ratio),
+        words.ratio(side.success_ratio),
+        words.milliseconds(side.p50_ms),
+        words.milliseconds(side.p95_ms),
+        words.milliseconds(side.p99_ms),
+    )
+    return [(name, accent), *((figure, palette.text) for figure in figures)]
+
+
+def _check(check: LoadCheck, palette: Palette) -> Row:
+    if check.id == "requests":
+        observed, limit = words.count(round(check.observed or 0)), words.count(round(check.limit))
+    else:
+        observed = words.value_of(check.id, check.observed)
+        limit = words.limit_of(check.id, check.limit)
+    return [
+        (f"{words.GATE_GLYPHS[check.state]} ", palette.gate(check.state)),
+        (f"{check.label} ", palette.dim),
+        (observed, palette.text if check.state == "met" else palette.gate(check.state)),
+        (f" {check.comparison} {limit}", palette.dim),
+    ]
