@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from canary.cli.options import chosen_config, config_option, json_option
+from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
 from canary.cli.output import say, say_json
+from canary.cli.person import this_person
 from canary.cli.plan_source import find_plan
 from canary.rollout.change import Change, DeleteService, KeepRecord, SetScale, SetTraffic
 from canary.rollout.words import iso_time, percent, plain, timestamp
@@ -19,10 +20,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--withdraw", "withdrawn", metavar="ID", help="Take a change back that waits.")
 @json_option
 @config_option
-def log(limit: int, as_json: bool, config: str | None) -> int:
-    """Show the changes made from this host, newest first."""
+def log(limit: int, withdrawn: str | None, as_json: bool, config: str | None) -> int:
+    """Show the changes made from this host, newest first.
+
+    --withdraw takes back a change of which nothing is on its way, as a rollback that waits for
+    Cloud Run. What became of one that is "unknown": `canary recover`.
+    """
+    if withdrawn is not None:
+        return _withdraw(config, withdrawn, as_json)
     entries = _read(config, limit)
     if as_json:
         say_json([_document(entry) for entry in entries])
@@ -46,9 +54,33 @@ def _read(config: str | None, limit: int) -> tuple[Entry, ...]:
         return journal.recent(limit)
 
 
+def _withdraw(config: str | None, change_id: str, as_json: bool) -> int:
+    from canary.cli.run_change import EXITS
+    from canary.engine.recovery import find_entry, withdraw
+    from canary.record.journal import Journal
+    from canary.record.paths import journal_path, state_dir
+    from canary.rollout.errors import ReadOnly
+
+    if chosen_read_only():
+        raise ReadOnly("Changes are not withdrawn here: read-only.")
+    with Journal(journal_path(state_dir(find_plan(chosen_config(config)).plan))) as journal:
+        entry = find_entry(journal, change_id)
+        # The cloud's clock is not asked: Cloud Run may well be away.
+        times = (entry.change.created_at, *(note.at for note in entry.notes))
+        outcome = withdraw(journal, entry.change.id, this_person(), max(times))
+    if as_json:
+        say_json({"id": entry.change.id, **msgspec.to_builtins(outcome)})
+    else:
+        say(plain(outcome.message, 500))
+    return 0 if outcome.state == "abandoned" else EXITS[outcome.state]
+
+
 def _say_entry(entry: Entry) -> None:
     change, outcome = entry.change, entry.outcome
     state = "in flight" if outcome is None else outcome.state.replace("_", " ")
+    since = entry.waiting_since
+    if since is not None:
+        state = "waiting"
     author = plain(change.author, 80)
     say(f"{timestamp(change.created_at)}  {state:<9}  {describe_change(change)}  by {author}")
     if change.reason:
@@ -58,6 +90,10 @@ def _say_entry(entry: Entry) -> None:
         say(f"    forced over: {plain(gates) or 'nothing'}")
     if outcome is not None:
         say(f"    {plain(outcome.message, 500)} {plain(outcome.remedy, 500)}".rstrip())
+    if since is not None:
+        say(f"    for Cloud Run since {timestamp(since)}; `canary log --withdraw {change.id}`")
+    elif outcome is None or outcome.state == "unknown":
+        say(f"    `canary recover {change.id}` looks what became of it")
 
 
 def describe_change(change: Change) -> str:
@@ -81,6 +117,16 @@ def describe_change(change: Change) -> str:
     return f"{change.kind.replace('_', ' ')}: {', '.join(parts)}"
 
 
+def _shares(change: Change) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Where it leads from and to: stage and share of Canary; None where it moves none."""
+    split = next((s for s in change.steps if isinstance(s, SetTraffic)), None)
+    before, after = (None, None) if split is None else (split.before_percent, split.percent)
+    return (
+        {"stage": change.from_stage, "percent": before},
+        {"stage": change.to_stage, "percent": after},
+    )
+
+
 def _document(entry: Entry) -> dict[str, Any]:
     change, outcome = entry.change, entry.outcome
     return {
@@ -88,6 +134,21 @@ def _document(entry: Entry) -> dict[str, Any]:
         "kind": change.kind,
         "rollout": change.rollout,
         "by": str(change.author),
+        "who": {
+            "user": change.author.user,
+            "host": change.author.host,
+            "cloud_identity": entry.cloud_identity or None,
+            "automatic": bool(change.cause),
+        },
+        "what": describe_change(change),
+        "from": _shares(change)[0],
+        "to": _shares(change)[1],
+        "why": change.reason,
+        "cause": change.cause,
+        "intended_at": iso_time(entry.intended_at),
+        "sent_at": iso_time(entry.first_at("sent")),
+        "settled_at": iso_time(entry.settled_at),
+        "waiting_since": iso_time(entry.waiting_since),
         "asked_at": iso_time(change.created_at),
         "from_stage": change.from_stage,
         "to_stage": change.to_stage,

@@ -27,7 +27,7 @@ from canary.rollout.errors import CanaryError, UsageError
 from canary.rollout.permit import authorize
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
-from canary.rollout.words import age, iso_time, plain
+from canary.rollout.words import age, clock, iso_time, plain
 
 if TYPE_CHECKING:
     from canary.engine.dry_run import DryRun
@@ -201,6 +201,11 @@ async def _verify(
     return verification
 
 
+def _say_waiting(since: float) -> None:
+    said = f"waiting for Cloud Run since {clock(since)}; it goes out the moment it answers."
+    click.echo(f"canary: {said} Ctrl-C withdraws it.", err=True)
+
+
 def _say_trouble(sentence: str) -> None:
     click.echo(f"canary: {plain(sentence, 300)}", err=True)
 
@@ -224,6 +229,7 @@ async def _carry_out(
         plan=source.plan,
         stage_file=stage_file,
         notifier=notifier,
+        on_wait=_say_waiting,
     )
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from canary.cloud.clock import CloudClock
 from canary.engine.execute import carry_out, intend
 from canary.engine.hands import Hands
 from canary.engine.notify import Notifier
+from canary.engine.recovery import withdraw
 from canary.engine.settling import Pace
 from canary.record.journal import Journal
 from canary.record.owner import Owner
 from canary.rollout.change import Change, Outcome
+from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan import Plan
+
+LOOK_S = 0.5
+"""So often is looked whether it waits, real seconds."""
 
 
 async def carry_out_here(
@@ -27,13 +32,16 @@ async def carry_out_here(
     plan: Plan,
     stage_file: Path | None = None,
     notifier: Notifier | None = None,
+    on_wait: Callable[[float], None] | None = None,
     pace: Pace | None = None,
 ) -> Outcome:
     """Write the intent and carry it out in this process: the shell's way, the same path.
 
     A hang-up does not stop it. An interrupt (Ctrl-C, SIGTERM) ends the waiting: what was not sent
     is abandoned, what was sent goes on in Cloud Run and is "unknown" here, to be looked up by the
-    next executor. Raises RecordError when the intent cannot be written; nothing is changed then.
+    next executor, and a rollback that waits for Cloud Run is withdrawn. `on_wait` is told, once,
+    since when it waits (cloud time). Raises RecordError when the intent cannot be written; nothing
+    is changed then.
     """
     with Owner(journal.path.parent) as owner:
         intend(journal, change, plan, owner.token)
@@ -52,7 +60,7 @@ async def carry_out_here(
             )
         )
         with _interruptible(task):
-            await asyncio.wait([task])
+            await _wait(task, change, journal, on_wait)
         if not task.cancelled():
             outcome = task.result()
         else:
@@ -60,6 +68,48 @@ async def carry_out_here(
         if notifier is not None and _has_ended(change, journal):
             notifier.ended(change, outcome)
         return outcome
+
+
+async def carry_on_here(
+    change: Change,
+    hands: Hands,
+    journal: Journal,
+    *,
+    plan: Plan,
+    stage_file: Path | None = None,
+    pace: Pace | None = None,
+) -> Outcome:
+    """Go on with a change that was handed back to executors (`Recovery.resume`).
+
+    A console's own executor may be faster: then its outcome is waited for.
+    """
+    with Owner(journal.path.parent) as owner:
+        if journal.claim(change.id, owner.token):
+            hand = (hands.writer, hands.reader, journal, hands.clock)
+            return await carry_out(change, *hand, plan=plan, stage_file=stage_file, pace=pace)
+    while True:
+        entry = journal.entry(change.id)
+        if entry is None:
+            raise RecordError(f"The change {change.id} is gone from the journal.")
+        if entry.outcome is not None:
+            return entry.outcome
+        await asyncio.sleep(LOOK_S)
+
+
+async def _wait(
+    task: asyncio.Future[Outcome],
+    change: Change,
+    journal: Journal,
+    on_wait: Callable[[float], None] | None,
+) -> None:
+    """Wait for the end, and say when it waits itself."""
+    told = on_wait is None
+    while not task.done():
+        await asyncio.wait([task], timeout=None if told else LOOK_S)
+        entry = None if told or task.done() else journal.entry(change.id)
+        if entry is not None and entry.waiting_since is not None and on_wait is not None:
+            on_wait(entry.waiting_since)
+            told = True
 
 
 def _has_ended(change: Change, journal: Journal) -> bool:
@@ -72,6 +122,9 @@ def _interrupted(change: Change, journal: Journal, clock: CloudClock) -> Outcome
     entry = journal.entry(change.id)
     if entry is not None and entry.outcome is not None:
         return entry.outcome
+    if entry is not None and entry.is_withdrawable:
+        with contextlib.suppress(CanaryError):
+            return withdraw(journal, change.id, str(change.author), clock.now())
     if entry is None or not entry.notes:
         outcome = Outcome(
             "abandoned", "Interrupted before anything was sent; nothing is changed.", clock.now()

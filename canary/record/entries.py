@@ -65,6 +65,23 @@ class Entry(msgspec.Struct, frozen=True):
         return since
 
     @property
+    def cloud_identity(self) -> str:
+        """Who made the change, as Cloud Run says; empty when it did not tell."""
+        told = (n.detail for n in self.notes if n.state == "settled" and n.detail)
+        return next(told, "")
+
+    @property
+    def settled_at(self) -> float | None:
+        """When the last step was seen in effect, cloud time; None while any is not."""
+        if not all(map(self.is_settled, range(len(self.change.steps)))):
+            return None
+        return max((n.at for n in self.notes if n.state == "settled"), default=None)
+
+    def first_at(self, state: NoteState) -> float | None:
+        """When `state` was noted first, cloud time; None when it never was."""
+        return next((n.at for n in self.notes if n.state == state), None)
+
+    @property
     def is_withdrawable(self) -> bool:
         """Whether it is open and nothing of it is on its way: then it can still be withdrawn."""
         if self.outcome is not None or all(map(self.is_settled, range(len(self.change.steps)))):
