@@ -87,16 +87,19 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     def _result(self, snapshot: Snapshot, palette: Palette, above: int) -> list[list[Run]]:
         """The newest result that nobody put away, when it is not what was wished.
 
-        It takes all rows below the `above` that are taken; "…" where they do not suffice.
+        It takes all rows below the `above` that are taken. Where they do not suffice what to do
+        stays whole, and "…" says that there is more of what happened.
         """
         open_ones = (c for c in snapshot.changes if c.outcome is not None and not c.acknowledged)
         outcome = next((c.outcome for c in open_ones), None)
         if outcome is None or outcome.state == "done":
             return []
-        text = words.plain(f"{outcome.message} {outcome.remedy}", 600)
         room, rows = max(20, self.size.width - 4), max(1, self.size.height - above)
-        wrapped = textwrap.wrap(text, room, max_lines=rows, placeholder=" …")
-        return [[("  ", palette.text), (part, palette.strong)] for part in wrapped]
+        remedy = textwrap.wrap(words.plain(outcome.remedy, 300), room)
+        left = max(1, rows - len(remedy))
+        said = words.plain(outcome.message, 1000)
+        told = textwrap.wrap(said, room, max_lines=left, placeholder=" …")
+        return [[("  ", palette.text), (part, palette.strong)] for part in (*told, *remedy)]
 
     def _verification(self, palette: Palette, above: int) -> list[list[Run]]:
         """What a verification found wrong, as whole as there is room, and the ways on."""

@@ -293,7 +293,9 @@ class Observer:
         """
         blind = snapshot.decision.verdict == "no_data"
         metrics = self._metrics_source.view.state
-        if blind == self._blind or metrics == "never" or snapshot.traffic.canary_percent == 0:
+        if blind == self._blind or "never" in (metrics, self._run_source.view.state):
+            return False
+        if snapshot.traffic.canary_percent == 0:
             return False
         if not blind and not self._said_blind:
             return False

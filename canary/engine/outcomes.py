@@ -65,7 +65,7 @@ def say_failed(
         *_rival(step, error, change, now),
         *effect,
         *others,
-        _true_now(step, now),
+        _true_now(step, now, error),
     )
     waits = not taken and isinstance(error, Unavailable | QuotaExhausted)
     remedy = "Ask again once Cloud Run answers; it is not sent by itself."
@@ -152,9 +152,9 @@ def _effect(step: Step, error: CanaryError, *, first: bool, taken: bool) -> tupl
         said = "Nothing was changed." if first else "This step has changed nothing."
         return () if said in error.remedy else (said,)
     if isinstance(error, OperationFailed) and isinstance(step, SetTraffic):
-        return (
-            f"What serves may still be the split from before ({percent(step.before_percent)}).",
-        )
+        known = step.before_percent != step.percent
+        was = f" ({percent(step.before_percent)})" if known else ""
+        return (f"What serves may still be the split from before{was}.",)
     return ()
 
 
@@ -207,7 +207,7 @@ def _wanted(step: Step) -> str:
     return f"Canary to {step.percent} %"
 
 
-def _true_now(step: Step, now: ServiceState | None) -> str:
+def _true_now(step: Step, now: ServiceState | None, error: CanaryError) -> str:
     if isinstance(step, DeleteImages):
         return "`gcloud artifacts docker images list` shows which are still there."
     if isinstance(step, KeepRecord) and now is not None:
@@ -221,6 +221,8 @@ def _true_now(step: Step, now: ServiceState | None) -> str:
         return f"{plain(step.service)} is set to {scale_words(now.scale)} instances now."
     shown = "an unreadable share" if now.percent is None else percent(now.percent)
     by = f", last changed by {plain(now.last_modifier, 100)}" if now.last_modifier else ""
-    trouble = f"; not ready: {plain(now.ready_reason)}" if now.ready is False else ""
+    reason = plain(now.ready_reason)
+    why = "" if reason[:100] in error.message else f": {reason}"
+    trouble = f"; not ready{why}" if now.ready is False else ""
     settling = "; still settling" if now.reconciling else ""
     return f"Canary is set to {shown} now{by}{trouble}{settling}."

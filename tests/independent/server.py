@@ -99,16 +99,20 @@ class _Answers:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def get_service(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+    async def get_service(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         name = request.name.rpartition("/")[2]
         if name not in self._world.services:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {name}")
         return self._world.services[name]
 
-    async def list_descriptors(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+    async def list_descriptors(
+        self, request: Any, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> Any:
         return ListMetricDescriptorsResponse()
 
-    async def list_time_series(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+    async def list_time_series(
+        self, request: Any, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> Any:
         metrics = re.findall(r'metric\.type = "([^"]+)"', request.filter)
         if len(metrics) != 1:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "one metric type, please")
@@ -130,7 +134,9 @@ class _Answers:
         more = str(at + PAGE) if at + PAGE < len(found) else ""
         return ListTimeSeriesResponse(time_series=found[at : at + PAGE], next_page_token=more)
 
-    async def _check(self, metric: str, wanted: Any, context: grpc.aio.ServicerContext) -> None:
+    async def _check(
+        self, metric: str, wanted: Any, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> None:
         """Refuse what the real one would, and what would not give the numbers of this world."""
         usual = Aggregation.Aligner.ALIGN_DELTA
         aligner = _WANTED.get(metric.removeprefix("run.googleapis.com/"), usual)

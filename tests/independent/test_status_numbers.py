@@ -64,7 +64,7 @@ def ask(world: World, tmp_path: Path, router: str = "env") -> tuple[int, Any]:
 def numbers(side: dict[str, Any]) -> dict[str, Any]:
     """A side without its name, its age and the state of its data; latency flat."""
     left_out = ("service", "data", "data_age_s", "latency_ms")
-    return {k: v for k, v in side.items() if k not in left_out} | side["latency_ms"]
+    return {**{k: v for k, v in side.items() if k not in left_out}, **side["latency_ms"]}
 
 
 EXPECTED_CANARY = {
