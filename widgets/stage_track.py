@@ -73,7 +73,8 @@ def share_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
     """Canary's share as it is set; "share not known" without an answer."""
     if traffic.canary_percent is None:
         return [("share not known", palette.no_data)]
-    if traffic.canary_percent == 0 and not traffic.in_doubt:
+    settled = not traffic.reconciling and not traffic.in_doubt
+    if traffic.canary_percent == 0 and settled:
         return [("0 % canary", palette.strong), ("  everybody on Legacy", palette.dim)]
     return [(words.percent(traffic.canary_percent), palette.strong), (" canary", palette.canary)]
 
@@ -88,8 +89,9 @@ def mark_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
         recorded = words.percent(traffic.drift.recorded_percent)
         runs.append((f"  ≠ DRIFT{by}, recorded {recorded}", palette.step_back))
     if traffic.reconciling:
-        served = words.percent(traffic.served_percent)
-        runs.append((f"  ◌ in flux, serving {served}", palette.watch))
+        known = traffic.served_percent is not None
+        served = f", serving {words.percent(traffic.served_percent)}" if known else ""
+        runs.append((f"  ◌ in flux{served}: not settled yet", palette.watch))
     if traffic.record_error:
         runs.append(("  ? record unreadable", palette.no_data))
     return runs

@@ -104,7 +104,16 @@ def promotion_gates(snapshot: Snapshot) -> tuple[Gate, ...]:
         )
         words = snapshot.canary.data if blind else verdict.replace("_", " ")
         closed += (Gate("verdict", "tree says go on", None, "=", 1.0, state, words, False),)
-    return closed
+    return closed + _unsettled(snapshot)
+
+
+def _unsettled(snapshot: Snapshot) -> tuple[Gate, ...]:
+    """No promotion on top of a change that is not served yet, or never was."""
+    traffic = snapshot.traffic
+    if not traffic.reconciling and not traffic.in_doubt:
+        return ()
+    why = "still settling" if traffic.reconciling else "it failed"
+    return (Gate("in_effect", "last change in effect", 0.0, "=", 1.0, "not_met", why, False),)
 
 
 def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:

@@ -204,3 +204,13 @@ def test_everybody_off_can_be_asked_again_while_what_is_set_may_not_be_served():
     in_doubt = msgspec.structs.replace(calm.traffic, ready=False)
     shown = msgspec.structs.replace(calm, traffic=in_doubt)
     assert why_not("rollback_all", shown, False) is None
+
+
+@pytest.mark.parametrize("fields", [{"reconciling": True}, {"ready": False}])
+def test_a_promotion_waits_for_the_last_change_to_be_in_effect(fields):
+    calm = snapshot()
+    traffic = msgspec.structs.replace(calm.traffic, **fields)
+    shown = msgspec.structs.replace(calm, traffic=traffic)
+    assert why_not("promote", calm, False) is None
+    assert why_not("promote", shown, False) == "Not met: last change in effect."
+    assert why_not("step_back", shown, False) is None

@@ -75,6 +75,9 @@ async def test_the_track_says_where_the_rollout_stands(
     assert said in await frame(StageTrack(), (120, 1), snapshot=stood(stage, traffic))
 
 
-async def test_nobody_is_said_to_be_off_while_what_is_set_may_not_be_served() -> None:
-    failed = stood(StageView(0, "", 0), TrafficView(0, ready=False))
-    assert "everybody on Legacy" not in await frame(StageTrack(), (120, 1), snapshot=failed)
+@pytest.mark.parametrize("traffic", [TrafficView(0, ready=False), TrafficView(0, reconciling=True)])
+async def test_nobody_is_said_to_be_off_while_what_is_set_may_not_be_served(
+    traffic: TrafficView,
+) -> None:
+    unsettled = stood(StageView(0, "", 0), traffic)
+    assert "everybody on Legacy" not in await frame(StageTrack(), (120, 1), snapshot=unsettled)
