@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
+import msgspec
+
 from canary.cloud.clock import CloudClock
 from canary.engine.coverage import Coverage
 from canary.engine.event_log import EventLog
@@ -39,6 +41,8 @@ KEEP_EVERY_S = 30.0
 
 HELD_WINDOWS = 24
 """Windows of the log wait so long (2 minutes) for the past, which is to be judged before them."""
+
+OVERTAKEN = "older than what the request log has shown since"
 
 KEPT_S = 72 * 3600.0
 BASELINE_S = 3600.0
@@ -85,6 +89,8 @@ class EvidenceFeed:
         self._source: EvidenceSource = "none"
         self._held: list[EvidenceWindow] | None = []
         self._is_new = True
+        self._past_is_read = False
+        self._log_began: float | None = None
         self._unkept: list[EvidenceWindow] = []
         self._kept_at = 0.0
 
@@ -158,6 +164,7 @@ class EvidenceFeed:
     def take(self, window: EvidenceWindow) -> bool:
         """One window of the request log, oldest first. True when a verdict is another."""
         before = self._verdicts()
+        self._log_began = window.start if self._log_began is None else self._log_began
         self._unkept.append(window)
         if self._held is not None and len(self._held) < HELD_WINDOWS:
             self._held.append(window)
@@ -188,7 +195,7 @@ class EvidenceFeed:
                 self._judge_samples(sample, other)
         if is_past and self.state is not None:
             self.state = close_past(self.state)
-        self._is_new = False
+        self._is_new, self._past_is_read = False, True
         self._release()
         if self._monitoring_end - self._kept_at >= KEEP_EVERY_S:
             self.keep()
@@ -248,6 +255,8 @@ class EvidenceFeed:
     def _judge_samples(self, legacy: Sample, canary: Sample) -> None:
         assert self.state is not None  # noqa: S101 - looked at by the caller
         window = window_of_samples(legacy, canary)
+        if window is not None and self._is_overtaken(window):
+            window = msgspec.structs.replace(window, unfit=OVERTAKEN)
         if window is not None and not self._covered.overlaps(window.start, window.end):
             judged = self.state.judged_end
             self.state = advance(self.state, window, self._settings)
@@ -259,6 +268,15 @@ class EvidenceFeed:
             )
         if window is not None:
             self._monitoring_end = max(self._monitoring_end, legacy.end)
+
+    def _is_overtaken(self, window: EvidenceWindow) -> bool:
+        """Whether a minute of before the log's begin comes when the log is ahead already.
+
+        Cloud Monitoring shows the last minutes before it when a regression may be under way; they
+        would be added to what has just begun to show it, and undo a minute of it each.
+        """
+        began = self._log_began
+        return self._past_is_read and began is not None and window.end <= began
 
     def _verdicts(self) -> tuple[MetricVerdict, ...]:
         return judge(self.state, self._settings) if self.state is not None else ()

@@ -1,0 +1,34 @@
+"""Eight healthy hours, looked at every five seconds, through the engine's own feed: no alarm."""
+
+from random import Random
+
+import pytest
+
+from tests.engine.comparing import Comparing
+
+HOURS = 8
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_eight_healthy_hours_never_alarm(seed):
+    comparing = Comparing()
+    comparing.begin()
+    # Both sides alike: the hardest health there is, on which α is spent.
+    comparing.run(Random(f"healthy/{seed}"), 60, HOURS * 60)
+    view = comparing.feed.view(5)
+    assert view.detected_at is None
+    assert view.verdict not in ("rollback", "inconclusive")
+    assert [e for e in comparing.log.events if e.severity == "critical"] == []
+    assert view.judged_s == HOURS * 3600
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_after_eight_healthy_hours_a_sixfold_rise_is_proven_within_minutes(seed):
+    comparing = Comparing()
+    comparing.begin()
+    comparing.run(Random(f"late/{seed}"), 60, HOURS * 60)
+    onset = comparing.clock.at
+    comparing.run(Random(f"spike/{seed}"), 60 + HOURS * 3600, 8, canary=0.03)
+    found = comparing.feed.view(5).detected_at
+    assert found is not None
+    assert found - onset < 480
