@@ -50,16 +50,21 @@ class DecisionTree(CellWidget):
                 break
             _draw_node(canvas, y, node, palette)
             y += 1
-        y = self._draw_verdict(canvas, y, decision, palette)
+        advised = snapshot.advice is not None
+        y = self._draw_verdict(canvas, y, decision, palette, below=int(advised))
+        y = _draw_advice(canvas, y, snapshot, palette)
         y = self._draw_watch(canvas, y, decision, snapshot, palette)
         _draw_alerts(canvas, y, snapshot.alerts, palette)
 
-    def _draw_verdict(self, canvas: Canvas, y: int, decision: Decision, palette: Palette) -> int:
+    def _draw_verdict(
+        self, canvas: Canvas, y: int, decision: Decision, palette: Palette, *, below: int
+    ) -> int:
+        """Verdict and reason, in one row where the second is needed for the `below` next rows."""
         style = palette.verdict(decision.verdict)
         arrow = Style(color=style.color)
         runs: list[Run] = [("╰▸ ", arrow), verdict_run(decision.verdict, palette)]
         reason = words.plain(decision.reason)
-        if canvas.height - y >= 2:
+        if canvas.height - y >= 2 + below:
             canvas.runs(0, y, runs)
             canvas.text(3, y + 1, reason, palette.dim)
             return y + 2
@@ -84,6 +89,25 @@ class DecisionTree(CellWidget):
             x += width
         canvas.text(x, y, text, palette.text)
         return y + 1
+
+
+def _draw_advice(canvas: Canvas, y: int, snapshot: Snapshot, palette: Palette) -> int:
+    """What the evidence adds, apart from the thresholds: it is beside the tree, not in it."""
+    advice = snapshot.advice
+    if advice is None or y >= canvas.height:
+        return y
+    style, words_style = palette.critical_line, palette.text
+    what = ", ".join(words.plain(name, 20) for name in advice.metrics)
+    proven = f"{what} proven worse {words.clock(advice.detected_at)}"
+    runs: list[Run] = [("┄ evidence ", palette.dim), ("✗ ", style), (proven, words_style)]
+    if canvas.height - y < 2:
+        canvas.runs(0, y, runs)
+        return y + 1
+    canvas.runs(0, y, runs)
+    acts = advice.action == "rollback"
+    led = "automatic rollback may act on it" if acts else "advises: everybody off Canary"
+    canvas.text(2, y + 1, led, style)
+    return y + 2
 
 
 def question_of(node: Node) -> str:

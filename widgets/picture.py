@@ -21,7 +21,11 @@ class Limit:
 
 @dataclass(frozen=True)
 class Picture:
-    """All that is in one plot. Times are unix seconds; `masked` are (from, to) periods."""
+    """All that is in one plot. Times are unix seconds; `masked` are (from, to) periods.
+
+    `set_apart` are the periods after a change that the evidence leaves out, `detected` the moments
+    at which it has proven a regression.
+    """
 
     metric: Metric
     grid: Grid
@@ -32,6 +36,8 @@ class Picture:
     limits: tuple[Limit, ...] = ()
     masked: tuple[tuple[float, float], ...] = ()
     changes: tuple[float, ...] = ()
+    set_apart: tuple[tuple[float, float], ...] = ()
+    detected: tuple[float, ...] = ()
     stale_after_s: float = 300.0
 
 
@@ -76,6 +82,8 @@ class PlotMaker:
             limits=limits,
             masked=tuple((at, min(now, at + delay_s)) for at in changes),
             changes=changes,
+            set_apart=find_set_apart(snapshot, grid),
+            detected=find_detections(snapshot, grid),
             stale_after_s=plan.metrics.stale_after_s if plan else 300.0,
         )
 
@@ -103,3 +111,20 @@ def find_changes(snapshot: Snapshot, grid: Grid) -> tuple[float, ...]:
     if snapshot.traffic.record is not None:
         moments.add(snapshot.traffic.record.entered_at)
     return tuple(sorted(at for at in moments if grid.start < at <= grid.end))
+
+
+def find_set_apart(snapshot: Snapshot, grid: Grid) -> tuple[tuple[float, float], ...]:
+    """The seconds after the last change in which the request log still answers for before."""
+    view = snapshot.evidence
+    if view is None or view.began_at is None or view.set_apart_until is None:
+        return ()
+    if view.set_apart_until <= grid.start or view.began_at > grid.end:
+        return ()
+    return ((view.began_at, view.set_apart_until),)
+
+
+def find_detections(snapshot: Snapshot, grid: Grid) -> tuple[float, ...]:
+    """When the evidence has proven a regression, as far as it is in the grid, oldest first."""
+    metrics = snapshot.evidence.metrics if snapshot.evidence is not None else ()
+    proven = {m.detected_at for m in metrics if m.verdict == "rollback" and m.detected_at}
+    return tuple(sorted(at for at in proven if grid.start < at <= grid.end))

@@ -2,7 +2,8 @@
 
 The two sides differ in shape, so they are told apart without colour. Legacy is what Canary is held
 against, hence the quiet area behind; Canary is the fine braille line in front. A lone sample is a
-point (◦ Legacy, • Canary). What is too old is hatched, what is from before the last change dotted.
+point (◦ Legacy, • Canary). What is too old is hatched, what is from before the last change dotted,
+the seconds that the evidence sets apart are dotted twice, and "✗" marks a proven regression.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ def draw_picture(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -
     _draw_area(canvas, inner, picture, palette)
     _draw_limits(canvas, inner, picture, palette)
     _draw_changes(canvas, inner, picture, palette)
+    _draw_set_apart(canvas, inner, picture, palette)
     _draw_line(canvas, inner, picture, palette)
+    _draw_detections(canvas, inner, picture, palette)
     _name_limits_beyond(canvas, inner, picture, palette)
     _name_stale(canvas, inner, picture, palette)
     if inner.x > box.x:
@@ -100,6 +103,28 @@ def _draw_masked(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -
             for row in range(box.height):
                 if (row + column) % 2 == 0:
                     canvas.put(box.x + column, box.y + row, "·", palette.masked)
+
+
+def _draw_set_apart(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    """In front of Legacy's area, and at least a column behind the change: seconds are narrow."""
+    for start, end in picture.set_apart:
+        first = picture.grid.column_of(start) + 1
+        last = max(first, picture.grid.column_of(end))
+        for column in range(max(0, first), min(last, box.width - 1) + 1):
+            for row in range(box.height):
+                _put_over(canvas, box.x + column, box.y + row, "∶", palette.marker, palette)
+
+
+def _draw_detections(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    """The moment of proof: "✗" on a line of its own, below where limits are named."""
+    mark = 1 if box.height >= 4 else 0
+    for at in picture.detected:
+        column = picture.grid.column_of(at)
+        if not 0 <= column < box.width:
+            continue
+        for row in range(box.height):
+            char = "✗" if row == mark else "╎"
+            _put_over(canvas, box.x + column, box.y + row, char, palette.roll_back, palette)
 
 
 def _stale_columns(box: Box, picture: Picture) -> tuple[int, int] | None:

@@ -99,7 +99,7 @@ async def test_the_narrow_layout_shows_one_panel_below_the_overview() -> None:
 
 async def test_tabs_go_round() -> None:
     async with staged((80, 24)) as stage:
-        await stage.press(*["tab"] * 6)
+        await stage.press(*["tab"] * 7)
         assert "[latency]" in stage.frame()
 
 

@@ -8,7 +8,16 @@ Layout = Literal["wide", "normal", "narrow", "tiny"]
 
 LAYOUTS: Final[tuple[Layout, ...]] = ("wide", "normal", "narrow", "tiny")
 
-PANELS: Final = ("overview", "latency", "confidence", "resources", "decision", "gates", "events")
+PANELS: Final = (
+    "overview",
+    "latency",
+    "confidence",
+    "resources",
+    "decision",
+    "gates",
+    "evidence",
+    "events",
+)
 """The panels in the order of tab; each is the id of its widget."""
 
 ALWAYS_THERE: Final = "overview"
@@ -29,6 +38,11 @@ def choose_layout(width: int, height: int) -> Layout:
 def is_tall(layout: Layout, height: int) -> bool:
     """Whether there is room for two more rows of events, where they have no panel of their own."""
     return layout == "normal" and height >= 38
+
+
+def is_roomy(layout: Layout, height: int) -> bool:
+    """Whether the widest layout has the rows for all that its panels have to say."""
+    return layout == "wide" and height >= 44
 
 
 WINDOWS: Final[tuple[tuple[str, float | None], ...]] = (

@@ -29,6 +29,7 @@ from tui.screens.layout import (
     WINDOWS,
     Layout,
     choose_layout,
+    is_roomy,
     is_tall,
     window_length,
 )
@@ -40,6 +41,7 @@ from widgets.cells import CellWidget
 from widgets.confidence import ConfidencePanel
 from widgets.decision_tree import DecisionTree
 from widgets.event_log import EventLog
+from widgets.evidence_panel import EvidencePanel
 from widgets.gates_panel import GatesPanel
 from widgets.header import Header
 from widgets.key_bar import KeyBar, KeyHint
@@ -107,6 +109,7 @@ class MainScreen(Screen[None]):
             "resources": self.resources,
             "decision": DecisionTree(id="decision", classes="panel"),
             "gates": GatesPanel(id="gates", classes="panel"),
+            "evidence": EvidencePanel(id="evidence", classes="panel"),
             "events": self.event_log,
         }
         self.approval = ApprovalPage(id="approval", classes="panel")
@@ -131,7 +134,8 @@ class MainScreen(Screen[None]):
                 with Container(id="lower", classes="column"):
                     yield from (panels["confidence"], panels["resources"])
             with Container(id="right", classes="column"):
-                yield from (panels["decision"], panels["gates"], self.event_log)
+                yield from (panels["decision"], panels["gates"], panels["evidence"])
+                yield self.event_log
             with Container(id="pages", classes="column"):
                 yield from self.pages.values()
         yield from (self.outcome, self.talk, self.prompt, self.key_bar)
@@ -233,6 +237,7 @@ class MainScreen(Screen[None]):
         for layout in LAYOUTS:
             self.set_class(layout == self.layout_name, f"-{layout}")
         self.set_class(is_tall(self.layout_name, self.size.height), "-tall")
+        self.set_class(is_roomy(self.layout_name, self.size.height), "-roomy")
         single = narrow or self.zoomed
         self.set_class(single, "-single")
         self.set_class(self.zoomed, "-zoomed")
