@@ -25,7 +25,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.layout import ALWAYS_THERE, PANELS, WINDOWS
 from tui.summary import summarize
 from widgets.confirm_strip import Proposal
-from widgets.outcome_bar import VERIFICATION, results
+from widgets.outcome_bar import LOAD_TEST, VERIFICATION, results
 
 if TYPE_CHECKING:
     from canary.rollout.snapshot import Snapshot
@@ -282,12 +282,18 @@ class Commands:
         verified = self.screen.procedure.verification.waiting
         if not finished:
             return
-        if finished[0] != VERIFICATION:
+        if finished[0] == LOAD_TEST:
+            engine.procedure.acknowledge("load_test")
+        elif finished[0] == VERIFICATION:
+            engine.procedure.acknowledge("verification")
+        else:
             engine.acknowledge(finished[0])
-        if finished[0] == VERIFICATION or (
-            verified is not None and verified.change == finished[0] and verified.verdict == "passed"
-        ):
-            engine.procedure.acknowledge_verification()
+            # A change and its verification that was passed are shown as one result.
+            if verified is not None and (verified.change, verified.verdict) == (
+                finished[0],
+                "passed",
+            ):
+                engine.procedure.acknowledge("verification")
 
     def show_help(self) -> None:
         """Show all keys."""

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from canary.rollout.change import Author, Change
 from canary.rollout.load_test import LoadTestSettings
-from canary.rollout.procedure import Procedure
+from canary.rollout.procedure import Procedure, ResultOf
 from canary.rollout.snapshot import Snapshot
 
 OnSnapshot = Callable[[Snapshot], None]
@@ -31,8 +31,8 @@ class ProcedurePort(Protocol):
     def stop(self) -> None:
         """End the verification and the load test that run here."""
 
-    def acknowledge_verification(self) -> None:
-        """The last verification's result has been seen."""
+    def acknowledge(self, what: ResultOf) -> None:
+        """The last result of that has been seen."""
 
     def load_target(self) -> str:
         """Where a load test's requests would enter; "" while it is not known."""

@@ -52,7 +52,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(
         "verify",
         ("v",),
-        "Verify: both sides' health, the split as it is measured, both sides compared.",
+        "Verify health, the split as measured, both sides compared.",
         "procedure",
         "verify",
     ),

@@ -103,5 +103,5 @@ def _step(number: int, step: StepView, palette: Palette) -> Row:
 
 
 def _wrapped(indent: str, text: str, width: int, palette: Palette) -> list[Row]:
-    parts = textwrap.wrap(text, max(20, width - len(indent)))
+    parts = textwrap.wrap(text, max(20, width - len(indent)), break_on_hyphens=False)
     return [[(indent, palette.dim), (part, palette.text)] for part in parts]

@@ -49,15 +49,10 @@ class LoadPage(Page):
         if view.is_running:
             stop = [("  ", palette.dim), (self.key("stop"), palette.key), (" stops", palette.dim)]
             return [*running_runs(view, palette), *stop]
-        summary = view.summary
-        if summary is None:
+        if view.summary is None:
             return [("– NOT BEGUN", palette.no_data)]
-        passed = summary.status == "PASSED"
-        style = palette.ok if passed else palette.roll_back
-        head: Row = [(f"{'✓' if passed else '✗'} LOAD TEST {summary.status}", style)]
-        if summary.reasons:
-            head.append((f"  {words.plain('; '.join(summary.reasons), 400)}", palette.strong))
-        return [*head, (f"  {words.timestamp(summary.finished_at)}", palette.dim)]
+        at = words.timestamp(view.summary.finished_at)
+        return [*ended_runs(view, palette), (f"  {at}", palette.dim)]
 
     def _checks(self, view: LoadTestView, seen: LoadTestProgress, palette: Palette) -> list[Row]:
         """What PASSED takes, as it stands now."""
@@ -68,7 +63,7 @@ class LoadPage(Page):
         else:
             least = self.plan.metrics.min_requests
             checks = tuple(check_load(self.plan.load_test, seen, least))
-        return [_check(check, palette) for check in checks]
+        return [_check(check, palette, so_far=view.is_running) for check in checks]
 
 
 def running_runs(view: LoadTestView, palette: Palette) -> Row:
@@ -89,6 +84,23 @@ def running_runs(view: LoadTestView, palette: Palette) -> Row:
     if seen.busy:
         head.append(("  ! this machine is near its limit", palette.watch))
     return head
+
+
+def ended_runs(view: LoadTestView, palette: Palette) -> Row:
+    """How the last load test ended, in one line: on what it PASSED, or why it FAILED."""
+    summary = view.summary
+    if summary is None:
+        return []
+    passed = summary.status == "PASSED"
+    style = palette.ok if passed else palette.roll_back
+    head: Row = [(f"{'✓' if passed else '✗'} LOAD TEST {summary.status}", style)]
+    if not passed:
+        return [*head, (f"  {words.plain('; '.join(summary.reasons), 400)}", palette.strong)]
+    canary = summary.figures.canary
+    said = (
+        f"canary p95 {words.milliseconds(canary.p95_ms)}, error {words.ratio(canary.error_ratio)}"
+    )
+    return [*head, (f"  {words.count(summary.figures.requests)} requests; {said}", palette.text)]
 
 
 def load_rate(value: float | None) -> str:
@@ -134,15 +146,19 @@ def _side(
     return [(name, accent), *((figure, palette.text) for figure in figures)]
 
 
-def _check(check: LoadCheck, palette: Palette) -> Row:
+def _check(check: LoadCheck, palette: Palette, *, so_far: bool) -> Row:
+    """A condition. That there are too few requests yet is no fault of a test that runs."""
     if check.id == "requests":
         observed, limit = words.count(round(check.observed or 0)), words.count(round(check.limit))
     else:
         observed = words.value_of(check.id, check.observed)
         limit = words.limit_of(check.id, check.limit)
+    early = so_far and check.id == "requests" and check.state == "not_met"
+    style = palette.dim if early else palette.gate(check.state)
+    shown = palette.text if check.state == "met" else style
     return [
-        (f"{words.GATE_GLYPHS[check.state]} ", palette.gate(check.state)),
+        (f"{'·' if early else words.GATE_GLYPHS[check.state]} ", style),
         (f"{check.label} ", palette.dim),
-        (observed, palette.text if check.state == "met" else palette.gate(check.state)),
+        (f"{observed}{' so far' if early else ''}", shown),
         (f" {check.comparison} {limit}", palette.dim),
     ]

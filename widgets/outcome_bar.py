@@ -13,7 +13,7 @@ from canary.rollout.snapshot import ChangeView, Snapshot
 from themes import Palette
 from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
-from widgets.load_page import running_runs
+from widgets.load_page import ended_runs, running_runs
 from widgets.verification_page import progress_runs, result_runs
 
 _WORDS: dict[OutcomeState, str] = {
@@ -27,11 +27,12 @@ _WORDS: dict[OutcomeState, str] = {
 
 
 VERIFICATION: Final = "verification"
-"""Stands among the ids of changes for the result of the last verification."""
+LOAD_TEST: Final = "load_test"
+"""Stand among the ids of changes for the results of the last verification and load test."""
 
 
 def results(snapshot: Snapshot | None, procedure: Procedure) -> tuple[str, ...]:
-    """What ended and was not put away: ids of changes, newest first, and VERIFICATION.
+    """What ended and was not put away: ids of changes, newest first, VERIFICATION, LOAD_TEST.
 
     What is not as it was wished comes before what is; a change that was done and whose verification
     was not passed is not done well.
@@ -40,13 +41,15 @@ def results(snapshot: Snapshot | None, procedure: Procedure) -> tuple[str, ...]:
     ended = [c for c in changes if c.outcome is not None and not c.acknowledged]
     bad = [c.id for c in ended if c.outcome is not None and c.outcome.state != "done"]
     good = [c.id for c in ended if c.id not in bad]
-    verified = procedure.verification.waiting
-    if verified is None:
-        return (*bad, *good)
-    if verified.verdict != "passed":
-        return (*bad, VERIFICATION, *good)
+    verified, loaded = procedure.verification.waiting, procedure.load_test.waiting
     # With the change that it verifies it is one result, to be put away at once.
-    return (*bad, *good) if verified.change in good else (*bad, *good, VERIFICATION)
+    if verified is not None and verified.verdict != "passed":
+        bad.append(VERIFICATION)
+    elif verified is not None and verified.change not in good:
+        good.append(VERIFICATION)
+    if loaded is not None:
+        (good if loaded.status == "PASSED" else bad).append(LOAD_TEST)
+    return (*bad, *good)
 
 
 def _is_loud(ended: tuple[str, ...], snapshot: Snapshot, procedure: Procedure) -> bool:
@@ -56,6 +59,8 @@ def _is_loud(ended: tuple[str, ...], snapshot: Snapshot, procedure: Procedure) -
     if ended[0] == VERIFICATION:
         waiting = procedure.verification.waiting
         return waiting is not None and waiting.verdict != "passed"
+    if ended[0] == LOAD_TEST:
+        return False  # another one runs
     first = next(c for c in snapshot.changes if c.id == ended[0])
     return first.outcome is not None and first.outcome.state != "done"
 
@@ -95,6 +100,9 @@ class OutcomeBar(CellWidget):
             self._draw_running(canvas, running_runs(procedure.load_test, palette), palette)
         elif ended and ended[0] == VERIFICATION:
             runs = result_runs(procedure.verification, palette)
+            self._draw_ended(canvas, runs, len(ended) - 1, palette)
+        elif ended and ended[0] == LOAD_TEST:
+            runs = ended_runs(procedure.load_test, palette)
             self._draw_ended(canvas, runs, len(ended) - 1, palette)
         elif ended:
             change = next(c for c in snapshot.changes if c.id == ended[0])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from canary.rollout import words
 from canary.rollout.decision import Verdict
+from canary.rollout.procedure import NOTHING_RUN, Procedure
 from canary.rollout.snapshot import Snapshot
 from themes import Palette
-from widgets.canvas import Canvas, Run
+from widgets.canvas import Canvas, Run, width_of
 from widgets.cells import CellWidget, drawn
 
 
@@ -41,13 +42,18 @@ def _stage_limits(snapshot: Snapshot, palette: Palette) -> list[Run]:
 
 
 class VerdictLine(CellWidget):
-    """The verdict, then the gates to the next stage, then the reason, as far as there is room."""
+    """The verdict, then the gates to the next stage, then the reason, as far as there is room.
+
+    At the right, where it fits, the monitoring loop that runs.
+    """
 
     DEFAULT_CSS = """
     VerdictLine { height: 1; }
     """
 
     snapshot: drawn[Snapshot | None] = drawn(None)
+    procedure: drawn[Procedure] = drawn(NOTHING_RUN)
+    now: drawn[float] = drawn(0.0)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """One row; a second one, if there is one, holds the reason."""
@@ -64,4 +70,18 @@ class VerdictLine(CellWidget):
             canvas.text(0, 1, reason, palette.dim)
         else:
             runs.append((f"   {reason}", palette.dim))
-        canvas.runs(0, 0, runs)
+        end = canvas.runs(0, 0, runs)
+        loop = self._loop(palette)
+        if width_of(loop) and canvas.width - end >= width_of(loop) + 3:
+            canvas.runs(canvas.width - width_of(loop), 0, loop)
+
+    def _loop(self, palette: Palette) -> list[Run]:
+        """The monitoring loop while it runs, in minutes: nothing here moves each second."""
+        loop = self.procedure.monitoring
+        if loop is None or not loop.running:
+            return []
+        left_s = None if loop.next_at is None else max(0.0, loop.next_at - self.now)
+        due = "" if left_s is None else f", next in {max(1, round(left_s / 60))} m"
+        style = palette.watch if loop.trouble else palette.ok
+        glyph = "!" if loop.trouble else "●"
+        return [(f"{glyph} ", style), (f"monitoring{due}", palette.dim)]

@@ -75,6 +75,11 @@ class LoadTesting:
         self._run.stop(f"by {by}")
         self._show(state="stopping")
 
+    def acknowledge(self) -> None:
+        """The result has been seen. In the loop."""
+        if self.view.waiting is not None:
+            self._show(acknowledged=True)
+
     async def _work(self, settings: LoadTestSettings, by: str) -> None:
         try:
             with hold_load_lock(self._session.directory):

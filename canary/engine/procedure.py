@@ -27,7 +27,13 @@ from canary.rollout.change import Author
 from canary.rollout.checklist import ChecklistBook
 from canary.rollout.errors import CanaryError, ReadOnly
 from canary.rollout.load_test import LoadTestSettings
-from canary.rollout.procedure import AbTestView, MonitoringView, Procedure, VerificationView
+from canary.rollout.procedure import (
+    AbTestView,
+    MonitoringView,
+    Procedure,
+    ResultOf,
+    VerificationView,
+)
 from canary.rollout.verification import Verification, VerifyProgress
 
 log = logging.getLogger(__name__)
@@ -102,14 +108,14 @@ class ProcedureWork:
         self.verifying.stop()
         self._in_loop(lambda: self.load_testing.stop(str(self._author)))
 
-    def acknowledge_verification(self) -> None:
-        """The last verification's result has been seen."""
+    def acknowledge(self, what: ResultOf) -> None:
+        """The last result of that has been seen."""
 
         def note() -> None:
             self._acknowledged = self.verifying.last
             self._changed()
 
-        self._in_loop(note)
+        self._in_loop(note if what == "verification" else self.load_testing.acknowledge)
 
     def load_target(self) -> str:
         """Where a load test's requests would enter; "" while it is not known."""

@@ -17,6 +17,8 @@ from canary.rollout.load_test import LoadTestProgress, LoadTestSettings, LoadTes
 from canary.rollout.verification import Verification, VerifyProgress
 
 LoadState = Literal["idle", "starting", "running", "stopping"]
+ResultOf = Literal["verification", "load_test"]
+"""What ends with a result that stays until it is put away."""
 
 
 class VerificationView(msgspec.Struct, frozen=True):
@@ -40,7 +42,8 @@ class LoadTestView(msgspec.Struct, frozen=True):
 
     `settings` is what was asked for, `url` where the requests enter, `by` who asked. `progress` is
     None until users are at work. `summary` is of the test that ended last, `trouble` why one did
-    not begin or could not be written; a new one takes both away.
+    not begin or could not be written; a new one takes both away. `acknowledged`: a person has seen
+    the result.
     """
 
     state: LoadState = "idle"
@@ -50,11 +53,17 @@ class LoadTestView(msgspec.Struct, frozen=True):
     progress: LoadTestProgress | None = None
     summary: LoadTestSummary | None = None
     trouble: str = ""
+    acknowledged: bool = False
 
     @property
     def is_running(self) -> bool:
         """Whether it makes load, or is about to, or ends only now."""
         return self.state != "idle"
+
+    @property
+    def waiting(self) -> LoadTestSummary | None:
+        """The result that nobody has put away yet."""
+        return None if self.acknowledged or self.is_running else self.summary
 
 
 class AbTestView(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from canary.rollout.change import Author, Change
 from canary.rollout.errors import CanaryError
 from canary.rollout.load_test import LoadTestSettings
 from canary.rollout.plan import Plan
-from canary.rollout.procedure import Procedure
+from canary.rollout.procedure import Procedure, ResultOf
 from canary.rollout.snapshot import Snapshot
 from tests.tui import scenes
 from tui.app import CanaryApp
@@ -34,8 +34,8 @@ class ScriptedProcedure:
     def stop(self) -> None:
         self.asked.append(("stop",))
 
-    def acknowledge_verification(self) -> None:
-        self.asked.append(("acknowledge verification",))
+    def acknowledge(self, what: ResultOf) -> None:
+        self.asked.append(("acknowledge", what))
 
     def load_target(self) -> str:
         return "http://127.0.0.1:8080"

@@ -93,9 +93,7 @@ class ProcedureActions:
 
     def verify(self) -> None:
         """Verify the present split; the bar shows how far it is."""
-        requests = self._screen.plan.verify.requests
         self._port().verify()
-        self._commands.say(f"Verifying: health of both sides, then {requests} requests.")
 
     def stop(self) -> None:
         """End what runs."""
@@ -272,6 +270,6 @@ def ask_to_stop(loop: MonitoringView) -> Proposal:
     return Proposal(
         change_id=STOP_MONITORING,
         title="Stop the monitoring loop",
-        facts=(f"process {loop.pid}", f"{words.count(loop.files)} files so far"),
+        facts=(f"process {loop.pid}", f"files so far: {words.count(loop.files)}"),
         command="canary monitor --stop",
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from canary.engine.dry_run import NO_GUARD, describe
 from canary.rollout import words
-from canary.rollout.approval import say_order
+from canary.rollout.approval import is_final_approval, say_order
 from canary.rollout.change import Change, DeleteImages, DeleteService, KeepRecord, SetTraffic, Step
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from tui.actions.pending import Pending
 from widgets.confirm_strip import Proposal
+
+APPROVED = "Canary becomes production, Legacy its backup: all that becomes true is listed above."
+"""The page of the approval, opened with the question, says why its steps come in their order."""
 
 LEAVE_CONSOLE = "leave"
 """The id of the question whether to leave while a change is in flight."""
@@ -29,7 +32,7 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
         unmet=tuple(gates[i].label for i in unmet if i in gates),
         command=" && ".join(describe(change, plan).gcloud),
         typed_name=pending.typed_name,
-        note=" ".join(_why(change, plan)),
+        note=APPROVED if is_final_approval(change) else " ".join(_why(change, plan)),
     )
 
 
@@ -79,6 +82,8 @@ LEAVE_LOAD_TEST = Proposal(
 def change_title(change: Change) -> str:
     """What a change does, as a heading."""
     match change.kind:
+        case "promote" if is_final_approval(change):
+            return f"Final approval, into stage {change.to_stage}"
         case "promote":
             return f"Promote to stage {change.to_stage}"
         case "step_back":
