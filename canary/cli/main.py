@@ -39,6 +39,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "checklist": ("canary.cli.checklist", "Show what goes with a move, and tick it."),
     "export": ("canary.cli.export", "Write a dashboard for Grafana."),
     "evidence": ("canary.cli.evidence", "Compare Canary with Legacy since the last change."),
+    "report": ("canary.cli.report_stage", "Write the report of a stage for the record."),
     "log": ("canary.cli.log", "Show the changes made from this host; withdraw one that waits."),
     "recover": ("canary.cli.recover", "Look what became of a change whose end is not known."),
     "guard": ("canary.cli.guard", "Roll back by itself when the tree advises it."),

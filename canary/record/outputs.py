@@ -17,10 +17,14 @@ def write_output(path: Path, document: Mapping[str, Any]) -> None:
 
     The directory is made when it is missing. Raises RecordError; the old file is then untouched.
     """
-    body = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same for a text, as UTF-8."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, body.encode())
+        _replace(path, text.encode())
     except OSError as exc:
         raise RecordError(
             f"{path} could not be written: {exc.strerror or exc}.",
