@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +59,9 @@ from canary.rollout.plan import Plan
 from canary.rollout.words import percent, plain
 
 log = logging.getLogger(__name__)
+
+WAITS_S = 86_400.0
+"""A rollback waits for Cloud Run no longer than a day: whoever asked has long looked elsewhere."""
 
 WAITING_KINDS = ("step_back", "rollback_all")
 """Changes that wait for a Cloud Run that is away. Going back is right later too; going on is not:
@@ -203,7 +207,10 @@ class _Execution:
         self._note_or_end(index, "waiting", error.message)
         log.warning("change %s waits: %s", self._change.id, error.message)
         least_s = QUOTA_PAUSE_S if isinstance(error, QuotaExhausted) else 0.0
+        began = time.monotonic()
         async for answers in self._cloud.lookout.wait_for(step.service, waits, least_s):
+            if time.monotonic() - began > WAITS_S:
+                raise _NotBegun
             entry = self._journal.entry(self._change.id)
             if entry is None or entry.outcome is not None:
                 raise _Ended

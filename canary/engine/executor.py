@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from canary.engine.execute import WAITS_S as WAITS_S
 from canary.engine.execute import carry_out
 from canary.engine.hands import Hands
 from canary.engine.notify import Notifier
@@ -29,13 +30,11 @@ FRESH_S = 120.0
 elsewhere, and the split may be another's by now. What was begun is still looked up."""
 
 
-WAITS_S = 86_400.0
-"""A rollback that waits for Cloud Run is sent for so long (wall clock) after it was asked for: by
-the executor that has it at any time, by one that takes it over within a day."""
-
-
 def may_send(entry: Entry, age_s: float) -> bool:
-    """Whether an intent taken up `age_s` after it was written may still be begun."""
+    """Whether an intent taken up `age_s` (wall clock) after it was written may still be begun.
+
+    A rollback that waited for Cloud Run may for a day: it was confirmed, and its guard is checked.
+    """
     waits = entry.waiting_since is not None
     return abs(age_s) <= (WAITS_S if waits else FRESH_S)
 
