@@ -9,7 +9,7 @@ from canary.rollout import words
 from canary.rollout.report import Bar, Bars, Block, Paragraph, Report, Table
 
 _BAR: Final = 24
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$@:])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&$@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 
 
 def to_markdown(report: Report) -> str:

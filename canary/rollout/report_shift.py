@@ -10,7 +10,7 @@ import msgspec
 from canary.rollout import words
 from canary.rollout.evidence.mann_whitney import Shift, estimate_shift
 from canary.rollout.measure import Sample
-from canary.rollout.report import Paragraph, Section, Table
+from canary.rollout.report import Block, Paragraph, Section, Table
 
 MOST_MINUTES: Final = 2_880
 """Of longer stages an even choice of minutes is compared: ranks take their time."""
@@ -73,12 +73,12 @@ def shift_section(rows: Sequence[ShiftRow], note: str) -> Section:
         )
         for row in rows
     )
-    head = ("a minute's", "minutes L / C", "Canary − Legacy", "95 % interval", "p")
-    blocks = [
+    head = ("a period's", "periods L / C", "Canary − Legacy", "95 % interval", "p")
+    blocks: list[Block] = [
         Paragraph(
-            "Mann–Whitney over minutes: the Hodges–Lehmann shift, as Kayenta estimates it. Minutes"
-            " that follow each other are alike, so this describes the stage; what is proven is"
-            " under Evidence."
+            "Mann–Whitney over reported periods: the Hodges–Lehmann shift, as Kayenta estimates it."
+            " Periods that follow each other are alike, so this describes the stage; what is"
+            " proven is under Evidence."
         ),
         Table(head, shown),
     ]
