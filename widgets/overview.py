@@ -61,7 +61,7 @@ class OverviewPanel(CellWidget):
                 "age",
                 age_run(snapshot.legacy, now, palette),
                 age_run(snapshot.canary, now, palette),
-                width=6,
+                width=7,
             ),
             Column(
                 f"in {words.duration(snapshot.window_s)}",
