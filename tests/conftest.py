@@ -12,6 +12,13 @@ from tests.embedded import Embed, Embedded, embed
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the chaos test runs, and what it begins with."""
+    parser.addoption("--runs", type=int, default=40, help="schedules of the chaos test")
+    parser.addoption("--chaos-seed", type=int, default=None, help="repeat the run of this seed")
+    parser.addoption("--chaos-shrink", action="store_true", help="look for the shortest failure")
+
+
 @pytest.fixture
 async def embedded() -> AsyncIterator[Embedded]:
     """A fresh embedded cloud for the default plan: in memory, healthy, its clock standing still."""

@@ -23,7 +23,7 @@ from canary.rollout.plan_file import load_plan
 from canary.simulator.config import parse_config
 from canary.simulator.endpoints import bind
 from canary.simulator.faults import Fault
-from canary.simulator.grpc_server import open_apis, start_grpc
+from canary.simulator.grpc_server import Apis, open_apis, start_grpc
 from canary.simulator.leases import Leases
 from canary.simulator.world import World
 
@@ -40,6 +40,8 @@ class Embedded:
 
     `plan` points at it by its endpoints, so that it is used as any other server is.
     """
+
+    apis: Apis
 
     def __init__(self, world: World, plan: Plan, control_url: str) -> None:
         self.world = world
@@ -131,6 +133,7 @@ async def embed(
         artifact_registry=rest,
     )
     cloud = Embedded(world, with_endpoints(plan, served), endpoints.router)
+    cloud.apis = apis
     try:
         yield cloud
     finally:

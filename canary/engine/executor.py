@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -53,6 +53,7 @@ class Executor:
         notifier: Notifier | None = None,
         pace: Pace | None = None,
         wall: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._plan = plan
         self._hands = hands
@@ -62,12 +63,18 @@ class Executor:
         self._notifier = notifier
         self._pace = pace
         self._wall = wall
+        self._sleep = sleep
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @property
     def is_busy(self) -> bool:
         """Whether any change is being carried out."""
         return bool(self._tasks)
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """What carries changes out now, one task each."""
+        return tuple(self._tasks.values())
 
     def take_up(self) -> None:
         """Begin, or go on with, every open change that no living executor has."""
@@ -117,6 +124,7 @@ class Executor:
                 stage_file=self._stage_file,
                 may_send=may_send(entry, age_s),
                 pace=self._pace,
+                sleep=self._sleep,
             )
         except CanaryError as error:
             log.warning("change %s: %s", entry.change.id, error)

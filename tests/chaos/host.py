@@ -1,0 +1,300 @@
+"""A host with a console and an executor: asks, is killed at any instant, comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from canary.cloud.run import RunReader, RunWriter
+from canary.engine.execute import intend
+from canary.engine.executor import Executor
+from canary.engine.hands import Hands
+from canary.engine.observe import Observer
+from canary.engine.recovery import How, Recovery, unresolved, withdraw
+from canary.engine.settling import Pace
+from canary.record.journal import Entry, Journal
+from canary.record.owner import Owner
+from canary.rollout import change as changes
+from canary.rollout import permit
+from canary.rollout.change import Author, Change, Kind, Request
+from canary.rollout.confirmation import evidence_of
+from canary.rollout.errors import CanaryError
+from canary.rollout.plan import ScalePreset
+from canary.rollout.snapshot import Snapshot
+from tests.embedded import Embedded
+
+PACE = Pace(looks=6)
+PATIENCE_S = 20.0
+"""Real seconds after which a schedule that does not come to rest is a failure."""
+
+
+class Killed(BaseException):
+    """What kill -9 looks like from inside: nothing after it leaves a trace."""
+
+
+class Life:
+    """Ends after so many instants; an instant is just before or after anything with a trace."""
+
+    def __init__(self, left: int | None = None) -> None:
+        self.left = left
+        self.passed = 0
+
+    @property
+    def over(self) -> bool:
+        return self.left == 0
+
+    def pass_instant(self) -> None:
+        if self.left == 0:
+            raise Killed
+        self.passed += 1
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                raise Killed
+
+
+class MortalJournal(Journal):
+    """The executor's journal: its process may end just before or just after each write."""
+
+    life: Life
+
+    def note(self, *arguments: Any) -> bool:
+        self.life.pass_instant()
+        noted = super().note(*arguments)
+        self.life.pass_instant()
+        return noted
+
+    def settle(self, *arguments: Any) -> bool:
+        self.life.pass_instant()
+        settled = super().settle(*arguments)
+        self.life.pass_instant()
+        return settled
+
+    def claim(self, *arguments: Any) -> bool:
+        self.life.pass_instant()
+        return super().claim(*arguments)
+
+
+class MortalHands:
+    """The real adapters; the process may end just before or just after each call."""
+
+    def __init__(self, cloud: Embedded, life: Life) -> None:
+        self._life = life
+        self._reader = RunReader(cloud.connection, cloud.plan)
+        self._writer = RunWriter(cloud.connection, cloud.plan)
+
+    async def service(self, name: str) -> Any:
+        return await self._live(self._reader.service(name))
+
+    async def send(self, step: Any) -> str:
+        return await self._live(self._writer.send(step))
+
+    async def operation(self, name: str) -> Any:
+        return await self._live(self._writer.operation(name))
+
+    async def _live(self, call: Any) -> Any:
+        try:
+            self._life.pass_instant()
+        except Killed:
+            call.close()
+            raise
+        answer = await call
+        self._life.pass_instant()
+        return answer
+
+
+class Ticker:
+    """Time for all executors: a pause ends when the schedule lets time pass, never by itself."""
+
+    def __init__(self, cloud: Embedded) -> None:
+        self._cloud = cloud
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._turned = asyncio.Event()
+
+    async def sleep(self, pause_s: float) -> None:
+        if pause_s <= 0:
+            return
+        until = asyncio.get_running_loop().create_future()
+        self._waiting.add(until)
+        self._turned.set()
+        try:
+            await until
+        finally:
+            self._waiting.discard(until)
+
+    def turn(self, ended: asyncio.Task[None]) -> None:
+        """A task has ended; whether it was killed is seen by its life."""
+        if not ended.cancelled():
+            ended.exception()
+        self._turned.set()
+
+    async def tick(self, cloud_s: float, hosts: list[Host]) -> None:
+        self._cloud.advance(cloud_s)
+        waiting, self._waiting = self._waiting, set()
+        for until in waiting:
+            if not until.done():
+                until.set_result(None)
+        await self.rest(hosts)
+
+    async def rest(self, hosts: list[Host]) -> None:
+        """Wait until everybody sleeps or has ended; whoever was killed is buried."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                self._turned.clear()
+                for host in hosts:
+                    await host.bury()
+                if sum(host.busy for host in hosts) <= len(self._waiting):
+                    return
+                await self._turned.wait()
+
+
+class Host:
+    """One host: a journal on its disk, a console that asks, an executor that carries out."""
+
+    def __init__(
+        self, name: str, cloud: Embedded, directory: Path, ticker: Ticker, *, blind: bool = False
+    ) -> None:
+        self.cloud = cloud
+        self.directory = directory
+        directory.mkdir(parents=True)
+        self.author = Author(name, f"host-{name}")
+        self.journal = Journal(directory / "journal.db", wall=cloud.clock.now)
+        metrics = None if blind else cloud.monitoring
+        self.observer = Observer(cloud.plan, cloud.run, metrics, None, self.journal, cloud.clock)
+        self._ticker = ticker
+        self._asked = 0
+        self.live()
+
+    # -- the executor ----------------------------------------------------------------------------
+
+    def live(self, instants: int | None = None) -> None:
+        """Start an executor that lives for so many instants (None: until it is killed)."""
+        self.life = Life(instants)
+        hands = MortalHands(self.cloud, self.life)
+        self._mortal = MortalJournal(self.directory / "journal.db", wall=self.cloud.clock.now)
+        self._mortal.life = self.life
+        self._owner: Owner | None = Owner(self.directory)
+        self._executor = Executor(
+            self.cloud.plan,
+            Hands(hands, hands, self.cloud.clock),
+            self._mortal,
+            self._owner,
+            pace=PACE,
+            wall=self.cloud.clock.now,
+            sleep=self._ticker.sleep,
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        return self._owner is not None
+
+    @property
+    def busy(self) -> int:
+        return len(self._executor.tasks)
+
+    def ring(self) -> None:
+        """Let the executor look into the journal."""
+        if not self.is_alive:
+            return
+        try:
+            self._executor.take_up()
+        except Killed:
+            return
+        for task in self._executor.tasks:
+            task.add_done_callback(self._ticker.turn)
+
+    async def kill(self) -> None:
+        self.life.left = 0
+        await self.bury()
+
+    async def bury(self) -> None:
+        """After the last instant: everything of that process is gone, its lock too."""
+        if not self.life.over or self._owner is None:
+            return
+        tasks = self._executor.tasks
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._owner.release()
+        self._owner = None
+        self._mortal.close()
+
+    async def close(self) -> None:
+        await self.kill()
+        self.journal.close()
+
+    # -- the console -----------------------------------------------------------------------------
+
+    async def look(self) -> Snapshot:
+        return await self.observer.refresh()
+
+    def ask(self, kind: Kind, *, forced: bool = False) -> tuple[Change, Snapshot] | None:
+        """Ask as the console does, from what was last seen; None when it is not permitted."""
+        self.observer.read_journal()
+        snapshot = self.observer.snapshot()
+        reason = permit.why_not(kind, snapshot, read_only=False)
+        if snapshot.standing is None or (reason is not None and not forced):
+            return None
+        self._asked += 1
+        request = Request(
+            f"{self.author.user}{self._asked}",
+            self.author,
+            self.cloud.now,
+            reason="because" if forced else "",
+            forced=forced,
+            evidence=evidence_of(snapshot, self.cloud.now),
+        )
+        try:
+            change = self._build(kind, snapshot, request)
+            permit.authorize(change, snapshot, read_only=False)
+        except CanaryError:
+            return None
+        assert intend(self.journal, change, self.cloud.plan)
+        self.ring()
+        return change, snapshot
+
+    def _build(self, kind: Kind, snapshot: Snapshot, request: Request) -> Change:
+        standing, plan = snapshot.standing, self.cloud.plan
+        assert standing is not None
+        if kind == "scale":
+            # No two alike: a scale is recognised by its value.
+            return changes.scale(
+                plan, standing, request, "canary", ScalePreset(1, 10 + self._asked)
+            )
+        build = {
+            "promote": changes.promote,
+            "step_back": changes.step_back,
+            "rollback_all": changes.rollback_all,
+            "adopt": changes.adopt,
+            "revert": changes.revert,
+        }[kind]
+        return build(plan, standing, request)
+
+    def withdraw(self) -> None:
+        """Take back what waits, as far as that is possible."""
+        for entry in self.journal.open_changes():
+            try:
+                withdraw(self.journal, entry.change.id, str(self.author), self.cloud.now)
+            except CanaryError:
+                continue
+
+    async def recover(self, how: How) -> None:
+        """Ask for one that was left open or unknown."""
+        recovery = Recovery(
+            self.cloud.plan,
+            self.cloud.run,
+            self.journal,
+            self.cloud.clock,
+            wall=self.cloud.clock.now,
+        )
+        for entry in unresolved(self.journal)[:1]:
+            try:
+                await recovery.recover(entry.change.id, how, str(self.author))
+            except CanaryError:
+                continue
+        self.ring()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return self.journal.recent(1000)

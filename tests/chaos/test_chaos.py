@@ -1,0 +1,46 @@
+"""Random schedules of people, faults and kills: what must hold, holds.
+
+pytest tests/chaos --runs 2000            the long run
+pytest tests/chaos --chaos-seed 12345     the run of that seed again
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.chaos.machine import Chaos, Tally
+
+STEPS = 25
+
+
+def test_whatever_happens_what_must_hold_holds(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = request.config.getoption("--runs")
+    shrink = request.config.getoption("--chaos-shrink")
+    again = request.config.getoption("--chaos-seed")
+    begun_with = random.randrange(10**9) if again is None else again
+    with capsys.disabled():
+        print(f"\nchaos: {runs} schedules, --chaos-seed {begun_with}")  # noqa: T201
+    Chaos.tally = tally = Tally()
+    settled = settings(
+        max_examples=runs,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        report_multiple_bugs=False,
+        phases=[Phase.generate, *([Phase.shrink] if shrink else [])],
+        suppress_health_check=list(HealthCheck),
+    )
+    with asyncio.Runner() as runner:
+        Chaos.runner = runner
+        run_state_machine_as_test(seed(begun_with)(Chaos), settings=settled)
+    with capsys.disabled():
+        print(f"chaos: {tally}")  # noqa: T201
+    assert tally.effects

@@ -1,0 +1,85 @@
+"""kill -9 at every single instant of a change: at most one effect, and always an outcome."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from canary.rollout.change import Kind, SetScale
+from canary.rollout.plan import ScalePreset
+from tests.chaos.rollout import Rollout
+
+
+class Story(NamedTuple):
+    """One change and what goes wrong with it besides; `told` goes to the fault table."""
+
+    kind: Kind
+    router: str = "env"
+    stage: int = 2
+    percent: int = 10
+    told: dict[str, Any] | None = None
+    backup: bool = False
+
+
+STORIES = {
+    "a promotion": Story("promote"),
+    "a promotion between revisions": Story("promote", router="revisions"),
+    "a step back": Story("step_back"),
+    "a scale": Story("scale"),
+    "everybody off, Legacy scaled up first": Story(
+        "rollback_all", stage=5, percent=100, backup=True
+    ),
+    "a rollback whose answer is lost": Story(
+        "rollback_all",
+        told={"method": "UpdateService", "code": "UNAVAILABLE", "after_apply": True, "times": 1},
+    ),
+    "a rollback that is lost on the way": Story(
+        "rollback_all", told={"method": "UpdateService", "code": "UNAVAILABLE", "times": 1}
+    ),
+    "a rollback that waits for Cloud Run": Story(
+        "rollback_all", told={"method": "GetService", "code": "UNAVAILABLE", "times": 9}
+    ),
+    "a rollback that fails": Story(
+        "rollback_all", told={"method": "UpdateService", "fails": True, "times": 1}
+    ),
+    "a promotion that ends late": Story(
+        "promote", told={"method": "UpdateService", "late_s": 120.0, "times": 1}
+    ),
+}
+
+
+async def tell(story: Story, instants: int | None) -> int:
+    """Play it with an executor that is killed after so many instants; how many it lived."""
+    at = {"stage": story.stage, "percent": story.percent}
+    rollout = await Rollout.open(story.router, blind=True, **at)
+    try:
+        host = rollout.hosts[0]
+        if story.backup:
+            await rollout.cloud.writer.send(SetScale("ion-api", None, ScalePreset(0, 1)))
+            rollout.cloud.advance(60.0)
+            rollout.ledger.effects.clear()
+        await rollout.look(host)
+        host.life.left = instants
+        life = host.life
+        if story.told is not None:
+            rollout.cloud.break_method(**story.told)
+        asked = await rollout.ask(host, story.kind, forced=story.kind == "promote")
+        assert asked is not None
+        for _ in range(4):
+            await rollout.pass_time(10.0)
+            rollout.check()
+        await rollout.recover()
+        await rollout.check_recovered()
+        return life.passed
+    finally:
+        await rollout.close()
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_killed_at_any_instant_it_has_one_effect_at_most_and_an_outcome(name: str):
+    story = STORIES[name]
+    unharmed = await tell(story, None)
+    assert unharmed >= 8
+    for instants in range(1, unharmed + 1):
+        await tell(story, instants)
