@@ -163,8 +163,10 @@ def _draw_strength(
 def _sides(metric: MetricVerdict, palette: Palette) -> list[Run]:
     """Both sides' values and what they rest on: "canary 3.0 % of 1 204  legacy 0.5 % of 22 800"."""
     shown = words.score if metric.metric == "score" else words.ratio
+    # A late regression is proven while all since the change may still look well.
+    first = "in all: canary " if metric.verdict == "rollback" else "canary "
     pairs = (
-        ("canary ", metric.canary_ratio, metric.canary_count, palette.canary),
+        (first, metric.canary_ratio, metric.canary_count, palette.canary),
         ("  legacy ", metric.legacy_ratio, metric.legacy_count, palette.legacy),
     )
     runs: list[Run] = []
