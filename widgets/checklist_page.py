@@ -109,10 +109,10 @@ class ChecklistPage(Page):
         return [
             (f"stage {shown.stage}", palette.strong),
             (f"  {shown.done} of {len(shown.lines)} done", palette.text),
+            ("  ◂ " if at > 0 else "    ", palette.key),
+            (f"list {at + 1} of {count}", palette.dim),
+            (" ▸" if at < count - 1 else "  ", palette.key),
             (f"  {when}", palette.dim),
-            ("   ◂ " if at > 0 else "     ", palette.key),
-            (f"{at + 1} of {count}", palette.dim),
-            (" ▸" if at < count - 1 else "", palette.key),
         ]
 
     def _parts(self, shown: Checklist, width: int, palette: Palette) -> list[list[Row]]:

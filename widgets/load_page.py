@@ -43,12 +43,14 @@ class LoadPage(Page):
         if view.progress is not None:
             rows += _figures(view.progress, width, palette)
             rows += self._checks(view, view.progress, palette)
+        if view.is_running:
+            said = " stops it; what was seen by then is written as FAILED"
+            rows.append([(self.key("stop"), palette.key), (said, palette.dim)])
         return rows
 
     def _heading(self, view: LoadTestView, palette: Palette) -> Row:
         if view.is_running:
-            stop = [("  ", palette.dim), (self.key("stop"), palette.key), (" stops", palette.dim)]
-            return [*running_runs(view, palette), *stop]
+            return running_runs(view, palette)
         if view.summary is None:
             return [("– NOT BEGUN", palette.no_data)]
         at = words.timestamp(view.summary.finished_at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.style import Style
 
 from canary.rollout import words
-from canary.rollout.comparison import Comparison, SideFigures, SplitCheck
+from canary.rollout.comparison import Comparison, SideFigures
 from canary.rollout.procedure import VerificationView
 from canary.rollout.verification import (
     Check,
@@ -126,34 +126,27 @@ def _split(result: Verification, width: int, palette: Palette) -> list[Row]:
             (f"{'split':<{_LABEL}}", palette.dim),
             (f"intended {_share(result.intended_percent)}", palette.text),
             (f"   reported {_share(result.reported_percent)}", palette.text),
-            (f"   measured {_measured(split)}", palette.strong),
+            (f"   measured {words.ratio(None if split is None else split.share)}", palette.strong),
         ]
     ]
     if split is None or split.share is None or split.low is None or split.high is None:
         return rows
+    span = f"{split.low * 100:.1f} to {split.high * 100:.1f} %"
+    said = f"  99 %: {span}, {split.canary} of {split.attributed}"
     line = span_runs(
-        min(60, width - _LABEL - 12),
+        min(60, width - _LABEL - 10 - len(said)),
         split.low,
         split.share,
         split.high,
         split.wanted_percent / 100,
         palette,
     )
-    if line:
-        ends = [(f"{'':<{_LABEL}}0 % ", palette.dim), *line, (" 100 %", palette.dim)]
-        rows.append(ends)
-    return rows
+    ends: Row = [("0 % ", palette.dim), *line, (" 100 %", palette.dim)] if line else []
+    return [*rows, [(" " * _LABEL, palette.dim), *ends, (said, palette.text)]]
 
 
 def _share(percent: int | None) -> str:
     return "not known" if percent is None else words.percent(percent)
-
-
-def _measured(split: SplitCheck | None) -> str:
-    if split is None or split.share is None or split.low is None or split.high is None:
-        return words.NO_DATA
-    span = f"{split.low * 100:.1f} to {split.high * 100:.1f} %"
-    return f"{words.ratio(split.share)} (99 %: {span}), {split.canary} of {split.attributed}"
 
 
 def _sides(comparison: Comparison, width: int, palette: Palette) -> list[Row]:
