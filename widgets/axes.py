@@ -63,7 +63,7 @@ def draw_time_axis(canvas: Canvas, inner: Box, picture: Picture, palette: Palett
     while at <= grid.end:
         text = _time_label(at, tick_s)
         x = inner.x + grid.column_of(at)
-        if x + len(text) <= inner.x + inner.width:
+        if x + len(text) < inner.x + inner.width:
             canvas.put(x, y, "╵", palette.quiet)
             canvas.text(x + 1, y, text, palette.dim, inner.x + inner.width - x - 1)
         at += tick_s

@@ -250,3 +250,9 @@ async def test_samples_with_gaps_leave_their_columns_blank() -> None:
     }
     span = range(min(line_columns), max(line_columns) + 1)
     assert len([i for i in span if i not in line_columns]) >= 10
+
+
+@pytest.mark.parametrize("late_s", range(0, 600, 60))
+def test_a_time_is_written_whole_or_not_at_all(late_s: int) -> None:
+    grid = Grid(NOW - 3180 + late_s, 60.0, 53)
+    assert "…" not in labelled(grid=grid, now=NOW + late_s)[8]
