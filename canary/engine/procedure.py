@@ -271,8 +271,7 @@ def view_monitoring(found: Monitoring) -> MonitoringView:
     if said is None:
         return MonitoringView(found.is_running, found.pid)
     # A state file of another process is the last word of a loop that is no more.
-    own = not found.is_running or not found.pid or said.pid == found.pid
-    if not own:
+    if found.is_running and said.pid != found.pid:
         return MonitoringView(True, found.pid)
     return MonitoringView(
         running=found.is_running,
