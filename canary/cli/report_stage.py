@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import click
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from canary.cli.options import chosen_config, config_option, json_option
 from canary.cli.output import say, say_json
 from canary.cli.plan_source import PlanSource, find_plan
+from canary.rollout.change import SetTraffic, Step
 from canary.rollout.deeds import Deed, deed_of
 from canary.rollout.errors import UsageError
 from canary.rollout.evidence.replay import replay_samples
@@ -102,6 +103,8 @@ async def _gather(source: PlanSource, stage: int | None) -> tuple[ReportFacts, P
             since = facts.span.began_at - 3600.0
             kept = [session.history.load(side, since) for side in ("legacy", "canary")]
             facts = msgspec.structs.replace(facts, legacy=kept[0], canary=kept[1])
+        if not facts.span.begin_known:
+            facts = msgspec.structs.replace(facts, span=_span_of_data(facts))
     return msgspec.structs.replace(
         facts, evidence=_judge(source.plan, snapshot, facts)
     ), source.plan
@@ -121,6 +124,8 @@ def _facts(
     wanted = snapshot.stage.index if stage is None else stage
     span = _span(wanted, deeds, snapshot)
     percent = next((d.percent for d in reversed(deeds) if d.stage == span.stage), None)
+    if percent is None:
+        percent = next((d.from_percent for d in deeds if d.from_stage == span.stage), None)
     return ReportFacts(
         span=span,
         percent=percent if percent is not None else snapshot.stage.percent,
@@ -153,13 +158,23 @@ def _span(stage: int | None, deeds: tuple[Deed, ...], snapshot: Snapshot) -> Sta
     return span
 
 
+def _span_of_data(facts: ReportFacts) -> StageSpan:
+    """A visit whose begin nobody tells: from where both sides are known to have had requests."""
+    firsts = [
+        next((s.start for s in side if s.responses is not None and s.responses.total), facts.until)
+        for side in (facts.legacy, facts.canary)
+    ]
+    began_at = min(max(firsts), facts.until)
+    return msgspec.structs.replace(facts.span, began_at=began_at)
+
+
 def _deed(entry: Entry) -> Deed | None:
     """A move that was made from this host; None for what moved nothing."""
     change, outcome = entry.change, entry.outcome
     if outcome is None or outcome.state != "done" or change.to_stage is None:
         return None
-    moved = next((s.record for s in change.steps if hasattr(s, "record")), None)
-    percent = outcome.percent if outcome.percent is not None else getattr(moved, "percent", None)
+    set_percent = next((s.percent for s in change.steps if _moves(s)), None)
+    percent = outcome.percent if outcome.percent is not None else set_percent
     if percent is None:
         return None
     author = change.author
@@ -170,10 +185,15 @@ def _deed(entry: Entry) -> Deed | None:
         stage=change.to_stage,
         by=author.user,
         host=author.host,
+        from_percent=next((s.before_percent for s in change.steps if _moves(s)), None),
         from_stage=change.from_stage,
         why=change.reason,
         change=change.id,
     )
+
+
+def _moves(step: Step) -> TypeGuard[SetTraffic]:
+    return isinstance(step, SetTraffic)
 
 
 def _judge(plan: Plan, snapshot: Snapshot, facts: ReportFacts) -> EvidenceView | None:

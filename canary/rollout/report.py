@@ -16,11 +16,15 @@ from canary.rollout.snapshot import ChangeView, Event
 
 
 class StageSpan(msgspec.Struct, frozen=True):
-    """One visit of a stage, cloud time. `ended_at` None: it lasts still."""
+    """One visit of a stage, cloud time. `ended_at` None: it lasts still.
+
+    `begin_known` False: nothing tells when it began; `began_at` is then where the data begins.
+    """
 
     stage: int
     began_at: float
     ended_at: float | None = None
+    begin_known: bool = True
 
 
 class ReportFacts(msgspec.Struct, frozen=True):
@@ -99,12 +103,14 @@ class Report(msgspec.Struct, frozen=True):
 def find_span(stage: int, deeds: tuple[Deed, ...], now: float) -> StageSpan | None:
     """The last visit of `stage` that the moves tell of; None when they tell of none.
 
+    Where only the move out of it is told, the visit begins at 0 and its begin is not known.
     `deeds` in any order. Moves that stay in the stage (an adoption, a revert) do not end it.
     """
     moves = sorted((d for d in deeds if d.at <= now), key=lambda d: d.at)
     last = next((i for i in range(len(moves) - 1, -1, -1) if moves[i].stage == stage), None)
     if last is None:
-        return None
+        left = next((d for d in moves if d.from_stage == stage), None)
+        return None if left is None else StageSpan(stage, 0.0, left.at, begin_known=False)
     first = last
     while first and moves[first - 1].stage == stage:
         first -= 1

@@ -13,7 +13,7 @@ from canary.rollout.evidence.document import NAMES, metric_line
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.measure import Sample, Window, reduce_window
 from canary.rollout.plan import Plan
-from canary.rollout.report import Block, Paragraph, Report, ReportFacts, Section, Table
+from canary.rollout.report import Block, Paragraph, Report, ReportFacts, Section, StageSpan, Table
 from canary.rollout.report_bars import draw_distributions
 from canary.rollout.report_shift import ShiftRow, shift_section
 
@@ -59,13 +59,19 @@ def _head(plan: Plan, facts: ReportFacts) -> Section:
     rows = (
         ("services", f"{facts.legacy_name} → {facts.canary_name}"),
         ("where", facts.place),
-        ("entered", words.timestamp(span.began_at)),
+        ("entered", _entered(span)),
         ("left", "not yet" if span.ended_at is None else words.timestamp(span.ended_at)),
         ("length", words.duration(facts.until - span.began_at)),
         ("soak asked", "none" if asked is None else words.duration(asked * 3600)),
         ("written", words.timestamp(facts.written_at)),
     )
     return Section("Stage", (Table(("", ""), rows),))
+
+
+def _entered(span: StageSpan) -> str:
+    if span.begin_known:
+        return words.timestamp(span.began_at)
+    return f"not known; the data begins {words.timestamp(span.began_at)}"
 
 
 def _numbers(legacy: Window, canary: Window) -> Section:

@@ -231,6 +231,14 @@ def test_the_last_visit_of_a_stage_is_meant() -> None:
     assert find_span(3, deeds, 60.0) is None
 
 
+def test_of_a_stage_only_left_the_begin_is_not_known() -> None:
+    left = Deed(50.0, "step_back", 5, 1, from_percent=10, from_stage=2, change="c")
+    span = find_span(2, (left,), 60.0)
+    assert span == StageSpan(2, 0.0, 50.0, begin_known=False)
+    began = StageSpan(2, BEGAN, NOW, begin_known=False)
+    assert "| entered | not known; the data begins 2026" in markdown(facts(span=began))
+
+
 def test_a_move_told_twice_counts_once() -> None:
     one = Deed(10.0, "promote", 5, 1, change="c")
     again = msgspec.structs.replace(one, at=11.0)
