@@ -67,7 +67,7 @@ class CompactPanel(CellWidget):
 
     def _mode(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
         runs: list[Run] = []
-        if self.read_only:
+        if self.read_only or snapshot.missing_rights:
             runs.append(("READ-ONLY ", palette.notice))
         if snapshot.provider == "local":
             runs.append((f"LOCAL CLOUD ×{snapshot.speed:g}", palette.notice))

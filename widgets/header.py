@@ -10,6 +10,8 @@ from widgets.canvas import Canvas, Run, width_of
 from widgets.cells import CellWidget, drawn
 
 _GAP: str = "   "
+_ROOM_FOR_WHY: int = 100
+"""From this width on the header says why it is read-only; a key that is pressed always does."""
 
 
 class Header(CellWidget):
@@ -66,6 +68,9 @@ class Header(CellWidget):
                 runs.append((f" {words.plain(snapshot.scenario, 24)}", palette.dim))
         if self.read_only:
             runs += [(_GAP, palette.text), ("READ-ONLY", palette.notice)]
+        elif snapshot is not None and snapshot.missing_rights:
+            why = ": no right to change" if self.size.width >= _ROOM_FOR_WHY else ""
+            runs += [(_GAP, palette.text), (f"READ-ONLY{why}", palette.notice)]
         return runs
 
     def _age(self, palette: Palette) -> list[Run]:

@@ -117,6 +117,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         readiness=_judge_way_back(moment, legacy, canary),
         presence=_find_presence(observed),
         guard=observed.guard,
+        missing_rights=(observed.rights.missing_rights or ()) if observed.rights else (),
     )
 
 

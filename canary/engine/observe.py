@@ -164,10 +164,12 @@ class Observer:
             version = self._journal.version()
             if version == self._journal_version:
                 return False
-            self._entries = self._journal.recent(CHANGES_SHOWN)
+            before, self._entries = self._entries, self._journal.recent(CHANGES_SHOWN)
         except RecordError as error:
             return self._journal_source.failed(error, now)
         self._journal_version = version
+        if self.rights is not None and _failed(self._entries) != _failed(before):
+            self.rights.ask_again()
         self._journal_source.answered(now)
         return True
 
@@ -304,3 +306,8 @@ class Observer:
         text = f"{verdict}: {snapshot.decision.reason}" if blind else f"data again: {verdict}"
         self.log.say(snapshot.as_of, "warning" if blind else "info", text)
         return True
+
+
+def _failed(entries: tuple[Entry, ...]) -> set[str]:
+    """The changes that failed: perhaps for want of a right that was there before."""
+    return {e.change.id for e in entries if e.outcome is not None and e.outcome.state == "failed"}

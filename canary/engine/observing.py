@@ -125,7 +125,10 @@ class Observing:
         self._wake("the journal")
 
     def look_now(self) -> None:
-        """Read everything now."""
+        """Read everything now, rights included."""
+        rights = self._session.observer.rights if self._wakes else None
+        if rights is not None:
+            rights.ask_again()
         for name in self._wakes:
             self._wake(name)
 
@@ -198,6 +201,7 @@ class Observing:
         if observer.read_journal():
             self._publish(changed=True)
             self._wake("Cloud Run")
+            self._wake("the way back")
         busy = before or observer.in_flight
         return JOURNAL_IN_FLIGHT_S if busy else JOURNAL_IDLE_S
 
@@ -327,6 +331,7 @@ def _essence(snapshot: Snapshot) -> tuple[object, ...]:
         None if guard is None else (guard.armed, guard.cause, guard.held, left),
         None if readiness is None else (readiness.state, readiness.reasons),
         snapshot.presence,
+        snapshot.missing_rights,
         snapshot.decision.verdict,
         snapshot.decision.reason,
         snapshot.legacy.data,

@@ -52,6 +52,10 @@ class ReadinessFeed:
         self._clock = clock
         self._rights_at = self._revisions_at = float("-inf")
 
+    def ask_again(self) -> None:
+        """Ask for the rights at the next look: a change was refused, or a person wants to know."""
+        self._rights_at = float("-inf")
+
     async def read(self) -> bool:
         """Ask for what is due. True when anything is different from before."""
         before = (self.missing_rights, self.revisions)

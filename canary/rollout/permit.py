@@ -73,6 +73,9 @@ def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | Non
         return "This console is read-only."
     if snapshot is None or snapshot.standing is None:
         return "Cloud Run has not answered yet: what is set is not known."
+    if snapshot.missing_rights:
+        tried = " `canary rollback` in a shell tries it even so." if kind in _BACKWARD else ""
+        return f"{say_missing(snapshot.missing_rights)}{tried}"
     reason = _why_pointless(kind, snapshot)
     if reason is not None or kind in _BACKWARD:
         return reason
@@ -86,6 +89,14 @@ def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | Non
         if gates:
             return f"Not met: {', '.join(g.label for g in gates)}."
     return None
+
+
+def say_missing(rights: tuple[str, ...]) -> str:
+    """Why a console is read-only that was not asked to be; `rights` as in the snapshot."""
+    return (
+        f"Read-only: this identity lacks {', '.join(rights)}."
+        " `canary doctor` names the roles that are missing."
+    )
 
 
 def promotion_gates(snapshot: Snapshot) -> tuple[Gate, ...]:

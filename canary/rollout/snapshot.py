@@ -172,6 +172,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     readiness: Readiness | None = None
     presence: Presence = Presence()
     guard: GuardView | None = None
+    missing_rights: tuple[str, ...] = ()
 
     @property
     def data_age_s(self) -> float | None:

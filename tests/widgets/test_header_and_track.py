@@ -28,6 +28,16 @@ async def test_the_header_never_drops_the_age_the_cloud_or_the_posture(width: in
     assert text.endswith("60 s old")
 
 
+@pytest.mark.parametrize(
+    ("width", "said"), [(120, "READ-ONLY: no right to change"), (60, "READ-ONLY")]
+)
+async def test_without_the_right_to_change_the_header_says_so(width: int, said: str) -> None:
+    bare = snapshot(missing_rights=("run.services.update on ion-api",))
+    text = await frame(Header(), (width, 1), snapshot=bare)
+    assert said in text
+    assert text.endswith("60 s old")
+
+
 async def test_old_data_is_called_stale_in_the_header() -> None:
     text = await frame(Header(), (100, 1), snapshot=snapshot(), now=NOW + 600)
     assert text.endswith("data STALE 11 m old")
