@@ -8,13 +8,15 @@ stage stands on what the one before has left.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.endtoend.rollout_host import RolloutHost
 
-pytest.importorskip("locust")
+# Looked for, never imported here: gevent would patch the test run itself.
+pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="needs the extra loadtest")
 
 
 @pytest.fixture
