@@ -1,0 +1,68 @@
+"""Which rights the caller has, and the roles that are missing to look, to change, to delete."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from canary.cli.finding import Finding
+from canary.rollout.errors import CanaryError
+from canary.rollout.plan import Plan
+
+if TYPE_CHECKING:
+    from canary.engine.session import Session
+
+
+class Purpose(msgspec.Struct, frozen=True):
+    """What rights are for. `needed`: no rollout without it."""
+
+    verb: str
+    rights: tuple[str, ...]
+    roles: str
+    needed: bool
+
+
+PURPOSES: Final = (
+    Purpose(
+        "look",
+        ("run.services.get", "run.revisions.list"),
+        "roles/run.viewer (and roles/monitoring.viewer on the project, for the numbers)",
+        needed=True,
+    ),
+    # actAs is asked of the service account, not of the service: it cannot be asked for here.
+    Purpose(
+        "change",
+        ("run.services.update",),
+        "roles/run.developer, and roles/iam.serviceAccountUser on its service account",
+        needed=True,
+    ),
+    Purpose("delete", ("run.services.delete",), "roles/run.developer", needed=False),
+)
+
+
+async def look_at_rights(plan: Plan, session: Session) -> AsyncIterator[Finding]:
+    """Ask TestIamPermissions for each service of the plan; it needs no right of its own."""
+    target = plan.target
+    services = {plan.router_service, target.legacy}
+    if target.router.kind != "revisions":
+        services.add(target.canary)
+    for service in sorted(services):
+        for purpose in PURPOSES:
+            yield await _look(session, service, purpose)
+
+
+async def _look(session: Session, service: str, purpose: Purpose) -> Finding:
+    what = f"right to {purpose.verb} {service}"
+    try:
+        held = await session.run_reader.permissions(service, purpose.rights)
+    except CanaryError as error:
+        return Finding(what, "unknown", error.message, error.remedy, purpose.needed)
+    missing = [right for right in purpose.rights if right not in held]
+    if not missing:
+        return Finding(what, "ok", ", ".join(purpose.rights), needed=purpose.needed)
+    said = f"missing: {', '.join(missing)}"
+    if purpose.verb == "change":
+        said += "; the console is read-only"
+    return Finding(what, "wrong", said, f"Grant {purpose.roles}.", purpose.needed)
