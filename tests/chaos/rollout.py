@@ -11,6 +11,7 @@ from typing import Self
 
 import msgspec
 
+from canary.engine.source import QUOTA_MOST_S
 from canary.rollout.change import Change, Kind, SetScale, SetTraffic
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
@@ -100,7 +101,7 @@ class Rollout:
             if not any(host.busy for host in self.hosts):
                 break
             await self.pass_time(20.0)
-        await self.pass_time(60.0)
+        await self.pass_time(QUOTA_MOST_S + 60.0)
 
     # -- what must hold --------------------------------------------------------------------------
 
