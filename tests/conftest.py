@@ -5,11 +5,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.embedded import Embed, Embedded, embed
 
 # Before any test imports grpc: its C core would log to the terminal what a test provokes.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+# No claim of these tests is about the wall clock: a busy machine must not fail one.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -42,7 +42,10 @@ class RightsReader(Protocol):
 
 
 class ReadinessFeed:
-    """Rights and revisions as they were last told; None while not known. Never raises."""
+    """Rights and revisions as they were last told; None while not known. Never raises.
+
+    `revisions_at` is when the revisions were told, the cloud's time.
+    """
 
     def __init__(self, plan: Plan, reader: RightsReader, clock: CloudClock) -> None:
         self.missing_rights: tuple[str, ...] | None = None
@@ -50,7 +53,7 @@ class ReadinessFeed:
         self._plan = plan
         self._reader = reader
         self._clock = clock
-        self._rights_at = self._revisions_at = float("-inf")
+        self.revisions_at = self._rights_at = float("-inf")
 
     def ask_again(self) -> None:
         """Ask for the rights at the next look: a change was refused, or a person wants to know."""
@@ -61,9 +64,9 @@ class ReadinessFeed:
         before = (self.missing_rights, self.revisions)
         pace = max(1.0, self._clock.speed)
         now = self._clock.now()
-        if now - self._revisions_at >= REVISIONS_EVERY_S * pace:
+        if now - self.revisions_at >= REVISIONS_EVERY_S * pace:
             self.revisions = await self._ask_revisions()
-            self._revisions_at = now
+            self.revisions_at = now
         if now - self._rights_at >= RIGHTS_EVERY_S * pace or self.missing_rights is None:
             self.missing_rights = await self._ask_rights()
             self._rights_at = now
@@ -114,7 +117,7 @@ def find_way_back(
     away = cloud.since if cloud is not None and cloud.state == "failing" else None
     legacy, router = run.legacy, run.router
     scale = legacy.scale if legacy is not None else None
-    revision, ready, reason = _serving(plan, run, feed.revisions if feed is not None else None)
+    revision, ready, reason = _serving(plan, run, feed)
     return WayBack(
         target=target_of(plan),
         away_since=away,
@@ -175,10 +178,13 @@ def _took_s(entry: Entry) -> float | None:
     return max(0.0, settled[-1] - sent[0]) if sent and settled else None
 
 
-def _serving(
-    plan: Plan, run: RunFacts, revisions: tuple[RevisionState, ...] | None
-) -> tuple[str, bool | None, str]:
-    """The revision that would serve everything: its name, whether it is ready, and why not."""
+def _serving(plan: Plan, run: RunFacts, feed: ReadinessFeed | None) -> tuple[str, bool | None, str]:
+    """The revision that would serve everything: its name, whether it is ready, and why not.
+
+    A revision that the list does not have is gone only if the list is the newer of the two: right
+    after a change the service names one that was made since.
+    """
+    revisions = feed.revisions if feed is not None else None
     if plan.target.router.kind == "revisions":
         candidate = run.router.revision
         others = [r for r in revisions or () if r.name != candidate]
@@ -188,10 +194,12 @@ def _serving(
             return f"what {run.router.name} ran before", None, ""
         return (best.name, best.ready, best.reason) if best is not None else ("", None, "")
     name = run.legacy.revision if run.legacy is not None else ""
-    if revisions is None:
+    if feed is None or revisions is None:
         return name, None, ""
     found = next((r for r in revisions if r.name == name), None)
-    return (name, False, "it is gone") if found is None else (name, found.ready, found.reason)
+    if found is not None:
+        return name, found.ready, found.reason
+    return (name, False, "it is gone") if feed.revisions_at >= run.read_at else (name, None, "")
 
 
 def _scaled_to(plan: Plan, scale: ScalePreset | None, percent: int | None) -> ScalePreset | None:

@@ -117,6 +117,15 @@ async def test_a_template_that_does_not_come_up_is_an_alarm(way: Way, tmp_path: 
     assert way.state(snapshot, "target") == "impossible"
 
 
+async def test_a_revision_made_since_the_list_was_told_is_no_alarm(way: Way, tmp_path: Path):
+    await way.look(5)
+    with Journal(tmp_path / "other.db") as journal:
+        assert (await carry(way.cloud, journal, await ask(way.cloud, "step_back"))).state == "done"
+    snapshot = await way.watching.observer.refresh()
+    assert way.state(snapshot, "target") == "degraded"
+    assert not any("ALARM" in text for text in texts(snapshot))
+
+
 async def test_a_legacy_in_backup_is_scaled_up_first(way: Way):
     await way.cloud.writer.send(SetScale("ion-api", None, ScalePreset(0, 1)))
     snapshot = await way.look(5)
