@@ -48,20 +48,23 @@ class ApprovalPage(Page):
         if approval is None:
             return [[("no final approval was asked for from here", palette.dim)]]
         change = self._change(approval)
-        rows: list[Row] = []
-        if change is not None and change.outcome is not None and change.outcome.state != "done":
-            rows += self._way_on(change, width, palette)
-        rows.append([("what becomes true", palette.dim)])
+        true: list[Row] = [[("what becomes true", palette.dim)]]
         for line in approval.becomes_true:
-            rows += _wrapped("  ", line, width, palette)
-        rows.append([("in these steps", palette.dim)])
+            true += _wrapped("  ", line, width, palette)
+        steps = self._steps(approval, change, palette)
+        evidence: list[Row] = [[("on this evidence", palette.dim)]]
+        evidence += [[("  ", palette.dim), (line, palette.text)] for line in approval.evidence]
+        order = _wrapped("", approval.order, width, palette)
+        if change is not None and change.outcome is not None and change.outcome.state != "done":
+            return [*self._way_on(change, width, palette), *steps, *true, *evidence, *order]
+        return [*true, *steps, *evidence, *order]
+
+    def _steps(self, approval: Approval, change: ChangeView | None, palette: Palette) -> list[Row]:
         steps = change.steps if change is not None else ()
         if len(steps) != len(approval.steps):
             steps = tuple(StepView(text) for text in approval.steps)
-        rows += [_step(number, step, palette) for number, step in enumerate(steps, 1)]
-        rows.append([("on this evidence", palette.dim)])
-        rows += [[("  ", palette.dim), (line, palette.text)] for line in approval.evidence]
-        return rows + _wrapped("", approval.order, width, palette)
+        head: Row = [("in these steps", palette.dim)]
+        return [head, *(_step(number, step, palette) for number, step in enumerate(steps, 1))]
 
     def _change(self, approval: Approval) -> ChangeView | None:
         changes = self.snapshot.changes if self.snapshot is not None else ()
@@ -83,7 +86,6 @@ class ApprovalPage(Page):
                 (self.key("rollback_all"), palette.key),
                 (" everybody off", palette.dim),
             ],
-            [],
         ]
 
 

@@ -22,9 +22,9 @@ from canary.engine.verify import (
     verify,
     write_verification,
 )
-from canary.rollout.change import Change
+from canary.rollout.change import Change, SetTraffic
 from canary.rollout.errors import CanaryError
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.snapshot import ChangeView, Snapshot
 from canary.rollout.verification import Verification, VerificationVerdict
 from canary.rollout.verification_document import verification_line
 
@@ -100,7 +100,7 @@ class Verifying:
                 continue
             change = self._expected.pop(view.id, None)
             order = order_of(change) if change is not None else None
-            if order is not None and view.outcome.state == "done":
+            if order is not None and change is not None and _is_split_set(change, view):
                 self._begin(order)
 
     def _begin(self, order: VerifyOrder) -> None:
@@ -151,6 +151,14 @@ class Verifying:
     def _say(self, severity: Severity, text: str) -> None:
         self._session.observer.log.say(self._session.clock.now(), severity, text)
         self._on_change()
+
+
+def _is_split_set(change: Change, view: ChangeView) -> bool:
+    """Whether the split is as it was wished: also where only a step behind it failed."""
+    if view.outcome is not None and view.outcome.state == "done":
+        return True
+    split = next((i for i, s in enumerate(change.steps) if isinstance(s, SetTraffic)), None)
+    return split is not None and split < len(view.steps) and view.steps[split].state == "done"
 
 
 def _hear(news: VerifyProgress | Verification) -> None:

@@ -12,9 +12,23 @@ import msgspec
 import pytest
 
 from canary.engine.verify import VerifyOrder, VerifyProgress
-from canary.rollout.change import Change, Request, rollback_all, step_back
-from canary.rollout.plan import Plan
-from canary.rollout.snapshot import Snapshot
+from canary.engine.verifying import _is_split_set
+from canary.rollout.change import (
+    Author,
+    Change,
+    Guard,
+    Outcome,
+    OutcomeState,
+    Request,
+    SetScale,
+    SetTraffic,
+    rollback_all,
+    step_back,
+)
+from canary.rollout.plan import Plan, ScalePreset
+from canary.rollout.progress import StageRecord
+from canary.rollout.snapshot import ChangeView, Snapshot
+from canary.rollout.step_view import StepState, StepView
 from canary.rollout.verification import Verification
 from tests.embedded import Embed, Embedded
 from tests.engine.test_console import Running, has_numbers
@@ -101,6 +115,31 @@ async def test_a_change_of_its_own_is_verified_once_it_is_done(
     assert (verification.change, verification.intended_percent) == ("c-verify", 5)
     assert verification.verdict == "passed"
     assert len(listener.results) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "split", "verified"),
+    [
+        ("done", "done", True),
+        ("failed", "done", True),  # only a step behind it failed: the split is another one
+        ("failed", "failed", False),
+        ("failed", "to_do", False),
+        ("unknown", "unknown", False),
+        ("refused", "to_do", False),
+    ],
+)
+def test_a_split_that_was_set_is_verified_though_the_change_ended_half_way(
+    state: OutcomeState, split: StepState, verified: bool
+) -> None:
+    record = StageRecord(5, 100, 0.0)
+    moved = SetTraffic("ion-api", 50, 100, record, Guard("ion-api", "e", 50))
+    scaled = SetScale("ion-api", None, ScalePreset(0, 1))
+    author = Author("oncall", "bastion")
+    change = Change("c", "promote", "r", (scaled, moved, scaled), author, 0.0)
+    steps = (StepView("", "done"), StepView("", split), StepView("", "failed"))
+    outcome = Outcome(state, "", 1.0)
+    view = ChangeView("c", "promote", "", "", 0.0, outcome=outcome, steps=steps)
+    assert _is_split_set(change, view) is verified
 
 
 async def test_one_that_is_not_passed_is_as_loud_as_a_failed_change(
