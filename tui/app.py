@@ -145,7 +145,13 @@ class CanaryApp(App[None], inherit_bindings=False):
         """End with a traceback that shows no locals: they hold tokens and names."""
         from rich.traceback import Traceback  # a tenth of a second, for when it is needed
 
-        traceback = Traceback(show_locals=False, width=None)
+        error = self._exception
+        if error is None:
+            traceback = Traceback(show_locals=False, width=None)
+        else:
+            # Not the one being handled: an error of another thread arrives by a message.
+            trace = Traceback.extract(type(error), error, error.__traceback__, show_locals=False)
+            traceback = Traceback(trace, width=None)
         self._exit_renderables.append(
             Segments(self.console.render(traceback, self.console.options))
         )

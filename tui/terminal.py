@@ -13,19 +13,27 @@ import select
 import signal
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Resize
+from textual.geometry import Size
 
 from canary.rollout import words
 from tui.messages import HungUp
 
 if TYPE_CHECKING:
+    from textual.app import App
     from textual.driver import Driver
+    from textual.message import Message
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 GRACE_S: Final = 3.0
 """How long an orderly end may take after a signal before the process ends anyway."""
+
+MOST_COLUMNS: Final = 600
+MOST_LINES: Final = 250
+"""A terminal that says it is larger lies, or is none: a frame of 65535 × 65535 never ends."""
 
 SAVE_TITLE: Final = "\x1b[22;2t"
 RESTORE_TITLE: Final = "\x1b[23;2t"
@@ -39,6 +47,23 @@ class ConsoleDriver(LinuxDriver):
     """
 
     _watching = False
+
+    def __init__(self, app: App[Any], **options: Any) -> None:
+        super().__init__(app, **options)
+        if self._size is None:
+            # Before the first frame the app would ask the terminal itself.
+            self._size = self._get_terminal_size()
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        columns, lines = super()._get_terminal_size()
+        return min(columns, MOST_COLUMNS), min(lines, MOST_LINES)
+
+    def process_message(self, message: Message) -> None:
+        """Pass a message on; a size that the terminal tells by itself is believed no more."""
+        if isinstance(message, Resize):
+            size = Size(min(message.size.width, MOST_COLUMNS), min(message.size.height, MOST_LINES))
+            message = Resize(size, size, size, message.pixel_size)
+        super().process_message(message)
 
     def start_application_mode(self) -> None:
         """Start, and watch the terminal's other end."""
