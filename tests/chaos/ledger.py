@@ -50,8 +50,11 @@ class Ledger:
         return answer
 
     def _hear_others(self, percent: int) -> None:
+        before = stored_service(self._cloud).generation
         self._by_others(percent)
-        self.effects.append(Effect(OTHERS, percent, self._cloud.now))
+        # With all on one revision there is nothing that they could share out.
+        if stored_service(self._cloud).generation != before:
+            self.effects.append(Effect(OTHERS, percent, self._cloud.now))
 
     def _effect(self, request: Any) -> Effect:
         if "annotations" not in request.update_mask.paths:

@@ -38,9 +38,15 @@ def test_whatever_happens_what_must_hold_holds(
         phases=[Phase.generate, *([Phase.shrink] if shrink else [])],
         suppress_health_check=list(HealthCheck),
     )
-    with asyncio.Runner() as runner:
-        Chaos.runner = runner
-        run_state_machine_as_test(seed(begun_with)(Chaos), settings=settled)
-    with capsys.disabled():
-        print(f"chaos: {tally}")  # noqa: T201
+    try:
+        with asyncio.Runner() as runner:
+            Chaos.runner = runner
+            run_state_machine_as_test(seed(begun_with)(Chaos), settings=settled)
+    except BaseException as failure:
+        # Under xdist nothing that is printed is seen.
+        failure.add_note(f"chaos: again with --chaos-seed {begun_with} --runs {runs}; {tally}")
+        raise
+    finally:
+        with capsys.disabled():
+            print(f"chaos: {tally}")  # noqa: T201
     assert tally.effects
