@@ -35,7 +35,7 @@ def summarize(snapshot: Snapshot, now: float) -> str:
             f"drift: recorded {drift.recorded_percent} %, set to {drift.actual_percent} %"
             f"{' by ' + words.plain(drift.by) if drift.by else ''}"
         )
-    return "\n".join(lines) + "\n"
+    return "".join(f"{words.printable(line)}\n" for line in lines)
 
 
 def place(snapshot: Snapshot) -> str:
@@ -59,7 +59,7 @@ def terminal_title(snapshot: Snapshot) -> str:
     stage = "" if snapshot.stage.index is None else f" stage {snapshot.stage.index}"
     return (
         f"{words.verdict(snapshot.decision.verdict)}"
-        f" {words.percent(snapshot.traffic.canary_percent)} {snapshot.canary.service}{stage}"
+        f" {words.percent(snapshot.traffic.canary_percent)} {words.plain(snapshot.canary.service, 63)}{stage}"
     )
 
 

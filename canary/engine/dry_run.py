@@ -57,7 +57,8 @@ def describe(change: Change, plan: Plan, stable_revision: str = "") -> DryRun:
     lines += [line for line in (say_order(change),) if line]
     # gcloud has no flag for the annotation that keeps the record.
     steps = (step for step in change.steps if not isinstance(step, KeepRecord))
-    commands = [_command(step, plan, stable_revision) for step in steps]
+    # To be pasted into a shell: quoted, and without what the terminal would act on.
+    commands = [words.printable(_command(step, plan, stable_revision)) for step in steps]
     return DryRun(tuple(lines), tuple(commands))
 
 

@@ -132,7 +132,7 @@ def status_line(snapshot: Snapshot) -> str:
         *_soak(snapshot),
         _age(canary.data_age_s),
         *(f"{plain(s.name, 30)} failing" for s in snapshot.sources if s.state == "failing"),
-        *(f"{change.kind.replace('_', ' ')} in flight" for change in in_flight(snapshot)),
+        *(f"{plain(c.kind, 30).replace('_', ' ')} in flight" for c in in_flight(snapshot)),
         *(["LOCAL CLOUD"] if snapshot.provider == "local" else []),
     ]
     return "  ".join(parts)

@@ -211,6 +211,17 @@ def plain(text: object, limit: int = 200) -> str:
     return kept if len(kept) <= limit else kept[: max(0, limit - 1)].rstrip() + "…"
 
 
+def printable(line: str) -> str:
+    """A finished line without anything a terminal would act on; its spaces stay as they are.
+
+    The last gate of what goes to a terminal, for what was not made `plain` on its way.
+    """
+    if line.isprintable():
+        return line
+    shown = _ESCAPES.sub("", line)
+    return "".join(c for c in shown if unicodedata.category(c) not in _HIDDEN)
+
+
 def _moment(at: float | None) -> datetime | None:
     if at is None or not math.isfinite(at):
         return None

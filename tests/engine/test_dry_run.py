@@ -129,7 +129,7 @@ def test_names_from_the_plan_cannot_break_out_of_the_command():
         "a; rm -rf /",
         "--update-env-vars=X $(id)=25",
         "--region=us-central1",
-        "--project=p\x1b[31m'",
+        "--project=p'",
     ]
 
 
