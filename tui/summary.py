@@ -57,10 +57,9 @@ def title(snapshot: Snapshot) -> str:
 def terminal_title(snapshot: Snapshot) -> str:
     """Verdict, share and service, for the terminal's title: "✗ ROLL BACK 10 % ion-api-canary"."""
     stage = "" if snapshot.stage.index is None else f" stage {snapshot.stage.index}"
-    return (
-        f"{words.verdict(snapshot.decision.verdict)}"
-        f" {words.percent(snapshot.traffic.canary_percent)} {words.plain(snapshot.canary.service, 63)}{stage}"
-    )
+    share = words.percent(snapshot.traffic.canary_percent)
+    service = words.plain(snapshot.canary.service, 63)
+    return f"{words.verdict(snapshot.decision.verdict)} {share} {service}{stage}"
 
 
 def soak(snapshot: Snapshot, now: float) -> str:
