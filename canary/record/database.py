@@ -126,6 +126,7 @@ class Database:
             self._create(connection)
             return
         version = self._checked_version()
+        self._check_size()
         if self.read_only:
             if version == 0:
                 raise RecordError(f"{self._name} is not finished: it was never written to.")
@@ -157,6 +158,13 @@ class Database:
                 remedy="Use the newer console on this host.",
             )
         return version
+
+    def _check_size(self) -> None:
+        """A file whose last page is cut is read by SQLite as if that ended in zeros: rows that were
+        promised would be gone without a word.
+        """
+        if self.path.stat().st_size % self._pragma("page_size"):
+            raise self._damaged("its last page is cut")
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
