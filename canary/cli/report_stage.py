@@ -47,7 +47,8 @@ def report(
     facts, plan = asyncio.run(_gather(find_plan(chosen_config(config)), stage))
     text = _write(plan, facts, as_html or (out or "").endswith((".html", ".htm")))
     if out is None:
-        say(text.rstrip("\n"))
+        for line in text.rstrip("\n").split("\n"):
+            say(line)
         return 0
     from canary.record.outputs import write_text
 
