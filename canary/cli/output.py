@@ -13,8 +13,11 @@ from canary.rollout.words import printable
 
 
 def say(line: str = "") -> None:
-    """One line on standard output. Encodings without the glyphs get "?" instead of an error."""
-    line = printable(line)
+    """A line, or a text of several, on standard output; nothing in it acts on a terminal.
+
+    Encodings without the glyphs get "?" instead of an error.
+    """
+    line = "\n".join(map(printable, line.split("\n")))
     click.echo(line.encode(_encoding(), "replace").decode(_encoding()))
 
 
