@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks import evidence_naive as naive
 from benchmarks.evidence_cases import (
     Ratios,
     Run,
@@ -30,6 +31,15 @@ PROCESSES = 2
 CHUNK = 20
 
 Delays = list[float | None]
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """What another way of judging would do, to compare with: no bar. `known`: as published."""
+
+    text: str
+    run: Run
+    runs: int
+    known: str
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -93,6 +103,47 @@ def _rise(requests_per_s: float) -> Run:
     return _ratio(requests_per_s, canary=0.03)
 
 
+def figures() -> list[Figure]:
+    """How often the ways that the evidence avoids are wrong, and where its own limits are."""
+    peeking, bursts = naive.peeking_run, naive.bursts_run
+    equal = [
+        Figure(
+            f"z-test asked every 5 s, equal sides, {n} requests/s",
+            _with(peeking, n, 0.5),
+            2000,
+            "42-48 %",
+        )
+        for n in (20, 100, 500)
+    ]
+    small = [
+        Figure(f"the same, 5 % share, {n} requests/s", _with(peeking, n, 0.05), 1000, "nearly half")
+        for n in (20, 100, 500)
+    ]
+    fixed = Figure(
+        "1 % limit on a minute of 5 % of 20 requests/s, 1 h",
+        naive.small_side_run,
+        1000,
+        "almost surely",
+    )
+    pooled = Figure(
+        "share and base rate rise, pooled z-test", naive.pooled_moving_share_run, 1000, "100 %"
+    )
+    arms = [
+        Figure(
+            f"bursts in one arm (CV 1, {s} s), {n} requests/s, bare e-process",
+            _with(bursts, n, s),
+            200,
+            "24-61 %",
+        )
+        for n, s in ((100, 300), (500, 60), (500, 300))
+    ]
+    return [*equal, *small, fixed, pooled, *arms]
+
+
+def _with(run: Callable[..., float | None], *arguments: float) -> Run:
+    return functools.partial(run, *arguments)
+
+
 def measure(bar: Bar, runs: int, spread: Callable[..., Delays]) -> tuple[float, ...]:
     """The share of alarms, or median and 90th percentile delay."""
     delays = spread(bar.run, range(runs), CHUNK)
@@ -126,6 +177,11 @@ def main() -> int:
             since, runs = time.monotonic(), bar.runs // 10 if quick else bar.runs
             found = measure(bar, runs, pool.map)
             all_met = say(bar, runs, found, time.monotonic() - since) and all_met
+        print(f"{'to compare with: ever alarms without a difference':<60} {'':>5} {'':>14} known")
+        for each in figures():
+            runs = each.runs // 10 if quick else each.runs
+            share = alarms(pool.map(each.run, range(runs), CHUNK))
+            print(f"{each.text:<66} {runs:>5} {share:>8.1%} {each.known:>14}", flush=True)
     print(
         f"{'every bar met' if all_met else 'NOT every bar met'}, {time.monotonic() - begun:.0f} s"
     )

@@ -79,7 +79,7 @@ def ratio_run(case: Ratios, seed: int) -> float | None:
     for index in range(int(case.length_s / case.window_s)):
         start = index * case.window_s
         canary = case.canary if start >= case.onset_s else case.legacy
-        window = _window(rng, start, case.window_s, legacy_n, canary_n, case.legacy, canary)
+        window = draw_window(rng, start, case.window_s, legacy_n, canary_n, case.legacy, canary)
         test = ratio.update(test, window, late_onset=case.late_onset)
         if test.log_value >= limit:
             return window.end - case.onset_s
@@ -91,14 +91,19 @@ def moving_share_run(seed: int) -> float | None:
     rng = Random(f"evidence/moving/{seed}")
     test, windows = ratio.regression_test(), int(TWO_HOURS_S / WINDOW_S)
     for index in range(windows):
-        done = round(index / windows, 2)
-        share, base = 0.05 + 0.45 * done, 0.005 + 0.025 * done
-        sides = (100 * (1 - share) * WINDOW_S, 100 * share * WINDOW_S)
-        window = _window(rng, index * WINDOW_S, WINDOW_S, *sides, base, base)
+        window = draw_moving_share(rng, index, windows)
         test = ratio.update(test, window)
         if ratio.is_proven(test, ALPHA):
             return window.end
     return None
+
+
+def draw_moving_share(rng: Random, index: int, windows: int) -> Counts:
+    """Window `index` of `windows` while share and base ratio rise together, alike on both sides."""
+    done = round(index / windows, 2)
+    share, base = 0.05 + 0.45 * done, 0.005 + 0.025 * done
+    sides = (100 * (1 - share) * WINDOW_S, 100 * share * WINDOW_S)
+    return draw_window(rng, index * WINDOW_S, WINDOW_S, *sides, base, base)
 
 
 def latency_run(seed: int) -> float | None:
@@ -110,7 +115,7 @@ def latency_run(seed: int) -> float | None:
     test = ratio.regression_test()
     for index in range(int(TWO_HOURS_S / WINDOW_S)):
         sides = (100 * (1 - SHARE) * WINDOW_S, 100 * SHARE * WINDOW_S)
-        window = _window(rng, index * WINDOW_S, WINDOW_S, *sides, legacy, canary)
+        window = draw_window(rng, index * WINDOW_S, WINDOW_S, *sides, legacy, canary)
         test = ratio.update(test, window)
         if ratio.is_proven(test, ALPHA):
             return window.end
@@ -130,7 +135,7 @@ def score_run(difference: float, seed: int) -> float | None:
     return None
 
 
-def _window(
+def draw_window(
     rng: Random,
     start: float,
     length: float,
@@ -139,6 +144,7 @@ def _window(
     legacy: float,
     canary: float,
 ) -> Counts:
+    """A window of `legacy_n` and `canary_n` expected requests with these bad ratios."""
     bad_legacy, bad_canary = poisson(rng, legacy_n * legacy), poisson(rng, canary_n * canary)
     good_legacy = poisson(rng, legacy_n * (1 - legacy))
     good_canary = poisson(rng, canary_n * (1 - canary))
