@@ -1,31 +1,38 @@
 """The dashboard for Grafana: the same rows as the console's screen, both sides, the plan's limits.
 
-For Grafana 10 or newer with its Google Cloud Monitoring data source ("stackdriver"). Ratios and
-percentiles are asked in PromQL, since MQL is deprecated and a ratio of two metrics has no other
-query; the percentile is of the merged buckets, never of percentiles. Metric names are mapped as
-cloud.google.com/monitoring/promql/promql-mapping says. Pure: a Plan in, plain values out.
+For Grafana 10 or newer with its Google Cloud Monitoring data source ("stackdriver"). Pure: a Plan
+in, plain values out.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from canary.rollout.change import Side
-from canary.rollout.grafana_panels import Panel, Query, Steps, draw_panel, draw_row
-from canary.rollout.plan import Plan, Thresholds
+from canary.rollout.grafana_limits import confidence_steps, rising_steps, success_steps
+from canary.rollout.grafana_panels import Panel, draw_panel, draw_row
+from canary.rollout.grafana_queries import (
+    SIDES,
+    ask_billable,
+    ask_buckets,
+    ask_instances,
+    ask_mean,
+    ask_percentile,
+    ask_ratio,
+    ask_requests,
+    ask_utilisation,
+    is_by_revision,
+)
+from canary.rollout.plan import Plan
 
-SIDES: Final[tuple[Side, Side]] = ("legacy", "canary")
 SCHEMA_VERSION: Final = 39
 """Of Grafana 10.4; newer ones migrate it when it is loaded."""
 
 SOURCE_INPUT: Final = "DS_GOOGLE_CLOUD_MONITORING"
-
-_RUN: Final = "run.googleapis.com/"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -68,190 +75,50 @@ def build_dashboard(plan: Plan) -> dict[str, Any]:
     }
 
 
-def metric_in_promql(metric: str) -> str:
-    """A metric's name in PromQL: the first "/" is ":", every other special character "_"."""
-    domain, _, path = metric.partition("/")
-    return ":".join(re.sub(r"[^A-Za-z0-9_]", "_", part) for part in (domain, path))
-
-
 def _overview(plan: Plan) -> Row:
-    minute = tuple(
-        Query(side, f"60 * sum(rate({_selector(plan, side, 'request_count')}[{_window(plan)}]))")
-        for side in SIDES
-    )
-    errors, successes = _ratio(plan, "5xx"), _ratio(plan, "2xx|3xx")
+    errors, successes = ask_ratio(plan, "5xx"), ask_ratio(plan, "2xx|3xx")
+    rising = rising_steps(plan, "error_ratio")
     return Row(
         "Overview",
         (
-            Panel("Request count (a minute)", "lines", minute, "reqpm", 8),
-            Panel("Error ratio", "lines", errors, "percentunit", 8, _rising(plan, "error_ratio")),
-            Panel("Success ratio", "lines", successes, "percentunit", 8, _falling(plan)),
+            Panel("Request count (a minute)", "lines", ask_requests(plan), "reqpm", 8),
+            Panel("Error ratio", "lines", errors, "percentunit", 8, rising),
+            Panel("Success ratio", "lines", successes, "percentunit", 8, success_steps(plan)),
         ),
     )
 
 
 def _latency(plan: Plan) -> Row:
-    limits = {95: _rising(plan, "p95_ms")}
+    limits = {95: rising_steps(plan, "p95_ms")}
     panels = (
-        Panel(f"p{p}", "lines", _percentile(plan, p), "ms", 8, limits.get(p, ()))
+        Panel(f"p{p}", "lines", ask_percentile(plan, p), "ms", 8, limits.get(p, ()))
         for p in (50, 95, 99)
     )
     return Row("Latency", tuple(panels))
 
 
 def _confidence(plan: Plan) -> Row:
-    mean = tuple(Query(side, _mean(plan, side, plan.metrics.confidence_metric)) for side in SIDES)
-    whole = (
-        Query(side, filters=_filters(plan, side), metric=plan.metrics.confidence_metric)
-        for side in SIDES
-    )
+    metric = plan.metrics.confidence_metric
     bars = (
         Panel(f"Confidence, distribution: {query.side.capitalize()}", "bars", (query,), "short", 8)
-        for query in whole
+        for query in ask_buckets(plan, metric)
     )
-    gauge = Panel("Confidence, mean", "gauge", mean, "none", 8, _scores(plan))
+    mean = ask_mean(plan, metric)
+    gauge = Panel("Confidence, mean", "gauge", mean, "none", 8, confidence_steps(plan))
     return Row("Confidence", (gauge, *bars))
 
 
 def _resources(plan: Plan) -> Row:
-    def of(metric: str) -> tuple[Query, ...]:
-        return tuple(Query(side, _mean(plan, side, _RUN + metric)) for side in SIDES)
-
-    instances = tuple(
-        Query(side, f"sum({_selector(plan, side, 'container/instance_count')})") for side in SIDES
-    )
-    billed = "container/billable_instance_time"
-    billable = tuple(
-        Query(side, f"sum(rate({_selector(plan, side, billed)}[{_window(plan)}]))")
-        for side in SIDES
-    )
+    cpu, memory = (ask_utilisation(plan, what) for what in ("cpu", "memory"))
     return Row(
         "Resources",
         (
-            Panel("CPU utilisation", "lines", of("container/cpu/utilizations"), "percentunit", 6),
-            Panel(
-                "Memory utilisation", "lines", of("container/memory/utilizations"), "percentunit", 6
-            ),
-            Panel("Instances", "lines", instances, "short", 6),
-            Panel("Billable instances", "lines", billable, "short", 6),
+            Panel("CPU utilisation", "lines", cpu, "percentunit", 6),
+            Panel("Memory utilisation", "lines", memory, "percentunit", 6),
+            Panel("Instances", "lines", ask_instances(plan), "short", 6),
+            Panel("Billable instances", "lines", ask_billable(plan), "short", 6),
         ),
     )
-
-
-def _ratio(plan: Plan, classes: str) -> tuple[Query, ...]:
-    """Answers of some classes ÷ all. Without any of them it is 0; without any answer, no data."""
-    return tuple(
-        Query(
-            side,
-            f"(sum(rate({_selector(plan, side, 'request_count', classes)}[{_window(plan)}]))"
-            f" or vector(0)) / sum(rate({_selector(plan, side, 'request_count')}"
-            f"[{_window(plan)}]))",
-        )
-        for side in SIDES
-    )
-
-
-def _percentile(plan: Plan, percentile: int) -> tuple[Query, ...]:
-    return tuple(
-        Query(
-            side,
-            f"histogram_quantile({percentile / 100:g}, sum by (le) (rate("
-            f"{_selector(plan, side, 'request_latencies', suffix='_bucket')}[{_window(plan)}])))",
-        )
-        for side in SIDES
-    )
-
-
-def _mean(plan: Plan, side: Side, metric: str) -> str:
-    """The mean of a metric of distributions."""
-    total, number = (
-        f"sum(rate({_select(plan, side, metric, suffix=suffix)}[{_window(plan)}]))"
-        for suffix in ("_sum", "_count")
-    )
-    return f"{total} / {number}"
-
-
-def _selector(
-    plan: Plan, side: Side, metric: str, classes: str | None = None, *, suffix: str = ""
-) -> str:
-    return _select(plan, side, _RUN + metric, classes, suffix=suffix)
-
-
-def _select(
-    plan: Plan, side: Side, metric: str, classes: str | None = None, *, suffix: str = ""
-) -> str:
-    """A metric of one side. One of the application's own may hang on another resource type."""
-    labels = []
-    if metric.startswith(_RUN):
-        labels += ['monitored_resource="cloud_run_revision"', f'location="{plan.target.region}"']
-    labels.append(f'service_name="{_service(plan, side)}"')
-    if _by_revision(plan):
-        labels.append(f'revision_name=~"${{{side}_revision}}"')
-    if classes is not None:
-        labels.append(f'response_code_class=~"{classes}"')
-    return f"{metric_in_promql(metric)}{suffix}{{{', '.join(labels)}}}"
-
-
-def _filters(plan: Plan, side: Side) -> tuple[str, ...]:
-    """The same choice as the data source's own query builder has it."""
-    found = ("resource.label.service_name", "=", _service(plan, side))
-    if not _by_revision(plan):
-        return found
-    return (*found, "AND", "resource.label.revision_name", "=~", f"${{{side}_revision}}")
-
-
-def _service(plan: Plan, side: Side) -> str:
-    if _by_revision(plan):
-        return plan.router_service
-    return plan.target.legacy if side == "legacy" else plan.target.canary
-
-
-def _by_revision(plan: Plan) -> bool:
-    return plan.target.router.kind == "revisions"
-
-
-def _window(plan: Plan) -> str:
-    return f"{plan.metrics.window_minutes}m"
-
-
-def _rising(plan: Plan, name: str) -> Steps:
-    """Limits that are passed upwards: green below the warning, red above the critical."""
-    warning, critical = _limit(plan.alerts.warning, name), _limit(plan.alerts.critical, name)
-    steps: list[tuple[str, float | None]] = [("green", None)]
-    steps += [("yellow", warning)] if warning is not None else []
-    steps += [("red", critical)] if critical is not None else []
-    return tuple(steps)
-
-
-def _falling(plan: Plan) -> Steps:
-    """Limits that are passed downwards: red at the bottom."""
-    warning, critical = plan.alerts.warning.success_ratio, plan.alerts.critical.success_ratio
-    return _upwards(critical, warning)
-
-
-def _scores(plan: Plan) -> Steps:
-    """The alerts' limits if the plan has them, else the least and the most that a stage asks."""
-    warning, critical = plan.alerts.warning.confidence, plan.alerts.critical.confidence
-    asked = [s.criteria.min_confidence for s in plan.stages if s.criteria is not None]
-    if warning is None and critical is None and asked:
-        critical, warning = min(asked), max(asked)
-    return _upwards(critical, warning)
-
-
-def _upwards(critical: float | None, warning: float | None) -> Steps:
-    """Red below the critical, yellow below the warning, green above."""
-    if critical is None and warning is None:
-        return (("green", None),)
-    steps: list[tuple[str, float | None]] = [("red" if critical is not None else "yellow", None)]
-    if critical is not None and warning is not None and warning > critical:
-        steps.append(("yellow", critical))
-    best = warning if warning is not None else critical
-    return (*steps, ("green", best))
-
-
-def _limit(thresholds: Thresholds, name: str) -> float | None:
-    value: float | None = getattr(thresholds, name)
-    return value
 
 
 def _source_input() -> dict[str, str]:
@@ -281,7 +148,7 @@ def _variables(plan: Plan) -> list[dict[str, Any]]:
         "refresh": 1,
         "regex": "",
     }
-    if not _by_revision(plan):
+    if not is_by_revision(plan):
         return [source]
     return [source, *(_revision_variable(side) for side in SIDES)]
 

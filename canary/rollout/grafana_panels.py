@@ -19,6 +19,7 @@ Steps = tuple[tuple[str, float | None], ...]
 DATA_SOURCE: Final = {"type": "stackdriver", "uid": "${datasource}"}
 ALIGNMENT: Final = "+60s"
 """Cloud Run's metrics are sampled every minute; less is refused."""
+STEP: Final = "60s"
 
 _COLOURS: Final[dict[Side, str]] = {"legacy": "blue", "canary": "orange"}
 _REFS: Final[dict[Side, str]] = {"legacy": "A", "canary": "B"}
@@ -80,24 +81,37 @@ def draw_panel(panel: Panel, panel_id: int, x: int, y: int, project: str) -> dic
 def _draw_query(query: Query, project: str) -> dict[str, Any]:
     target: dict[str, Any] = {"refId": _REFS[query.side], "datasource": DATA_SOURCE}
     if query.expr:
-        asked = {"projectName": project, "expr": query.expr, "step": "60s"}
-        return {**target, "queryType": "promQL", "promQLQuery": asked}
-    asked_whole = {
+        asked = {"projectName": project, "expr": query.expr, "step": STEP}
+        return {
+            **target,
+            "queryType": "promQL",
+            "promQLQuery": asked,
+            # Not asked, but it must be there: without it the data source takes the query for one
+            # of before Grafana 9.4 and rewrites it (migrateQuery in its datasource.ts).
+            "timeSeriesList": _list_query(project, ()),
+        }
+    filters = ("metric.type", "=", query.metric, "AND", *query.filters)
+    return {
+        **target,
+        "queryType": "timeSeriesList",
+        "timeSeriesList": _list_query(project, filters),
+        "aliasBy": "{{bucket}}",
+    }
+
+
+def _list_query(project: str, filters: tuple[str, ...]) -> dict[str, Any]:
+    """The data source's TimeSeriesList. Of distributions this aligner and reducer keep the buckets
+    whole: one series for each.
+    """
+    return {
         "projectName": project,
-        "filters": ["metric.type", "=", query.metric, "AND", *query.filters],
+        "filters": list(filters),
         "perSeriesAligner": "ALIGN_DELTA",
-        # Of distributions this keeps the buckets whole: one series for each.
         "crossSeriesReducer": "REDUCE_SUM",
         "alignmentPeriod": ALIGNMENT,
         "groupBys": [],
         "preprocessor": "none",
         "view": "FULL",
-    }
-    return {
-        **target,
-        "queryType": "timeSeriesList",
-        "timeSeriesList": asked_whole,
-        "aliasBy": "{{bucket}}",
     }
 
 
