@@ -41,6 +41,7 @@ class Commands:
         self.screen = screen
         self.pending: Pending | None = None
         self._handed_over = ""
+        self._asked = ""
         self._looks: dict[str, Callable[[], None]] = {
             "gates": lambda: self.show_panel("gates"),
             "evidence": lambda: self.show_panel("evidence"),
@@ -65,9 +66,12 @@ class Commands:
     # -- dispatch --------------------------------------------------------------------------------
 
     def press(self, key: str) -> None:
-        """Do what a key means now. While a question is open, only the strip answers."""
+        """Do what a key means now; one that asks something leaves the question that is open."""
         if self.screen.talk.proposal is not None:
-            return
+            if not self._asks_something_else(key):
+                return
+            self.screen.talk.close()
+            self._drop()
         if key == "escape":
             self.leave()
             return
@@ -83,9 +87,16 @@ class Commands:
                 f"{words.plain(key)} is no key here; {self.screen.keymap.key('help')} shows all."
             )
 
+    def _asks_something_else(self, key: str) -> bool:
+        """Whether a key leaves the open question for its own; the same key again does nothing."""
+        talk, keymap = self.screen.talk, self.screen.keymap
+        again = keymap.action(key) == self._asked and not talk.death
+        return keymap.asks(key) and not again and not talk.is_answered
+
     def do(self, name: str) -> None:
         """Do an action by its name; say why not where it can do nothing now."""
         self.say("")
+        self._asked = name
         reason = self.why_not(name)
         if reason is not None:
             self.say(reason)
@@ -173,11 +184,15 @@ class Commands:
 
     def let_go(self, reason: str) -> None:
         """The strip was left; nothing is done."""
+        self._drop()
+        self.say(reason or "Left; nothing was changed.")
+
+    def _drop(self) -> None:
+        """Forget the change that was asked about."""
         if self.pending is not None and is_final_approval(self.pending.change):
             self.screen.approval.approval = None
             self.screen.zoomed = False
         self.pending = None
-        self.say(reason or "Left; nothing was changed.")
 
     def recheck(self, snapshot: Snapshot) -> None:
         """Let the open strip die when the world is no longer what it was opened on.

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from canary.rollout.errors import PlanError
 from canary.rollout.plan import Plan
+
+if TYPE_CHECKING:
+    from textual.events import Key
 
 Group = Literal["change", "procedure", "look", "session"]
 
@@ -93,6 +96,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("quit", ("q", "ctrl+q"), "Leave the console.", "session", "quit", True),
 )
 
+QUESTIONS: Final = frozenset({a.name for a in ACTIONS if a.group == "change"} | {"load_test"})
+"""The actions that ask before they do anything."""
+
 STAGE_DOC: Final = "Go to that stage: back to an earlier one, or on to the next."
 RESERVED: Final = frozenset({"escape", "ctrl+c", "space", "up", "down", "pageup", "pagedown"})
 _NAMED: Final = re.compile(
@@ -115,6 +121,11 @@ class Keymap:
         if name is None and self._is_stage(key):
             return f"stage_{key}"
         return name
+
+    def asks(self, key: str) -> bool:
+        """Whether `key` opens a question of its own: such a key leaves the one that is open."""
+        name = self.action(key)
+        return name is not None and (name in QUESTIONS or name.startswith("stage_"))
 
     def key(self, name: str) -> str:
         """The first key of an action, as it is shown; "" for one that is on no key."""
@@ -141,6 +152,11 @@ class Keymap:
 
     def _is_stage(self, key: str) -> bool:
         return len(key) == 1 and key in "123456789" and int(key) <= self._stages
+
+
+def as_written(event: Key) -> str:
+    """A key that was pressed, as the table writes it."""
+    return event.character if event.is_printable and event.character else event.key
 
 
 def bind(plan: Plan) -> Keymap:

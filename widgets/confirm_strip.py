@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from textual.events import Key
@@ -41,8 +42,9 @@ class ConfirmStrip(CellWidget):
     """Shows a Proposal and asks. `open` it, it posts Accepted or Left; `die` says why it ended.
 
     Fixed height in CSS (rows are blank when closed): opening repaints only the text's own cells.
-    `y` accepts, Esc or `n` leaves, every other key does nothing; with `typed_name` it is Enter on
-    the exact name. A key counts only if it was typed after the strip had been painted.
+    `y` accepts, Esc or `n` leaves, every other key but those of `passes` does nothing; with
+    `typed_name` it is Enter on the exact name. A key counts only if it was typed after the strip
+    had been painted.
     """
 
     DEFAULT_CSS = """
@@ -71,6 +73,10 @@ class ConfirmStrip(CellWidget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._armed_at: float | None = None
+        self.passes: Callable[[Key], bool] = lambda _: False
+        """Whether a key means something else than an answer: it is left to the screen then."""
+        self.is_answered = False
+        """It was confirmed and is on its way: nothing else may take its place."""
         self._focused_before: Widget | None = None
 
     @property
@@ -81,6 +87,7 @@ class ConfirmStrip(CellWidget):
     def open(self, proposal: Proposal) -> None:
         """Show it and take the keys; those typed before it was painted do not count."""
         self._armed_at = None
+        self.is_answered = False
         self.death = ""
         self.typed = ""
         self.proposal = proposal
@@ -122,9 +129,12 @@ class ConfirmStrip(CellWidget):
         self._armed_at = None
 
     def on_key(self, event: Key) -> None:
-        """Answer while something is asked; every key is kept from the screen then."""
+        """Answer while something is asked; every key but those of `passes` is kept from the screen.
+
+        Where a name is typed a letter is a letter.
+        """
         proposal = self.proposal
-        if proposal is None:
+        if proposal is None or (not proposal.typed_name and self.passes(event)):
             return
         event.stop()
         event.prevent_default()
@@ -157,6 +167,7 @@ class ConfirmStrip(CellWidget):
     def _accept(self, proposal: Proposal) -> None:
         """Once: a second `y` before the strip is closed is not a second change."""
         self._armed_at = None
+        self.is_answered = True
         self.post_message(self.Accepted(proposal))
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:

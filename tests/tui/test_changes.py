@@ -56,6 +56,32 @@ async def test_the_key_that_opens_the_strip_does_not_confirm_it() -> None:
         assert stage.engine.sent == []
 
 
+async def test_everybody_off_takes_the_place_of_whatever_else_is_asked() -> None:
+    async with staged((120, 40), ready()) as stage:
+        await stage.press("p")
+        assert "Promote to stage 3" in stage.frame()
+        await stage.press("R")
+        assert "Everybody off Canary" in stage.frame()
+        await stage.press("y")
+        assert [c.kind for c in stage.engine.sent] == ["rollback_all"]
+
+
+async def test_a_change_that_is_refused_leaves_the_open_question_too() -> None:
+    async with staged((120, 40), ready()) as stage:
+        await stage.press("R", "5")
+        assert "Stage 5 is entered from stage 4" in stage.frame()
+        await stage.press("y")
+        assert stage.engine.sent == []
+
+
+async def test_the_key_of_the_open_question_does_not_ask_it_anew() -> None:
+    async with staged() as stage:
+        await stage.press("R")
+        asked = stage.app.commands.pending
+        await stage.press("R")
+        assert stage.app.commands.pending is asked
+
+
 async def test_a_key_typed_ahead_of_the_strip_does_not_count() -> None:
     async with staged() as stage:
         early = events.Key("y", "y")

@@ -21,7 +21,7 @@ from canary.rollout.plan import Plan
 from canary.rollout.procedure import NOTHING_RUN, Procedure
 from canary.rollout.snapshot import Snapshot
 from tui.compact import CompactPanel
-from tui.keys import ACTIONS, Keymap
+from tui.keys import ACTIONS, Keymap, as_written
 from tui.screens.layout import (
     ALWAYS_THERE,
     LAYOUTS,
@@ -149,6 +149,7 @@ class MainScreen(Screen[None]):
             if name not in PAGES:
                 panel.border_title = name
         self.tabs.names = tuple(n for n in PANELS if n != ALWAYS_THERE)
+        self.talk.passes = self._asks_else
         self.talk.waiting = (
             "Starting the local cloud …" if self.plan.provider == "local" else "Asking Cloud Run …"
         )
@@ -261,11 +262,17 @@ class MainScreen(Screen[None]):
             return  # it has its own bindings, looked up when the key has bubbled up to the app
         event.stop()
         event.prevent_default()
-        if self.talk.proposal is not None:
+        proposal = self.talk.proposal
+        if proposal is not None and (proposal.typed_name or not self._asks_else(event)):
             self.talk.on_key(event)
             return
-        typed = event.character if event.is_printable and event.character else event.key
-        self.post_message(self.Pressed(typed))
+        self.post_message(self.Pressed(as_written(event)))
+
+    def _asks_else(self, event: events.Key) -> bool:
+        """Whether a key asks something itself. Whoever sees another question open and presses `R`,
+        `y` means everybody off, and nothing else.
+        """
+        return self.keymap.asks(as_written(event))
 
     def open_prompt(self, purpose: str, label: str, text: str = "") -> None:
         """Let the person type into the last line. Enter sends it off, Esc leaves."""
