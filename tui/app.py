@@ -6,6 +6,7 @@ The engine is built and started on a thread of its own and speaks through messag
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -19,13 +20,13 @@ from textual.app import App
 from textual.screen import Screen
 
 from canary.rollout.change import Author
-from canary.rollout.decision import SEVERITY
 from canary.rollout.errors import CanaryError, Unavailable
 from canary.rollout.plan import Plan
 from canary.rollout.procedure import Procedure
 from canary.rollout.snapshot import Snapshot
 from themes import PALETTES, choose_theme, make_themes
 from tui.actions.pending import Situation
+from tui.alarms import rings
 from tui.cloud_time import CloudTime
 from tui.commands import Commands
 from tui.engine_port import EnginePort
@@ -173,9 +174,10 @@ class CanaryApp(App[None], inherit_bindings=False):
         with self.batch_update():
             self.main.now = self._clock.now()
             self.main.snapshot = snapshot
+            self.main.left_s = self._left_s()
             self.main.talk.trouble = ""
         self._title.show(self._driver, terminal_title(snapshot))
-        if before is not None and self.plan.console.bell and _is_worse(before, snapshot):
+        if before is not None and self.plan.console.bell and rings(before, snapshot):
             self.bell()
 
     def on_procedure_waiting(self, _: ProcedureWaiting) -> None:
@@ -199,10 +201,18 @@ class CanaryApp(App[None], inherit_bindings=False):
         if self.main.snapshot is None or silent_s < TICK_S * 0.9:
             return
         self.main.now = self._clock.now()
+        self.main.left_s = self._left_s()
         if silent_s > SILENCE_S:
             self.main.talk.trouble = (
                 f"Nothing new from the engine for {silent_s:.0f} s: what is shown is from then."
             )
+
+    def _left_s(self) -> float | None:
+        """What is left of automatic rollback's countdown, whole real seconds."""
+        guard = self.main.snapshot.guard if self.main.snapshot is not None else None
+        if guard is None or guard.left_s is None:
+            return None
+        return float(math.ceil(max(0.0, guard.left_s - self._clock.silent_s())))
 
     # -- keys ------------------------------------------------------------------------------------
 
@@ -276,10 +286,6 @@ class CanaryApp(App[None], inherit_bindings=False):
     def on_driver_signal_resume(self) -> None:
         """Back from the shell: the screen is blank."""
         self.redraw()
-
-
-def _is_worse(before: Snapshot, after: Snapshot) -> bool:
-    return SEVERITY[after.decision.verdict] > SEVERITY[before.decision.verdict]
 
 
 def run(

@@ -20,6 +20,7 @@ from tui.actions.changes import KINDS, prepare, why_not
 from tui.actions.pending import Pending, Situation, cause_of_death
 from tui.actions.procedure import ProcedureActions
 from tui.actions.question import LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask, ask_to_leave, change_title
+from tui.actions.safety import SafetyActions
 from tui.actions.scale import prepare_scale
 from tui.screens.help import HelpScreen
 from tui.screens.layout import ALWAYS_THERE, PANELS, WINDOWS
@@ -62,12 +63,15 @@ class Commands:
         }
         self.procedure = ProcedureActions(self)
         self._looks |= self.procedure.actions
+        self.safety = SafetyActions(self)
+        self._looks |= self.safety.actions
 
     # -- dispatch --------------------------------------------------------------------------------
 
     def press(self, key: str) -> None:
         """Do what a key means now; one that asks something leaves the question that is open."""
-        if self.screen.talk.proposal is not None:
+        stops = self.screen.keymap.action(key) == "cancel_guard"
+        if self.screen.talk.proposal is not None and not stops:
             if not self._asks_something_else(key):
                 return
             self.screen.talk.close()
@@ -118,7 +122,8 @@ class Commands:
         """Why an action can do nothing now; None when it can."""
         if name == "acknowledge":
             return None if self._finished() else "There is no result to put away."
-        return self.procedure.why_not(name) or why_not(name, self.situation())
+        ours = self.procedure.why_not(name) or self.safety.why_not(name)
+        return ours or why_not(name, self.situation())
 
     def situation(self) -> Situation:
         """What a wish is judged by at this moment."""
@@ -161,7 +166,7 @@ class Commands:
         if proposal.change_id == LEAVE_CONSOLE:
             self.app.exit(return_code=0)
             return
-        if self.procedure.accept(proposal):
+        if self.procedure.accept(proposal) or self.safety.accept(proposal):
             return
         pending, self.pending = self.pending, None
         if pending is None or pending.change.id != proposal.change_id:

@@ -22,6 +22,7 @@ class CompactPanel(CellWidget):
     now: drawn[float] = drawn(0.0)
     plan: drawn[Plan | None] = drawn(None)
     read_only: drawn[bool] = drawn(False)
+    left_s: drawn[float | None] = drawn(None)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """One line of two ends a row."""
@@ -66,6 +67,12 @@ class CompactPanel(CellWidget):
         ]
 
     def _mode(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
+        guard, readiness = snapshot.guard, snapshot.readiness
+        if guard is not None and guard.left_s is not None:
+            left_s = self.left_s if self.left_s is not None else guard.left_s
+            return [(f" ✗ AUTO ROLLBACK in {left_s:.0f} s ", palette.roll_back)]
+        if readiness is not None and readiness.state == "impossible":
+            return [(" ✗ NO WAY BACK ", palette.roll_back)]
         runs: list[Run] = []
         if self.read_only or snapshot.missing_rights:
             runs.append(("READ-ONLY ", palette.notice))

@@ -7,13 +7,14 @@ snapshots; that stands for the engine's thread, not for the cloud.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from canary.rollout.change import Author, Change
 from canary.rollout.load_test import LoadTestSettings
 from canary.rollout.procedure import Procedure, ResultOf
 from canary.rollout.snapshot import Snapshot
 
+How = Literal["verify", "resume", "abandon"]
 OnSnapshot = Callable[[Snapshot], None]
 OnTrouble = Callable[[str], None]
 OnProcedure = Callable[[Procedure], None]
@@ -84,6 +85,26 @@ class EnginePort(Protocol):
 
     def acknowledge(self, change_id: str) -> None:
         """Mark the outcome of a change as seen."""
+
+    def recover(self, change_id: str, how: How) -> None:
+        """Look up, go on with or give up a change whose end is not known; what was found comes as
+        an event. Raises ReadOnly.
+        """
+
+    def withdraw(self, change_id: str) -> object:
+        """Take back a change of which nothing is on its way; holds when this returns.
+
+        Raises ReadOnly, and Conflict when it is too late.
+        """
+
+    def arm_guard(self, countdown_s: float | None = None) -> None:
+        """Arm automatic rollback for as long as this console runs. Raises ReadOnly, Unavailable."""
+
+    def disarm_guard(self) -> None:
+        """Disarm it; holds when this returns."""
+
+    def cancel_guard(self) -> bool:
+        """Stop its countdown, for this cause; holds when this returns. False: none runs."""
 
     def refresh_now(self) -> None:
         """Look again without waiting for the next round."""

@@ -19,7 +19,9 @@ from canary.rollout.plan import Plan
 if TYPE_CHECKING:
     from textual.events import Key
 
-Group = Literal["change", "procedure", "look", "session"]
+Group = Literal["change", "safety", "procedure", "look", "session"]
+ASKING: Final = ("change", "safety", "procedure")
+"""Groups whose actions ask before they act, and can be impossible: then help says why."""
 
 CONFIRM: Final = "y"
 """Confirms what the strip shows. Not rebindable: it must differ from every key that opens one."""
@@ -52,6 +54,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("scale", ("s",), "Set least and most instances of a side.", "change", "scale"),
     Action("adopt", ("a",), "Take a split that was changed elsewhere into the record.", "change"),
     Action("revert", ("u",), "Set a split that was changed elsewhere back.", "change"),
+    Action("way_back", ("b",), "Show whether everybody could leave Canary now.", "safety"),
+    Action("guard", ("A",), "Arm automatic rollback, or disarm it.", "safety"),
+    Action("cancel_guard", ("c",), "Stop the countdown of automatic rollback.", "safety"),
+    Action("withdraw", ("W",), "Take back a change that waits for Cloud Run.", "safety"),
+    Action("recovery", ("o",), "Show the changes whose end is not known.", "safety"),
+    Action("look_up", ("i",), "Look up what became of such a change.", "safety"),
+    Action("resume", ("G",), "Go on with such a change; it never acts twice.", "safety"),
+    Action("abandon", ("D",), "Give such a change up; what was sent stays.", "safety"),
     Action(
         "verify",
         ("v",),
@@ -190,7 +200,7 @@ def _check(name: str, key: str) -> None:
             f"console.keys.{name}: {key!r} is not a key.",
             remedy='Write one character as it is typed ("p", "R") or a name ("ctrl+p", "f5").',
         )
-    if action.group in ("change", "procedure") and key in (CONFIRM, *LEAVE):
+    if action.group in ASKING and key in (CONFIRM, *LEAVE):
         raise PlanError(
             f"console.keys.{name}: {key!r} answers the question that {name} asks.",
             remedy="A change and its confirmation need different keys.",

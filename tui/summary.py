@@ -59,7 +59,16 @@ def terminal_title(snapshot: Snapshot) -> str:
     stage = "" if snapshot.stage.index is None else f" stage {snapshot.stage.index}"
     share = words.percent(snapshot.traffic.canary_percent)
     service = words.plain(snapshot.canary.service, 63)
-    return f"{words.verdict(snapshot.decision.verdict)} {share} {service}{stage}"
+    return f"{_alarm(snapshot)}{words.verdict(snapshot.decision.verdict)} {share} {service}{stage}"
+
+
+def _alarm(snapshot: Snapshot) -> str:
+    """What is more urgent than the verdict, for the title; "" when nothing is."""
+    if snapshot.guard is not None and snapshot.guard.left_s is not None:
+        return "✗ AUTO ROLLBACK COUNTS "
+    if snapshot.readiness is not None and snapshot.readiness.state == "impossible":
+        return "✗ NO WAY BACK "
+    return ""
 
 
 def soak(snapshot: Snapshot, now: float) -> str:

@@ -15,6 +15,7 @@ from canary.rollout import words
 from canary.rollout.procedure import NOTHING_RUN, Procedure
 from canary.rollout.snapshot import Event, Snapshot
 from themes import Palette
+from tui.alarms import alarm_rows, result_rows, waiting_rows
 from widgets.canvas import Canvas, Run
 from widgets.cells import drawn
 from widgets.confirm_strip import ConfirmStrip
@@ -44,6 +45,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     procedure: drawn[Procedure] = drawn(NOTHING_RUN)
     keys: drawn[dict[str, str]] = drawn({})
     drift_keys: drawn[tuple[str, str]] = drawn(("a", "u"))
+    now: drawn[float] = drawn(0.0)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """The question when there is one, the last words otherwise."""
@@ -66,6 +68,8 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         if snapshot is None:
             rows.append([(self.waiting, palette.dim)])
             return rows
+        rows += alarm_rows(snapshot, self.keys, palette)
+        rows += waiting_rows(snapshot, self.keys, self.now or snapshot.as_of, palette)
         rows += [
             _line(
                 "!",
@@ -87,19 +91,11 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     def _result(self, snapshot: Snapshot, palette: Palette, above: int) -> list[list[Run]]:
         """The newest result that nobody put away, when it is not what was wished.
 
-        It takes all rows below the `above` that are taken. Where they do not suffice what to do
-        stays whole, and "…" says that there is more of what happened.
+        It takes all rows below the `above` that are taken.
         """
         open_ones = (c for c in snapshot.changes if c.outcome is not None and not c.acknowledged)
-        outcome = next((c.outcome for c in open_ones), None)
-        if outcome is None or outcome.state == "done":
-            return []
-        room, rows = max(20, self.size.width - 4), max(1, self.size.height - above)
-        remedy = textwrap.wrap(words.plain(outcome.remedy, 300), room)
-        left = max(1, rows - len(remedy))
-        said = words.plain(outcome.message, 1000)
-        told = textwrap.wrap(said, room, max_lines=left, placeholder=" …")
-        return [[("  ", palette.text), (part, palette.strong)] for part in (*told, *remedy)]
+        room = max(20, self.size.width - 4), max(1, self.size.height - above)
+        return result_rows(next(open_ones, None), room, self.keys, palette)
 
     def _verification(self, palette: Palette, above: int) -> list[list[Run]]:
         """What a verification found wrong, as whole as there is room, and the ways on."""
@@ -126,6 +122,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         drift = snapshot.traffic.drift
         assert drift is not None  # noqa: S101 – asked by the caller
         by = f" by {words.plain(drift.by, 40)}" if drift.by else ""
+        by += f" at {words.clock(drift.at)}" if drift.at is not None else ""
         adopt, revert = self.drift_keys
         return [
             ("≠ ", palette.notice),

@@ -64,7 +64,7 @@ class ApprovalPage(Page):
         if len(steps) != len(approval.steps):
             steps = tuple(StepView(text) for text in approval.steps)
         head: Row = [("in these steps", palette.dim)]
-        return [head, *(_step(number, step, palette) for number, step in enumerate(steps, 1))]
+        return [head, *(step_row(number, step, palette) for number, step in enumerate(steps, 1))]
 
     def _change(self, approval: Approval) -> ChangeView | None:
         changes = self.snapshot.changes if self.snapshot is not None else ()
@@ -89,7 +89,8 @@ class ApprovalPage(Page):
         ]
 
 
-def _step(number: int, step: StepView, palette: Palette) -> Row:
+def step_row(number: int, step: StepView, palette: Palette) -> Row:
+    """One step of a change: how far it is, what it does, the last word about it."""
     styles = {
         "to_do": palette.dim,
         "under_way": palette.watch,

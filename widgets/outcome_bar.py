@@ -8,8 +8,10 @@ from rich.style import Style
 
 from canary.rollout import words
 from canary.rollout.change import OutcomeState
+from canary.rollout.presence import say_deed
 from canary.rollout.procedure import NOTHING_RUN, Procedure
 from canary.rollout.snapshot import ChangeView, Snapshot
+from canary.rollout.unfinished import find_waiting
 from themes import Palette
 from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
@@ -26,6 +28,8 @@ _WORDS: dict[OutcomeState, str] = {
 }
 
 
+_AUTOMATIC: Final = " AUTOMATIC ROLLBACK "
+"""Stands before what nobody has pressed a key for."""
 VERIFICATION: Final = "verification"
 LOAD_TEST: Final = "load_test"
 """Stand among the ids of changes for the results of the last verification and load test."""
@@ -81,6 +85,7 @@ class OutcomeBar(CellWidget):
     procedure: drawn[Procedure] = drawn(NOTHING_RUN)
     acknowledge_key: drawn[str] = drawn("Enter")
     stop_key: drawn[str] = drawn("x")
+    keys: drawn[dict[str, str]] = drawn({})
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Blank when there is nothing to say."""
@@ -89,7 +94,12 @@ class OutcomeBar(CellWidget):
             return
         flying = [c for c in snapshot.changes if c.outcome is None]
         if flying:
-            canvas.runs(0, 0, self._flight(flying[0], snapshot, palette))
+            self._draw_flight(canvas, find_waiting(flying) or flying[0], snapshot, palette)
+            return
+        if snapshot.presence.in_flight is not None:
+            said = words.plain(say_deed(snapshot.presence.in_flight), 160)
+            runs = [("▸ IN FLIGHT ELSEWHERE ", palette.watch), (said, palette.strong)]
+            canvas.runs(0, 0, runs)
             return
         if procedure.verification.progress is not None:
             running = progress_runs(procedure.verification.progress, palette)
@@ -117,11 +127,27 @@ class OutcomeBar(CellWidget):
         canvas.runs(0, 0, runs, room)
         canvas.text(room, 0, hint, palette.dim)
 
+    def _draw_flight(
+        self, canvas: Canvas, change: ChangeView, snapshot: Snapshot, palette: Palette
+    ) -> None:
+        """A change that is being carried out, or waits; one that waits says how to take it back."""
+        runs = self._flight(change, snapshot, palette)
+        key = self.keys.get("withdraw", "")
+        hint = f"  {key} takes it back" if find_waiting((change,)) is not None and key else ""
+        if canvas.width - len(hint) < 40:
+            hint = ""
+        canvas.runs(0, 0, runs, canvas.width - len(hint))
+        canvas.right(0, hint, palette.key)
+
     def _flight(self, change: ChangeView, snapshot: Snapshot, palette: Palette) -> list[Run]:
         """No spinner: seconds that count up say the same at a tenth of the bytes."""
+        if change.waiting_since is not None:
+            since = f"◐ WAITING FOR CLOUD RUN since {words.clock(change.waiting_since)}: "
+            return [(since, palette.watch), (words.plain(change.title, 80), palette.strong)]
         running_s = max(0.0, (self.now or snapshot.as_of) - change.asked_at)
         return [
             ("▸ IN FLIGHT ", palette.watch),
+            (_AUTOMATIC if change.is_automatic else "", palette.roll_back),
             (words.plain(change.title, 80), palette.strong),
             (f"  {words.plain(change.step, 60)}" if change.step else "", palette.text),
             (f"  {words.age(running_s)}", palette.dim),
@@ -134,6 +160,7 @@ class OutcomeBar(CellWidget):
             return
         runs: list[Run] = [
             (f"{_WORDS[outcome.state]} ", outcome_style(outcome.state, palette)),
+            (_AUTOMATIC if change.is_automatic else "", palette.roll_back),
             (words.plain(change.title, 80), palette.strong),
             *self._verified(change, palette),
             (f"  {words.plain(outcome.message, 300)}", palette.text),

@@ -170,6 +170,8 @@ class Observer:
         self._journal_version = version
         if self.rights is not None and _failed(self._entries) != _failed(before):
             self.rights.ask_again()
+        if self.rights is not None and _ended(self._entries) != _ended(before):
+            self.rights.look_again()
         self._journal_source.answered(now)
         return True
 
@@ -306,6 +308,10 @@ class Observer:
         text = f"{verdict}: {snapshot.decision.reason}" if blind else f"data again: {verdict}"
         self.log.say(snapshot.as_of, "warning" if blind else "info", text)
         return True
+
+
+def _ended(entries: tuple[Entry, ...]) -> set[str]:
+    return {e.change.id for e in entries if e.outcome is not None}
 
 
 def _failed(entries: tuple[Entry, ...]) -> set[str]:

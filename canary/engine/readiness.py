@@ -59,6 +59,10 @@ class ReadinessFeed:
         """Ask for the rights at the next look: a change was refused, or a person wants to know."""
         self._rights_at = float("-inf")
 
+    def look_again(self) -> None:
+        """Ask for the revisions at the next look: a change has made another one."""
+        self.revisions_at = float("-inf")
+
     async def read(self) -> bool:
         """Ask for what is due. True when anything is different from before."""
         before = (self.missing_rights, self.revisions)

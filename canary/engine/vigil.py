@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from canary.engine.alarm import readiness_notice
 from canary.engine.event_log import Severity
 from canary.engine.guard import AutomaticRollback
@@ -68,7 +70,8 @@ class Vigil:
     def begin(self) -> None:
         """Take a seat, and arm automatic rollback if the plan has it so. In the engine's loop."""
         session, observer = self._session, self._session.observer
-        self._seat = SeatHolder(session.directory, seat_of(self._author, self._read_only))
+        self._place = seat_of(self._author, self._read_only)
+        self._seat = SeatHolder(session.directory, self._place)
         observer.others = self._look_around
         if session.journal is not None:
             self._rollback = AutomaticRollback(
@@ -77,6 +80,7 @@ class Vigil:
             observer.guard = self._view_guard
             if session.plan.guard.armed and not self._read_only:
                 self._rollback.arm("the plan")
+                self._show_seat()
 
     def end(self) -> None:
         """Leave the seat."""
@@ -88,10 +92,12 @@ class Vigil:
         if self._read_only:
             raise ReadOnly("This console is read-only: automatic rollback cannot be armed here.")
         self._guard().arm(str(self._author), countdown_s)
+        self._show_seat()
 
     def disarm(self) -> None:
         """Disarm it; holds when this returns."""
         self._guard().disarm(str(self._author))
+        self._show_seat()
 
     def cancel(self) -> bool:
         """Stop its countdown; holds when this returns. False: none runs."""
@@ -120,6 +126,12 @@ class Vigil:
             self._readiness = snapshot.readiness.state
         if notice is not None and self.notifier is not None:
             self.notifier.tell(notice)
+
+    def _show_seat(self) -> None:
+        """Let others on this host see whether automatic rollback is armed here."""
+        if self._seat is not None and self._rollback is not None:
+            self._place = msgspec.structs.replace(self._place, armed=self._rollback.view.armed)
+            self._seat.change(self._place)
 
     def _guard(self) -> AutomaticRollback:
         if self._rollback is None:
@@ -166,4 +178,5 @@ def seat_of(author: Author, read_only: bool, *, is_guard: bool = False) -> Seat:
         terminal=plain(terminal.removeprefix("/dev/"), 40),
         client=plain(client, 60),
         read_only=read_only,
+        armed=is_guard,
     )

@@ -19,6 +19,8 @@ from canary.rollout.presence import Seat
 
 SEATS_DIR = "consoles"
 MOST_BYTES = 4096
+LEAST_BYTES = 1024
+"""A seat is padded to this, so that one that is written anew is never read half old, half new."""
 
 
 class SeatHolder:
@@ -35,6 +37,12 @@ class SeatHolder:
         """Everybody else's seat, oldest first."""
         return read_seats(self._directory.parent, besides=self._name)
 
+    def change(self, seat: Seat) -> None:
+        """Show `seat` instead; nothing happens where none could be taken."""
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.pwrite(self._fd, _encode(seat), 0)
+
     def release(self) -> None:
         """Leave; twice is fine."""
         if self._fd >= 0:
@@ -49,8 +57,12 @@ class SeatHolder:
         unready = self._directory / f".{self._name}"
         self._fd = os.open(unready, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.write(self._fd, msgspec.json.encode(seat))
+        os.pwrite(self._fd, _encode(seat), 0)
         unready.rename(self._directory / self._name)
+
+
+def _encode(seat: Seat) -> bytes:
+    return msgspec.json.encode(seat).ljust(LEAST_BYTES)
 
 
 def read_seats(directory: Path, besides: str = "") -> tuple[Seat, ...]:

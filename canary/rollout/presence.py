@@ -28,7 +28,7 @@ class Seat(msgspec.Struct, frozen=True):
     """One program that is open on this rollout, on this host.
 
     `since` is this host's wall clock, unix seconds; `terminal` and `client` (where an SSH session
-    comes from) are empty when not known.
+    comes from) are empty when not known. `armed`: automatic rollback acts from there.
     """
 
     pid: int
@@ -39,6 +39,7 @@ class Seat(msgspec.Struct, frozen=True):
     terminal: str = ""
     client: str = ""
     read_only: bool = False
+    armed: bool = False
 
 
 class Presence(msgspec.Struct, frozen=True):
@@ -67,6 +68,16 @@ def find_presence(
         last = history[0]
     foreign = last is not None and last.change not in ours
     return Presence(others, last, last if reconciling and foreign else None)
+
+
+def say_seat(seat: Seat) -> str:
+    """Who is there, from where: "bob on pts/3 from 10.0.0.7 since 14:03:22Z (console)"."""
+    where = f" on {plain(seat.terminal, 40)}" if seat.terminal else ""
+    whence = f" from {plain(seat.client, 60)}" if seat.client else ""
+    kind = "canary guard" if seat.kind == "guard" else "console"
+    marks = ", read-only" if seat.read_only else ", automatic rollback armed" if seat.armed else ""
+    who = plain(seat.user, 60) or "somebody"
+    return f"{who}{where}{whence} since {clock(seat.since)} ({kind}, process {seat.pid}{marks})"
 
 
 def say_deed(deed: Deed) -> str:

@@ -26,11 +26,12 @@ SEVERITY: dict[ReadinessState, int] = {"ok": 0, "degraded": 1, "impossible": 2}
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One thing that going back rests on, and what is said of it."""
+    """One thing that going back rests on, what is said of it, and what to do where it is wrong."""
 
     id: CheckId
     state: ReadinessState
     said: str
+    remedy: str = ""
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -46,8 +47,13 @@ class Readiness(msgspec.Struct, frozen=True):
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it is not "ok", worst first; empty when it is."""
-        wrong = (c for c in self.checks if c.state != "ok")
-        return tuple(c.said for c in sorted(wrong, key=lambda c: -SEVERITY[c.state]))
+        return tuple(c.said for c in self.wrong)
+
+    @property
+    def wrong(self) -> tuple[Check, ...]:
+        """The checks that are not "ok", worst first."""
+        found = (c for c in self.checks if c.state != "ok")
+        return tuple(sorted(found, key=lambda c: -SEVERITY[c.state]))
 
 
 class WayBack(msgspec.Struct, frozen=True):
@@ -100,29 +106,35 @@ def _check_cloud(way: WayBack) -> Check:
         return Check("cloud", "ok", "Cloud Run answers.")
     since = f"Cloud Run does not answer since {clock(way.away_since)}"
     state: ReadinessState = "impossible" if way.away_for_s > AWAY_S else "degraded"
-    return Check("cloud", state, f"{since}: a confirmed rollback waits until it does.")
+    said = f"{since}: a confirmed rollback waits until it does."
+    return Check("cloud", state, said, "Roll back all the same if it is needed: it goes out then.")
 
 
 def _check_journal(way: WayBack) -> Check:
     if way.journal_trouble:
-        return Check("journal", "impossible", plain(way.journal_trouble, 300))
+        remedy = "Mend the state directory (disk full, read-only?); `canary doctor` names it."
+        return Check("journal", "impossible", plain(way.journal_trouble, 300), remedy)
     return Check("journal", "ok", "The journal can be written.")
 
 
 def _check_target(way: WayBack) -> Check:
     target = plain(way.target, 60)
+    deploy = f"Deploy a revision of {target} that becomes ready, before it is needed."
     if not way.exists:
-        return Check("target", "impossible", f"{target} does not exist: nobody could take over.")
+        said = f"{target} does not exist: nobody could take over."
+        return Check("target", "impossible", said, deploy)
     if not way.revision:
-        return Check("target", "impossible", f"{target} has no ready revision to go back to.")
+        said = f"{target} has no ready revision to go back to."
+        return Check("target", "impossible", said, deploy)
     revision = plain(way.revision, 80)
     if way.revision_ready is False:
         why = plain(way.revision_reason) or "no reason given"
-        return Check("target", "impossible", f"{revision} is not ready: {why}")
+        return Check("target", "impossible", f"{revision} is not ready: {why}", deploy)
     if way.remakes and way.template_ready is False:
         why = plain(way.template_reason) or "no reason given"
         said = f"Setting the share makes a revision like the newest one, which is not ready: {why}"
-        return Check("target", "impossible", said)
+        remedy = "Deploy the router's service again, so that its newest revision is ready."
+        return Check("target", "impossible", said, remedy)
     if way.revision_ready is None:
         return Check("target", "degraded", f"Whether {revision} is ready is not known yet.")
     return Check("target", "ok", f"{revision} is there and ready.")
@@ -133,7 +145,9 @@ def _check_rights(way: WayBack) -> Check:
         return Check("rights", "degraded", "Whether the right to change it is there is not known.")
     if way.missing_rights:
         missing = plain(", ".join(way.missing_rights), 200)
-        return Check("rights", "impossible", f"The right to change it is missing: {missing}.")
+        said = f"The right to change it is missing: {missing}."
+        remedy = "Have roles/run.developer granted, or find now who has it and can roll back."
+        return Check("rights", "impossible", said, remedy)
     return Check("rights", "ok", "The right to change it is there.")
 
 
@@ -149,6 +163,7 @@ def _check_instances(way: WayBack) -> Check:
             "degraded",
             f"{target} may run {limits.max} instances{first}; everything takes about"
             f" {way.needed:.0f}.",
+            f"Let {target} run more instances before everything goes back to it.",
         )
     enough = "" if way.needed is None else f"; everything takes about {max(1.0, way.needed):.0f}"
     return Check("instances", "ok", f"{target} may run {limits.max} instances{first}{enough}.")
@@ -157,5 +172,6 @@ def _check_instances(way: WayBack) -> Check:
 def _check_fresh(way: WayBack) -> Check:
     if way.read_age_s > way.fresh_s:
         age = duration(way.read_age_s)
-        return Check("fresh", "degraded", f"What is set was last read {age} ago.")
+        remedy = "It is read again by itself; a rollback is guarded by what is set then."
+        return Check("fresh", "degraded", f"What is set was last read {age} ago.", remedy)
     return Check("fresh", "ok", "What is set was just read.")

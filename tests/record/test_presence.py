@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
+
 from canary.record.presence import SEATS_DIR, SeatHolder, read_seats
 from canary.rollout.presence import Seat
 
@@ -75,3 +77,15 @@ def test_a_place_that_cannot_be_written_shows_nobody_and_harms_nothing(tmp_path:
     assert mine.others() == ()
     mine.release()
     assert (tmp_path / SEATS_DIR).is_file()
+
+
+def test_a_seat_that_is_written_anew_is_seen_whole(tmp_path: Path):
+    seat = Seat(1, "bob", "bastion-3", 1.0)
+    holder = SeatHolder(tmp_path, seat)
+    for armed in (True, False):
+        changed = msgspec.structs.replace(seat, armed=armed)
+        holder.change(changed)
+        assert read_seats(tmp_path) == (changed,)
+    holder.release()
+    holder.change(seat)
+    assert read_seats(tmp_path) == ()

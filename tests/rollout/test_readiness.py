@@ -69,3 +69,22 @@ def test_the_worst_reason_comes_first():
 def test_texts_from_outside_are_made_harmless():
     reasons = judged(revision_ready=False, revision_reason="\x1b[31mred\x07").reasons
     assert "\x1b" not in reasons[0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"exists": False},
+        {"revision": ""},
+        {"revision_ready": False},
+        {"remakes": True, "template_ready": False},
+        {"missing_rights": ("run.services.update on ion-api",)},
+        {"journal_trouble": "The disk is full."},
+        {"away_since": 0.0, "away_for_s": AWAY_S + 1},
+        {"needed": 30.0},
+    ],
+)
+def test_what_is_wrong_says_what_to_do(wrong: dict[str, Any]):
+    readiness = judged(**wrong)
+    assert readiness.wrong[0].state == readiness.state != "ok"
+    assert readiness.wrong[0].remedy.endswith(".")

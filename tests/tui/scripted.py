@@ -19,7 +19,7 @@ from canary.rollout.procedure import Procedure, ResultOf
 from canary.rollout.snapshot import Snapshot
 from tests.tui import scenes
 from tui.app import CanaryApp
-from tui.engine_port import OnProcedure, OnSnapshot, OnTrouble
+from tui.engine_port import How, OnProcedure, OnSnapshot, OnTrouble
 
 
 class ScriptedProcedure:
@@ -108,6 +108,22 @@ class ScriptedEngine:
 
     def acknowledge(self, change_id: str) -> None:
         self.asked.append(("acknowledge", change_id))
+
+    def recover(self, change_id: str, how: How) -> None:
+        self.asked.append((how, change_id))
+
+    def withdraw(self, change_id: str) -> None:
+        self.asked.append(("withdraw", change_id))
+
+    def arm_guard(self, countdown_s: float | None = None) -> None:
+        self.asked.append(("arm", countdown_s))
+
+    def disarm_guard(self) -> None:
+        self.asked.append(("disarm",))
+
+    def cancel_guard(self) -> bool:
+        self.asked.append(("cancel",))
+        return True
 
     def refresh_now(self) -> None:
         self.asked.append(("refresh",))

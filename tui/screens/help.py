@@ -14,13 +14,14 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from themes import Palette, palette_of
-from tui.keys import ACTIONS, STAGE_DOC, Group, Keymap
+from tui.keys import ACTIONS, ASKING, STAGE_DOC, Group, Keymap
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
 HEADINGS: tuple[tuple[Group, str], ...] = (
     ("change", "Change the rollout"),
+    ("safety", "The way back, and what is not finished"),
     ("procedure", "The procedure"),
     ("look", "Look"),
     ("session", "The console"),
@@ -55,7 +56,7 @@ class HelpScreen(Screen[None]):
             page.append(f"{heading}\n", palette.strong)
             for action in ACTIONS:
                 if action.group == group:
-                    asked = group in ("change", "procedure")
+                    asked = group in ASKING
                     reason = self.why_not(action.name) if asked else None
                     self._row(page, self._key(action.name), action.doc, reason, palette)
             if group == "change" and self.keymap.stage_keys:

@@ -48,7 +48,9 @@ from widgets.key_bar import KeyBar, KeyHint
 from widgets.latency import LatencyPanel
 from widgets.outcome_bar import OutcomeBar
 from widgets.overview import OverviewPanel
+from widgets.recovery_page import RecoveryPage
 from widgets.resources import ResourcesPanel
+from widgets.safety_line import SafetyLine
 from widgets.stage_track import StageTrack
 from widgets.verdict import VerdictLine
 
@@ -65,6 +67,8 @@ class MainScreen(Screen[None]):
     snapshot: var[Snapshot | None] = var(None, init=False)
     procedure: var[Procedure] = var(NOTHING_RUN, init=False)
     now: var[float] = var(0.0, init=False)
+    left_s: var[float | None] = var(None, init=False)
+    """Real seconds left of automatic rollback's countdown; None: nothing is counted."""
     window: var[str] = var(WINDOWS[0][0], init=False)
     panel: var[str] = var("latency", init=False)
     zoomed: var[bool] = var(False, init=False)
@@ -96,6 +100,7 @@ class MainScreen(Screen[None]):
         self.header = Header(id="header")
         self.track = StageTrack(id="track")
         self.verdict = VerdictLine(id="verdict")
+        self.safety = SafetyLine(id="safety")
         self.compact = CompactPanel(id="compact")
         self.overview = OverviewPanel(id="overview", classes="panel")
         self.tabs = PanelTabs(id="tabs")
@@ -113,7 +118,8 @@ class MainScreen(Screen[None]):
             "events": self.event_log,
         }
         self.approval = ApprovalPage(id="approval", classes="panel")
-        self.pages = make_pages(self.approval)
+        self.recovery = RecoveryPage(id="recovery", classes="panel")
+        self.pages = make_pages(self.approval, self.recovery)
         self.panels |= self.pages
         self._panel_before = "latency"
         self.outcome = OutcomeBar(id="outcome")
@@ -126,7 +132,7 @@ class MainScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """All widgets of all layouts; the stylesheet shows those of the present one."""
         panels = self.panels
-        yield from (self.header, self.track, self.verdict, self.compact)
+        yield from (self.header, self.track, self.verdict, self.safety, self.compact)
         with Container(id="body"):
             with Container(id="left", classes="column"):
                 with Container(id="upper", classes="column"):
@@ -149,7 +155,7 @@ class MainScreen(Screen[None]):
             if name not in PAGES:
                 panel.border_title = name
         self.tabs.names = tuple(n for n in PANELS if n != ALWAYS_THERE)
-        self.talk.passes = self._asks_else
+        self.talk.passes = self._passes
         self.talk.waiting = (
             "Starting the local cloud …" if self.plan.provider == "local" else "Asking Cloud Run …"
         )
@@ -180,10 +186,14 @@ class MainScreen(Screen[None]):
 
     def _give(self, name: str, value: object) -> None:
         """Assign a value to every widget that declares a reactive of that name."""
-        single = (self.header, self.track, self.verdict, self.compact, self.outcome, self.talk)
-        for widget in (*single, *self.panels.values()):
+        above = (self.header, self.track, self.verdict, self.safety, self.compact)
+        for widget in (*above, self.outcome, self.talk, *self.panels.values()):
             if name in widget._reactives:
                 setattr(widget, name, value)
+
+    def watch_left_s(self, left_s: float | None) -> None:
+        """Let the countdown of automatic rollback run."""
+        self._give("left_s", left_s)
 
     def watch_window(self) -> None:
         """Let the plots reach as far back as was asked."""
@@ -263,16 +273,20 @@ class MainScreen(Screen[None]):
         event.stop()
         event.prevent_default()
         proposal = self.talk.proposal
-        if proposal is not None and (proposal.typed_name or not self._asks_else(event)):
+        if proposal is not None and (proposal.typed_name or not self._passes(event)):
             self.talk.on_key(event)
             return
         self.post_message(self.Pressed(as_written(event)))
 
-    def _asks_else(self, event: events.Key) -> bool:
-        """Whether a key asks something itself. Whoever sees another question open and presses `R`,
-        `y` means everybody off, and nothing else.
+    def _passes(self, event: events.Key) -> bool:
+        """Whether a key is no answer: it asks something itself, or stops a countdown.
+
+        Whoever sees another question open and presses `R`, `y` means everybody off, and nothing
+        else; and a countdown does not wait for an answer.
         """
-        return self.keymap.asks(as_written(event))
+        key = as_written(event)
+        stops = self.left_s is not None and self.keymap.action(key) == "cancel_guard"
+        return stops or self.keymap.asks(key)
 
     def open_prompt(self, purpose: str, label: str, text: str = "") -> None:
         """Let the person type into the last line. Enter sends it off, Esc leaves."""

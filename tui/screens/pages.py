@@ -11,7 +11,9 @@ from widgets.checklist_page import ChecklistPage
 from widgets.load_page import LoadPage
 from widgets.monitoring_page import MonitoringPage
 from widgets.page import Page
+from widgets.recovery_page import RecoveryPage
 from widgets.verification_page import VerificationPage
+from widgets.way_back_page import WayBackPage
 
 PAGES: Final = (
     "checklist",
@@ -21,6 +23,8 @@ PAGES: Final = (
     "monitoring",
     "approval",
     "retirement",
+    "way-back",
+    "recovery",
 )
 """The pages in the order of tab; each is the id of its widget."""
 
@@ -28,7 +32,7 @@ SUBTITLE: Final = "↑ ↓   tab next page   Esc back"
 CHECKLIST_SUBTITLE: Final = "↑ ↓   space ticks   ← → other lists   tab next page   Esc back"
 
 
-def make_pages(approval: ApprovalPage) -> dict[str, Page]:
+def make_pages(approval: ApprovalPage, recovery: RecoveryPage) -> dict[str, Page]:
     """One widget a page, by name."""
     pages: dict[str, Page] = {
         "checklist": ChecklistPage(id="checklist", classes="panel"),
@@ -38,6 +42,8 @@ def make_pages(approval: ApprovalPage) -> dict[str, Page]:
         "monitoring": MonitoringPage(id="monitoring", classes="panel"),
         "approval": approval,
         "retirement": CalendarPage(id="retirement", classes="panel"),
+        "way-back": WayBackPage(id="way-back", classes="panel"),
+        "recovery": recovery,
     }
     for name, page in pages.items():
         page.border_title = page.BORDER_TITLE

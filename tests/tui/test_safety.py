@@ -1,0 +1,268 @@
+"""The way back, automatic rollback, and what is not finished, on the screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from canary.rollout.change import Outcome
+from canary.rollout.deeds import Deed
+from canary.rollout.guard import GuardView
+from canary.rollout.plan import ScalePreset
+from canary.rollout.presence import Presence, Seat
+from canary.rollout.readiness import Readiness, WayBack, judge_readiness
+from canary.rollout.snapshot import ChangeView, Snapshot
+from tests.tui import scenes
+from tests.tui.scripted import rows, staged
+from tui.alarms import rings
+from tui.summary import terminal_title
+from widgets.confirm_strip import Proposal
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+WAY = WayBack(
+    "ion-api",
+    revision="ion-api-00007-abc",
+    revision_ready=True,
+    missing_rights=(),
+    scale=ScalePreset(1, 10),
+    expected_s=12.4,
+)
+ARMED = GuardView(armed=True, by="oncall@bastion-2", countdown_s=60.0)
+COUNTING = GuardView(True, "oncall@bastion-2", 60.0, "error ratio 8 % > 5 %", "rollback_all", 43.0)
+
+
+def judged(**changes: Any) -> Readiness:
+    return judge_readiness(msgspec.structs.replace(WAY, **changes))
+
+
+def at(**changes: Any) -> Snapshot:
+    """A healthy stage 2 with a way back, and what else is given."""
+    given = {"readiness": judged(), "guard": GuardView(armed=False), **changes}
+    return msgspec.structs.replace(scenes.snapshot(), **given)
+
+
+def line(text: str, word: str) -> str:
+    return next(iter(rows(text, word)))
+
+
+def change(outcome: Outcome | None = None, **more: Any) -> ChangeView:
+    title = "everybody off Canary 10 % → 0 %"
+    return ChangeView("c9", "rollback_all", title, "me@host", scenes.NOW, "", outcome, **more)
+
+
+WAITS = change(waiting_since=scenes.NOW - 5, is_withdrawable=True)
+UNKNOWN = change(Outcome("unknown", "No answer came.", scenes.NOW, remedy="Look it up."))
+NO_TARGET = judged(exists=False)
+
+
+# -- the way back --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_way_back_and_automatic_rollback_are_always_there(size: tuple[int, int]) -> None:
+    async with staged(size, at()) as stage:
+        shown = line(stage.frame(), "way back")
+        assert "✓ way back ready, about 12 s" in shown
+        assert "auto rollback off, A arms" in shown
+        assert ("✓ etag fresh" in shown) == (size[0] == 200)
+
+
+async def test_what_is_not_known_is_not_ready() -> None:
+    async with staged((80, 24), at(readiness=None)) as stage:
+        assert "? way back not known yet" in stage.frame()
+        await stage.emit(at(readiness=judged(missing_rights=None)))
+        assert "◐ way back, but: Whether the right" in stage.frame()
+
+
+@pytest.mark.parametrize("size", [(40, 10), *SIZES])
+async def test_no_way_back_is_loud_and_says_what_to_do(size: tuple[int, int]) -> None:
+    async with staged(size, at(readiness=NO_TARGET)) as stage:
+        text = stage.frame()
+        assert "✗ NO WAY BACK" in text
+        assert "✗ EVERYBODY OFF IS NOT POSSIBLE NOW" in text
+        assert "→ Deploy a revision of ion-api" in text
+
+
+def test_the_bell_rings_once_when_the_way_back_is_lost() -> None:
+    well, lost = at(), at(readiness=NO_TARGET)
+    assert [rings(well, lost), rings(lost, lost), rings(lost, well)] == [True, False, False]
+
+
+def test_the_bell_rings_when_it_begins_to_count_and_when_it_acts() -> None:
+    armed, counting = at(guard=ARMED), at(guard=COUNTING)
+    acted = at(guard=ARMED, changes=(change(is_automatic=True),))
+    assert rings(armed, counting)
+    assert not rings(counting, counting)
+    assert rings(counting, acted)
+    assert not rings(armed, at(guard=ARMED, changes=(change(),)))
+
+
+def test_the_bell_rings_when_the_end_of_a_change_is_not_known() -> None:
+    assert rings(at(changes=(change(),)), at(changes=(UNKNOWN,)))
+
+
+def test_the_title_says_what_is_more_urgent_than_the_verdict() -> None:
+    assert terminal_title(at(readiness=NO_TARGET)).startswith("✗ NO WAY BACK ✓ GO ON")
+    assert terminal_title(at(guard=COUNTING)).startswith("✗ AUTO ROLLBACK COUNTS ")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_its_page_has_every_check_the_people_and_the_last_moves(
+    size: tuple[int, int],
+) -> None:
+    bob = Seat(4711, "bob", "bastion-2", scenes.NOW, terminal="pts/3", client="10.0.0.7")
+    deed = Deed(scenes.NOW, "promote", 10, 2, "alice", "bastion-3", 5)
+    full = at(
+        readiness=judged(needed=30.0),
+        presence=Presence((bob,), deed),
+    )
+    async with staged(size, full) as stage:
+        assert "also here: bob" in stage.frame() or size[0] == 80
+        await stage.press("b")
+        await stage.press(*["pagedown"] * (size[1] < 30))
+        text = stage.frame()
+        assert "bob on pts/3 from 10.0.0.7 since 14:03:22Z (console, process 4711)" in text
+        assert "alice@bastion-3 promoted 5 % → 10 % at 14:03:22Z" in text
+        await stage.press("pageup")
+        assert "→ Let ion-api run more instances before everything goes back" in stage.frame()
+        await stage.press("escape")
+        assert not stage.app.main.zoomed
+
+
+async def test_a_change_in_flight_elsewhere_is_shown() -> None:
+    deed = Deed(scenes.NOW, "promote", 25, 3, "bob", "bastion-3", 10)
+    async with staged((120, 40), at(presence=Presence((), deed, deed))) as stage:
+        assert "▸ IN FLIGHT ELSEWHERE bob@bastion-3 promoted 10 % → 25 %" in stage.frame()
+
+
+# -- automatic rollback --------------------------------------------------------------------------
+
+
+async def test_it_is_armed_by_a_question_and_disarmed_at_once() -> None:
+    async with staged((80, 24), at()) as stage:
+        await stage.press("A")
+        assert "Arm automatic rollback  acts 1 m after the tree advises it  c st" in stage.frame()
+        await stage.press("A", "n")
+        assert stage.engine.asked == []
+        await stage.press("A")
+        await stage.press("y")
+        assert stage.engine.asked == [("arm", None)]
+        await stage.emit(at(guard=ARMED))
+        assert "● AUTO ROLLBACK ARMED, 1 m" in stage.frame()
+        await stage.press("A")
+        assert stage.engine.asked[1:] == [("disarm",)]
+
+
+@pytest.mark.parametrize("size", [(40, 10), *SIZES])
+async def test_a_countdown_takes_the_line_and_one_key_stops_it(size: tuple[int, int]) -> None:
+    async with staged(size, at(guard=COUNTING)) as stage:
+        assert "✗ AUTO ROLLBACK in 43 s" in stage.frame()
+        assert "c stops it" in stage.frame() or size == (40, 10)
+        await stage.press("c")
+        assert stage.engine.asked == [("cancel",)]
+
+
+async def test_the_key_that_stops_it_works_beside_an_open_question() -> None:
+    async with staged((80, 24), at(guard=COUNTING)) as stage:
+        await stage.press("R")
+        await stage.press("c")
+        assert stage.engine.asked == [("cancel",)]
+        assert "y carry it out" in stage.frame()
+        await stage.press("y")
+        assert [c.kind for c in stage.engine.sent] == ["rollback_all"]
+
+
+async def test_while_a_name_is_typed_it_is_a_letter() -> None:
+    async with staged((80, 24), at(guard=COUNTING)) as stage:
+        stage.app.main.talk.open(Proposal("c1", "Into production", typed_name="canary"))
+        await stage.settle()
+        await stage.press("c")
+        assert "type canary: c" in stage.frame()
+        assert stage.engine.asked == []
+
+
+async def test_why_it_holds_is_said_and_who_armed_it_elsewhere() -> None:
+    held = msgspec.structs.replace(ARMED, held="3 times in 24 hours is the limit")
+    async with staged((120, 40), at(guard=held)) as stage:
+        assert "ARMED, 1 m, held: 3 times in 24 hours is the limit" in stage.frame()
+        guard = Seat(99, "oncall", "bastion-2", scenes.NOW, "guard", armed=True)
+        await stage.emit(at(presence=Presence((guard,))))
+        assert "● auto rollback armed by canary guard, process 99" in stage.frame()
+
+
+async def test_read_only_arms_nothing_and_says_why() -> None:
+    async with staged((80, 24), at(), read_only=True) as stage:
+        await stage.press("A")
+        assert "This console is read-only" in stage.frame()
+        assert "A arms" not in stage.frame()
+        assert stage.engine.asked == []
+
+
+async def test_what_it_did_is_told_from_what_a_person_did() -> None:
+    done = Outcome("done", "Everybody is on Legacy.", scenes.NOW)
+    async with staged((120, 40), at(changes=(change(done, is_automatic=True),))) as stage:
+        assert "✓ DONE  AUTOMATIC ROLLBACK everybody off Canary" in stage.frame()
+
+
+# -- what is not finished ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_rollback_that_waits_says_since_when_and_is_taken_back(
+    size: tuple[int, int],
+) -> None:
+    async with staged(size, at(changes=(WAITS,))) as stage:
+        text = stage.frame()
+        assert "◐ WAITING FOR CLOUD RUN since 14:03:17Z" in text
+        assert "W takes it back" in text
+        assert "nothing has gone out: Cloud Run is away since 14:03:17Z" in text
+        await stage.press("W")
+        assert stage.engine.asked == [("withdraw", "c9")]
+
+
+async def test_without_a_waiting_change_there_is_nothing_to_take_back() -> None:
+    async with staged((80, 24), at(changes=(change(),))) as stage:
+        await stage.press("W")
+        assert "No change waits for Cloud Run." in stage.frame()
+        assert stage.engine.asked == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_an_unknown_end_names_its_ways_on(size: tuple[int, int]) -> None:
+    async with staged(size, at(changes=(UNKNOWN,))) as stage:
+        text = stage.frame()
+        assert "? OUTCOME UNKNOWN" in text
+        assert "i look it up   G go on   D give up   o show" in text
+        await stage.press("i")
+        assert stage.engine.asked == [("verify", "c9")]
+
+
+@pytest.mark.parametrize(("key", "how"), [("G", "resume"), ("D", "abandon")])
+async def test_going_on_and_giving_up_are_asked_about(key: str, how: str) -> None:
+    async with staged((80, 24), at(changes=(UNKNOWN,))) as stage:
+        await stage.press(key)
+        assert f"$ canary recover c9 --{how}" in stage.frame()
+        await stage.press("n")
+        assert stage.engine.asked == []
+        await stage.press(key)
+        await stage.press("y")
+        assert stage.engine.asked == [(how, "c9")]
+
+
+async def test_of_several_the_cursor_says_which() -> None:
+    older = msgspec.structs.replace(UNKNOWN, id="c1", title="scale ion-api 1–10 → 0–1")
+    async with staged((80, 24), at(changes=(UNKNOWN, older))) as stage:
+        await stage.press("o", "down")
+        assert "▶ scale ion-api" in stage.frame()
+        await stage.press("i")
+        assert stage.engine.asked == [("verify", "c1")]
+
+
+async def test_with_every_end_known_there_is_nothing_to_recover() -> None:
+    async with staged((80, 24), at()) as stage:
+        await stage.press("G")
+        assert "The end of every change is known." in stage.frame()
+        await stage.press("o")
+        assert "✓ the end of every change is known" in stage.frame()

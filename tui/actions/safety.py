@@ -1,0 +1,195 @@
+"""What the keys do about the way back, automatic rollback, and changes that are not finished.
+
+What makes things safer is done at once (disarm, cancel a countdown, take back what waits); what
+lets something act, or gives something up, asks in the strip before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from canary.rollout import words
+from canary.rollout.plan import Plan
+from canary.rollout.snapshot import ChangeView
+from canary.rollout.unfinished import find_unfinished, find_waiting
+from tui.actions.changes import NOT_LOOKED
+from tui.engine_port import How
+from widgets.confirm_strip import Proposal
+
+if TYPE_CHECKING:
+    from tui.commands import Commands
+
+ARM: Final = "arm"
+RESUME: Final = "resume"
+ABANDON: Final = "abandon"
+"""Ids of questions; the last two are followed by ":" and the id of the change."""
+
+READ_ONLY: Final = "This console is read-only: nothing can be changed from here."
+_RECOVERY: Final[dict[str, How]] = {
+    "look_up": "verify",
+    "resume": "resume",
+    "abandon": "abandon",
+}
+_SAFETY: Final = ("guard", "cancel_guard", "withdraw", *_RECOVERY)
+
+
+class SafetyActions:
+    """The actions of safety, by their names in the table of keys."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+        self._screen = commands.screen
+        self.actions: dict[str, Callable[[], None]] = {
+            "way_back": lambda: commands.procedure.show("way-back"),
+            "guard": self.guard,
+            "cancel_guard": self.cancel,
+            "withdraw": self.withdraw,
+            "recovery": lambda: commands.procedure.show("recovery"),
+            "look_up": self.look_up,
+            "resume": self.resume,
+            "abandon": self.abandon,
+        }
+
+    def why_not(self, name: str) -> str | None:
+        """Why an action of these can do nothing now; None when it can."""
+        if name not in _SAFETY:
+            return None
+        situation, snapshot = self._commands.situation(), self._screen.snapshot
+        if snapshot is None:
+            return NOT_LOOKED
+        if situation.read_only:
+            return READ_ONLY
+        if name == "guard" and snapshot.guard is None:
+            return "Automatic rollback needs the journal, which cannot be written."
+        counting = snapshot.guard is not None and snapshot.guard.left_s is not None
+        if name == "cancel_guard" and not counting:
+            return "No countdown of automatic rollback runs here."
+        if name == "withdraw" and find_waiting(snapshot.changes) is None:
+            return "No change waits for Cloud Run."
+        if name in _RECOVERY and self._chosen() is None:
+            return "The end of every change is known."
+        return None
+
+    # -- automatic rollback ----------------------------------------------------------------------
+
+    def guard(self) -> None:
+        """Ask whether to arm it; armed, disarm it at once."""
+        snapshot, plan = self._screen.snapshot, self._screen.plan
+        if snapshot is None or snapshot.guard is None:
+            return
+        if snapshot.guard.armed:
+            self._commands.app.engine_of().disarm_guard()
+            self._commands.say("Automatic rollback is disarmed.")
+        else:
+            key = self._screen.keymap.key("cancel_guard")
+            self._screen.talk.open(ask_to_arm(plan, key))
+
+    def cancel(self) -> None:
+        """Stop the countdown, for this cause."""
+        cancelled = self._commands.app.engine_of().cancel_guard()
+        said = "Cancelled: automatic rollback does not act for this cause."
+        self._commands.say(said if cancelled else "No countdown runs any more.")
+
+    # -- changes that are not finished -------------------------------------------------------------
+
+    def withdraw(self) -> None:
+        """Take back the change that waits for Cloud Run."""
+        snapshot = self._screen.snapshot
+        waiting = find_waiting(snapshot.changes) if snapshot is not None else None
+        if waiting is not None:
+            self._commands.app.engine_of().withdraw(waiting.id)
+            self._commands.say(f"Taken back: {words.plain(waiting.title, 80)}.")
+
+    def look_up(self) -> None:
+        """Look at the cloud what became of it."""
+        self._recover("verify", "Looked up; the events say what was found.")
+
+    def resume(self) -> None:
+        """Ask whether to go on with it."""
+        chosen = self._chosen()
+        if chosen is not None:
+            self._screen.talk.open(ask_to_resume(chosen))
+
+    def abandon(self) -> None:
+        """Ask whether to give it up."""
+        chosen = self._chosen()
+        if chosen is not None:
+            self._screen.talk.open(ask_to_abandon(chosen))
+
+    def accept(self, proposal: Proposal) -> bool:
+        """Do what was asked for, if it is one of these; False when it is not."""
+        what, _, change_id = proposal.change_id.partition(":")
+        if what == ARM:
+            self._commands.attempt(self._arm)
+        elif what == RESUME and change_id:
+            self._commands.attempt(lambda: self._recover("resume", "Going on with it.", change_id))
+        elif what == ABANDON and change_id:
+            self._commands.attempt(lambda: self._recover("abandon", "Giving it up.", change_id))
+        else:
+            return False
+        return True
+
+    def _arm(self) -> None:
+        if self._commands.situation().read_only:
+            self._commands.say(READ_ONLY)
+            return
+        self._commands.app.engine_of().arm_guard()
+        off = self._screen.keymap.key("guard")
+        self._commands.say(f"Automatic rollback is armed; {off} disarms it.")
+
+    def _recover(self, how: How, said: str, change_id: str = "") -> None:
+        chosen = self._chosen()
+        found = change_id or (chosen.id if chosen is not None else "")
+        if found:
+            self._commands.app.engine_of().recover(found, how)
+            self._commands.say(said)
+
+    def _chosen(self) -> ChangeView | None:
+        """The change that the page's cursor is on; the newest while another page is shown."""
+        snapshot, page = self._screen.snapshot, self._screen.recovery
+        unfinished = find_unfinished(snapshot.changes) if snapshot is not None else ()
+        if not unfinished:
+            return None
+        shown = self._screen.zoomed and self._screen.panel == "recovery"
+        return unfinished[min(page.cursor, len(unfinished) - 1)] if shown else unfinished[0]
+
+
+def ask_to_arm(plan: Plan, cancel_key: str) -> Proposal:
+    """The question before automatic rollback is armed."""
+    guard = plan.guard
+    return Proposal(
+        change_id=ARM,
+        title="Arm automatic rollback",
+        facts=(
+            f"acts {words.duration(guard.countdown_s)} after the tree advises it",
+            f"{cancel_key} stops it",
+        ),
+        note=(
+            f"Never on missing data, once a cause, {guard.max_per_day} times a day;"
+            " while this console runs."
+        ),
+        command=f"canary guard --countdown {guard.countdown_s:g}s",
+    )
+
+
+def ask_to_resume(change: ChangeView) -> Proposal:
+    """The question before an unfinished change is gone on with."""
+    return Proposal(
+        change_id=f"{RESUME}:{change.id}",
+        title="Go on with it",
+        facts=(words.plain(change.title, 80), f"by {words.plain(change.author, 40)}"),
+        note="It is sent again only where the guard from before still holds: it never acts twice.",
+        command=f"canary recover {change.id[:12]} --resume",
+    )
+
+
+def ask_to_abandon(change: ChangeView) -> Proposal:
+    """The question before an unfinished change is given up."""
+    return Proposal(
+        change_id=f"{ABANDON}:{change.id}",
+        title="Give it up",
+        facts=(words.plain(change.title, 80), f"by {words.plain(change.author, 40)}"),
+        note="Nothing more is sent for it. What was sent is not undone: look at the split.",
+        command=f"canary recover {change.id[:12]} --abandon",
+    )

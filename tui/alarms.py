@@ -1,0 +1,114 @@
+"""What is loud: the rows of an alarm above the keys, and when the bell rings. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Final
+
+from canary.rollout import words
+from canary.rollout.decision import SEVERITY
+from canary.rollout.snapshot import ChangeView, Snapshot
+from canary.rollout.unfinished import find_waiting
+from themes import Palette
+from widgets.canvas import Run
+
+_UNKNOWN_WAYS: Final = (
+    ("look_up", "look it up"),
+    ("resume", "go on"),
+    ("abandon", "give up"),
+    ("recovery", "show"),
+)
+
+
+def rings(before: Snapshot, after: Snapshot) -> bool:
+    """Whether something got worse that a person should look up for: once for each turn.
+
+    The verdict; the way back has become impossible; automatic rollback begins to count, or acts;
+    the end of a change has become unknown.
+    """
+    return (
+        SEVERITY[after.decision.verdict] > SEVERITY[before.decision.verdict]
+        or (_is_impossible(after) and not _is_impossible(before))
+        or (_is_counting(after) and not _is_counting(before))
+        or bool(_automatic(after) - _automatic(before))
+        or bool(_unknown(after) - _unknown(before))
+    )
+
+
+def alarm_rows(snapshot: Snapshot, keys: dict[str, str], palette: Palette) -> list[list[Run]]:
+    """Everybody off is not possible: that, and what to do, in two rows; none otherwise."""
+    readiness = snapshot.readiness
+    if readiness is None or readiness.state != "impossible":
+        return []
+    worst = readiness.wrong[0]
+    key = keys.get("way_back", "")
+    more = f"  ({key} shows all {len(readiness.wrong)})" if len(readiness.wrong) > 1 and key else ""
+    head: list[Run] = [
+        (" ✗ EVERYBODY OFF IS NOT POSSIBLE NOW ", palette.roll_back),
+        (f" {words.plain(worst.said, 300)}", palette.strong),
+    ]
+    return [head, [("  → ", palette.key), (f"{words.plain(worst.remedy)}{more}", palette.strong)]]
+
+
+def waiting_rows(
+    snapshot: Snapshot, keys: dict[str, str], now: float, palette: Palette
+) -> list[list[Run]]:
+    """A rollback that waits for Cloud Run: since when, and the key that takes it back."""
+    change = find_waiting(snapshot.changes)
+    if change is None or change.waiting_since is None:
+        return []
+    since, waited = words.clock(change.waiting_since), words.age(now - change.waiting_since)
+    return [
+        [
+            ("◐ ", palette.watch),
+            (f"nothing has gone out: Cloud Run is away since {since} ({waited}).", palette.strong),
+            (" It goes out the moment it answers.  ", palette.text),
+            (keys.get("withdraw", ""), palette.key),
+            (" takes it back", palette.dim),
+        ]
+    ]
+
+
+def ways_of_unknown(keys: dict[str, str], palette: Palette) -> list[Run]:
+    """The keys that lead on from a change whose end is not known."""
+    row: list[Run] = [("  ", palette.text)]
+    for action, said in _UNKNOWN_WAYS:
+        row += [(keys.get(action, ""), palette.key), (f" {said}   ", palette.dim)]
+    return row
+
+
+def result_rows(
+    change: ChangeView | None, room: tuple[int, int], keys: dict[str, str], palette: Palette
+) -> list[list[Run]]:
+    """A result that is not what was wished, in `room` (columns, rows); none for one that is.
+
+    Where the rows do not suffice what to do stays whole, and "…" says that there is more of what
+    happened.
+    """
+    outcome = change.outcome if change is not None else None
+    if outcome is None or outcome.state == "done":
+        return []
+    width, height = room
+    ways = [ways_of_unknown(keys, palette)] if outcome.state == "unknown" else []
+    remedy = textwrap.wrap(words.plain(outcome.remedy, 300), width)
+    left = max(1, height - len(remedy) - len(ways))
+    said = words.plain(outcome.message, 1000)
+    told = textwrap.wrap(said, width, max_lines=left, placeholder=" …")
+    return [[("  ", palette.text), (part, palette.strong)] for part in (*told, *remedy)] + ways
+
+
+def _is_impossible(snapshot: Snapshot) -> bool:
+    return snapshot.readiness is not None and snapshot.readiness.state == "impossible"
+
+
+def _is_counting(snapshot: Snapshot) -> bool:
+    return snapshot.guard is not None and snapshot.guard.left_s is not None
+
+
+def _automatic(snapshot: Snapshot) -> set[str]:
+    return {c.id for c in snapshot.changes if c.is_automatic}
+
+
+def _unknown(snapshot: Snapshot) -> set[str]:
+    changes = snapshot.changes
+    return {c.id for c in changes if c.outcome is not None and c.outcome.state == "unknown"}
