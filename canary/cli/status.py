@@ -27,7 +27,7 @@ def status(as_json: bool, as_line: bool, config: str | None) -> int:
     if as_json and as_line:
         raise UsageError("--json and --line exclude each other.", remedy="Choose one.")
     source = find_plan(chosen_config(config))
-    snapshot = asyncio.run(_look(source))
+    snapshot = asyncio.run(_look(source, asks_way_back=as_json))
     if as_json:
         say_json(status_document(snapshot))
     elif as_line:
@@ -39,9 +39,15 @@ def status(as_json: bool, as_line: bool, config: str | None) -> int:
     return exit_code(snapshot)
 
 
-async def _look(source: PlanSource) -> Snapshot:
+async def _look(source: PlanSource, *, asks_way_back: bool) -> Snapshot:
+    """One look; with what going back rests on only where it is told: that is three calls more."""
     from canary.cli.look import look
     from canary.engine.session import Session
+    from canary.record.presence import read_seats
 
     async with await Session.open(source.plan, source.path, read_only=True) as session:
-        return await look(session)
+        session.observer.others = lambda: read_seats(session.directory)
+        if not asks_way_back:
+            return await look(session)
+        snapshot, _ = await asyncio.gather(look(session), session.observer.read_readiness())
+        return session.observer.snapshot() if snapshot.standing is not None else snapshot

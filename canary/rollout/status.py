@@ -13,6 +13,7 @@ from typing import Any, Final
 from canary.rollout.decision import Alert, Node, Verdict
 from canary.rollout.gates import Gate
 from canary.rollout.measure import Window
+from canary.rollout.readiness import Readiness
 from canary.rollout.snapshot import ChangeView, SideView, Snapshot, SourceView, TrafficView
 from canary.rollout.words import age, duration, iso_time, milliseconds, percent, plain, ratio
 from canary.rollout.words import verdict as say_verdict
@@ -74,6 +75,8 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "gates": [gate_document(gate) for gate in snapshot.gates],
         "alerts": [_alert(alert) for alert in snapshot.alerts],
         "sources": [_source(source) for source in snapshot.sources],
+        "readiness": _readiness(snapshot.readiness),
+        "guard": _guard(snapshot),
     }
 
 
@@ -113,6 +116,35 @@ def _source(source: SourceView) -> dict[str, Any]:
         "state": source.state,
         "message": plain(source.message),
         "since": iso_time(source.since),
+    }
+
+
+def _readiness(readiness: Readiness | None) -> dict[str, Any] | None:
+    if readiness is None:
+        return None
+    return {
+        "state": readiness.state,
+        "expected_s": _number(readiness.expected_s),
+        "checks": [
+            {
+                "id": check.id,
+                "state": check.state,
+                "said": plain(check.said, 300),
+                "remedy": plain(check.remedy),
+            }
+            for check in readiness.checks
+        ],
+    }
+
+
+def _guard(snapshot: Snapshot) -> dict[str, Any]:
+    """Automatic rollback as far as this host knows: what runs on another host is not seen here."""
+    armed = [seat for seat in snapshot.presence.others if seat.armed]
+    return {
+        "armed": bool(armed) or (snapshot.guard is not None and snapshot.guard.armed),
+        "by": [
+            {"user": plain(seat.user, 60), "kind": seat.kind, "pid": seat.pid} for seat in armed
+        ],
     }
 
 

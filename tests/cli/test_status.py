@@ -42,7 +42,7 @@ def test_status_for_people_shows_both_sides_the_tree_and_the_gates(
 def test_status_as_a_line_is_one_line(command: Command, healthy_cloud: Cloud) -> None:
     ended = command("status", "--line", "--config", str(healthy_cloud.plan_path))
     assert ended.out.count("\n") == 1
-    assert ended.out.startswith("✓ GO ON  stage 2  10 % ion-api-canary  err 0.")
+    assert ended.out.startswith("✓ GO ON  stage 2  10 % ion-api-canary  err 0")
 
 
 def test_line_and_json_exclude_each_other(command: Command, healthy_cloud: Cloud) -> None:

@@ -15,6 +15,8 @@ from jsonschema import Draft202012Validator
 
 from canary.rollout.decision import DataState, Verdict
 from canary.rollout.measure import Window
+from canary.rollout.presence import Presence, Seat
+from canary.rollout.readiness import WayBack, judge_readiness
 from canary.rollout.snapshot import (
     ChangeView,
     Drift,
@@ -62,6 +64,11 @@ SCENES: dict[str, Snapshot] = {
     "no record": snapshot(traffic=TrafficView(10)),
     "everybody off": snapshot(stage=0, traffic=TrafficView(0, record(0))),
     "last stage": snapshot(stage=5, traffic=TrafficView(100, record(5), reconciling=True)),
+    "no way back": msgspec.structs.replace(
+        snapshot(),
+        readiness=judge_readiness(WayBack("ion-api", exists=False, expected_s=12.0)),
+        presence=Presence((Seat(99, "oncall", "bastion-2", NOW, "guard", armed=True),)),
+    ),
     "not a number": snapshot(window(cpu=math.nan, p99_ms=math.inf)),
 }
 
@@ -70,6 +77,20 @@ SCENES: dict[str, Snapshot] = {
 def test_every_moment_fits_the_schema(scene: str) -> None:
     document = json.loads(json.dumps(status_document(SCENES[scene]), allow_nan=False))
     VALIDATOR.validate(document)
+
+
+def test_the_way_back_and_who_would_act_are_told() -> None:
+    document = status_document(SCENES["no way back"])
+    assert document["readiness"]["state"] == "impossible"
+    assert document["readiness"]["checks"][2]["remedy"].startswith("Deploy a revision")
+    by = [{"user": "oncall", "kind": "guard", "pid": 99}]
+    assert document["guard"] == {"armed": True, "by": by}
+
+
+def test_what_was_not_asked_is_not_known() -> None:
+    document = status_document(SCENES["healthy"])
+    assert document["readiness"] is None
+    assert document["guard"] == {"armed": False, "by": []}
 
 
 maybe_ratio = st.none() | st.floats(0, 1)
