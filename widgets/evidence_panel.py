@@ -7,12 +7,14 @@ Nothing here is a threshold, and nothing that is not proven is green.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from rich.style import Style
 
 from canary.rollout import words
-from canary.rollout.evidence.verdict import Metric, MetricVerdict, Word
+from canary.rollout.evidence.metric_evidence import Metric
+from canary.rollout.evidence.verdict import MetricVerdict, Word
 from canary.rollout.evidence.view import EvidenceView, SplitView
 from canary.rollout.snapshot import Snapshot
 from themes import Palette
@@ -49,7 +51,7 @@ class EvidencePanel(CellWidget):
         """What is known; words where nothing is."""
         view = self.snapshot.evidence if self.snapshot is not None else None
         if view is None or not view.metrics:
-            canvas.text(0, 0, _NOTHING, palette.no_data)
+            canvas.text(0, 0, nothing(view), palette.no_data)
             if view is not None and canvas.height > 1:
                 canvas.runs(0, 1, source_runs(view, self.now, palette))
             return
@@ -66,6 +68,13 @@ class EvidencePanel(CellWidget):
             y += 1
 
 
+def nothing(view: EvidenceView | None) -> str:
+    """Why there is no verdict at all; while the past is judged again, how far that is."""
+    if view is None or view.rebuilding is None:
+        return _NOTHING
+    return f"no data: rebuilding, {words.percent(math.floor(view.rebuilding * 100))} judged again"
+
+
 def said(metric: MetricVerdict, room: int) -> str:
     """The verdict in words, with what a decision still takes, or why there is none.
 
@@ -73,7 +82,7 @@ def said(metric: MetricVerdict, room: int) -> str:
     """
     is_long = room >= _LONG_WORDS
     if metric.verdict == "rollback":
-        what = "regression proven, since" if is_long else "proven worse"
+        what = "regression proven" if is_long else "proven worse"
         return f"{what} {words.clock(metric.detected_at)}"
     if metric.verdict == "pass":
         return "no worse than twice, proven" if room >= 27 else "proven no worse"
@@ -163,11 +172,16 @@ def _draw_strength(
 def _sides(metric: MetricVerdict, palette: Palette) -> list[Run]:
     """Both sides' values and what they rest on: "canary 3.0 % of 1 204  legacy 0.5 % of 22 800"."""
     shown = words.score if metric.metric == "score" else words.ratio
-    # A late regression is proven while all since the change may still look well.
-    first = "in all: canary " if metric.verdict == "rollback" else "canary "
+    first, on = "canary ", metric.proven_on
+    canary, legacy = metric.canary_ratio, metric.legacy_ratio
+    counts = metric.canary_count, metric.legacy_count
+    if metric.verdict == "rollback" and on is not None:
+        # A late regression is proven while all since the change may still look well.
+        first = f"from {words.clock(on.since)}: canary "
+        canary, legacy, counts = on.canary_ratio, on.legacy_ratio, (on.canary, on.legacy)
     pairs = (
-        (first, metric.canary_ratio, metric.canary_count, palette.canary),
-        ("  legacy ", metric.legacy_ratio, metric.legacy_count, palette.legacy),
+        (first, canary, counts[0], palette.canary),
+        ("  legacy ", legacy, counts[1], palette.legacy),
     )
     runs: list[Run] = []
     for name, value, count, style in pairs:

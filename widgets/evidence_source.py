@@ -48,6 +48,8 @@ def since_runs(view: EvidenceView, now: float, palette: Palette) -> list[Run]:
     if view.set_apart_until is not None and now < view.set_apart_until:
         until = f"  set apart until {words.clock(view.set_apart_until)}"
         return [(since, palette.dim), (until, palette.watch)]
+    if view.verdict == "rollback":
+        since = f"{since}  a proof holds until the split changes"
     return [(since, palette.dim)]
 
 

@@ -7,7 +7,6 @@ was cut, or the console was not there – is taken when it comes.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Protocol
@@ -17,9 +16,10 @@ import msgspec
 from canary.cloud.clock import CloudClock
 from canary.engine.coverage import Coverage
 from canary.engine.event_log import EventLog
+from canary.engine.evidence_keeping import EvidenceKeeping, Past
+from canary.engine.evidence_said import say_turns, say_withdrawn
 from canary.record.evidence import Checkpoint, EvidenceRecord
-from canary.rollout import words
-from canary.rollout.errors import RecordError
+from canary.rollout.evidence.replay import latency_before
 from canary.rollout.evidence.state import (
     EvidenceState,
     advance,
@@ -31,24 +31,16 @@ from canary.rollout.evidence.state import (
 from canary.rollout.evidence.verdict import MetricVerdict, judge
 from canary.rollout.evidence.view import EvidenceSource, EvidenceView, TailView, view_evidence
 from canary.rollout.evidence.window import EvidenceWindow, window_of_samples
-from canary.rollout.measure import Distribution, Sample, merge
+from canary.rollout.measure import Sample
 from canary.rollout.plan import Plan
-
-log = logging.getLogger(__name__)
-
-KEEP_EVERY_S = 30.0
-"""So much cloud time is written to the record at once."""
 
 HELD_WINDOWS = 24
 """Windows of the log wait so long (2 minutes) for the past, which is to be judged before them."""
 
 OVERTAKEN = "older than what the request log has shown since"
 
-KEPT_S = 72 * 3600.0
-BASELINE_S = 3600.0
 LONG_PAST_S = 1800.0
 SLACK_S = 1.0
-_SAID = {"errors": "5xx", "slow": "slow requests", "score": "confidence"}
 
 
 class WindowReader(Protocol):
@@ -82,7 +74,9 @@ class EvidenceFeed:
         self._tail = tail
         self._clock = clock
         self._events = events
-        self._record = record
+        self._keeping = EvidenceKeeping(record, clock, events)
+        self._past: Past | None = None
+        self._behind: list[EvidenceWindow] = []
         self._covered = Coverage()
         self._tail_end = 0.0
         self._monitoring_end = 0.0
@@ -91,31 +85,19 @@ class EvidenceFeed:
         self._is_new = True
         self._past_is_read = False
         self._log_began: float | None = None
-        self._unkept: list[EvidenceWindow] = []
-        self._kept_at = 0.0
 
     def load(self) -> bool:
-        """Take over what earlier consoles have gathered. True when there was anything.
-
-        What is from later than now is of another run of the embedded cloud, and left alone.
-        """
-        if self._record is None:
+        """Take over what earlier consoles have gathered. True when there was anything."""
+        checkpoint = self._keeping.find()
+        if checkpoint is None:
             return False
-        now = self._clock.now()
-        try:
-            checkpoint = self._record.checkpoint()
-            if checkpoint is None or checkpoint.tail_end > now or checkpoint.state.began_at > now:
-                return False
-            self.state, self._is_new = checkpoint.state, False
-            self._tail_end, self._monitoring_end = checkpoint.tail_end, checkpoint.monitoring_end
-            for start, end in self._record.covered(checkpoint.state.began_at):
-                self._covered.add(start, end)
-            for window in self._record.load(checkpoint.tail_end):
-                self._judge_tail(window)
-        except RecordError as error:
-            self._give_up_record(error)
-        if self.state is not None and self.state.judged_end is not None:
+        self.state, self._is_new = checkpoint.state, False
+        self._tail_end, self._monitoring_end = checkpoint.tail_end, checkpoint.monitoring_end
+        for start, end in self._keeping.covered(checkpoint.state.began_at):
+            self._covered.add(start, end)
+        if self.state.judged_end is not None:
             self._source = "tail" if self._tail_end >= self._monitoring_end else "monitoring"
+        self._begin_past(checkpoint.tail_end)
         return True
 
     def follow_split(
@@ -135,14 +117,46 @@ class EvidenceFeed:
                 return False
         elif before is not None and at <= before.began_at:
             at = self._clock.now()
-        self.state = start_evidence(at, share, baseline=_latency_before(legacy, at), before=before)
+        self.state = start_evidence(at, share, baseline=latency_before(legacy, at), before=before)
         self._covered = Coverage()
         self._monitoring_end = 0.0
         if before is not None:
             self._is_new = False
+            say_withdrawn(self._events, before, self.state)
         self._source = "none"
-        self._rebuild(at)
+        self._begin_past(at)
         return True
+
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether the record holds more that is to be judged before anything is said."""
+        return self._past is not None
+
+    def rebuild(self) -> bool:
+        """Judge one more piece of what the record holds. True while there is more.
+
+        The first is judged at once when the past begins: mostly that is all. Not said again: it is
+        not news. What has come meanwhile is judged at the end.
+        """
+        if self._past is None:
+            return False
+        windows, is_more = self._past.take()
+        for window in windows:
+            self._judge_tail(window)
+        if is_more:
+            return True
+        self._past = None
+        before, behind, self._behind = self._verdicts(), self._behind, []
+        for window in behind:
+            self._offer(window)
+        say_turns(self._events, self._clock.now(), before, self._verdicts())
+        return False
+
+    def _begin_past(self, since: float) -> None:
+        """Begin to judge what the record has from after `since`."""
+        until = self._behind[0].start if self._behind else self._clock.now()
+        self._past = Past(self._keeping, since, until)
+        self.rebuild()
 
     async def follow_tail(self, expected_per_s: float | None) -> AsyncGenerator[bool, None]:
         """Take windows of the request log as they come; yields whether a verdict is another.
@@ -164,16 +178,24 @@ class EvidenceFeed:
     def take(self, window: EvidenceWindow) -> bool:
         """One window of the request log, oldest first. True when a verdict is another."""
         before = self._verdicts()
+        self._keeping.note(window)
+        if self._past is not None:
+            self._behind.append(window)
+        elif not self._offer(window):
+            return False
+        if self._keeping.is_due(window.end):
+            self.keep()
+        return say_turns(self._events, self._clock.now(), before, self._verdicts())
+
+    def _offer(self, window: EvidenceWindow) -> bool:
+        """Judge a window of the log, unless it is to wait for the past. True when it was judged."""
         self._log_began = window.start if self._log_began is None else self._log_began
-        self._unkept.append(window)
         if self._held is not None and len(self._held) < HELD_WINDOWS:
             self._held.append(window)
             return False
         self._release()
         self._judge_tail(window)
-        if window.end - self._kept_at >= KEEP_EVERY_S:
-            self.keep()
-        return self._say_turns(before)
+        return True
 
     def take_samples(self, legacy: Sequence[Sample], canary: Sequence[Sample]) -> bool:
         """Cloud Monitoring's samples, oldest first; those that are new and uncovered count.
@@ -182,7 +204,7 @@ class EvidenceFeed:
         when a verdict is another.
         """
         state = self.state
-        if state is None or not legacy or not canary:
+        if state is None or self._past is not None or not legacy or not canary:
             return False
         before, first = self._verdicts(), max(state.began_at, self._monitoring_end)
         is_past = self._is_new and self._clock.now() - state.began_at > LONG_PAST_S
@@ -197,9 +219,9 @@ class EvidenceFeed:
             self.state = close_past(self.state)
         self._is_new, self._past_is_read = False, True
         self._release()
-        if self._monitoring_end - self._kept_at >= KEEP_EVERY_S:
+        if self._keeping.is_due(self._monitoring_end):
             self.keep()
-        return self._say_turns(before)
+        return say_turns(self._events, self._clock.now(), before, self._verdicts())
 
     def _release(self) -> None:
         """Judge what has waited for the past."""
@@ -208,38 +230,25 @@ class EvidenceFeed:
             self._judge_tail(window)
 
     def keep(self) -> None:
-        """Write what is not yet in the record."""
-        if self._record is None or self.state is None:
-            self._unkept.clear()
-            return
-        try:
+        """Write what is not yet in the record; what it came to only once all of it is judged."""
+        mark = None
+        if self.state is not None and self._past is None:
             mark = Checkpoint(self.state, self._tail_end, self._monitoring_end)
-            self._record.keep(self._unkept, mark)
-            self._record.prune(self._clock.now() - KEPT_S)
-        except RecordError as error:
-            self._give_up_record(error)
-        self._unkept.clear()
-        self._kept_at = max(self._tail_end, self._monitoring_end)
+        end = max(self._tail_end, self._monitoring_end, *(w.end for w in self._behind[-1:]))
+        self._keeping.keep(mark, end)
 
     def view(self, reported_percent: int | None) -> EvidenceView:
         """What is known now. `reported_percent`: Canary's share as Cloud Run serves it."""
         tail = self._tail.view if self._tail is not None else TailView(off="the plan has it off")
         reported = None if reported_percent is None else reported_percent / 100
         return view_evidence(
-            self.state, self._settings, source=self._source, tail=tail, reported=reported
+            self.state,
+            self._settings,
+            source=self._source,
+            tail=tail,
+            reported=reported,
+            rebuilding=None if self._past is None else self._past.done,
         )
-
-    def _rebuild(self, since: float) -> None:
-        """Judge again what the record has from after the change: there was no usable checkpoint."""
-        try:
-            windows = self._record.load(since) if self._record is not None else ()
-        except RecordError as error:
-            self._give_up_record(error)
-            return
-        now = self._clock.now()
-        for window in windows:
-            if window.end <= now:
-                self._judge_tail(window)
 
     def _judge_tail(self, window: EvidenceWindow) -> None:
         self._tail_end = max(self._tail_end, window.end)
@@ -281,29 +290,6 @@ class EvidenceFeed:
     def _verdicts(self) -> tuple[MetricVerdict, ...]:
         return judge(self.state, self._settings) if self.state is not None else ()
 
-    def _say_turns(self, before: tuple[MetricVerdict, ...]) -> bool:
-        """Say what has been proven now and was not before. True when any verdict is another."""
-        after = self._verdicts()
-        for was, now in zip(before, after, strict=False):
-            if was.verdict == now.verdict or now.verdict not in ("rollback", "pass"):
-                continue
-            name = _SAID[now.metric]
-            if now.verdict == "rollback":
-                at = now.detected_at or self._clock.now()
-                text = f"evidence: a regression of Canary is proven: {name} {_both(now)}"
-                self._events.say(at, "critical", text)
-            else:
-                at = now.passed_at or self._clock.now()
-                text = f"evidence: Canary is proven to be no worse: {name} {_both(now)}"
-                self._events.say(at, "good", text)
-        return [v.verdict for v in before] != [v.verdict for v in after]
-
-    def _give_up_record(self, error: RecordError) -> None:
-        """A cache: without it the evidence of this console goes on, and no further."""
-        self._record = None
-        log.warning("evidence: %s", error)
-        self._events.say(self._clock.now(), "warning", f"{error} Going on without that record.")
-
 
 def _since(samples: Sequence[Sample], first: float) -> Sequence[Sample]:
     """The samples that begin at `first` or later; `samples` oldest first."""
@@ -311,15 +297,3 @@ def _since(samples: Sequence[Sample], first: float) -> Sequence[Sample]:
     while index and samples[index - 1].start >= first:
         index -= 1
     return samples[index:]
-
-
-def _latency_before(legacy: Sequence[Sample], at: float) -> Distribution | None:
-    """Legacy's latencies of the hour before `at`, of the newest layout."""
-    hour = (s for s in legacy if at - BASELINE_S <= s.start and s.end <= at)
-    found = [s.latency for s in hour if s.latency is not None]
-    return merge(d for d in found if d.bounds == found[-1].bounds)
-
-
-def _both(verdict: MetricVerdict) -> str:
-    shown = words.score if verdict.metric == "score" else words.ratio
-    return f"{shown(verdict.canary_ratio)} against Legacy's {shown(verdict.legacy_ratio)}"

@@ -21,6 +21,7 @@ from canary.engine.position import known_record
 from canary.engine.readiness import ReadinessFeed
 from canary.engine.replay import Replay, Replayed
 from canary.engine.run_feed import RunFeed, ServiceReader
+from canary.engine.silence import Silence
 from canary.engine.skew import SkewWatch
 from canary.engine.source import Source
 from canary.engine.turns import say_run, turn_events
@@ -28,7 +29,6 @@ from canary.engine.windows import WindowMemory
 from canary.record.history import History
 from canary.record.journal import Entry, Journal
 from canary.record.results import Results
-from canary.rollout import words
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.gates import NO_EVIDENCE
@@ -92,8 +92,7 @@ class Observer:
         self._filling = False
         self.comparison: EvidenceFeed | None = None
         """What compares the sides beside the tree; None: it is not asked for."""
-        self._blind: bool | None = None
-        self._said_blind = False
+        self._silence = Silence(self.log)
 
     @property
     def in_flight(self) -> bool:
@@ -137,6 +136,11 @@ class Observer:
         """Read everything once, concurrently; never raises for a source that fails."""
         self.read_journal()
         await asyncio.gather(self.read_run(), self.read_metrics())
+        snapshot, feed = self.snapshot(), self.comparison
+        if feed is None or not feed.is_rebuilding:
+            return snapshot
+        for _ in iter(feed.rebuild, False):
+            await asyncio.sleep(0)
         return self.snapshot()
 
     async def read_run(self) -> bool:
@@ -214,9 +218,10 @@ class Observer:
         now = self._clock.now()
         snapshot = assemble(self.plan, self._observed(now), now, self._windows.reduce)
         alarmed = self.rights is not None and self._alarm.look(snapshot)
-        if self._say_silence(snapshot) or alarmed:
+        metrics, run = self._metrics_source.view.state, self._run_source.view.state
+        if self._silence.say(snapshot, metrics, run) or alarmed:
             snapshot = assemble(self.plan, self._observed(now), now, self._windows.reduce)
-        self._blind = snapshot.decision.verdict == "no_data"
+        self._silence.note(snapshot)
         return snapshot
 
     def _observed(self, now: float) -> Observed:
@@ -288,26 +293,6 @@ class Observer:
         since = begin_of_backfill(record.entered_at if record is not None else None, now)
         newest = max((s[-1].end for s in feed.samples if s), default=now)
         return plan_backfill(feed.samples, since, newest, now)
-
-    def _say_silence(self, snapshot: Snapshot) -> bool:
-        """Say when nothing can be judged any more, and when it can again. True when it was said.
-
-        Turns between judged verdicts come from the replay, which finds the same after a restart.
-        Before the first answer, and with nobody on Canary, silence is no news.
-        """
-        blind = snapshot.decision.verdict == "no_data"
-        metrics = self._metrics_source.view.state
-        if blind == self._blind or "never" in (metrics, self._run_source.view.state):
-            return False
-        if snapshot.traffic.canary_percent == 0:
-            return False
-        if not blind and not self._said_blind:
-            return False
-        self._said_blind = blind
-        verdict = words.verdict(snapshot.decision.verdict)
-        text = f"{verdict}: {snapshot.decision.reason}" if blind else f"data again: {verdict}"
-        self.log.say(snapshot.as_of, "warning" if blind else "info", text)
-        return True
 
 
 def _ended(entries: tuple[Entry, ...]) -> set[str]:

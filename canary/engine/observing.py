@@ -9,13 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from canary.engine.cadence import (
+    BACKFILL_S,
+    BETWEEN_PIECES_S,
+    EMBEDDED_S,
+    EXECUTOR_S,
+    FIRST_NUMBERS_S,
+    IN_FLIGHT_RUN_S,
+    JOURNAL_IDLE_S,
+    JOURNAL_IN_FLIGHT_S,
+    LEAST_PAUSE_S,
+    LOG_AGAIN_S,
+    MINUTE_S,
+    PIECES_SHOWN,
+    SIGN_OF_LIFE_S,
+    TROUBLE_PAUSE_S,
+    pause_until,
+)
 from canary.engine.notify import Notifier, open_notifier
+from canary.engine.publishing import Publisher
+from canary.engine.rounds import Rounds
 from canary.engine.session import Session
 from canary.rollout import words
 from canary.rollout.errors import CanaryError, Unavailable
@@ -26,22 +44,6 @@ if TYPE_CHECKING:
     from canary.engine.vigil import Vigil
 
 log = logging.getLogger(__name__)
-
-LEAST_PAUSE_S = 1.0
-LEAST_METRICS_S = 0.5
-IN_FLIGHT_RUN_S = 2.0
-JOURNAL_IDLE_S, JOURNAL_IN_FLIGHT_S = 1.0, 0.25
-SIGN_OF_LIFE_S = 5.0
-TROUBLE_PAUSE_S = 5.0
-EMBEDDED_S = 10.0
-EXECUTOR_S = 1.0
-BACKFILL_S = 60.0
-LOG_AGAIN_S = 60.0
-FIRST_NUMBERS_S = 10.0
-"""Pauses in real seconds."""
-
-MINUTE_S = 60.0
-"""Cloud seconds: metrics are sampled that often."""
 
 
 class Observing:
@@ -58,7 +60,6 @@ class Observing:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
-        self._on_snapshot = on_snapshot
         self._on_trouble = on_trouble
         self._stands_by = stands_by
         self._monotonic = monotonic
@@ -70,11 +71,15 @@ class Observing:
             self._notifier = open_notifier(session.plan, session.directory, on_trouble)
         if vigil is not None:
             vigil.notifier = self._notifier
-        self._wakes: dict[str, asyncio.Event] = {}
+        self._rounds = Rounds(on_trouble)
         self._has_numbers = False
         self._begun_at = monotonic()
-        self._shown: tuple[object, ...] = ()
-        self._shown_at = float("-inf")
+        looks: list[Callable[[Snapshot], None]] = []
+        if self._notifier is not None:
+            looks.append(self._notifier.watch)
+        if vigil is not None:
+            looks.append(vigil.look)
+        self._publisher = Publisher(session, on_snapshot, looks, monotonic)
 
     async def run(self) -> None:
         """Connect, then observe until cancelled."""
@@ -91,6 +96,7 @@ class Observing:
                 "the journal": self._round_of_journal,
                 "the clock": self._round_of_time,
                 "the request log": self._round_of_log,
+                "the evidence": self._round_of_evidence,
             }
             if self._vigil is not None:
                 self._vigil.begin()
@@ -102,7 +108,7 @@ class Observing:
                 rounds["the embedded cloud"] = self._round_of_embedded
             async with asyncio.TaskGroup() as group:
                 for name, work in rounds.items():
-                    group.create_task(self._repeat(name, work), name=name)
+                    group.create_task(self._rounds.repeat(name, work), name=name)
         finally:
             if self._standby is not None:
                 self._standby.stop()
@@ -122,15 +128,14 @@ class Observing:
 
     def look_into_journal(self) -> None:
         """Read the journal now, and Cloud Run behind it."""
-        self._wake("the journal")
+        self._rounds.wake("the journal")
 
     def look_now(self) -> None:
         """Read everything now, rights included."""
-        rights = self._session.observer.rights if self._wakes else None
+        rights = self._session.observer.rights if self._rounds.begun else None
         if rights is not None:
             rights.ask_again()
-        for name in self._wakes:
-            self._wake(name)
+        self._rounds.wake_all()
 
     def show_now(self) -> None:
         """Send a snapshot out: the event log has something new."""
@@ -138,11 +143,11 @@ class Observing:
 
     def look_at_guard(self) -> None:
         """Let automatic rollback look now: it was armed, disarmed or cancelled."""
-        self._wake("automatic rollback")
+        self._rounds.wake("automatic rollback")
 
     async def probe(self) -> None:
         """Ask both sides for their health; the answers become events."""
-        if not self._wakes:
+        if not self._rounds.begun:
             raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
         for report in await self._session.probe():
             took = f" in {words.milliseconds(report.latency_ms)}" if report.ok else ""
@@ -155,7 +160,7 @@ class Observing:
     async def set_scenario(self, name: str) -> None:
         """Let the embedded cloud play something else, and look what it does."""
         embedded = self._session.embedded
-        if embedded is None or not self._wakes:
+        if embedded is None or not self._rounds.begun:
             raise Unavailable("There is no embedded cloud, or it is not up yet.")
         await embedded.set_scenario(name)
         self._session.observer.log.say(
@@ -178,11 +183,11 @@ class Observing:
         observer, clock = self._session.observer, self._session.clock
         self._publish(changed=await observer.read_metrics())
         self._has_numbers = True
-        self._wake("the executor")
+        self._rounds.wake("the executor")
         if observer.needs_backfill:
-            self._wake("the past")
+            self._rounds.wake("the past")
         now = clock.now()
-        return _pause_until(observer.next_metrics_at(now) - now, clock.speed)
+        return pause_until(observer.next_metrics_at(now) - now, clock.speed)
 
     async def _round_of_past(self) -> float:
         """Fill the past, once the newest minutes are there. Beside their own round: on a fast
@@ -200,8 +205,8 @@ class Observing:
         before = observer.in_flight
         if observer.read_journal():
             self._publish(changed=True)
-            self._wake("Cloud Run")
-            self._wake("the way back")
+            self._rounds.wake("Cloud Run")
+            self._rounds.wake("the way back")
         busy = before or observer.in_flight
         return JOURNAL_IN_FLIGHT_S if busy else JOURNAL_IDLE_S
 
@@ -228,6 +233,16 @@ class Observing:
         self._publish(changed=False)
         return LOG_AGAIN_S
 
+    async def _round_of_evidence(self) -> float:
+        """Judge again what is kept, a piece at a time: the other rounds and the screen go on."""
+        feed, pieces = self._session.observer.comparison, 0
+        while feed is not None and feed.is_rebuilding:
+            pieces += 1
+            if not feed.rebuild() or pieces % PIECES_SHOWN == 0:
+                self._publish(changed=True)
+            await asyncio.sleep(BETWEEN_PIECES_S)
+        return LOG_AGAIN_S
+
     async def _round_of_executor(self) -> float:
         """Keep one standing by. Not before the first numbers: its start would take the processor
         from them. But not for ever after them either.
@@ -250,29 +265,6 @@ class Observing:
             self._publish(changed=False)
         return EMBEDDED_S
 
-    async def _repeat(self, name: str, work: Callable[[], Awaitable[float]]) -> None:
-        """Do rounds until cancelled; what nobody foresaw is logged and shown, and it goes on."""
-        wake = self._wakes[name] = asyncio.Event()
-        while True:
-            wake.clear()
-            try:
-                pause = await work()
-            except CanaryError as error:
-                self._on_trouble(str(error))
-                pause = TROUBLE_PAUSE_S
-            except Exception as error:
-                log.exception("observing %s", name)
-                self._on_trouble(
-                    f"Observing {name} failed ({type(error).__name__}); it is tried again."
-                    " See engine.log."
-                )
-                pause = TROUBLE_PAUSE_S
-            try:
-                async with asyncio.timeout(pause):
-                    await wake.wait()
-            except TimeoutError:
-                pass
-
     async def _connect(self) -> None:
         """Connect, again and again: a cloud that does not come up may do so later."""
         while True:
@@ -293,62 +285,8 @@ class Observing:
             self._standby = Standby(session.plan, session.plan_path, session.directory)
         return self._standby
 
-    def _wake(self, name: str) -> None:
-        wake = self._wakes.get(name)
-        if wake is not None:
-            wake.set()
-
     def _publish(self, *, changed: bool) -> None:
-        """Send a snapshot out if it says something else than the last, or as a sign of life."""
-        snapshot = self._session.observer.snapshot()
-        if self._notifier is not None:
-            self._notifier.watch(snapshot)
-        if self._vigil is not None:
-            self._vigil.look(snapshot)
-        essence = _essence(snapshot)
-        silent_s = self._monotonic() - self._shown_at
-        if not changed and essence == self._shown and silent_s < SIGN_OF_LIFE_S:
-            return
-        self._shown, self._shown_at = essence, self._monotonic()
-        self._on_snapshot(snapshot)
-
-
-def _pause_until(wait_s: float, speed: float) -> float:
-    """Real seconds to wait for something that comes in `wait_s` and then every minute (cloud
-    seconds), however fast the clock: at least `LEAST_METRICS_S`, and still just after it came.
-    """
-    minute_s, pause = MINUTE_S / speed, max(0.0, wait_s) / speed
-    if pause >= LEAST_METRICS_S:
-        return pause
-    return pause + math.ceil((LEAST_METRICS_S - pause) / minute_s) * minute_s
-
-
-def _essence(snapshot: Snapshot) -> tuple[object, ...]:
-    """What makes a snapshot another one, apart from ages and clocks that the screen runs itself."""
-    guard, readiness = snapshot.guard, snapshot.readiness
-    left = None if guard is None or guard.left_s is None else math.ceil(guard.left_s)
-    return (
-        None if guard is None else (guard.armed, guard.cause, guard.held, left),
-        None if readiness is None else (readiness.state, readiness.reasons),
-        snapshot.presence,
-        snapshot.missing_rights,
-        snapshot.decision.verdict,
-        snapshot.decision.reason,
-        snapshot.legacy.data,
-        snapshot.canary.data,
-        tuple(g.state for g in snapshot.gates),
-        snapshot.alerts,
-        tuple((s.name, s.state, s.message, s.since) for s in snapshot.sources),
-        snapshot.scenario,
-        snapshot.backfilled,
-        snapshot.advice,
-        _essence_of_evidence(snapshot),
-    )
-
-
-def _essence_of_evidence(snapshot: Snapshot) -> tuple[object, ...]:
-    view = snapshot.evidence
-    if view is None:
-        return ()
-    words = tuple((m.verdict, m.why, m.detected_at) for m in view.metrics)
-    return (words, view.source, view.tail.off, view.tail.trouble, view.began_at)
+        """Send a snapshot out, if it says something else; what it waits for is done behind it."""
+        snapshot = self._publisher.publish(changed=changed)
+        if snapshot.evidence is not None and snapshot.evidence.rebuilding is not None:
+            self._rounds.wake("the evidence")

@@ -80,11 +80,11 @@ class EvidenceRecord:
                 body = msgspec.msgpack.encode(checkpoint)
                 db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?)", (body,))
 
-    def load(self, since: float) -> tuple[EvidenceWindow, ...]:
-        """The windows that end after `since`, oldest first."""
-        query = "SELECT body FROM windows WHERE until > ? ORDER BY until"
+    def load(self, since: float, most: int = -1) -> tuple[EvidenceWindow, ...]:
+        """The windows that end after `since`, oldest first; at most `most`, if that is ≥ 0."""
+        query = "SELECT body FROM windows WHERE until > ? ORDER BY until LIMIT ?"
         with self._database.reading() as db:
-            bodies = [row[0] for row in db.execute(query, (since,))]
+            bodies = [row[0] for row in db.execute(query, (since, most))]
         try:
             return tuple(_unpack(_decoder.decode(body)) for body in bodies)
         except msgspec.DecodeError as exc:

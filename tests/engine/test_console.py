@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from canary.engine.cadence import LEAST_METRICS_S, pause_until
 from canary.engine.console import ConsoleEngine
-from canary.engine.observing import LEAST_METRICS_S, Observing, _pause_until
+from canary.engine.observing import Observing
 from canary.engine.session import Session
 from canary.record.journal import Journal
 from canary.record.paths import journal_path
@@ -273,8 +274,8 @@ async def test_a_snapshot_goes_out_only_when_it_says_something_else(embedded: Em
 def test_metrics_are_asked_for_just_after_a_minute_is_visible_but_not_too_often(
     wait_s: float, speed: float, pause_s: float
 ) -> None:
-    assert _pause_until(wait_s, speed) == pytest.approx(pause_s)
-    assert _pause_until(wait_s, speed) >= LEAST_METRICS_S
+    assert pause_until(wait_s, speed) == pytest.approx(pause_s)
+    assert pause_until(wait_s, speed) >= LEAST_METRICS_S
 
 
 def test_who_asks_is_the_user_and_the_host() -> None:

@@ -163,18 +163,95 @@ def test_a_killed_console_loses_no_window_that_was_kept(record):
     assert judged_s(first) - 30 <= judged_s(second) <= judged_s(first)
 
 
-def test_without_a_checkpoint_the_windows_of_the_record_are_judged_again(record):
+def kept_without_checkpoint(record, minutes: float, canary: float = 0.005) -> Comparing:
+    """A feed that has judged so many minutes, all of which the record has: but not what it made."""
     first = Comparing(record)
     first.begin()
-    first.run(Random(1), 60, 20)
-    record.keep(first.feed._unkept, None)
+    first.run(Random(1), 60, minutes, canary=canary)
+    first.feed.keep()
     with record._database.writing() as db:
         db.execute("DELETE FROM checkpoint")
+    return first
+
+
+def begun_again(record, first: Comparing) -> Comparing:
     second = Comparing(record)
     second.clock.at = first.clock.at
     assert not second.feed.load()
     second.begin()
+    return second
+
+
+def test_without_a_checkpoint_the_windows_of_the_record_are_judged_again(record):
+    first = kept_without_checkpoint(record, 20)
+    second = begun_again(record, first)
+    while second.feed.rebuild():
+        pass
     assert second.feed.state == first.feed.state
+
+
+def test_a_long_past_is_judged_again_in_pieces(record):
+    second = begun_again(record, kept_without_checkpoint(record, 40))
+    seen = [second.feed.view(5).rebuilding]
+    while second.feed.rebuild():
+        seen.append(second.feed.view(5).rebuilding)
+    assert seen == sorted(seen)
+    assert 0 < seen[0] < seen[-1] < 1
+    assert second.feed.view(5).rebuilding is None
+
+
+def test_while_it_is_judged_again_nothing_is_said_of_any_metric(record):
+    second = begun_again(record, kept_without_checkpoint(record, 40, canary=0.03))
+    view = second.feed.view(5)
+    assert (view.metrics, view.verdict, view.detected_at) == ((), "undecided", None)
+    while second.feed.rebuild():
+        pass
+    assert second.feed.view(5).verdict == "rollback"
+
+
+def test_windows_that_come_while_the_past_is_judged_again_are_judged_after_it(record):
+    first = kept_without_checkpoint(record, 40)
+    second = begun_again(record, first)
+    for feed in (first, second):
+        feed.run(Random(2), 60 + 40 * 60, 3)
+    assert second.feed.is_rebuilding
+    while second.feed.rebuild():
+        pass
+    second.feed._release()
+    assert judged_s(second) == judged_s(first) == 43 * 60
+
+
+def test_a_console_that_ends_while_it_judges_again_keeps_no_half_result(record):
+    second = begun_again(record, kept_without_checkpoint(record, 40))
+    second.feed.keep()
+    assert record.checkpoint() is None
+
+
+def test_a_proof_ends_with_the_split_that_it_is_of_and_that_is_said():
+    comparing = Comparing()
+    comparing.begin()
+    comparing.run(Random(1), 60, 10, canary=0.03)
+    at = comparing.feed.view(5).detected_at
+    comparing.feed.follow_split(BEGAN + 700, 10, ())
+    view = comparing.feed.view(10)
+    assert view.detected_at is None
+    assert [(d.metric, d.at) for d in view.earlier] == [("errors", at)]
+    (event,) = [e for e in comparing.log.events if "no longer advised on" in e.text]
+    assert "5 % → 10 %" in event.text
+
+
+def test_a_late_regression_is_said_with_the_ratio_since_it_began():
+    comparing = Comparing()
+    comparing.begin()
+    comparing.run(Random(1), 60, 120)
+    comparing.run(Random(1), 60 + 7200, 10, canary=0.03)
+    found = comparing.feed.view(5).metrics[0]
+    assert found.canary_ratio < 0.01
+    assert found.proven_on is not None
+    assert found.proven_on.canary_ratio == pytest.approx(0.03, rel=0.4)
+    assert found.proven_on.since == pytest.approx(BEGAN + 60 + 7200, abs=120)
+    (event,) = [e for e in comparing.log.events if e.severity == "critical"]
+    assert f"5xx {found.proven_on.canary_ratio:.1%}"[:6] in event.text
 
 
 def test_a_record_from_the_future_is_another_worlds(record):

@@ -33,7 +33,7 @@ async def test_verdict_and_advice_are_seen_beside_the_tree_where_there_is_room(
 async def test_a_key_lets_the_evidence_fill_the_screen_and_gives_the_others_back() -> None:
     async with staged((80, 24), proven()) as stage:
         await stage.press("E")
-        assert "regression proven, since 14:18:00Z" in stage.frame()
+        assert "regression proven 14:18:00Z" in stage.frame()
         assert "2 400 more Canary requests" in stage.frame()
         assert "left out 30 s, 480 requests: just after the change" in stage.frame()
         await stage.press("E")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from canary.rollout.evidence.onset import Stretch
 from canary.rollout.evidence.state import LeftOut
 from canary.rollout.evidence.verdict import BURSTS, MetricVerdict
 from canary.rollout.evidence.view import Advice, EvidenceView, SplitView, TailView
@@ -16,9 +17,10 @@ PROVEN = MetricVerdict(
     strength=1.0,
     detected_at=NOW - 300,
     legacy_ratio=0.0049,
-    canary_ratio=0.0302,
+    canary_ratio=0.0102,
     legacy_count=22_800,
     canary_count=1_204,
+    proven_on=Stretch(NOW - 600, NOW - 300, 7_600, 398, 37, 12),
 )
 UNDECIDED = MetricVerdict(
     "slow",

@@ -39,7 +39,7 @@ async def one(metric: object, size: tuple[int, int] = ROOMY) -> str:
 @pytest.mark.parametrize(
     ("metric", "long", "short"),
     [
-        (PROVEN, "✗ errors regression proven, since 14:18:00Z", "proven worse 14:18:00Z"),
+        (PROVEN, "✗ errors regression proven 14:18:00Z", "proven worse 14:18:00Z"),
         (PASSED, "✓ score  no worse than twice, proven", "no worse than twice, proven"),
         (
             UNDECIDED,
@@ -77,7 +77,7 @@ async def test_both_proofs_stand_side_by_side_where_there_is_room() -> None:
 
 
 async def test_both_sides_are_shown_with_what_they_rest_on() -> None:
-    assert "canary 3.02 % of 1 204  legacy 0.49 % of 22 800" in await panel(VIEW)
+    assert "canary 5.20 % of 1 204  legacy 4.80 % of 22 800" in await panel(VIEW)
 
 
 async def test_a_side_without_requests_is_no_data_and_no_zero() -> None:
@@ -134,6 +134,22 @@ async def test_without_evidence_nothing_is_green(view: EvidenceView | None) -> N
     text = await frame(EvidencePanel(), TIGHT, snapshot=with_evidence(view))
     assert "no data: nothing is compared yet" in text
     assert "✓" not in text
+
+
+async def test_while_the_past_is_judged_again_that_is_said_and_nothing_is_green() -> None:
+    view = msgspec.structs.replace(VIEW, metrics=(), rebuilding=0.437)
+    text = await frame(EvidencePanel(), TIGHT, snapshot=with_evidence(view))
+    assert "no data: rebuilding, 43 % judged again" in text
+    assert "✓" not in text
+
+
+async def test_a_late_regression_is_shown_with_the_ratios_since_it_began() -> None:
+    assert "from 14:13:00Z: canary 3.02 % of 398  legacy 0.49 % of 7 600" in await panel(VIEW)
+
+
+async def test_it_says_how_long_a_proof_holds() -> None:
+    assert "a proof holds until the split changes" in await panel(VIEW)
+    assert "holds until" not in await one(PASSED)
 
 
 async def test_reasons_from_outside_are_data() -> None:

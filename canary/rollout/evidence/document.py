@@ -6,7 +6,9 @@ import math
 from typing import Any, Final
 
 from canary.rollout import words
-from canary.rollout.evidence.verdict import Metric, MetricVerdict, Word
+from canary.rollout.evidence.metric_evidence import Metric
+from canary.rollout.evidence.onset import Stretch
+from canary.rollout.evidence.verdict import MetricVerdict, Word
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.snapshot import Snapshot
 
@@ -61,6 +63,7 @@ def _about(view: EvidenceView) -> dict[str, Any]:
     tail, split = view.tail, view.split
     return {
         "source": view.source,
+        "rebuilding": view.rebuilding,
         "since": words.iso_time(view.began_at),
         "set_apart_until": words.iso_time(view.set_apart_until),
         "judged_s": view.judged_s,
@@ -104,8 +107,18 @@ def _metric(metric: MetricVerdict) -> dict[str, Any]:
         "minutes_needed": _whole(metric.minutes_needed),
         "detected_at": words.iso_time(metric.detected_at),
         "passed_at": words.iso_time(metric.passed_at),
+        "proven_on": None if metric.proven_on is None else _stretch(metric.proven_on),
         "legacy": {"value": metric.legacy_ratio, "count": metric.legacy_count},
         "canary": {"value": metric.canary_ratio, "count": metric.canary_count},
+    }
+
+
+def _stretch(on: Stretch) -> dict[str, Any]:
+    return {
+        "since": words.iso_time(on.since),
+        "until": words.iso_time(on.until),
+        "legacy": {"value": on.legacy_ratio, "count": on.legacy},
+        "canary": {"value": on.canary_ratio, "count": on.canary},
     }
 
 
@@ -113,14 +126,16 @@ def metric_line(metric: MetricVerdict) -> str:
     """One metric in words: verdict, both sides, and what is missing or since when."""
     shown = words.score if metric.metric == "score" else words.ratio
     word = _SAID[metric.verdict]
+    if metric.verdict == "rollback":
+        return (
+            f"{NAMES[metric.metric]}: {word} at {words.clock(metric.detected_at)}, {proof(metric)}"
+        )
     if metric.metric == "score" and metric.verdict == "pass":
         word = "no worse, proven"
     said = f"{NAMES[metric.metric]}: {word}"
     if metric.legacy_count or metric.canary_count:
         both = f"Canary {shown(metric.canary_ratio)}, Legacy {shown(metric.legacy_ratio)}"
         said = f"{said} ({both}; {metric.canary_count} Canary requests)"
-    if metric.verdict == "rollback":
-        return f"{said}, since {words.clock(metric.detected_at)}"
     if metric.why:
         return f"{said}: {metric.why}"
     if metric.requests_needed is not None:
@@ -129,6 +144,21 @@ def metric_line(metric: MetricVerdict) -> str:
             more = f"{more}, {words.duration(metric.minutes_needed * 60)} at today's rate"
         return f"{said}: {more}"
     return said
+
+
+def proof(metric: MetricVerdict) -> str:
+    """What a proof rests on: "5xx 3.1 % against Legacy's 0.5 % since 14:10:00Z, of 412 requests".
+
+    Since Canary looks worse, where that is known: after a healthy day the ratio of all of it would
+    still look well.
+    """
+    shown = words.score if metric.metric == "score" else words.ratio
+    on = metric.proven_on
+    if on is None:
+        both = f"{shown(metric.canary_ratio)} against Legacy's {shown(metric.legacy_ratio)}"
+        return f"{both} since the change"
+    both = f"{shown(on.canary_ratio)} against Legacy's {shown(on.legacy_ratio)}"
+    return f"{both} from {words.clock(on.since)} on ({words.count(on.canary)} Canary requests)"
 
 
 def _whole(value: float | None) -> int | None:

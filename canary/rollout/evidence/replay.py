@@ -6,10 +6,17 @@ from collections.abc import Sequence
 
 from canary.rollout.evidence.state import EvidenceState, advance, advance_scores, start_evidence
 from canary.rollout.evidence.window import window_of_samples
-from canary.rollout.measure import Sample, merge
+from canary.rollout.measure import Distribution, Sample, merge
 from canary.rollout.plan_evidence import Evidence
 
 BASELINE_S = 3600.0
+
+
+def latency_before(legacy: Sequence[Sample], at: float) -> Distribution | None:
+    """Legacy's latencies of the hour before `at`, of the newest layout; None without any."""
+    hour = (s for s in legacy if at - BASELINE_S <= s.start and s.end <= at)
+    found = [s.latency for s in hour if s.latency is not None]
+    return merge(d for d in found if d.bounds == found[-1].bounds)
 
 
 def replay_samples(
@@ -25,10 +32,7 @@ def replay_samples(
     Samples are oldest first; Legacy's of the hour before fix the bound of "slow". `share` is
     Canary's, 0…1.
     """
-    before = [s.latency for s in legacy if began_at - BASELINE_S <= s.start and s.end <= began_at]
-    known = [d for d in before if d is not None]
-    baseline = merge(d for d in known if d.bounds == known[-1].bounds)
-    state = start_evidence(began_at, share, baseline=baseline)
+    state = start_evidence(began_at, share, baseline=latency_before(legacy, began_at))
     canary_of = {(s.start, s.end): s for s in canary}
     for sample in legacy:
         other = canary_of.get((sample.start, sample.end))

@@ -10,13 +10,20 @@ from typing import Final
 
 import msgspec
 
-from canary.rollout.evidence import dispersion, ratio, score, split
-from canary.rollout.evidence.dispersion import Dispersion
+from canary.rollout.evidence import ratio, split
+from canary.rollout.evidence.metric_evidence import (
+    METRICS,
+    Metric,
+    RatioEvidence,
+    ScoreEvidence,
+    add_scores,
+    advance_ratio,
+    merged,
+)
 from canary.rollout.evidence.ratio import Counts, RatioTest
-from canary.rollout.evidence.score import ScoreTest
 from canary.rollout.evidence.split import SplitTest
 from canary.rollout.evidence.window import EvidenceWindow, slow_bound_ms
-from canary.rollout.measure import Distribution, merge
+from canary.rollout.measure import Distribution
 from canary.rollout.plan_evidence import Evidence
 
 SET_APART_S: Final = 30.0
@@ -31,6 +38,7 @@ RATE_S: Final = 600.0
 AFTER_CHANGE = "just after the change"
 WARM_UP = "warm-up of a new revision"
 _REVISIONS_KEPT = 16
+_DETECTIONS_KEPT = 16
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -42,29 +50,11 @@ class LeftOut(msgspec.Struct, frozen=True):
     requests: int
 
 
-class RatioEvidence(msgspec.Struct, frozen=True):
-    """Both tests of one kind of bad event, and when each was first proven (cloud time)."""
+class Detection(msgspec.Struct, frozen=True):
+    """A regression that was proven before the last change of the split, and when (cloud time)."""
 
-    regression: RatioTest = ratio.regression_test()
-    no_worse: RatioTest = ratio.no_worse_test()
-    dispersion: Dispersion = Dispersion()
-    proven_at: float | None = None
-    passed_at: float | None = None
-
-
-class ScoreEvidence(msgspec.Struct, frozen=True):
-    """The application's score since the start, and when it was first proven worse, or no worse.
-
-    `regression` compares Canary with Legacy; `no_worse` with what lies the smallest effect that
-    matters below Legacy.
-    """
-
-    legacy: Distribution | None = None
-    canary: Distribution | None = None
-    regression: ScoreTest = score.compare_scores(None, None)
-    no_worse_log_value: float = 0.0
-    proven_at: float | None = None
-    passed_at: float | None = None
+    metric: Metric
+    at: float
 
 
 class EvidenceState(msgspec.Struct, frozen=True):
@@ -73,6 +63,7 @@ class EvidenceState(msgspec.Struct, frozen=True):
     `baseline` gathers Legacy's latencies until `slow_bound_ms` can be fixed; nothing is tested for
     slowness before. `judged_s` and `seen_end` are of windows that counted and of all windows.
     `canary_per_s` is the recent rate of Canary's requests; None before the first window.
+    `earlier` are regressions that were proven at other splits: withdrawn, but still a fact.
     """
 
     began_at: float
@@ -93,6 +84,14 @@ class EvidenceState(msgspec.Struct, frozen=True):
     left_out: tuple[LeftOut, ...] = ()
     revisions: tuple[str, ...] = ()
     warm_until: float = 0.0
+    earlier: tuple[Detection, ...] = ()
+
+    @property
+    def proven(self) -> tuple[Detection, ...]:
+        """The regressions that are proven at this split, in the order of METRICS."""
+        times = (self.error.proven_at, self.slow.proven_at, self.score.proven_at)
+        found = zip(METRICS, times, strict=True)
+        return tuple(Detection(metric, at) for metric, at in found if at is not None)
 
     @property
     def set_apart_until(self) -> float:
@@ -110,7 +109,8 @@ def start_evidence(
     """Evidence that has seen nothing.
 
     `baseline` are Legacy's latencies from before, if they are known: they fix the bound of "slow".
-    `before` is what ended with the change: Canary's revisions, and which of them is still cold.
+    `before` is what ended with the change: Canary's revisions, which of them is still cold, and
+    what was proven: a proof is of one split, and withdrawn when that changes.
     """
     bound = slow_bound_ms(baseline) if _is_enough(baseline) and baseline is not None else None
     if before is None:
@@ -121,6 +121,7 @@ def start_evidence(
         slow_bound_ms=bound,
         revisions=before.revisions,
         warm_until=before.warm_until,
+        earlier=(*before.earlier, *before.proven)[-_DETECTIONS_KEPT:],
     )
 
 
@@ -136,10 +137,10 @@ def advance(state: EvidenceState, window: EvidenceWindow, settings: Evidence) ->
         bound, baseline = _fix_bound(baseline, window)
     else:
         counts = window.slow(bound)
-        slow = slow if counts is None else _advance_ratio(slow, counts, settings)
+        slow = slow if counts is None else advance_ratio(slow, counts, settings)
     return msgspec.structs.replace(
         state,
-        error=_advance_ratio(state.error, errors, settings),
+        error=advance_ratio(state.error, errors, settings),
         slow=slow,
         slow_bound_ms=bound,
         baseline=baseline,
@@ -187,35 +188,8 @@ def advance_scores(
     """The evidence after the scores of one more period, which ended at `at`. None: no scores."""
     if legacy is None and canary is None:
         return state
-    before = state.score
-    both = _merged(before.legacy, legacy), _merged(before.canary, canary)
-    effect = settings.smallest_score_effect
-    regression = score.compare_scores(*both, effect)
-    no_worse = _no_worse_log_value(regression, *both, effect)
-    proven = regression.is_proven(settings.alpha)
-    passed = no_worse >= -math.log(settings.pass_alpha) and regression.canary >= score.MIN_SCORES
-    return msgspec.structs.replace(
-        state,
-        score=ScoreEvidence(
-            *both,
-            regression,
-            no_worse,
-            before.proven_at if before.proven_at is not None or not proven else at,
-            before.passed_at if before.passed_at is not None or not passed else at,
-        ),
-    )
-
-
-def _advance_ratio(before: RatioEvidence, counts: Counts, settings: Evidence) -> RatioEvidence:
-    regression = ratio.update(before.regression, counts)
-    no_worse = ratio.update(before.no_worse, counts)
-    proven_at, passed_at = before.proven_at, before.passed_at
-    if proven_at is None and ratio.is_proven(regression, settings.alpha):
-        proven_at = counts.end
-    if passed_at is None and ratio.is_proven(no_worse, settings.pass_alpha):
-        passed_at = counts.end
-    spread = dispersion.add(before.dispersion, counts)
-    return RatioEvidence(regression, no_worse, spread, proven_at, passed_at)
+    after = add_scores(state.score, at, legacy, canary, settings)
+    return msgspec.structs.replace(state, score=after)
 
 
 def _advance_split(state: EvidenceState, counts: Counts) -> SplitTest:
@@ -277,7 +251,7 @@ def _note_revisions(
 def _fix_bound(
     baseline: Distribution | None, window: EvidenceWindow
 ) -> tuple[float | None, Distribution | None]:
-    gathered = _merged(baseline, window.legacy.latency)
+    gathered = merged(baseline, window.legacy.latency)
     if gathered is None or not _is_enough(gathered):
         return None, gathered
     return slow_bound_ms(gathered), None
@@ -293,23 +267,3 @@ def _smooth(state: EvidenceState, window: EvidenceWindow) -> float:
     weight = max(length / (state.judged_s + length), 1.0 - math.exp(-length / RATE_S))
     before = state.canary_per_s or 0.0
     return before + (window.canary.requests / length - before) * weight
-
-
-def _merged(before: Distribution | None, more: Distribution | None) -> Distribution | None:
-    """Both together; of another layout than before (a deploy changed it) it starts anew."""
-    parts = [d for d in (before, more) if d is not None and d.count]
-    if len(parts) == 2 and parts[0].bounds != parts[1].bounds:
-        parts = parts[1:]
-    return merge(parts)
-
-
-def _no_worse_log_value(
-    test: ScoreTest, legacy: Distribution | None, canary: Distribution | None, effect: float
-) -> float:
-    """log Λ against "Canary's mean lies `effect` below Legacy's", where it looks better than so."""
-    if test.difference is None or legacy is None or canary is None:
-        return 0.0
-    if legacy.variance is None or canary.variance is None or test.difference <= -effect:
-        return 0.0
-    v = canary.variance / canary.count + legacy.variance / legacy.count
-    return score.log_mixture(test.difference + effect, v, effect)

@@ -10,13 +10,12 @@ from typing import Final, Literal
 import msgspec
 
 from canary.rollout.evidence import ratio, score
-from canary.rollout.evidence.state import EvidenceState, RatioEvidence, ScoreEvidence
+from canary.rollout.evidence.metric_evidence import Metric, RatioEvidence, ScoreEvidence
+from canary.rollout.evidence.onset import Stretch
+from canary.rollout.evidence.state import EvidenceState
 from canary.rollout.plan_evidence import Evidence
 
-Metric = Literal["errors", "slow", "score"]
 Word = Literal["rollback", "pass", "undecided", "inconclusive"]
-
-METRICS: Final[tuple[Metric, ...]] = ("errors", "slow", "score")
 
 UNFIT_FOR_S: Final = 300.0
 """Nothing fit to be judged for so long, although there is something: inconclusive."""
@@ -34,6 +33,8 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     nearer of both takes if things go on as they are, and how long that is at today's rate; None
     when nothing grows. `detected_at`: when a regression was first proven, cloud time.
     `legacy_ratio` and `canary_ratio` are bad ÷ all (of `score`: the means); None without requests.
+    `proven_on`: what a proven regression rested on when it was proven; None for scores, which are
+    compared over all since the change.
     """
 
     metric: Metric
@@ -49,6 +50,7 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     canary_ratio: float | None = None
     legacy_count: int = 0
     canary_count: int = 0
+    proven_on: Stretch | None = None
 
 
 def judge(state: EvidenceState, settings: Evidence) -> tuple[MetricVerdict, ...]:
@@ -100,6 +102,7 @@ def _judge_ratio(
         canary_ratio=test.bad_canary / test.canary if test.canary else None,
         legacy_count=test.legacy,
         canary_count=test.canary,
+        proven_on=evidence.proven_on,
     )
 
 

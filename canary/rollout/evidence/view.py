@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from canary.rollout.evidence.state import EvidenceState, LeftOut
+from canary.rollout.evidence.state import Detection, EvidenceState, LeftOut
 from canary.rollout.evidence.verdict import MetricVerdict, Word, judge
 from canary.rollout.plan_evidence import Evidence, OnRegression
 
@@ -46,6 +46,8 @@ class EvidenceView(msgspec.Struct, frozen=True):
 
     `source` is where the newest judged window is from; "none" before the first. `left_out` is what
     was seen and not judged. Numbers up to `set_apart_until` may be from before the change.
+    `rebuilding`: what this host has kept is being judged again, and how far that is, 0…1; until
+    it is done there are no metrics. None: nothing is. `earlier` was proven at other splits.
     """
 
     metrics: tuple[MetricVerdict, ...]
@@ -58,6 +60,8 @@ class EvidenceView(msgspec.Struct, frozen=True):
     judged_until: float | None = None
     slow_bound_ms: float | None = None
     left_out: tuple[LeftOut, ...] = ()
+    rebuilding: float | None = None
+    earlier: tuple[Detection, ...] = ()
 
     @property
     def verdict(self) -> Word:
@@ -97,14 +101,18 @@ def view_evidence(
     source: EvidenceSource,
     tail: TailView,
     reported: float | None,
+    rebuilding: float | None = None,
 ) -> EvidenceView:
-    """The view of a state; None: nothing has been compared yet."""
+    """The view of a state; None: nothing has been compared yet.
+
+    While it is rebuilt it says nothing of any metric: a part of the past proves nothing.
+    """
     if state is None:
         return EvidenceView((), "none", tail, SplitView(None, reported, None))
     both = state.legacy_requests + state.canary_requests
     measured = state.canary_requests / both if both else None
     return EvidenceView(
-        metrics=judge(state, settings),
+        metrics=judge(state, settings) if rebuilding is None else (),
         source=source,
         tail=tail,
         split=SplitView(state.share, reported, measured, state.split.is_mismatch),
@@ -114,6 +122,8 @@ def view_evidence(
         judged_until=state.judged_end,
         slow_bound_ms=state.slow_bound_ms,
         left_out=state.left_out,
+        rebuilding=rebuilding,
+        earlier=state.earlier,
     )
 
 

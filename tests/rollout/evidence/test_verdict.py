@@ -3,6 +3,7 @@ from random import Random
 import msgspec
 import pytest
 
+from canary.rollout.evidence.metric_evidence import METRICS
 from canary.rollout.evidence.state import (
     EvidenceState,
     advance,
@@ -11,7 +12,6 @@ from canary.rollout.evidence.state import (
 )
 from canary.rollout.evidence.verdict import (
     BURSTS,
-    METRICS,
     MISMATCH,
     NOBODY,
     UNFIT_FOR_S,

@@ -1,0 +1,53 @@
+"""What the event log says of the evidence: what is proven now, and what a change has withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from canary.engine.event_log import EventLog
+from canary.rollout import words
+from canary.rollout.evidence.document import NAMES, proof
+from canary.rollout.evidence.metric_evidence import Metric
+from canary.rollout.evidence.state import EvidenceState
+from canary.rollout.evidence.verdict import MetricVerdict
+
+_SCORE: Final[Metric] = "score"
+
+
+def say_turns(
+    events: EventLog, now: float, before: Sequence[MetricVerdict], after: Sequence[MetricVerdict]
+) -> bool:
+    """Say what has been proven and was not before. True when any verdict is another."""
+    for was, new in zip(before, after, strict=False):
+        if was.verdict == new.verdict or new.verdict not in ("rollback", "pass"):
+            continue
+        name = NAMES[new.metric]
+        if new.verdict == "rollback":
+            text = f"evidence: a regression of Canary is proven: {name} {proof(new)}"
+            events.say(new.detected_at or now, "critical", text)
+        else:
+            text = f"evidence: Canary is proven to be no worse: {name} {_both(new)}"
+            events.say(new.passed_at or now, "good", text)
+    return [v.verdict for v in before] != [v.verdict for v in after]
+
+
+def say_withdrawn(events: EventLog, before: EvidenceState, after: EvidenceState) -> None:
+    """Say that a proof ends with the split that it is of. Says nothing when there was none."""
+    if not before.proven:
+        return
+    what = ", ".join(f"{NAMES[d.metric]} at {words.clock(d.at)}" for d in before.proven)
+    text = (
+        f"evidence: the split is another ({_share(before)} → {_share(after)}) and the comparison"
+        f" begins anew; the regression that was proven ({what}) is no longer advised on"
+    )
+    events.say(after.began_at, "info", text)
+
+
+def _share(state: EvidenceState) -> str:
+    return words.percent(round(state.share * 100, 2))
+
+
+def _both(verdict: MetricVerdict) -> str:
+    shown = words.score if verdict.metric == _SCORE else words.ratio
+    return f"{shown(verdict.canary_ratio)} against Legacy's {shown(verdict.legacy_ratio)}"
