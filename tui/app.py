@@ -6,6 +6,7 @@ The engine is built and started on a thread of its own and speaks through messag
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import threading
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 TICK_S = 1.0
 SILENCE_S = 15.0
 """After so long without a snapshot the screen says that nothing new comes."""
+STARTING_S = 4.0
+"""So long the start may take: modules are read, processes come up, the first numbers arrive."""
 HUNG_UP = 129
 """128 + SIGHUP: the terminal went away."""
 
@@ -60,6 +63,7 @@ class CanaryApp(App[None], inherit_bindings=False):
     """One rollout in one terminal.
 
     `build_engine` is called once, on a thread, after the first frame. `monotonic` is in seconds.
+    `after_start` is called when the rush of the start is over.
     Raises PlanError at construction when the plan rebinds keys in a way that cannot be.
     """
 
@@ -75,6 +79,7 @@ class CanaryApp(App[None], inherit_bindings=False):
         *,
         read_only: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
+        after_start: Callable[[], None] = lambda: None,
     ) -> None:
         keymap = bind(plan)
         theme, ansi_color = choose_theme(plan.console.theme, os.environ)
@@ -88,6 +93,7 @@ class CanaryApp(App[None], inherit_bindings=False):
         self.commands = Commands(self, self.main)
         self.main.why_not = self.commands.why_not
         self._build_engine = build_engine
+        self._after_start = after_start
         self._engine: EnginePort | None = None
         self._mailbox = Mailbox[Snapshot](lambda: self.post_message(SnapshotsWaiting()))
         self._procedures = Mailbox[Procedure](lambda: self.post_message(ProcedureWaiting()))
@@ -107,8 +113,10 @@ class CanaryApp(App[None], inherit_bindings=False):
         self.set_interval(TICK_S, self.tick)
 
     def on_ready(self) -> None:
-        """The first frame is out: now the engine."""
-        self.call_after_refresh(self._start_engine_thread)
+        """The first frame is out: now the engine, and what no first frame shows."""
+        self._start_engine_thread()
+        self.main.mount_rest()
+        self.set_timer(STARTING_S, self._after_start)
 
     def _start_engine_thread(self) -> None:
         threading.Thread(target=self._start_engine, name="engine-start", daemon=True).start()
@@ -288,6 +296,11 @@ class CanaryApp(App[None], inherit_bindings=False):
         self.redraw()
 
 
+def _collect_garbage_again() -> None:
+    gc.freeze()
+    gc.enable()
+
+
 def run(
     plan: Plan,
     plan_path: Path | None = None,
@@ -306,6 +319,10 @@ def run(
 
         return ConsoleEngine(plan, plan_path, read_only=read_only)
 
-    app = CanaryApp(plan, build_engine or build, read_only=read_only)
+    # What is read at the start stays; looking through it for garbage would delay the first frame.
+    gc.disable()
+    app = CanaryApp(
+        plan, build_engine or build, read_only=read_only, after_start=_collect_garbage_again
+    )
     app.run(mouse=plan.console.mouse)
     return app.return_code or 0

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
 from rich.cells import get_character_cell_size
 from rich.color import ColorSystem
@@ -37,6 +39,7 @@ _ATTRIBUTES = (
     ("reverse", "7"),
     ("strike", "9"),
 )
+_style_of = itemgetter(1)
 SHORT_GAP = 4
 """So few alike cells between two changes are written again rather than skipped."""
 
@@ -81,22 +84,9 @@ class Wire:
         known = row[x : x + len(cells)]
         if known == cells:
             return
-        last = -SHORT_GAP - 1
-        for index, cell in enumerate(cells):
-            if cell == known[index]:
-                continue
-            start = index
-            if index - last <= SHORT_GAP:
-                start = last + 1
-            elif cell[0] == "" and index:
-                start = index - 1  # half of a wide character cannot be written
-            if start <= last:
-                continue
-            if start != last + 1 or last < 0:
-                writer.move(x + start, y)
-            for char, style in cells[start : index + 1]:
-                writer.put(char, style)
-            last = index
+        for start, end in _spans(known, cells):
+            writer.move(x + start, y)
+            writer.put(cells[start:end])
         row[x : x + len(cells)] = cells
 
 
@@ -132,15 +122,16 @@ class _Writer:
             self._sent.append(f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H")
         self._at = (x, y)
 
-    def put(self, char: str, style: Style | None) -> None:
-        """Write one cell at the cursor; the second cell of a wide character writes nothing."""
-        if char:
+    def put(self, cells: list[Cell]) -> None:
+        """Write cells from the cursor on; the second cell of a wide character writes nothing."""
+        for style, run in groupby(cells, key=_style_of):
+            text = "".join([char for char, _ in run])
             pen = PLAIN if style is None else pen_of(style, self._system)
-            if pen is not self._pen and pen != self._pen:
+            if text and pen is not self._pen and pen != self._pen:
                 self._sent.append(transition(self._pen, pen))
                 self._pen = pen
-            self._sent.append(char)
-        self._at = (self._at[0] + 1, self._at[1])
+            self._sent.append(text)
+        self._at = (self._at[0] + len(cells), self._at[1])
 
     def text(self) -> str:
         """All that was collected; the pen is plain again behind it."""
@@ -170,6 +161,20 @@ def transition(pen: Pen, wanted: Pen) -> str:
         *(w for b, w in zip(base[1:], wanted[1:], strict=True) if b != w),
     ]
     return f"\x1b[{';'.join(['', *codes] if ended else codes)}m"
+
+
+def _spans(known: list[Cell | None], cells: list[Cell]) -> list[tuple[int, int]]:
+    """From which cell to before which one to write, so that what is known becomes `cells`."""
+    spans: list[tuple[int, int]] = []
+    for index, (old, new) in enumerate(zip(known, cells, strict=True)):
+        if old == new:
+            continue
+        if spans and index - spans[-1][1] < SHORT_GAP:
+            spans[-1] = (spans[-1][0], index + 1)
+        else:
+            # Half of a wide character cannot be written.
+            spans.append((index - 1 if new[0] == "" and index else index, index + 1))
+    return spans
 
 
 def _cells(strip: Strip) -> list[Cell]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
 from canary.cli.plan_source import find_plan
@@ -17,7 +16,6 @@ def open_console(config: str | None, *, read_only: bool) -> int:
     read_only = read_only or source.plan.console.read_only
     from tui.app import run
 
-    gc.enable()
     return run(source.plan, source.path, read_only)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +45,6 @@ def demo(
     plan = with_local(source.plan, scenario=scenario, speed=speed, seed=seed, stage=stage)
     from tui.app import run
 
-    gc.enable()
     read_only = chosen_read_only() or plan.console.read_only
     starts_over = fresh or seed is not None or stage is not None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from tui.screens.pages import PAGES
+
 Layout = Literal["wide", "normal", "narrow", "tiny"]
 
 LAYOUTS: Final[tuple[Layout, ...]] = ("wide", "normal", "narrow", "tiny")
@@ -19,6 +21,15 @@ PANELS: Final = (
     "events",
 )
 """The panels in the order of tab; each is the id of its widget."""
+
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "left": ("overview", "latency", "confidence", "resources"),
+    "upper": ("overview", "latency"),
+    "lower": ("confidence", "resources"),
+    "right": ("decision", "gates", "evidence", "events"),
+    "pages": PAGES,
+}
+"""Column → the panels that it holds, directly or in a column of its own."""
 
 ALWAYS_THERE: Final = "overview"
 """The panel that stays above the others in the narrow layout."""

@@ -22,15 +22,20 @@ from canary.rollout.procedure import NOTHING_RUN, Procedure
 from canary.rollout.snapshot import Snapshot
 from tui.compact import CompactPanel
 from tui.keys import ACTIONS, Keymap, as_written
+from tui.screens.arrangement import (
+    column_classes,
+    panel_classes,
+    put_on,
+    screen_classes,
+    shown_panels,
+)
 from tui.screens.layout import (
     ALWAYS_THERE,
-    LAYOUTS,
+    COLUMNS,
     PANELS,
     WINDOWS,
     Layout,
     choose_layout,
-    is_roomy,
-    is_tall,
     window_length,
 )
 from tui.screens.pages import PAGES, make_pages
@@ -56,6 +61,7 @@ from widgets.verdict import VerdictLine
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
+    from textual.geometry import Size
 
 
 class MainScreen(Screen[None]):
@@ -94,6 +100,7 @@ class MainScreen(Screen[None]):
         self.keymap = keymap
         self.read_only = read_only
         self.layout_name: Layout = "normal"
+        self._height = 0
         self.why_not: Callable[[str], str | None] = lambda _: None
         self.prompt_purpose = ""
         # Held by name, not looked up: a message may come before the first or after the last widget.
@@ -121,6 +128,7 @@ class MainScreen(Screen[None]):
         self.recovery = RecoveryPage(id="recovery", classes="panel")
         self.pages = make_pages(self.approval, self.recovery)
         self.panels |= self.pages
+        self.columns = {name: Container(id=name) for name in COLUMNS}
         self._panel_before = "latency"
         self.outcome = OutcomeBar(id="outcome")
         self.talk = TalkStrip(id="talk")
@@ -130,21 +138,30 @@ class MainScreen(Screen[None]):
         self.key_bar = KeyBar(id="keys")
 
     def compose(self) -> ComposeResult:
-        """All widgets of all layouts; the stylesheet shows those of the present one."""
-        panels = self.panels
+        """All widgets of all layouts; the stylesheet shows those of the present one.
+
+        Only the pages and the prompt come later: none of them is seen in the first frame.
+        """
+        # Before anything is styled: classes that change afterwards style every widget anew.
+        self._take_layout(self.app.size, update=False)
+        panels, columns = self.panels, self.columns
         yield from (self.header, self.track, self.verdict, self.safety, self.compact)
         with Container(id="body"):
-            with Container(id="left", classes="column"):
-                with Container(id="upper", classes="column"):
+            with columns["left"]:
+                with columns["upper"]:
                     yield from (self.overview, self.tabs, self.latency)
-                with Container(id="lower", classes="column"):
+                with columns["lower"]:
                     yield from (panels["confidence"], panels["resources"])
-            with Container(id="right", classes="column"):
+            with columns["right"]:
                 yield from (panels["decision"], panels["gates"], panels["evidence"])
                 yield self.event_log
-            with Container(id="pages", classes="column"):
-                yield from self.pages.values()
-        yield from (self.outcome, self.talk, self.prompt, self.key_bar)
+            yield columns["pages"]
+        yield from (self.outcome, self.talk, self.key_bar)
+
+    def mount_rest(self) -> None:
+        """Put the pages and the prompt where they belong; once, after the first frame."""
+        self.columns["pages"].mount_all(self.pages.values())
+        self.mount(self.prompt, before=self.key_bar)
 
     def on_mount(self) -> None:
         """Give the widgets what does not change, and take the first layout."""
@@ -164,7 +181,6 @@ class MainScreen(Screen[None]):
         self.outcome.acknowledge_key = acknowledge.capitalize()
         self.outcome.stop_key = self.keymap.key("stop")
         self._show_window()
-        self._arrange()
         self.show_keys()
 
     # -- what is shown ---------------------------------------------------------------------------
@@ -222,8 +238,12 @@ class MainScreen(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Take the layout of the new size."""
-        self.layout_name = choose_layout(event.size.width, event.size.height)
-        self._arrange()
+        self._take_layout(event.size)
+
+    def _take_layout(self, size: Size, *, update: bool = True) -> None:
+        self.layout_name = choose_layout(size.width, size.height)
+        self._height = size.height
+        self._arrange(update=update)
 
     def watch_panel(self, before: str) -> None:
         """Mark the present panel."""
@@ -238,31 +258,24 @@ class MainScreen(Screen[None]):
             self.set_reactive(MainScreen.panel, self._panel_before)
         self._arrange()
 
-    def _arrange(self) -> None:
-        """Set the classes that the stylesheet lays out by."""
-        if not self.is_mounted:
-            return
-        narrow = self.layout_name == "narrow"
-        if narrow and not self.zoomed and self.panel == ALWAYS_THERE:
+    def _arrange(self, *, update: bool = True) -> None:
+        """Set the classes that the stylesheet lays out by, and style once for all of them."""
+        layout, zoomed = self.layout_name, self.zoomed
+        narrow = layout == "narrow"
+        if narrow and not zoomed and self.panel == ALWAYS_THERE:
             self.set_reactive(MainScreen.panel, "latency")
-        for layout in LAYOUTS:
-            self.set_class(layout == self.layout_name, f"-{layout}")
-        self.set_class(is_tall(self.layout_name, self.size.height), "-tall")
-        self.set_class(is_roomy(self.layout_name, self.size.height), "-roomy")
-        single = narrow or self.zoomed
-        self.set_class(single, "-single")
-        self.set_class(self.zoomed, "-zoomed")
-        shown = {self.panel} | ({ALWAYS_THERE} if narrow and not self.zoomed else set())
-        for name, panel in self.panels.items():
-            panel.set_class(name == self.panel, "-current")
-            panel.set_class(single and name not in shown, "-hidden")
-        for column in self.query(".column"):
-            held = {p.id for p in column.query(".panel")}
-            column.set_class(single and not held & shown, "-hidden")
-            column.set_class(self.panel in held, "-holds")
-        self.tabs.current = self.panel
-        seen = self.panel == "events" if single else self.layout_name == "wide"
+        single, panel = narrow or zoomed, self.panel
+        shown = shown_panels(layout, panel, zoomed=zoomed)
+        changed = put_on(self, screen_classes(layout, self._height, zoomed=zoomed))
+        for name, widget in self.panels.items():
+            changed |= put_on(widget, panel_classes(name, panel, shown, single=single))
+        for name, column in self.columns.items():
+            changed |= put_on(column, column_classes(name, panel, shown, single=single))
+        self.tabs.current = panel
+        seen = panel == "events" if single else layout == "wide"
         self.talk.with_events = not seen
+        if changed and update:
+            self.update_node_styles()
 
     # -- keys ------------------------------------------------------------------------------------
 
