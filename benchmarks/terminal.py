@@ -82,10 +82,20 @@ class Terminal:
         os.write(self._fd, keys.encode())
 
     def wait_for(self, seen: Callable[[str], bool], timeout_s: float = 20.0) -> float | None:
-        """Seconds since the start until the screen satisfies `seen`; None when it never did."""
+        """Seconds since the start until what satisfies `seen` was read; None when it never was.
+
+        The time is that of the last bytes before, not that at which this side has understood them:
+        to keep a screen in Python takes tens of milliseconds a frame. It is asked only after new
+        bytes, so as not to take a core from the program that is measured.
+        """
+        asked = -1.0
         while time.monotonic() - self.started < timeout_s:
-            if seen(self.text()):
-                return time.monotonic() - self.started
+            with self._lock:
+                written = self.last_write
+                text = "" if written == asked else "\n".join(self.screen.display)
+            if text and seen(text):
+                return written - self.started
+            asked = written
             time.sleep(0.005)
         return None
 

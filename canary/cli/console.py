@@ -3,20 +3,50 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from canary.cli.plan_source import find_plan
-from canary.rollout.errors import UsageError
+from canary.rollout.errors import CanaryError, UsageError
 from canary.rollout.plan import Plan
+
+if TYPE_CHECKING:
+    from canary.cloud.embedded_process import Starting
+    from canary.engine.console import ConsoleEngine
 
 
 def open_console(config: str | None, *, read_only: bool) -> int:
     """Open the console on the plan; returns the exit code. Raises UsageError without a terminal."""
     demand_terminal()
     source = find_plan(config)
-    read_only = read_only or source.plan.console.read_only
+    plan = source.plan
+    read_only = read_only or plan.console.read_only
+    # It comes up beside the console, on another core: the numbers are there a half second earlier.
+    starting = begin_local_cloud(plan)
     from tui.app import run
 
-    return run(source.plan, source.path, read_only)
+    def build_engine() -> ConsoleEngine:
+        """Called after the first frame: it brings Google's packages with it."""
+        from canary.engine.console import ConsoleEngine
+
+        return ConsoleEngine(plan, source.path, read_only=read_only, starting=starting)
+
+    return run(plan, source.path, read_only, build_engine)
+
+
+def begin_local_cloud(plan: Plan, *, fresh: bool = False) -> Starting | None:
+    """Begin to start the embedded cloud of a plan that has one.
+
+    None: there is none, or it cannot be started: the console tries again itself, and says why.
+    """
+    if not plan.is_embedded:
+        return None
+    from canary.cloud.embedded_process import begin_embedded
+    from canary.record.paths import state_dir
+
+    try:
+        return begin_embedded(plan, state_dir(plan), fresh=fresh)
+    except CanaryError:
+        return None
 
 
 def demand_terminal() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from canary.cli.console import demand_terminal, with_local
+from canary.cli.console import begin_local_cloud, demand_terminal, with_local
 from canary.cli.options import chosen_config, chosen_read_only, config_option
 from canary.cli.plan_source import DEFAULT_NAME, PlanSource, find_plan
 from canary.rollout.errors import UsageError
@@ -43,18 +43,21 @@ def demo(
     if stage is not None and stage > len(source.plan.stages):
         raise UsageError(f"There is no stage {stage}: the plan has {len(source.plan.stages)}.")
     plan = with_local(source.plan, scenario=scenario, speed=speed, seed=seed, stage=stage)
-    from tui.app import run
-
     read_only = chosen_read_only() or plan.console.read_only
     starts_over = fresh or seed is not None or stage is not None
+    steered = not starts_over and (scenario is not None or speed is not None)
+    starting = None if steered else begin_local_cloud(plan, fresh=starts_over)
+    from tui.app import run
 
     def build_engine() -> ConsoleEngine:
         """Called after the first frame: all of this takes a second."""
-        if not starts_over and (scenario is not None or speed is not None):
+        if steered:
             asyncio.run(_steer(plan, scenario, speed))
         from canary.engine.console import ConsoleEngine
 
-        return ConsoleEngine(plan, source.path, read_only=read_only, fresh=starts_over)
+        return ConsoleEngine(
+            plan, source.path, read_only=read_only, fresh=starts_over, starting=starting
+        )
 
     return run(plan, source.path, read_only, build_engine)
 

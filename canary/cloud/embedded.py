@@ -16,14 +16,18 @@ import msgspec
 
 from canary.cloud.clock import ScaledClock
 from canary.cloud.control import ControlError, Lease, open_lease, request_json
-from canary.cloud.embedded_config import build_config
-from canary.cloud.embedded_process import SOURCE, Ready, start_process
+from canary.cloud.embedded_process import (
+    LOG_FILE,
+    SOURCE,
+    STATE_FILE,
+    Ready,
+    Starting,
+    begin_embedded,
+)
 from canary.rollout.errors import Rejected, Unavailable
 from canary.rollout.plan import Endpoints, Plan
 from canary.rollout.words import plain
 
-STATE_FILE = "cloud.db"
-LOG_FILE = "cloud.log"
 JOIN_WITHIN_S = 2.0
 
 
@@ -126,18 +130,20 @@ class EmbeddedCloud:
         self.clock.follow(self._status.now, self._status.speed)
 
 
-async def open_embedded(plan: Plan, state_dir: Path, *, fresh: bool = False) -> EmbeddedCloud:
+async def open_embedded(
+    plan: Plan, state_dir: Path, *, fresh: bool = False, starting: Starting | None = None
+) -> EmbeddedCloud:
     """Start the embedded cloud of a plan, or join the one that runs on the same state.
 
-    `fresh` starts over, unless another console is using it (see `shared`). Raises Unavailable when
-    it does not come up, with what it said.
+    `fresh` starts over, unless another console is using it (see `shared`). `starting`: it was begun
+    already. Raises Unavailable when it does not come up, with what it said.
     """
-    state_path = state_dir / STATE_FILE
-    cloud = None if fresh else await _join(state_path)
-    if cloud is not None:
-        return cloud
-    config = build_config(plan, state_path, fresh=fresh)
-    ready = await asyncio.to_thread(start_process, config, state_dir / LOG_FILE)
+    if starting is None:
+        cloud = None if fresh else await _join(state_dir / STATE_FILE)
+        if cloud is not None:
+            return cloud
+        starting = begin_embedded(plan, state_dir, fresh=fresh)
+    ready = await asyncio.to_thread(starting.wait)
     try:
         lease = await asyncio.wait_for(open_lease(ready.http), JOIN_WITHIN_S)
     except (ControlError, OSError, TimeoutError) as exc:

@@ -13,9 +13,13 @@ from typing import Any
 
 import msgspec
 
+from canary.cloud.embedded_config import build_config
 from canary.rollout.errors import Unavailable
+from canary.rollout.plan import Plan
 from canary.rollout.words import plain
 
+STATE_FILE = "cloud.db"
+LOG_FILE = "cloud.log"
 SOURCE = "the embedded cloud"
 START_WITHIN_S = 15.0
 
@@ -35,12 +39,43 @@ class Ready(msgspec.Struct, frozen=True):
     shared: bool = False
 
 
-def start_process(config: Mapping[str, Any], log_path: Path) -> Ready:
-    """Start the process in a session of its own and wait for its line.
+class Starting:
+    """An embedded cloud on its way up.
 
     Not asyncio's subprocess: that kills the child when the loop closes, and the cloud may by then
     be somebody else's, too. A thread waits for its end, so that it is never left as a zombie.
     """
+
+    def __init__(self, process: subprocess.Popen[bytes], log_path: Path) -> None:
+        self._process = process
+        self._log_path = log_path
+
+    def wait(self) -> Ready:
+        """Wait for its line; call it once. Raises Unavailable, with what it said instead."""
+        process = self._process
+        stuck = threading.Timer(START_WITHIN_S, process.kill)
+        stuck.daemon = True
+        stuck.start()
+        try:
+            line = process.stdout.readline() if process.stdout else b""
+        finally:
+            stuck.cancel()
+            if process.stdout:
+                process.stdout.close()
+            threading.Thread(target=process.wait, name="embedded-cloud", daemon=True).start()
+        try:
+            return msgspec.json.decode(line, type=Ready)
+        except msgspec.MsgspecError as exc:
+            said = _last_line(self._log_path) or "it said nothing"
+            raise Unavailable(
+                f"The embedded cloud did not come up: {said}.",
+                remedy=f"See {self._log_path}.",
+                source=SOURCE,
+            ) from exc
+
+
+def begin_process(config: Mapping[str, Any], log_path: Path) -> Starting:
+    """Start the process in a session of its own. Raises Unavailable when that cannot be."""
     command = [sys.executable, "-m", "canary.simulator", msgspec.json.encode(config).decode()]
     try:
         with open(log_path, "wb", opener=_private) as log:
@@ -53,23 +88,16 @@ def start_process(config: Mapping[str, Any], log_path: Path) -> Ready:
             )
     except OSError as exc:
         raise Unavailable(f"The embedded cloud cannot be started: {exc}.", source=SOURCE) from exc
-    stuck = threading.Timer(START_WITHIN_S, process.kill)
-    stuck.daemon = True
-    stuck.start()
-    try:
-        line = process.stdout.readline() if process.stdout else b""
-    finally:
-        stuck.cancel()
-        if process.stdout:
-            process.stdout.close()
-        threading.Thread(target=process.wait, name="embedded-cloud", daemon=True).start()
-    try:
-        return msgspec.json.decode(line, type=Ready)
-    except msgspec.MsgspecError as exc:
-        said = _last_line(log_path) or "it said nothing"
-        raise Unavailable(
-            f"The embedded cloud did not come up: {said}.", remedy=f"See {log_path}.", source=SOURCE
-        ) from exc
+    return Starting(process, log_path)
+
+
+def begin_embedded(plan: Plan, state_dir: Path, *, fresh: bool = False) -> Starting:
+    """Start the embedded cloud of a plan. One that runs on the same state already answers for it.
+
+    Raises Unavailable when no process can be started.
+    """
+    config = build_config(plan, state_dir / STATE_FILE, fresh=fresh)
+    return begin_process(config, state_dir / LOG_FILE)
 
 
 def _private(path: str, flags: int) -> int:

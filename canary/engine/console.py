@@ -16,7 +16,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from canary.engine.checklist_desk import ChecklistDesk
 from canary.engine.engine_log import EngineLog
@@ -34,6 +34,9 @@ from canary.rollout.errors import CanaryError, ReadOnly, Unavailable
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 
+if TYPE_CHECKING:
+    from canary.cloud.embedded_process import Starting
+
 log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 1.0
@@ -45,7 +48,7 @@ OnTrouble = Callable[[str], None]
 
 class ConsoleEngine:
     """Observes one plan until `stop`. `plan_path` is canary.toml's; `fresh` starts the local cloud
-    over. `author` is who asks for the changes made here.
+    over; `starting`: it was begun already. `author` is who asks for the changes made here.
     """
 
     def __init__(
@@ -55,12 +58,14 @@ class ConsoleEngine:
         *,
         read_only: bool = False,
         fresh: bool = False,
+        starting: Starting | None = None,
     ) -> None:
         self.plan = plan
         self.author = Author(_user(), socket.gethostname())
         self._plan_path = plan_path
         self._read_only = read_only or plan.console.read_only
         self._fresh = fresh
+        self._starting = starting
         self._log: EngineLog | None = None
         self._session: Session | None = None
         self._observing: Observing | None = None
@@ -91,7 +96,11 @@ class ConsoleEngine:
         # gRPC's C core writes to stderr, in the middle of the screen. Set before it is loaded.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         self._session = Session(
-            self.plan, self._plan_path, read_only=self._read_only, fresh=self._fresh
+            self.plan,
+            self._plan_path,
+            read_only=self._read_only,
+            fresh=self._fresh,
+            starting=self._starting,
         )
 
         def show(snapshot: Snapshot) -> None:

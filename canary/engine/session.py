@@ -36,6 +36,7 @@ from canary.rollout.plan import Endpoints, Plan
 if TYPE_CHECKING:
     from canary.cloud.artifact_registry import ImageRegistry
     from canary.cloud.embedded import EmbeddedCloud
+    from canary.cloud.embedded_process import Starting
     from canary.cloud.run import RunReader
     from canary.cloud.step_writer import StepWriter
     from canary.engine.evidence_feed import EvidenceFeed
@@ -49,6 +50,7 @@ class Session:
     `open` does everything; the console uses the parts, to show the journal while the cloud still
     comes up. `journal` None: it cannot be used (`journal_error` says why); observing goes on, and
     nothing can be changed. `embedded` None: a real cloud, or a local server of its own.
+    `starting`: the embedded cloud, where it was begun already.
     `plan_path` is where canary.toml is; results and records are looked for beside it.
     """
 
@@ -65,6 +67,7 @@ class Session:
         read_only: bool = False,
         need_metrics: bool = True,
         fresh: bool = False,
+        starting: Starting | None = None,
     ) -> None:
         self.plan = plan
         self.directory = state_dir(plan)
@@ -77,7 +80,8 @@ class Session:
         self.embedded: EmbeddedCloud | None = None
         self.clock: CloudClock = SystemClock()
         self._need_metrics = need_metrics
-        self._fresh = fresh and uses_embedded(plan)
+        self._fresh = fresh and plan.is_embedded
+        self._starting = starting
         self._opened = contextlib.AsyncExitStack()
         # Starting over throws the files away, but not under the eyes of another console: whether
         # there is one is known only once the cloud has answered.
@@ -126,7 +130,7 @@ class Session:
         be called again after that.
         """
         endpoints = self.plan.target.endpoints
-        if uses_embedded(self.plan):
+        if self.plan.is_embedded:
             embedded, _ = await asyncio.gather(self._open_embedded(), self._import_clients())
             endpoints = override_endpoints(embedded.endpoints, endpoints)
         elif self.plan.provider == "local" and endpoints.monitoring is None:
@@ -175,7 +179,10 @@ class Session:
         from canary.cloud.embedded import open_embedded
 
         if self.embedded is None:
-            embedded = await open_embedded(self.plan, self.directory, fresh=self._fresh)
+            starting, self._starting = self._starting, None
+            embedded = await open_embedded(
+                self.plan, self.directory, fresh=self._fresh, starting=starting
+            )
             self._opened.push_async_callback(embedded.close)
             self.embedded, self.clock = embedded, embedded.clock
         return self.embedded
@@ -265,11 +272,6 @@ class Session:
                 for suffix in ("", "-wal", "-shm"):
                     path.with_name(path.name + suffix).unlink(missing_ok=True)
         self._open_files()
-
-
-def uses_embedded(plan: Plan) -> bool:
-    """Whether the plan runs on the embedded cloud: local, and no server of one's own is named."""
-    return plan.provider == "local" and plan.target.endpoints.run is None
 
 
 def _open_journal(path: Path) -> Journal:

@@ -256,6 +256,11 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.target.legacy} → {self.target.canary}"
 
     @property
+    def is_embedded(self) -> bool:
+        """Whether it runs on the embedded cloud: local, and no server of one's own is named."""
+        return self.provider == "local" and self.target.endpoints.run is None
+
+    @property
     def router_service(self) -> str:
         """The service that carries the split or, where none does, stands for it.
 

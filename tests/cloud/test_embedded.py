@@ -13,6 +13,7 @@ from canary.cloud.connection import Connection
 from canary.cloud.control import open_lease, request_json
 from canary.cloud.embedded import STATE_FILE, EmbeddedCloud, open_embedded
 from canary.cloud.embedded_config import build_config
+from canary.cloud.embedded_process import begin_embedded
 from canary.cloud.run import RunReader
 from canary.rollout.errors import Rejected, Unavailable
 from canary.rollout.progress import decode_record
@@ -50,6 +51,20 @@ async def test_a_console_starts_it_another_joins_it_and_both_see_one_state(
         assert second.scenario == "error-spike"
         await second.close()
         await first.refresh()
+
+
+async def test_one_begun_ahead_is_opened_and_one_begun_beside_it_is_the_same(
+    state_dir: Path,
+) -> None:
+    ahead = begin_embedded(DEFAULT_PLAN, state_dir)
+    first = await open_embedded(DEFAULT_PLAN, state_dir, starting=ahead)
+    beside = begin_embedded(DEFAULT_PLAN, state_dir)
+    second = await open_embedded(DEFAULT_PLAN, state_dir, starting=beside)
+    assert (first.shared, second.shared) == (False, True)
+    assert second.pid == first.pid
+    await second.close()
+    await end(first, signal.SIGTERM)
+    await first.close()
 
 
 async def test_its_addresses_serve_googles_clients_and_its_clock_is_theirs(
