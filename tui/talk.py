@@ -19,11 +19,10 @@ from tui.alarms import alarm_rows, result_rows, waiting_rows
 from widgets.canvas import Canvas, Run
 from widgets.cells import drawn
 from widgets.confirm_strip import ConfirmStrip
+from widgets.event_log import event_mark
 
 BAR = "▌"
 """Stands at the left of an open question, in the colour of a notice or of its death."""
-
-_GLYPHS = {"info": "·", "good": "✓", "warning": "◐", "critical": "✗"}
 
 
 class TalkStrip(ConfirmStrip, can_focus=False):
@@ -147,9 +146,10 @@ def _event(event: Event, now: float, palette: Palette) -> list[Run]:
     recent = now - event.at < 72_000
     at = words.clock(event.at) if recent else words.timestamp(event.at)[5:16]
     by = f" {words.plain(event.by, 32)}" if event.by else ""
+    glyph, text = event_mark(event)
     return [
-        (f"{_GLYPHS[event.severity]} ", palette.event(event.severity)),
+        (f"{glyph} ", palette.event(event.severity)),
         (f"{at:<11}", palette.dim),
         (by, palette.dim),
-        (f" {words.plain(event.text, 300)}", palette.text),
+        (f" {text}", palette.text),
     ]

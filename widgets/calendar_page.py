@@ -25,8 +25,11 @@ class CalendarPage(Page):
         at = calendar(plan, snapshot)
         rows: list[Row] = [_today(at, palette), []]
         rows += [_phase(phase, at, palette) for phase in PHASES]
-        reasons = find_reasons(plan, snapshot)
         rows.append([])
+        if snapshot.retired:
+            gone = f"Legacy is retired: {words.plain(plan.target.legacy, 60)} is deleted"
+            return [*rows, [("✓ ", palette.ok), (gone, palette.text)]]
+        reasons = find_reasons(plan, snapshot)
         if not reasons:
             rows.append([("✓ ", palette.ok), ("nothing speaks against deleting it", palette.text)])
         for reason in reasons:
@@ -43,6 +46,8 @@ def say_day(plan: Plan, snapshot: Snapshot, now: float) -> str:
         return ""
     day = int(max(0.0, max(now, snapshot.as_of) - began_at) // DAY_S) + 1
     short = ("Legacy is the backup", "prepare to switch Legacy off", "Legacy may be deleted")
+    if snapshot.retired:
+        return f"day {day}: Legacy is retired"
     phase = next(i for i, phase in enumerate(PHASES) if phase.holds(day))
     return f"day {day}: {short[phase]}"
 

@@ -12,6 +12,8 @@ from themes import Palette
 from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
 
+OWN_GLYPHS = frozenset({*words.VERDICT_GLYPHS.values()})
+"""Those that a text may begin with: of a verdict, of a verification."""
 GLYPHS = {"info": "·", "good": "✓", "warning": "◐", "critical": "✗"}
 
 
@@ -106,16 +108,28 @@ def filter_events(events: tuple[Event, ...], text: str) -> tuple[Event, ...]:
     return tuple(e for e in events if wanted in f"{e.by} {e.text}".casefold())
 
 
+def event_mark(event: Event) -> tuple[str, str]:
+    """The glyph of an event and its text. A text that brings its own glyph ("✗ ROLL BACK: …") keeps
+    it as that of the line, so that there are not two.
+    """
+    text = words.plain(event.text, 400)
+    own, _, rest = text.partition(" ")
+    if own in OWN_GLYPHS and rest:
+        return own, rest
+    return GLYPHS[event.severity], text
+
+
 def event_runs(event: Event, as_of: float, palette: Palette) -> list[Run]:
     """Glyph, time, author, text. The date instead of the seconds once it is older than a day."""
+    glyph, text = event_mark(event)
     old = as_of - event.at > 72_000
     at = words.timestamp(event.at)[5:16] if old else words.clock(event.at)
     runs: list[Run] = [
-        (f"{GLYPHS[event.severity]} ", palette.event(event.severity)),
+        (f"{glyph} ", palette.event(event.severity)),
         (f"{at:<11} ", palette.dim),
     ]
     if event.by:
         runs.append((f"{words.plain(event.by, 32)} ", palette.dim))
     style = palette.text if event.severity in ("info", "good") else palette.event(event.severity)
-    runs.append((words.plain(event.text, 400), palette.text if style.reverse else style))
+    runs.append((text, palette.text if style.reverse else style))
     return runs

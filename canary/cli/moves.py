@@ -14,6 +14,7 @@ from canary.cli.options import (
     chosen_read_only,
     verify_option,
 )
+from canary.cli.plan_source import find_plan
 from canary.cli.run_change import Build, run_change
 from canary.rollout import change as changes
 from canary.rollout.change import Change, Request, Standing
@@ -51,10 +52,19 @@ def rollback(to: int | None, everybody: bool, **given: Any) -> int:
     """
     if everybody and to is not None:
         raise UsageError("--all and --to exclude each other.", remedy="Choose one.")
+    options = options_of(given)
+    if to:
+        _demand_stage(find_plan(options.config).plan, to)
     build: Build = changes.rollback_all if everybody or to == 0 else changes.step_back
     if to:
         build = partial(changes.step_back, to=to)
-    return run_change(build, options_of(given), need_metrics=False)
+    return run_change(build, options, need_metrics=False)
+
+
+def _demand_stage(plan: Plan, stage: int) -> None:
+    last = len(plan.stages)
+    if stage > last:
+        raise UsageError(f"There is no stage {stage}: the plan has {last}.")
 
 
 @click.command()

@@ -9,7 +9,9 @@ from canary.rollout.snapshot import Snapshot
 
 
 class ReadinessAlarm:
-    """Says each turn of the readiness in the event log; once, and not while nothing is known."""
+    """Says each turn of the readiness in the event log, once. What is only not known yet turns
+    nothing: every change makes a revision that nobody has asked about for a moment.
+    """
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -18,7 +20,7 @@ class ReadinessAlarm:
     def look(self, snapshot: Snapshot) -> bool:
         """Say what has turned since the last look. True when something was said."""
         readiness = snapshot.readiness
-        if readiness is None or readiness.state == self._state:
+        if readiness is None or readiness.state == self._state or readiness.is_only_unknown:
             return False
         was, self._state = self._state, readiness.state
         why = " ".join(readiness.reasons)
@@ -40,7 +42,7 @@ class ReadinessAlarm:
 def readiness_notice(before: ReadinessState | None, snapshot: Snapshot) -> Notice | None:
     """Word to others when everybody off has become impossible, or possible again."""
     readiness = snapshot.readiness
-    if readiness is None or readiness.state == before:
+    if readiness is None or readiness.state == before or readiness.is_only_unknown:
         return None
     place = place_of(snapshot.rollout, snapshot.project, snapshot.provider)
     if readiness.state == "impossible":

@@ -118,6 +118,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         presence=_find_presence(observed),
         guard=observed.guard,
         missing_rights=(observed.rights.missing_rights or ()) if observed.rights else (),
+        retired=observed.run is not None and is_retired(plan, observed.run),
     )
 
 

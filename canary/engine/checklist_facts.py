@@ -151,17 +151,12 @@ class _Finder:
             if not record.enabled:
                 said = f"production_service = {record.production_service}"
                 self._found("mode_ended", visit.entered_at, said)
-        if git is None:
+        if file is None:
+            said = "the record was not written into a file on this host"
+            self.hints["committed"] = self.hints["pushed"] = said
+        elif git is None:
             self.hints["committed"] = self.hints["pushed"] = "the file is in no git repository"
-        elif (
-            file is None
-            or record is None
-            or (file.stage, file.change)
-            != (
-                record.stage,
-                record.change,
-            )
-        ):
+        elif record is None or (file.stage, file.change) != (record.stage, record.change):
             self.hints["committed"] = "the file on this host is of another change"
         elif git.state != "committed":
             self.hints["committed"] = f"the file is {git.state} in git"

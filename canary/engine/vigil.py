@@ -122,7 +122,7 @@ class Vigil:
     def look(self, snapshot: Snapshot) -> None:
         """Tell others when everybody off has become impossible, or possible again."""
         notice = readiness_notice(self._readiness, snapshot)
-        if snapshot.readiness is not None:
+        if snapshot.readiness is not None and not snapshot.readiness.is_only_unknown:
             self._readiness = snapshot.readiness.state
         if notice is not None and self.notifier is not None:
             self.notifier.tell(notice)

@@ -4,21 +4,29 @@ Asked by the screen (greyed keys), by the shell, and once more when a change is 
 
 - A promotion needs every gate met, which includes fresh and sufficient data, and no drift.
 - Going back needs neither metrics nor gates: it is never refused for lack of them, nor because
-  another change is in flight (a promotion that is stuck is a reason to roll back).
+  another change is in flight (a promotion that is stuck is a reason to roll back). Only when Legacy
+  was deleted there is nothing to go back to.
 - Whatever was decided on a split that has changed since is refused.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from canary.rollout.change import Change, Kind, SetTraffic
 from canary.rollout.decision import SEVERITY
-from canary.rollout.errors import Conflict, GateNotMet, ReadOnly, UsageError
+from canary.rollout.errors import (
+    Conflict,
+    GateNotMet,
+    IllegalTransition,
+    ReadOnly,
+    UsageError,
+)
 from canary.rollout.gates import Gate, unmet
 from canary.rollout.snapshot import Snapshot
 
 _BACKWARD: tuple[Kind, ...] = ("step_back", "rollback_all")
+RETIRED: Final = "Legacy has been retired: there is nothing to go back to."
 
 
 def authorize(
@@ -28,7 +36,8 @@ def authorize(
 
     `force` (default: what the change says of itself) overrides gates, never a conflict; it needs
     the change's reason. Raises ReadOnly, UsageError (force without a reason), Conflict (the split
-    or the stage is not what it was decided on) and GateNotMet (naming every gate).
+    or the stage is not what it was decided on), GateNotMet (naming every gate) and
+    IllegalTransition (back to a Legacy that was retired).
     """
     forced = change.forced if force is None else force
     if read_only:
@@ -40,6 +49,7 @@ def authorize(
         raise UsageError("Gates are overridden only with a reason.", remedy="Give --reason TEXT.")
     _check_unchanged(change, snapshot)
     if change.kind in _BACKWARD:
+        _check_legacy_exists(snapshot)
         return
     _check_alone(snapshot, change)
     if change.kind == "promote":
@@ -129,6 +139,8 @@ def _unsettled(snapshot: Snapshot) -> tuple[Gate, ...]:
 
 def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
     """Why `kind` leads nowhere from where the rollout stands."""
+    if snapshot.retired and kind in _BACKWARD:
+        return RETIRED
     stage, traffic = snapshot.stage.index, snapshot.traffic
     if kind == "promote" and stage and not snapshot.gates:
         return f"Stage {stage} is the last one."
@@ -158,6 +170,12 @@ def _check_unchanged(change: Change, snapshot: Snapshot) -> None:
         f" Canary had {was} when this was decided and has {shown} now.",
         remedy="Look again, then ask again.",
     )
+
+
+def _check_legacy_exists(snapshot: Snapshot) -> None:
+    """The one thing that forbids going back: it would send everybody to a service that is gone."""
+    if snapshot.retired:
+        raise IllegalTransition(RETIRED, remedy="Go on with Canary, or deploy Legacy again first.")
 
 
 def _check_alone(snapshot: Snapshot, change: Change) -> None:

@@ -26,12 +26,16 @@ SEVERITY: dict[ReadinessState, int] = {"ok": 0, "degraded": 1, "impossible": 2}
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One thing that going back rests on, what is said of it, and what to do where it is wrong."""
+    """One thing that going back rests on, what is said of it, and what to do where it is wrong.
+
+    `known` False: it was not looked at yet, or not answered.
+    """
 
     id: CheckId
     state: ReadinessState
     said: str
     remedy: str = ""
+    known: bool = True
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -54,6 +58,13 @@ class Readiness(msgspec.Struct, frozen=True):
         """The checks that are not "ok", worst first."""
         found = (c for c in self.checks if c.state != "ok")
         return tuple(sorted(found, key=lambda c: -SEVERITY[c.state]))
+
+    @property
+    def is_only_unknown(self) -> bool:
+        """Whether nothing is known to be wrong, and something is not known: as for a moment after
+        every change, which makes a revision that nobody has asked about yet.
+        """
+        return bool(self.wrong) and not any(c.known for c in self.wrong)
 
 
 class WayBack(msgspec.Struct, frozen=True):
@@ -136,13 +147,15 @@ def _check_target(way: WayBack) -> Check:
         remedy = "Deploy the router's service again, so that its newest revision is ready."
         return Check("target", "impossible", said, remedy)
     if way.revision_ready is None:
-        return Check("target", "degraded", f"Whether {revision} is ready is not known yet.")
+        said = f"Whether {revision} is ready is not known yet."
+        return Check("target", "degraded", said, known=False)
     return Check("target", "ok", f"{revision} is there and ready.")
 
 
 def _check_rights(way: WayBack) -> Check:
     if way.missing_rights is None:
-        return Check("rights", "degraded", "Whether the right to change it is there is not known.")
+        said = "Whether the right to change it is there is not known."
+        return Check("rights", "degraded", said, known=False)
     if way.missing_rights:
         missing = plain(", ".join(way.missing_rights), 200)
         said = f"The right to change it is missing: {missing}."
@@ -155,7 +168,8 @@ def _check_instances(way: WayBack) -> Check:
     target = plain(way.target, 60)
     limits = way.scaled_to if way.scaled_to is not None else way.scale
     if limits is None:
-        return Check("instances", "degraded", f"How many instances {target} may run is not known.")
+        said = f"How many instances {target} may run is not known."
+        return Check("instances", "degraded", said, known=False)
     first = f", scaled up from {way.scale.max} first" if way.scaled_to and way.scale else ""
     if way.needed is not None and limits.max < way.needed:
         return Check(

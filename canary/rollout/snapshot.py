@@ -143,7 +143,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     `readiness` says whether everybody could be taken off Canary now (None: not known yet, or Legacy
     is retired), `presence` who else is here, `guard` what automatic rollback does (None: there is
     none in this program). `speed` is 1 on the real cloud. `changes` and `events` are newest first,
-    and bounded.
+    and bounded. `retired`: Legacy was deleted for good, so that there is nothing to go back to.
     """
 
     rollout: str
@@ -173,6 +173,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     presence: Presence = Presence()
     guard: GuardView | None = None
     missing_rights: tuple[str, ...] = ()
+    retired: bool = False
 
     @property
     def data_age_s(self) -> float | None:

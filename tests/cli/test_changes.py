@@ -82,6 +82,8 @@ def test_rollback_to_a_named_stage(on: Callable[..., Command], open_cloud: Open)
     assert share(run) == (2, 10, 10)
     assert run("rollback", "--to", "3", "--yes").code == 4
     assert run("rollback", "--to", "1", "--all", "--yes").code == 2
+    nowhere = run("rollback", "--to", "7", "--yes")
+    assert (nowhere.code, nowhere.err) == (2, "canary: There is no stage 7: the plan has 5.\n")
 
 
 def test_a_rollback_needs_no_metrics(on: Callable[..., Command], open_cloud: Open) -> None:

@@ -105,6 +105,13 @@ def test_git_is_believed_only_for_this_very_record(git, ticked, hint):
     assert "committed" not in found(other, visit)
 
 
+def test_a_record_without_a_file_on_this_host_is_not_said_to_lie_outside_git():
+    _, visit, now = entered()
+    said = hints(Known(PLAN, now), visit)
+    assert said["committed"] == said["pushed"]
+    assert said["committed"] == "the record was not written into a file on this host"
+
+
 def verification(state: str = "passed", at: float = NOW + 60, change: str = "c9"):
     checks = {"health_canary": CheckSeen("passed", "well"), "split": CheckSeen(state, "25.1 %")}
     return VerificationSeen(at, "passed", change, checks)

@@ -8,10 +8,10 @@ import pytest
 from canary.rollout import change as changes
 from canary.rollout.change import Author, Evidence, Guard, Outcome, Request, Standing
 from canary.rollout.decision import Decision
-from canary.rollout.errors import Conflict, GateNotMet, ReadOnly, UsageError
+from canary.rollout.errors import Conflict, GateNotMet, IllegalTransition, ReadOnly, UsageError
 from canary.rollout.gates import Gate
 from canary.rollout.measure import Window
-from canary.rollout.permit import authorize, authorize_intent, promotion_gates, why_not
+from canary.rollout.permit import RETIRED, authorize, authorize_intent, promotion_gates, why_not
 from canary.rollout.plan import ScalePreset
 from canary.rollout.plan_file import load_plan
 from canary.rollout.progress import StageRecord
@@ -121,6 +121,17 @@ def test_going_back_is_never_refused_for_lack_of_numbers(kind, fields):
     snap = snapshot(**fields)
     authorize(ask(kind, snap), snap, read_only=False)
     assert why_not(kind, snap, False) is None
+
+
+@pytest.mark.parametrize("kind", ["step_back", "rollback_all"])
+def test_nobody_is_sent_back_to_a_legacy_that_was_retired(kind):
+    here = snapshot(stage=5, percent=100)
+    asked = ask(kind, here)
+    gone = msgspec.structs.replace(here, retired=True)
+    assert why_not(kind, here, read_only=False) is None
+    assert why_not(kind, gone, read_only=False) == RETIRED
+    with pytest.raises(IllegalTransition, match="retired"):
+        authorize(asked, gone, read_only=False)
 
 
 @pytest.mark.parametrize("kind", ["promote", "step_back", "rollback_all", "scale"])

@@ -384,6 +384,16 @@ async def test_at_the_last_stage_the_day_of_the_calendar_is_shown(size: tuple[in
         assert "It is day 5; Legacy may be deleted from day 31 on." in text
 
 
+async def test_once_legacy_is_retired_the_calendar_says_so_and_nobody_is_sent_back() -> None:
+    async with staged((120, 40), msgspec.structs.replace(production(), retired=True)) as stage:
+        await stage.press("R")
+        assert "Legacy has been retired: there is nothing to go back to." in stage.frame()
+        await choose(stage, "retirement")
+        text = stage.frame()
+        assert "✓ Legacy is retired: ion-api is deleted" in text
+        assert "may be deleted" not in text
+
+
 # -- checklists ----------------------------------------------------------------------------------
 
 
@@ -398,9 +408,19 @@ async def test_the_checklist_is_of_the_present_stage(size: tuple[int, int]) -> N
         assert "stage 2  4 of 11 done  ◂ list 2 of 3 ▸  since 2026-02-28 20:51" in text
         assert "before  ▸[✓] criteria of stage 1 validated" in text
         assert "[✓] configuration recorded  known 02-28 20:51: on ion-api" in text
+
         assert "[ ] record pushed  not pushed" in text
         await stage.press(*["down"] * 10)
         assert "[✓] alerts checked  oncall@bastion-2 02-28 21:58" in stage.frame()
+
+
+async def test_the_checklist_opens_at_the_present_stage_whatever_was_looked_at_before() -> None:
+    async with staged((120, 40)) as stage:
+        await stage.tell(given.of(checklists=given.book()))
+        await stage.press("l", "right")
+        assert "list 3 of 3" in stage.frame()
+        await stage.press("escape", "l")
+        assert "list 2 of 3" in stage.frame()
 
 
 async def test_earlier_stages_stay_readable_and_the_next_one_is_there() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
+from canary.engine.event_log import Severity
 from canary.rollout.change import Outcome
 from canary.rollout.snapshot import ChangeView, Event
 from tests.widgets import scenes
 from tests.widgets.scenes import NOW, snapshot
 from tests.widgets.stage import frame, screen_text, shown
-from widgets.event_log import EventLog
+from widgets.event_log import EventLog, event_mark
 from widgets.key_bar import KeyBar, KeyHint
 from widgets.outcome_bar import OutcomeBar
 
@@ -56,6 +58,21 @@ async def test_a_result_stays_until_it_is_acknowledged() -> None:
     seen = msgspec.structs.replace(shown_result.changes[0], acknowledged=True)
     put_away = msgspec.structs.replace(shown_result, changes=(seen,))
     assert (await frame(OutcomeBar(), (110, 1), snapshot=put_away)).strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("severity", "text", "expected"),
+    [
+        ("critical", "✗ ROLL BACK: errors", ("✗", "ROLL BACK: errors")),
+        ("warning", "? NO DATA: stale", ("?", "NO DATA: stale")),
+        ("good", "done", ("✓", "done")),
+        ("info", "✓", ("·", "✓")),
+    ],
+)
+def test_an_event_has_one_glyph_its_own_where_it_brings_one(
+    severity: Severity, text: str, expected: tuple[str, str]
+) -> None:
+    assert event_mark(Event(NOW, severity, text)) == expected
 
 
 async def test_a_failure_says_what_to_do_on_the_second_row() -> None:

@@ -125,8 +125,12 @@ class ProcedureActions:
             self._screen.talk.open(ask_to_stop(loop))
 
     def checklist(self) -> None:
-        """Show the checklist, read anew."""
+        """Show the checklist of the present stage, read anew."""
         self._port().read_checklists()
+        page = self._screen.pages["checklist"]
+        if isinstance(page, ChecklistPage):
+            page.chosen = None
+            page.cursor = page.top = 0
         self.show("checklist")
 
     def accept(self, proposal: Proposal) -> bool:
