@@ -8,6 +8,7 @@ from canary.rollout.snapshot import Snapshot
 from themes import Palette
 from tui.actions.pending import age_now_s
 from tui.summary import soak
+from widgets.advice import advice_runs
 from widgets.canvas import Canvas, Run, width_of
 from widgets.cells import CellWidget, drawn
 
@@ -45,7 +46,13 @@ class CompactPanel(CellWidget):
         age = "no data" if age_s is None else f"{words.age(age_s)} old{' stale' if old else ''}"
         judged = snapshot.canary.data in ("ok", "thin")
         number = palette.text if judged and not old else palette.stale
-        return [
+        soaked: list[Run] = [("soak ", palette.dim), (soak(snapshot, self.now), palette.text)]
+        advice = advice_runs(snapshot, palette)
+        success: list[Run] = [
+            ("success ", palette.dim),
+            (words.ratio(window.success_ratio), number),
+        ]
+        rows: list[tuple[list[Run], list[Run]]] = [
             (
                 [(words.verdict(verdict), palette.verdict(verdict))],
                 [(where, palette.dim), ("  ", palette.dim), (share, palette.strong)],
@@ -59,12 +66,11 @@ class CompactPanel(CellWidget):
                 ],
                 [(age, palette.no_data if age_s is None or old else palette.dim)],
             ),
-            (
-                [("success ", palette.dim), (words.ratio(window.success_ratio), number)],
-                [("soak ", palette.dim), (soak(snapshot, self.now), palette.text)],
-            ),
             (self._mode(snapshot, palette), [(words.clock(self.now), palette.dim)]),
         ]
+        # What is proven goes before the success ratio, and before Canary's other numbers.
+        rows.insert(1 if advice else 2, (advice or success, soaked))
+        return rows
 
     def _mode(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
         guard, readiness = snapshot.guard, snapshot.readiness

@@ -35,8 +35,19 @@ class ConfidencePanel(CellWidget):
             asked = "" if limit is None else f"┃ asked ≥ {words.limit_of('confidence', limit)}"
             x = canvas.text(0, y, asked, palette.dim) + 2 * bool(asked)
             scored = f"scores {counts}"
-            if canvas.width - x >= len(scored):
+            if proven := _proven(snapshot):
+                canvas.text(x, y, proven, palette.critical_line)
+            elif canvas.width - x >= len(scored):
                 canvas.text(x, y, scored, palette.quiet)
             y += 1
         if canvas.height - y >= 2:
             draw_histogram(canvas, y, snapshot, palette)
+
+
+def _proven(snapshot: Snapshot) -> str:
+    """That the evidence has proven Canary's score to be worse, and when; "" while it has not."""
+    metrics = snapshot.evidence.metrics if snapshot.evidence is not None else ()
+    for metric in metrics:
+        if metric.metric == "score" and metric.verdict == "rollback":
+            return f"✗ proven worse {words.clock(metric.detected_at)}"
+    return ""

@@ -9,9 +9,9 @@ from themes import Palette
 from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
 from widgets.legend import NAMES, data_note, value_run
-from widgets.picture import PlotMaker
+from widgets.picture import Picture, PlotMaker
 from widgets.series import Metric
-from widgets.side_table import Column, Sparks, age_run, both_names, draw_sides, lay_out
+from widgets.side_table import Column, age_run, both_names, draw_sides, lay_out
 
 _METRICS: tuple[Metric, ...] = ("requests_per_s", "error_ratio", "success_ratio")
 
@@ -71,13 +71,13 @@ class OverviewPanel(CellWidget):
             ),
         )
 
-    def _sparks(self, snapshot: Snapshot, now: float, width: int) -> dict[int, Sparks]:
-        found: dict[int, Sparks] = {}
+    def _sparks(self, snapshot: Snapshot, now: float, width: int) -> dict[int, Picture]:
+        found: dict[int, Picture] = {}
         for index, metric in enumerate(_METRICS):
             picture = self._maker.picture(
                 metric, snapshot, self.plan, now=now, window_s=self.window_s, columns=width
             )
-            found[index] = Sparks(picture.legacy, picture.canary, picture.scale)
+            found[index] = picture
         return found
 
 

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
+from canary.rollout.evidence import metric_evidence as evidence
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from widgets.scale import Scale, choose_scale
 from widgets.series import Grid, Metric, Series, SeriesCache, make_grid
+
+_BOTH: Final[tuple[evidence.Metric, ...]] = ("slow", "errors")
+_CONCERN: Final[dict[Metric, tuple[evidence.Metric, ...]]] = {
+    "error_ratio": ("errors",),
+    "success_ratio": ("errors",),
+    "p50_ms": _BOTH,
+    "p95_ms": _BOTH,
+    "p99_ms": _BOTH,
+    "confidence": ("score",),
+}
+"""Which proofs are marked in a plot of a metric."""
+
+_SHORT: Final[dict[evidence.Metric, str]] = {"errors": "5xx", "slow": "slow", "score": "score"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +38,7 @@ class Picture:
     """All that is in one plot. Times are unix seconds; `masked` are (from, to) periods.
 
     `set_apart` are the periods after a change that the evidence leaves out, `detected` the moments
-    at which it has proven a regression.
+    at which it has proven a regression, each with the short name of what got worse.
     """
 
     metric: Metric
@@ -37,7 +51,7 @@ class Picture:
     masked: tuple[tuple[float, float], ...] = ()
     changes: tuple[float, ...] = ()
     set_apart: tuple[tuple[float, float], ...] = ()
-    detected: tuple[float, ...] = ()
+    detected: tuple[tuple[float, str], ...] = ()
     stale_after_s: float = 300.0
 
 
@@ -83,7 +97,7 @@ class PlotMaker:
             masked=tuple((at, min(now, at + delay_s)) for at in changes),
             changes=changes,
             set_apart=find_set_apart(snapshot, grid),
-            detected=find_detections(snapshot, grid),
+            detected=find_detections(metric, snapshot, grid),
             stale_after_s=plan.metrics.stale_after_s if plan else 300.0,
         )
 
@@ -123,8 +137,22 @@ def find_set_apart(snapshot: Snapshot, grid: Grid) -> tuple[tuple[float, float],
     return ((view.began_at, view.set_apart_until),)
 
 
-def find_detections(snapshot: Snapshot, grid: Grid) -> tuple[float, ...]:
-    """When the evidence has proven a regression, as far as it is in the grid, oldest first."""
-    metrics = snapshot.evidence.metrics if snapshot.evidence is not None else ()
-    proven = {m.detected_at for m in metrics if m.verdict == "rollback" and m.detected_at}
-    return tuple(sorted(at for at in proven if grid.start < at <= grid.end))
+def find_detections(
+    metric: Metric, snapshot: Snapshot, grid: Grid
+) -> tuple[tuple[float, str], ...]:
+    """When a regression was proven that concerns a plot of `metric`, as far as it is in the grid,
+    oldest first: now, and at earlier splits. What is counted of requests concerns their latency
+    too: whoever fails early is fast.
+    """
+    view = snapshot.evidence
+    if view is None:
+        return ()
+    moments = [(d.at, d.metric) for d in view.earlier]
+    moments += [
+        (m.detected_at, m.metric)
+        for m in view.metrics
+        if m.verdict == "rollback" and m.detected_at is not None
+    ]
+    concern = _CONCERN.get(metric, ())
+    found = {(at, _SHORT[of]) for at, of in moments if of in concern}
+    return tuple(sorted((at, name) for at, name in found if grid.start < at <= grid.end))

@@ -116,15 +116,21 @@ def _draw_set_apart(canvas: Canvas, box: Box, picture: Picture, palette: Palette
 
 
 def _draw_detections(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
-    """The moment of proof: "✗" on a line of its own, below where limits are named."""
+    """The moment of proof: "✗" on a line of its own, below where limits are named; and of what."""
     mark = 1 if box.height >= 4 else 0
-    for at in picture.detected:
+    for at, name in picture.detected:
         column = picture.grid.column_of(at)
         if not 0 <= column < box.width:
             continue
         for row in range(box.height):
             char = "✗" if row == mark else "╎"
             _put_over(canvas, box.x + column, box.y + row, char, palette.roll_back, palette)
+        if box.height >= 4:
+            # At the right edge, where news happens, the name goes to the left.
+            left = column + 1 if column + 1 + len(name) <= box.width else column - len(name)
+            for index, char in enumerate(name if left >= 0 else ""):
+                x = box.x + left + index
+                _put_over(canvas, x, box.y + mark, char, palette.critical_line, palette)
 
 
 def _stale_columns(box: Box, picture: Picture) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from widgets.legend import NAMES, value_run
 from widgets.picture import Picture, PlotMaker
 from widgets.plot import draw_picture
 from widgets.series import Metric
-from widgets.side_table import Column, Sparks, both_names, draw_sides, lay_out
+from widgets.side_table import Column, both_names, draw_sides, lay_out
 
 _METRICS: tuple[Metric, ...] = ("cpu", "memory")
 _PLOTTED: tuple[Metric, ...] = (*_METRICS, "instances")
@@ -43,10 +43,10 @@ class ResourcesPanel(CellWidget):
             return
         columns = _columns(snapshot, palette)
         layout = lay_out(columns, canvas.width)
-        sparks: dict[int, Sparks] = {}
+        sparks: dict[int, Picture] = {}
         for index, metric in enumerate(_PLOTTED if layout.spark_width else ()):
             picture = self._picture(metric, snapshot, layout.spark_width)
-            sparks[index] = Sparks(picture.legacy, picture.canary, picture.scale)
+            sparks[index] = picture
         y = draw_sides(canvas, 0, columns, sparks, layout, both_names(snapshot, palette), palette)
         for name, view in (("legacy", snapshot.legacy), ("canary", snapshot.canary)):
             if view.ready is False and y < canvas.height:

@@ -13,23 +13,13 @@ from canary.rollout.snapshot import SideView, Snapshot
 from themes import Palette
 from widgets.canvas import CUT, Canvas, Run, cut_text
 from widgets.legend import name_runs
-from widgets.scale import Scale
-from widgets.series import Series
-from widgets.spark import draw_spark
+from widgets.picture import Picture
+from widgets.spark import draw_spark, draw_spark_marks
 
 LABEL_WIDTH = 10
 _GAP = 2
 _LEAST_SPARK = 4
 _MOST_SPARK = 24
-
-
-@dataclass(frozen=True)
-class Sparks:
-    """The sparks of one column, on one scale."""
-
-    legacy: Series
-    canary: Series
-    scale: Scale
 
 
 @dataclass(frozen=True)
@@ -73,15 +63,15 @@ def draw_sides(
     canvas: Canvas,
     y: int,
     columns: tuple[Column, ...],
-    sparks: dict[int, Sparks],
+    sparks: dict[int, Picture],
     layout: Layout,
     names: tuple[list[Run], list[Run]],
     palette: Palette,
 ) -> int:
     """Draw heading (when 3 rows are left), Legacy and Canary from row `y`; returns the next row.
 
-    `sparks` maps a column's index to its sparks, each `layout.spark_width` columns wide; `names`
-    are those of the two sides, as `both_names` gives them.
+    `sparks` maps a column's index to the picture of its sparks, each `layout.spark_width` columns
+    wide; `names` are those of the two sides, as `both_names` gives them.
     """
     headed = canvas.height - y >= 3
     first = y + 1 if headed else y
@@ -100,6 +90,7 @@ def draw_sides(
                 found = sparks[index]
                 draw_spark(canvas, x + 1, first, found.legacy, found.scale, palette.legacy)
                 draw_spark(canvas, x + 1, first + 1, found.canary, found.scale, palette.canary)
+                draw_spark_marks(canvas, x + 1, first + 1, found, palette)
             x += layout.spark_width + 1
     if layout.shown < len(columns):
         canvas.put(min(x + 1, canvas.width - 1), first, CUT, palette.dim)

@@ -12,7 +12,7 @@ from themes.palette import Side
 from widgets.canvas import Canvas
 from widgets.cells import CellWidget, drawn
 from widgets.legend import MARKS, NAMES, value_run
-from widgets.picture import PlotMaker
+from widgets.picture import Picture, PlotMaker
 from widgets.scale import Scale
 from widgets.series import Metric, Series
 
@@ -30,6 +30,14 @@ def draw_spark(canvas: Canvas, x: int, y: int, series: Series, scale: Scale, sty
             continue
         step = round(scale.fraction(value) * (len(_EIGHTHS) - 1))
         canvas.put(x + column, y, _EIGHTHS[step], style)
+
+
+def draw_spark_marks(canvas: Canvas, x: int, y: int, picture: Picture, palette: Palette) -> None:
+    """ "✗" where the evidence has proven a regression that concerns the metric."""
+    for at, _ in picture.detected:
+        column = picture.grid.column_of(at)
+        if 0 <= column < picture.grid.columns:
+            canvas.put(x + column, y, "✗", palette.critical_line)
 
 
 class Spark(CellWidget):

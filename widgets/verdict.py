@@ -7,6 +7,7 @@ from canary.rollout.decision import Verdict
 from canary.rollout.procedure import NOTHING_RUN, Procedure
 from canary.rollout.snapshot import Snapshot
 from themes import Palette
+from widgets.advice import advice_runs
 from widgets.canvas import Canvas, Run, width_of
 from widgets.cells import CellWidget, drawn
 
@@ -42,7 +43,7 @@ def _stage_limits(snapshot: Snapshot, palette: Palette) -> list[Run]:
 
 
 class VerdictLine(CellWidget):
-    """The verdict, then the gates to the next stage, then the reason, as far as there is room.
+    """The verdict, what the evidence adds, the gates, then the reason, as far as there is room.
 
     At the right, where it fits, the monitoring loop that runs.
     """
@@ -62,6 +63,8 @@ class VerdictLine(CellWidget):
             canvas.runs(0, 0, [verdict_run("no_data", palette)])
             return
         runs = [verdict_run(snapshot.decision.verdict, palette)]
+        if advice := advice_runs(snapshot, palette):
+            runs += [("   ", palette.text), *advice]
         if gates := gates_text(snapshot):
             runs.append((f"   {gates}", palette.text))
         runs += _stage_limits(snapshot, palette)

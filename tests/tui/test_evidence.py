@@ -45,3 +45,10 @@ async def test_the_narrow_layout_has_a_tab_for_it() -> None:
         await stage.press(*["tab"] * 5)
         assert "[evidence]" in stage.frame()
         assert "proven" in stage.frame()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (56, 18), (40, 10), (20, 5)])
+async def test_the_advice_is_seen_on_a_small_screen_without_a_key(size: tuple[int, int]) -> None:
+    async with staged(size, proven()) as stage:
+        assert "✗ 5xx proven worse" in stage.frame()
+        assert "GO ON" in stage.frame()

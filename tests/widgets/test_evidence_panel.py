@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from canary.rollout.evidence.state import Detection
 from canary.rollout.evidence.view import EvidenceView, SplitView, TailView
 from tests.widgets import evidence_scenes as scenes
 from tests.widgets.evidence_scenes import (
@@ -20,9 +21,13 @@ from tests.widgets.evidence_scenes import (
 )
 from tests.widgets.scenes import NOW
 from tests.widgets.stage import frame, shown
+from widgets.confidence import ConfidencePanel
 from widgets.decision_tree import DecisionTree
 from widgets.evidence_panel import EvidencePanel, needed
+from widgets.overview import OverviewPanel
+from widgets.picture import PlotMaker
 from widgets.plot import Plot
+from widgets.series import Metric
 
 ROOMY = (76, 15)
 TIGHT = (44, 5)
@@ -218,3 +223,36 @@ async def test_the_seconds_after_a_change_are_set_apart_in_a_plot() -> None:
     view = msgspec.structs.replace(VIEW, began_at=NOW - 900, set_apart_until=NOW - 870)
     assert "∶" in await frame(Plot(), (80, 12), snapshot=with_evidence(view))
     assert "∶" not in await frame(Plot(), (80, 12), snapshot=with_evidence(scenes.VIEW))
+
+
+async def test_a_mark_in_a_plot_names_what_got_worse() -> None:
+    assert "✗5xx" in await frame(Plot(), (80, 12), snapshot=with_evidence(VIEW))
+
+
+async def test_a_proof_of_an_earlier_split_stays_where_it_was_in_the_plots() -> None:
+    earlier = (Detection("slow", NOW - 1800),)
+    view = msgspec.structs.replace(VIEW, metrics=(PASSED,), earlier=earlier)
+    assert "✗slow" in await frame(Plot(), (80, 12), snapshot=with_evidence(view))
+
+
+@pytest.mark.parametrize(
+    ("metric", "marked"),
+    [("error_ratio", True), ("success_ratio", True), ("p95_ms", True), ("cpu", False)],
+)
+def test_a_proof_is_marked_in_the_plots_that_it_concerns(metric: Metric, marked: bool) -> None:
+    found = PlotMaker().picture(
+        metric, with_evidence(VIEW), None, now=NOW, window_s=3600.0, columns=40
+    )
+    assert found.detected == (((NOW - 300, "5xx"),) if marked else ())
+
+
+async def test_the_overviews_spark_of_errors_is_marked() -> None:
+    text = await frame(OverviewPanel(), (100, 5), snapshot=with_evidence(VIEW))
+    assert text.count("✗") == 2  # error ratio and success ratio
+    assert "✗" not in await frame(OverviewPanel(), (100, 5), snapshot=with_evidence(None))
+
+
+async def test_a_lower_score_that_is_proven_is_said_in_its_panel() -> None:
+    worse = msgspec.structs.replace(PROVEN, metric="score", proven_on=None)
+    text = await frame(ConfidencePanel(), (40, 9), snapshot=with_metrics(worse))
+    assert "✗ proven worse 14:18:00Z" in text
