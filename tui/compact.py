@@ -31,7 +31,11 @@ class CompactPanel(CellWidget):
         if snapshot is None:
             canvas.text(0, 0, "? NO DATA  not looked yet", palette.no_data)
             return
-        for y, (left, right) in enumerate(self._rows(snapshot, palette)[: canvas.height]):
+        rows = self._rows(snapshot, palette)
+        if canvas.height == 1 and (advice := advice_runs(snapshot, palette, is_short=True)):
+            left, right = rows[0]
+            rows = [([*left, (" ", palette.text), *advice], right)]
+        for y, (left, right) in enumerate(rows[: canvas.height]):
             _two_ends(canvas, y, left, right)
 
     def _rows(self, snapshot: Snapshot, palette: Palette) -> list[tuple[list[Run], list[Run]]]:

@@ -8,13 +8,15 @@ from themes import Palette
 from widgets.canvas import Run
 
 
-def advice_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
-    """ "✗ 5xx proven worse"; empty while nothing is proven, or the plan ignores it.
-
-    It is said apart from the tree's own word, which stays as it is.
+def advice_runs(snapshot: Snapshot, palette: Palette, *, is_short: bool = False) -> list[Run]:
+    """As "✗ 5xx proven worse", or short "✗ 5xx worse"; empty while nothing is proven, or the plan
+    ignores it. It is said apart from the tree's own word, which stays as it is.
     """
     advice = snapshot.advice
     if advice is None:
         return []
     what = ", ".join(words.plain(name, 20) for name in advice.metrics)
-    return [("✗ ", palette.critical_line), (f"{what} proven worse", palette.text)]
+    return [
+        ("✗ ", palette.critical_line),
+        (f"{what} {'worse' if is_short else 'proven worse'}", palette.text),
+    ]
