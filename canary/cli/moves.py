@@ -16,7 +16,7 @@ from canary.cli.options import (
 )
 from canary.cli.plan_source import find_plan
 from canary.cli.run_change import Build, run_change
-from canary.rollout import change as changes
+from canary.rollout import moves
 from canary.rollout.change import Change, Request, Standing
 from canary.rollout.errors import UsageError
 from canary.rollout.plan import Plan
@@ -35,9 +35,9 @@ def promote(**given: Any) -> int:
 
 
 def _promote(plan: Plan, standing: Standing, request: Request) -> Change:
-    if standing.percent == 100 and changes.is_final(plan, standing.stage):
-        return changes.complete_approval(plan, standing, request)
-    return changes.promote(plan, standing, request)
+    if standing.percent == 100 and moves.is_final(plan, standing.stage):
+        return moves.complete_approval(plan, standing, request)
+    return moves.promote(plan, standing, request)
 
 
 @click.command()
@@ -55,9 +55,9 @@ def rollback(to: int | None, everybody: bool, **given: Any) -> int:
     options = options_of(given)
     if to:
         _demand_stage(find_plan(options.config).plan, to)
-    build: Build = changes.rollback_all if everybody or to == 0 else changes.step_back
+    build: Build = moves.rollback_all if everybody or to == 0 else moves.step_back
     if to:
-        build = partial(changes.step_back, to=to)
+        build = partial(moves.step_back, to=to)
     return run_change(build, options, need_metrics=False)
 
 
@@ -71,7 +71,7 @@ def _demand_stage(plan: Plan, stage: int) -> None:
 @change_options
 def adopt(**given: Any) -> int:
     """Take a split that was changed elsewhere into the record."""
-    return run_change(changes.adopt, options_of(given), need_metrics=False)
+    return run_change(moves.adopt, options_of(given), need_metrics=False)
 
 
 @click.command()
@@ -79,7 +79,7 @@ def adopt(**given: Any) -> int:
 @change_options
 def revert(**given: Any) -> int:
     """Set the split back to what the record says."""
-    return run_change(changes.revert, options_of(given), need_metrics=False)
+    return run_change(moves.revert, options_of(given), need_metrics=False)
 
 
 def options_of(given: dict[str, Any]) -> ChangeOptions:

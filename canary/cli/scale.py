@@ -9,7 +9,7 @@ import click
 from canary.cli.moves import options_of
 from canary.cli.options import change_options
 from canary.cli.run_change import run_change
-from canary.rollout import change as changes
+from canary.rollout import moves
 from canary.rollout.change import Change, Request, Side, Standing
 from canary.rollout.errors import UsageError
 from canary.rollout.plan import Plan, ScalePreset
@@ -30,7 +30,7 @@ def scale(side: Side, least: int | None, most: int | None, preset: str | None, *
 
     def build(plan: Plan, standing: Standing, request: Request) -> Change:
         wish = _wish(plan, standing, side, least, most, preset)
-        return changes.scale(plan, standing, request, side, wish)
+        return moves.scale(plan, standing, request, side, wish)
 
     return run_change(build, options_of(given), need_metrics=False)
 

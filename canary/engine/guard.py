@@ -17,8 +17,8 @@ from typing import Final
 
 from canary.engine.event_log import Severity
 from canary.record.journal import Entry, Journal
-from canary.rollout import change as changes
 from canary.rollout import guard as rules
+from canary.rollout import moves
 from canary.rollout.change import Author, Change, Request
 from canary.rollout.confirmation import evidence_of
 from canary.rollout.errors import CanaryError, RecordError
@@ -176,7 +176,7 @@ class AutomaticRollback:
             evidence=evidence_of(snapshot, now),
             cause=cause.key,
         )
-        build = changes.rollback_all if cause.kind == "rollback_all" else changes.step_back
+        build = moves.rollback_all if cause.kind == "rollback_all" else moves.step_back
         return build(self._plan, snapshot.standing, request)
 
     def _attempts(self) -> tuple[Attempt, ...]:

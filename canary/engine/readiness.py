@@ -207,7 +207,7 @@ def _serving(plan: Plan, run: RunFacts, feed: ReadinessFeed | None) -> tuple[str
 
 
 def _scaled_to(plan: Plan, scale: ScalePreset | None, percent: int | None) -> ScalePreset | None:
-    """What Legacy is scaled to first, as `change.rollback_all` does; None: it is left alone."""
+    """What Legacy is scaled to first, as `moves.rollback_all` does; None: it is left alone."""
     if scale is None or scale.max > plan.scale.backup.max or percent == 0:
         return None
     return plan.scale.production

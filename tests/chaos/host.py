@@ -15,8 +15,7 @@ from canary.engine.recovery import How, Recovery, unresolved, withdraw
 from canary.engine.settling import Pace
 from canary.record.journal import Entry, Journal
 from canary.record.owner import Owner
-from canary.rollout import change as changes
-from canary.rollout import permit
+from canary.rollout import moves, permit
 from canary.rollout.change import Author, Change, Kind, Request
 from canary.rollout.confirmation import evidence_of
 from canary.rollout.errors import CanaryError
@@ -259,15 +258,13 @@ class Host:
         assert standing is not None
         if kind == "scale":
             # No two alike: a scale is recognised by its value.
-            return changes.scale(
-                plan, standing, request, "canary", ScalePreset(1, 10 + self._asked)
-            )
+            return moves.scale(plan, standing, request, "canary", ScalePreset(1, 10 + self._asked))
         build = {
-            "promote": changes.promote,
-            "step_back": changes.step_back,
-            "rollback_all": changes.rollback_all,
-            "adopt": changes.adopt,
-            "revert": changes.revert,
+            "promote": moves.promote,
+            "step_back": moves.step_back,
+            "rollback_all": moves.rollback_all,
+            "adopt": moves.adopt,
+            "revert": moves.revert,
         }[kind]
         return build(plan, standing, request)
 

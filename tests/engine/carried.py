@@ -7,7 +7,7 @@ from canary.cloud.views import ServiceState
 from canary.engine.execute import carry_out
 from canary.engine.settling import Pace
 from canary.record.journal import Journal
-from canary.rollout import change as changes
+from canary.rollout import moves
 from canary.rollout.change import Author, Change, Guard, Outcome, Request, Standing
 from canary.rollout.plan import ScalePreset
 from tests.embedded import Embedded
@@ -32,8 +32,8 @@ async def ask(cloud: Embedded, kind: str, change_id: str = "c1", **fields: Any) 
     standing = await standing_of(cloud)
     request = Request(change_id, AUTHOR, cloud.now, **fields)
     if kind == "scale":
-        return changes.scale(cloud.plan, standing, request, "canary", ScalePreset(2, 7))
-    return getattr(changes, kind)(cloud.plan, standing, request)
+        return moves.scale(cloud.plan, standing, request, "canary", ScalePreset(2, 7))
+    return getattr(moves, kind)(cloud.plan, standing, request)
 
 
 async def carry(

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.engine.assemble import Observed, assemble, known_changes
-from canary.rollout.change import Outcome, rollback_all
+from canary.rollout.change import Outcome
+from canary.rollout.moves import rollback_all
 from canary.rollout.snapshot import Event, Snapshot
 from canary.rollout.watch import Watch
 from tests.engine.observed import NEWEST, NOW, entry, minutes, run_facts, sample, service

@@ -17,6 +17,7 @@ from canary.record.monitoring import LoopState
 from canary.record.outputs import write_output
 from canary.record.verifications import CheckSeen, VerificationSeen
 from canary.rollout import change as changes
+from canary.rollout import moves
 from canary.rollout.change import Author, Evidence, Outcome, Request
 from canary.rollout.checklist import Checklist, ChecklistBook, Visit
 from canary.rollout.errors import UsageError
@@ -35,7 +36,7 @@ SEEN = Evidence("continue", 1000, 0.003, 0.991, 610.0, 0.85, 74.0)
 def entered(stage: int = 3, **fields: Any) -> tuple[Entry, Visit, Snapshot]:
     """A promotion into `stage` that is done, its visit, and the moment after."""
     request = Request("c9", Author("oncall", "bastion-2"), NOW, evidence=SEEN, **fields)
-    change = changes.promote(PLAN, standing(stage - 1), request)
+    change = moves.promote(PLAN, standing(stage - 1), request)
     entry = Entry(1, change, (), Outcome("done", "So it is.", NOW + 9), False, NOW, "x")
     made = next(s.record for s in change.steps if isinstance(s, changes.SetTraffic))
     now = msgspec.structs.replace(

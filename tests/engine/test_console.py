@@ -18,8 +18,9 @@ from canary.engine.session import Session
 from canary.record.journal import Journal
 from canary.record.paths import journal_path
 from canary.record.paths import state_dir as directory_of
-from canary.rollout.change import Change, Request, rollback_all
+from canary.rollout.change import Change, Request
 from canary.rollout.errors import ReadOnly, Unavailable
+from canary.rollout.moves import rollback_all
 from canary.rollout.snapshot import Snapshot
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from canary.engine.dry_run import by_hand, describe
-from canary.rollout import change as changes
+from canary.rollout import moves
 from canary.rollout.change import (
     Author,
     Change,
@@ -35,7 +35,7 @@ def standing(stage=2, percent=10, revision="", **fields) -> Standing:
 
 
 def test_a_promotion_names_share_stage_and_place():
-    lines = describe(changes.promote(PLAN, standing(), REQUEST), PLAN).lines
+    lines = describe(moves.promote(PLAN, standing(), REQUEST), PLAN).lines
     assert lines == (
         "Canary's share: 10 % → 25 % on ion-api, variable CANARY_TRAFFIC_PERCENTAGE"
         " (a new revision of ion-api)",
@@ -44,12 +44,12 @@ def test_a_promotion_names_share_stage_and_place():
 
 
 def test_an_unknown_split_is_never_a_number():
-    lines = describe(changes.rollback_all(PLAN, standing(percent=None), REQUEST), PLAN).lines
+    lines = describe(moves.rollback_all(PLAN, standing(percent=None), REQUEST), PLAN).lines
     assert lines[0].startswith("Canary's share: no data → 0 %")
 
 
 def test_the_env_router_sets_one_variable():
-    run = describe(changes.promote(PLAN, standing(), REQUEST), PLAN)
+    run = describe(moves.promote(PLAN, standing(), REQUEST), PLAN)
     assert run.gcloud == (
         "gcloud run services update ion-api --update-env-vars=CANARY_TRAFFIC_PERCENTAGE=25"
         f" {BEHIND}",
@@ -57,7 +57,7 @@ def test_the_env_router_sets_one_variable():
 
 
 def test_scale_is_set_on_the_service_not_on_the_revision():
-    change = changes.scale(PLAN, standing(), REQUEST, "canary", ScalePreset(1, 10))
+    change = moves.scale(PLAN, standing(), REQUEST, "canary", ScalePreset(1, 10))
     run = describe(change, PLAN)
     assert run.gcloud == (f"gcloud run services update ion-api-canary --min=1 --max=10 {BEHIND}",)
     assert run.lines == ("ion-api-canary instances: unknown → 1 to 10",)
@@ -65,7 +65,7 @@ def test_scale_is_set_on_the_service_not_on_the_revision():
 
 def test_leaving_production_scales_legacy_up_before_the_traffic_moves():
     at_the_end = standing(5, 100, scale_legacy=ScalePreset(0, 1))
-    change = changes.rollback_all(PLAN, at_the_end, REQUEST)
+    change = moves.rollback_all(PLAN, at_the_end, REQUEST)
     run = describe(change, PLAN)
     assert [c.split()[4:6] for c in run.gcloud] == [
         ["ion-api", "--min=1"],
@@ -79,7 +79,7 @@ def test_leaving_production_scales_legacy_up_before_the_traffic_moves():
 def test_final_approval_shows_every_step_and_the_end_of_the_canary_mode():
     low, high = ScalePreset(0, 4), ScalePreset(1, 10)
     there = standing(4, 50, scale_legacy=high, scale_canary=low)
-    run = describe(changes.promote(PLAN, there, REQUEST), PLAN)
+    run = describe(moves.promote(PLAN, there, REQUEST), PLAN)
     assert [c.split()[4:6] for c in run.gcloud] == [
         ["ion-api-canary", "--min=1"],
         ["ion-api", "--update-env-vars=CANARY_TRAFFIC_PERCENTAGE=100"],
@@ -111,11 +111,11 @@ def test_the_revisions_router_sets_the_split(stage, percent, to, candidate, stab
     known = ScalePreset(1, 10)
     there = standing(stage, percent, candidate, scale_legacy=known, scale_canary=known)
     if to == 0:
-        change = changes.rollback_all(BY_REVISIONS, there, REQUEST)
+        change = moves.rollback_all(BY_REVISIONS, there, REQUEST)
     elif to > stage:
-        change = changes.promote(BY_REVISIONS, there, REQUEST)
+        change = moves.promote(BY_REVISIONS, there, REQUEST)
     else:
-        change = changes.step_back(BY_REVISIONS, there, REQUEST, to)
+        change = moves.step_back(BY_REVISIONS, there, REQUEST, to)
     (command,) = describe(change, BY_REVISIONS, stable).gcloud
     assert command == f"gcloud run services update-traffic ion-api {flag} {BEHIND}"
 
@@ -124,7 +124,7 @@ def test_names_from_the_plan_cannot_break_out_of_the_command():
     router = Router(service="a; rm -rf /", variable="X $(id)")
     target = msgspec.structs.replace(PLAN.target, router=router, project="p\x1b[31m'")
     plan = msgspec.structs.replace(PLAN, target=target)
-    (command,) = describe(changes.promote(plan, standing(), REQUEST), plan).gcloud
+    (command,) = describe(moves.promote(plan, standing(), REQUEST), plan).gcloud
     assert shlex.split(command)[4:] == [
         "a; rm -rf /",
         "--update-env-vars=X $(id)=25",
@@ -141,7 +141,7 @@ def with_router(**router) -> Plan:
 
 def test_a_url_map_is_patched_under_the_fingerprint_it_was_decided_on():
     plan = with_router(kind="url-map", url_map="m", legacy_backend="old", canary_backend="new")
-    dry_run = describe(changes.promote(plan, standing(), REQUEST), plan)
+    dry_run = describe(moves.promote(plan, standing(), REQUEST), plan)
     assert dry_run.lines[0] == (
         "Canary's share: 10 % → 25 % on URL map m, weights of its default route"
     )
@@ -155,7 +155,7 @@ def test_a_url_map_is_patched_under_the_fingerprint_it_was_decided_on():
 
 def test_a_program_of_the_teams_is_shown_with_what_it_lacks():
     plan = with_router(kind="command", set=("set-share", "to {percent}; x"))
-    dry_run = describe(changes.promote(plan, standing(), REQUEST), plan)
+    dry_run = describe(moves.promote(plan, standing(), REQUEST), plan)
     assert "no guard against a change made elsewhere meanwhile" in dry_run.lines[0]
     assert dry_run.gcloud == ("set-share 'to 25; x'",)
 

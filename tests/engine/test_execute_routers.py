@@ -112,13 +112,13 @@ def _at_stage(stage: int) -> Plan:
 
 
 async def _to_backup(cloud: Embedded):
-    from canary.rollout import change as changes
+    from canary.rollout import moves
     from canary.rollout.change import Request
     from tests.engine.carried import AUTHOR, standing_of
 
     standing = await standing_of(cloud)
     request = Request("c0", AUTHOR, cloud.now)
-    return changes.scale(cloud.plan, standing, request, "legacy", cloud.plan.scale.backup)
+    return moves.scale(cloud.plan, standing, request, "legacy", cloud.plan.scale.backup)
 
 
 def _use(cloud: Embedded, **router: object) -> None:

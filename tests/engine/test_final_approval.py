@@ -7,7 +7,7 @@ import pytest
 
 from canary.record.journal import Journal
 from canary.record.stage_file import read_stage_file
-from canary.rollout import change as changes
+from canary.rollout import moves
 from canary.rollout.change import Guard, Request, SetScale, SetTraffic
 from canary.rollout.plan import ScalePreset
 from canary.rollout.progress import StageRecord
@@ -125,7 +125,7 @@ async def test_a_last_step_that_fails_says_that_canary_is_production_and_what_is
         assert (await router_service(cloud)).percent == 100
         cloud.set_scenario("healthy")
         request = Request("c2", AUTHOR, cloud.now)
-        rest = changes.complete_approval(cloud.plan, await standing_of(cloud), request)
+        rest = moves.complete_approval(cloud.plan, await standing_of(cloud), request)
         assert (await carry(cloud, journal, rest)).state == "done"
         assert await scales(cloud) == (BACKUP, PRODUCTION)
 

@@ -9,7 +9,8 @@ import pytest
 
 from canary.engine.execute import carry_out
 from canary.record.results import read_results
-from canary.rollout.change import Author, Request, promote, rollback_all
+from canary.rollout.change import Author, Request
+from canary.rollout.moves import promote, rollback_all
 from canary.simulator.scenarios import SCENARIOS
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded, with_router
 from tests.engine.watching import Watching, go_on_is_founded, source, texts

@@ -12,8 +12,9 @@ import pytest
 from canary.engine.session import Session
 from canary.record.paths import history_path, journal_path
 from canary.record.paths import state_dir as directory_of
-from canary.rollout.change import Author, Request, rollback_all
+from canary.rollout.change import Author, Request
 from canary.rollout.errors import Unavailable
+from canary.rollout.moves import rollback_all
 from canary.rollout.plan import Endpoints
 from tests.embedded import DEFAULT_PLAN, Embed, with_endpoints
 from tests.engine.watching import source

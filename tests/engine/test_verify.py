@@ -20,8 +20,8 @@ from canary.engine.verify import (
     verify,
     write_verification,
 )
-from canary.rollout.change import promote, rollback_all, scale
 from canary.rollout.errors import PlanError
+from canary.rollout.moves import promote, rollback_all, scale
 from canary.rollout.plan import Plan, ScalePreset
 from canary.rollout.verification import Verification
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded

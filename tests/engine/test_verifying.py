@@ -22,9 +22,8 @@ from canary.rollout.change import (
     Request,
     SetScale,
     SetTraffic,
-    rollback_all,
-    step_back,
 )
+from canary.rollout.moves import rollback_all, step_back
 from canary.rollout.plan import Plan, ScalePreset
 from canary.rollout.progress import StageRecord
 from canary.rollout.snapshot import ChangeView, Snapshot

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from canary.record.journal import SCHEMA, Journal
-from canary.rollout.change import Author, Change, Guard, Outcome, Request, Standing, step_back
+from canary.rollout.change import Author, Change, Guard, Outcome, Request, Standing
 from canary.rollout.errors import RecordError
+from canary.rollout.moves import step_back
 from tests.hostile.text import is_harmless
 from tests.rollout.build import PLAN
 

@@ -14,7 +14,8 @@ from canary.cli.report import say_status
 from canary.engine.dry_run import describe
 from canary.engine.journal_view import journal_events, view_change
 from canary.record.journal import Entry, Note
-from canary.rollout.change import Change, Evidence, Outcome, Request, rollback_all
+from canary.rollout.change import Change, Evidence, Outcome, Request
+from canary.rollout.moves import rollback_all
 from canary.rollout.notice import change_notice, outcome_notice, place_of, slack_document
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Drift, Event, Snapshot, SourceView

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from canary.rollout.change import Author, Change, Guard, Request, Standing, step_back
+from canary.rollout.change import Author, Change, Guard, Request, Standing
+from canary.rollout.moves import step_back
 from canary.rollout.plan import Plan
 from canary.rollout.plan_file import load_plan
 

@@ -10,9 +10,9 @@ from canary.rollout.approval import (
     say_evidence,
     say_order,
 )
-from canary.rollout.change import promote, rollback_all, step_back
 from canary.rollout.confirmation import evidence_of, name_to_type
 from canary.rollout.gates import AbTestResult, StageEvidence, check_gates
+from canary.rollout.moves import promote, rollback_all, step_back
 from canary.rollout.plan import ScalePreset
 from tests.rollout.build import NOW, PLAN, request, snapshot, standing, window
 

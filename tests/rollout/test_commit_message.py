@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from canary.rollout.change import Change, adopt, promote, revert, rollback_all, scale, step_back
+from canary.rollout.change import Change
 from canary.rollout.commit_message import commit_message
+from canary.rollout.moves import adopt, promote, revert, rollback_all, scale, step_back
 from canary.rollout.plan import ScalePreset
 from tests.rollout.build import PLAN, request, standing
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from canary.rollout.change import Change, promote, rollback_all, scale, step_back
+from canary.rollout.change import Change
 from canary.rollout.confirmation import evidence_of, name_to_type
+from canary.rollout.moves import promote, rollback_all, scale, step_back
 from canary.rollout.plan import ScalePreset
 from tests.rollout.build import EMPTY, NOW, PLAN, request, snapshot, standing
 

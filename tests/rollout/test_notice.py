@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.rollout.change import Outcome, promote, rollback_all
+from canary.rollout.change import Outcome
 from canary.rollout.confirmation import evidence_of
 from canary.rollout.decision import SEVERITY, Verdict
+from canary.rollout.moves import promote, rollback_all
 from canary.rollout.notice import (
     change_notice,
     judged_verdict,

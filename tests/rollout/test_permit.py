@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from canary.rollout import change as changes
+from canary.rollout import moves
 from canary.rollout.change import Author, Evidence, Guard, Outcome, Request, Standing
 from canary.rollout.decision import Decision
 from canary.rollout.errors import Conflict, GateNotMet, IllegalTransition, ReadOnly, UsageError
@@ -61,7 +62,7 @@ def ask(kind: str, snap: Snapshot, **fields) -> changes.Change:
     request = Request("c1", AUTHOR, NOW, **fields)
     standing = snap.standing
     if kind == "scale":
-        return changes.scale(PLAN, standing, request, "canary", ScalePreset(1, 10))
+        return moves.scale(PLAN, standing, request, "canary", ScalePreset(1, 10))
     return getattr(changes, kind)(PLAN, standing, request)
 
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from canary.rollout import change as changes
-from canary.rollout import permit
+from canary.rollout import moves, permit
 from canary.rollout.approval import (
     is_final_approval,
     say_becomes_true,
@@ -45,7 +44,7 @@ def is_half_way(situation: Situation) -> bool:
         return False
     request = Request("", situation.author, situation.now)
     try:
-        changes.complete_approval(situation.plan, snapshot.standing, request)
+        moves.complete_approval(situation.plan, snapshot.standing, request)
     except CanaryError:
         return False
     return True
@@ -58,5 +57,5 @@ def prepare_completion(situation: Situation, new_id: Callable[[], str]) -> Pendi
     if reason is not None or snapshot is None or snapshot.standing is None:
         raise GateNotMet(reason or "Cloud Run has not answered yet.")
     request = make_request(situation, snapshot, new_id)
-    change = changes.complete_approval(situation.plan, snapshot.standing, request)
+    change = moves.complete_approval(situation.plan, snapshot.standing, request)
     return msgspec.structs.replace(pin(situation, snapshot, change), title=COMPLETE)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from canary.rollout import change as changes
-from canary.rollout import permit
+from canary.rollout import moves, permit
 from canary.rollout.change import Change, Kind, Request, Standing
 from canary.rollout.errors import GateNotMet
 from canary.rollout.snapshot import Snapshot
@@ -60,19 +59,19 @@ def _build(action: str, situation: Situation, standing: Standing, request: Reque
     if action.startswith("stage_"):
         target = int(action.removeprefix("stage_"))
         if target == standing.stage + 1:
-            return changes.promote(plan, standing, request)
-        return changes.step_back(plan, standing, request, target)
+            return moves.promote(plan, standing, request)
+        return moves.step_back(plan, standing, request, target)
     match KINDS[action]:
         case "promote":
-            return changes.promote(plan, standing, request)
+            return moves.promote(plan, standing, request)
         case "step_back":
-            return changes.step_back(plan, standing, request)
+            return moves.step_back(plan, standing, request)
         case "rollback_all":
-            return changes.rollback_all(plan, standing, request)
+            return moves.rollback_all(plan, standing, request)
         case "adopt":
-            return changes.adopt(plan, standing, request)
+            return moves.adopt(plan, standing, request)
         case "revert":
-            return changes.revert(plan, standing, request)
+            return moves.revert(plan, standing, request)
         case kind:
             raise AssertionError(f"{kind} does not move the split")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, get_args
 
-from canary.rollout import change as changes
-from canary.rollout import words
+from canary.rollout import moves, words
 from canary.rollout.change import Side
 from canary.rollout.errors import GateNotMet, UsageError
 from canary.rollout.plan import Plan, ScalePreset
@@ -46,7 +45,7 @@ def prepare_scale(text: str, situation: Situation, new_id: Callable[[], str]) ->
         raise GateNotMet(reason or NOT_LOOKED)
     side, after = parse_scale(text, situation.plan)
     request = make_request(situation, snapshot, new_id)
-    change = changes.scale(situation.plan, snapshot.standing, request, side, after)
+    change = moves.scale(situation.plan, snapshot.standing, request, side, after)
     return pin(situation, snapshot, change)
 
 

@@ -1,4 +1,4 @@
-"""Changes as data: each says what becomes true, from what, and what guards it."""
+"""From a wish to a change: each says what becomes true, from what, and what guards it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.rollout.change import (
-    Change,
-    Guard,
-    SetScale,
-    SetTraffic,
-    Standing,
+from canary.rollout.change import Change, Guard, SetScale, SetTraffic, Standing
+from canary.rollout.errors import IllegalTransition, UsageError
+from canary.rollout.moves import (
     adopt,
     complete_approval,
     promote,
@@ -21,7 +18,6 @@ from canary.rollout.change import (
     scale,
     step_back,
 )
-from canary.rollout.errors import IllegalTransition, UsageError
 from canary.rollout.plan import Router, ScalePreset
 from tests.rollout.build import NOW, PLAN, record, request, standing
 
