@@ -8,11 +8,13 @@ from typing import Any
 import click
 
 from canary.cli.options import (
+    WAITS_S,
     ChangeOptions,
     change_options,
     chosen_config,
     chosen_read_only,
     verify_option,
+    wait_options,
 )
 from canary.cli.plan_source import find_plan
 from canary.cli.run_change import Build, run_change
@@ -43,13 +45,21 @@ def _promote(plan: Plan, standing: Standing, request: Request) -> Change:
 @click.command()
 @click.option("--to", type=click.IntRange(0), metavar="N", help="Back to stage N; 0 is --all.")
 @click.option("--all", "everybody", is_flag=True, help="Take everybody off Canary.")
+@wait_options
 @verify_option
 @change_options
-def rollback(to: int | None, everybody: bool, **given: Any) -> int:
+def rollback(
+    to: int | None, everybody: bool, wait_s: float | None, no_wait: bool, **given: Any
+) -> int:
     """Go one stage back, to stage N, or take everybody off Canary.
 
-    It is never refused for lack of metrics, and asks for none.
+    It is never refused for lack of metrics, and asks for none. While Cloud Run is away it waits and
+    goes out the moment that it answers; Ctrl-C takes it back. Begun when it is away already, that
+    needs --yes: there is nothing yet to ask about.
     """
+    if no_wait and wait_s is not None:
+        raise UsageError("--wait and --no-wait exclude each other.", remedy="Choose one.")
+    given["wait_s"] = 0.0 if no_wait else wait_s if wait_s is not None else WAITS_S
     if everybody and to is not None:
         raise UsageError("--all and --to exclude each other.", remedy="Choose one.")
     options = options_of(given)

@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+WAITS_S = 86_400.0
+"""A rollback waits no longer than a day, as in the executor."""
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -22,6 +25,7 @@ class ChangeOptions(msgspec.Struct, frozen=True):
     """How a change is to be made. `reason` is recorded with it; `force` needs one.
 
     `no_verify`: leave out the verification that the plan has follow a change of the split.
+    `wait_s`: how long to wait for a Cloud Run that is away, real seconds; 0: not at all.
     """
 
     config: str | None
@@ -32,6 +36,7 @@ class ChangeOptions(msgspec.Struct, frozen=True):
     as_json: bool
     read_only: bool
     no_verify: bool = False
+    wait_s: float = 0.0
 
 
 def config_option(command: Decorated) -> Decorated:
@@ -69,6 +74,16 @@ def verify_option(command: Decorated) -> Decorated:
     """`--no-verify`: for changes of the split."""
     said = "Leave out the verification that follows."
     return click.option("--no-verify", is_flag=True, help=said)(command)
+
+
+def wait_options(command: Decorated) -> Decorated:
+    """`--wait DURATION` and `--no-wait`: for changes that go back."""
+    from canary.cli.durations import Duration
+
+    said = "So long it waits for a Cloud Run that is away; 24h."
+    command = click.option("--wait", "wait_s", type=Duration(1, WAITS_S), help=said)(command)
+    said = "Do not wait for a Cloud Run that is away."
+    return click.option("--no-wait", is_flag=True, help=said)(command)
 
 
 def chosen_config(config: str | None) -> str | None:

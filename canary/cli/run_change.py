@@ -90,6 +90,15 @@ async def _run(
     )
     async with await opening as session:
         snapshot = await look(session)
+        if snapshot.standing is None and options.yes and not options.dry_run:
+            from canary.cli.away import GivenUp, wait_for_return
+
+            author = Author(_user(), socket.gethostname())
+            try:
+                snapshot = await wait_for_return(session, snapshot, look, author, options.wait_s)
+            except GivenUp:
+                _say_trouble("Taken back while Cloud Run was away: nothing was sent.")
+                return EXITS["abandoned"]
         demand_cloud_run(snapshot)
         if prepare is not None:
             build = await prepare(session, snapshot)
@@ -172,7 +181,7 @@ async def _act(
     notifier: Notifier,
 ) -> int:
     """Carry it out, say how it ended, verify it."""
-    outcome = await _carry_out(source, session, change, notifier)
+    outcome = await _carry_out(source, session, change, options, notifier)
     if not options.as_json:
         # Before the verification: what has become of the change is not kept waiting for it.
         _say_outcome(change, outcome)
@@ -211,7 +220,11 @@ def _say_trouble(sentence: str) -> None:
 
 
 async def _carry_out(
-    source: PlanSource, session: Session, change: Change, notifier: Notifier
+    source: PlanSource,
+    session: Session,
+    change: Change,
+    options: ChangeOptions,
+    notifier: Notifier,
 ) -> Outcome:
     from canary.engine.errand import carry_out_here
     from canary.engine.hands import Hands
@@ -230,6 +243,7 @@ async def _carry_out(
         stage_file=stage_file,
         notifier=notifier,
         on_wait=_say_waiting,
+        wait_s=options.wait_s,
     )
 
 

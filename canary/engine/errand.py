@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from canary.cloud.clock import CloudClock
 from canary.engine.execute import carry_out, intend
 from canary.engine.hands import Hands
 from canary.engine.notify import Notifier
-from canary.engine.recovery import withdraw
+from canary.engine.recovery import end_unsent, withdraw
 from canary.engine.settling import Pace
 from canary.record.journal import Journal
 from canary.record.owner import Owner
 from canary.rollout.change import Change, Outcome
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan import Plan
+from canary.rollout.words import duration
 
 LOOK_S = 0.5
 """So often is looked whether it waits, real seconds."""
@@ -33,6 +35,7 @@ async def carry_out_here(
     stage_file: Path | None = None,
     notifier: Notifier | None = None,
     on_wait: Callable[[float], None] | None = None,
+    wait_s: float | None = None,
     pace: Pace | None = None,
 ) -> Outcome:
     """Write the intent and carry it out in this process: the shell's way, the same path.
@@ -40,8 +43,9 @@ async def carry_out_here(
     A hang-up does not stop it. An interrupt (Ctrl-C, SIGTERM) ends the waiting: what was not sent
     is abandoned, what was sent goes on in Cloud Run and is "unknown" here, to be looked up by the
     next executor, and a rollback that waits for Cloud Run is withdrawn. `on_wait` is told, once,
-    since when it waits (cloud time). Raises RecordError when the intent cannot be written; nothing
-    is changed then.
+    since when it waits (cloud time); after `wait_s` real seconds of it the change is given up as
+    failed (None: as the executor does it). Raises RecordError when the intent cannot be written;
+    nothing is changed then.
     """
     with Owner(journal.path.parent) as owner:
         intend(journal, change, plan, owner.token)
@@ -60,7 +64,11 @@ async def carry_out_here(
             )
         )
         with _interruptible(task):
-            await _wait(task, change, journal, on_wait)
+            watch = _Wait(change, journal, on_wait, wait_s)
+            while not task.done():
+                await asyncio.wait([task], timeout=watch.pause_s)
+                if not task.done():
+                    watch.look(hands.clock.now())
         if not task.cancelled():
             outcome = task.result()
         else:
@@ -96,20 +104,44 @@ async def carry_on_here(
         await asyncio.sleep(LOOK_S)
 
 
-async def _wait(
-    task: asyncio.Future[Outcome],
-    change: Change,
-    journal: Journal,
-    on_wait: Callable[[float], None] | None,
-) -> None:
-    """Wait for the end, and say when it waits itself."""
-    told = on_wait is None
-    while not task.done():
-        await asyncio.wait([task], timeout=None if told else LOOK_S)
-        entry = None if told or task.done() else journal.entry(change.id)
-        if entry is not None and entry.waiting_since is not None and on_wait is not None:
-            on_wait(entry.waiting_since)
-            told = True
+class _Wait:
+    """Says when a change waits for Cloud Run, and gives it up when that takes too long."""
+
+    def __init__(
+        self,
+        change: Change,
+        journal: Journal,
+        on_wait: Callable[[float], None] | None,
+        wait_s: float | None,
+    ) -> None:
+        self._change = change
+        self._journal = journal
+        self._on_wait = on_wait
+        self._wait_s = wait_s
+        self._began: float | None = None
+
+    @property
+    def pause_s(self) -> float | None:
+        """How long until the next look, real seconds; None: there is nothing to look for."""
+        return None if self._on_wait is None and self._wait_s is None else LOOK_S
+
+    def look(self, now: float) -> None:
+        """Look into the journal; `now` is cloud time."""
+        entry = self._journal.entry(self._change.id)
+        if entry is None or entry.waiting_since is None:
+            self._began = None
+            return
+        if self._began is None:
+            self._began = time.monotonic()
+            if self._on_wait is not None and self._wait_s != 0:
+                self._on_wait(entry.waiting_since)
+                self._on_wait = None
+        if self._wait_s is not None and time.monotonic() - self._began >= self._wait_s:
+            why = f"Cloud Run did not answer within {duration(self._wait_s)}."
+            if self._wait_s == 0:
+                why = "Cloud Run does not answer, and it was not to wait."
+            with contextlib.suppress(CanaryError):  # it has just gone out after all
+                end_unsent(self._journal, self._change.id, why, "failed", now)
 
 
 def _has_ended(change: Change, journal: Journal) -> bool:

@@ -112,7 +112,7 @@ class GuardLoop:
     async def run(self, order: GuardOrder, asked: asyncio.Event) -> GuardEnd:
         """Look until asked to end, or once until there is nothing (more) to do."""
         observer = self._session.observer
-        seat = SeatHolder(self._session.directory, seat_of(self._author, False, is_guard=True))
+        seat = SeatHolder(self._session.directory, seat_of(self._author, False, kind="guard"))
         observer.guard = lambda: self.rollback.view
         snapshot: Snapshot | None = None
         try:

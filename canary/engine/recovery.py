@@ -20,7 +20,7 @@ from canary.engine.executor import FRESH_S
 from canary.engine.outcomes import say_done, say_failed, say_not_begun
 from canary.engine.settling import ServiceReader, check_resumable, find_trace, foreign_change
 from canary.record.journal import Entry, Journal
-from canary.rollout.change import Outcome, SetScale, SetTraffic
+from canary.rollout.change import Outcome, OutcomeState, SetScale, SetTraffic
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError
 from canary.rollout.plan import Plan
 from canary.rollout.words import clock as clock_words
@@ -180,20 +180,27 @@ def withdraw(journal: Journal, change_id: str, by: str, now: float) -> Outcome:
 
     Raises UsageError when there is no such change, and Conflict when it is too late.
     """
+    waits = find_entry(journal, change_id).waiting_since is not None
+    waited = " while it waited for Cloud Run" if waits else ""
+    return end_unsent(
+        journal, change_id, f"Withdrawn by {plain(by, 80)}{waited}.", "abandoned", now
+    )
+
+
+def end_unsent(
+    journal: Journal, change_id: str, why: str, state: OutcomeState, now: float
+) -> Outcome:
+    """End a change of which nothing is on its way. Raises as `withdraw`."""
     for _ in range(TRIES):
         entry = find_entry(journal, change_id)
         if entry.outcome is not None:
-            state = entry.outcome.state.replace("_", " ")
-            raise Conflict(f"It has ended already: {state}.", remedy=entry.outcome.message)
+            ended = entry.outcome.state.replace("_", " ")
+            raise Conflict(f"It has ended already: {ended}.", remedy=entry.outcome.message)
         if not entry.is_withdrawable:
             break
         steps = range(len(entry.change.steps))
         index = next(i for i in steps if not entry.is_settled(i))
-        waited = " while it waited for Cloud Run" if entry.waiting_since is not None else ""
-        said = say_not_begun(
-            entry.change, index, f"Withdrawn by {plain(by, 80)}{waited}.", now
-        ).message
-        outcome = Outcome("abandoned", said, now)
+        outcome = Outcome(state, say_not_begun(entry.change, index, why, now).message, now)
         if journal.withdraw(entry, outcome):
             return outcome
     raise Conflict(

@@ -24,7 +24,7 @@ from canary.rollout.change import Author, Change
 from canary.rollout.errors import ReadOnly, Unavailable
 from canary.rollout.guard import GuardView
 from canary.rollout.notice import Notice, place_of
-from canary.rollout.presence import Seat
+from canary.rollout.presence import Seat, SeatKind
 from canary.rollout.readiness import ReadinessState
 from canary.rollout.snapshot import Snapshot
 from canary.rollout.words import plain
@@ -163,7 +163,7 @@ class Vigil:
         self._in_loop(say)
 
 
-def seat_of(author: Author, read_only: bool, *, is_guard: bool = False) -> Seat:
+def seat_of(author: Author, read_only: bool, *, kind: SeatKind = "console") -> Seat:
     """The seat of this process: its terminal, and where its SSH session comes from."""
     terminal = ""
     with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -174,9 +174,9 @@ def seat_of(author: Author, read_only: bool, *, is_guard: bool = False) -> Seat:
         user=author.user,
         host=author.host,
         since=time.time(),
-        kind="guard" if is_guard else "console",
+        kind=kind,
         terminal=plain(terminal.removeprefix("/dev/"), 40),
         client=plain(client, 60),
         read_only=read_only,
-        armed=is_guard,
+        armed=kind == "guard",
     )

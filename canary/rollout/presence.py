@@ -24,6 +24,15 @@ MOVE_WORDS = {
 }
 
 
+SeatKind = Literal["console", "guard", "rollback"]
+"""A console, `canary guard`, or a rollback from a shell that waits for Cloud Run."""
+SEAT_WORDS: dict[SeatKind, str] = {
+    "console": "console",
+    "guard": "canary guard",
+    "rollback": "a rollback that waits for Cloud Run",
+}
+
+
 class Seat(msgspec.Struct, frozen=True):
     """One program that is open on this rollout, on this host.
 
@@ -35,7 +44,7 @@ class Seat(msgspec.Struct, frozen=True):
     user: str
     host: str
     since: float
-    kind: Literal["console", "guard"] = "console"
+    kind: SeatKind = "console"
     terminal: str = ""
     client: str = ""
     read_only: bool = False
@@ -74,7 +83,7 @@ def say_seat(seat: Seat) -> str:
     """Who is there, from where: "bob on pts/3 from 10.0.0.7 since 14:03:22Z (console)"."""
     where = f" on {plain(seat.terminal, 40)}" if seat.terminal else ""
     whence = f" from {plain(seat.client, 60)}" if seat.client else ""
-    kind = "canary guard" if seat.kind == "guard" else "console"
+    kind = SEAT_WORDS[seat.kind]
     marks = ", read-only" if seat.read_only else ", automatic rollback armed" if seat.armed else ""
     who = plain(seat.user, 60) or "somebody"
     return f"{who}{where}{whence} since {clock(seat.since)} ({kind}, process {seat.pid}{marks})"

@@ -32,6 +32,8 @@ def test_the_roles_that_are_missing_to_change_and_to_delete_are_named(
     assert "missing: run.services.update; the console is read-only" in change["said"]
     assert "roles/run.developer" in change["remedy"]
     assert "roles/iam.serviceAccountUser" in change["remedy"]
+    act_as = found["right to act as the services' identity"]
+    assert (act_as["state"], "is not checked" in act_as["said"]) == ("unknown", True)
     delete = found["right to delete ion-api-canary"]
     assert (delete["state"], delete["said"]) == ("wrong", "missing: run.services.delete")
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from canary.record.presence import read_seats
 from tests.cli.commands import Cloud, _environment
 from tests.cli.conftest import Command
 
@@ -197,6 +198,55 @@ def test_interrupted_while_it_waits_it_is_withdrawn(
     assert entries_of(run)[0]["outcome"]["state"] == "abandoned"
 
 
+def begin_while_away(cloud: Cloud, state_dir: Path, *more: str) -> subprocess.Popen[str]:
+    """Everybody off, asked for while Cloud Run is away already; it has said that it waits."""
+    cloud.post("faults", {"method": "GetService", "code": "UNAVAILABLE"})
+    process = begin(cloud, state_dir, "rollback", "--all", "--yes", *more)
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    assert "Waiting for up to" in said, said
+    return process
+
+
+def test_begun_while_cloud_run_is_away_it_goes_out_when_it_answers(
+    on: Callable[..., Command], open_cloud: Open, state_dir: Path
+) -> None:
+    cloud = open_cloud()
+    run = on(cloud)
+    process = begin_while_away(cloud, state_dir)
+    seats = [s for place in state_dir.rglob("consoles") for s in read_seats(place.parent)]
+    assert [(s.kind, s.pid) for s in seats] == [("rollback", process.pid)]
+    heal(cloud)
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, "answers again" in err, "on Legacy" in out) == (0, True, True)
+    assert run("status", "--json").document["traffic"]["canary"] == 0
+
+
+def test_interrupted_before_cloud_run_is_back_nothing_is_sent(
+    on: Callable[..., Command], open_cloud: Open, state_dir: Path
+) -> None:
+    cloud = open_cloud()
+    process = begin_while_away(cloud, state_dir)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, "nothing was sent" in err) == (130, True)
+    heal(cloud)
+    assert entries_of(on(cloud)) == []
+
+
+def test_it_waits_no_longer_than_it_was_told(open_cloud: Open, state_dir: Path) -> None:
+    process = begin_while_away(open_cloud(), state_dir, "--wait", "1s")
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, "did not come back within 1 s" in err) == (3, True)
+
+
+def test_what_is_refused_is_not_waited_for(on: Callable[..., Command], open_cloud: Open) -> None:
+    cloud = open_cloud()
+    cloud.post("faults", {"method": "GetService", "code": "PERMISSION_DENIED"})
+    ended = on(cloud)("rollback", "--all", "--yes")
+    assert (ended.code, "Waiting" in ended.err) == (3, False)
+
+
 def test_the_log_says_who_what_from_to_why_on_what_and_when(
     on: Callable[..., Command], open_cloud: Open
 ) -> None:
@@ -225,6 +275,7 @@ def test_what_ended_cannot_be_withdrawn(on: Callable[..., Command], open_cloud: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("rollback", "--wait", "5m", "--no-wait"), "exclude each other"),
         (("recover", "nothing"), "no change with the id nothing"),
         (("recover", "--resume"), "Which change?"),
         (("recover", "x", "--resume", "--abandon"), "exclude each other"),
