@@ -5,9 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from canary.rollout import change as changes
 from canary.rollout import moves
-from canary.rollout.change import Author, Evidence, Guard, Outcome, Request, Standing
+from canary.rollout.change import Author, Change, Evidence, Guard, Outcome, Request, Standing
 from canary.rollout.decision import Decision
 from canary.rollout.errors import Conflict, GateNotMet, IllegalTransition, ReadOnly, UsageError
 from canary.rollout.gates import Gate
@@ -58,12 +57,12 @@ def snapshot(
     )
 
 
-def ask(kind: str, snap: Snapshot, **fields) -> changes.Change:
+def ask(kind: str, snap: Snapshot, **fields) -> Change:
     request = Request("c1", AUTHOR, NOW, **fields)
     standing = snap.standing
     if kind == "scale":
         return moves.scale(PLAN, standing, request, "canary", ScalePreset(1, 10))
-    return getattr(changes, kind)(PLAN, standing, request)
+    return getattr(moves, kind)(PLAN, standing, request)
 
 
 def test_a_promotion_passes_with_every_gate_met():
