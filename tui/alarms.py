@@ -50,21 +50,17 @@ def alarm_rows(snapshot: Snapshot, keys: dict[str, str], palette: Palette) -> li
     return [head, [("  → ", palette.key), (f"{words.plain(worst.remedy)}{more}", palette.strong)]]
 
 
-def waiting_rows(
-    snapshot: Snapshot, keys: dict[str, str], now: float, palette: Palette
-) -> list[list[Run]]:
-    """A rollback that waits for Cloud Run: since when, and the key that takes it back."""
+def waiting_rows(snapshot: Snapshot, now: float, palette: Palette) -> list[list[Run]]:
+    """A rollback that waits for Cloud Run: how long it has, and what comes of it."""
     change = find_waiting(snapshot.changes)
     if change is None or change.waiting_since is None:
         return []
-    since, waited = words.clock(change.waiting_since), words.age(now - change.waiting_since)
+    waited = words.age(now - change.waiting_since)
     return [
         [
             ("◐ ", palette.watch),
-            (f"nothing has gone out: Cloud Run is away since {since} ({waited}).", palette.strong),
-            (" It goes out the moment it answers.  ", palette.text),
-            (keys.get("withdraw", ""), palette.key),
-            (" takes it back", palette.dim),
+            (f"nothing has gone out yet ({waited}):", palette.strong),
+            (" it goes out the moment Cloud Run answers", palette.text),
         ]
     ]
 

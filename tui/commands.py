@@ -204,6 +204,7 @@ class Commands:
 
         A change that was handed over speaks for itself once the journal shows it.
         """
+        self.safety.hear(snapshot)
         if self._handed_over and any(c.id == self._handed_over for c in snapshot.changes):
             self._handed_over = ""
             self.say("")

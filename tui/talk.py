@@ -68,7 +68,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
             rows.append([(self.waiting, palette.dim)])
             return rows
         rows += alarm_rows(snapshot, self.keys, palette)
-        rows += waiting_rows(snapshot, self.keys, self.now or snapshot.as_of, palette)
+        rows += waiting_rows(snapshot, self.now or snapshot.as_of, palette)
         rows += [
             _line(
                 "!",

@@ -13,7 +13,7 @@ from canary.rollout.guard import GuardView
 from canary.rollout.plan import ScalePreset
 from canary.rollout.presence import Presence, Seat
 from canary.rollout.readiness import Readiness, WayBack, judge_readiness
-from canary.rollout.snapshot import ChangeView, Snapshot
+from canary.rollout.snapshot import ChangeView, Event, Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import rows, staged
 from tui.alarms import rings
@@ -217,7 +217,7 @@ async def test_a_rollback_that_waits_says_since_when_and_is_taken_back(
         text = stage.frame()
         assert "◐ WAITING FOR CLOUD RUN since 14:03:17Z" in text
         assert "W takes it back" in text
-        assert "nothing has gone out: Cloud Run is away since 14:03:17Z" in text
+        assert "nothing has gone out yet (5 s): it goes out the moment Cloud Run answers" in text
         await stage.press("W")
         assert stage.engine.asked == [("withdraw", "c9")]
 
@@ -237,6 +237,10 @@ async def test_an_unknown_end_names_its_ways_on(size: tuple[int, int]) -> None:
         assert "i look it up   G go on   D give up   o show" in text
         await stage.press("i")
         assert stage.engine.asked == [("verify", "c9")]
+        said = f"looked up: {UNKNOWN.title}: It was sent, and nothing is to be seen."
+        found = Event(scenes.NOW, "warning", said)
+        await stage.emit(at(changes=(UNKNOWN,), events=(found,)))
+        assert "› It was sent, and nothing is to be seen." in stage.frame()
 
 
 @pytest.mark.parametrize(("key", "how"), [("G", "resume"), ("D", "abandon")])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from canary.rollout import words
 from canary.rollout.plan import Plan
-from canary.rollout.snapshot import ChangeView
+from canary.rollout.snapshot import ChangeView, Event, Snapshot
 from canary.rollout.unfinished import find_unfinished, find_waiting
 from tui.actions.changes import NOT_LOOKED
 from tui.engine_port import How
@@ -25,6 +25,8 @@ RESUME: Final = "resume"
 ABANDON: Final = "abandon"
 """Ids of questions; the last two are followed by ":" and the id of the change."""
 
+LOOKED_UP: Final = "looked up: "
+"""How the engine's event about what was found begins; the change's title follows."""
 READ_ONLY: Final = "This console is read-only: nothing can be changed from here."
 _RECOVERY: Final[dict[str, How]] = {
     "look_up": "verify",
@@ -40,6 +42,8 @@ class SafetyActions:
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
         self._screen = commands.screen
+        self._asked = ""
+        self._heard: Event | None = None
         self.actions: dict[str, Callable[[], None]] = {
             "way_back": lambda: commands.procedure.show("way-back"),
             "guard": self.guard,
@@ -103,7 +107,7 @@ class SafetyActions:
 
     def look_up(self) -> None:
         """Look at the cloud what became of it."""
-        self._recover("verify", "Looked up; the events say what was found.")
+        self._recover("verify", "Looking it up …")
 
     def resume(self) -> None:
         """Ask whether to go on with it."""
@@ -142,8 +146,28 @@ class SafetyActions:
         chosen = self._chosen()
         found = change_id or (chosen.id if chosen is not None else "")
         if found:
+            self._listen(found)
             self._commands.app.engine_of().recover(found, how)
             self._commands.say(said)
+
+    def _listen(self, change_id: str) -> None:
+        """What is found comes as an event: remember the newest that there is."""
+        snapshot = self._screen.snapshot
+        changes = snapshot.changes if snapshot is not None else ()
+        title = next((c.title for c in changes if c.id == change_id), "")
+        self._asked = f"{LOOKED_UP}{title}: "
+        self._heard = self._newest(snapshot)
+
+    def hear(self, snapshot: Snapshot) -> None:
+        """Answer the key with what was found: the events may have no room below a result."""
+        newest = self._newest(snapshot) if self._asked else None
+        if newest is not None and newest != self._heard:
+            self._commands.say(newest.text.removeprefix(self._asked))
+            self._asked = ""
+
+    def _newest(self, snapshot: Snapshot | None) -> Event | None:
+        events = snapshot.events if snapshot is not None else ()
+        return next((e for e in events if e.text.startswith(self._asked)), None)
 
     def _chosen(self) -> ChangeView | None:
         """The change that the page's cursor is on; the newest while another page is shown."""
