@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from canary.cli.finding import Finding
-from canary.rollout.errors import CanaryError
+from canary.rollout.errors import CanaryError, Denied
 from canary.rollout.plan import Plan
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ ACT_AS: Final = Finding(
 """A new revision needs it. It is a right on the service account: TestIamPermissions of a service
 answers for the service's own rights only, and asking IAM would need an API of its own enabled."""
 
+LOG_WITHIN_S: Final = 3.0
+"""Real seconds within which a refusal of the tail comes."""
+
 
 async def look_at_rights(plan: Plan, session: Session) -> AsyncIterator[Finding]:
     """Ask TestIamPermissions for each service of the plan; it needs no right of its own."""
@@ -62,6 +65,24 @@ async def look_at_rights(plan: Plan, session: Session) -> AsyncIterator[Finding]
         for purpose in PURPOSES:
             yield await _look(session, service, purpose)
     yield ACT_AS
+
+
+async def look_at_log_right(plan: Plan, session: Session) -> Finding:
+    """Whether the request log may be tailed: without it the evidence is minutes late."""
+    from canary.cloud.log_request import RIGHT, ROLE, demand_log_right
+
+    what = "right to read the request log"
+    if not plan.evidence.tail:
+        return Finding(what, "ok", "not asked: the plan leaves the log alone", needed=False)
+    instead = "Without it the evidence rests on Cloud Monitoring's minutes."
+    try:
+        await demand_log_right(session.connection, plan, LOG_WITHIN_S)
+    except Denied as error:
+        remedy = f"Grant {ROLE} ({RIGHT}). {instead}"
+        return Finding(what, "wrong", error.message, remedy, needed=False)
+    except CanaryError as error:
+        return Finding(what, "unknown", error.message, f"It takes {RIGHT}. {instead}", needed=False)
+    return Finding(what, "ok", RIGHT, needed=False)
 
 
 async def _look(session: Session, service: str, purpose: Purpose) -> Finding:

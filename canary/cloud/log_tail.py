@@ -18,12 +18,8 @@ from typing import Any, Final
 from canary.cloud.clock import CloudClock
 from canary.cloud.connection import Connection
 from canary.cloud.errors import foreign_errors, translate
-from canary.cloud.log_entries import (
-    SideOfRequest,
-    log_filter,
-    read_requests,
-    side_of_request,
-)
+from canary.cloud.log_entries import SideOfRequest, read_requests, side_of_request
+from canary.cloud.log_request import RIGHT, ROLE, tail_requests
 from canary.cloud.log_windows import GRACE_S, Windows
 from canary.rollout.errors import (
     CanaryError,
@@ -41,9 +37,6 @@ from canary.rollout.words import plain
 SOURCE: Final = "Cloud Logging"
 MOST_PER_S: Final = 1_000.0
 """Entries a real second: the service's own limit, and about 2 % of a core."""
-
-BUFFER_S: Final = 1
-"""The service orders entries over so much; its default of 2 s is for people who read lines."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 """Between two attempts, real seconds; doubled each time, with jitter."""
@@ -111,7 +104,10 @@ class LogTail:
             try:
                 async for window in self._follow():
                     yield window
-            except (Denied, Rejected, NotFound, QuotaExhausted) as error:
+            except Denied as error:
+                self._off = f"{plain(error.message, 300)} It takes {RIGHT} ({ROLE})."
+                return
+            except (Rejected, NotFound, QuotaExhausted) as error:
                 self._off = plain(error.message, 300)
                 return
             except CanaryError as error:
@@ -147,7 +143,8 @@ class LogTail:
         client = await self._connection.logs()
         from canary.cloud.client_modules import logging_modules
 
-        requests, done = self._requests(logging_modules().logging_types)
+        types = logging_modules().logging_types
+        requests, done = tail_requests(types, self._plan, self._sampled)
         windows = Windows(self._clock.now(), grace_s=self._grace_s)
         error: CanaryError | None = None
         try:
@@ -233,21 +230,6 @@ class LogTail:
         if found is None:
             raise Unavailable("No revision has the candidate's tag.", source="Cloud Run")
         return found
-
-    def _requests(self, types: Any) -> tuple[AsyncIterator[Any], asyncio.Event]:
-        """The one request; our half of the stream stays open until the event is set."""
-        request = types.TailLogEntriesRequest(
-            resource_names=[f"projects/{self._plan.target.project}"],
-            filter=log_filter(self._plan, self._sampled),
-            buffer_window={"seconds": BUFFER_S},
-        )
-        done = asyncio.Event()
-
-        async def ask() -> AsyncIterator[Any]:
-            yield request
-            await done.wait()
-
-        return ask(), done
 
 
 class _Meter:

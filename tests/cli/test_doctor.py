@@ -38,6 +38,18 @@ def test_the_roles_that_are_missing_to_change_and_to_delete_are_named(
     assert (delete["state"], delete["said"]) == ("wrong", "missing: run.services.delete")
 
 
+def test_the_role_that_is_missing_to_read_the_request_log_is_named(
+    command: Command, open_cloud: Callable[..., Cloud]
+) -> None:
+    cloud = open_cloud()
+    assert findings(command, cloud)["right to read the request log"]["state"] == "ok"
+    cloud.post("faults", {"method": "TailLogEntries", "code": "PERMISSION_DENIED"})
+    log = findings(command, cloud)["right to read the request log"]
+    assert log["state"] == "wrong"
+    assert "roles/logging.viewer on the project (logging.logEntries.list)" in log["remedy"]
+    assert "Cloud Monitoring's minutes" in log["remedy"]
+
+
 def test_a_clock_that_is_off_is_found_by_the_answers(
     command: Command, open_cloud: Callable[..., Cloud]
 ) -> None:

@@ -9,12 +9,29 @@ from typing import Any
 
 import pytest
 
+from canary.cloud.log_request import demand_log_right
 from canary.cloud.log_tail import CUT, MOST_PER_S, SUPPRESSED, LogTail
+from canary.rollout.errors import Denied
 from canary.rollout.evidence.window import EvidenceWindow
-from canary.simulator.logging_api import MOST_STREAMS
+from canary.simulator import logging_api
 from tests.embedded import DEFAULT_PLAN, Embedded, embed, with_router
 
-TICK_S = 0.05
+TICK_S, SERVER_TICK_S = 0.01, 0.004
+"""Real seconds between two small jumps of the clock, and between two looks of the server."""
+
+FEW_STREAMS = 2
+
+
+@pytest.fixture(autouse=True)
+def a_server_that_looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As time passes fast here, the other end must look more often than for people."""
+    monkeypatch.setattr(logging_api, "TICK_S", SERVER_TICK_S)
+
+
+@pytest.fixture
+def few_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project with fewer streams than the real ten: to open them all takes a while."""
+    monkeypatch.setattr(logging_api, "MOST_STREAMS", FEW_STREAMS)
 
 
 class SmallSteps(random.Random):
@@ -128,11 +145,34 @@ async def test_without_the_right_it_is_off_and_says_why():
         tail = tail_of(cloud)
         assert [w async for w in tail.windows()] == []
     assert "refused access" in tail.view.off
+    assert tail.view.off.endswith(
+        "It takes logging.logEntries.list (roles/logging.viewer on the project)."
+    )
 
 
+async def test_the_right_is_there_when_nothing_refuses_it():
+    async with embed() as cloud:
+        await demand_log_right(cloud.connection, cloud.plan, 0.05)
+
+
+async def test_the_right_is_missing_when_the_tail_is_refused():
+    async with embed() as cloud:
+        cloud.break_method("TailLogEntries", code="PERMISSION_DENIED")
+        with pytest.raises(Denied, match="tailing the request log"):
+            await demand_log_right(cloud.connection, cloud.plan, 10.0)
+
+
+@pytest.mark.usefixtures("few_streams")
+async def test_asking_for_the_right_gives_the_stream_back():
+    async with embed() as cloud:
+        for _ in range(FEW_STREAMS + 2):
+            await demand_log_right(cloud.connection, cloud.plan, 0.05)
+
+
+@pytest.mark.usefixtures("few_streams")
 async def test_with_all_streams_taken_it_is_off_and_says_why(opened):
     async with embed() as cloud, contextlib.AsyncExitStack() as held, passing(cloud):
-        for _ in range(MOST_STREAMS):
+        for _ in range(FEW_STREAMS):
             windows = await held.enter_async_context(opened(tail_of(cloud).windows()))
             await take(windows, 1)
         tail = tail_of(cloud)
@@ -179,9 +219,10 @@ async def test_a_sample_shrinks_both_sides_alike(opened):
     assert canary / (legacy + canary) == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.usefixtures("few_streams")
 async def test_closing_it_gives_the_stream_back(opened):
     async with embed() as cloud, passing(cloud):
-        for _ in range(MOST_STREAMS + 2):
+        for _ in range(FEW_STREAMS + 2):
             async with opened(tail_of(cloud).windows()) as windows:
                 await take(windows, 1)
 
