@@ -11,6 +11,7 @@ import msgspec
 
 from canary.cli.doctor_host import look_at_clock, look_at_journal, look_at_terminal
 from canary.cli.doctor_rights import look_at_log_right, look_at_rights
+from canary.cli.doctor_trials import look_at_trials
 from canary.cli.finding import Finding, State
 from canary.cli.options import chosen_config, config_option, json_option
 from canary.cli.output import say, say_json
@@ -70,6 +71,8 @@ async def _look(source: PlanSource, session: Session) -> AsyncIterator[Finding]:
     async for finding in look_at_rights(source.plan, session):
         yield finding
     yield await look_at_log_right(source.plan, session)
+    async for finding in look_at_trials(session):
+        yield finding
     for report in await session.probe():
         state: State = "ok" if report.ok else "wrong"
         yield Finding(f"health of {report.service}", state, report.message, needed=False)

@@ -98,6 +98,23 @@ class BigQuery:
             await self._cancel(job)
             raise
 
+    async def estimate(self, sql: str, parameters: Sequence[Parameter], doing: str) -> int:
+        """Return the bytes that a query would read, without running it: a dry run costs nothing,
+        and is refused like the query itself where a right, a table or a column is missing.
+        """
+        body = self._request(sql, parameters)
+        for name in ("maximumBytesBilled", "requestId"):
+            del body[name]
+        answer = await self._ask(
+            "POST", f"{self._path}/queries", doing, body={**body, "dryRun": True}
+        )
+        told = str(answer.get("totalBytesProcessed", ""))
+        if not told.isdecimal():
+            raise Malformed(
+                f"{SOURCE} did not say how much it would read ({doing}).", source=SOURCE
+            )
+        return int(told)
+
     async def close(self) -> None:
         """Close the connections; can be called twice."""
         await self._rest.close()

@@ -34,6 +34,7 @@ def build_config(plan: Plan, state_path: Path | None, *, fresh: bool = False) ->
         "speed": local.speed,
         "seed": local.seed,
         "scenario": local.scenario,
+        "ab_test": _build_ab_test(plan),
         "state_path": None if state_path is None else str(state_path),
         "fresh": fresh,
     }
@@ -52,6 +53,17 @@ def _build_router(plan: Plan, canary_tag: str) -> dict[str, Any]:
         "canary_backend": router.canary_backend,
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _build_ab_test(plan: Plan) -> dict[str, str]:
+    """The A/B test's table and groups, so that the demonstration has what the plan asks for."""
+    test, own = plan.ab_test, f"{plan.target.project}."
+    return {
+        "table": test.full_table(plan.target.project).removeprefix(own),
+        "location": test.location,
+        "legacy_group": test.legacy_group,
+        "canary_group": test.canary_group,
+    }
 
 
 def _first_record(plan: Plan) -> str:

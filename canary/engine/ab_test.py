@@ -17,6 +17,7 @@ from canary.rollout.plan import Plan
 from canary.rollout.words import plain
 
 if TYPE_CHECKING:
+    from canary.cloud.bigquery import BigQuery
     from canary.engine.session import Session
 
 DAY_S = 86_400.0
@@ -35,19 +36,12 @@ async def ask_bigquery(session: Session, days: int | None = None) -> AbTestRun:
     Raises CanaryError when BigQuery cannot be asked; nothing is written then.
     """
     from canary.cloud.ab_query import build_parameters, build_query, find_group
-    from canary.cloud.bigquery import BigQuery
 
     plan, test = session.plan, session.plan.ab_test
     until = session.clock.now()
     since = until - (days or test.days) * DAY_S
     table = test.full_table(plan.target.project)
-    bigquery = BigQuery(
-        _endpoint(session),
-        plan.target.project,
-        location=test.location,
-        max_bytes_billed=test.max_bytes_billed,
-        timeout_s=test.timeout_s,
-    )
+    bigquery = _connect(session)
     parameters = build_parameters(test.legacy_group, test.canary_group, since, until)
     try:
         rows = await bigquery.query(build_query(table), parameters, f"reading {table}")
@@ -58,6 +52,24 @@ async def ask_bigquery(session: Session, days: int | None = None) -> AbTestRun:
         legacy, canary, least=least_improvement(plan), min_requests=plan.metrics.min_requests
     )
     return AbTestRun(analysis, AbSource(table, session.clock.now(), since, until))
+
+
+async def estimate_bigquery(session: Session) -> int:
+    """The bytes that the plan's A/B test would read now; nothing is read, and nothing charged.
+
+    Raises CanaryError where the test itself would be refused.
+    """
+    from canary.cloud.ab_query import build_parameters, build_query
+
+    test, until = session.plan.ab_test, session.clock.now()
+    table = test.full_table(session.plan.target.project)
+    since = until - test.days * DAY_S
+    parameters = build_parameters(test.legacy_group, test.canary_group, since, until)
+    bigquery = _connect(session)
+    try:
+        return await bigquery.estimate(build_query(table), parameters, f"looking at {table}")
+    finally:
+        await bigquery.close()
 
 
 def take_file(plan: Plan, path: Path) -> AbTestRun:
@@ -87,6 +99,19 @@ def least_improvement(plan: Plan) -> float:
     """The gain beyond which Canary is approved: that of the stage that asks for one."""
     asked = (s.min_ab_improvement for s in plan.stages if s.min_ab_improvement is not None)
     return next(asked, DEFAULT_LEAST_IMPROVEMENT)
+
+
+def _connect(session: Session) -> BigQuery:
+    from canary.cloud.bigquery import BigQuery
+
+    test = session.plan.ab_test
+    return BigQuery(
+        _endpoint(session),
+        session.plan.target.project,
+        location=test.location,
+        max_bytes_billed=test.max_bytes_billed,
+        timeout_s=test.timeout_s,
+    )
 
 
 def _endpoint(session: Session) -> str | None:

@@ -44,6 +44,8 @@ class BigQueryApi:
         if body.get("useLegacySql", True):
             raise _invalid("useLegacySql: the embedded cloud speaks GoogleSQL; it must be false.")
         self._check_location(str(body.get("location") or ""))
+        if body.get("dryRun") is True:
+            return self._estimate(body)
         job = await self._jobs.begin(
             str(body.get("query") or ""),
             _parameters(body),
@@ -54,6 +56,19 @@ class BigQueryApi:
         await self._wait(job, _whole(body.get("timeoutMs"), "timeoutMs"))
         size = _whole(body.get("maxResults"), "maxResults")
         return self._show(job, "bigquery#queryResponse", 0, size)
+
+    def _estimate(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What a dry run answers: no job, and what it would read."""
+        schema, size = self._jobs.estimate(str(body.get("query") or ""), _parameters(body))
+        config = self._world.config
+        return {
+            "kind": "bigquery#queryResponse",
+            "jobReference": {"projectId": config.project, "location": config.ab_test.location},
+            "jobComplete": True,
+            "cacheHit": False,
+            "schema": {"fields": schema},
+            "totalBytesProcessed": str(size),
+        }
 
     async def results(self, call: Call) -> dict[str, Any]:
         """Answer GET …/queries/JOB (`timeoutMs`, `maxResults`, `pageToken`)."""

@@ -75,12 +75,8 @@ class Jobs:
         if request_id and request_id in self._requests:
             return self._requests[request_id]
         now, config = self._world.clock.now(), self._world.config
-        query = _with_aliases(parse_query(sql))
-        self._check_table(query.table)
-        constants = Constants(parameters, now)
-        where = constants.where(query.where)
-        read = {name for node in _nodes(query) for name in columns_of(node)}
-        billed = max(LEAST_BILLED_BYTES, self._table.size(read))
+        query, constants, where = self._check(sql, parameters)
+        billed = max(LEAST_BILLED_BYTES, self._read_bytes(query))
         _check_bytes(billed, 1 if shape == "bytes-exceeded" else most_bytes)
         rows = await self._answer(query, where, constants)
         stuck = shape == "never-completes"
@@ -88,15 +84,30 @@ class Jobs:
             id=f"job_{uuid.uuid4().hex}",
             settles_at=None if stuck else now + config.query_s,
             bytes=billed,
-            schema=[
-                {"name": item.name, "type": type_of(item.node), "mode": "NULLABLE"}
-                for item in query.items
-            ],
+            schema=_schema(query),
             rows=rows,
             failure="The job encountered an error during execution." * (shape == "job-fails"),
         )
         self._keep(job, request_id)
         return job
+
+    def estimate(
+        self, sql: str, parameters: Mapping[str, tuple[str, str | None]]
+    ) -> tuple[list[dict[str, str]], int]:
+        """Check a query as `begin` does; return its columns and the bytes that it would read."""
+        query, _, _ = self._check(sql, parameters)
+        return _schema(query), self._read_bytes(query)
+
+    def _check(
+        self, sql: str, parameters: Mapping[str, tuple[str, str | None]]
+    ) -> tuple[Query, Constants, Where]:
+        query = _with_aliases(parse_query(sql))
+        self._check_table(query.table)
+        constants = Constants(parameters, self._world.clock.now())
+        return query, constants, constants.where(query.where)
+
+    def _read_bytes(self, query: Query) -> int:
+        return self._table.size({name for node in _nodes(query) for name in columns_of(node)})
 
     def cancel(self, job: Job) -> None:
         """Stop a job that is not done."""
@@ -203,3 +214,9 @@ def _check_bytes(billed: int, most: int | None) -> None:
             f"Query exceeded limit for bytes billed: {most}. {billed} or higher required.",
             "INVALID_ARGUMENT",
         )
+
+
+def _schema(query: Query) -> list[dict[str, str]]:
+    return [
+        {"name": item.name, "type": type_of(item.node), "mode": "NULLABLE"} for item in query.items
+    ]

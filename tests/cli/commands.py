@@ -69,7 +69,7 @@ def running_cloud(directory: Path, scenario: str = "healthy", **config: Any) -> 
         rest = ready["rest"]
         plan.write_text(
             f'{DEFAULT_PLAN}\n[target.endpoints]\nrun = "{grpc}"\nmonitoring = "{grpc}"\n'
-            f'compute = "{rest}"\nartifact_registry = "{rest}"\n'
+            f'compute = "{rest}"\nartifact_registry = "{rest}"\nbigquery = "{rest}"\n'
         )
         cloud = Cloud(plan, ready["http"])
         cloud.post("clock", {"advance_s": LATER_S})

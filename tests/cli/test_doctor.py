@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,14 @@ def test_the_role_that_is_missing_to_read_the_request_log_is_named(
     assert log["state"] == "wrong"
     assert "roles/logging.viewer on the project (logging.logEntries.list)" in log["remedy"]
     assert "Cloud Monitoring's minutes" in log["remedy"]
+
+
+def test_what_the_stages_ask_for_is_looked_at(command: Command, healthy_cloud: Cloud) -> None:
+    found = findings(command, healthy_cloud)
+    locust = "ok" if find_spec("locust") else "wrong"
+    assert found["load test"]["state"] == locust
+    assert found["A/B test"]["state"] == "ok"
+    assert "naeda-genesis.ab_test.results: the query would read" in found["A/B test"]["said"]
 
 
 def test_a_clock_that_is_off_is_found_by_the_answers(

@@ -35,6 +35,33 @@ def test_what_was_chosen_is_in_the_plan(command: Command, tmp_path: Path) -> Non
     assert path.read_text().count("#") > 20
 
 
+def test_a_router_by_url_map_is_named_in_the_plan(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    flags = "--yes --router url-map --url-map m --legacy-backend old --canary-backend new"
+    assert command("init", str(path), *flags.split()).code == 0
+    router = load_plan(path).target.router
+    assert (router.kind, router.url_map) == ("url-map", "m")
+    assert (router.legacy_backend, router.canary_backend) == ("old", "new")
+
+
+def test_a_router_by_command_is_taken_apart_as_by_a_shell(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    wish = ["--set", "set-share --of 'the api' {percent}", "--read", "get-share"]
+    assert command("init", str(path), "--yes", "--router", "command", *wish).code == 0
+    router = load_plan(path).target.router
+    assert router.set == ("set-share", "--of", "the api", "{percent}")
+    assert router.read == ("get-share",)
+
+
+@pytest.mark.parametrize("wish", [[], ["--set", "set 'x"], ["--set", "set-share ten"]])
+def test_a_command_that_cannot_set_the_share_is_refused(
+    command: Command, tmp_path: Path, wish: list[str]
+) -> None:
+    path = tmp_path / "plan.toml"
+    assert command("init", str(path), "--yes", "--router", "command", *wish).code == 2
+    assert not path.exists()
+
+
 def test_a_file_that_is_there_is_left_as_it_is_unless_forced(
     command: Command, tmp_path: Path
 ) -> None:
@@ -63,6 +90,17 @@ def test_an_answer_that_cannot_be_is_refused_and_nothing_is_written(
     ended = command("init", "--yes", "--config", str(path), flag, value)
     assert (ended.code, key in ended.err) == (2, True)
     assert not path.exists()
+
+
+def test_at_a_terminal_it_asks_what_the_router_needs(tmp_path: Path) -> None:
+    typed = "gcp\n\n\nurl-map\n\n\nthe-map\nold\nnew\n"
+    assert run_at_terminal(["init"], tmp_path, tmp_path / "state", typed).code == 0
+    router = parse_plan((tmp_path / "canary.toml").read_text(), "canary.toml").target.router
+    assert (router.url_map, router.legacy_backend, router.canary_backend) == (
+        "the-map",
+        "old",
+        "new",
+    )
 
 
 def test_at_a_terminal_it_asks_what_was_not_given(tmp_path: Path) -> None:

@@ -85,8 +85,11 @@ async def no_pause(_: float) -> None:
     await asyncio.sleep(0)
 
 
-async def ask(warehouse: Warehouse, timeout_s: float = 30.0) -> list[dict[str, Any]]:
-    bigquery = BigQuery(
+PARAMETERS = (Parameter("legacy", "STRING", "l"),)
+
+
+def connect(warehouse: Warehouse, timeout_s: float = 30.0) -> BigQuery:
+    return BigQuery(
         warehouse.url,
         "p",
         location="EU",
@@ -94,10 +97,36 @@ async def ask(warehouse: Warehouse, timeout_s: float = 30.0) -> list[dict[str, A
         timeout_s=timeout_s,
         pause=no_pause,
     )
+
+
+async def ask(warehouse: Warehouse, timeout_s: float = 30.0) -> list[dict[str, Any]]:
+    bigquery = connect(warehouse, timeout_s)
     try:
-        return await bigquery.query("SELECT 1", (Parameter("legacy", "STRING", "l"),), "reading t")
+        return await bigquery.query("SELECT 1", PARAMETERS, "reading t")
     finally:
         await bigquery.close()
+
+
+async def estimate(warehouse: Warehouse) -> int:
+    bigquery = connect(warehouse)
+    try:
+        return await bigquery.estimate("SELECT 1", PARAMETERS, "looking at t")
+    finally:
+        await bigquery.close()
+
+
+async def test_a_dry_run_tells_what_would_be_read_and_begins_no_job(warehouse: Warehouse) -> None:
+    warehouse.answers = [complete(totalBytesProcessed="4097")]
+    assert await estimate(warehouse) == 4097
+    (asked,) = warehouse.asked
+    assert asked[3]["dryRun"] is True
+    assert asked[3]["queryParameters"][0]["name"] == "legacy"
+
+
+async def test_a_dry_run_without_a_size_is_malformed(warehouse: Warehouse) -> None:
+    warehouse.answers = [complete()]
+    with pytest.raises(Malformed, match="how much it would read"):
+        await estimate(warehouse)
 
 
 async def test_standard_sql_named_parameters_a_cap_and_the_location_are_sent(

@@ -173,6 +173,19 @@ def test_the_first_record_is_that_of_the_stage(stage: int) -> None:
     assert record.enabled is (stage < 5)
 
 
+def test_the_embedded_cloud_has_the_table_and_groups_that_the_plan_asks_for() -> None:
+    test = msgspec.structs.replace(
+        DEFAULT_PLAN.ab_test, table="naeda-genesis.trial.rows", legacy_group="old"
+    )
+    config = build_config(msgspec.structs.replace(DEFAULT_PLAN, ab_test=test), None)
+    assert config["ab_test"] == {
+        "table": "trial.rows",
+        "location": "US",
+        "legacy_group": "old",
+        "canary_group": "canary",
+    }
+
+
 def test_between_revisions_both_sides_are_the_routers_service() -> None:
     plan = with_router(DEFAULT_PLAN, kind="revisions", service="api", candidate="next")
     config = build_config(plan, None)
