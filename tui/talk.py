@@ -120,20 +120,18 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     def _drift(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
         drift = snapshot.traffic.drift
         assert drift is not None  # noqa: S101 – asked by the caller
-        by = f" by {words.plain(drift.by, 40)}" if drift.by else ""
-        by += f" at {words.clock(drift.at)}" if drift.at is not None else ""
+        by = f"by {words.plain(drift.by, 60)}" if drift.by else ""
+        at = f" at {words.clock(drift.at)}" if drift.at is not None else ""
         adopt, revert = self.drift_keys
+        split = f"set to {drift.actual_percent} %, recorded {drift.recorded_percent} %"
         return [
             ("≠ ", palette.notice),
-            (
-                f"drift: set to {drift.actual_percent} %{by},"
-                f" recorded {drift.recorded_percent} %   ",
-                palette.strong,
-            ),
+            (f"drift: {split}   ", palette.strong),
             (adopt, palette.key),
             (" adopt  ", palette.dim),
             (revert, palette.key),
-            (" revert", palette.dim),
+            (" revert   ", palette.dim),
+            (f"{by}{at}".strip(), palette.text),
         ]
 
 

@@ -30,6 +30,9 @@ FRESH_S = 120.0
 elsewhere, and the split may be another's by now. What was begun is still looked up."""
 
 
+TAKEN_OVER = "found unfinished: its process had ended; looking it up"
+
+
 def may_send(entry: Entry, age_s: float) -> bool:
     """Whether an intent taken up `age_s` (wall clock) after it was written may still be begun.
 
@@ -105,6 +108,12 @@ class Executor:
             return False
         return True
 
+    def _note_takeover(self, entry: Entry) -> None:
+        """Say that the process which began it has ended: "sent" alone would look as if it ran."""
+        if entry.last is not None and entry.owner not in ("", self._owner.token):
+            now = self._hands.clock.now()
+            self._journal.note(entry.change.id, entry.last.step, "remark", TAKEN_OVER, now)
+
     def _forget(self, change_id: str, _: asyncio.Task[None]) -> None:
         self._tasks.pop(change_id, None)
 
@@ -114,6 +123,7 @@ class Executor:
             # One with notes was begun, and told, by an executor before this one.
             self._notifier.begun(entry.change)
         try:
+            self._note_takeover(entry)
             outcome = await carry_out(
                 entry.change,
                 self._hands.writer,

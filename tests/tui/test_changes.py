@@ -244,10 +244,8 @@ async def test_read_only_refuses_every_change_and_hides_nothing(key: str) -> Non
 async def test_drift_is_shown_and_adopted() -> None:
     drift = Drift(10, 25, "somebody@example.com", scenes.NOW)
     async with staged((120, 40), scenes.snapshot(percent=25, drift=drift)) as stage:
-        assert (
-            "drift: set to 25 % by somebody@example.com at 14:03:22Z, recorded 10 %"
-            in stage.frame()
-        )
+        said = "≠ drift: set to 25 %, recorded 10 %   a adopt  u revert   by somebody@example.com"
+        assert f"{said} at 14:03:22Z" in stage.frame()
         await stage.press("a", "y")
         assert [(c.kind, c.to_stage) for c in stage.engine.sent] == [("adopt", 3)]
 
