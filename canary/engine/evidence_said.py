@@ -7,7 +7,7 @@ from typing import Final
 
 from canary.engine.event_log import EventLog
 from canary.rollout import words
-from canary.rollout.evidence.document import NAMES, proof
+from canary.rollout.evidence.document import NAMES, PROVEN, proof
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.state import EvidenceState
 from canary.rollout.evidence.verdict import MetricVerdict
@@ -24,7 +24,7 @@ def say_turns(
             continue
         name = NAMES[new.metric]
         if new.verdict == "rollback":
-            text = f"evidence: a regression of Canary is proven: {name} {proof(new)}"
+            text = f"evidence: {PROVEN}: {name} {proof(new)}"
             events.say(new.detected_at or now, "critical", text)
         else:
             text = f"evidence: Canary is proven to be no worse: {name} {_both(new)}"

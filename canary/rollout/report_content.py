@@ -9,13 +9,14 @@ from typing import Final
 import msgspec
 
 from canary.rollout import words
-from canary.rollout.evidence.document import NAMES, metric_line
+from canary.rollout.evidence.document import NAMES, PROVEN, metric_line, proof
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.measure import Sample, Window, reduce_window
 from canary.rollout.plan import Plan
 from canary.rollout.report import Block, Paragraph, Report, ReportFacts, Section, StageSpan, Table
 from canary.rollout.report_bars import draw_distributions
 from canary.rollout.report_shift import ShiftRow, shift_section
+from canary.rollout.snapshot import Event
 
 MOST_EVENTS: Final = 200
 MOST_GAPS: Final = 20
@@ -166,7 +167,8 @@ def _changes(facts: ReportFacts) -> Section:
 
 def _timeline(facts: ReportFacts) -> Section:
     begin, end = facts.span.began_at, facts.until
-    events = sorted((e for e in facts.events if begin <= e.at <= end), key=lambda e: e.at)
+    known = (*facts.events, *_proofs(facts))
+    events = sorted((e for e in known if begin <= e.at <= end), key=lambda e: e.at)
     if not events:
         return Section("Timeline", (Paragraph("No event of this stage is kept."),))
     left_out = len(events) - MOST_EVENTS
@@ -178,6 +180,19 @@ def _timeline(facts: ReportFacts) -> Section:
     if left_out > 0:
         blocks.append(Paragraph(f"{words.count(left_out)} older events are left out."))
     return Section("Timeline", tuple(blocks))
+
+
+def _proofs(facts: ReportFacts) -> tuple[Event, ...]:
+    """The moments at which a regression was proven, as far as no event tells of them already: what
+    is judged again for a visit that is over was said to nobody.
+    """
+    told = {event.at for event in facts.events if PROVEN in event.text}
+    metrics = facts.evidence.metrics if facts.evidence is not None else ()
+    return tuple(
+        Event(m.detected_at, "critical", f"evidence: {PROVEN}: {NAMES[m.metric]} {proof(m)}")
+        for m in metrics
+        if m.verdict == "rollback" and m.detected_at is not None and m.detected_at not in told
+    )
 
 
 def _missing(facts: ReportFacts) -> Section:

@@ -10,7 +10,7 @@ import pytest
 from canary.rollout.change import Outcome
 from canary.rollout.deeds import Deed
 from canary.rollout.evidence.replay import replay_samples
-from canary.rollout.evidence.view import TailView, view_evidence
+from canary.rollout.evidence.view import EvidenceView, TailView, view_evidence
 from canary.rollout.measure import Distribution
 from canary.rollout.report import ReportFacts, StageSpan, find_span, merge_deeds
 from canary.rollout.report_bars import MOST_BARS, make_bars
@@ -107,6 +107,26 @@ def test_a_move_of_another_host_is_told_from_the_record() -> None:
 
 def test_events_of_the_stage_are_the_timeline() -> None:
     assert "warning | error ratio beyond 2 %" in section(markdown(), "Timeline")
+
+
+def proven_evidence() -> EvidenceView:
+    """Six per cent of errors against half a per cent, judged minute by minute."""
+    bad = facts(canary=history(180, 276, errors=0.06), legacy=history(180, 2460, errors=0.005))
+    state = replay_samples(bad.legacy, bad.canary, BEGAN, NOW, 0.1, PLAN.evidence)
+    return view_evidence(state, PLAN.evidence, source="monitoring", tail=TailView(), reported=None)
+
+
+def test_the_moment_of_a_proof_is_in_the_timeline_once() -> None:
+    view = proven_evidence()
+    text = "evidence: a regression of Canary is proven: 5xx"
+    assert section(markdown(facts(evidence=view)), "Timeline").count(text) == 1
+    told = Event(view.detected_at or 0.0, "critical", text)
+    assert section(markdown(facts(evidence=view, events=(told,))), "Timeline").count(text) == 1
+
+
+def test_the_bars_of_the_sides_differ_in_more_than_their_place() -> None:
+    page = html()
+    assert page.count('class="bar legacy"') == page.count('class="bar canary"') > 0
 
 
 def test_many_events_are_cut_with_a_mark() -> None:

@@ -24,6 +24,9 @@ _SAID: Final[dict[Word, str]] = {
     "undecided": "undecided",
     "inconclusive": "inconclusive",
 }
+PROVEN: Final = "a regression of Canary is proven"
+"""How the event log says it."""
+
 EXIT_CODES: Final[dict[Word, int]] = {
     "pass": 0,
     "undecided": 10,
@@ -135,11 +138,11 @@ def metric_line(metric: MetricVerdict) -> str:
     said = f"{NAMES[metric.metric]}: {word}"
     if metric.legacy_count or metric.canary_count:
         both = f"Canary {shown(metric.canary_ratio)}, Legacy {shown(metric.legacy_ratio)}"
-        said = f"{said} ({both}; {metric.canary_count} Canary requests)"
+        said = f"{said} ({both}; {words.count(metric.canary_count)} Canary requests)"
     if metric.why:
         return f"{said}: {metric.why}"
     if metric.requests_needed is not None:
-        more = f"about {_whole(metric.requests_needed)} more Canary requests"
+        more = f"about {words.count(_whole(metric.requests_needed))} more Canary requests"
         if metric.minutes_needed is not None:
             more = f"{more}, {words.duration(metric.minutes_needed * 60)} at today's rate"
         return f"{said}: {more}"
