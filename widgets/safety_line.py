@@ -90,7 +90,8 @@ class SafetyLine(CellWidget):
             said = f"● auto rollback armed by {by}, process {elsewhere.pid}"
             return [(_GAP, palette.text), (said, palette.watch)]
         key = self.keys.get("guard", "")
-        arms = f", {key} arms" if key and guard is not None and not self.read_only else ""
+        can = guard is not None and not self.read_only and not snapshot.missing_rights
+        arms = f", {key} arms" if key and can else ""
         return [(_GAP, palette.text), (f"auto rollback off{arms}", palette.dim)]
 
 

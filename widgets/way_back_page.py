@@ -99,7 +99,8 @@ def _people(snapshot: Snapshot, width: int, palette: Palette) -> list[Row]:
         rows += _wrapped("  ▸ ", said, width, palette.watch, palette)
     moves = snapshot.traffic.history or ((presence.last,) if presence.last else ())
     for deed in moves:
-        rows += _wrapped("  ", say_deed(deed), width, palette.text, palette)
+        day = words.timestamp(deed.at)[:10]
+        rows += _wrapped("  ", f"{day}  {say_deed(deed)}", width, palette.text, palette)
     if not moves:
         rows.append([("  none is known", palette.text)])
     return rows

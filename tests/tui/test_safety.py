@@ -200,6 +200,14 @@ async def test_read_only_arms_nothing_and_says_why() -> None:
         assert stage.engine.asked == []
 
 
+async def test_without_the_right_to_change_it_is_not_armed() -> None:
+    denied = at(missing_rights=("run.services.update on ion-api",))
+    async with staged((80, 24), denied) as stage:
+        assert "A arms" not in stage.frame()
+        await stage.press("A")
+        assert "It could not act: the right to change the split is missing." in stage.frame()
+
+
 async def test_what_it_did_is_told_from_what_a_person_did() -> None:
     done = Outcome("done", "Everybody is on Legacy.", scenes.NOW)
     async with staged((120, 40), at(changes=(change(done, is_automatic=True),))) as stage:

@@ -66,6 +66,8 @@ class SafetyActions:
             return READ_ONLY
         if name == "guard" and snapshot.guard is None:
             return "Automatic rollback needs the journal, which cannot be written."
+        if name == "guard" and snapshot.missing_rights and not _is_armed(snapshot):
+            return "It could not act: the right to change the split is missing."
         counting = snapshot.guard is not None and snapshot.guard.left_s is not None
         if name == "cancel_guard" and not counting:
             return "No countdown of automatic rollback runs here."
@@ -177,6 +179,10 @@ class SafetyActions:
             return None
         shown = self._screen.zoomed and self._screen.panel == "recovery"
         return unfinished[min(page.cursor, len(unfinished) - 1)] if shown else unfinished[0]
+
+
+def _is_armed(snapshot: Snapshot) -> bool:
+    return snapshot.guard is not None and snapshot.guard.armed
 
 
 def ask_to_arm(plan: Plan, cancel_key: str) -> Proposal:
