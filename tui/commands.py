@@ -22,6 +22,7 @@ from tui.actions.procedure import ProcedureActions
 from tui.actions.question import LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask, ask_to_leave, change_title
 from tui.actions.safety import SafetyActions
 from tui.actions.scale import prepare_scale
+from tui.actions.surveys import SurveyActions
 from tui.screens.help import HelpScreen
 from tui.screens.layout import ALWAYS_THERE, PANELS, WINDOWS
 from tui.summary import summarize
@@ -62,9 +63,10 @@ class Commands:
             "quit": self.quit,
         }
         self.procedure = ProcedureActions(self)
-        self._looks |= self.procedure.actions
         self.safety = SafetyActions(self)
-        self._looks |= self.safety.actions
+        self._groups = (self.procedure, SurveyActions(self), self.safety)
+        for group in self._groups:
+            self._looks |= group.actions
 
     # -- dispatch --------------------------------------------------------------------------------
 
@@ -122,7 +124,7 @@ class Commands:
         """Why an action can do nothing now; None when it can."""
         if name == "acknowledge":
             return None if self._finished() else "There is no result to put away."
-        ours = self.procedure.why_not(name) or self.safety.why_not(name)
+        ours = next((why for group in self._groups if (why := group.why_not(name))), None)
         return ours or why_not(name, self.situation())
 
     def situation(self) -> Situation:
@@ -166,7 +168,7 @@ class Commands:
         if proposal.change_id == LEAVE_CONSOLE:
             self.app.exit(return_code=0)
             return
-        if self.procedure.accept(proposal) or self.safety.accept(proposal):
+        if any(group.accept(proposal) for group in self._groups):
             return
         pending, self.pending = self.pending, None
         if pending is None or pending.change.id != proposal.change_id:

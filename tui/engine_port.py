@@ -44,6 +44,15 @@ class ProcedurePort(Protocol):
     def run_ab_test(self) -> None:
         """Ask BigQuery, and write the analysis for the gate."""
 
+    def look_at_retirement(self) -> None:
+        """Look up what a retirement would delete."""
+
+    def look_at_alerts(self) -> None:
+        """Compare the alert policies with the plan."""
+
+    def apply_alerts(self) -> None:
+        """Write the alert policies as they were shown to differ. Raises ReadOnly."""
+
     def start_monitoring(self) -> int:
         """Start the monitoring loop; its process. Raises ReadOnly and RecordError."""
 

@@ -86,6 +86,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("stop_monitoring", (), "Stop the monitoring loop.", "procedure"),
     Action("approval", (), "Show the final approval and its steps.", "procedure"),
     Action("retirement", (), "Show the calendar of Legacy's retirement.", "procedure"),
+    Action("retire", (), "Delete Legacy and its images, from day 31 on.", "procedure"),
+    Action("alerts", (), "Compare the alert policies with the plan.", "procedure"),
+    Action("apply_alerts", (), "Write the alert policies as the plan says.", "procedure"),
     Action(
         "gates", ("g",), "Show the gates to the next stage with their evidence.", "look", "gates"
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from canary.rollout import words
 from canary.rollout.plan import Plan
+from canary.rollout.procedure import RetirementView
 from canary.rollout.retirement import DAY_S, PHASES, Calendar, Phase, calendar, find_reasons
 from canary.rollout.snapshot import Snapshot
 from themes import Palette
@@ -13,7 +14,7 @@ _DAYS = 10
 
 
 class CalendarPage(Page):
-    """Read only: deletion is a matter of the shell, where its dry run is read at leisure."""
+    """What speaks against a deletion, and what it would delete, as it was looked up last."""
 
     BORDER_TITLE = "retirement of Legacy"
 
@@ -35,8 +36,28 @@ class CalendarPage(Page):
         for reason in reasons:
             rows.append([("✗ ", palette.watch), (words.plain(reason.text), palette.text)])
             rows.append([("  ", palette.dim), (words.plain(reason.remedy), palette.dim)])
-        shell = "canary retire plan   shows what would be deleted; canary retire apply deletes it"
-        return [*rows, [("$ ", palette.dim), (shell, palette.dim)]]
+        rows += _candidate(self.procedure.retirement, palette)
+        ways = " retire   deletes it, after its name was typed; canary retire apply does the same"
+        return [*rows, [], [(self.key("palette"), palette.key), (ways, palette.dim)]]
+
+
+def _candidate(view: RetirementView, palette: Palette) -> list[Row]:
+    """What would be deleted: the service, its own images; and what stays."""
+    if view.running:
+        return [[], [("▸ looking up what would be deleted …", palette.watch)]]
+    if view.trouble:
+        return [[], [("! ", palette.notice), (words.plain(view.trouble, 400), palette.strong)]]
+    found = view.candidate
+    if found is None:
+        return []
+    service = words.plain(found.service, 60)
+    heading = f"would be deleted: the service {service}, and what only it runs"
+    rows: list[Row] = [[], [(heading, palette.strong)]]
+    rows += [[("  ", palette.dim), (words.plain(one, 300), palette.text)] for one in found.images]
+    stays = (("kept, others run it too", found.kept), ("left, elsewhere", found.elsewhere))
+    for why, images in stays:
+        rows += [[(f"  {why}: {words.plain(one, 300)}", palette.dim)] for one in images]
+    return rows
 
 
 def say_day(plan: Plan, snapshot: Snapshot, now: float) -> str:

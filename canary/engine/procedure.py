@@ -18,8 +18,10 @@ from canary.engine.checklist_desk import ChecklistDesk
 from canary.engine.event_log import Severity
 from canary.engine.load_testing import LoadTesting, is_connected
 from canary.engine.monitoring_loop import LoopOrder
-from canary.engine.monitoring_process import Monitoring, start_detached, state, stop
+from canary.engine.monitoring_process import start_detached, state, stop
+from canary.engine.monitoring_view import view_monitoring
 from canary.engine.session import Session
+from canary.engine.surveys import Surveys
 from canary.engine.verifying import Verifying
 from canary.rollout.ab_document import summarise
 from canary.rollout.ab_test import AbStatus
@@ -87,6 +89,7 @@ class ProcedureWork:
         self._asking: asyncio.Task[None] | None = None
         self._monitoring: MonitoringView | None = None
         self._book: ChecklistBook | None = None
+        self.surveys = Surveys(session, self._say, self._changed)
         self.load_testing = LoadTesting(session, self._say, self._changed)
         self.verifying = Verifying(session, in_loop, on_trouble, self._heard)
         self.verifying.listen(self._hear_progress, self._hear_result)
@@ -129,6 +132,19 @@ class ProcedureWork:
     def run_ab_test(self) -> None:
         """Ask BigQuery, and write the analysis for the gate; nothing while it is being asked."""
         self._in_loop(self._begin_ab_test)
+
+    def look_at_retirement(self) -> None:
+        """Look up what a retirement would delete."""
+        self._in_loop(self.surveys.look_at_retirement)
+
+    def look_at_alerts(self) -> None:
+        """Compare the alert policies with the plan."""
+        self._in_loop(self.surveys.look_at_alerts)
+
+    def apply_alerts(self) -> None:
+        """Write the alert policies as they were shown to differ. Raises ReadOnly."""
+        self._demand_write("Alert policies are not written")
+        self._in_loop(self.surveys.apply_alerts)
 
     def start_monitoring(self, every_s: float | None = None, for_s: float | None = None) -> int:
         """Start the loop in a process of its own, replacing the one that runs; its number.
@@ -179,6 +195,8 @@ class ProcedureWork:
             ab_test=self._ab_test,
             monitoring=self._monitoring,
             checklists=self._book,
+            retirement=self.surveys.retirement,
+            alerts=self.surveys.alerts,
         )
 
     def _begin_load_test(self, settings: LoadTestSettings) -> None:
@@ -263,32 +281,6 @@ class ProcedureWork:
     def _demand_write(self, what: str) -> None:
         if self._read_only:
             raise ReadOnly(f"{what}: this console is read-only.")
-
-
-def view_monitoring(found: Monitoring) -> MonitoringView:
-    """The loop as the screen shows it."""
-    said = found.state
-    if said is None:
-        return MonitoringView(found.is_running, found.pid)
-    # A state file of another process is the last word of a loop that is no more.
-    if found.is_running and said.pid != found.pid:
-        return MonitoringView(True, found.pid)
-    return MonitoringView(
-        running=found.is_running,
-        pid=found.pid,
-        since=said.since,
-        every_s=said.every_s,
-        until=said.until,
-        next_at=said.next_at,
-        files=said.files,
-        last_file=said.last_file,
-        last_at=said.last_at,
-        verdict=said.verdict,
-        trouble=said.trouble,
-        out_dir=said.out_dir,
-        ended_at=said.ended_at,
-        ended_by=said.ended_by,
-    )
 
 
 def _hear(_: Procedure) -> None:

@@ -12,8 +12,10 @@ import msgspec
 
 from canary.rollout.ab_document import AbSource
 from canary.rollout.ab_test import AbAnalysis
+from canary.rollout.alert_policies import Action
 from canary.rollout.checklist import ChecklistBook
 from canary.rollout.load_test import LoadTestProgress, LoadTestSettings, LoadTestSummary
+from canary.rollout.retirement import Candidate
 from canary.rollout.verification import Verification, VerifyProgress
 
 LoadState = Literal["idle", "starting", "running", "stopping"]
@@ -75,6 +77,31 @@ class AbTestView(msgspec.Struct, frozen=True):
     trouble: str = ""
 
 
+class RetirementView(msgspec.Struct, frozen=True):
+    """What a retirement would delete: whether it is being looked up, and what was found last.
+
+    `candidate` None: not looked up. `gone`: Legacy is deleted already.
+    """
+
+    running: bool = False
+    candidate: Candidate | None = None
+    gone: bool = False
+    trouble: str = ""
+
+
+class AlertsView(msgspec.Struct, frozen=True):
+    """The alert policies against the plan. `actions` None: not compared; the kept ones included."""
+
+    running: bool = False
+    actions: tuple[Action, ...] | None = None
+    trouble: str = ""
+
+    @property
+    def changes(self) -> tuple[Action, ...]:
+        """What would be written."""
+        return tuple(one for one in self.actions or () if one.kind != "keep")
+
+
 class MonitoringView(msgspec.Struct, frozen=True):
     """The monitoring loop of this host. Times are the cloud's; None: not known, or there is none.
 
@@ -105,6 +132,8 @@ class Procedure(msgspec.Struct, frozen=True):
     ab_test: AbTestView = AbTestView()
     monitoring: MonitoringView | None = None
     checklists: ChecklistBook | None = None
+    retirement: RetirementView = RetirementView()
+    alerts: AlertsView = AlertsView()
 
 
 NOTHING_RUN = Procedure()

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from canary.engine.monitoring_process import Monitoring
-from canary.engine.procedure import view_monitoring
+from canary.engine.monitoring_view import view_monitoring
 from canary.record.load_lock import hold_load_lock
 from canary.record.monitoring import LoopState
 from canary.record.paths import state_dir as directory_of

@@ -46,6 +46,15 @@ class ScriptedProcedure:
     def run_ab_test(self) -> None:
         self.asked.append(("ab test",))
 
+    def look_at_retirement(self) -> None:
+        self.asked.append(("look at retirement",))
+
+    def look_at_alerts(self) -> None:
+        self.asked.append(("look at alerts",))
+
+    def apply_alerts(self) -> None:
+        self.asked.append(("apply alerts",))
+
     def start_monitoring(self) -> int:
         self.asked.append(("start monitoring",))
         return 4711

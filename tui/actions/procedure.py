@@ -48,7 +48,6 @@ class ProcedureActions:
             "monitoring": lambda: self.show("monitoring"),
             "start_monitoring": self.ask_to_start_monitoring,
             "stop_monitoring": self.ask_to_stop_monitoring,
-            "retirement": lambda: self.show("retirement"),
             "approval": lambda: self.show("approval"),
         }
 

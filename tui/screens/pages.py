@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from widgets.ab_page import AbPage
+from widgets.alerts_page import AlertsPage
 from widgets.approval_page import ApprovalPage
 from widgets.calendar_page import CalendarPage
 from widgets.checklist_page import ChecklistPage
@@ -23,6 +24,7 @@ PAGES: Final = (
     "monitoring",
     "approval",
     "retirement",
+    "alerts",
     "way-back",
     "recovery",
 )
@@ -41,6 +43,7 @@ def make_pages(approval: ApprovalPage, recovery: RecoveryPage) -> dict[str, Page
         "ab-test": AbPage(id="ab-test", classes="panel"),
         "monitoring": MonitoringPage(id="monitoring", classes="panel"),
         "approval": approval,
+        "alerts": AlertsPage(id="alerts", classes="panel"),
         "retirement": CalendarPage(id="retirement", classes="panel"),
         "way-back": WayBackPage(id="way-back", classes="panel"),
         "recovery": recovery,
