@@ -19,7 +19,7 @@ from canary.engine.event_log import EventLog
 from canary.engine.evidence_keeping import EvidenceKeeping, Past
 from canary.engine.evidence_said import say_turns, say_withdrawn
 from canary.record.evidence import Checkpoint, EvidenceRecord
-from canary.rollout.evidence.replay import latency_before
+from canary.rollout.evidence.replay import latency_before, samples_since
 from canary.rollout.evidence.state import (
     EvidenceState,
     advance,
@@ -28,7 +28,7 @@ from canary.rollout.evidence.state import (
     open_past,
     start_evidence,
 )
-from canary.rollout.evidence.verdict import MetricVerdict, judge
+from canary.rollout.evidence.verdict import Word, judge_words
 from canary.rollout.evidence.view import EvidenceSource, EvidenceView, TailView, view_evidence
 from canary.rollout.evidence.window import EvidenceWindow, window_of_samples
 from canary.rollout.measure import Sample
@@ -146,10 +146,10 @@ class EvidenceFeed:
         if is_more:
             return True
         self._past = None
-        before, behind, self._behind = self._verdicts(), self._behind, []
+        before, behind, self._behind = self._words(), self._behind, []
         for window in behind:
             self._offer(window)
-        say_turns(self._events, self._clock.now(), before, self._verdicts())
+        self._say_turns(before)
         return False
 
     def _begin_past(self, since: float) -> None:
@@ -177,7 +177,7 @@ class EvidenceFeed:
 
     def take(self, window: EvidenceWindow) -> bool:
         """One window of the request log, oldest first. True when a verdict is another."""
-        before = self._verdicts()
+        before = self._words()
         self._keeping.note(window)
         if self._past is not None:
             self._behind.append(window)
@@ -185,7 +185,7 @@ class EvidenceFeed:
             return False
         if self._keeping.is_due(window.end):
             self.keep()
-        return say_turns(self._events, self._clock.now(), before, self._verdicts())
+        return self._say_turns(before)
 
     def _offer(self, window: EvidenceWindow) -> bool:
         """Judge a window of the log, unless it is to wait for the past. True when it was judged."""
@@ -206,12 +206,12 @@ class EvidenceFeed:
         state = self.state
         if state is None or self._past is not None or not legacy or not canary:
             return False
-        before, first = self._verdicts(), max(state.began_at, self._monitoring_end)
+        before, first = self._words(), max(state.began_at, self._monitoring_end)
         is_past = self._is_new and self._clock.now() - state.began_at > LONG_PAST_S
         if is_past:
             self.state = open_past(state)
-        canary_of = {(s.start, s.end): s for s in _since(canary, first)}
-        for sample in _since(legacy, first):
+        canary_of = {(s.start, s.end): s for s in samples_since(canary, first)}
+        for sample in samples_since(legacy, first):
             other = canary_of.get((sample.start, sample.end))
             if other is not None:
                 self._judge_samples(sample, other)
@@ -221,7 +221,7 @@ class EvidenceFeed:
         self._release()
         if self._keeping.is_due(self._monitoring_end):
             self.keep()
-        return say_turns(self._events, self._clock.now(), before, self._verdicts())
+        return self._say_turns(before)
 
     def _release(self) -> None:
         """Judge what has waited for the past."""
@@ -287,13 +287,10 @@ class EvidenceFeed:
         began = self._log_began
         return self._past_is_read and began is not None and window.end <= began
 
-    def _verdicts(self) -> tuple[MetricVerdict, ...]:
-        return judge(self.state, self._settings) if self.state is not None else ()
+    def _words(self) -> tuple[Word, ...]:
+        return judge_words(self.state) if self.state is not None else ()
 
-
-def _since(samples: Sequence[Sample], first: float) -> Sequence[Sample]:
-    """The samples that begin at `first` or later; `samples` oldest first."""
-    index = len(samples)
-    while index and samples[index - 1].start >= first:
-        index -= 1
-    return samples[index:]
+    def _say_turns(self, before: tuple[Word, ...]) -> bool:
+        if self.state is None:
+            return False
+        return say_turns(self._events, self._clock.now(), before, self.state, self._settings)

@@ -10,17 +10,23 @@ from canary.rollout import words
 from canary.rollout.evidence.document import NAMES, PROVEN, proof
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.state import EvidenceState
-from canary.rollout.evidence.verdict import MetricVerdict
+from canary.rollout.evidence.verdict import MetricVerdict, Word, judge, judge_words
+from canary.rollout.plan_evidence import Evidence
 
 _SCORE: Final[Metric] = "score"
 
 
 def say_turns(
-    events: EventLog, now: float, before: Sequence[MetricVerdict], after: Sequence[MetricVerdict]
+    events: EventLog, now: float, before: Sequence[Word], state: EvidenceState, settings: Evidence
 ) -> bool:
-    """Say what has been proven and was not before. True when any verdict is another."""
-    for was, new in zip(before, after, strict=False):
-        if was.verdict == new.verdict or new.verdict not in ("rollback", "pass"):
+    """Say what `state` proves and had not been proven `before`. True when any verdict is another;
+    before the first state there are none.
+    """
+    after = judge_words(state)
+    if after == tuple(before):
+        return False
+    for was, new in zip(before, judge(state, settings), strict=False):
+        if was == new.verdict or new.verdict not in ("rollback", "pass"):
             continue
         name = NAMES[new.metric]
         if new.verdict == "rollback":
@@ -29,7 +35,7 @@ def say_turns(
         else:
             text = f"evidence: Canary is proven to be no worse: {name} {_both(new)}"
             events.say(new.passed_at or now, "good", text)
-    return [v.verdict for v in before] != [v.verdict for v in after]
+    return True
 
 
 def say_withdrawn(events: EventLog, before: EvidenceState, after: EvidenceState) -> None:

@@ -16,6 +16,7 @@ from canary.engine.assemble import Observed, assemble, known_changes
 from canary.engine.backfill import Piece, begin_of_backfill, plan_backfill
 from canary.engine.event_log import EventLog
 from canary.engine.evidence_feed import EvidenceFeed
+from canary.engine.journal_feed import JournalFeed
 from canary.engine.metrics_feed import MetricsFeed, SampleReader
 from canary.engine.position import known_record
 from canary.engine.readiness import ReadinessFeed
@@ -37,8 +38,6 @@ from canary.rollout.measure import Sample
 from canary.rollout.plan import Plan
 from canary.rollout.presence import Seat
 from canary.rollout.snapshot import Snapshot
-
-CHANGES_SHOWN = 50
 
 
 class Observer:
@@ -66,20 +65,17 @@ class Observer:
         self.log = EventLog()
         self._skew = SkewWatch(self.log)
         self._clock = clock
-        self._journal = journal
         self._results = results
         self._scenario = scenario
         self._run_source = Source("Cloud Run", self.log)
         self._metrics_source = Source("Cloud Monitoring", self.log)
-        self._journal_source = Source("Journal", self.log)
+        self._journal = JournalFeed(journal, self.log)
         self._run = RunFeed(plan, run, clock, self._run_source)
         self._metrics: MetricsFeed | None = None
         if monitoring is not None:
             self._metrics = MetricsFeed(
                 plan, monitoring, clock, self._metrics_source, self.log, history
             )
-        self._entries: tuple[Entry, ...] = ()
-        self._journal_version = -1
         self.rights: ReadinessFeed | None = None
         self.others: Callable[[], tuple[Seat, ...]] = tuple
         self.guard: Callable[[], GuardView | None] = lambda: None
@@ -97,7 +93,7 @@ class Observer:
     @property
     def in_flight(self) -> bool:
         """Whether a change in the journal has no outcome yet."""
-        return any(e.outcome is None for e in self._entries)
+        return any(e.outcome is None for e in self._journal.entries)
 
     @property
     def needs_backfill(self) -> bool:
@@ -124,7 +120,7 @@ class Observer:
 
     def miss_journal(self, error: RecordError) -> None:
         """Say that there is no journal, and why."""
-        self._journal_source.failed(error, self._clock.now())
+        self._journal.source.failed(error, self._clock.now())
 
     def url_of(self, service: str) -> str:
         """Where a service answers, as Cloud Run reports it; "" when that is not known."""
@@ -147,7 +143,7 @@ class Observer:
         """Read the services. True when something is different."""
         before = self._run.facts
         changed = await self._run.read()
-        say_run(self.log, before, self._run.facts, self._is_ours, self._clock.now())
+        say_run(self.log, before, self._run.facts, self._journal.has, self._clock.now())
         self._skew.look(self._clock)
         return changed
 
@@ -161,23 +157,14 @@ class Observer:
 
     def read_journal(self) -> bool:
         """Read the journal if it was written to. True when it was, or is in trouble."""
-        if self._journal is None:
-            return False
-        now = self._clock.now()
-        try:
-            version = self._journal.version()
-            if version == self._journal_version:
-                return False
-            before, self._entries = self._entries, self._journal.recent(CHANGES_SHOWN)
-        except RecordError as error:
-            return self._journal_source.failed(error, now)
-        self._journal_version = version
-        if self.rights is not None and _failed(self._entries) != _failed(before):
+        before = self._journal.entries
+        changed = self._journal.read(self._clock.now())
+        after = self._journal.entries
+        if self.rights is not None and _failed(after) != _failed(before):
             self.rights.ask_again()
-        if self.rights is not None and _ended(self._entries) != _ended(before):
+        if self.rights is not None and _ended(after) != _ended(before):
             self.rights.look_again()
-        self._journal_source.answered(now)
-        return True
+        return changed
 
     def read_results(self) -> bool:
         """Look for results of the load and A/B tests. True when they are different."""
@@ -227,10 +214,10 @@ class Observer:
     def _observed(self, now: float) -> Observed:
         legacy, canary = self._metrics.samples if self._metrics is not None else ((), ())
         run = self._run.facts
-        changes = known_changes(run, self._entries, self._run.moved_at, now)
+        changes = known_changes(run, self._journal.entries, self._run.moved_at, now)
         replayed = self._follow(canary, changes)
         comparison = self._compare(legacy, canary, changes)
-        sources = (self._run_source, self._metrics_source, self._journal_source)
+        sources = (self._run_source, self._metrics_source, self._journal.source)
         asked = self._metrics is not None
         return Observed(
             run=run,
@@ -238,7 +225,7 @@ class Observer:
             canary=canary,
             watch=replayed.watch,
             changes=changes,
-            entries=self._entries,
+            entries=self._journal.entries,
             events=(*turn_events(replayed.turns), *self.log.events),
             sources=tuple(s.view for s in sources if asked or s is not self._metrics_source),
             evidence=self._evidence,
@@ -279,13 +266,6 @@ class Observer:
         ):
             self._followed = (canary, changes, self._replay.follow(canary, changes))
         return self._followed[2]
-
-    def _is_ours(self, change_id: str) -> bool:
-        """Whether the journal has this change; asked anew: it may be younger than `_entries`."""
-        try:
-            return self._journal is not None and self._journal.entry(change_id) is not None
-        except RecordError:
-            return False
 
     def _missing(self, feed: MetricsFeed) -> tuple[Piece, ...]:
         now = self._clock.now()

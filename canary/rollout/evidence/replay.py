@@ -19,6 +19,14 @@ def latency_before(legacy: Sequence[Sample], at: float) -> Distribution | None:
     return merge(d for d in found if d.bounds == found[-1].bounds)
 
 
+def samples_since(samples: Sequence[Sample], first: float) -> Sequence[Sample]:
+    """The samples that begin at `first` or later; `samples` oldest first."""
+    index = len(samples)
+    while index and samples[index - 1].start >= first:
+        index -= 1
+    return samples[index:]
+
+
 def replay_samples(
     legacy: Sequence[Sample],
     canary: Sequence[Sample],

@@ -63,6 +63,23 @@ def judge(state: EvidenceState, settings: Evidence) -> tuple[MetricVerdict, ...]
     )
 
 
+def judge_words(state: EvidenceState) -> tuple[Word, ...]:
+    """The verdicts of `judge` alone, for whoever only asks at each window whether one has turned:
+    most of the time is spent on how much more a proof takes.
+    """
+    common = why_inconclusive(state)
+    error, slow, scores = state.error, state.slow, state.score
+    return (
+        _word(_why_ratio(error, common), error.proven_at, error.passed_at),
+        _word(_why_ratio(slow, common), slow.proven_at, slow.passed_at),
+        _word(common, scores.proven_at, scores.passed_at),
+    )
+
+
+def _why_ratio(evidence: RatioEvidence, common: str) -> str:
+    return common or (BURSTS if evidence.dispersion.is_overdispersed else "")
+
+
 def why_inconclusive(state: EvidenceState) -> str:
     """Why no comparison can be believed now; "" when it can."""
     if not 0 < state.share < 1:
@@ -83,7 +100,7 @@ def _judge_ratio(
     common: str,
 ) -> MetricVerdict:
     test = evidence.regression
-    why = common or (BURSTS if evidence.dispersion.is_overdispersed else "")
+    why = _why_ratio(evidence, common)
     needed = None if why else _needed_ratio(evidence, settings)
     word = _word(why, evidence.proven_at, evidence.passed_at)
     if word == "undecided" and not test.windows:

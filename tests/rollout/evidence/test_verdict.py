@@ -17,6 +17,7 @@ from canary.rollout.evidence.verdict import (
     UNFIT_FOR_S,
     MetricVerdict,
     judge,
+    judge_words,
 )
 from canary.rollout.evidence.view import (
     Advice,
@@ -52,6 +53,14 @@ def traffic(legacy: float, canary: float, minutes: int, seed: int = 1, share: fl
 
 def view(state: EvidenceState | None, settings: Evidence = SETTINGS) -> EvidenceView:
     return view_evidence(state, settings, source="tail", tail=TailView(), reported=0.05)
+
+
+@pytest.mark.parametrize(
+    ("legacy", "canary", "share"), [(0.005, 0.03, 0.05), (0.005, 0.03, 0.1), (0.01, 0.01, 0.05)]
+)
+def test_the_words_alone_are_those_of_the_verdicts(legacy, canary, share):
+    state = run(traffic(legacy, canary, 20), share)
+    assert judge_words(state) == tuple(m.verdict for m in judge(state, SETTINGS))
 
 
 def test_there_is_one_verdict_for_each_metric():

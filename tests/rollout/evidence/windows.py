@@ -1,5 +1,7 @@
 """Windows for the tests of the evidence."""
 
+import functools
+
 from canary.rollout.evidence.window import LATENCY_BOUNDS_MS, EvidenceWindow, SideWindow
 from canary.rollout.measure import Distribution
 from canary.simulator.sampling import poisson
@@ -7,6 +9,7 @@ from canary.simulator.sampling import poisson
 BEGAN = 1_760_000_000.0
 
 
+@functools.lru_cache(maxsize=4096)
 def latencies(fast: int, slow: int = 0, slow_ms: float = 5_000.0) -> Distribution:
     """`fast` requests of 100 ms and `slow` ones."""
     counts = [0] * (len(LATENCY_BOUNDS_MS) + 1)

@@ -1,0 +1,42 @@
+"""The journal as the observer follows it: its newest changes, read anew when it was written to."""
+
+from __future__ import annotations
+
+from canary.engine.event_log import EventLog
+from canary.engine.source import Source
+from canary.record.journal import Entry, Journal
+from canary.rollout.errors import RecordError
+
+CHANGES_SHOWN = 50
+
+
+class JournalFeed:
+    """The newest `entries` of a journal, and its health as a source. None: there are no changes."""
+
+    def __init__(self, journal: Journal | None, log: EventLog) -> None:
+        self.source = Source("Journal", log)
+        self.entries: tuple[Entry, ...] = ()
+        self._journal = journal
+        self._version = -1
+
+    def read(self, now: float) -> bool:
+        """Read it if it was written to. True when it was, or is in trouble."""
+        if self._journal is None:
+            return False
+        try:
+            version = self._journal.version()
+            if version == self._version:
+                return False
+            self.entries = self._journal.recent(CHANGES_SHOWN)
+        except RecordError as error:
+            return self.source.failed(error, now)
+        self._version = version
+        self.source.answered(now)
+        return True
+
+    def has(self, change_id: str) -> bool:
+        """Whether the journal has this change; asked anew: it may be younger than `entries`."""
+        try:
+            return self._journal is not None and self._journal.entry(change_id) is not None
+        except RecordError:
+            return False
