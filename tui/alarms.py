@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import Final
 
 from canary.rollout import words
 from canary.rollout.decision import SEVERITY
+from canary.rollout.presence import find_countdown
 from canary.rollout.snapshot import ChangeView, Snapshot
 from canary.rollout.unfinished import find_waiting
 from themes import Palette
@@ -29,10 +31,25 @@ def rings(before: Snapshot, after: Snapshot) -> bool:
     return (
         SEVERITY[after.decision.verdict] > SEVERITY[before.decision.verdict]
         or (_is_impossible(after) and not _is_impossible(before))
-        or (_is_counting(after) and not _is_counting(before))
+        or (is_counting(after) and not is_counting(before))
         or bool(_automatic(after) - _automatic(before))
         or bool(_unknown(after) - _unknown(before))
     )
+
+
+def left_of_countdown(snapshot: Snapshot, silent_s: float, wall: float) -> float | None:
+    """Whole real seconds until automatic rollback acts; None: nothing is counted.
+
+    `silent_s` is how old the snapshot is, `wall` this host's clock: one that counts in another
+    program of this host says by that when it acts.
+    """
+    guard = snapshot.guard
+    if guard is not None and guard.left_s is not None:
+        return float(math.ceil(max(0.0, guard.left_s - silent_s)))
+    elsewhere = find_countdown(snapshot.presence.others)
+    if elsewhere is None or elsewhere.due_at is None:
+        return None
+    return float(math.ceil(max(0.0, elsewhere.due_at - wall)))
 
 
 def alarm_rows(snapshot: Snapshot, keys: dict[str, str], palette: Palette) -> list[list[Run]]:
@@ -97,8 +114,10 @@ def _is_impossible(snapshot: Snapshot) -> bool:
     return snapshot.readiness is not None and snapshot.readiness.state == "impossible"
 
 
-def _is_counting(snapshot: Snapshot) -> bool:
-    return snapshot.guard is not None and snapshot.guard.left_s is not None
+def is_counting(snapshot: Snapshot) -> bool:
+    """Whether a countdown of automatic rollback runs, here or elsewhere on this host."""
+    here = snapshot.guard is not None and snapshot.guard.left_s is not None
+    return here or find_countdown(snapshot.presence.others) is not None
 
 
 def _automatic(snapshot: Snapshot) -> set[str]:

@@ -7,7 +7,6 @@ The engine is built and started on a thread of its own and speaks through messag
 from __future__ import annotations
 
 import gc
-import math
 import os
 import threading
 import time
@@ -27,7 +26,7 @@ from canary.rollout.procedure import Procedure
 from canary.rollout.snapshot import Snapshot
 from themes import PALETTES, choose_theme, make_themes
 from tui.actions.pending import Situation
-from tui.alarms import rings
+from tui.alarms import left_of_countdown, rings
 from tui.cloud_time import CloudTime
 from tui.commands import Commands
 from tui.engine_port import EnginePort
@@ -79,6 +78,7 @@ class CanaryApp(App[None], inherit_bindings=False):
         *,
         read_only: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         after_start: Callable[[], None] = lambda: None,
     ) -> None:
         keymap = bind(plan)
@@ -93,6 +93,7 @@ class CanaryApp(App[None], inherit_bindings=False):
         self.commands = Commands(self, self.main)
         self.main.why_not = self.commands.why_not
         self._build_engine = build_engine
+        self._wall = wall
         self._after_start = after_start
         self._engine: EnginePort | None = None
         self._mailbox = Mailbox[Snapshot](lambda: self.post_message(SnapshotsWaiting()))
@@ -216,11 +217,11 @@ class CanaryApp(App[None], inherit_bindings=False):
             )
 
     def _left_s(self) -> float | None:
-        """What is left of automatic rollback's countdown, whole real seconds."""
-        guard = self.main.snapshot.guard if self.main.snapshot is not None else None
-        if guard is None or guard.left_s is None:
+        """What is left of automatic rollback's countdown, here or elsewhere on this host."""
+        snapshot = self.main.snapshot
+        if snapshot is None:
             return None
-        return float(math.ceil(max(0.0, guard.left_s - self._clock.silent_s())))
+        return left_of_countdown(snapshot, self._clock.silent_s(), self._wall())
 
     # -- keys ------------------------------------------------------------------------------------
 

@@ -77,10 +77,9 @@ class CompactPanel(CellWidget):
         return rows
 
     def _mode(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
-        guard, readiness = snapshot.guard, snapshot.readiness
-        if guard is not None and guard.left_s is not None:
-            left_s = self.left_s if self.left_s is not None else guard.left_s
-            return [(f" ✗ AUTO ROLLBACK in {left_s:.0f} s ", palette.roll_back)]
+        readiness = snapshot.readiness
+        if self.left_s is not None:
+            return [(f" ✗ AUTO ROLLBACK in {self.left_s:.0f} s ", palette.roll_back)]
         if readiness is not None and readiness.state == "impossible":
             return [(" ✗ NO WAY BACK ", palette.roll_back)]
         runs: list[Run] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from canary.rollout import words
 from canary.rollout.decision import Node
 from canary.rollout.snapshot import SideView, Snapshot
+from tui.alarms import is_counting
 
 
 def summarize(snapshot: Snapshot, now: float) -> str:
@@ -64,7 +65,7 @@ def terminal_title(snapshot: Snapshot) -> str:
 
 def _alarm(snapshot: Snapshot) -> str:
     """What is more urgent than the verdict, for the title; "" when nothing is."""
-    if snapshot.guard is not None and snapshot.guard.left_s is not None:
+    if is_counting(snapshot):
         return "✗ AUTO ROLLBACK COUNTS "
     if snapshot.readiness is not None and snapshot.readiness.state == "impossible":
         return "✗ NO WAY BACK "

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from canary.rollout import words
-from canary.rollout.guard import GuardView
-from canary.rollout.presence import say_deed
+from canary.rollout.presence import Seat, find_countdown, say_deed
 from canary.rollout.readiness import CheckId, Readiness, ReadinessState
 from canary.rollout.snapshot import Snapshot
 from themes import Palette
@@ -51,7 +50,14 @@ class SafetyLine(CellWidget):
             return
         guard = snapshot.guard
         if guard is not None and guard.left_s is not None:
-            self._draw_countdown(canvas, guard, palette)
+            does = f" {ACT_WORDS.get(guard.kind, '')}: {words.plain(guard.cause, 160)}"
+            hint = f"  {self.keys.get('cancel_guard', '')} stops it"
+            self._draw_countdown(canvas, does, hint, palette)
+            return
+        elsewhere = find_countdown(snapshot.presence.others)
+        if elsewhere is not None:
+            does = f" by {seat_name(elsewhere)}: {words.plain(elsewhere.cause, 160)}"
+            self._draw_countdown(canvas, does, f"  process {elsewhere.pid}", palette)
             return
         guarding = self._guard(snapshot, palette)
         company = company_runs(snapshot, palette)
@@ -67,14 +73,11 @@ class SafetyLine(CellWidget):
         x = canvas.runs(0, 0, way, room)
         canvas.runs(x, 0, [*guarding, *company])
 
-    def _draw_countdown(self, canvas: Canvas, guard: GuardView, palette: Palette) -> None:
-        left_s = self.left_s if self.left_s is not None else guard.left_s or 0.0
-        hint = f"  {self.keys.get('cancel_guard', '')} stops it"
-        badge = f" ✗ AUTO ROLLBACK in {max(0, round(left_s))} s "
-        does = f" {ACT_WORDS.get(guard.kind, '')}: "
-        cause: list[Run] = [(does, palette.strong), (words.plain(guard.cause, 160), palette.text)]
+    def _draw_countdown(self, canvas: Canvas, does: str, hint: str, palette: Palette) -> None:
+        left = "" if self.left_s is None else f" in {self.left_s:.0f} s"
         room = canvas.width - len(hint)
-        canvas.runs(0, 0, [(badge, palette.roll_back), *cause], room)
+        badge: Run = (f" ✗ AUTO ROLLBACK{left} ", palette.roll_back)
+        canvas.runs(0, 0, [badge, (does, palette.strong)], room)
         canvas.text(room, 0, hint, palette.key)
 
     def _guard(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
@@ -86,8 +89,7 @@ class SafetyLine(CellWidget):
             return [(_GAP, palette.text), (armed, palette.watch), (held, palette.watch)]
         elsewhere = next((s for s in snapshot.presence.others if s.armed), None)
         if elsewhere is not None:
-            by = "canary guard" if elsewhere.kind == "guard" else words.plain(elsewhere.user, 20)
-            said = f"● auto rollback armed by {by}, process {elsewhere.pid}"
+            said = f"● auto rollback armed by {seat_name(elsewhere)}, process {elsewhere.pid}"
             return [(_GAP, palette.text), (said, palette.watch)]
         key = self.keys.get("guard", "")
         can = guard is not None and not self.read_only and not snapshot.missing_rights
@@ -124,6 +126,13 @@ def company_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
         return [(f"{_GAP}also here: {who}{count}", palette.notice)]
     last = snapshot.presence.last
     return [(f"{_GAP}last: {words.plain(say_deed(last), 90)}", palette.dim)] if last else []
+
+
+def seat_name(seat: Seat) -> str:
+    """Who would act, in a word or two: "canary guard", "bob's console"."""
+    if seat.kind == "guard":
+        return "canary guard"
+    return f"{words.plain(seat.user, 20) or 'somebody'}'s console"
 
 
 def is_retired(snapshot: Snapshot) -> bool:

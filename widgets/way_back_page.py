@@ -13,7 +13,7 @@ from canary.rollout.snapshot import Snapshot
 from themes import Palette
 from widgets.canvas import Run
 from widgets.page import Page, Row
-from widgets.safety_line import CHECK_WORDS, GLYPHS, way_back_runs
+from widgets.safety_line import CHECK_WORDS, GLYPHS, seat_name, way_back_runs
 
 
 class WayBackPage(Page):
@@ -61,7 +61,12 @@ class WayBackPage(Page):
             rows.append([("  ● ", palette.watch), (by, palette.strong)])
             rows[-1].append((f" {words.duration(guard.countdown_s)}", palette.strong))
         else:
-            rows.append([("  – off", palette.text), (": nothing acts by itself", palette.dim)])
+            rows.append([("  – off in this console", palette.text)])
+        for seat in (s for s in snapshot.presence.others if s.armed):
+            said = f"armed by {seat_name(seat)}, process {seat.pid}"
+            if seat.due_at is not None:
+                said += f", counts down: {words.plain(seat.cause)} (kill -INT {seat.pid} ends it)"
+            rows += _wrapped("  ● ", said, width, palette.watch, palette)
         if guard.held:
             rows.append([("  ◐ held: ", palette.watch), (words.plain(guard.held), palette.text)])
         if plan is not None:

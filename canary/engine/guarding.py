@@ -22,7 +22,7 @@ from canary.engine.execute import carry_out, intend
 from canary.engine.guard import AutomaticRollback
 from canary.engine.notify import Notifier, telling
 from canary.engine.session import Session
-from canary.engine.vigil import seat_of
+from canary.engine.vigil import seat_of, show_guard
 from canary.record.journal import Journal
 from canary.record.owner import Owner
 from canary.record.presence import SeatHolder
@@ -112,7 +112,8 @@ class GuardLoop:
     async def run(self, order: GuardOrder, asked: asyncio.Event) -> GuardEnd:
         """Look until asked to end, or once until there is nothing (more) to do."""
         observer = self._session.observer
-        seat = SeatHolder(self._session.directory, seat_of(self._author, False, kind="guard"))
+        place = seat_of(self._author, False, kind="guard")
+        seat = SeatHolder(self._session.directory, place)
         observer.guard = lambda: self.rollback.view
         snapshot: Snapshot | None = None
         try:
@@ -120,6 +121,7 @@ class GuardLoop:
             self.rollback.arm(str(self._author), order.countdown_s)
             while not asked.is_set():
                 snapshot = await self._look()
+                place = show_guard(seat, place, self.rollback.view)
                 if order.once and not self.rollback.is_counting and not self._tasks:
                     break
                 await self._wait(asked, COUNTING_S if self.rollback.is_counting else LOOK_S)

@@ -101,7 +101,9 @@ class Vigil:
 
     def cancel(self) -> bool:
         """Stop its countdown; holds when this returns. False: none runs."""
-        return self._guard().cancel(str(self._author))
+        cancelled = self._guard().cancel(str(self._author))
+        self._show_seat()
+        return cancelled
 
     async def round_of_readiness(self) -> float:
         """Ask what going back rests on."""
@@ -116,6 +118,7 @@ class Vigil:
             return GUARD_IDLE_S
         session = self._session
         if rollback.look(session.observer.snapshot(), session.clock.now()):
+            self._show_seat()
             self._on_change()
         return GUARD_COUNTING_S if rollback.is_counting else GUARD_ARMED_S
 
@@ -128,10 +131,9 @@ class Vigil:
             self.notifier.tell(notice)
 
     def _show_seat(self) -> None:
-        """Let others on this host see whether automatic rollback is armed here."""
+        """Let others on this host see whether automatic rollback is armed here, and counts down."""
         if self._seat is not None and self._rollback is not None:
-            self._place = msgspec.structs.replace(self._place, armed=self._rollback.view.armed)
-            self._seat.change(self._place)
+            self._place = show_guard(self._seat, self._place, self._rollback.view)
 
     def _guard(self) -> AutomaticRollback:
         if self._rollback is None:
@@ -161,6 +163,18 @@ class Vigil:
             self._on_change()
 
         self._in_loop(say)
+
+
+def show_guard(holder: SeatHolder, seat: Seat, view: GuardView) -> Seat:
+    """Write into a seat what automatic rollback does there; the seat as it is shown then."""
+    counts = (view.armed, view.left_s is not None)
+    if counts == (seat.armed, seat.due_at is not None):
+        return seat
+    due_at = None if view.left_s is None else time.time() + view.left_s
+    cause = plain(view.cause, 200)
+    changed = msgspec.structs.replace(seat, armed=view.armed, due_at=due_at, cause=cause)
+    holder.change(changed)
+    return changed
 
 
 def seat_of(author: Author, read_only: bool, *, kind: SeatKind = "console") -> Seat:

@@ -37,7 +37,8 @@ class Seat(msgspec.Struct, frozen=True):
     """One program that is open on this rollout, on this host.
 
     `since` is this host's wall clock, unix seconds; `terminal` and `client` (where an SSH session
-    comes from) are empty when not known. `armed`: automatic rollback acts from there.
+    comes from) are empty when not known. `armed`: automatic rollback acts from there;
+    while it counts down, `due_at` is when it acts (as `since`) and `cause` why.
     """
 
     pid: int
@@ -49,6 +50,8 @@ class Seat(msgspec.Struct, frozen=True):
     client: str = ""
     read_only: bool = False
     armed: bool = False
+    due_at: float | None = None
+    cause: str = ""
 
 
 class Presence(msgspec.Struct, frozen=True):
@@ -77,6 +80,12 @@ def find_presence(
         last = history[0]
     foreign = last is not None and last.change not in ours
     return Presence(others, last, last if reconciling and foreign else None)
+
+
+def find_countdown(others: tuple[Seat, ...]) -> Seat | None:
+    """Whose automatic rollback acts next, of those that count down; None: none does."""
+    counting = [s for s in others if s.due_at is not None]
+    return min(counting, key=lambda s: s.due_at or 0.0, default=None)
 
 
 def say_seat(seat: Seat) -> str:

@@ -186,7 +186,13 @@ async def staged(
     """The app at a size, with its first snapshots drawn (a healthy stage 2 unless given)."""
     rollout = plan or scenes.plan()
     engine = ScriptedEngine(*(first or (scenes.snapshot(rollout),)), refusal=refusal)
-    app = CanaryApp(rollout, lambda: engine, read_only=read_only, monotonic=lambda: 1000.0)
+    app = CanaryApp(
+        rollout,
+        lambda: engine,
+        read_only=read_only,
+        monotonic=lambda: 1000.0,
+        wall=lambda: scenes.NOW,
+    )
     async with app.run_test(size=size) as pilot:
         for _ in range(200):
             await pilot.pause()

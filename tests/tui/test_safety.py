@@ -190,6 +190,11 @@ async def test_why_it_holds_is_said_and_who_armed_it_elsewhere() -> None:
         guard = Seat(99, "oncall", "bastion-2", scenes.NOW, "guard", armed=True)
         await stage.emit(at(presence=Presence((guard,))))
         assert "● auto rollback armed by canary guard, process 99" in stage.frame()
+        counts = msgspec.structs.replace(guard, due_at=scenes.NOW + 43, cause="p95 41 s > 30 s")
+        await stage.emit(at(presence=Presence((counts,))))
+        shown = line(stage.frame(), "AUTO ROLLBACK")
+        assert "✗ AUTO ROLLBACK in 43 s  by canary guard: p95 41 s > 30 s" in shown
+        assert shown.endswith("process 99")
 
 
 async def test_read_only_arms_nothing_and_says_why() -> None:
