@@ -12,9 +12,17 @@ from tests.embedded import Embed, Embedded, embed
 # Before any test imports grpc: its C core would log to the terminal what a test provokes.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
+# The commands that tests start keep what they compiled; else each compiles the project anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # No claim of these tests is about the wall clock: a busy machine must not fail one.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a fourth of the time of a test is spent waiting."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,6 +7,7 @@ import time
 from urllib.parse import urlsplit
 
 from canary.cloud.endpoints import is_loopback
+from canary.cloud.tls import verification_for
 from canary.cloud.views import HealthReport
 from canary.rollout.words import plain
 
@@ -36,7 +37,9 @@ async def probe(
         async with (
             asyncio.timeout(timeout_s),
             # A proxy is never asked for loopback, whatever the environment says.
-            httpx.AsyncClient(trust_env=not loopback, timeout=timeout_s) as client,
+            httpx.AsyncClient(
+                trust_env=not loopback, verify=verification_for(target), timeout=timeout_s
+            ) as client,
             client.stream("GET", target) as response,
         ):
             body = await _read_some(response)

@@ -14,6 +14,7 @@ import msgspec
 
 from canary.cloud.endpoints import Address, is_loopback, parse_endpoint
 from canary.cloud.errors import refusal_of, translate
+from canary.cloud.tls import verification_for
 from canary.rollout.errors import CanaryError, Malformed, Unavailable
 from canary.rollout.words import plain
 
@@ -98,7 +99,7 @@ class RestClient:
         """As `call`, but an error answer is raised as Refusal, for who knows more about it."""
         import httpx
 
-        url = f"{'http' if self._address.plain else 'https'}://{self._address.target}{path}"
+        url = f"{self._base}{path}"
         headers = {"accept": "application/json"}
         await self._authorize(method, url, headers, doing)
         content = None if body is None else msgspec.json.encode(body)
@@ -130,13 +131,21 @@ class RestClient:
         if client is not None:
             await client.aclose()
 
+    @property
+    def _base(self) -> str:
+        return f"{'http' if self._address.plain else 'https'}://{self._address.target}"
+
     def _http(self) -> Any:
         if self._client is None:
             import httpx
 
             # A proxy is never asked for loopback, whatever the environment says.
             trusts = not is_loopback(self._address.host)
-            self._client = httpx.AsyncClient(trust_env=trusts, follow_redirects=False)
+            self._client = httpx.AsyncClient(
+                trust_env=trusts,
+                verify=verification_for(self._base),
+                follow_redirects=False,
+            )
         return self._client
 
     async def _read(self, response: Any, doing: str) -> bytes:

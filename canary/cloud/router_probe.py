@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from canary.cloud.endpoints import is_loopback
+from canary.cloud.tls import verification_for
 from canary.rollout.comparison import ProbeAnswer
 from canary.rollout.errors import PlanError
 from canary.rollout.words import plain
@@ -64,6 +65,7 @@ async def ask_router(
     async with httpx.AsyncClient(
         # A proxy is never asked for loopback, whatever the environment says.
         trust_env=not loopback,
+        verify=verification_for(order.url),
         timeout=order.timeout_s,
         limits=limits,
         follow_redirects=False,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from canary.cloud.endpoints import is_loopback
+from canary.cloud.tls import verification_for
 from canary.rollout.errors import CloudError, Denied, QuotaExhausted, Rejected, Unavailable
 from canary.rollout.plan_notify_rules import webhook_mistake
 from canary.rollout.words import plain
@@ -61,7 +62,9 @@ async def _post(url: str, document: Mapping[str, Any], timeout_s: float) -> None
     async with (
         asyncio.timeout(timeout_s),
         # A proxy is never asked for loopback, whatever the environment says.
-        httpx.AsyncClient(trust_env=not loopback, timeout=timeout_s) as client,
+        httpx.AsyncClient(
+            trust_env=not loopback, verify=verification_for(url), timeout=timeout_s
+        ) as client,
         client.stream(
             "POST", url, content=msgspec.json.encode(document), headers=headers
         ) as response,

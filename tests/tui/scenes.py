@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -73,6 +74,7 @@ def distribution(bounds: tuple[float, ...], mean: float, spread: float, count: i
     )
 
 
+@cache
 def samples(
     hours: float,
     per_s: float,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -17,9 +18,12 @@ from canary.rollout.load_test import LoadTestSettings
 from canary.rollout.plan import Plan
 from canary.rollout.procedure import Procedure, ResultOf
 from canary.rollout.snapshot import Snapshot
+from tests import quiescence
 from tests.tui import scenes
 from tui.app import CanaryApp
 from tui.engine_port import How, OnProcedure, OnSnapshot, OnTrouble
+
+quiescence.install()
 
 
 class ScriptedProcedure:
@@ -194,10 +198,11 @@ async def staged(
         wall=lambda: scenes.NOW,
     )
     async with app.run_test(size=size) as pilot:
-        for _ in range(200):
+        for _ in range(2000):
             await pilot.pause()
             if app.main.snapshot is not None:
                 break
+            await asyncio.sleep(0.001)  # a thread starts the engine
         stage = Stage(app, pilot, engine)
         await stage.settle()
         yield stage

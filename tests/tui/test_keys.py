@@ -97,7 +97,8 @@ async def test_bar_help_and_dispatch_follow_the_rebinding() -> None:
         assert "X everybody off" in stage.frame()
         await stage.press("f1")
         assert "X             Take everybody off Canary now." in stage.frame()
-        await stage.press("space", "X", "y")
+        await stage.press("space")
+        await stage.press("X", "y")
         assert [c.kind for c in stage.engine.sent] == ["rollback_all"]
 
 
