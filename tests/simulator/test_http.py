@@ -15,6 +15,7 @@ from canary.simulator.http_server import start_http
 from canary.simulator.leases import Leases
 from canary.simulator.timeline import Removed, Scale, Split
 from canary.simulator.world import World
+from tests.simulator.rest_cloud import PLAIN
 
 START = 1_750_000_000.0
 FAST = 1e6

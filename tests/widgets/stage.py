@@ -9,10 +9,13 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from tests import quiescence
 from tests.widgets.scenes import NOW, PLAN
 from themes import make_themes
 from widgets.cells import CellWidget
 from widgets.economy import economize
+
+quiescence.install()
 
 
 class Bare(Screen[None]):

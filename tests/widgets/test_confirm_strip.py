@@ -10,8 +10,11 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from tests import quiescence
 from tests.widgets.stage import Stage, screen_text
 from widgets.confirm_strip import ConfirmStrip, Proposal
+
+quiescence.install()
 
 PROPOSAL = Proposal(
     "c1",
@@ -69,6 +72,12 @@ def desk() -> tuple[ConfirmStrip, Desk]:
     return strip, Desk(strip)
 
 
+async def painted(pilot: Pilot[Any]) -> None:
+    """The first pause paints; what waits for the painting is done in the second."""
+    for _ in range(2):
+        await pilot.pause()
+
+
 @pytest.mark.parametrize(
     ("key", "said"),
     [
@@ -86,7 +95,7 @@ async def test_y_accepts_n_and_escape_leave_and_nothing_else_answers(
     strip, app = desk()
     async with app.run_test(size=(100, 6)) as pilot:
         strip.open(PROPOSAL)
-        await pilot.pause()
+        await painted(pilot)
         await pilot.press(key)
         assert listening(pilot).said == said
         assert listening(pilot).keys == []
@@ -96,7 +105,7 @@ async def test_a_second_y_is_not_a_second_change() -> None:
     strip, app = desk()
     async with app.run_test(size=(100, 6)) as pilot:
         strip.open(PROPOSAL)
-        await pilot.pause()
+        await painted(pilot)
         await pilot.press("y", "y", "y")
         assert listening(pilot).said == [("accepted", "c1")]
 
@@ -106,7 +115,7 @@ async def test_a_key_typed_before_the_strip_was_seen_does_not_count() -> None:
     async with app.run_test(size=(100, 6)) as pilot:
         early = Key("y", "y")
         strip.open(PROPOSAL)
-        await pilot.pause()
+        await painted(pilot)
         app.post_message(early)
         await pilot.pause()
         assert listening(pilot).said == []
@@ -123,7 +132,7 @@ async def test_a_dead_strip_says_why_and_accepts_nothing() -> None:
     strip, app = desk()
     async with app.run_test(size=(100, 6)) as pilot:
         strip.open(PROPOSAL)
-        await pilot.pause()
+        await painted(pilot)
         strip.die("The split was changed by somebody else.")
         await pilot.press("y")
         assert listening(pilot).said == []
@@ -158,7 +167,7 @@ async def test_a_closed_strip_is_blank_and_lets_keys_through() -> None:
     strip, app = desk()
     async with app.run_test(size=(100, 6)) as pilot:
         strip.open(PROPOSAL)
-        await pilot.pause()
+        await painted(pilot)
         strip.close()
         await pilot.press("y")
         assert screen_text(pilot).strip() == ""
@@ -169,7 +178,7 @@ async def test_the_strip_says_what_on_what_how_old_what_fails_and_the_command() 
     strip, app = desk()
     async with app.run_test(size=(100, 6)) as pilot:
         strip.open(PROPOSAL)
-        await pilot.pause()
+        await painted(pilot)
         assert screen_text(pilot).rstrip().split("\n") == [
             " Promote to stage 3  canary 10 % → 25 %  ion-api-canary-00042-abc  on data 74 s old",
             " ✗ not met: soak, load test",
@@ -185,6 +194,6 @@ async def test_the_answer_is_kept_however_few_rows_there_are(rows: int) -> None:
         strip.styles.height = rows
         await pilot.pause()
         strip.open(PROPOSAL)
-        await pilot.pause()
+        await painted(pilot)
         assert "y carry it out" in screen_text(pilot)
         assert "Promote to stage 3" in screen_text(pilot)
