@@ -168,7 +168,10 @@ class Stage:
         await self.settle()
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        """Each key is typed when what the one before has brought about was painted."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.pilot.pause()
         await self.settle()
 
     async def settle(self) -> None:
