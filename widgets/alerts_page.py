@@ -29,7 +29,8 @@ class AlertsPage(Page):
             rows += _action(action, palette)
         kept = len(view.actions) - len(view.changes)
         as_planned = f"{kept} of {len(view.actions)} policies are as the plan says"
-        rows += [[], [("✓ " if not view.changes else "  ", palette.ok), (as_planned, palette.text)]]
+        rows += [[]] if view.changes else []
+        rows += [[("✓ " if not view.changes else "  ", palette.ok), (as_planned, palette.text)]]
         if view.changes:
             ways = " apply alerts   writes them; canary alerts apply does the same"
             rows.append([(self.key("palette"), palette.key), (ways, palette.dim)])

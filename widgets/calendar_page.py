@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
+
+from rich.style import Style
+
 from canary.rollout import words
 from canary.rollout.plan import Plan
 from canary.rollout.procedure import RetirementView
@@ -18,7 +22,7 @@ class CalendarPage(Page):
 
     BORDER_TITLE = "retirement of Legacy"
 
-    def rows(self, width: int, palette: Palette) -> list[Row]:  # noqa: ARG002 - Page's signature
+    def rows(self, width: int, palette: Palette) -> list[Row]:
         """Today, the phases, the reasons against a deletion."""
         snapshot, plan = self.snapshot, self.plan
         if snapshot is None or plan is None:
@@ -36,12 +40,12 @@ class CalendarPage(Page):
         for reason in reasons:
             rows.append([("✗ ", palette.watch), (words.plain(reason.text), palette.text)])
             rows.append([("  ", palette.dim), (words.plain(reason.remedy), palette.dim)])
-        rows += _candidate(self.procedure.retirement, palette)
+        rows += _candidate(self.procedure.retirement, width, palette)
         ways = " retire   deletes it, after its name was typed; canary retire apply does the same"
         return [*rows, [], [(self.key("palette"), palette.key), (ways, palette.dim)]]
 
 
-def _candidate(view: RetirementView, palette: Palette) -> list[Row]:
+def _candidate(view: RetirementView, width: int, palette: Palette) -> list[Row]:
     """What would be deleted: the service, its own images; and what stays."""
     if view.running:
         return [[], [("▸ looking up what would be deleted …", palette.watch)]]
@@ -53,11 +57,18 @@ def _candidate(view: RetirementView, palette: Palette) -> list[Row]:
     service = words.plain(found.service, 60)
     heading = f"would be deleted: the service {service}, and what only it runs"
     rows: list[Row] = [[], [(heading, palette.strong)]]
-    rows += [[("  ", palette.dim), (words.plain(one, 300), palette.text)] for one in found.images]
+    for one in found.images:
+        rows += _whole(words.plain(one, 300), width, palette.text)
     stays = (("kept, others run it too", found.kept), ("left, elsewhere", found.elsewhere))
     for why, images in stays:
-        rows += [[(f"  {why}: {words.plain(one, 300)}", palette.dim)] for one in images]
+        for one in images:
+            rows += _whole(f"{why}: {words.plain(one, 300)}", width, palette.dim)
     return rows
+
+
+def _whole(text: str, width: int, style: Style) -> list[Row]:
+    """A name of which every sign counts, in as many rows as it takes."""
+    return [[("  ", style), (part, style)] for part in textwrap.wrap(text, max(20, width - 2))]
 
 
 def say_day(plan: Plan, snapshot: Snapshot, now: float) -> str:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from canary.rollout.alert_policies import plan_actions, wanted_policies
+from canary.rollout.change import DeleteImages
 from canary.rollout.measure import Sample
 from canary.rollout.procedure import AlertsView, RetirementView
 from canary.rollout.retirement import Candidate
@@ -14,6 +15,7 @@ from tests.tui import proceedings as given
 from tests.tui import scenes
 from tests.tui.scripted import staged
 from tests.tui.test_procedure import SIZES, asked, choose, production
+from tui.actions.question import say_step
 
 
 def retirable() -> Snapshot:
@@ -47,12 +49,18 @@ async def test_from_day_31_legacy_is_retired_from_here_by_its_name(size: tuple[i
         assert "registry.example.com/ion-api@sha256:ab" in stage.frame()
         await choose(stage, "retire")
         assert "type ion-api:" in stage.frame()
+        assert "Delete ion-api  " in stage.frame()
         await stage.press(*"ion-api", "enter")
         (change,) = stage.engine.sent
         assert [type(step).__name__ for step in change.steps][-2:] == [
             "DeleteService",
             "DeleteImages",
         ]
+
+
+@pytest.mark.parametrize(("images", "said"), [(("a",), "1 image"), (("a", "b"), "2 images")])
+def test_a_deletion_counts_its_images(images: tuple[str, ...], said: str) -> None:
+    assert say_step(DeleteImages("ion-api", images)) == f"{said} of ion-api deleted"
 
 
 async def test_before_day_31_nothing_is_retired_from_here() -> None:

@@ -245,7 +245,7 @@ def ask_load_test(settings: LoadTestSettings, url: str, plan: Plan) -> Proposal:
         note=f"It makes real load, {about}, on whatever takes the traffic: Legacy and Canary.",
         command=(
             f"canary load-test --users {settings.users} --spawn-rate {settings.spawn_rate:g}"
-            f" --duration {settings.duration_s:g}s --profile {settings.profile_name}"
+            f" --duration {settings.duration_s / 60:g}m --profile {settings.profile_name}"
         ),
     )
 

@@ -27,7 +27,7 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
         change_id=change.id,
         title=pending.title or change_title(change),
         facts=tuple(map(say_step, change.steps)),
-        target=pending.guard.revision or pending.guard.service,
+        target="" if change.kind == "retire" else pending.guard.revision or pending.guard.service,
         data_age=_freshness(pending.data_age_s),
         unmet=tuple(gates[i].label for i in unmet if i in gates),
         command=" && ".join(describe(change, plan).gcloud),
@@ -45,7 +45,9 @@ def say_step(step: Step) -> str:
     if isinstance(step, DeleteService):
         return f"{words.plain(step.service)} deleted"
     if isinstance(step, DeleteImages):
-        return f"{len(step.images)} images of {words.plain(step.service)} deleted"
+        number = len(step.images)
+        images = "1 image" if number == 1 else f"{number} images"
+        return f"{images} of {words.plain(step.service)} deleted"
     before = "?" if step.before is None else f"{step.before.min}–{step.before.max}"
     return f"{words.plain(step.service)} {before} → {step.after.min}–{step.after.max} instances"
 
@@ -97,4 +99,6 @@ def change_title(change: Change) -> str:
         case "scale":
             return f"Scale {words.plain(change.steps[0].service)}"
         case "retire":
-            return f"Retire {words.plain(change.steps[0].service)}"
+            # The record is kept on Canary before: the service of the first step is not the one.
+            gone = (step.service for step in change.steps if isinstance(step, DeleteService))
+            return f"Delete {words.plain(next(gone, 'Legacy'))}"
