@@ -24,11 +24,7 @@ def test_a_healthy_canary_passes_and_the_document_says_on_what(
 
 def test_a_regression_exits_20_and_is_advised(command: Command, tmp_path: Path) -> None:
     with running_cloud(tmp_path, "error-spike", scenario_params={"ratio": 0.08}) as cloud:
-        ended = command("evidence", "--json", "--config", str(cloud.plan_path))
-        lines = command("evidence", "--config", str(cloud.plan_path)).out
+        ended = command("evidence", "--config", str(cloud.plan_path))
     assert ended.code == 20
-    assert ended.document["verdict"] == "rollback"
-    assert ended.document["advice"]["action"] == "advise"
-    assert ended.document["metrics"][0]["detected_at"]
-    assert "5xx: regression proven" in lines
-    assert "Beside the tree: a regression of Canary is proven: 5xx" in lines
+    assert "5xx: regression proven" in ended.out
+    assert "Beside the tree: a regression of Canary is proven: 5xx" in ended.out
