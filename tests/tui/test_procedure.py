@@ -173,7 +173,7 @@ async def test_a_load_test_asks_before_it_makes_real_load(size: tuple[int, int])
         text = stage.frame()
         assert "Load test  50 users, 5 more a second  1 h  profile light" in text
         assert "It makes real load, up to about 25 requests/s" in text
-        assert "canary load-test --users 50 --spawn-rate 5 --duration 3600s" in text
+        assert "canary load-test --users 50 --spawn-rate 5 --duration 60m" in text
         assert asked(stage) == []
         await stage.press("y")
         assert asked(stage) == [("load test", 50, 3600.0)]
