@@ -8,7 +8,7 @@ from typing import Final
 
 from canary.rollout import words
 from canary.rollout.decision import SEVERITY
-from canary.rollout.presence import find_countdown
+from canary.rollout.presence import Seat, find_countdown
 from canary.rollout.snapshot import ChangeView, Snapshot
 from canary.rollout.unfinished import find_waiting
 from themes import Palette
@@ -68,10 +68,13 @@ def alarm_rows(snapshot: Snapshot, keys: dict[str, str], palette: Palette) -> li
 
 
 def waiting_rows(snapshot: Snapshot, now: float, palette: Palette) -> list[list[Run]]:
-    """A rollback that waits for Cloud Run: how long it has, and what comes of it."""
+    """A rollback that waits for Cloud Run: how long it has, and what comes of it.
+
+    One that was asked for in a shell of this host when Cloud Run was away already is in no journal.
+    """
     change = find_waiting(snapshot.changes)
     if change is None or change.waiting_since is None:
-        return []
+        return [_waiting_seat(s, palette) for s in snapshot.presence.others if s.kind == "rollback"]
     waited = words.age(now - change.waiting_since)
     return [
         [
@@ -79,6 +82,16 @@ def waiting_rows(snapshot: Snapshot, now: float, palette: Palette) -> list[list[
             (f"nothing has gone out yet ({waited}):", palette.strong),
             (" it goes out the moment Cloud Run answers", palette.text),
         ]
+    ]
+
+
+def _waiting_seat(seat: Seat, palette: Palette) -> list[Run]:
+    who = words.plain(seat.user, 20) or "somebody"
+    said = f"{who} waits in a shell to roll back (process {seat.pid}):"
+    return [
+        ("◐ ", palette.watch),
+        (said, palette.strong),
+        (" goes out when Cloud Run answers", palette.text),
     ]
 
 

@@ -103,7 +103,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
             return []
         stays = " The change stays in effect." if result.change else ""
         room, rows = max(20, self.size.width - 4), max(1, self.size.height - above - 1)
-        text = f"{words.plain(result.reason, 500)}.{stays}"
+        text = f"{words.plain(result.reason, 500).rstrip('.')}.{stays}"
         wrapped = textwrap.wrap(text, room, max_lines=rows, placeholder=" …")
         ways = (
             ("verify", "verify again"),

@@ -177,9 +177,10 @@ def _took_s(entry: Entry) -> float | None:
         return None
     if not any(isinstance(s, SetTraffic) for s in entry.change.steps):
         return None
-    # What was sent before it waited for Cloud Run did not go out: the wait is not the way's length.
-    waited = max((i for i, n in enumerate(entry.notes) if n.state == "waiting"), default=-1)
-    sent = [n.at for n in entry.notes[waited + 1 :] if n.state == "sent"]
+    # What was sent before it waited for Cloud Run, or for a person, did not go out: the wait is not
+    # the way's length.
+    waits = (i for i, n in enumerate(entry.notes) if n.state in ("waiting", "resumed"))
+    sent = [n.at for n in entry.notes[max(waits, default=-1) + 1 :] if n.state == "sent"]
     settled = [n.at for n in entry.notes if n.state == "settled"]
     return max(0.0, settled[-1] - sent[0]) if sent and settled else None
 

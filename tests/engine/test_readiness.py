@@ -11,15 +11,17 @@ from canary.engine.readiness import (
     expected_s,
     needed_instances,
 )
+from canary.record.entries import Entry, Note
 from canary.record.journal import Journal
-from canary.rollout.change import SetScale
+from canary.rollout.change import Outcome, SetScale
+from canary.rollout.moves import rollback_all
 from canary.rollout.plan import ScalePreset
 from canary.rollout.snapshot import Snapshot
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded, with_router
 from tests.engine.carried import ask, carry
 from tests.engine.test_two_people import counted
 from tests.engine.watching import Watching, texts
-from tests.rollout.build import window
+from tests.rollout.build import PLAN, request, standing, window
 
 ROUTERS = [DEFAULT_PLAN, with_router(DEFAULT_PLAN, kind="revisions", candidate="canary")]
 
@@ -190,3 +192,12 @@ async def test_a_retired_legacy_is_no_alarm(way: Way):
     gone = msgspec.structs.replace(facts, router=router, missing=frozenset({"ion-api"}))
     assert is_retired(way.cloud.plan, gone)
     assert not is_retired(way.cloud.plan, facts)
+
+
+@pytest.mark.parametrize("break_off", ["waiting", "resumed"])
+def test_what_it_waited_is_not_what_it_takes(break_off):
+    change = rollback_all(PLAN, standing(), request())
+    states = (("sent", 0.0), (break_off, 900.0), ("sent", 1000.0), ("settled", 1012.0))
+    notes = tuple(Note(0, state, "", at) for state, at in states)
+    entry = Entry(1, change, notes, Outcome("done", "", 1012.0), True, 0.0, "")
+    assert expected_s([entry]) == 12.0

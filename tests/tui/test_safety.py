@@ -235,6 +235,12 @@ async def test_a_rollback_that_waits_says_since_when_and_is_taken_back(
         assert stage.engine.asked == [("withdraw", "c9")]
 
 
+async def test_a_rollback_that_waits_in_a_shell_is_seen() -> None:
+    shell = Seat(99, "bob", "bastion-2", scenes.NOW, "rollback")
+    async with staged((80, 24), at(presence=Presence((shell,)))) as stage:
+        assert "◐ bob waits in a shell to roll back (process 99): goes out when" in stage.frame()
+
+
 async def test_without_a_waiting_change_there_is_nothing_to_take_back() -> None:
     async with staged((80, 24), at(changes=(change(),))) as stage:
         await stage.press("W")
