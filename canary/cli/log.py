@@ -90,6 +90,9 @@ def _say_entry(entry: Entry) -> None:
         say(f"    forced over: {plain(gates) or 'nothing'}")
     if outcome is not None:
         say(f"    {plain(outcome.message, 500)} {plain(outcome.remedy, 500)}".rstrip())
+    for note in entry.notes:
+        if note.state in ("verified", "not_verified", "unverified"):
+            say(f"    {timestamp(note.at)}  {plain(note.detail, 500)}")
     if since is not None:
         say(f"    for Cloud Run since {timestamp(since)}; `canary log --withdraw {change.id}`")
     elif outcome is None or outcome.state == "unknown":

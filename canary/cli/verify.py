@@ -107,13 +107,14 @@ async def verify_change(
 
     The file is written too; that it cannot be is said, and takes nothing from the result.
     """
-    from canary.engine.verify import order_of, write_verification
+    from canary.engine.verify import note_verification, order_of, write_verification
 
     order = order_of(change)
     if order is None:
         return None
     verification = await _verify_with(session, order)
     try:
+        note_verification(session.journal, verification)
         write_verification(source.plan, source.path.parent, verification)
     except RecordError as error:
         click.echo(f"canary: {plain(error, 500)}", err=True)

@@ -44,6 +44,7 @@ from canary.engine.settling import (
     check_resumable,
     follow_guard,
 )
+from canary.record.entries import REMARKS
 from canary.record.journal import Entry, Journal, NoteState
 from canary.rollout.change import Change, DeleteService, Outcome, SetScale, SetTraffic, Step
 from canary.rollout.errors import (
@@ -224,7 +225,7 @@ class _Execution:
         out under its old guard.
         """
         states = [n.state for n in self._entry.notes if n.step == index]
-        before = next((s for s in reversed(states) if s not in ("resumed", "remark")), None)
+        before = next((s for s in reversed(states) if s not in ("resumed", *REMARKS)), None)
         if before in (None, "waiting"):
             return await self._send(index, step)
         self._taken = True

@@ -36,6 +36,9 @@ _NOTE_WORDS = {
     "settled": "settled",
     "resumed": "taken up again",
     "remark": "",
+    "verified": "",
+    "not_verified": "",
+    "unverified": "",
 }
 _SEVERITY: dict[OutcomeState, Literal["info", "good", "warning", "critical"]] = {
     "done": "good",

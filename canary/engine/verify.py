@@ -2,7 +2,7 @@
 
 Used by the shell and by the console: whoever carried a change out verifies it afterwards. The
 judgement is `rollout.verification`; here is only who is asked, and in which order. Nothing here
-changes anything but one file, `outputs/compare_stageN.json`.
+changes anything but one file, `outputs/compare_stageN.json`, and the journal's word on the change.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 from canary.cloud.router_probe import ProbeOrder, ask_router
 from canary.cloud.views import HealthReport, ServiceState
 from canary.engine.session import Session
+from canary.record.journal import Journal, NoteState
 from canary.record.outputs import write_output
 from canary.rollout.change import Change, SetTraffic, Side
 from canary.rollout.comparison import Comparison, ProbeAnswer, SideNames, compare, side_names
@@ -26,15 +27,27 @@ from canary.rollout.verification import (
     HealthAnswer,
     Reported,
     Verification,
+    VerificationVerdict,
     judge_verification,
 )
 from canary.rollout.verification import VerifyProgress as VerifyProgress
-from canary.rollout.verification_document import output_name, verification_document
+from canary.rollout.verification_document import (
+    output_name,
+    verification_document,
+    verification_line,
+)
 
 READ_LIMIT_S = 20.0
 
 VERIFIED_KINDS: Final = frozenset({"promote", "step_back", "rollback_all", "revert"})
 """Changes of the split. Adopting writes only the record, and scaling moves nobody."""
+
+
+NOTED: Final[dict[VerificationVerdict, NoteState]] = {
+    "passed": "verified",
+    "not_passed": "not_verified",
+    "unverified": "unverified",
+}
 
 
 class VerifyOrder(msgspec.Struct, frozen=True):
@@ -194,6 +207,16 @@ def _probe_order(plan: Plan, order: VerifyOrder, url: str) -> ProbeOrder:
         field=settings.side_field or word,
         confidence_field=settings.confidence_field,
     )
+
+
+def note_verification(journal: Journal | None, verification: Verification) -> None:
+    """Keep in the journal what was found of a change, whoever's console is opened next.
+
+    Nothing for one that was asked for alone, or of a change made elsewhere. Raises RecordError.
+    """
+    if journal is not None and verification.change:
+        line = verification_line(verification)
+        journal.remark(verification.change, NOTED[verification.verdict], line, verification.at)
 
 
 async def _read_router(session: Session) -> ServiceState | CanaryError:

@@ -18,6 +18,7 @@ from canary.engine.verify import (
     OnProgress,
     VerifyOrder,
     VerifyProgress,
+    note_verification,
     order_of,
     verify,
     write_verification,
@@ -140,6 +141,7 @@ class Verifying:
         self._say(SEVERITY[verification.verdict], verification_line(verification))
         self._on_verification(verification)
         try:
+            note_verification(session.journal, verification)
             write_verification(session.plan, session.base, verification)
         except CanaryError as error:
             self._on_trouble(str(error))

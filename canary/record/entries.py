@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from canary.rollout.change import Change, Outcome
 
-NoteState = Literal["sent", "accepted", "unknown", "settled", "waiting", "resumed", "remark"]
+NoteState = Literal[
+    "sent",
+    "accepted",
+    "unknown",
+    "settled",
+    "waiting",
+    "resumed",
+    "remark",
+    "verified",
+    "not_verified",
+    "unverified",
+]
+REMARKS: Final[frozenset[NoteState]] = frozenset(
+    {"remark", "verified", "not_verified", "unverified"}
+)
+"""What is said of a change and moves it nowhere; the last three are of its verification."""
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -43,13 +58,13 @@ class Entry(msgspec.Struct, frozen=True):
         """The last state noted for `step`, remarks aside; None when it was not begun, or only
         tried without anything going out.
         """
-        states = [n.state for n in self.notes if n.step == step and n.state != "remark"]
+        states = [n.state for n in self.notes if n.step == step and n.state not in REMARKS]
         return states[-1] if states and states[-1] != "waiting" else None
 
     @property
     def last(self) -> Note | None:
         """The newest note, remarks aside; None when nothing was begun."""
-        return next((n for n in reversed(self.notes) if n.state != "remark"), None)
+        return next((n for n in reversed(self.notes) if n.state not in REMARKS), None)
 
     @property
     def waiting_since(self) -> float | None:

@@ -12,7 +12,7 @@ States of a step, in the order they are noted::
       └──→ waiting ──→ sent          it is certain that it did not go out: Cloud Run is away
     unknown ──→ resumed ──→ sent     a person said so, having looked (`engine.recovery`)
 
-A `remark` may stand anywhere; it says something about a step and changes nothing.
+A `remark`, or what a verification found, may stand anywhere, and changes nothing.
 An outcome stays, except "unknown": that is replaced once it is found out how the change ended.
 """
 
@@ -138,6 +138,17 @@ class Journal:
                 "INSERT INTO notes (change_id, step, state, detail, at) SELECT id, ?, ?, ?, ?"
                 " FROM changes WHERE id = ? AND outcome IS NULL",
                 (step, state, detail, at, change_id),
+            ).rowcount
+        self._writes += 1
+        return done == 1
+
+    def remark(self, change_id: str, state: NoteState, detail: str, at: float) -> bool:
+        """Note what was found of a change, ended or not: one of REMARKS. False: it is not known."""
+        with self._database.writing() as db:
+            done = db.execute(
+                "INSERT INTO notes (change_id, step, state, detail, at) SELECT id, 0, ?, ?, ?"
+                " FROM changes WHERE id = ?",
+                (state, detail, at, change_id),
             ).rowcount
         self._writes += 1
         return done == 1

@@ -124,6 +124,8 @@ def test_a_change_whose_verification_does_not_pass_is_done_and_exits_1(
     assert ended.code == 1
     assert "Canary has 0 %" in ended.out
     assert "✗ VERIFICATION NOT PASSED: router: 0 of 100 requests answered" in ended.err
+    log = command("log", "--config", str(cloud.plan_path)).out
+    assert "✗ VERIFICATION NOT PASSED: router: 0 of 100 requests answered" in log
 
 
 def test_no_verify_leaves_it_out(command: Command, at_router: Open) -> None:

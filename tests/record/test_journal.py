@@ -108,6 +108,20 @@ def test_nothing_is_noted_for_a_change_that_has_ended(journal, make_change):
     assert journal.entry("c1").notes == ()
 
 
+def test_a_verification_is_kept_with_a_change_that_has_ended_and_moves_it_nowhere(
+    journal, make_change
+):
+    change = make_change()
+    journal.intend(change)
+    journal.note(change.id, 0, "settled", "", 2.0)
+    journal.settle(change.id, Outcome("done", "Canary has 5 %.", 3.0))
+    assert journal.remark(change.id, "not_verified", "split 0 %", 4.0)
+    assert not journal.remark("nobody", "verified", "", 4.0)
+    entry = journal.entry(change.id)
+    assert entry.notes[-1] == Note(0, "not_verified", "split 0 %", 4.0)
+    assert (entry.reached(0), entry.last.state, entry.outcome.state) == ("settled",) * 2 + ("done",)
+
+
 def test_only_an_outcome_can_be_acknowledged(journal, make_change):
     journal.intend(make_change())
     journal.acknowledge("c1")
