@@ -123,8 +123,8 @@ def _draw_detections(canvas: Canvas, box: Box, picture: Picture, palette: Palett
         if not 0 <= column < box.width:
             continue
         for row in range(box.height):
-            char = "✗" if row == mark else "╎"
-            _put_over(canvas, box.x + column, box.y + row, char, palette.roll_back, palette)
+            char, style = ("✗", palette.roll_back) if row == mark else ("╎", palette.critical_line)
+            _put_over(canvas, box.x + column, box.y + row, char, style, palette)
         if box.height >= 4:
             # At the right edge, where news happens, the name goes to the left.
             left = column + 1 if column + 1 + len(name) <= box.width else column - len(name)

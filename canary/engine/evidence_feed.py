@@ -41,6 +41,7 @@ OVERTAKEN = "older than what the request log has shown since"
 
 LONG_PAST_S = 1800.0
 SLACK_S = 1.0
+UNSAID: tuple[Word, ...] = ("undecided", "undecided", "undecided")
 
 
 class WindowReader(Protocol):
@@ -85,6 +86,7 @@ class EvidenceFeed:
         self._is_new = True
         self._past_is_read = False
         self._log_began: float | None = None
+        self._said = UNSAID
 
     def load(self) -> bool:
         """Take over what earlier consoles have gathered. True when there was anything."""
@@ -123,7 +125,7 @@ class EvidenceFeed:
         if before is not None:
             self._is_new = False
             say_withdrawn(self._events, before, self.state)
-        self._source = "none"
+        self._source, self._said = "none", UNSAID
         self._begin_past(at)
         return True
 
@@ -135,8 +137,8 @@ class EvidenceFeed:
     def rebuild(self) -> bool:
         """Judge one more piece of what the record holds. True while there is more.
 
-        The first is judged at once when the past begins: mostly that is all. Not said again: it is
-        not news. What has come meanwhile is judged at the end.
+        The first is judged at once when the past begins: mostly that is all. What has come
+        meanwhile is judged at the end; then what is proven is said, at its own time.
         """
         if self._past is None:
             return False
@@ -146,10 +148,10 @@ class EvidenceFeed:
         if is_more:
             return True
         self._past = None
-        before, behind, self._behind = self._words(), self._behind, []
+        behind, self._behind = self._behind, []
         for window in behind:
             self._offer(window)
-        self._say_turns(before)
+        self._say_turns()
         return False
 
     def _begin_past(self, since: float) -> None:
@@ -177,7 +179,6 @@ class EvidenceFeed:
 
     def take(self, window: EvidenceWindow) -> bool:
         """One window of the request log, oldest first. True when a verdict is another."""
-        before = self._words()
         self._keeping.note(window)
         if self._past is not None:
             self._behind.append(window)
@@ -185,7 +186,7 @@ class EvidenceFeed:
             return False
         if self._keeping.is_due(window.end):
             self.keep()
-        return self._say_turns(before)
+        return self._say_turns()
 
     def _offer(self, window: EvidenceWindow) -> bool:
         """Judge a window of the log, unless it is to wait for the past. True when it was judged."""
@@ -206,7 +207,7 @@ class EvidenceFeed:
         state = self.state
         if state is None or self._past is not None or not legacy or not canary:
             return False
-        before, first = self._words(), max(state.began_at, self._monitoring_end)
+        first = max(state.began_at, self._monitoring_end)
         is_past = self._is_new and self._clock.now() - state.began_at > LONG_PAST_S
         if is_past:
             self.state = open_past(state)
@@ -221,7 +222,7 @@ class EvidenceFeed:
         self._release()
         if self._keeping.is_due(self._monitoring_end):
             self.keep()
-        return self._say_turns(before)
+        return self._say_turns()
 
     def _release(self) -> None:
         """Judge what has waited for the past."""
@@ -287,10 +288,9 @@ class EvidenceFeed:
         began = self._log_began
         return self._past_is_read and began is not None and window.end <= began
 
-    def _words(self) -> tuple[Word, ...]:
-        return judge_words(self.state) if self.state is not None else ()
-
-    def _say_turns(self, before: tuple[Word, ...]) -> bool:
+    def _say_turns(self) -> bool:
+        """Say what is proven and was not said yet. True when any verdict is another."""
         if self.state is None:
             return False
+        before, self._said = self._said, judge_words(self.state)
         return say_turns(self._events, self._clock.now(), before, self.state, self._settings)

@@ -19,8 +19,8 @@ _SCORE: Final[Metric] = "score"
 def say_turns(
     events: EventLog, now: float, before: Sequence[Word], state: EvidenceState, settings: Evidence
 ) -> bool:
-    """Say what `state` proves and had not been proven `before`. True when any verdict is another;
-    before the first state there are none.
+    """Say what `state` proves and had not been proven `before`, at the moment of the proof. True
+    when any verdict is another.
     """
     after = judge_words(state)
     if after == tuple(before):

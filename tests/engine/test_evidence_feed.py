@@ -153,6 +153,19 @@ def test_a_restart_goes_on_where_the_record_ends(record):
     assert not second.feed.follow_split(BEGAN, 5, ())
 
 
+def test_a_restart_says_a_proof_again_at_its_own_time(record):
+    first = Comparing(record)
+    first.begin()
+    first.run(Random(1), 60, 10, canary=0.03)
+    first.feed.keep()
+    second = Comparing(record)
+    second.clock.at = first.clock.at + 600
+    second.feed.load()
+    second.feed.take(window(800))
+    (event,) = [e for e in second.log.events if e.severity == "critical"]
+    assert event.at == first.feed.view(5).detected_at
+
+
 def test_a_killed_console_loses_no_window_that_was_kept(record):
     first = Comparing(record)
     first.begin()
