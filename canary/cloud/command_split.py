@@ -24,7 +24,8 @@ import msgspec
 
 from canary.cloud.command import Ended, find_program, run_command
 from canary.cloud.connection import Connection
-from canary.cloud.run import RunReader, RunWriter
+from canary.cloud.run import RunReader
+from canary.cloud.run_writer import RunWriter
 from canary.cloud.views import ServiceState
 from canary.rollout.change import SetTraffic, Step
 from canary.rollout.deeds import append_deed, history_key

@@ -15,7 +15,8 @@ from canary.cloud.artifact_registry import PUBLIC as PUBLIC_REGISTRY
 from canary.cloud.artifact_registry import SOURCE as REGISTRY
 from canary.cloud.artifact_registry import ImageRegistry
 from canary.cloud.connection import Connection
-from canary.cloud.run import RunReader, RunWriter
+from canary.cloud.run import RunReader
+from canary.cloud.run_writer import RunWriter
 from canary.cloud.step_writer import StepWriter
 from canary.rollout.errors import PlanError
 from canary.rollout.plan import Endpoints, Plan

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from canary.cloud.artifact_registry import OPERATION, ImageRegistry
-from canary.cloud.run import RunReader, RunWriter
+from canary.cloud.run import RunReader
+from canary.cloud.run_writer import RunWriter
 from canary.cloud.views import OperationState
 from canary.rollout.change import DeleteImages, Removal, Step
 from canary.rollout.errors import NotFound

@@ -20,7 +20,8 @@ from canary.cloud.errors import translate_failed_operation
 from canary.cloud.record_text import read_record
 from canary.cloud.rest import Refusal, RestClient
 from canary.cloud.retries import read_again
-from canary.cloud.run import RunReader, RunWriter
+from canary.cloud.run import RunReader
+from canary.cloud.run_writer import RunWriter
 from canary.cloud.url_map import SOURCE, build_patch, read_percent
 from canary.cloud.views import OperationState, ServiceState
 from canary.rollout.change import SetTraffic, Step

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from canary.engine.checklist_desk import ChecklistDesk
 from canary.engine.engine_log import EngineLog
-from canary.engine.execute import intend
+from canary.engine.intents import intend
 from canary.engine.observing import Observing
 from canary.engine.procedure import OnProcedure, ProcedureWork
 from canary.engine.recovering import Recovering

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from canary.cloud.clock import CloudClock
-from canary.engine.execute import carry_out, intend
+from canary.engine.execute import carry_out
 from canary.engine.hands import Hands
+from canary.engine.intents import intend
 from canary.engine.notify import Notifier
 from canary.engine.recovery import end_unsent, withdraw
 from canary.engine.settling import Pace

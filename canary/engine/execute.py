@@ -28,25 +28,15 @@ import msgspec
 
 from canary.cloud.clock import CloudClock
 from canary.cloud.views import ServiceState
-from canary.engine.intents import intend as intend
-from canary.engine.intents import without_journal
+from canary.engine.notes import Ended, Notes
 from canary.engine.outcomes import say_done, say_failed, say_not_begun, scale_words
+from canary.engine.preparation import Preparation
 from canary.engine.record_file import RecordFile
-from canary.engine.removal import check_share
-from canary.engine.settling import (
-    Lookout,
-    Pace,
-    Sent,
-    ServiceReader,
-    StepSender,
-    check_guard,
-    check_holds,
-    check_resumable,
-    follow_guard,
-)
+from canary.engine.settling import Lookout, Pace, Sent, ServiceReader, StepSender
+from canary.engine.step_guards import check_resumable
 from canary.record.entries import REMARKS
-from canary.record.journal import Entry, Journal, NoteState
-from canary.rollout.change import Change, DeleteService, Outcome, SetScale, SetTraffic, Step
+from canary.record.journal import Entry, Journal
+from canary.rollout.change import Change, Outcome, SetScale, SetTraffic, Step
 from canary.rollout.errors import (
     CanaryError,
     OperationFailed,
@@ -111,10 +101,6 @@ class _Cloud(NamedTuple):
     lookout: Lookout
 
 
-class _Ended(Exception):
-    """The change was settled by somebody else (withdrawn): nothing more is done."""
-
-
 class _NotBegun(Exception):
     """The step may not be sent any more."""
 
@@ -140,9 +126,9 @@ class _Execution:
         self._taken = False
         """Whether the cloud took the present step, or may have."""
         self._remarks: list[str] = []
-        self._record_file = RecordFile(stage_file, plan, self._remark)
-        self._generation: int | None = _noted_generation(entry)
-        """The split's service's, just before a step of this change that alters it too."""
+        self._notes = Notes(journal, entry.change, plan, cloud.clock)
+        self._record_file = RecordFile(stage_file, plan, self._notes.remark)
+        self._preparation = Preparation(entry, plan, cloud.reader)
 
     async def run(self) -> Outcome:
         index = 0
@@ -150,11 +136,11 @@ class _Execution:
             authorize_intent(self._change)
             for index, step in enumerate(self._change.steps):
                 await self._carry_out_step(index, step)
-        except _Ended:
-            return self._settled_by_another()
+        except Ended:
+            return self._notes.settled_by_another()
         except _NotBegun:
             why = "It waited too long to be begun."
-            return self._end(say_not_begun(self._change, index, why, self._now()))
+            return self._notes.end(say_not_begun(self._change, index, why, self._now()))
         except RecordError:
             raise
         except CanaryError as error:
@@ -162,11 +148,11 @@ class _Execution:
             taken = self._taken
             await self._record_file.commit(self._change)
             failed = say_failed(self._change, index, error, seen, self._now(), taken=taken)
-            return self._end(_with_remarks(failed, self._record_file.remarks))
+            return self._notes.end(_with_remarks(failed, self._record_file.remarks))
         # Behind the last step: none of them waits for a hook or a push.
         await self._record_file.commit(self._change)
         remarks = (*self._remarks, *self._record_file.remarks)
-        return self._end(say_done(self._change, remarks, self._now()))
+        return self._notes.end(say_done(self._change, remarks, self._now()))
 
     async def _carry_out_step(self, index: int, step: Step) -> None:
         reached = self._entry.reached(index)
@@ -184,7 +170,7 @@ class _Execution:
             sent = await self._cloud.lookout.look_up(step, why)
         if sent.trace == "overtaken":
             self._remark_overtaken(step, sent.state)
-        self._note(index, "settled", _modifier(sent))
+        self._notes.note(index, "settled", _modifier(sent))
         if isinstance(step, SetTraffic) and sent.trace == "there":
             self._record_file.write(index, step)
 
@@ -205,7 +191,7 @@ class _Execution:
         self, index: int, step: Step, error: CanaryError, waits: Iterator[float]
     ) -> None:
         """Nothing went out: note that it waits, until Cloud Run answers or it is withdrawn."""
-        self._note_or_end(index, "waiting", error.message)
+        self._notes.must(index, "waiting", error.message)
         log.warning("change %s waits: %s", self._change.id, error.message)
         least_s = QUOTA_PAUSE_S if isinstance(error, QuotaExhausted) else 0.0
         began = time.monotonic()
@@ -214,7 +200,7 @@ class _Execution:
                 raise _NotBegun
             entry = self._journal.entry(self._change.id)
             if entry is None or entry.outcome is not None:
-                raise _Ended
+                raise Ended
             if answers:
                 return
 
@@ -245,8 +231,8 @@ class _Execution:
 
     async def _send_once(self, index: int, step: Step) -> Sent:
         """Send the step and follow it until it is settled."""
-        step, detail = await self._prepare(index, step)
-        self._note_sent(index, detail)
+        step, detail = await self._preparation.prepare(index, step)
+        self._notes.must(index, "sent", detail)  # the last thing before the call
         try:
             operation = await self._cloud.writer.send(step)
         except OperationFailed:
@@ -254,10 +240,10 @@ class _Execution:
             raise
         except OutcomeUnknown as error:
             self._taken = True
-            self._note(index, "unknown", error.message)
+            self._notes.note(index, "unknown", error.message)
             return await self._cloud.lookout.look_up(step, error)
         self._taken = True
-        self._note(index, "accepted", operation)
+        self._notes.note(index, "accepted", operation)
         return await self._settle(index, step, operation)
 
     async def _settle(self, index: int, step: Step, operation: str) -> Sent:
@@ -266,65 +252,8 @@ class _Execution:
         hurried = waits_behind and self._change.kind in ("step_back", "rollback_all")
         return await self._cloud.lookout.settle(step, operation, hurried=hurried)
 
-    async def _prepare(self, index: int, step: Step) -> tuple[Step, str]:
-        """The step as it is to be sent, and what to note of the service before it.
-
-        Leaving production with router `env` both scales Legacy and sets its variable: the first
-        step gives the service a new etag. So the guard is checked before it, and moved behind it.
-        A scale behind the split (final approval) is sent only while that split holds.
-        """
-        if isinstance(step, SetScale):
-            await self._check_split_ahead(index)
-            behind = self._change.steps[index + 1 :]
-            split = next((s for s in behind if isinstance(s, SetTraffic)), None)
-            if split is None or split.service != step.service:
-                return step, ""
-            state = await self._cloud.reader.service(split.service)
-            check_guard(split.guard, state)
-            self._generation = state.generation
-            return step, f"{_GENERATION}{state.generation}"
-        if isinstance(step, DeleteService):
-            check_share(step, await self._cloud.reader.service(self._plan.router_service))
-        if not isinstance(step, SetTraffic):
-            return step, ""
-        if self._generation is None or self._plan.target.router.kind == "url-map":
-            return step, ""  # a URL map's fingerprint is not touched by any service
-        after = await self._cloud.reader.service(step.service)
-        guard = follow_guard(step.guard, self._generation, after)
-        return msgspec.structs.replace(step, guard=guard), ""
-
-    async def _check_split_ahead(self, index: int) -> None:
-        ahead = self._change.steps[:index]
-        split = next((s for s in ahead if isinstance(s, SetTraffic)), None)
-        if split is not None:
-            state = await self._cloud.reader.service(split.service)
-            check_holds(split, state, self._change.created_at)
-
     def _now(self) -> float:
         return self._cloud.clock.now()
-
-    def _note_sent(self, index: int, detail: str) -> None:
-        """The last thing before the call. Without it on the disk, there is no call."""
-        self._note_or_end(index, "sent", detail)
-
-    def _note_or_end(self, index: int, state: NoteState, detail: str) -> None:
-        """What must be on the disk; it also tells whether the change was withdrawn."""
-        try:
-            known = self._journal.note(self._change.id, index, state, detail, self._now())
-        except RecordError as error:
-            raise without_journal(error, self._change, self._plan) from error
-        if not known:
-            raise _Ended
-
-    def _note(self, index: int, state: NoteState, detail: str) -> None:
-        """What was done already is noted as well as can be: it is not undone for a full disk."""
-        try:
-            self._journal.note(self._change.id, index, state, detail, self._now())
-        except RecordError:
-            log.exception("change %s, step %d is not noted", self._change.id, index)
-
-    def _remark(self, index: int, said: str) -> None:
-        self._note(index, "remark", said)
 
     def _remark_overtaken(self, step: Step, state: ServiceState | None) -> None:
         if state is None:
@@ -336,21 +265,6 @@ class _Execution:
         by = f" by {plain(state.last_modifier, 100)}" if state.last_modifier else ""
         self._remarks.append(f"It was changed since then{by}: {percent(state.percent)} now.")
 
-    def _end(self, outcome: Outcome) -> Outcome:
-        try:
-            first = self._journal.settle(self._change.id, outcome)
-        except RecordError as error:
-            log.exception("change %s ended and cannot be recorded", self._change.id)
-            message = f"{outcome.message} This is not in the journal: {error.message}"
-            return msgspec.structs.replace(outcome, message=message)
-        return outcome if first else self._settled_by_another()
-
-    def _settled_by_another(self) -> Outcome:
-        entry = self._journal.entry(self._change.id)
-        if entry is None or entry.outcome is None:
-            raise RecordError(f"The change {self._change.id} is gone from the journal.")
-        return entry.outcome
-
 
 def _with_remarks(outcome: Outcome, remarks: list[str]) -> Outcome:
     return msgspec.structs.replace(outcome, message=" ".join((outcome.message, *remarks)))
@@ -360,15 +274,3 @@ def _modifier(sent: Sent) -> str:
     """Who Cloud Run says has made the change: this console's identity in the cloud."""
     state = sent.state
     return plain(state.last_modifier, 200) if state is not None and sent.trace == "there" else ""
-
-
-_GENERATION = "generation "
-
-
-def _noted_generation(entry: Entry) -> int | None:
-    """What an earlier process noted of the service before a step that alters it."""
-    for note in entry.notes:
-        number = note.detail.removeprefix(_GENERATION)
-        if note.state == "sent" and number != note.detail and number.isdecimal():
-            return int(number)
-    return None

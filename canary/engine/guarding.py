@@ -18,8 +18,9 @@ from typing import Final
 import msgspec
 
 from canary.engine.event_log import Severity
-from canary.engine.execute import carry_out, intend
+from canary.engine.execute import carry_out
 from canary.engine.guard import AutomaticRollback
+from canary.engine.intents import intend
 from canary.engine.notify import Notifier, telling
 from canary.engine.session import Session
 from canary.engine.vigil import seat_of, show_guard

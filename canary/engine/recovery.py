@@ -18,7 +18,9 @@ from canary.cloud.clock import CloudClock
 from canary.cloud.views import ServiceState
 from canary.engine.executor import FRESH_S
 from canary.engine.outcomes import say_done, say_failed, say_not_begun
-from canary.engine.settling import ServiceReader, check_resumable, find_trace, foreign_change
+from canary.engine.settling import ServiceReader
+from canary.engine.step_guards import check_resumable, foreign_change
+from canary.engine.traces import find_trace
 from canary.record.journal import Entry, Journal
 from canary.rollout.change import Outcome, OutcomeState, SetScale, SetTraffic
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError

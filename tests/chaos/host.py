@@ -6,10 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from canary.cloud.run import RunReader, RunWriter
-from canary.engine.execute import intend
+from canary.cloud.run import RunReader
+from canary.cloud.run_writer import RunWriter
 from canary.engine.executor import Executor
 from canary.engine.hands import Hands
+from canary.engine.intents import intend
 from canary.engine.observe import Observer
 from canary.engine.recovery import How, Recovery, unresolved, withdraw
 from canary.engine.settling import Pace

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from canary.cloud.connection import Connection
-from canary.cloud.run import RunReader, RunWriter
+from canary.cloud.run import RunReader
+from canary.cloud.run_writer import RunWriter
 from canary.cloud.views import ServiceState
 from canary.rollout.change import Guard, SetScale, SetTraffic
 from canary.rollout.errors import (

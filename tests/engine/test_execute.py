@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from canary.engine.execute import carry_out, intend
+from canary.engine.execute import carry_out
+from canary.engine.intents import intend
 from canary.engine.settling import Pace
 from canary.record.journal import Journal
 from canary.record.stage_file import read_stage_file

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.cloud.run import RunWriter
+from canary.cloud.run_writer import RunWriter
 from canary.record.journal import Journal
 from canary.rollout.deeds import read_deeds
 from canary.rollout.permit import why_not

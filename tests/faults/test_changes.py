@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from canary.cloud.run import RunReader, RunWriter
+from canary.cloud.run import RunReader
+from canary.cloud.run_writer import RunWriter
 from canary.engine.execute import QUOTA_PAUSE_S, carry_out
 from canary.record.journal import Journal
 from canary.rollout.change import Change, Outcome
