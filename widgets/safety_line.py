@@ -23,6 +23,9 @@ CHECK_WORDS: Final[dict[CheckId, str]] = {
 }
 ACT_WORDS: Final = {"step_back": "one stage back", "rollback_all": "everybody off Canary"}
 _GAP: Final = "   "
+_LONG_AGO_S: Final = 72_000.0
+"""A time of day alone would be taken for today's."""
+_LEAST_COMPANY: Final = 30
 _ROOM_FOR_CHECKS: Final = 150
 """From this width on every check is named; on the page of the way back they always are."""
 
@@ -62,15 +65,18 @@ class SafetyLine(CellWidget):
         guarding = self._guard(snapshot, palette)
         company = company_runs(snapshot, palette)
         way = way_back_runs(snapshot, palette, detailed=canvas.width >= _ROOM_FOR_CHECKS)
-        rest = width_of(guarding) + width_of(company)
-        if width_of(way) + rest > canvas.width and snapshot.readiness is not None:
-            way = way[:2] if snapshot.readiness.state == "ok" else way
-        if width_of(way) + rest > canvas.width:
-            company = []
+        ready = snapshot.readiness is not None and snapshot.readiness.state == "ok"
+        # Who is here comes before the names of checks that are well, the last move behind them.
+        here = width_of(company) if snapshot.presence.others else 0
+        if ready and width_of(way) + width_of(guarding) + here > canvas.width:
+            way = way[:2]
+        left = canvas.width - width_of(way) - width_of(guarding)
+        if left < min(width_of(company), _LEAST_COMPANY):
+            company, left = [], 0
         # Of two long ones each has half; the page has all of both.
         half = min(width_of(way), canvas.width // 2)
-        room = max(half, canvas.width - width_of(guarding) - width_of(company))
-        x = canvas.runs(0, 0, way, room)
+        shown = min(left, width_of(company))
+        x = canvas.runs(0, 0, way, max(half, canvas.width - width_of(guarding) - shown))
         canvas.runs(x, 0, [*guarding, *company])
 
     def _draw_countdown(self, canvas: Canvas, does: str, hint: str, palette: Palette) -> None:
@@ -125,7 +131,10 @@ def company_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
         count = f" ×{len(others)}" if len(names) == 1 < len(others) else ""
         return [(f"{_GAP}also here: {who}{count}", palette.notice)]
     last = snapshot.presence.last
-    return [(f"{_GAP}last: {words.plain(say_deed(last), 90)}", palette.dim)] if last else []
+    if last is None:
+        return []
+    day = words.timestamp(last.at)[5:11] if snapshot.as_of - last.at > _LONG_AGO_S else ""
+    return [(f"{_GAP}last: {day}{words.plain(say_deed(last), 90)}", palette.dim)]
 
 
 def seat_name(seat: Seat) -> str:

@@ -108,6 +108,15 @@ def test_the_title_says_what_is_more_urgent_than_the_verdict() -> None:
     assert terminal_title(at(guard=COUNTING)).startswith("✗ AUTO ROLLBACK COUNTS ")
 
 
+async def test_the_last_move_is_told_where_there_is_room_with_its_day() -> None:
+    deed = Deed(scenes.NOW - 80_000, "promote", 10, 2, "alice", "bastion-3", 5, why="soaked " * 9)
+    async with staged((200, 60), at(presence=Presence((), deed))) as stage:
+        shown = line(stage.frame(), "way back")
+        assert "✓ etag fresh" in shown
+        assert "last: 02-28 alice@bastion-3 promoted 5 % → 10 %" in shown
+        assert shown.endswith("…")
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_its_page_has_every_check_the_people_and_the_last_moves(
     size: tuple[int, int],
