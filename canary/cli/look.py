@@ -17,13 +17,15 @@ async def look(session: Session) -> Snapshot:
     return await session.observer.refresh()
 
 
-def demand_cloud_run(snapshot: Snapshot) -> None:
-    """Raise Unavailable, with what Cloud Run said, when it has not answered."""
+def demand_cloud_run(snapshot: Snapshot, first: str = "") -> None:
+    """Raise Unavailable, with what Cloud Run said, when it has not answered; `first` is what to do
+    before anything else.
+    """
     if snapshot.standing is not None:
         return
     said = next((s.message for s in snapshot.sources if s.name == "Cloud Run" and s.message), "")
     raise Unavailable(
         f"Cloud Run has not answered: {said}" if said else "Cloud Run has not answered.",
-        remedy="`canary doctor` says what is missing.",
+        remedy=f"{first}`canary doctor` says what is missing.",
         source="Cloud Run",
     )

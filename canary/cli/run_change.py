@@ -55,6 +55,7 @@ EXITS: Final = {
     "abandoned": 130,
 }
 """Outcome → exit code."""
+YES_WAITS: Final = "With --yes it waits, and goes out the moment Cloud Run answers. "
 NOT_VERIFIED: Final = 1
 """The change is done, and a verification says that it did not have its effect."""
 
@@ -98,7 +99,8 @@ async def _run(
     )
     async with await opening as session:
         snapshot = await look(session)
-        if snapshot.standing is None and options.yes and not options.dry_run:
+        read_only = options.read_only or source.plan.console.read_only
+        if snapshot.standing is None and options.yes and not (options.dry_run or read_only):
             from canary.cli.away import GivenUp, wait_for_return
 
             author = Author(_user(), socket.gethostname())
@@ -107,7 +109,7 @@ async def _run(
             except GivenUp:
                 say_trouble("Taken back while Cloud Run was away: nothing was sent.")
                 return EXITS["abandoned"]
-        demand_cloud_run(snapshot)
+        demand_cloud_run(snapshot, "" if options.yes or not options.wait_s else YES_WAITS)
         if prepare is not None:
             build = await prepare(session, snapshot)
         assert build is not None  # noqa: S101 - one of the two is given

@@ -119,6 +119,8 @@ def test_nothing_is_changed_while_cloud_run_is_away(
     run = on(open_cloud("run-outage"))
     ended = run("rollback", "--all", "--yes", "--no-wait")
     assert (ended.code, "Cloud Run has not answered" in ended.err) == (3, True)
+    dry = run("rollback", "--all", "--dry-run")
+    assert (dry.code, "With --yes it waits" in dry.err) == (3, True)
     promoted = run("promote", "--yes")
     assert (promoted.code, "Waiting" in promoted.err) == (3, False)
     assert run("log", "--json").document == []
