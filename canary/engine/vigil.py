@@ -114,6 +114,7 @@ class Vigil:
     async def round_of_guard(self) -> float:
         """Let automatic rollback look at what is known now."""
         rollback = self._rollback
+        self._show_seat()  # again: it was armed or disarmed from another thread
         if rollback is None or not rollback.view.armed:
             return GUARD_IDLE_S
         session = self._session
