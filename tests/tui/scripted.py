@@ -171,10 +171,10 @@ class Stage:
         """Each key is typed when what the one before has brought about was painted."""
         for key in keys:
             await self.pilot.press(key)
-            await self.pilot.pause()
-        await self.settle()
+            await self.settle()
 
     async def settle(self) -> None:
+        """The first pause paints; what waits for the painting is done in the second."""
         for _ in range(2):
             await self.pilot.pause()
 
