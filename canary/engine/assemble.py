@@ -22,7 +22,7 @@ from canary.engine.position import (
     view_stage,
     view_traffic,
 )
-from canary.engine.readiness import ReadinessFeed, find_way_back, is_retired
+from canary.engine.readiness import ReadinessFeed, away_for_s, find_way_back, is_retired
 from canary.engine.series import newest_data_end
 from canary.engine.windows import Reduce, Spans, data_age_s, place_windows, reduce_part
 from canary.record.journal import Entry
@@ -34,9 +34,10 @@ from canary.rollout.guard import GuardView
 from canary.rollout.measure import Sample
 from canary.rollout.plan import Plan
 from canary.rollout.presence import Presence, Seat, find_presence
-from canary.rollout.readiness import Readiness, judge_readiness
+from canary.rollout.readiness import AWAY_S, Readiness, judge_readiness
 from canary.rollout.snapshot import Event, SideView, Snapshot, SourceView, StageView
 from canary.rollout.watch import IDLE, Watch
+from canary.rollout.words import duration
 
 EVENTS_SHOWN = 500
 SLACK_S = 300.0
@@ -88,7 +89,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
     moment = _begin(plan, observed, now, reduce)
     legacy, canary = _view_side(moment, "legacy"), _view_side(moment, "canary")
     decision = decide(plan, canary.window, canary.data, observed.watch, now)
-    decision = _unless_unset(decision, observed.run)
+    decision = _unless_unset(decision, observed, now)
     stage = view_stage(plan, observed.run, now)
     return Snapshot(
         rollout=plan.name,
@@ -141,11 +142,21 @@ def _find_presence(observed: Observed) -> Presence:
     )
 
 
-def _unless_unset(decision: Decision, run: RunFacts | None) -> Decision:
-    """No "go on" before Cloud Run has answered: nobody knows which split the numbers are of."""
-    if run is not None or decision.verdict != "continue":
+def _unless_unset(decision: Decision, observed: Observed, now: float) -> Decision:
+    """No "go on" where nobody knows which split the numbers are of.
+
+    That is before Cloud Run has answered, and when it has been away for longer than a hiccup:
+    somebody may have moved the split meanwhile.
+    """
+    if decision.verdict != "continue":
         return decision
-    reason = "Cloud Run has not answered yet: what is set is not known."
+    away_s = away_for_s(observed.sources, now, observed.speed)
+    if observed.run is None:
+        reason = "Cloud Run has not answered yet: what is set is not known."
+    elif away_s > AWAY_S:
+        reason = f"Cloud Run has not answered for {duration(away_s)}: what is set is not known."
+    else:
+        return decision
     return msgspec.structs.replace(decision, verdict="no_data", reason=reason)
 
 

@@ -116,16 +116,15 @@ def find_way_back(
     speed: float,
 ) -> WayBack:
     """All that is known, for `judge_readiness`. `windows` are Legacy's and Canary's."""
-    states = {s.name: s for s in sources}
-    cloud, journal = states.get("Cloud Run"), states.get("Journal")
-    away = cloud.since if cloud is not None and cloud.state == "failing" else None
+    journal = next((s for s in sources if s.name == "Journal"), None)
+    away = away_since(sources)
     legacy, router = run.legacy, run.router
     scale = legacy.scale if legacy is not None else None
     revision, ready, reason = _serving(plan, run, feed)
     return WayBack(
         target=target_of(plan),
         away_since=away,
-        away_for_s=0.0 if away is None else (now - away) / max(1.0, speed),
+        away_for_s=away_for_s(sources, now, speed),
         journal_trouble=journal.message if journal and journal.state == "failing" else "",
         exists=target_of(plan) not in run.missing,
         revision=revision,
@@ -142,6 +141,18 @@ def find_way_back(
         fresh_s=FRESH_S + FRESH_REAL_S * max(1.0, speed),
         expected_s=expected_s(entries),
     )
+
+
+def away_since(sources: Sequence[SourceView]) -> float | None:
+    """Since when Cloud Run has not answered, cloud time; None while it does."""
+    cloud = next((s for s in sources if s.name == "Cloud Run"), None)
+    return cloud.since if cloud is not None and cloud.state == "failing" else None
+
+
+def away_for_s(sources: Sequence[SourceView], now: float, speed: float) -> float:
+    """For how many real seconds Cloud Run has not answered; 0 while it does."""
+    since = away_since(sources)
+    return 0.0 if since is None else (now - since) / max(1.0, speed)
 
 
 def needed_instances(legacy: Window, canary: Window) -> float | None:

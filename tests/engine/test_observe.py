@@ -58,7 +58,7 @@ VERDICTS = {
     "stale": "no_data",
     "quota": "no_data",
     "monitoring-outage": "no_data",
-    "run-outage": "continue",
+    "run-outage": "no_data",
     "denied": "continue",
     "stuck-operation": "continue",
     "failing-operation": "continue",
@@ -140,6 +140,19 @@ async def test_while_cloud_run_is_away_the_last_known_split_stays_with_its_age(
     assert view.answered_at == first.as_of
     assert view.since is not None
     assert view.since > first.as_of
+
+
+@pytest.mark.parametrize(("minutes", "verdict"), [(1, "continue"), (3, "no_data")])
+async def test_a_cloud_run_that_stays_away_leaves_no_go_on(
+    embedded: Embedded, minutes: int, verdict: str
+) -> None:
+    watching = Watching(embedded)
+    await watching.observer.refresh()
+    embedded.set_scenario("run-outage")
+    snapshot = (await watching.after(minutes))[-1]
+    assert snapshot.decision.verdict == verdict
+    if verdict == "no_data":
+        assert snapshot.decision.reason.startswith("Cloud Run has not answered for ")
 
 
 async def test_while_cloud_run_is_away_metrics_go_on(embedded: Embedded) -> None:

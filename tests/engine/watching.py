@@ -8,8 +8,10 @@ from typing import Any
 from canary.cloud.monitoring import MonitoringReader
 from canary.cloud.views import Reading
 from canary.engine.observe import Observer
+from canary.engine.readiness import away_for_s
 from canary.record.history import History
 from canary.record.journal import Journal
+from canary.rollout.readiness import AWAY_S
 from canary.rollout.snapshot import Snapshot
 from tests.embedded import Embedded
 
@@ -76,7 +78,8 @@ def go_on_is_founded(snapshot: Snapshot, plan: Any) -> bool:
     fresh = snapshot.as_of - window.newest_at <= plan.metrics.stale_after_s
     enough = window.requests >= plan.metrics.min_requests
     unmasked = record is None or window.start >= record.entered_at
-    return fresh and enough and unmasked and snapshot.canary.data == "ok"
+    known = away_for_s(snapshot.sources, snapshot.as_of, snapshot.speed) <= AWAY_S
+    return fresh and enough and unmasked and known and snapshot.canary.data == "ok"
 
 
 def texts(snapshot: Snapshot) -> list[str]:
