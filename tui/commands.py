@@ -6,7 +6,6 @@ here touches the cloud.
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,18 +13,15 @@ from typing import TYPE_CHECKING
 from canary.rollout import permit, words
 from canary.rollout.approval import is_final_approval
 from canary.rollout.errors import CanaryError
-from tui import clipboard
 from tui.actions.approval import approval_of
 from tui.actions.changes import KINDS, prepare, why_not
+from tui.actions.look import LookActions
 from tui.actions.pending import Pending, Situation, cause_of_death
 from tui.actions.procedure import ProcedureActions
 from tui.actions.question import LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask, ask_to_leave, change_title
 from tui.actions.safety import SafetyActions
 from tui.actions.scale import prepare_scale
 from tui.actions.surveys import SurveyActions
-from tui.screens.help import HelpScreen
-from tui.screens.layout import ALWAYS_THERE, PANELS, WINDOWS
-from tui.summary import summarize
 from widgets.confirm_strip import Proposal
 from widgets.outcome_bar import LOAD_TEST, VERIFICATION, results
 
@@ -45,26 +41,16 @@ class Commands:
         self._handed_over = ""
         self._asked = ""
         self._looks: dict[str, Callable[[], None]] = {
-            "gates": lambda: self.show_panel("gates"),
-            "evidence": lambda: self.show_panel("evidence"),
-            "events": lambda: self.show_panel("events"),
-            "window": self.next_window,
-            "zoom": self.zoom,
-            "next_panel": lambda: self.step_panel(1),
-            "previous_panel": lambda: self.step_panel(-1),
-            "filter": self.filter_events,
-            "refresh": self.refresh,
-            "theme": self.next_theme,
-            "copy": self.copy,
             "acknowledge": self.acknowledge,
-            "help": self.show_help,
             "palette": app.open_palette,
             "suspend": app.action_suspend_process,
             "quit": self.quit,
         }
         self.procedure = ProcedureActions(self)
         self.safety = SafetyActions(self)
+        self.look = LookActions(self)
         self._groups = (self.procedure, SurveyActions(self), self.safety)
+        self._looks |= self.look.actions
         for group in self._groups:
             self._looks |= group.actions
 
@@ -226,78 +212,7 @@ class Commands:
         )
         return f"scale: canary 2 8, legacy backup …  now {now}"
 
-    # -- looking ---------------------------------------------------------------------------------
-
-    def show_panel(self, name: str) -> None:
-        """Let a panel fill the screen; again gives the others back."""
-        again = self.screen.zoomed and self.screen.panel == name
-        self.screen.panel = name
-        self.screen.zoomed = not again
-
-    def step_panel(self, step: int) -> None:
-        """Go to the next panel of those that can be shown now; among the pages, to the next one."""
-        if self.procedure.step_page(step):
-            return
-        narrow = self.screen.layout_name == "narrow" and not self.screen.zoomed
-        names = [n for n in PANELS if not (narrow and n == ALWAYS_THERE)]
-        at = names.index(self.screen.panel) if self.screen.panel in names else 0
-        self.screen.panel = names[(at + step) % len(names)]
-
-    def zoom(self) -> None:
-        """Let the present panel fill the screen, or give the others back."""
-        self.screen.zoomed = not self.screen.zoomed
-
-    def next_window(self) -> None:
-        """Change how far back the plots reach."""
-        names = [name for name, _ in WINDOWS]
-        self.set_window(names[(names.index(self.screen.window) + 1) % len(names)])
-
-    def set_window(self, name: str) -> None:
-        """Let the plots reach back as far as the window of that name."""
-        self.screen.window = name
-        self.say(f"Plots reach back {name}." if name != "soak" else "Plots show the whole soak.")
-
-    def filter_events(self) -> None:
-        """Type a word that events must contain."""
-        self.screen.panel = "events"
-        self.screen.zoomed = True
-        self.screen.open_prompt(
-            "filter", "events that contain …", self.screen.event_log.filter_text
-        )
-
-    def refresh(self) -> None:
-        """Look now, and draw everything anew."""
-        self.app.engine_of().refresh_now()
-        self.app.redraw()
-
-    def next_theme(self) -> None:
-        """Change the colours to the next theme."""
-        names = self.app.theme_names
-        at = names.index(self.app.theme) if self.app.theme in names else -1
-        self.set_theme(names[(at + 1) % len(names)])
-
-    def set_theme(self, name: str) -> None:
-        """Change the colours to the theme of that name."""
-        self.app.theme = name
-        self.say(f"Theme {name}. console.theme in canary.toml keeps it.")
-
-    def set_scenario(self, name: str) -> None:
-        """Let the embedded cloud play something else."""
-        self.attempt(lambda: self.app.engine_of().set_scenario(name))
-        self.say(f"The local cloud is told to play {name}.")
-
-    def copy(self) -> None:
-        """Copy a summary, and say which way it went."""
-        snapshot = self.screen.snapshot
-        if snapshot is None:
-            self.say("There is nothing to copy yet.")
-            return
-        text = summarize(snapshot, self.screen.now)
-
-        async def copied() -> None:
-            self.say(await clipboard.copy(text, self.app.write_raw, os.environ))
-
-        self.app.run_worker(copied(), name="copy", exit_on_error=True)
+    # -- results, and the way out -----------------------------------------------------------------
 
     def acknowledge(self) -> None:
         """Put away the newest result."""
@@ -317,10 +232,6 @@ class Commands:
                 "passed",
             ):
                 engine.procedure.acknowledge("verification")
-
-    def show_help(self) -> None:
-        """Show all keys."""
-        self.app.push_screen(HelpScreen(self.screen.keymap, self.why_not))
 
     def leave(self) -> None:
         """Esc: leave what is open, the innermost first."""

@@ -35,16 +35,18 @@ def entries(commands: Commands) -> Iterator[Entry]:
     yield from _scales(commands)
     for name, _ in WINDOWS:
         yield Entry(
-            f"window {name}", partial(commands.set_window, name), "How far back the plots reach."
+            f"window {name}",
+            partial(commands.look.set_window, name),
+            "How far back the plots reach.",
         )
     for theme in commands.app.theme_names:
         yield Entry(
-            f"theme {theme}", partial(commands.set_theme, theme), "The colours of the console."
+            f"theme {theme}", partial(commands.look.set_theme, theme), "The colours of the console."
         )
     for scenario in commands.app.scenarios():
         yield Entry(
             f"scenario {scenario}",
-            partial(commands.set_scenario, scenario),
+            partial(commands.look.set_scenario, scenario),
             "What the local cloud plays.",
         )
 

@@ -8,19 +8,18 @@ intent is written to the journal, and an executor in a process of its own is run
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import logging
 import os
 import socket
-import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from canary.engine.checklist_desk import ChecklistDesk
 from canary.engine.engine_log import EngineLog
 from canary.engine.intents import intend
+from canary.engine.loop_thread import LoopThread, Work
 from canary.engine.observing import Observing
 from canary.engine.procedure import OnProcedure, ProcedureWork
 from canary.engine.recovering import Recovering
@@ -30,7 +29,7 @@ from canary.engine.verifying import Verifying
 from canary.engine.vigil import Vigil
 from canary.record.paths import state_dir
 from canary.rollout.change import Author, Change
-from canary.rollout.errors import CanaryError, ReadOnly, Unavailable
+from canary.rollout.errors import ReadOnly, Unavailable
 from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from canary.cloud.embedded_process import Starting
 
 log = logging.getLogger(__name__)
-
-STOP_WITHIN_S = 1.0
-CLOSE_WITHIN_S = 0.6
 
 OnSnapshot = Callable[[Snapshot], None]
 OnTrouble = Callable[[str], None]
@@ -72,12 +68,7 @@ class ConsoleEngine:
         self._procedure: ProcedureWork | None = None
         self._vigil: Vigil | None = None
         self._recovering: Recovering | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._main_task: asyncio.Task[None] | None = None
-        self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._on_trouble: OnTrouble = log.warning
+        self._thread: LoopThread | None = None
 
     def start(
         self,
@@ -90,7 +81,6 @@ class ConsoleEngine:
         A trouble is one or two sentences for a person. Raises RecordError when the directory for
         this host's files cannot be made.
         """
-        self._on_trouble = on_trouble
         self._log = EngineLog(state_dir(self.plan))
         self._log.open()
         # gRPC's C core writes to stderr, in the middle of the screen. Set before it is loaded.
@@ -130,7 +120,12 @@ class ConsoleEngine:
         )
         if on_procedure is not None:
             procedure.listen(on_procedure)
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+        async def main() -> None:
+            self._begin(procedure.watch)
+            await observing.run()
+
+        self._thread = LoopThread(main, self._session.close, self._log.close, on_trouble)
         self._thread.start()
 
     def stop(self) -> None:
@@ -138,10 +133,8 @@ class ConsoleEngine:
 
         Changes under way are the executor's, and go on.
         """
-        self._stopping.set()
-        self._in_loop(self._cancel)
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(STOP_WITHIN_S)
+        if self._thread is not None:
+            self._thread.stop()
 
     def clock_now(self) -> float:
         """The cloud's time now, unix seconds; this host's until the cloud has come up."""
@@ -159,7 +152,7 @@ class ConsoleEngine:
             raise session.journal_error or Unavailable(
                 "The journal is not open yet.", remedy="Wait a moment."
             )
-        if self._thread is None or not self._thread.is_alive():
+        if self._thread is None or not self._thread.is_alive:
             raise Unavailable(
                 "The engine has ended, so nothing would carry the change out.",
                 remedy="Open the console again, or use `canary rollback --all` in a shell.",
@@ -268,75 +261,14 @@ class ConsoleEngine:
             raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
         return self._session
 
-    # -- the thread ------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        """The thread: a loop of its own, closed without waiting for what hangs."""
-        session, observing = self._opened(), self._observing
-        assert observing is not None  # noqa: S101 - for the type checker
-        loop = self._loop = asyncio.new_event_loop()
-        try:
-            self._main_task = loop.create_task(observing.run(), name="observing")
-            self._begin(self.procedure.watch)
-            if not self._stopping.is_set():
-                loop.run_until_complete(self._main_task)
-        except asyncio.CancelledError:
-            pass
-        except Exception:
-            # The boundary of this thread. Each source has its own inside; this is our mistake.
-            log.exception("the engine ended")
-            self._on_trouble("The engine has failed and observes no more. See engine.log.")
-        finally:
-            loop.run_until_complete(self._end(loop, session))
-            # Not `shutdown_default_executor`: it waits for threads that may hang in a call.
-            loop.close()
-            if self._log is not None:
-                self._log.close()
-
-    async def _end(self, loop: asyncio.AbstractEventLoop, session: Session) -> None:
-        tasks = [t for t in asyncio.all_tasks(loop) if t is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=CLOSE_WITHIN_S / 2)
-        try:
-            async with asyncio.timeout(CLOSE_WITHIN_S):
-                await session.close()
-        except TimeoutError:
-            log.warning("closing took too long and was left")
-        except Exception:
-            log.exception("closing")
-
-    def _cancel(self) -> None:
-        if self._main_task is not None:
-            self._main_task.cancel()
-
     def _in_loop(self, act: Callable[[], object]) -> None:
         """Let the engine's thread do something; nothing when it has ended."""
-        loop = self._loop
-        if loop is None:
-            return
-        try:
-            loop.call_soon_threadsafe(act)
-        except RuntimeError:  # the loop is closed
-            log.debug("asked after the end")
+        if self._thread is not None:
+            self._thread.call(act)
 
-    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        def begin() -> None:
-            task = asyncio.get_running_loop().create_task(self._guard(work))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-        self._in_loop(begin)
-
-    async def _guard(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        try:
-            await work()
-        except CanaryError as error:
-            self._on_trouble(str(error))
-        except Exception as error:
-            log.exception("asked for by a key")
-            self._on_trouble(f"That failed ({type(error).__name__}). See engine.log.")
+    def _begin(self, work: Work) -> None:
+        if self._thread is not None:
+            self._thread.begin(work)
 
 
 def _user() -> str:

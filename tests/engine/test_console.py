@@ -113,7 +113,7 @@ async def test_after_stop_the_thread_is_gone_and_nothing_is_said_any_more(embed:
         await it.screen.until(has_numbers)
         await asyncio.to_thread(it.engine.stop)
         assert it.engine._thread is not None
-        assert not it.engine._thread.is_alive()
+        assert not it.engine._thread.is_alive
         said = len(it.screen.snapshots)
         it.engine.refresh_now()
         it.engine.probe()
@@ -127,14 +127,14 @@ async def test_a_cloud_that_hangs_does_not_hold_up_the_end(embed: Embed) -> None
             await it.screen.until(lambda s: s.stage.index is None)
             await asyncio.to_thread(it.engine.stop)
             assert it.engine._thread is not None
-            assert not it.engine._thread.is_alive()
+            assert not it.engine._thread.is_alive
 
 
 async def test_stopping_before_anything_came_is_fine() -> None:
     async with Running(DEFAULT_PLAN) as it:
         pass
     assert it.engine._thread is not None
-    assert not it.engine._thread.is_alive()
+    assert not it.engine._thread.is_alive
 
 
 async def test_a_hanging_monitoring_does_not_hold_up_cloud_run(embed: Embed) -> None:

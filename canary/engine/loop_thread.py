@@ -1,0 +1,124 @@
+"""An event loop on a thread of its own, which ends in time even when what it waits for hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from canary.rollout.errors import CanaryError
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN_S = 1.0
+CLOSE_WITHIN_S = 0.6
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+class LoopThread:
+    """Runs `main` until it ends or `stop`; then awaits `close`, and calls `closed` last.
+
+    `on_trouble` gets one or two sentences for a person, from this thread. A failure of `main` is
+    said and logged, and ends the thread.
+    """
+
+    def __init__(
+        self,
+        main: Work,
+        close: Work,
+        closed: Callable[[], None],
+        on_trouble: Callable[[str], None],
+    ) -> None:
+        self._main = main
+        self._close = close
+        self._closed = closed
+        self._on_trouble = on_trouble
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._main_task: asyncio.Task[None] | None = None
+        self._stopping = threading.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin; called once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it, within a second; what hangs is left."""
+        self._stopping.set()
+        self.call(self._cancel)
+        if self._thread is not threading.current_thread():
+            self._thread.join(STOP_WITHIN_S)
+
+    def call(self, act: Callable[[], object]) -> None:
+        """Let the thread do something; nothing when it has not begun, or has ended."""
+        loop = self._loop
+        if loop is None:
+            return
+        try:
+            loop.call_soon_threadsafe(act)
+        except RuntimeError:  # the loop is closed
+            log.debug("asked after the end")
+
+    def begin(self, work: Work) -> None:
+        """Begin work beside `main`; what it raises is said, and ends nothing else."""
+
+        def begin() -> None:
+            task = asyncio.get_running_loop().create_task(self._guard(work))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        self.call(begin)
+
+    def _run(self) -> None:
+        loop = self._loop = asyncio.new_event_loop()
+        try:
+            self._main_task = loop.create_task(self._main(), name="main")
+            if not self._stopping.is_set():
+                loop.run_until_complete(self._main_task)
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            # The boundary of this thread. Each source has its own inside; this is our mistake.
+            log.exception("the engine ended")
+            self._on_trouble("The engine has failed and observes no more. See engine.log.")
+        finally:
+            loop.run_until_complete(self._end(loop))
+            # Not `shutdown_default_executor`: it waits for threads that may hang in a call.
+            loop.close()
+            self._closed()
+
+    async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        tasks = [t for t in asyncio.all_tasks(loop) if t is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_WITHIN_S / 2)
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self._close()
+        except TimeoutError:
+            log.warning("closing took too long and was left")
+        except Exception:
+            log.exception("closing")
+
+    def _cancel(self) -> None:
+        if self._main_task is not None:
+            self._main_task.cancel()
+
+    async def _guard(self, work: Work) -> None:
+        try:
+            await work()
+        except CanaryError as error:
+            self._on_trouble(str(error))
+        except Exception as error:
+            log.exception("asked for by a key")
+            self._on_trouble(f"That failed ({type(error).__name__}). See engine.log.")
