@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from canary.record.journal import SCHEMA, Journal
+from canary.record.journal import Journal
+from canary.record.journal_rows import SCHEMA
 from canary.rollout.change import Author, Change, Guard, Outcome, Request, Standing
 from canary.rollout.errors import RecordError
 from canary.rollout.moves import step_back
