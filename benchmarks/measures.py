@@ -22,9 +22,9 @@ class Steady:
 
 
 def median(repeat: int, measure: Callable[[], float | None]) -> float | None:
-    """The median of `repeat` measurements; None when one of them failed."""
-    values = [measure() for _ in range(repeat)]
-    return None if any(v is None for v in values) else statistics.median(v for v in values if v)
+    """The median of `repeat` measurements, of those that could be made; None when none could."""
+    made = [value for value in (measure() for _ in range(repeat)) if value is not None]
+    return statistics.median(made) if made else None
 
 
 def first_frame_s(

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import termios
@@ -21,6 +22,9 @@ from pathlib import Path
 import pyte
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+_SEQUENCES = re.compile(rb"(?=\x1b)")
 
 
 class Terminal:
@@ -68,9 +72,11 @@ class Terminal:
             with self._lock:
                 self.bytes_seen += len(data)
                 self.last_write = time.monotonic()
-                # pyte does not know every private mode; what it cannot read it must not die of.
-                with contextlib.suppress(Exception):
-                    self._stream.feed(data)
+                for piece in _SEQUENCES.split(data):
+                    # pyte does not know every private mode; it must not die of what it cannot read,
+                    # nor drop what stands behind it.
+                    with contextlib.suppress(Exception):
+                        self._stream.feed(piece)
 
     def text(self) -> str:
         """What a person sees now, one line a row."""

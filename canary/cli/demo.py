@@ -46,13 +46,13 @@ def demo(
     read_only = chosen_read_only() or plan.console.read_only
     starts_over = fresh or seed is not None or stage is not None
     steered = not starts_over and (scenario is not None or speed is not None)
-    starting = None if steered else begin_local_cloud(plan, fresh=starts_over)
     from tui.app import run
 
     def build_engine() -> ConsoleEngine:
         """Called after the first frame: all of this takes a second."""
         if steered:
             asyncio.run(_steer(plan, scenario, speed))
+        starting = None if steered else begin_local_cloud(plan, fresh=starts_over)
         from canary.engine.console import ConsoleEngine
 
         return ConsoleEngine(
