@@ -34,7 +34,7 @@ def open_console(config: str | None, *, read_only: bool) -> int:
     return run(plan, source.path, read_only, build_engine)
 
 
-def begin_local_cloud(plan: Plan, *, fresh: bool = False) -> Starting | None:
+def begin_local_cloud(plan: Plan) -> Starting | None:
     """Begin to start the embedded cloud of a plan that has one.
 
     None: there is none, or it cannot be started: the console tries again itself, and says why.
@@ -45,7 +45,7 @@ def begin_local_cloud(plan: Plan, *, fresh: bool = False) -> Starting | None:
     from canary.record.paths import state_dir
 
     try:
-        return begin_embedded(plan, state_dir(plan), fresh=fresh)
+        return begin_embedded(plan, state_dir(plan))
     except CanaryError:
         return None
 

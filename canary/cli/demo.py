@@ -52,7 +52,8 @@ def demo(
         """Called after the first frame: all of this takes a second."""
         if steered:
             asyncio.run(_steer(plan, scenario, speed))
-        starting = None if steered else begin_local_cloud(plan, fresh=starts_over)
+        # One that starts over may have to end another first: not before the engine asks for it.
+        starting = None if steered or starts_over else begin_local_cloud(plan)
         from canary.engine.console import ConsoleEngine
 
         return ConsoleEngine(

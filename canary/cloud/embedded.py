@@ -29,6 +29,7 @@ from canary.rollout.plan import Endpoints, Plan
 from canary.rollout.words import plain
 
 JOIN_WITHIN_S = 2.0
+END_LOOKS, END_LOOK_S = 80, 0.05
 
 
 class _Status(msgspec.Struct, frozen=True):
@@ -139,8 +140,9 @@ async def open_embedded(
     already. Raises Unavailable when it does not come up, with what it said.
     """
     if starting is None:
-        cloud = None if fresh else await _join(state_dir / STATE_FILE)
-        if cloud is not None:
+        if fresh:
+            await _end_unused(state_dir / STATE_FILE)
+        elif cloud := await _join(state_dir / STATE_FILE):
             return cloud
         starting = begin_embedded(plan, state_dir, fresh=fresh)
     ready = await asyncio.to_thread(starting.wait)
@@ -159,12 +161,34 @@ async def open_embedded(
     return opened
 
 
+async def _end_unused(state_path: Path) -> None:
+    """End a cloud that only waits whether its last console comes again; one in use is left."""
+    endpoint = _endpoint_of(state_path)
+    try:
+        ready = msgspec.json.decode(endpoint.read_bytes(), type=Ready)
+        _, answer = await asyncio.wait_for(
+            request_json(ready.http, "POST", "/_cloud/end", {}), JOIN_WITHIN_S
+        )
+        ends = msgspec.json.decode(answer, type=dict[str, bool]).get("ends", False)
+    except (OSError, TimeoutError, ControlError, msgspec.MsgspecError):
+        return  # there is none
+    for _ in range(END_LOOKS):
+        if not ends or not endpoint.exists():
+            return
+        await asyncio.sleep(END_LOOK_S)
+
+
+def _endpoint_of(state_path: Path) -> Path:
+    """Where a cloud that runs on this state says how it is reached."""
+    return state_path.with_name(state_path.name + ".endpoint.json")
+
+
 async def _join(state_path: Path) -> EmbeddedCloud | None:
     """Join a cloud that says it runs on this state; None when there is none that answers.
 
     Spares the start of a process that would only print the same line.
     """
-    endpoint = state_path.with_name(state_path.name + ".endpoint.json")
+    endpoint = _endpoint_of(state_path)
     lease: Lease | None = None
     try:
         ready = msgspec.json.decode(endpoint.read_bytes(), type=Ready)

@@ -53,6 +53,7 @@ class Control:
             web.post(f"{PREFIX}/faults", self.post_fault),
             web.delete(f"{PREFIX}/faults", self.delete_faults),
             web.get(f"{PREFIX}/lease", self.get_lease),
+            web.post(f"{PREFIX}/end", self.post_end),
             web.get(f"{PREFIX}/state", self.get_state),
         ]
 
@@ -102,6 +103,11 @@ class Control:
                 # The heartbeat finds a peer that is gone without having closed; it is no clock.
                 await response.write(b"\n")
                 await asyncio.sleep(HEARTBEAT_S)
+
+    async def post_end(self, _: web.Request) -> web.Response:
+        """End at once if it lives by leases and nobody holds one; answer whether it does."""
+        ends = self.world.config.leases and self.leases.end_unused()
+        return _json({"ends": ends})
 
     async def get_state(self, _: web.Request) -> web.Response:
         """Answer what the world is made of right now, for people who look for a fault."""

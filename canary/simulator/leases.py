@@ -42,6 +42,12 @@ class Leases:
             if self._held == 0:
                 self._wait(self._grace_s)
 
+    def end_unused(self) -> bool:
+        """End without waiting out the grace; returns False, and does not, while one is held."""
+        if self._held == 0:
+            self._wait(0.0)
+        return self._held == 0
+
     def stop(self) -> None:
         """Stop waiting: the cloud ends for another reason."""
         self._cancel()

@@ -67,6 +67,20 @@ async def test_one_begun_ahead_is_opened_and_one_begun_beside_it_is_the_same(
     await first.close()
 
 
+async def test_starting_over_does_not_join_the_one_that_the_last_console_left(
+    state_dir: Path,
+) -> None:
+    left = await open_embedded(DEFAULT_PLAN, state_dir)
+    await left.close()
+    async with opened(state_dir, fresh=True) as anew:
+        assert not anew.shared
+        assert anew.pid != left.pid
+        # Under the eyes of another console nothing starts over.
+        beside = await open_embedded(DEFAULT_PLAN, state_dir, fresh=True)
+        assert (beside.shared, beside.pid) == (True, anew.pid)
+        await beside.close()
+
+
 async def test_its_addresses_serve_googles_clients_and_its_clock_is_theirs(
     state_dir: Path,
 ) -> None:
