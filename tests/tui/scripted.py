@@ -171,7 +171,8 @@ class Stage:
         """Each key is typed when what the one before has brought about was painted."""
         for key in keys:
             await self.pilot.press(key)
-            await self.settle()
+            self.app.screen._on_timer_update()
+            await quiescence.wait_for_rest()
 
     async def settle(self) -> None:
         """The first pause paints; what waits for the painting is done in the second."""
