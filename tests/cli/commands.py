@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ LATER_S = 900.0
 
 
 class Cloud(msgspec.Struct, frozen=True):
-    """An embedded cloud of its own process, and a plan that reaches it by its endpoints."""
+    """An embedded cloud in another process, and a plan that reaches it by its endpoints."""
 
     plan_path: Path
     control: str
@@ -56,29 +57,41 @@ def running_cloud(directory: Path, scenario: str = "healthy", **config: Any) -> 
         "start_unix": time.time() - LATER_S,
         **config,
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "canary.simulator", json.dumps(told)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    host = _cloud_host()
+    served = _ask(host, told)
     try:
-        assert process.stdout is not None
-        ready = json.loads(process.stdout.readline())
         plan = directory / "canary.toml"
-        grpc = f"http://{ready['grpc']}"
-        rest = ready["rest"]
+        grpc, rest = served["grpc"], served["http"]
         plan.write_text(
             f'{DEFAULT_PLAN}\n[target.endpoints]\nrun = "{grpc}"\nmonitoring = "{grpc}"\n'
             f'compute = "{rest}"\nartifact_registry = "{rest}"\nbigquery = "{rest}"\n'
         )
-        cloud = Cloud(plan, ready["http"])
+        cloud = Cloud(plan, rest)
         cloud.post("clock", {"advance_s": LATER_S})
         yield cloud
     finally:
-        process.terminate()
-        process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
+        _ask(host, served["http"])
+
+
+@cache
+def _cloud_host() -> subprocess.Popen[str]:
+    """The process that all clouds of these tests run in; it ends at its input's end, with them."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.cli.cloud_host"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _ask(host: subprocess.Popen[str], told: Any) -> dict[str, str]:
+    assert host.stdin is not None
+    assert host.stdout is not None
+    host.stdin.write(json.dumps(told) + "\n")
+    host.stdin.flush()
+    answer: dict[str, str] = json.loads(host.stdout.readline())
+    return answer
 
 
 class Ended(msgspec.Struct, frozen=True):
