@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from canary.cli.keeping import conclude, keep
 from canary.cli.options import chosen_config, config_option, json_option
 from canary.cli.output import say, say_json
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.ab_document import ab_document, show_interval, summarise
 from canary.rollout.ab_test import AbAnalysis, AbMetric, AbStatus, GroupFigures
-from canary.rollout.errors import UsageError
+from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.words import count, limit_of, milliseconds, plain, ratio, score, timestamp
 
 if TYPE_CHECKING:
@@ -43,23 +44,26 @@ def ab_test(file: str | None, days: int | None, as_json: bool, config: str | Non
     if file is not None and days is not None:
         raise UsageError("A file is taken as it stands: --days does not go with --from.")
     source = find_plan(chosen_config(config))
-    run, path = _analyse(source, file, days)
+    run, path, trouble = _analyse(source, file, days)
     if as_json:
         say_json(ab_document(run.analysis, run.source))
     else:
         _say(run)
-        say(f"Written to {plain(path)}.")
-    return EXIT_CODES[run.analysis.status]
+        if path is not None:
+            say(f"Written to {plain(path)}.")
+    return conclude(EXIT_CODES[run.analysis.status], trouble)
 
 
-def _analyse(source: PlanSource, file: str | None, days: int | None) -> tuple[AbTestRun, Path]:
+def _analyse(
+    source: PlanSource, file: str | None, days: int | None
+) -> tuple[AbTestRun, Path | None, RecordError | None]:
     from canary.engine.ab_test import take_file, write_analysis
 
     if file is not None:
         run = take_file(source.plan, Path(file).expanduser())
     else:
         run = asyncio.run(_ask(source, days))
-    return run, write_analysis(source.plan, source.path.parent, run)
+    return run, *keep(lambda: write_analysis(source.plan, source.path.parent, run))
 
 
 async def _ask(source: PlanSource, days: int | None) -> AbTestRun:

@@ -11,6 +11,7 @@ import click
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
 from canary.cli.output import say, say_json
 from canary.cli.plan_source import PlanSource, find_plan
+from canary.cli.streams import act
 from canary.engine.alert_policies import Applied, apply_actions, compare_policies
 from canary.rollout.alert_policies import Action
 from canary.rollout.errors import CanaryError, ReadOnly, UsageError
@@ -79,6 +80,7 @@ async def _apply(source: PlanSource, *, dry_run: bool, yes: bool, as_json: bool)
         if changes and not dry_run:
             if not yes:
                 _ask(changes)
+            act()
             applied = await apply_actions(session, changes)
     if as_json:
         say_json(_document(source, actions, applied.done, applied.error))

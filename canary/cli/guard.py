@@ -15,6 +15,7 @@ from canary.cli.output import say
 from canary.cli.person import this_user
 from canary.cli.plan_source import find_plan
 from canary.cli.run_change import EXITS
+from canary.cli.streams import act
 from canary.rollout.change import Author
 from canary.rollout.errors import ReadOnly
 from canary.rollout.words import plain
@@ -47,6 +48,8 @@ def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | No
     source = find_plan(chosen_config(config))
     if chosen_read_only() or source.plan.console.read_only:
         raise ReadOnly("Automatic rollback cannot act here: read-only.")
+
+    act()
 
     def say_line(severity: Severity, text: str) -> None:
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from canary.cli.durations import Duration
+from canary.cli.keeping import conclude, keep
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
 from canary.cli.output import say, say_json, say_table
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.cli.progress_line import ProgressLine
-from canary.rollout.errors import ReadOnly
+from canary.rollout.errors import ReadOnly, RecordError
 from canary.rollout.load_document import load_document
 from canary.rollout.load_test import (
     LoadFigures,
@@ -65,19 +66,19 @@ def load_test(
     )
     # Unlike most commands this one lives for an hour.
     gc.enable()
-    summary, path = asyncio.run(_run(source, settings))
+    summary, path, trouble = asyncio.run(_run(source, settings))
     if as_json:
         say_json(load_document(summary))
     else:
-        _say(summary, path)
+        _say(summary, path, written=trouble is None)
     if summary.ended == "stopped":
-        return EXIT_STOPPED
-    return 0 if summary.status == "PASSED" else EXIT_FAILED
+        return conclude(EXIT_STOPPED, trouble)
+    return conclude(0 if summary.status == "PASSED" else EXIT_FAILED, trouble)
 
 
 async def _run(
     source: PlanSource, settings: LoadTestSettings
-) -> tuple[LoadTestSummary, Path | None]:
+) -> tuple[LoadTestSummary, Path | None, RecordError | None]:
     from canary.engine.load_process import demand_locust
     from canary.engine.load_target import find_target
     from canary.engine.load_test import LoadTestRun, write_summary
@@ -95,7 +96,8 @@ async def _run(
             with ProgressLine() as line:
                 line.show(f"load test: starting {settings.users} users on {plain(target.url, 80)}")
                 summary = await run.run(lambda progress: line.show(_progress(progress)))
-            return summary, write_summary(source.plan, source.path.parent, summary)
+            base = source.path.parent
+            return summary, *keep(lambda: write_summary(source.plan, base, summary))
 
 
 def _heed_signals(run: LoadTestRun) -> None:
@@ -126,7 +128,7 @@ def _side(name: str, side: LoadFigures) -> str:
     return f"{shown} p95 {milliseconds(side.p95_ms)} errors {ratio(side.error_ratio)}"
 
 
-def _say(summary: LoadTestSummary, path: Path | None) -> None:
+def _say(summary: LoadTestSummary, path: Path | None, *, written: bool) -> None:
     seen = summary.figures
     say_table(
         [
@@ -144,7 +146,7 @@ def _say(summary: LoadTestSummary, path: Path | None) -> None:
         say(f"  also: {reason}")
     if path is not None:
         say(f"Written to {plain(path)}.")
-    else:
+    elif written:
         say("No request was made: nothing was written.")
 
 

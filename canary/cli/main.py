@@ -17,6 +17,7 @@ from typing import Final
 import click
 
 from canary.cli.options import Chosen, config_option, read_only_option
+from canary.cli.streams import FULL, Acting, forgive, loss
 from canary.rollout.errors import CanaryError
 from canary.rollout.words import plain
 
@@ -52,6 +53,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 command's name, "_" for "-"."""
 
 EXIT_INTERRUPTED: Final = 130
+EXIT_NO_ROOM: Final = 3
 EXIT_BUG: Final = 70
 
 EXIT_CODES: Final = """\b
@@ -59,7 +61,7 @@ Exit codes:
   0    done, or "go on"
   1    criteria not met, unhealthy, or verification not passed
   2    wrong usage or a wrong plan
-  3    the cloud refused or failed
+  3    the cloud refused or failed, or this host cannot write
   4    conflict, or a gate is not met
   5    outcome unknown: look it up, do not repeat
   10   watch closely              (status)
@@ -137,7 +139,8 @@ def main() -> int:
     # A command lives for less than a second and frees nothing worth a collection; what stays open
     # for long (`console`, `demo`) turns the collector on again.
     gc.disable()
-    code = run()
+    forgive()
+    code = _answer(run())
     if "textual" in sys.modules:
         return code
     # Taking apart Google's modules object by object takes 70 ms that a rollback need not wait for:
@@ -146,6 +149,21 @@ def main() -> int:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+def _answer(code: int) -> int:
+    """The exit code, after what could not be said: a change's own stands, a reader's is a failure.
+
+    A reader that has enough has lost nothing.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    why = loss(sys.stdout)
+    if why is None or isinstance(why, BrokenPipeError):
+        return code
+    said = f"Standard output could not be written: {why.strerror or why}."
+    return _say(said, code if code or Acting.now else EXIT_NO_ROOM)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -166,6 +184,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # traceback, now or at the end, and no failure in a script's pipeline.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in FULL:
+            return _say(_log_bug(error), EXIT_BUG)
+        where = f" {plain(str(error.filename), 300)}" if error.filename else ""
+        return _say(f"There is no room to write{where}: {error.strerror}.", EXIT_NO_ROOM)
     except Exception as error:  # noqa: BLE001 - the outermost boundary: said, logged, told apart
         return _say(_log_bug(error), EXIT_BUG)
     return code if isinstance(code, int) else 0

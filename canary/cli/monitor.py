@@ -14,7 +14,7 @@ from canary.cli.durations import Duration
 from canary.cli.options import chosen_config, config_option, json_option
 from canary.cli.output import say, say_json
 from canary.cli.plan_source import PlanSource, find_plan
-from canary.rollout.errors import UsageError
+from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.words import duration, iso_time, plain, timestamp
 
 if TYPE_CHECKING:
@@ -131,6 +131,12 @@ def _stop(source: PlanSource, as_json: bool) -> int:
     from canary.engine.monitoring_process import stop
 
     pid = stop(source.plan)
+    if pid == 0:
+        raise RecordError(
+            "A monitoring loop runs, and its process is not known: it is just beginning, or its"
+            " disk is full.",
+            remedy="Make room if there is none, then ask again; it signs after its next snapshot.",
+        )
     if as_json:
         say_json({"pid": pid, "asked": pid is not None})
     elif pid is None:

@@ -14,6 +14,7 @@ from canary.cli.output import say, say_json
 from canary.cli.person import this_person
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.cli.run_change import EXITS
+from canary.cli.streams import act
 from canary.rollout.errors import ReadOnly, RecordError, UsageError
 from canary.rollout.words import iso_time, plain, timestamp
 
@@ -55,6 +56,8 @@ def recover(
         return _list(source, as_json)
     if chosen_read_only() and (resumes or abandons):
         raise ReadOnly("Changes are neither resumed nor abandoned here: read-only.")
+    if resumes or abandons:
+        act()
     how: How = "resume" if resumes else "abandon" if abandons else "verify"
     return asyncio.run(_recover(source, change_id, how, as_json))
 

@@ -30,6 +30,7 @@ from canary.cli.change_words import (
 from canary.cli.options import ChangeOptions
 from canary.cli.output import say_json
 from canary.cli.plan_source import PlanSource, find_plan
+from canary.cli.streams import act
 from canary.rollout.change import Author, Change, Outcome, Request, SetScale, SetTraffic, Standing
 from canary.rollout.confirmation import evidence_of
 from canary.rollout.errors import CanaryError, UsageError
@@ -80,6 +81,8 @@ def run_change(
             remedy="Use --yes to change it unasked, or --dry-run to see what would change.",
         )
     source = find_plan(options.config)
+    if not options.dry_run:
+        act()
     return asyncio.run(_run(source, build, prepare, options, need_metrics=need_metrics))
 
 
@@ -229,11 +232,13 @@ async def _carry_out(
 ) -> Outcome:
     from canary.engine.errand import carry_out_here
     from canary.engine.hands import Hands
+    from canary.engine.intents import without_journal
     from canary.record.stage_file import stage_file_path
     from canary.rollout.errors import RecordError
 
     if session.journal is None:
-        raise session.journal_error or RecordError("The journal is not open.")
+        error = session.journal_error or RecordError("The journal is not open.")
+        raise without_journal(error, change, source.plan) from error
     hands = Hands(session.writer(), session.run_reader, session.clock, session.embedded)
     stage_file = stage_file_path(source.path, source.plan.record.file)
     return await carry_out_here(

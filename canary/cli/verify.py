@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from canary.cli.keeping import conclude, keep
 from canary.cli.options import chosen_config, config_option, json_option
 from canary.cli.output import say, say_json
 from canary.cli.plan_source import PlanSource, find_plan
@@ -59,13 +60,14 @@ def verify(
     be verified, which is never a pass.
     """
     source = find_plan(chosen_config(config))
-    verification, path = asyncio.run(_verify(source, percent, requests, delay_ms))
+    verification, path, trouble = asyncio.run(_verify(source, percent, requests, delay_ms))
     if as_json:
         say_json(verification_document(verification))
     else:
         say_verification(verification)
-        say(f"Written to {plain(path)}.")
-    return EXITS[verification.verdict]
+        if path is not None:
+            say(f"Written to {plain(path)}.")
+    return conclude(EXITS[verification.verdict], trouble)
 
 
 @click.command()
@@ -87,17 +89,18 @@ def compare(
     source = find_plan(chosen_config(config))
     comparison = asyncio.run(_compare(source, requests, delay_ms))
     document = {"timestamp": iso_time(comparison.at), **comparison_document(comparison)}
-    if out is not None:
-        from canary.record.outputs import write_output
-
-        write_output(Path(out).expanduser(), document)
     if as_json:
         say_json(document)
     else:
         say_comparison(comparison)
-        if out is not None:
+    trouble = None
+    if out is not None:
+        from canary.record.outputs import write_output
+
+        _, trouble = keep(lambda: write_output(Path(out).expanduser(), document))
+        if trouble is None and not as_json:
             say(f"Written to {plain(out)}.")
-    return 0 if comparison.attributed else EXIT_NO_DATA
+    return conclude(0 if comparison.attributed else EXIT_NO_DATA, trouble)
 
 
 async def verify_change(
@@ -123,7 +126,7 @@ async def verify_change(
 
 async def _verify(
     source: PlanSource, percent: int | None, requests: int | None, delay_ms: float | None
-) -> tuple[Verification, Path]:
+) -> tuple[Verification, Path | None, RecordError | None]:
     from canary.engine.session import Session
     from canary.engine.verify import VerifyOrder, write_verification
 
@@ -131,7 +134,8 @@ async def _verify(
     async with await opening as session:
         order = VerifyOrder(requests=requests, delay_ms=delay_ms, intended_percent=percent)
         verification = await _verify_with(session, order)
-    return verification, write_verification(source.plan, source.path.parent, verification)
+    base = source.path.parent
+    return verification, *keep(lambda: write_verification(source.plan, base, verification))
 
 
 async def _verify_with(session: Session, order: VerifyOrder) -> Verification:

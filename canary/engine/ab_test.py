@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from canary.record.ab_results import read_ab_results
-from canary.record.outputs import write_output
+from canary.record.outputs import write_result
 from canary.record.results import AB_TEST_FILE
 from canary.rollout.ab_document import AbSource, ab_document
 from canary.rollout.ab_test import DEFAULT_LEAST_IMPROVEMENT, AbAnalysis, analyse
@@ -91,7 +91,7 @@ def write_analysis(plan: Plan, base: Path, run: AbTestRun) -> Path:
     `base` is the directory of the plan.
     """
     path = base / plan.record.outputs / AB_TEST_FILE
-    write_output(path, ab_document(run.analysis, run.source))
+    write_result(path, ab_document(run.analysis, run.source))
     return path
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from canary.engine.checklist_desk import ChecklistDesk
 from canary.engine.engine_log import EngineLog
-from canary.engine.intents import intend
+from canary.engine.intents import intend, without_journal
 from canary.engine.loop_thread import LoopThread, Work
 from canary.engine.observing import Observing
 from canary.engine.procedure import OnProcedure, ProcedureWork
@@ -149,9 +149,9 @@ class ConsoleEngine:
             raise ReadOnly("This console is read-only: nothing can be changed from here.")
         session, observing = self._opened(), self._observing
         if session.journal is None or observing is None:
-            raise session.journal_error or Unavailable(
-                "The journal is not open yet.", remedy="Wait a moment."
-            )
+            if session.journal_error is not None:
+                raise without_journal(session.journal_error, change, self.plan)
+            raise Unavailable("The journal is not open yet.", remedy="Wait a moment.")
         if self._thread is None or not self._thread.is_alive:
             raise Unavailable(
                 "The engine has ended, so nothing would carry the change out.",

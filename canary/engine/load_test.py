@@ -10,7 +10,7 @@ import msgspec
 
 from canary.cloud.clock import CloudClock
 from canary.engine.load_process import LoadProcess
-from canary.record.outputs import write_output
+from canary.record.outputs import write_result
 from canary.record.results import LOAD_TEST_FILE
 from canary.rollout.errors import ToolFailed
 from canary.rollout.load_document import load_document
@@ -188,7 +188,7 @@ def write_summary(plan: Plan, base: Path, summary: LoadTestSummary) -> Path | No
     if summary.ended != "time" and summary.figures.requests == 0:
         return None
     path = base / plan.record.outputs / LOAD_TEST_FILE
-    write_output(path, load_document(summary))
+    write_result(path, load_document(summary))
     return path
 
 

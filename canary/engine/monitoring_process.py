@@ -163,7 +163,12 @@ async def run_loop(
         try:
             if not await take_over(directory, lock, say, asked):
                 return None
-            return await _run_until(plan, plan_path, directory, order, on_turn, asked)
+
+            def turned(turn: Turn) -> None:
+                lock.sign()
+                on_turn(turn)
+
+            return await _run_until(plan, plan_path, directory, order, turned, asked)
         finally:
             lock.release()
 

@@ -21,6 +21,7 @@ from canary.rollout.errors import RecordError
 BUSY_TIMEOUT_S = 5.0
 _WAL_TRIES = 40
 _WAL_PAUSE_S = 0.05
+SHARED_MEMORY_BYTES = 32_768
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -190,6 +191,8 @@ class Database:
 
     def _translate(self, exc: sqlite3.Error) -> RecordError:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_IOERR and _is_full(self.path.parent):
+            code = sqlite3.SQLITE_FULL
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return self._damaged(str(exc))
         said, remedy = _TROUBLES.get(
@@ -213,9 +216,20 @@ _TROUBLES: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_READONLY: ("cannot be written: it is read-only", "Make its disk writable."),
     sqlite3.SQLITE_PERM: ("cannot be used: no permission", "Check who owns it."),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "Check that its directory can be written."),
-    sqlite3.SQLITE_FULL: ("cannot be written: the disk is full", "Make room on the disk."),
+    sqlite3.SQLITE_FULL: ("cannot be used: the disk is full", "Make room on the disk."),
     sqlite3.SQLITE_IOERR: ("cannot be read or written: the disk fails", "Check the disk."),
 }
+
+
+def _is_full(directory: Path) -> bool:
+    """Whether there is no room for the shared memory beside a file: SQLite calls that a failure of
+    the disk, and who reads it would look for a broken one.
+    """
+    try:
+        disk = os.statvfs(directory)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < SHARED_MEMORY_BYTES
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -5,6 +5,7 @@ An exclusive flock, which the kernel drops however the process ends.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -33,8 +34,10 @@ def hold_load_lock(directory: Path) -> Iterator[None]:
         ) from exc
     try:
         _take(fd)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        # On a full disk it holds without the number, which only others' sentence would be made of.
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(fd)

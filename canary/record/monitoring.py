@@ -70,10 +70,23 @@ class LoopLock:
         except OSError:
             os.close(fd)
             return False
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
         self._fd = fd
+        self.sign()
         return True
+
+    def sign(self) -> None:
+        """Put this process's number into the file, unless it is there.
+
+        On a full disk the lock holds without it, and others cannot ask the loop to end: it is tried
+        again after every turn.
+        """
+        number = str(os.getpid()).encode()
+        if self._fd < 0:
+            return
+        with contextlib.suppress(OSError):
+            if os.pread(self._fd, 32, 0) != number:
+                os.ftruncate(self._fd, 0)
+                os.pwrite(self._fd, number, 0)
 
     def release(self) -> None:
         """Give it up; the file is emptied first, so that nobody takes the old number for ours."""

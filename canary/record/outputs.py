@@ -1,4 +1,7 @@
-"""Files under the outputs directory: JSON, replaced in one step, for their owner's eyes."""
+"""Files under the outputs directory: JSON, replaced in one step, for their owner's eyes.
+
+The directory is made 0700, its files 0600. A directory that is there already stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,27 @@ def write_output(path: Path, document: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_result(path: Path, document: Mapping[str, Any]) -> None:
+    """As `write_output`, for a result that a gate goes by: the newest counts, written or not.
+
+    Where it cannot be written, an earlier one is put aside. Raises RecordError, which says so.
+    """
+    try:
+        write_output(path, document)
+    except RecordError as error:
+        aside = path.with_name(f"{path.name}.old")
+        try:
+            path.replace(aside)
+        except OSError:
+            raise error from None
+        said = f"{error.message} What an earlier test found counts no more; it is in {aside.name}."
+        raise RecordError(said, remedy=error.remedy) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """The same for a text, as UTF-8."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _replace(path, text.encode())
     except OSError as exc:
         raise RecordError(

@@ -55,10 +55,16 @@ class SeatHolder:
         self._directory.mkdir(mode=0o700, exist_ok=True)
         # Locked under another name first: a file that is seen and not locked is a dead one's.
         unready = self._directory / f".{self._name}"
-        self._fd = os.open(unready, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.pwrite(self._fd, _encode(seat), 0)
-        unready.rename(self._directory / self._name)
+        fd = os.open(unready, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.pwrite(fd, _encode(seat), 0)
+            unready.rename(self._directory / self._name)
+        except OSError:  # a full disk: nothing stays that nobody would ever remove
+            unready.unlink(missing_ok=True)
+            os.close(fd)
+            raise
+        self._fd = fd
 
 
 def _encode(seat: Seat) -> bytes:

@@ -58,6 +58,15 @@ def test_the_analysis_is_written_for_the_gate(command: Command, place: Path) -> 
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_approved_and_not_written_is_said_and_3(command: Command, place: Path) -> None:
+    (place / "outputs").write_text("no directory")
+    ended = command("ab-test", "--from", results(place, legacy=LEGACY, canary=CANARY))
+    assert ended.code == 3
+    assert "✓ Approved" in ended.out
+    assert ended.err.startswith("canary: ")
+    assert "could not be written" in ended.err
+
+
 def test_as_json_it_is_the_document(command: Command, place: Path) -> None:
     ended = command("ab-test", "--from", results(place, legacy=LEGACY, canary=CANARY), "--json")
     assert ended.document == json.loads((place / "outputs" / "ab_test_analysis.json").read_text())

@@ -70,6 +70,24 @@ def test_without_the_routers_address_it_could_not_be_verified(
     assert "VERIFIED" not in ended.out
 
 
+def test_what_was_found_is_said_though_its_file_cannot_be_written(
+    command: Command, healthy_cloud: Cloud
+) -> None:
+    outputs = healthy_cloud.plan_path.parent / "outputs"
+    aside = outputs.rename(outputs.with_name("aside")) if outputs.exists() else None
+    outputs.write_text("no directory")
+    try:
+        ended = command("verify", "--config", str(healthy_cloud.plan_path))
+    finally:
+        outputs.unlink()
+        if aside is not None:
+            aside.rename(outputs)
+    assert ended.code == 30
+    assert "? COULD NOT VERIFY" in ended.err
+    assert "could not be written" in ended.err
+    assert "Written to" not in ended.out
+
+
 def test_a_rollback_that_cannot_be_verified_is_done_all_the_same(
     command: Command, healthy_cloud: Cloud
 ) -> None:

@@ -15,6 +15,7 @@ def test_the_directory_is_made_and_the_file_is_its_owners_alone(tmp_path):
     write_output(path, {"é": 1})
     assert json.loads(path.read_text()) == {"é": 1}
     assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_file_is_replaced_and_nothing_else_stays(tmp_path):
