@@ -33,7 +33,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
 
     `note` answers the last key, `trouble` is what the engine could not do, `waiting` is shown until
     the first snapshot. `with_events` is off where the events have a panel of their own beside it.
-    The drift line names the keys that deal with it.
+    The drift line names the keys that deal with it; only one of the plan's `shares` is adopted.
     """
 
     snapshot: drawn[Snapshot | None] = drawn(None)
@@ -44,6 +44,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     procedure: drawn[Procedure] = drawn(NOTHING_RUN)
     keys: drawn[dict[str, str]] = drawn({})
     drift_keys: drawn[tuple[str, str]] = drawn(("a", "u"))
+    shares: drawn[frozenset[int]] = drawn(frozenset(range(101)))
     now: drawn[float] = drawn(0.0)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
@@ -120,18 +121,21 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     def _drift(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
         drift = snapshot.traffic.drift
         assert drift is not None  # noqa: S101 – asked by the caller
+        # The time first: names of service accounts are long, and the end of the line may be cut.
+        at = f"at {words.clock(drift.at)} " if drift.at is not None else ""
         by = f"by {words.plain(drift.by, 60)}" if drift.by else ""
-        at = f" at {words.clock(drift.at)}" if drift.at is not None else ""
         adopt, revert = self.drift_keys
         split = f"set to {drift.actual_percent} %, recorded {drift.recorded_percent} %"
+        adopts: list[Run] = [(adopt, palette.key), (" adopt  ", palette.dim)]
+        if drift.actual_percent not in self.shares:
+            adopts = [("no stage has that   ", palette.dim)]
         return [
             ("≠ ", palette.notice),
             (f"drift: {split}   ", palette.strong),
-            (adopt, palette.key),
-            (" adopt  ", palette.dim),
+            *adopts,
             (revert, palette.key),
             (" revert   ", palette.dim),
-            (f"{by}{at}".strip(), palette.text),
+            (f"{at}{by}".strip(), palette.text),
         ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from canary.engine.step_states import view_steps
-from canary.record.journal import Entry, Note
+from canary.record.journal import Entry, Note, NoteState
 from canary.rollout import words
 from canary.rollout.change import (
     Change,
@@ -40,7 +40,14 @@ _NOTE_WORDS = {
     "not_verified": "",
     "unverified": "",
 }
-_SEVERITY: dict[OutcomeState, Literal["info", "good", "warning", "critical"]] = {
+_Severity = Literal["info", "good", "warning", "critical"]
+_VERIFIED: dict[NoteState, _Severity] = {
+    "verified": "good",
+    "not_verified": "critical",
+    "unverified": "warning",
+}
+"""Not passed is as loud as a failed change."""
+_SEVERITY: dict[OutcomeState, _Severity] = {
     "done": "good",
     "failed": "critical",
     "refused": "warning",
@@ -78,7 +85,10 @@ def title_of(change: Change) -> str:
 
 
 def journal_events(entries: Iterable[Entry]) -> tuple[Event, ...]:
-    """Two lines for each change: asked for, and how it ended. Newest first."""
+    """The lines of each change: asked for, how it ended, what a verification found. Newest first.
+
+    Of a verification they are whoever's console is opened next, and of the shell's too.
+    """
     events: list[Event] = []
     for entry in entries:
         change, author = entry.change, words.plain(entry.change.author, 60)
@@ -92,6 +102,11 @@ def journal_events(entries: Iterable[Entry]) -> tuple[Event, ...]:
             said = words.plain(entry.outcome.message)
             text = f"{state}: {title_of(change)}. {said}".strip()
             events.append(Event(entry.outcome.at, severity, text, author))
+        events += (
+            Event(note.at, _VERIFIED[note.state], words.plain(note.detail, 300))
+            for note in entry.notes
+            if note.state in _VERIFIED
+        )
     return tuple(sorted(events, key=lambda e: -e.at))
 
 

@@ -209,14 +209,15 @@ def _probe_order(plan: Plan, order: VerifyOrder, url: str) -> ProbeOrder:
     )
 
 
-def note_verification(journal: Journal | None, verification: Verification) -> None:
+def note_verification(journal: Journal | None, verification: Verification) -> bool:
     """Keep in the journal what was found of a change, whoever's console is opened next.
 
-    Nothing for one that was asked for alone, or of a change made elsewhere. Raises RecordError.
+    False for one that was asked for alone, or of a change made elsewhere. Raises RecordError.
     """
-    if journal is not None and verification.change:
-        line = verification_line(verification)
-        journal.remark(verification.change, NOTED[verification.verdict], line, verification.at)
+    if journal is None or not verification.change:
+        return False
+    line = verification_line(verification)
+    return journal.remark(verification.change, NOTED[verification.verdict], line, verification.at)
 
 
 async def _read_router(session: Session) -> ServiceState | CanaryError:

@@ -138,10 +138,19 @@ class Verifying:
     def _keep(self, verification: Verification) -> None:
         session = self._session
         self.last = verification
-        self._say(SEVERITY[verification.verdict], verification_line(verification))
+        noted = False
+        try:
+            noted = note_verification(session.journal, verification)
+        except CanaryError as error:
+            self._on_trouble(str(error))
+        if noted:
+            # The line is the journal's, as for the next console and for others on this host.
+            session.observer.read_journal()
+            self._on_change()
+        else:
+            self._say(SEVERITY[verification.verdict], verification_line(verification))
         self._on_verification(verification)
         try:
-            note_verification(session.journal, verification)
             write_verification(session.plan, session.base, verification)
         except CanaryError as error:
             self._on_trouble(str(error))

@@ -111,9 +111,11 @@ async def test_a_change_of_its_own_is_verified_once_it_is_done(
         listener = Listener(running)
         running.engine.submit(asked(running, snapshot, step_back))
         verification = await listener.result()
+        said = await running.screen.until(lambda s: any("VERIF" in text for _, text in texts(s)))
     assert (verification.change, verification.intended_percent) == ("c-verify", 5)
     assert verification.verdict == "passed"
     assert len(listener.results) == 1
+    assert [s for s, text in texts(said) if text.startswith("✓ VERIFIED")] == ["good"]
 
 
 @pytest.mark.parametrize(

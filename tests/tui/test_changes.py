@@ -244,8 +244,8 @@ async def test_read_only_refuses_every_change_and_hides_nothing(key: str) -> Non
 async def test_drift_is_shown_and_adopted() -> None:
     drift = Drift(10, 25, "somebody@example.com", scenes.NOW)
     async with staged((120, 40), scenes.snapshot(percent=25, drift=drift)) as stage:
-        said = "≠ drift: set to 25 %, recorded 10 %   a adopt  u revert   by somebody@example.com"
-        assert f"{said} at 14:03:22Z" in stage.frame()
+        said = "≠ drift: set to 25 %, recorded 10 %   a adopt  u revert   at 14:03:22Z by somebody@"
+        assert said in stage.frame()
         await stage.press("a", "y")
         assert [(c.kind, c.to_stage) for c in stage.engine.sent] == [("adopt", 3)]
 
@@ -253,6 +253,7 @@ async def test_drift_is_shown_and_adopted() -> None:
 async def test_drift_to_a_share_without_a_stage_is_reverted() -> None:
     drift = Drift(10, 40, "", scenes.NOW)
     async with staged((120, 40), scenes.snapshot(percent=40, drift=drift)) as stage:
+        assert "recorded 10 %   no stage has that   u revert   at 14:03:22Z" in stage.frame()
         await stage.press("a")
         assert "No stage of the plan has 40 % Canary" in stage.frame()
         await stage.press("u", "y")

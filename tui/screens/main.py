@@ -177,6 +177,9 @@ class MainScreen(Screen[None]):
             "Starting the local cloud …" if self.plan.provider == "local" else "Asking Cloud Run …"
         )
         self.talk.drift_keys = (self.keymap.key("adopt"), self.keymap.key("revert"))
+        self.talk.shares = frozenset(
+            share for share in range(101) if self.plan.stage_of_percent(share) is not None
+        )
         acknowledge = self.keymap.key("acknowledge")
         self.outcome.acknowledge_key = acknowledge.capitalize()
         self.outcome.stop_key = self.keymap.key("stop")
