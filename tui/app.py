@@ -297,8 +297,15 @@ class CanaryApp(App[None], inherit_bindings=False):
         self.redraw()
 
 
+GARBAGE_AFTER = 20_000
+"""So many new objects until garbage is looked for. Python's own 700 took a fourth of the processor
+at ×60: each snapshot's thousands of samples were walked through again and again for the few cycles
+that Textual leaves, which are a matter of kilobytes."""
+
+
 def _collect_garbage_again() -> None:
     gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER, 10, 10)
     gc.enable()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import groupby
 
 from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
@@ -95,28 +96,32 @@ class Canvas:
         for x in range(max(0, start), self.width if end is None else min(end, self.width)):
             self.put(x, y, char, style)
 
-    def row_key(self, y: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """What makes a row equal to another: characters and the identity of styles."""
-        return tuple(self.chars[y]), tuple(map(id, self.styles[y]))
-
     def lines(self) -> list[str]:
         """The characters alone, a line a row, right-stripped; for tests and for copying."""
         return ["".join(row).rstrip() for row in self.chars]
 
-    def segments(self, y: int) -> list[Segment]:
-        """Row `y` as segments, neighbours of one style joined."""
-        return join_runs(self.chars[y], self.styles[y])
+    def segments(self, y: int, ground: Style = _BLANK) -> list[Segment]:
+        """Row `y` as segments on `ground`, neighbours of one style joined."""
+        return join_runs(self.chars[y], self.styles[y], ground)
 
 
-def join_runs(chars: Sequence[str], styles: Sequence[Style]) -> list[Segment]:
-    """Join neighbouring cells of one style into segments; empty input gives none."""
+def join_runs(
+    chars: Sequence[str], styles: Sequence[Style], ground: Style = _BLANK
+) -> list[Segment]:
+    """Join neighbouring cells of one style into segments on `ground`; empty input gives none."""
     segments: list[Segment] = []
     start = 0
-    for index in range(1, len(chars) + 1):
-        if index == len(chars) or styles[index] is not styles[start]:
-            segments.append(Segment("".join(chars[start:index]), styles[start]))
-            start = index
+    for _, cells in groupby(styles, id):
+        end = start + len(list(cells))
+        segments.append(Segment("".join(chars[start:end]), on_ground(ground, styles[start])))
+        start = end
     return segments
+
+
+@lru_cache(1024)
+def on_ground(ground: Style, style: Style) -> Style:
+    """`style` over a background; worked out once for each pair."""
+    return ground + style
 
 
 def width_of(runs: Iterable[Run]) -> int:

@@ -53,6 +53,8 @@ class CellWidget(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._canvas: Canvas | None = None
+        self._ground = Style.null()
+        """The theme's background, as of the canvas: Textual leaves that of `render_line` alone."""
         self._redraw_asked = False
         self.cells_repainted = 0
         self.regions_repainted = 0
@@ -107,6 +109,8 @@ class CellWidget(Widget):
         canvas = Canvas(width, height)
         if width > 0 and height > 0:
             self.draw(canvas, self.palette)
+        # Once for a picture, not for each of its rows: Textual asks every widget above for it.
+        self._ground = ground_style(self.background_colors[1])
         return canvas
 
     def render_line(self, y: int) -> Strip:
@@ -116,12 +120,8 @@ class CellWidget(Widget):
         if canvas is None or (canvas.width, canvas.height) != (width, height):
             canvas = self._canvas = self._paint(width, height)
         if not 0 <= y < canvas.height:
-            return Strip.blank(width, self._ground())
-        return Strip(canvas.segments(y), width).apply_style(self._ground())
-
-    def _ground(self) -> Style:
-        """The background of the theme: Textual leaves that of a `render_line` strip alone."""
-        return ground_style(self.background_colors[1])
+            return Strip.blank(width, self._ground)
+        return Strip(canvas.segments(y, self._ground), width)
 
     def _on_show(self, event: Show) -> None:  # noqa: ARG002 - Textual's signature
         """Shown again: what was drawn before it was hidden is old."""
@@ -154,10 +154,10 @@ def changed_regions(before: Canvas, after: Canvas) -> list[Region]:
     """
     regions: list[Region] = []
     for y in range(min(before.height, after.height)):
-        if before.row_key(y) == after.row_key(y):
-            continue
         old_chars, new_chars = before.chars[y], after.chars[y]
         old_styles, new_styles = before.styles[y], after.styles[y]
+        if old_chars == new_chars and old_styles == new_styles:
+            continue
         changed = [
             x
             for x in range(after.width)

@@ -24,6 +24,7 @@ from canary.engine.cadence import (
     JOURNAL_IDLE_S,
     JOURNAL_IN_FLIGHT_S,
     LEAST_PAUSE_S,
+    LEAST_RUN_S,
     LOG_AGAIN_S,
     MINUTE_S,
     PIECES_SHOWN,
@@ -176,7 +177,7 @@ class Observing:
         changed = await observer.read_run()
         self._publish(changed=observer.read_results() or changed)
         speed, most = self._session.clock.speed, self._session.plan.metrics.refresh_s
-        pause = min(most, max(MINUTE_S / speed, LEAST_PAUSE_S))
+        pause = min(most, max(MINUTE_S / speed, LEAST_RUN_S))
         return min(pause, IN_FLIGHT_RUN_S) if observer.in_flight else pause
 
     async def _round_of_metrics(self) -> float:
@@ -211,11 +212,16 @@ class Observing:
         return JOURNAL_IN_FLIGHT_S if busy else JOURNAL_IDLE_S
 
     async def _round_of_time(self) -> float:
-        """Time alone changes verdicts: data becomes stale, a soak is done, a watch is over."""
+        """Time alone changes verdicts: data becomes stale, a soak is done, a watch is over.
+
+        Another round may have looked just now, as they all do on a fast clock.
+        """
+        pause = min(SIGN_OF_LIFE_S, max(LEAST_PAUSE_S, SIGN_OF_LIFE_S / self._session.clock.speed))
+        ahead_s = pause - self._publisher.looked_ago_s
+        if ahead_s > 0:
+            return ahead_s
         self._publish(changed=False)
-        return min(
-            SIGN_OF_LIFE_S, max(LEAST_PAUSE_S / 2, SIGN_OF_LIFE_S / self._session.clock.speed)
-        )
+        return pause
 
     async def _round_of_log(self) -> float:
         """Follow the request log for as long as it can be read; then look again after a while.

@@ -26,10 +26,17 @@ class Publisher:
         self._monotonic = monotonic
         self._shown: tuple[object, ...] = ()
         self._shown_at = float("-inf")
+        self._looked_at = float("-inf")
+
+    @property
+    def looked_ago_s(self) -> float:
+        """Real seconds since the last snapshot was taken, sent out or not; without end before."""
+        return self._monotonic() - self._looked_at
 
     def publish(self, *, changed: bool) -> Snapshot:
         """Take a snapshot, and send it out if it says something else, or after a while anyway."""
         snapshot = self._session.observer.snapshot()
+        self._looked_at = self._monotonic()
         for look in self._looks:
             look(snapshot)
         essence = _essence(snapshot)

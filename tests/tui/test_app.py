@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from textual.strip import Strip
 from textual.widgets import Input
 
 from canary.rollout.errors import RecordError
@@ -18,6 +19,7 @@ from tui.app import CanaryApp
 from tui.cloud_time import CloudTime
 from tui.messages import Mailbox
 from tui.summary import summarize, terminal_title
+from widgets.cells import CellWidget
 
 
 class Ringing(CanaryApp):
@@ -247,3 +249,21 @@ def test_a_plan_that_rebinds_wrongly_draws_nothing() -> None:
     plan = msgspec.structs.replace(scenes.plan(), console=Console(keys={"promote": "y"}))
     with pytest.raises(Exception, match=r"console\.keys\.promote"):
         CanaryApp(plan, ScriptedEngine)
+
+
+async def test_a_snapshot_with_the_same_numbers_draws_no_plot_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with staged(size=(160, 48)) as stage:
+        snapshot = scenes.snapshot(stage.app.plan)
+        await stage.emit(snapshot)
+        drawn: set[str | None] = set()
+        render_line = CellWidget.render_line
+
+        def watched(widget: CellWidget, y: int) -> Strip:
+            drawn.add(widget.id)
+            return render_line(widget, y)
+
+        monkeypatch.setattr(CellWidget, "render_line", watched)
+        await stage.emit(msgspec.structs.replace(snapshot, scenario="error-spike"))
+        assert drawn == {"header"}

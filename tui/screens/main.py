@@ -221,9 +221,11 @@ class MainScreen(Screen[None]):
     def _show_window(self) -> None:
         soaked = self.snapshot.stage.soaked_hours if self.snapshot else None
         length = window_length(self.window, soaked)
+        said = f"last {self.window}" if self.window != "soak" else "whole soak"
         for panel in (self.overview, self.latency, self.resources):
             panel.window_s = length
-            panel.border_subtitle = f"last {self.window}" if self.window != "soak" else "whole soak"
+            if panel.border_subtitle != said:  # the same again would repaint the whole panel
+                panel.border_subtitle = said
 
     def show_keys(self) -> None:
         """Grey the keys that can do nothing now."""
