@@ -20,7 +20,7 @@ def open_console(config: str | None, *, read_only: bool) -> int:
     source = find_plan(config)
     plan = source.plan
     read_only = read_only or plan.console.read_only
-    from tui.app import run
+    from tui.launch import run
 
     def build_engine() -> ConsoleEngine:
         """Called after the first frame: it brings Google's packages with it."""

@@ -46,7 +46,7 @@ def demo(
     read_only = chosen_read_only() or plan.console.read_only
     starts_over = fresh or seed is not None or stage is not None
     steered = not starts_over and (scenario is not None or speed is not None)
-    from tui.app import run
+    from tui.launch import run
 
     def build_engine() -> ConsoleEngine:
         """Called after the first frame: all of this takes a second."""

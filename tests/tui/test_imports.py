@@ -8,6 +8,7 @@ import sys
 PROBE = """
 import sys
 import tui.app
+import tui.launch
 import tui.palette
 heavy = ("google", "grpc", "httpx", "aiohttp", "sqlite3", "tenacity", "tomli_w",
          "canary.cloud", "canary.record", "canary.engine.console", "canary.simulator")

@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Container
 from textual.message import Message
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Input
 
 from canary.rollout.plan import Plan
 from canary.rollout.procedure import NOTHING_RUN, Procedure
 from canary.rollout.snapshot import Snapshot
-from tui.compact import CompactPanel
 from tui.keys import ACTIONS, Keymap, as_written
 from tui.screens.arrangement import (
     column_classes,
@@ -29,42 +26,24 @@ from tui.screens.arrangement import (
     screen_classes,
     shown_panels,
 )
+from tui.screens.composition import Composition
 from tui.screens.layout import (
     ALWAYS_THERE,
-    COLUMNS,
     PANELS,
     WINDOWS,
     Layout,
     choose_layout,
     window_length,
 )
-from tui.screens.pages import PAGES, make_pages
-from tui.tabs import PanelTabs
-from tui.talk import TalkStrip
-from widgets.approval_page import ApprovalPage
-from widgets.cells import CellWidget
-from widgets.confidence import ConfidencePanel
-from widgets.decision_tree import DecisionTree
-from widgets.event_log import EventLog
-from widgets.evidence_panel import EvidencePanel
-from widgets.gates_panel import GatesPanel
-from widgets.header import Header
-from widgets.key_bar import KeyBar, KeyHint
-from widgets.latency import LatencyPanel
-from widgets.outcome_bar import OutcomeBar
-from widgets.overview import OverviewPanel
-from widgets.recovery_page import RecoveryPage
-from widgets.resources import ResourcesPanel
-from widgets.safety_line import SafetyLine
-from widgets.stage_track import StageTrack
-from widgets.verdict import VerdictLine
+from tui.screens.pages import PAGES
+from widgets.key_bar import KeyHint
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.geometry import Size
 
 
-class MainScreen(Screen[None]):
+class MainScreen(Composition):
     """Everything of console.md on one screen, in the layout that the terminal has room for."""
 
     AUTO_FOCUS = None
@@ -103,71 +82,19 @@ class MainScreen(Screen[None]):
         self._height = 0
         self.why_not: Callable[[str], str | None] = lambda _: None
         self.prompt_purpose = ""
-        # Held by name, not looked up: a message may come before the first or after the last widget.
-        self.header = Header(id="header")
-        self.track = StageTrack(id="track")
-        self.verdict = VerdictLine(id="verdict")
-        self.safety = SafetyLine(id="safety")
-        self.compact = CompactPanel(id="compact")
-        self.overview = OverviewPanel(id="overview", classes="panel")
-        self.tabs = PanelTabs(id="tabs")
-        self.latency = LatencyPanel(id="latency", classes="panel")
-        self.resources = ResourcesPanel(id="resources", classes="panel")
-        self.event_log = EventLog(id="events", classes="panel")
-        self.panels: dict[str, CellWidget] = {
-            "overview": self.overview,
-            "latency": self.latency,
-            "confidence": ConfidencePanel(id="confidence", classes="panel"),
-            "resources": self.resources,
-            "decision": DecisionTree(id="decision", classes="panel"),
-            "gates": GatesPanel(id="gates", classes="panel"),
-            "evidence": EvidencePanel(id="evidence", classes="panel"),
-            "events": self.event_log,
-        }
-        self.approval = ApprovalPage(id="approval", classes="panel")
-        self.recovery = RecoveryPage(id="recovery", classes="panel")
-        self.pages = make_pages(self.approval, self.recovery)
-        self.panels |= self.pages
-        self.columns = {name: Container(id=name) for name in COLUMNS}
         self._panel_before = "latency"
-        self.outcome = OutcomeBar(id="outcome")
-        self.talk = TalkStrip(id="talk")
-        """The rows of the confirm strip and the last words."""
-        self.prompt = Input(id="prompt", compact=True)
-        """The line where something is typed: a filter, a scale."""
-        self.key_bar = KeyBar(id="keys")
 
     def compose(self) -> ComposeResult:
-        """All widgets of all layouts; the stylesheet shows those of the present one.
-
-        Only the pages and the prompt come later: none of them is seen in the first frame.
-        """
+        """The widgets, in the layout of the terminal's size."""
         # Before anything is styled: classes that change afterwards style every widget anew.
         self._take_layout(self.app.size, update=False)
-        panels, columns = self.panels, self.columns
-        yield from (self.header, self.track, self.verdict, self.safety, self.compact)
-        with Container(id="body"):
-            with columns["left"]:
-                with columns["upper"]:
-                    yield from (self.overview, self.tabs, self.latency)
-                with columns["lower"]:
-                    yield from (panels["confidence"], panels["resources"])
-            with columns["right"]:
-                yield from (panels["decision"], panels["gates"], panels["evidence"])
-                yield self.event_log
-            yield columns["pages"]
-        yield from (self.outcome, self.talk, self.key_bar)
-
-    def mount_rest(self) -> None:
-        """Put the pages and the prompt where they belong; once, after the first frame."""
-        self.columns["pages"].mount_all(self.pages.values())
-        self.mount(self.prompt, before=self.key_bar)
+        yield from super().compose()
 
     def on_mount(self) -> None:
         """Give the widgets what does not change, and take the first layout."""
-        self._give("plan", self.plan)
-        self._give("read_only", self.read_only)
-        self._give("keys", self.keymap.names)
+        self.give("plan", self.plan)
+        self.give("read_only", self.read_only)
+        self.give("keys", self.keymap.names)
         for name, panel in self.panels.items():
             if name not in PAGES:
                 panel.border_title = name
@@ -190,29 +117,22 @@ class MainScreen(Screen[None]):
 
     def watch_snapshot(self, snapshot: Snapshot | None) -> None:
         """Hand the new snapshot to every widget that draws one."""
-        self._give("snapshot", snapshot)
+        self.give("snapshot", snapshot)
         self._show_window()
         self.show_keys()
 
     def watch_procedure(self, procedure: Procedure) -> None:
         """Hand what runs, and how it ended, to the widgets that draw it."""
-        self._give("procedure", procedure)
+        self.give("procedure", procedure)
         self.show_keys()
 
     def watch_now(self, now: float) -> None:
         """Let the ages grow."""
-        self._give("now", now)
-
-    def _give(self, name: str, value: object) -> None:
-        """Assign a value to every widget that declares a reactive of that name."""
-        above = (self.header, self.track, self.verdict, self.safety, self.compact)
-        for widget in (*above, self.outcome, self.talk, *self.panels.values()):
-            if name in widget._reactives:
-                setattr(widget, name, value)
+        self.give("now", now)
 
     def watch_left_s(self, left_s: float | None) -> None:
         """Let the countdown of automatic rollback run."""
-        self._give("left_s", left_s)
+        self.give("left_s", left_s)
 
     def watch_window(self) -> None:
         """Let the plots reach as far back as was asked."""

@@ -1,0 +1,100 @@
+"""The widgets of the main screen: those of all layouts, held by name and composed once."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Input
+
+from tui.compact import CompactPanel
+from tui.screens.layout import COLUMNS
+from tui.screens.pages import make_pages
+from tui.tabs import PanelTabs
+from tui.talk import TalkStrip
+from widgets.approval_page import ApprovalPage
+from widgets.cells import CellWidget
+from widgets.confidence import ConfidencePanel
+from widgets.decision_tree import DecisionTree
+from widgets.event_log import EventLog
+from widgets.evidence_panel import EvidencePanel
+from widgets.gates_panel import GatesPanel
+from widgets.header import Header
+from widgets.key_bar import KeyBar
+from widgets.latency import LatencyPanel
+from widgets.outcome_bar import OutcomeBar
+from widgets.overview import OverviewPanel
+from widgets.recovery_page import RecoveryPage
+from widgets.resources import ResourcesPanel
+from widgets.safety_line import SafetyLine
+from widgets.stage_track import StageTrack
+from widgets.verdict import VerdictLine
+
+
+class Composition(Screen[None]):
+    """A screen of all widgets; the stylesheet shows those of the present layout.
+
+    They are held by name, not looked up: a message may come before the first or after the last.
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.header = Header(id="header")
+        self.track = StageTrack(id="track")
+        self.verdict = VerdictLine(id="verdict")
+        self.safety = SafetyLine(id="safety")
+        self.compact = CompactPanel(id="compact")
+        self.overview = OverviewPanel(id="overview", classes="panel")
+        self.tabs = PanelTabs(id="tabs")
+        self.latency = LatencyPanel(id="latency", classes="panel")
+        self.resources = ResourcesPanel(id="resources", classes="panel")
+        self.event_log = EventLog(id="events", classes="panel")
+        self.panels: dict[str, CellWidget] = {
+            "overview": self.overview,
+            "latency": self.latency,
+            "confidence": ConfidencePanel(id="confidence", classes="panel"),
+            "resources": self.resources,
+            "decision": DecisionTree(id="decision", classes="panel"),
+            "gates": GatesPanel(id="gates", classes="panel"),
+            "evidence": EvidencePanel(id="evidence", classes="panel"),
+            "events": self.event_log,
+        }
+        self.approval = ApprovalPage(id="approval", classes="panel")
+        self.recovery = RecoveryPage(id="recovery", classes="panel")
+        self.pages = make_pages(self.approval, self.recovery)
+        self.panels |= self.pages
+        self.columns = {name: Container(id=name) for name in COLUMNS}
+        self.outcome = OutcomeBar(id="outcome")
+        self.talk = TalkStrip(id="talk")
+        """The rows of the confirm strip and the last words."""
+        self.prompt = Input(id="prompt", compact=True)
+        """The line where something is typed: a filter, a scale."""
+        self.key_bar = KeyBar(id="keys")
+
+    def compose(self) -> ComposeResult:
+        """All but the pages and the prompt: none of them is seen in the first frame."""
+        panels, columns = self.panels, self.columns
+        yield from (self.header, self.track, self.verdict, self.safety, self.compact)
+        with Container(id="body"):
+            with columns["left"]:
+                with columns["upper"]:
+                    yield from (self.overview, self.tabs, self.latency)
+                with columns["lower"]:
+                    yield from (panels["confidence"], panels["resources"])
+            with columns["right"]:
+                yield from (panels["decision"], panels["gates"], panels["evidence"])
+                yield self.event_log
+            yield columns["pages"]
+        yield from (self.outcome, self.talk, self.key_bar)
+
+    def mount_rest(self) -> None:
+        """Put the pages and the prompt where they belong; once, after the first frame."""
+        self.columns["pages"].mount_all(self.pages.values())
+        self.mount(self.prompt, before=self.key_bar)
+
+    def give(self, name: str, value: object) -> None:
+        """Assign a value to every widget that declares a reactive of that name."""
+        above = (self.header, self.track, self.verdict, self.safety, self.compact)
+        for widget in (*above, self.outcome, self.talk, *self.panels.values()):
+            if name in widget._reactives:
+                setattr(widget, name, value)
