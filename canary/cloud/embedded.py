@@ -29,6 +29,9 @@ from canary.rollout.plan import Endpoints, Plan
 from canary.rollout.words import plain
 
 JOIN_WITHIN_S = 2.0
+AHEAD_AT_MOST_S = 10.0
+"""Real seconds that a dead cloud is taken to have gone on: its state is of seconds before its end,
+but a console that was stopped for hours must not let days pass."""
 END_LOOKS, END_LOOK_S = 80, 0.05
 
 
@@ -80,8 +83,14 @@ class EmbeddedCloud:
         return self._status.scenario
 
     async def refresh(self) -> None:
-        """Ask for time, speed and scenarios, and set the clock by them. Raises Unavailable."""
+        """Ask for time, speed and scenarios, and set the clock by them. Raises Unavailable.
+
+        One that died and was started again, by whomever, is held by a new lease from now on.
+        """
         self._take(await self._call("GET", "/_cloud/clock"))
+        if not self._lease.held:
+            with contextlib.suppress(ControlError, OSError, TimeoutError):
+                self._lease = await asyncio.wait_for(open_lease(self.control_url), JOIN_WITHIN_S)
 
     async def set_scenario(self, name: str, params: Mapping[str, float] | None = None) -> None:
         """Begin a scenario (`healthy` ends any). Raises Rejected for one it does not know."""
@@ -106,6 +115,12 @@ class EmbeddedCloud:
         """Return when the embedded cloud is gone (it was ended, or died)."""
         await self._lease.wait_lost()
 
+    async def go_on_as(self, risen: EmbeddedCloud) -> None:
+        """Hold the process that `risen` has joined; it listens where the dead one did."""
+        dead, self._lease, self.pid = self._lease, risen._lease, risen.pid
+        self.clock.follow(risen.clock.now(), risen.clock.speed)
+        await dead.close()
+
     async def _call(self, method: str, path: str, body: object = None) -> bytes:
         try:
             status, answer = await asyncio.wait_for(
@@ -114,7 +129,7 @@ class EmbeddedCloud:
         except (ControlError, OSError, TimeoutError) as exc:
             raise Unavailable(
                 f"The embedded cloud does not answer: {plain(exc) or type(exc).__name__}.",
-                remedy="Open the console again; its state is kept.",
+                remedy="A console starts it again by itself; its state is kept.",
                 source=SOURCE,
             ) from exc
         if status >= 400:
@@ -159,6 +174,31 @@ async def open_embedded(
         # The line is from when it started: its clock has moved on.
         await opened.refresh()
     return opened
+
+
+async def revive_embedded(cloud: EmbeddedCloud, plan: Plan, state_dir: Path) -> None:
+    """Start an embedded cloud that has died once more from its state, or join who did so already.
+
+    It listens where it did, so that every connection finds it again, and its clock does not go
+    back behind what was seen. Raises Unavailable when it does not come up, or not there.
+    """
+    seen_at, speed = cloud.clock.now(), cloud.clock.speed
+    risen = await _join(state_dir / STATE_FILE)
+    if risen is None:
+        starting = begin_embedded(plan, state_dir, again_at=speed)
+        risen = await open_embedded(plan, state_dir, starting=starting)
+    if risen.endpoints != cloud.endpoints or risen.router_url != cloud.router_url:
+        await risen.close()
+        raise Unavailable(
+            "The embedded cloud runs again, but at another address: its port was taken.",
+            remedy="Open the console again; its state is kept.",
+            source=SOURCE,
+        )
+    behind_s = min(seen_at - risen.clock.now(), AHEAD_AT_MOST_S * speed)
+    if behind_s > 0 and not risen.shared:
+        with contextlib.suppress(Unavailable, Rejected):
+            await risen.set_clock(advance_s=behind_s)
+    await cloud.go_on_as(risen)
 
 
 async def _end_unused(state_path: Path) -> None:

@@ -91,12 +91,17 @@ def begin_process(config: Mapping[str, Any], log_path: Path) -> Starting:
     return Starting(process, log_path)
 
 
-def begin_embedded(plan: Plan, state_dir: Path, *, fresh: bool = False) -> Starting:
+def begin_embedded(
+    plan: Plan, state_dir: Path, *, fresh: bool = False, again_at: float | None = None
+) -> Starting:
     """Start the embedded cloud of a plan. One that runs on the same state already answers for it.
 
-    Raises Unavailable when no process can be started.
+    `again_at`: it ran before and goes on at this speed with what it played last, whatever the plan
+    begins with. Raises Unavailable when no process can be started.
     """
     config = build_config(plan, state_dir / STATE_FILE, fresh=fresh)
+    if again_at is not None:
+        config |= {"speed": again_at, "scenario": "healthy"}  # which leaves the one that is on
     return begin_process(config, state_dir / LOG_FILE)
 
 

@@ -32,11 +32,13 @@ from canary.engine.cadence import (
     TROUBLE_PAUSE_S,
     pause_until,
 )
+from canary.engine.event_log import Severity
 from canary.engine.notify import Notifier, open_notifier
+from canary.engine.probing import say_health
 from canary.engine.publishing import Publisher
+from canary.engine.revival import Revival
 from canary.engine.rounds import Rounds
 from canary.engine.session import Session
-from canary.rollout import words
 from canary.rollout.errors import CanaryError, Unavailable
 from canary.rollout.snapshot import Snapshot
 
@@ -107,6 +109,8 @@ class Observing:
                 rounds["the executor"] = self._round_of_executor
             if self._session.embedded is not None:
                 rounds["the embedded cloud"] = self._round_of_embedded
+                revival = Revival(self._session, self._say_aloud, self._monotonic)
+                rounds["the embedded cloud's life"] = revival.round
             async with asyncio.TaskGroup() as group:
                 for name, work in rounds.items():
                     group.create_task(self._rounds.repeat(name, work), name=name)
@@ -150,12 +154,7 @@ class Observing:
         """Ask both sides for their health; the answers become events."""
         if not self._rounds.begun:
             raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
-        for report in await self._session.probe():
-            took = f" in {words.milliseconds(report.latency_ms)}" if report.ok else ""
-            state = "healthy" if report.ok else "NOT healthy"
-            text = f"health of {report.service}: {state}{took}: {report.message}"
-            events = self._session.observer.log
-            events.say(report.at, "good" if report.ok else "critical", text)
+        await say_health(self._session)
         self._publish(changed=True)
 
     async def set_scenario(self, name: str) -> None:
@@ -191,9 +190,7 @@ class Observing:
         return pause_until(observer.next_metrics_at(now) - now, clock.speed)
 
     async def _round_of_past(self) -> float:
-        """Fill the past, once the newest minutes are there. Beside their own round: on a fast
-        clock they would be stale by the time that a day is read.
-        """
+        """Fill the past beside the newest minutes: those would be stale until a day is read."""
         observer = self._session.observer
         if observer.needs_backfill:
             async for found in observer.backfill():
@@ -250,9 +247,7 @@ class Observing:
         return LOG_AGAIN_S
 
     async def _round_of_executor(self) -> float:
-        """Keep one standing by. Not before the first numbers: its start would take the processor
-        from them. But not for ever after them either.
-        """
+        """Keep one standing by; soon after the first numbers, which its start would hold up."""
         if self._has_numbers or self._standby is not None or self._monotonic() > self._begun_at + 3:
             self._executor().tend()
         return EXECUTOR_S
@@ -270,6 +265,13 @@ class Observing:
             await embedded.refresh()
             self._publish(changed=False)
         return EMBEDDED_S
+
+    def _say_aloud(self, severity: Severity, text: str) -> None:
+        """Into the event log and out with the next snapshot; then look at everything."""
+        self._session.observer.log.say(self._session.clock.now(), severity, text)
+        self._publish(changed=True)
+        if severity == "good":
+            self.look_now()
 
     async def _connect(self) -> None:
         """Connect, again and again: a cloud that does not come up may do so later."""

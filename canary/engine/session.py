@@ -144,6 +144,13 @@ class Session:
         """Give everything back; the embedded cloud ends with its last session."""
         await self._opened.aclose()
 
+    async def revive_embedded(self) -> None:
+        """Start the embedded cloud again, which has died. Raises Unavailable."""
+        from canary.cloud.embedded import revive_embedded
+
+        if self.embedded is not None:
+            await revive_embedded(self.embedded, self.plan, self.directory)
+
     def writer(self) -> StepWriter:
         """What changes are sent with."""
         return self._routing.writer

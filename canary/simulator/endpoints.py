@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -41,25 +43,43 @@ class Listener(msgspec.Struct, frozen=True):
         return f"http://{LOOPBACK}:{self.sock.getsockname()[1]}"
 
 
-def bind(config: Config) -> tuple[Endpoints, list[Listener]]:
+def bind(
+    config: Config, before: Mapping[str, str] | None = None
+) -> tuple[Endpoints, list[Listener]]:
     """Bind and listen; connections wait in the backlog until the servers are up.
 
-    Raises PortTakenError for the control port (the services' own are always free ones).
+    `before` has the addresses of services and tags in a life before this one: they are taken again
+    where they are free. Raises PortTakenError for the control port.
     """
+
+    def listen_again(name: str) -> socket.socket:
+        return _listen(free_again((before or {}).get(name, "")))
+
     front = Listener(_listen(config.http_port), None, control=True)
     if config.router.kind == "revisions":
-        service, tagged = Listener(_listen(0), None), Listener(_listen(0), "canary")
+        tag = config.router.canary_tag
+        service = Listener(listen_again(config.legacy), None)
+        tagged = Listener(listen_again(tag), "canary")
         endpoints = Endpoints(
-            router=front.url,
-            services={config.legacy: service.url},
-            tags={config.router.canary_tag: tagged.url},
+            router=front.url, services={config.legacy: service.url}, tags={tag: tagged.url}
         )
         return endpoints, [front, service, tagged]
-    legacy, canary = Listener(_listen(0), "legacy"), Listener(_listen(0), "canary")
+    legacy = Listener(listen_again(config.legacy), "legacy")
+    canary = Listener(listen_again(config.canary), "canary")
     endpoints = Endpoints(
         router=front.url, services={config.legacy: legacy.url, config.canary: canary.url}
     )
     return endpoints, [front, legacy, canary]
+
+
+def free_again(address: str) -> int:
+    """The port of `address` ("host:port" or a URL) if it is free now, else 0: any."""
+    try:
+        port = urlsplit(address if "//" in address else f"//{address}").port or 0
+        with socket.create_server((LOOPBACK, port)):
+            return port
+    except (OSError, ValueError):
+        return 0
 
 
 def _listen(port: int) -> socket.socket:

@@ -13,8 +13,17 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from canary.simulator.config import Config
-from canary.simulator.endpoints import LOOPBACK, Endpoints, Listener, PortTakenError, bind
+from canary.simulator.endpoints import (
+    LOOPBACK,
+    Endpoints,
+    Listener,
+    PortTakenError,
+    bind,
+    free_again,
+)
 from canary.simulator.leases import Leases
 from canary.simulator.ownership import Ownership, OwnershipError, Ready
 from canary.simulator.saved import StateError, remove_state
@@ -67,7 +76,10 @@ def run(config: Config) -> int:
 def _own(config: Config, ownership: Ownership | None) -> int:
     if config.fresh and config.state_path:
         remove_state(Path(config.state_path))
-    endpoints, listeners = bind(config)
+    left = ownership.left if ownership else None
+    if left is not None:
+        config = _where_it_was(config, left)
+    endpoints, listeners = bind(config, {} if left is None else {**left.services, **left.tags})
     try:
         world = World(config)
         try:
@@ -79,6 +91,15 @@ def _own(config: Config, ownership: Ownership | None) -> int:
         for listener in listeners:
             listener.sock.close()
     return DONE
+
+
+def _where_it_was(config: Config, left: Ready) -> Config:
+    """Listen where a killed process did, if that is free: whoever was connected to it goes on."""
+    http_port = config.http_port or free_again(left.http)
+    grpc_port = config.grpc_port or free_again(left.grpc)
+    if grpc_port == http_port:  # the line is no cloud's
+        return config
+    return msgspec.structs.replace(config, grpc_port=grpc_port, http_port=http_port)
 
 
 class Process:

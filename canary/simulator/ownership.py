@@ -52,6 +52,8 @@ class Ownership:
         self._lock_path = state_path.with_name(state_path.name + ".lock")
         self._endpoint_path = state_path.with_name(state_path.name + ".endpoint.json")
         self._lock = -1
+        self.left: Ready | None = None
+        """Once it is owned: the line of a process that was killed, which nobody took away."""
 
     def acquire(self) -> Ready | None:
         """Own the state file (None), or return the line of the process that does.
@@ -67,7 +69,8 @@ class Ownership:
             if time.monotonic() > deadline:
                 raise OwnershipError(f"{self._lock_path} is held by a process that is not ready")
             time.sleep(_POLL_S)
-        # Left by a process that was killed: nobody may be sent there.
+        # Left by a process that was killed: nobody may be sent there before this one listens.
+        self.left = self._read_line()
         self.withdraw()
         return None
 
@@ -104,8 +107,15 @@ class Ownership:
 
     def _read_endpoint(self) -> Ready | None:
         """Return the owner's line; None when there is none yet, or it is a dead process's."""
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            ready = msgspec.json.decode(self._endpoint_path.read_bytes(), type=Ready)
-            os.kill(ready.pid, 0)
+        ready = self._read_line()
+        with contextlib.suppress(OSError):
+            if ready is not None:
+                os.kill(ready.pid, 0)
             return ready
+        return None
+
+    def _read_line(self) -> Ready | None:
+        """Return the line that stands there, whoever wrote it; None when none can be read."""
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            return msgspec.json.decode(self._endpoint_path.read_bytes(), type=Ready)
         return None

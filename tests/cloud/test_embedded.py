@@ -11,7 +11,12 @@ import pytest
 
 from canary.cloud.connection import Connection
 from canary.cloud.control import open_lease, request_json
-from canary.cloud.embedded import STATE_FILE, EmbeddedCloud, open_embedded
+from canary.cloud.embedded import (
+    STATE_FILE,
+    EmbeddedCloud,
+    open_embedded,
+    revive_embedded,
+)
 from canary.cloud.embedded_config import build_config
 from canary.cloud.embedded_process import begin_embedded
 from canary.cloud.run import RunReader
@@ -155,6 +160,31 @@ async def test_one_that_is_gone_is_unavailable(state_dir: Path) -> None:
         await end(cloud, signal.SIGKILL)
         with pytest.raises(Unavailable):
             await cloud.refresh()
+
+
+async def test_one_that_was_killed_lives_again_where_it_was_with_what_was_set(
+    state_dir: Path,
+) -> None:
+    async with opened(state_dir) as cloud:
+        connection = Connection(cloud.endpoints)
+        reader = RunReader(connection, DEFAULT_PLAN)
+        await cloud.set_scenario("slow-burn")
+        await cloud.set_clock(speed=30.0)
+        other = await open_embedded(DEFAULT_PLAN, state_dir)
+        first, seen_at = cloud.pid, cloud.clock.now()
+        await end(cloud, signal.SIGKILL)
+
+        await revive_embedded(cloud, DEFAULT_PLAN, state_dir)
+        await cloud.refresh()
+        assert cloud.pid != first
+        assert (cloud.scenario, cloud.clock.speed) == ("slow-burn", 30.0)
+        assert cloud.clock.now() >= seen_at
+        assert (await reader.service("ion-api")).percent == 10
+
+        await revive_embedded(other, DEFAULT_PLAN, state_dir)
+        assert other.pid == cloud.pid
+        await other.close()
+        await connection.close()
 
 
 async def test_a_lease_is_held_until_it_is_given_back(embed: Embed) -> None:

@@ -176,3 +176,23 @@ def test_a_state_file_that_is_none_is_named_and_exit_3(start, tmp_path):
     assert (code, ready) == (3, None)
     assert str(Path(path)) in errors
     assert "Traceback" not in errors
+
+
+def test_after_a_kill_it_listens_where_it_did(start, tmp_path):
+    path = str(tmp_path / "state.db")
+    process, before = start(state_path=path)
+    process.kill()
+    process.wait()
+    _, after = start(state_path=path)
+    assert {**after, "pid": 0, "now": 0} == {**before, "pid": 0, "now": 0}
+
+
+def test_a_port_that_was_taken_meanwhile_is_left_to_its_owner(start, tmp_path):
+    path = str(tmp_path / "state.db")
+    process, before = start(state_path=path)
+    process.kill()
+    process.wait()
+    with socket.create_server(("127.0.0.1", int(before["grpc"].rpartition(":")[2]))):
+        _, after = start(state_path=path)
+    assert after["grpc"] != before["grpc"]
+    assert after["router"] == before["router"]
