@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from typing import Any
 
@@ -10,10 +11,12 @@ import click
 
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
 from canary.cli.output import say, say_json
+from canary.cli.person import this_user
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.cli.streams import act
 from canary.engine.alert_policies import Applied, apply_actions, compare_policies
 from canary.rollout.alert_policies import Action
+from canary.rollout.change import Author
 from canary.rollout.errors import CanaryError, ReadOnly, UsageError
 from canary.rollout.words import plain
 
@@ -47,7 +50,7 @@ def apply(dry_run: bool, yes: bool, as_json: bool, config: str | None) -> int:
     """Create, update and delete this rollout's policies, one at a time, each read back.
 
     Policies of others are never touched, nor channels and switches of these. The first failure
-    ends it; what was done stays, and asking again does the rest.
+    ends it; what was done stays, and asking again does the rest. `canary log` shows it.
     """
     source = find_plan(chosen_config(config))
     if chosen_read_only() or source.plan.console.read_only:
@@ -81,7 +84,8 @@ async def _apply(source: PlanSource, *, dry_run: bool, yes: bool, as_json: bool)
             if not yes:
                 _ask(changes)
             act()
-            applied = await apply_actions(session, changes)
+            author = Author(this_user(), socket.gethostname())
+            applied = await apply_actions(session, changes, author)
     if as_json:
         say_json(_document(source, actions, applied.done, applied.error))
     else:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from canary.cli.log_alerts import alert_document, say_alert_writing
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
 from canary.cli.output import say, say_json
 from canary.cli.person import this_person
 from canary.cli.plan_source import find_plan
+from canary.record.alert_writings import AlertWriting, read_alert_writings
 from canary.rollout.change import Change, DeleteService, KeepRecord, SetScale, SetTraffic
 from canary.rollout.words import iso_time, percent, plain, timestamp
 
@@ -24,34 +26,41 @@ if TYPE_CHECKING:
 @json_option
 @config_option
 def log(limit: int, withdrawn: str | None, as_json: bool, config: str | None) -> int:
-    """Show the changes made from this host, newest first.
+    """Show the changes made from this host, newest first; alert policies written, too.
 
     --withdraw takes back a change of which nothing is on its way, as a rollback that waits for
     Cloud Run. What became of one that is "unknown": `canary recover`.
     """
     if withdrawn is not None:
         return _withdraw(config, withdrawn, as_json)
-    entries = _read(config, limit)
+    kept = _read(config, limit)
     if as_json:
-        say_json([_document(entry) for entry in entries])
+        say_json([_document(one) for one in kept])
         return 0
-    for entry in entries:
-        _say_entry(entry)
-    if not entries:
+    for one in kept:
+        if isinstance(one, AlertWriting):
+            say_alert_writing(one)
+        else:
+            _say_entry(one)
+    if not kept:
         say("No change was made from this host.")
     return 0
 
 
-def _read(config: str | None, limit: int) -> tuple[Entry, ...]:
+def _read(config: str | None, limit: int) -> tuple[Entry | AlertWriting, ...]:
+    """The last `limit` of both records, newest first by this host's clock."""
     from canary.record.journal import Journal
     from canary.record.paths import journal_path, state_dir
 
-    path = journal_path(state_dir(find_plan(chosen_config(config)).plan))
+    directory = state_dir(find_plan(chosen_config(config)).plan)
+    kept: list[Entry | AlertWriting] = list(read_alert_writings(directory, limit))
+    path = journal_path(directory)
     # Looking must not make a journal where there is none.
-    if not path.exists():
-        return ()
-    with Journal(path, read_only=True) as journal:
-        return journal.recent(limit)
+    if path.exists():
+        with Journal(path, read_only=True) as journal:
+            kept += journal.recent(limit)
+    kept.sort(key=lambda one: one.intended_at, reverse=True)
+    return tuple(kept[:limit])
 
 
 def _withdraw(config: str | None, change_id: str, as_json: bool) -> int:
@@ -130,7 +139,9 @@ def _shares(change: Change) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-def _document(entry: Entry) -> dict[str, Any]:
+def _document(entry: Entry | AlertWriting) -> dict[str, Any]:
+    if isinstance(entry, AlertWriting):
+        return alert_document(entry)
     change, outcome = entry.change, entry.outcome
     return {
         "id": change.id,

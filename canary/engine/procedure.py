@@ -89,7 +89,7 @@ class ProcedureWork:
         self._asking: asyncio.Task[None] | None = None
         self._monitoring: MonitoringView | None = None
         self._book: ChecklistBook | None = None
-        self.surveys = Surveys(session, self._say, self._changed)
+        self.surveys = Surveys(session, self._say, self._changed, author)
         self.load_testing = LoadTesting(session, self._say, self._changed)
         self.verifying = Verifying(session, in_loop, on_trouble, self._heard)
         self.verifying.listen(self._hear_progress, self._hear_result)

@@ -23,13 +23,12 @@ from canary.cloud.routing import open_routing, override_endpoints
 from canary.cloud.views import HealthReport
 from canary.engine.observe import Observer
 from canary.engine.readiness import ReadinessFeed
-from canary.record.checklists import checklists_path
 from canary.record.evidence import EvidenceRecord
 from canary.record.history import History
 from canary.record.journal import Journal
+from canary.record.kept_files import remove_kept
 from canary.record.paths import evidence_path, history_path, journal_path, state_dir
 from canary.record.results import Results, read_results
-from canary.record.told import told_path
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan import Endpoints, Plan
 
@@ -228,7 +227,10 @@ class Session:
             scenario=self._scenario,
         )
         if self._need_metrics:
+            from canary.engine.alert_policies import recall_writings
+
             self.observer.comparison = self._open_evidence()
+            recall_writings(self)
         self.observer.rights = ReadinessFeed(self.plan, self.run_reader, self.clock)
         if self.journal_error is not None:
             self.observer.miss_journal(self.journal_error)
@@ -274,10 +276,7 @@ class Session:
     def _start_over(self) -> None:
         """Throw away what was kept of the world that is gone; its times mean nothing in the new."""
         if self.embedded is not None and not self.embedded.shared:
-            kept = (journal_path, history_path, evidence_path, checklists_path, told_path)
-            for path in (place(self.directory) for place in kept):
-                for suffix in ("", "-wal", "-shm"):
-                    path.with_name(path.name + suffix).unlink(missing_ok=True)
+            remove_kept(self.directory)
         self._open_files()
 
 

@@ -1,7 +1,8 @@
 """What a person asks to be looked up: what a retirement would delete, how the alert policies stand.
 
 In the engine's loop, one of each at a time. A retirement is looked up here and carried out down the
-one path of all changes; alert policies are no change of the rollout, and are written from here.
+one path of all changes; alert policies are no change of the rollout, and are written from here
+(why, and what is kept of it: `record.alert_writings`).
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Literal
 
 import msgspec
 
-from canary.engine.alert_policies import apply_actions, compare_policies
+from canary.engine.alert_policies import apply_actions, compare_policies, line_of
 from canary.engine.event_log import Severity
 from canary.engine.load_testing import is_connected
 from canary.engine.retirement import find_candidate
 from canary.engine.session import Session
-from canary.rollout.alert_policies import Action
+from canary.rollout.change import Author
 from canary.rollout.errors import CanaryError, NotFound, Unavailable
 from canary.rollout.procedure import AlertsView, RetirementView
 from canary.rollout.retirement import check_retirable
@@ -32,8 +33,11 @@ Subject = Literal["retirement", "alerts"]
 class Surveys:
     """Both looks of one session. `say` writes into the event log, `changed` shows the views."""
 
-    def __init__(self, session: Session, say: Say, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, session: Session, say: Say, changed: Callable[[], None], author: Author
+    ) -> None:
         self._session = session
+        self._author = author
         self._say, self._changed = say, changed
         self._tasks: dict[Subject, asyncio.Task[None]] = {}
         self.retirement = RetirementView()
@@ -97,9 +101,9 @@ class Surveys:
         self.alerts = msgspec.structs.replace(self.alerts, actions=actions)
 
     async def _apply(self) -> None:
-        applied = await apply_actions(self._session, self.alerts.changes)
+        applied = await apply_actions(self._session, self.alerts.changes, self._author)
         for action in applied.done:
-            self._say("good", f"alert policy: {_said(action)}")
+            self._say("good", f"alert policy: {line_of(action)}")
         await self._compare()
         if applied.error is not None:
             raise applied.error
@@ -109,7 +113,3 @@ def demand_connection(session: Session) -> None:
     """Raise Unavailable before the cloud was reached for the first time."""
     if not is_connected(session):
         raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
-
-
-def _said(action: Action) -> str:
-    return action.lines[0] if action.lines else f"{action.kind} {action.key}"

@@ -28,6 +28,10 @@ def test_apply_sets_right_what_diff_names_and_then_nothing_differs(
     again = ask(command, cloud, "diff")
     assert (again.code, again.out) == (0, "6 of 6 policies are as the plan says.\n")
     assert "nothing to change" in ask(command, cloud, "apply", "--yes").out
+    log = command("--config", str(cloud.plan_path), "log", "--json").document
+    assert [(one["kind"], one["outcome"]["state"], len(one["done"])) for one in log] == [
+        ("alerts", "done", 6)
+    ]
 
 
 def test_another_limit_in_the_plan_is_an_update_of_that_policy(command: Command, open_cloud: Open):
@@ -63,9 +67,26 @@ def test_read_only_refuses_it(command: Command, healthy_cloud: Cloud):
 
 
 def test_who_may_only_look_is_told_what_was_not_done(command: Command, open_cloud: Open):
-    said = ask(command, open_cloud("denied"), "apply", "--yes")
+    cloud = open_cloud("denied")
+    said = ask(command, cloud, "apply", "--yes")
     assert said.code == 3
     assert "Not done: 6." in said.err
+    log = command("--config", str(cloud.plan_path), "log").out
+    assert "failed     alerts: 0 of 6 written  by " in log
+    assert "`canary alerts diff` says what is there" in log
+
+
+def test_what_cannot_be_recorded_is_not_written(
+    command: Command, open_cloud: Open, state_dir: Path
+):
+    cloud = open_cloud()
+    ask(command, cloud, "diff")
+    (directory,) = state_dir.iterdir()
+    (directory / "alerts.db").write_bytes(b"no database" * 1000)
+    said = ask(command, cloud, "apply", "--yes")
+    assert said.code == 3
+    assert "alerts.db" in said.err
+    assert ask(command, cloud, "diff").code == 1
 
 
 @pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 2)])

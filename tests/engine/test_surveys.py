@@ -28,22 +28,28 @@ def reaching(cloud: Embedded) -> Plan:
 async def test_what_a_retirement_would_delete_and_how_the_policies_stand_is_looked_up_and_written(
     embed: Embed, tmp_path: Path
 ) -> None:
-    async with live(embed) as cloud, Desk(reaching(cloud), tmp_path) as desk:
-        await desk.screen.until(has_numbers)
-        work = desk.engine.procedure
-        work.look_at_retirement()
-        found = await desk.until(lambda p: p.retirement.candidate is not None)
-        assert found.retirement.candidate is not None
-        assert found.retirement.candidate.service == "ion-api"
-        assert len(found.retirement.candidate.images) == 1
+    async with live(embed) as cloud:
+        async with Desk(reaching(cloud), tmp_path) as desk:
+            await desk.screen.until(has_numbers)
+            work = desk.engine.procedure
+            work.look_at_retirement()
+            found = await desk.until(lambda p: p.retirement.candidate is not None)
+            assert found.retirement.candidate is not None
+            assert found.retirement.candidate.service == "ion-api"
+            assert len(found.retirement.candidate.images) == 1
 
-        work.look_at_alerts()
-        compared = await desk.until(lambda p: p.alerts.actions is not None)
-        assert {one.kind for one in compared.alerts.changes} == {"create"}
-        work.apply_alerts()
-        await desk.until(lambda p: not p.alerts.running and not p.alerts.changes)
-        said = [text for text in texts(desk) if text.startswith("alert policy: ")]
-        assert len(said) == len(compared.alerts.changes)
+            work.look_at_alerts()
+            compared = await desk.until(lambda p: p.alerts.actions is not None)
+            assert {one.kind for one in compared.alerts.changes} == {"create"}
+            work.apply_alerts()
+            await desk.until(lambda p: not p.alerts.running and not p.alerts.changes)
+            said = [text for text in texts(desk) if text.startswith("alert policy: ")]
+            assert len(said) == len(compared.alerts.changes)
+
+        async with Desk(reaching(cloud), tmp_path) as desk:
+            await desk.screen.until(has_numbers)
+            (before,) = [text for text in texts(desk) if text.startswith("alert policies: ")]
+            assert before == "alert policies: 6 of 6 written."
 
 
 async def test_a_read_only_engine_writes_no_policies(embed: Embed, tmp_path: Path) -> None:
