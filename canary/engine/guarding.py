@@ -170,7 +170,8 @@ class GuardLoop:
 
     def _submit(self, change: Change) -> None:
         """Keep the intent, claimed, and begin; the looking goes on meanwhile."""
-        intend(self._journal, change, self._session.plan, self._owner.token)
+        if not intend(self._journal, change, self._session.plan, self._owner.token):
+            return  # another guard of this host has written the very same, and carries it out
         task = asyncio.get_running_loop().create_task(self._carry_out(change), name="rollback")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

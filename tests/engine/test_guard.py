@@ -3,7 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from canary.engine.guard import AutomaticRollback
@@ -194,13 +193,23 @@ async def test_two_guards_of_one_host_act_once(guarding: Guarding):
     assert len(guarding.submitted) == 1
 
 
-async def test_the_same_cause_has_the_same_id_so_that_the_journal_refuses_the_second(
-    guarding: Guarding,
+async def test_of_two_that_did_not_see_each_other_the_journal_refuses_the_second(
+    guarding: Guarding, monkeypatch: pytest.MonkeyPatch
 ):
-    change = await act(guarding)
-    again = msgspec.structs.replace(change, created_at=change.created_at + 1)
-    with pytest.raises(RecordError, match="another change with the id"):
-        guarding.journal.intend(again)
+    """Each had looked into the journal before the other wrote: the same cause has the same id."""
+    other = guarding.another()
+    for each in (guarding.rollback, other):
+        each.arm("oncall@bastion")
+    guarding.cloud.set_scenario("error-spike", ratio=0.2)
+    await guarding.until_counting()
+    snapshot = await guarding.look()
+    other.look(snapshot, guarding.cloud.now)
+    monkeypatch.setattr(guarding.journal, "recent", lambda limit: ())
+    guarding.now += COUNTDOWN_S
+    for seconds, each in enumerate((guarding.rollback, other)):
+        each.look(snapshot, guarding.cloud.now + seconds)
+    assert len(guarding.submitted) == 1
+    assert guarding.heard("did not act: The journal has another change with the id")
 
 
 async def test_without_a_journal_to_look_into_it_does_not_act(guarding: Guarding, monkeypatch):
