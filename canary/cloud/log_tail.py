@@ -133,9 +133,12 @@ class LogTail:
                 f"it steps aside: {per_s:.0f} entries a second at ×{self._clock.speed:g} are more"
                 f" than the {MOST_PER_S:.0f} that are read"
             )
-        elif per_s > MOST_PER_S:
-            # Some way below the limit, so that a busier minute is not suppressed at once.
-            self._sampled = min(self._sampled, 0.8 * MOST_PER_S / per_s)
+            return
+        # Some way below the limit, so that a busier minute is not suppressed at once; and more
+        # again only where it is worth the cut of the stream.
+        fits = 1.0 if per_s <= MOST_PER_S else 0.8 * MOST_PER_S / per_s
+        if per_s * self._sampled > MOST_PER_S or fits > 2.0 * self._sampled:
+            self._sampled = fits
 
     async def _follow(self) -> AsyncIterator[EvidenceWindow]:
         """One stream, from its opening to its end; raises what it ended with, translated."""

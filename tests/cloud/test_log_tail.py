@@ -206,6 +206,26 @@ async def test_at_real_speed_a_high_rate_is_sampled():
     assert tail.view.sampled == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(
+    ("rates", "sampled"),
+    [
+        ((10_000.0, 100.0), 1.0),
+        ((10_000.0, 1_600.0), 0.5),
+        ((1_600.0, 1_900.0), 0.5),  # still below what is read
+        ((1_600.0, 2_500.0), 0.32),
+        ((1_600.0, 900.0), 0.5),  # not worth the cut of the stream
+    ],
+)
+async def test_the_sample_follows_the_rate_where_it_is_worth_it(rates, sampled):
+    async with embed() as cloud:
+        cloud.clock.follow(cloud.now, 1.0)
+        cloud.break_method("TailLogEntries", code="PERMISSION_DENIED")
+        tail = tail_of(cloud)
+        for rate in rates:
+            assert [w async for w in tail.windows(expected_per_s=rate)] == []
+    assert tail.view.sampled == pytest.approx(sampled)
+
+
 async def test_a_sample_shrinks_both_sides_alike(opened):
     async with embed(requests_per_s=200.0, percent=50) as cloud, passing(cloud):
         cloud.clock.follow(cloud.now, 1.0)

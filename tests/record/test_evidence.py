@@ -1,5 +1,6 @@
 """The record of the evidence: windows come back as they were; a checkpoint goes on where it was."""
 
+import random
 import sqlite3
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import pytest
 from canary.record.evidence import Checkpoint, EvidenceRecord
 from canary.rollout.errors import RecordError
 from canary.rollout.evidence.state import advance, start_evidence
+from canary.rollout.evidence.window import LATENCY_BOUNDS_MS, EvidenceWindow, SideWindow
+from canary.rollout.measure import Distribution
 from canary.rollout.plan_evidence import Evidence
+from canary.simulator.sampling import poisson
 from tests.rollout.evidence.windows import BEGAN, window
 
 
@@ -76,9 +80,38 @@ def test_what_is_pruned_is_gone(record):
     assert [w.start for w in record.load(0.0)] == [BEGAN + 5]
 
 
+def test_names_of_revisions_are_kept_once_whoever_writes(record, tmp_path):
+    other = EvidenceRecord(tmp_path / "evidence.db")
+    written = [window(5.0 * i, revision=f"can-{i % 3}") for i in range(9)]
+    for each, one in zip((record, other) * 4, written, strict=False):
+        each.keep([one], None)
+    other.close()
+    assert list(record.load(0.0)) == written[:8]
+    kept = (tmp_path / "evidence.db").read_bytes() + (tmp_path / "evidence.db-wal").read_bytes()
+    record.keep([window(100.0, revision="can-1")], None)
+    now = (tmp_path / "evidence.db").read_bytes() + (tmp_path / "evidence.db-wal").read_bytes()
+    assert now.count(b"can-1") == kept.count(b"can-1")
+
+
 def test_three_days_of_windows_stay_within_20_mb(record, tmp_path):
+    """As many requests as are read of the log, of all latencies, of services with long names."""
+    rng, buckets = random.Random(7), 60
+    name = "a-service-with-quite-a-long-name-of-some-team"
+
+    def side(requests: int, revision: str) -> SideWindow:
+        counts = [0] * 10 + [poisson(rng, requests / buckets) for _ in range(buckets)]
+        latency = Distribution(LATENCY_BOUNDS_MS, tuple(counts), sum(counts), 0.1, rng.random())
+        return SideWindow(sum(counts), 3, latency, (f"{name}-{revision}",))
+
+    drawn = [(side(3500, "00041-abc"), side(1500, "canary-00042-def")) for _ in range(200)]
     three_days = 72 * 720
-    record.keep([window(5.0 * i, slow=(25, 2)) for i in range(three_days)], None)
+    record.keep(
+        [
+            EvidenceWindow(BEGAN + 5.0 * i, BEGAN + 5.0 * (i + 1), "tail", *drawn[i % 200])
+            for i in range(three_days)
+        ],
+        None,
+    )
     record.close()
     size = sum(p.stat().st_size for p in tmp_path.iterdir())
     assert size < 20e6
