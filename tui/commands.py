@@ -75,9 +75,8 @@ class Commands:
         elif key == "ctrl+c":
             self.say(f"{self.screen.keymap.key('quit')} leaves the console.")
         elif len(key) == 1:
-            self.say(
-                f"{words.plain(key)} is no key here; {self.screen.keymap.key('help')} shows all."
-            )
+            named = "space" if key.isspace() else words.plain(key)
+            self.say(f"{named} is no key here; {self.screen.keymap.key('help')} shows all.")
 
     def _asks_something_else(self, key: str) -> bool:
         """Whether a key leaves the open question for its own; the same key again does nothing."""

@@ -11,8 +11,8 @@ from typing import Final
 import click
 import msgspec
 
-from canary.cli.options import chosen_config
-from canary.cli.output import say
+from canary.cli.options import chosen_config, json_option
+from canary.cli.output import say, say_json
 from canary.cli.plan_source import DEFAULT_NAME
 from canary.cli.plan_template import Choices, render_plan
 from canary.rollout.errors import PlanError, UsageError
@@ -55,7 +55,10 @@ QUESTIONS: Final = {
 @click.option("--config", "-c", metavar="FILE", help="Where to write it; ./canary.toml if absent.")
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing: what is not given has its default.")
-def init(file: str | None, config: str | None, force: bool, yes: bool, **given: str | None) -> int:
+@json_option
+def init(
+    file: str | None, config: str | None, force: bool, yes: bool, as_json: bool, **given: str | None
+) -> int:
     """Write a commented plan to FILE, or ./canary.toml. Asks what was not given at a terminal."""
     path = Path(file or chosen_config(config) or DEFAULT_NAME).expanduser()
     # Looked at before the questions: nobody answers eight of them to be refused.
@@ -64,12 +67,15 @@ def init(file: str | None, config: str | None, force: bool, yes: bool, **given: 
             f"{plain(path, 200)} is there already and was left as it is.",
             remedy="Use --force to overwrite it, or name another file.",
         )
-    asked = not yes and sys.stdin.isatty()
+    asked = not (yes or as_json) and sys.stdin.isatty()
     known = {name: value for name, value in given.items() if value is not None}
     choices = _choose(_ask(known) if asked else known)
     text = render_plan(choices)
     parse_plan(text, "the plan from these answers")
     _write(path, text, force)
+    if as_json:
+        say_json({"file": str(path.absolute()), "provider": choices.provider})
+        return 0
     say(f"Wrote {plain(path, 200)}.")
     say(
         "Open the console with `canary`."

@@ -35,6 +35,12 @@ def test_what_was_chosen_is_in_the_plan(command: Command, tmp_path: Path) -> Non
     assert path.read_text().count("#") > 20
 
 
+def test_it_says_as_json_what_was_written(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    assert command("init", str(path), "--json").document == {"file": str(path), "provider": "local"}
+    assert load_plan(path).provider == "local"
+
+
 def test_a_router_by_url_map_is_named_in_the_plan(command: Command, tmp_path: Path) -> None:
     path = tmp_path / "plan.toml"
     flags = "--yes --router url-map --url-map m --legacy-backend old --canary-backend new"

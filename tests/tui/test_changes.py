@@ -212,6 +212,7 @@ async def test_a_digit_goes_to_that_stage(at: int, key: str, kind: str, to: int)
         ("5", "Stage 5 is entered from stage 4: the next one is 3."),
         ("a", "The split is what the record says."),
         ("j", "j is no key here; ? shows all."),
+        ("space", "space is no key here; ? shows all."),
         ("x", "Nothing runs here that could be stopped."),
         ("ctrl+c", "q leaves the console."),
         ("enter", "There is no result to put away."),
