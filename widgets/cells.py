@@ -7,6 +7,7 @@ spans that differ. Per-cell widgets and Rich renderables were measured at ten ti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.dom import DOMNode
 from textual.events import Show
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Region
 from textual.reactive import Reactive
 from textual.strip import Strip
@@ -33,9 +35,11 @@ class drawn(Reactive[T]):  # noqa: N801 - reads as textual's own `reactive` and 
         super().__init__(default, layout=False, repaint=False, init=False)
 
     def __set__(self, obj: DOMNode, value: T) -> None:
-        """Set the value and ask the widget to draw what changed."""
+        """Set the value and ask the widget to draw what changed; nothing for an equal one."""
+        held = obj.__dict__
+        before = held.get(self.internal_name)
         super().__set__(obj, value)
-        if isinstance(obj, CellWidget):
+        if held.get(self.internal_name) is not before and isinstance(obj, CellWidget):
             obj.redraw()
 
 
@@ -122,6 +126,11 @@ class CellWidget(Widget):
         if not 0 <= y < canvas.height:
             return Strip.blank(width, self._ground)
         return Strip(canvas.segments(y, self._ground), width)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's filters, less the one for ANSI colours: where it is on, ours are all exact."""
+        filters = super().get_line_filters()
+        return [one for one in filters if not isinstance(one, ANSIToTruecolor)]
 
     def _on_show(self, event: Show) -> None:  # noqa: ARG002 - Textual's signature
         """Shown again: what was drawn before it was hidden is old."""

@@ -12,7 +12,7 @@ from widgets.axes import Box
 from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
 from widgets.legend import NAMES, draw_legend, value_run
-from widgets.picture import PlotMaker
+from widgets.picture import PlotMaker, plotted_now
 from widgets.plot import draw_picture
 from widgets.series import Metric
 from widgets.side_table import Column, both_names, draw_sides, lay_out
@@ -40,6 +40,10 @@ class LatencyPanel(CellWidget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._maker = PlotMaker()
+
+    def validate_now(self, now: float) -> float:
+        """Only the plots hang on it."""
+        return plotted_now(now)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Table above plot; below six rows only a legend above the plot."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -23,6 +24,18 @@ _CONCERN: Final[dict[Metric, tuple[evidence.Metric, ...]]] = {
 """Which proofs are marked in a plot of a metric."""
 
 _SHORT: Final[dict[evidence.Metric, str]] = {"errors": "5xx", "slow": "slow", "score": "score"}
+
+
+NOW_STEP_S: Final = 10.0
+
+
+def plotted_now(now: float) -> float:
+    """The moment that a plot is drawn for: the next whole ten seconds, unix time.
+
+    A column is a minute or most of one: drawn anew each second, all of it would stay as it was.
+    Ahead, not behind: what becomes stale is hatched seconds early rather than late.
+    """
+    return math.ceil(now / NOW_STEP_S) * NOW_STEP_S
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,32 @@ async def test_only_the_changed_cells_are_repainted() -> None:
 async def test_an_equal_value_repaints_nothing() -> None:
     number = Number()
     async with shown(number, (40, 3)) as pilot:
+        before = number.drawings
         number.value = 0
         await pilot.pause()
         assert number.regions_repainted == 0
+        assert number.drawings == before
+
+
+async def test_a_plot_is_not_drawn_anew_for_each_second_of_age() -> None:
+    class Counted(LatencyPanel):
+        drawings = 0
+
+        def draw(self, canvas: Canvas, palette: Palette) -> None:
+            self.drawings += 1
+            super().draw(canvas, palette)
+
+    panel = Counted()
+    ten = NOW // 10 * 10
+    async with shown(panel, (100, 12), snapshot=snapshot(), now=ten + 1) as pilot:
+        before = panel.drawings
+        for second in range(2, 10):
+            panel.now = ten + second
+            await pilot.pause()
+        assert panel.drawings == before
+        panel.now = ten + 11
+        await pilot.pause()
+        assert panel.drawings == before + 1
 
 
 async def test_many_changes_at_once_are_one_drawing() -> None:
