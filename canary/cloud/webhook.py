@@ -6,9 +6,10 @@ The address never stands in a message or a log, but for its host. Redirects are 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -21,6 +22,9 @@ from canary.rollout.words import plain
 SOURCE = "the webhook"
 AGAIN_AFTER_S = 1.0
 _BODY_LIMIT = 300
+
+LEAST_SECRET = 4
+"""Pieces of an address that are shorter are no secret, and stand in any answer by chance."""
 
 
 async def post_webhook(
@@ -80,7 +84,7 @@ async def _post(url: str, document: Mapping[str, Any], timeout_s: float) -> None
 
 
 def _refusal(url: str, status: int, said: bytes) -> CloudError:
-    words = plain(said.decode(errors="replace"), 120)
+    words = plain(_without_address(said.decode(errors="replace"), url), 120)
     message = f"The webhook at {_host(url)} answered {status}{f': {words}' if words else ''}."
     kind: type[CloudError] = Rejected
     if status in (401, 403, 404, 410):
@@ -90,6 +94,17 @@ def _refusal(url: str, status: int, said: bytes) -> CloudError:
     elif status >= 500:
         kind = Unavailable
     return kind(message, source=SOURCE)
+
+
+def _without_address(said: str, url: str) -> str:
+    """Many servers repeat in their answer what they were asked for, and that is the secret."""
+    parts = urlsplit(url)
+    pieces = {parts.path, parts.query, *parts.path.split("/"), *re.split("[&=]", parts.query)}
+    pieces |= {unquote(piece) for piece in pieces}
+    for piece in sorted(pieces, key=len, reverse=True):
+        if len(piece) >= LEAST_SECRET:
+            said = said.replace(piece, "…")
+    return said
 
 
 def _unreachable(url: str, exc: Exception) -> Unavailable:

@@ -19,14 +19,17 @@ STATE_DIR_VARIABLE = "CANARY_STATE_DIR"
 
 
 def state_dir(plan: Plan) -> Path:
-    """The directory of `plan`'s rollout, created 0700 when it is missing.
+    """The directory of `plan`'s rollout, created 0700 when it is missing, as is its parent.
 
     Lies under $CANARY_STATE_DIR if that is set, else under the platform's directory for state.
     Raises RecordError when it cannot be created.
     """
-    path = _base() / rollout_slug(plan)
+    base = _base()
+    path = base / rollout_slug(plan)
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Each by itself: parents that are made on the way get the umask's rights.
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:
         raise RecordError(
             f"The directory {path} cannot be created: {exc.strerror or exc}.",

@@ -35,6 +35,26 @@ async def test_a_refusal_is_told_once_and_not_tried_again(status: int, error: ty
         assert f"127.0.0.1 answered {status}: invalid_token." in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Cannot POST /services/T0/s3cret",
+        '{"path": "/services/T0/s3cret?key=k3yk3y", "status": 404}',
+        "no hook of the name s3cret",
+        "unknown key k3yk3y",
+    ],
+)
+async def test_what_an_answer_repeats_of_the_address_is_left_out(answer: str):
+    async with listening() as webhook:
+        webhook.status, webhook.text = 404, answer
+        with pytest.raises(Denied) as caught:
+            await post_webhook(f"{webhook.url}?key=k3yk3y", {}, 5.0)
+    said = str(caught.value)
+    assert "…" in said
+    assert "s3cret" not in said
+    assert "k3yk3y" not in said
+
+
 async def test_an_answer_that_does_not_come_is_not_asked_for_again():
     async with listening() as webhook:
         webhook.status = 0

@@ -1,5 +1,6 @@
 """Where the files are: one directory for each rollout, for its owner alone."""
 
+import os
 import stat
 
 import msgspec
@@ -11,9 +12,13 @@ from canary.rollout.errors import RecordError
 
 def test_the_directory_is_made_for_its_owner_alone(plan, tmp_path, monkeypatch):
     monkeypatch.setenv("CANARY_STATE_DIR", str(tmp_path / "state"))
-    path = state_dir(plan)
+    before = os.umask(0)
+    try:
+        path = state_dir(plan)
+    finally:
+        os.umask(before)
     assert path.parent == tmp_path / "state"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert [stat.S_IMODE(p.stat().st_mode) for p in (path, path.parent)] == [0o700, 0o700]
     assert state_dir(plan) == path
 
 
