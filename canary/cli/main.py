@@ -61,7 +61,7 @@ Exit codes:
   0    done, or "go on"
   1    criteria not met, unhealthy, or verification not passed
   2    wrong usage or a wrong plan
-  3    the cloud refused or failed, or this host cannot write
+  3    the cloud refused or failed, or a file here cannot be used
   4    conflict, or a gate is not met
   5    outcome unknown: look it up, do not repeat
   10   watch closely              (status)

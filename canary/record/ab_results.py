@@ -19,7 +19,7 @@ import msgspec
 
 from canary.record.results import finished_at_of
 from canary.rollout.ab_test import GroupFigures, Mean
-from canary.rollout.errors import RecordError
+from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.words import plain
 
 LONGEST_DOCUMENT: Final = 4_000_000
@@ -40,7 +40,7 @@ class AbResults(msgspec.Struct, frozen=True):
 def read_ab_results(path: Path, legacy: str, canary: str) -> AbResults:
     """What a file holds. An analysis that is read again keeps its time, and is not made young.
 
-    `legacy` and `canary` are the groups' names in an export. Raises RecordError: missing, cut
+    `legacy` and `canary` are the groups' names in an export. Raises UsageError: missing; RecordError: cut
     short, or not one of the two kinds; it names the line.
     """
     export = path.suffix.lower() in (".csv", ".jsonl", ".ndjson")
@@ -55,6 +55,8 @@ def read_ab_results(path: Path, legacy: str, canary: str) -> AbResults:
             rows = _csv_rows(path, file) if path.suffix.lower() == ".csv" else _lines(path, file)
             groups = _add_up(path, rows, legacy, canary)
         return AbResults(*groups, finished_at_of(path, {}))
+    except FileNotFoundError as exc:
+        raise UsageError(f"There is no {plain(path)}.", remedy="Name the file of results.") from exc
     except OSError as exc:
         raise RecordError(f"{plain(path)} cannot be read: {exc.strerror or exc}.") from exc
     except UnicodeDecodeError as exc:

@@ -12,7 +12,7 @@ from canary.record.ab_results import read_ab_results
 from canary.record.results import AB_TEST_FILE, read_results
 from canary.rollout.ab_document import AbSource, ab_document
 from canary.rollout.ab_test import GroupFigures, Mean, analyse
-from canary.rollout.errors import RecordError
+from canary.rollout.errors import RecordError, UsageError
 
 CSV = """group,response_time_ms,confidence_score,success,timestamp
 legacy,400,0.7,true,2026-01-01
@@ -109,7 +109,7 @@ def test_a_broken_file_is_named_with_what_is_wrong(tmp_path, name, text, said):
 
 
 def test_a_missing_file_is_one_sentence(tmp_path):
-    with pytest.raises(RecordError, match="cannot be read: No such file"):
+    with pytest.raises(UsageError, match="There is no "):
         read(tmp_path / "none.json")
 
 
