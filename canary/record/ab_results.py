@@ -40,8 +40,8 @@ class AbResults(msgspec.Struct, frozen=True):
 def read_ab_results(path: Path, legacy: str, canary: str) -> AbResults:
     """What a file holds. An analysis that is read again keeps its time, and is not made young.
 
-    `legacy` and `canary` are the groups' names in an export. Raises UsageError: missing; RecordError: cut
-    short, or not one of the two kinds; it names the line.
+    `legacy` and `canary` are the groups' names in an export. Raises UsageError when it is missing,
+    and RecordError when it is cut short, or not one of the two kinds; it names the line.
     """
     export = path.suffix.lower() in (".csv", ".jsonl", ".ndjson")
     try:
