@@ -6,9 +6,9 @@ glyph and the word stand beside it, and the verdicts' styles differ after every 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 from rich.style import Style
 
 from canary.rollout.decision import Verdict
@@ -18,8 +18,7 @@ Side = Literal["legacy", "canary"]
 EventSeverity = Literal["info", "good", "warning", "critical"]
 
 
-@dataclass(frozen=True)
-class Palette:
+class Palette(msgspec.Struct, frozen=True):
     """The roles of one theme.
 
     `legacy`/`canary` are the accents of the sides; `legacy_fill` is the body of Legacy's area in a

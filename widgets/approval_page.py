@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+
+import msgspec
 
 from canary.rollout import words
 from canary.rollout.snapshot import ChangeView
@@ -21,8 +22,7 @@ STEP_GLYPHS: dict[StepState, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Approval:
+class Approval(msgspec.Struct, frozen=True):
     """A final approval in words, as it was asked for. `steps` are those of the change `id`."""
 
     change_id: str

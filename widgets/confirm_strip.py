@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 from textual.events import Key
 from textual.message import Message
 from textual.screen import Screen
@@ -16,8 +16,7 @@ from widgets.canvas import Canvas, Run
 from widgets.cells import CellWidget, drawn
 
 
-@dataclass(frozen=True)
-class Proposal:
+class Proposal(msgspec.Struct, frozen=True):
     """What is to be confirmed. All text may come from outside; it is made plain when drawn.
 
     `change_id` comes back in the answer. `title` is what is done ("Promote to stage 3"), `facts`

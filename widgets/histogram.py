@@ -6,8 +6,7 @@ and what is compared is the shape.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from rich.style import Style
 
 from canary.rollout import words
@@ -23,8 +22,7 @@ _HALVES = 2
 _TAIL = 0.01
 
 
-@dataclass(frozen=True)
-class Bins:
+class Bins(msgspec.Struct, frozen=True):
     """Shares (0…1 of all values) in `len(shares)` equal bins from `low` to `high`, lowest first."""
 
     low: float

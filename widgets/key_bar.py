@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from themes import Palette
 from widgets.canvas import Canvas
 from widgets.cells import CellWidget, drawn
 
 
-@dataclass(frozen=True)
-class KeyHint:
+class KeyHint(msgspec.Struct, frozen=True):
     """One key: what to press, what it does, whether it can now. `always`: kept when cut."""
 
     key: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import Final, Literal
+
+import msgspec
 
 from canary.rollout.evidence import metric_evidence as evidence
 from canary.rollout.plan import Plan
@@ -38,16 +39,14 @@ def plotted_now(now: float) -> float:
     return math.ceil(now / NOW_STEP_S) * NOW_STEP_S
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(msgspec.Struct, frozen=True):
     """A horizontal line at `value`."""
 
     value: float
     kind: Literal["warning", "critical"]
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(msgspec.Struct, frozen=True):
     """All that is in one plot. Times are unix seconds; `masked` are (from, to) periods.
 
     `set_apart` are the periods after a change that the evidence leaves out, `detected` the moments
@@ -68,12 +67,11 @@ class Picture:
     stale_after_s: float = 300.0
 
 
-@dataclass
-class PlotMaker:
+class PlotMaker(msgspec.Struct):
     """Makes pictures from snapshots, and remembers what keeps them steady and cheap."""
 
-    cache: SeriesCache = field(default_factory=SeriesCache)
-    scales: dict[tuple[Metric, float], Scale] = field(default_factory=dict)
+    cache: SeriesCache = msgspec.field(default_factory=SeriesCache)
+    scales: dict[tuple[Metric, float], Scale] = msgspec.field(default_factory=dict)
 
     def picture(
         self,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from canary.rollout import words
 from widgets.series import Metric
@@ -26,8 +27,7 @@ _NEAR = 0.3
 into the lowest rows. Until then the plot says in words that it lies above."""
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(msgspec.Struct, frozen=True):
     """`low` at the bottom, `high` at the top; both sides and the limits are placed by it."""
 
     low: float

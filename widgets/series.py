@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from canary.rollout.measure import Distribution, Responses, Sample, merge
 
@@ -31,8 +32,7 @@ _NICE_COLUMNS_S = (5.0, 10.0, 15.0, 20.0, 30.0)
 _CACHE_LIMIT = 4096
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(msgspec.Struct, frozen=True):
     """The columns of a plot: `columns` of `column_s` seconds from `start` (unix seconds).
 
     The grid is aligned to absolute time, and its end jumps ahead by `columns // 12`, so that
@@ -53,8 +53,7 @@ class Grid:
         return math.ceil((at - self.start) / self.column_s - 1e-9) - 1
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(msgspec.Struct, frozen=True):
     """One side on a grid: a value or None a column, and which columns are a single lone point.
 
     `lone` holds the columns of runs that rest on one sample only: to be drawn as a point.
@@ -82,8 +81,7 @@ def make_grid(now: float, window_s: float, columns: int) -> Grid:
     return Grid(end - column_s * columns, column_s, columns)
 
 
-@dataclass(frozen=True)
-class _Groups:
+class _Groups(msgspec.Struct, frozen=True):
     """Which samples fall in each column of a grid: half-open index ranges, None for a gap."""
 
     samples: Sequence[Sample]

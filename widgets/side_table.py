@@ -6,7 +6,7 @@ what does not fit goes away from the right, sparks first, leaving a mark.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from canary.rollout import words
 from canary.rollout.snapshot import SideView, Snapshot
@@ -22,8 +22,7 @@ _LEAST_SPARK = 4
 _MOST_SPARK = 24
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """One column: heading, both values as styled text, their width, and whether it has a spark."""
 
     heading: str
@@ -38,8 +37,7 @@ class Column:
         return max(self.width, len(self.heading))
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """How many columns are shown, and how wide each spark is (0: none)."""
 
     shown: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from random import Random
+from statistics import NormalDist
 
 import msgspec
 import pytest
@@ -11,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.rollout.ab_document import AbSource, ab_document, summarise
-from canary.rollout.ab_test import GroupFigures, Mean, analyse
+from canary.rollout.ab_test import (
+    CONFIDENCE_LEVEL,
+    NORMAL_QUANTILE,
+    GroupFigures,
+    Mean,
+    analyse,
+)
 
 LEGACY = GroupFigures(
     150_000,
@@ -174,3 +181,7 @@ def test_the_summary_says_faster_slower_or_why_not() -> None:
     assert summarise(analyse(timed(100.0, None), timed(50.0, None))) == "50.0 % faster"
     assert summarise(analyse(timed(100.0, None), timed(150.0, None))) == "50.0 % slower"
     assert summarise(analyse(None, CANARY)).startswith("no data: Legacy has no requests")
+
+
+def test_the_quantile_written_down_is_the_confidence_levels() -> None:
+    assert NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2) == pytest.approx(NORMAL_QUANTILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import msgspec
 import pytest
 from rich.color import ColorSystem
 from rich.style import Style
@@ -72,7 +73,7 @@ def test_warning_and_critical_lines_are_distinct_at_sixteen_colours(name: str) -
 
 def test_mono_uses_no_colour_at_all() -> None:
     mono = PALETTES["mono"]
-    styles = [value for value in vars(mono).values() if isinstance(value, Style)]
+    styles = [value for value in msgspec.structs.astuple(mono) if isinstance(value, Style)]
     assert styles
     assert all(style.color is None and style.bgcolor is None for style in styles)
 

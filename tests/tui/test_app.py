@@ -13,7 +13,7 @@ from textual.widgets import Input
 from canary.rollout.errors import RecordError
 from canary.rollout.plan import Console
 from tests.tui import scenes
-from tests.tui.scripted import ScriptedEngine, advanced, rows, staged
+from tests.tui.scripted import ScriptedEngine, advanced, frame, rows, staged
 from themes import PALETTES
 from tui.app import CanaryApp
 from tui.cloud_time import CloudTime
@@ -267,3 +267,19 @@ async def test_a_snapshot_with_the_same_numbers_draws_no_plot_again(
         monkeypatch.setattr(CellWidget, "render_line", watched)
         await stage.emit(msgspec.structs.replace(snapshot, scenario="error-spike"))
         assert drawn == {"header"}
+
+
+@pytest.mark.parametrize("key", ["V", "b", "o"])
+async def test_a_page_asked_for_before_the_first_frame_is_out_is_shown_with_it(key: str) -> None:
+    class Early(CanaryApp):
+        def on_ready(self) -> None:
+            self.commands.press(key)
+            super().on_ready()
+
+    app = Early(scenes.plan(), ScriptedEngine, monotonic=lambda: 0.0)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        early = frame(app)
+        await pilot.press("escape", key)
+        await pilot.pause()
+        assert early == frame(app)

@@ -16,7 +16,7 @@ from canary.rollout.verification import HealthAnswer, VerifyProgress
 from tests.tui import proceedings as given
 from tests.tui import scenes
 from tests.tui.scripted import rows, staged
-from tui.screens.pages import PAGES
+from tui.screens.layout import PAGES
 
 SIZES = [(80, 24), (120, 40)]
 BACKUP, SMALL = ScalePreset(0, 1), ScalePreset(0, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,7 +20,9 @@ from canary.rollout.plan import Plan
 from canary.rollout.snapshot import Snapshot
 from tui.actions.pending import Pending, Situation, make_request, pin
 from tui.actions.question import say_step
-from widgets.approval_page import Approval
+
+if TYPE_CHECKING:
+    from widgets.approval_page import Approval
 
 COMPLETE = "Complete the final approval"
 
@@ -28,6 +31,8 @@ def approval_of(change: Change, plan: Plan, snapshot: Snapshot) -> Approval | No
     """What the page of the final approval shows; None for every other change."""
     if not is_final_approval(change):
         return None
+    from widgets.approval_page import Approval  # here: the first frame comes before the pages
+
     return Approval(
         change_id=change.id,
         becomes_true=say_becomes_true(change, plan),

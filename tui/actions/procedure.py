@@ -15,13 +15,13 @@ from canary.rollout.load_test import LoadTestSettings
 from canary.rollout.plan import Plan
 from canary.rollout.procedure import MonitoringView, Procedure
 from tui.actions.changes import NOT_LOOKED
-from tui.screens.pages import PAGES
-from widgets.checklist_page import ChecklistPage
+from tui.screens.layout import PAGES
 from widgets.confirm_strip import Proposal
 
 if TYPE_CHECKING:
     from tui.commands import Commands
     from tui.engine_port import ProcedurePort
+    from widgets.checklist_page import ChecklistPage
 
 LOAD_TEST: Final = "load_test"
 START_MONITORING: Final = "start_monitoring"
@@ -126,10 +126,9 @@ class ProcedureActions:
     def checklist(self) -> None:
         """Show the checklist of the present stage, read anew."""
         self._port().read_checklists()
-        page = self._screen.pages["checklist"]
-        if isinstance(page, ChecklistPage):
-            page.chosen = None
-            page.cursor = page.top = 0
+        page = self._screen.checklist
+        page.chosen = None
+        page.cursor = page.top = 0
         self.show("checklist")
 
     def accept(self, proposal: Proposal) -> bool:
@@ -181,12 +180,13 @@ class ProcedureActions:
         if key in _MOVES:
             page.move(_MOVES[key])
             return True
-        if not isinstance(page, ChecklistPage):
+        checklist = screen.checklist
+        if page is not checklist:
             return False
         if key in ("left", "right"):
-            page.turn(-1 if key == "left" else 1)
+            checklist.turn(-1 if key == "left" else 1)
         elif key in ("space", " ", "enter"):
-            self._commands.attempt(lambda: self.tick(page))
+            self._commands.attempt(lambda: self.tick(checklist))
         else:
             return False
         return True

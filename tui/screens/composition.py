@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
 
 from tui.compact import CompactPanel
 from tui.screens.layout import COLUMNS
-from tui.screens.pages import make_pages
 from tui.tabs import PanelTabs
 from tui.talk import TalkStrip
-from widgets.approval_page import ApprovalPage
 from widgets.cells import CellWidget
 from widgets.confidence import ConfidencePanel
 from widgets.decision_tree import DecisionTree
@@ -24,11 +27,16 @@ from widgets.key_bar import KeyBar
 from widgets.latency import LatencyPanel
 from widgets.outcome_bar import OutcomeBar
 from widgets.overview import OverviewPanel
-from widgets.recovery_page import RecoveryPage
 from widgets.resources import ResourcesPanel
 from widgets.safety_line import SafetyLine
 from widgets.stage_track import StageTrack
 from widgets.verdict import VerdictLine
+
+if TYPE_CHECKING:
+    from widgets.approval_page import ApprovalPage
+    from widgets.checklist_page import ChecklistPage
+    from widgets.page import Page
+    from widgets.recovery_page import RecoveryPage
 
 
 class Composition(Screen[None]):
@@ -59,10 +67,7 @@ class Composition(Screen[None]):
             "evidence": EvidencePanel(id="evidence", classes="panel"),
             "events": self.event_log,
         }
-        self.approval = ApprovalPage(id="approval", classes="panel")
-        self.recovery = RecoveryPage(id="recovery", classes="panel")
-        self.pages = make_pages(self.approval, self.recovery)
-        self.panels |= self.pages
+        self._given: dict[str, object] = {}
         self.columns = {name: Container(id=name) for name in COLUMNS}
         self.outcome = OutcomeBar(id="outcome")
         self.talk = TalkStrip(id="talk")
@@ -87,6 +92,35 @@ class Composition(Screen[None]):
             yield columns["pages"]
         yield from (self.outcome, self.talk, self.key_bar)
 
+    @cached_property
+    def pages(self) -> dict[str, Page]:
+        """The pages by name, made when first asked for: after the first frame, or by an early key.
+
+        They hold what the others were given before them.
+        """
+        from tui.screens.pages import make_pages
+
+        pages = make_pages()
+        self.panels |= pages
+        for name, value in self._given.items():
+            _give(pages.values(), name, value)
+        return pages
+
+    @property
+    def checklist(self) -> ChecklistPage:
+        """The page of the checklists."""
+        return cast("ChecklistPage", self.pages["checklist"])
+
+    @property
+    def approval(self) -> ApprovalPage:
+        """The page of the final approval."""
+        return cast("ApprovalPage", self.pages["approval"])
+
+    @property
+    def recovery(self) -> RecoveryPage:
+        """The page of the changes whose end is not known."""
+        return cast("RecoveryPage", self.pages["recovery"])
+
     def mount_rest(self) -> None:
         """Put the pages and the prompt where they belong; once, after the first frame."""
         self.columns["pages"].mount_all(self.pages.values())
@@ -94,7 +128,12 @@ class Composition(Screen[None]):
 
     def give(self, name: str, value: object) -> None:
         """Assign a value to every widget that declares a reactive of that name."""
+        self._given[name] = value
         above = (self.header, self.track, self.verdict, self.safety, self.compact)
-        for widget in (*above, self.outcome, self.talk, *self.panels.values()):
-            if name in widget._reactives:
-                setattr(widget, name, value)
+        _give((*above, self.outcome, self.talk, *self.panels.values()), name, value)
+
+
+def _give(widgets: Iterable[Widget], name: str, value: object) -> None:
+    for widget in widgets:
+        if name in widget._reactives:
+            setattr(widget, name, value)

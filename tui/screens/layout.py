@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from tui.screens.pages import PAGES
-
 Layout = Literal["wide", "normal", "narrow", "tiny"]
 
 LAYOUTS: Final[tuple[Layout, ...]] = ("wide", "normal", "narrow", "tiny")
@@ -21,6 +19,20 @@ PANELS: Final = (
     "events",
 )
 """The panels in the order of tab; each is the id of its widget."""
+
+PAGES: Final = (
+    "checklist",
+    "verification",
+    "load-test",
+    "ab-test",
+    "monitoring",
+    "approval",
+    "retirement",
+    "alerts",
+    "way-back",
+    "recovery",
+)
+"""The pages in the order of tab; each is the id of its widget."""
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "left": ("overview", "latency", "confidence", "resources"),

@@ -29,13 +29,13 @@ from tui.screens.arrangement import (
 from tui.screens.composition import Composition
 from tui.screens.layout import (
     ALWAYS_THERE,
+    PAGES,
     PANELS,
     WINDOWS,
     Layout,
     choose_layout,
     window_length,
 )
-from tui.screens.pages import PAGES
 from widgets.key_bar import KeyHint
 
 if TYPE_CHECKING:
@@ -95,9 +95,8 @@ class MainScreen(Composition):
         self.give("plan", self.plan)
         self.give("read_only", self.read_only)
         self.give("keys", self.keymap.names)
-        for name, panel in self.panels.items():
-            if name not in PAGES:
-                panel.border_title = name
+        for name in PANELS:
+            self.panels[name].border_title = name
         self.tabs.names = tuple(n for n in PANELS if n != ALWAYS_THERE)
         self.talk.passes = self._passes
         self.talk.waiting = (
@@ -112,6 +111,12 @@ class MainScreen(Composition):
         self.outcome.stop_key = self.keymap.key("stop")
         self._show_window()
         self.show_keys()
+
+    def mount_rest(self) -> None:
+        """Make the pages, laid out as the screen is now, and mount them and the prompt."""
+        _ = self.pages  # made now, if no key has asked for one before
+        self._arrange()
+        super().mount_rest()
 
     # -- what is shown ---------------------------------------------------------------------------
 

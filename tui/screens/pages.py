@@ -1,4 +1,7 @@
-"""The pages: what fills the screen when asked for, and has no place beside the panels."""
+"""The pages: what fills the screen when asked for, and has no place beside the panels.
+
+Read after the first frame, which shows none of them: `layout.PAGES` has their names.
+"""
 
 from __future__ import annotations
 
@@ -16,25 +19,11 @@ from widgets.recovery_page import RecoveryPage
 from widgets.verification_page import VerificationPage
 from widgets.way_back_page import WayBackPage
 
-PAGES: Final = (
-    "checklist",
-    "verification",
-    "load-test",
-    "ab-test",
-    "monitoring",
-    "approval",
-    "retirement",
-    "alerts",
-    "way-back",
-    "recovery",
-)
-"""The pages in the order of tab; each is the id of its widget."""
-
 SUBTITLE: Final = "↑ ↓   tab next page   Esc back"
 CHECKLIST_SUBTITLE: Final = "↑ ↓   space ticks   ← → other lists   tab next page   Esc back"
 
 
-def make_pages(approval: ApprovalPage, recovery: RecoveryPage) -> dict[str, Page]:
+def make_pages() -> dict[str, Page]:
     """One widget a page, by name."""
     pages: dict[str, Page] = {
         "checklist": ChecklistPage(id="checklist", classes="panel"),
@@ -42,11 +31,11 @@ def make_pages(approval: ApprovalPage, recovery: RecoveryPage) -> dict[str, Page
         "load-test": LoadPage(id="load-test", classes="panel"),
         "ab-test": AbPage(id="ab-test", classes="panel"),
         "monitoring": MonitoringPage(id="monitoring", classes="panel"),
-        "approval": approval,
+        "approval": ApprovalPage(id="approval", classes="panel"),
         "alerts": AlertsPage(id="alerts", classes="panel"),
         "retirement": CalendarPage(id="retirement", classes="panel"),
         "way-back": WayBackPage(id="way-back", classes="panel"),
-        "recovery": recovery,
+        "recovery": RecoveryPage(id="recovery", classes="panel"),
     }
     for name, page in pages.items():
         page.border_title = page.BORDER_TITLE
