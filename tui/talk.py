@@ -24,6 +24,9 @@ from widgets.event_log import event_mark
 BAR = "▌"
 """Stands at the left of an open question, in the colour of a notice or of its death."""
 
+NOTE_ROWS = 5
+"""At most; one row stays for what must be acted on."""
+
 
 class TalkStrip(ConfirmStrip, can_focus=False):
     """The confirm strip, with the last words while it is closed.
@@ -61,7 +64,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     def _rows(self, palette: Palette) -> list[list[Run]]:
         rows: list[list[Run]] = []
         if self.note:
-            rows.append([("› ", palette.key), (words.plain(self.note, 400), palette.strong)])
+            rows += self._note(palette)
         if self.trouble:
             rows.append(_line("!", palette.notice, words.plain(self.trouble, 400), palette.text))
         snapshot = self.snapshot
@@ -87,6 +90,17 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         if self.with_events:
             rows += [_event(e, snapshot.as_of, palette) for e in snapshot.events[:8]]
         return rows
+
+    def _note(self, palette: Palette) -> list[list[Run]]:
+        """The answer to the last key, whole where there is room: its end may be what to type."""
+        room = max(20, self.size.width - 4), max(1, min(NOTE_ROWS, self.size.height - 1))
+        text = words.plain(self.note, 700)
+        parts = textwrap.wrap(text, room[0], max_lines=room[1], placeholder=" …")
+        heads = ("› ", *("  ",) * len(parts))
+        return [
+            [(head, palette.key), (part, palette.strong)]
+            for head, part in zip(heads, parts, strict=False)
+        ]
 
     def _result(self, snapshot: Snapshot, palette: Palette, above: int) -> list[list[Run]]:
         """The newest result that nobody put away, when it is not what was wished.

@@ -20,19 +20,25 @@ class JournalFeed:
         self._version = -1
 
     def read(self, now: float) -> bool:
-        """Read it if it was written to. True when it was, or is in trouble."""
+        """Read it if it was written to. True when it was, or is in trouble.
+
+        A disk without room is trouble before anything is asked for: no intent could be kept.
+        """
         if self._journal is None:
             return False
+        changed = False
         try:
             version = self._journal.version()
-            if version == self._version:
-                return False
-            self.entries = self._journal.recent(CHANGES_SHOWN)
+            if version != self._version:
+                self.entries, changed = self._journal.recent(CHANGES_SHOWN), True
+                self._version = version
+            self._journal.demand_room()
         except RecordError as error:
-            return self.source.failed(error, now)
-        self._version = version
-        self.source.answered(now)
-        return True
+            return self.source.failed(error, now) or changed
+        if changed or self.source.view.state == "failing":
+            self.source.answered(now)
+            return True
+        return False
 
     def has(self, change_id: str) -> bool:
         """Whether the journal has this change; asked anew: it may be younger than `entries`."""

@@ -72,7 +72,7 @@ class Database:
         """One transaction that holds the write lock from its start; rolled back on any error."""
         with self._lock, self._said():
             if self.read_only:
-                raise RecordError(f"{self._name} is open for reading only.")
+                raise self._error("is open for reading only")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -82,6 +82,13 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def demand_room(self) -> None:
+        """Raise RecordError when what is to be written next would find no room, as far as the
+        system tells; a file that is open for reading needs none.
+        """
+        if not self.read_only and _is_full(self.path):
+            raise self._error(*_TROUBLES[sqlite3.SQLITE_FULL])
 
     def data_version(self) -> int:
         """A number that differs when another connection has committed since the last call."""
@@ -94,10 +101,6 @@ class Database:
             verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise self._damaged(str(verdict))
-
-    @property
-    def _name(self) -> str:
-        return f"The {self._schema.what} {self.path}"
 
     def _open(self) -> sqlite3.Connection:
         # The engine's thread and the screen's both ask; the lock above serialises them.
@@ -130,7 +133,7 @@ class Database:
         self._check_size()
         if self.read_only:
             if version == 0:
-                raise RecordError(f"{self._name} is not finished: it was never written to.")
+                raise self._error("is not finished: it was never written to")
             return
         _use_wal(connection)
         connection.execute(f"PRAGMA synchronous = {'FULL' if schema.durable else 'NORMAL'}")
@@ -153,10 +156,10 @@ class Database:
                 remedy="Move it away and start again.",
             )
         if version > self._schema.version:
-            raise RecordError(
-                f"{self._name} was written by a newer console"
-                f" (schema {version}; this one knows {self._schema.version}).",
-                remedy="Use the newer console on this host.",
+            raise self._error(
+                f"was written by a newer console (schema {version};"
+                f" this one knows {self._schema.version})",
+                "Use the newer console on this host.",
             )
         return version
 
@@ -184,28 +187,32 @@ class Database:
         except sqlite3.Error as exc:
             raise self._translate(exc) from exc
         except OSError as exc:
-            raise RecordError(
-                f"{self._name} cannot be opened: {exc.strerror or exc}.",
-                remedy="Check the directory's rights and that the disk can be written.",
+            raise self._error(
+                f"cannot be opened: {exc.strerror or exc}",
+                "Check the directory's rights and that the disk can be written.",
             ) from exc
 
     def _translate(self, exc: sqlite3.Error) -> RecordError:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_IOERR and _is_full(self.path.parent):
+        if code == sqlite3.SQLITE_IOERR and _is_full(self.path):
             code = sqlite3.SQLITE_FULL
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return self._damaged(str(exc))
         said, remedy = _TROUBLES.get(
             code, (f"cannot be used: {exc}", "Run `canary doctor`, or move the file away.")
         )
-        return RecordError(f"{self._name} {said}.", remedy=remedy)
+        return self._error(said, remedy)
 
     def _damaged(self, detail: str) -> RecordError:
-        return RecordError(
-            f"{self._name} is damaged: {detail}.",
-            remedy="Move it away and start again: where the rollout stands is in the cloud,"
+        return self._error(
+            f"is damaged: {detail}",
+            "Move it away and start again: where the rollout stands is in the cloud,"
             " only this host's log is lost.",
         )
+
+    def _error(self, said: str, remedy: str = "") -> RecordError:
+        """The path last: it is long, and the end of a line may be cut."""
+        return RecordError(f"The {self._schema.what} {said} ({self.path}).", remedy=remedy)
 
 
 _TROUBLES: dict[int, tuple[str, str]] = {
@@ -221,15 +228,16 @@ _TROUBLES: dict[int, tuple[str, str]] = {
 }
 
 
-def _is_full(directory: Path) -> bool:
-    """Whether there is no room for the shared memory beside a file: SQLite calls that a failure of
-    the disk, and who reads it would look for a broken one.
+def _is_full(path: Path) -> bool:
+    """Whether there is no room beside a file for SQLite's shared memory: it calls that a failure of
+    the disk, and who reads it would look for a broken one. A disk that does not tell is not full.
     """
     try:
-        disk = os.statvfs(directory)
+        disk = os.statvfs(path.parent)
     except OSError:
         return False
-    return disk.f_bavail * disk.f_frsize < SHARED_MEMORY_BYTES
+    blocks = disk.f_bavail if os.geteuid() else disk.f_bfree
+    return bool(disk.f_blocks) and blocks * disk.f_frsize < SHARED_MEMORY_BYTES
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -214,6 +214,10 @@ class Journal:
         """A number that differs when anything was written since the last call, by anybody."""
         return (self._database.data_version() << 24) + self._writes
 
+    def demand_room(self) -> None:
+        """Raise RecordError when an intent would find no room on the disk."""
+        self._database.demand_room()
+
     def check(self) -> None:
         """Read the whole file. Raises RecordError when it is damaged."""
         self._database.check()

@@ -1,5 +1,6 @@
 """The way back, watched against the embedded cloud: an alarm before it is needed."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -87,6 +88,22 @@ async def test_a_right_that_is_taken_away_is_an_alarm(way: Way):
     snapshot = await way.look(RIGHTS_EVERY_S / 60 + 1)
     assert snapshot.readiness.state == "ok"
     assert "everybody off Canary is possible again" in texts(snapshot)
+
+
+async def test_a_disk_that_has_filled_up_is_an_alarm_before_anything_is_asked_for(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+):
+    assert way.state(await way.look(5), "journal") == "ok"
+    real = os.statvfs
+    full = lambda path: os.statvfs_result((*real(path)[:3], 0, 0, *real(path)[5:]))  # noqa: E731
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(os, "statvfs", full)
+        way.watching.observer.read_journal()
+        snapshot = await way.look()
+    assert way.state(snapshot, "journal") == "impossible"
+    assert any("the disk is full" in reason for reason in snapshot.readiness.reasons)
+    way.watching.observer.read_journal()
+    assert way.state(await way.look(), "journal") == "ok"
 
 
 async def test_while_cloud_run_is_away_it_is_first_a_drawback_and_then_an_alarm(way: Way):

@@ -301,6 +301,19 @@ async def test_an_intent_that_cannot_be_kept_is_said_and_not_sent() -> None:
         assert "Nothing was sent. The journal cannot be written: disk full." in stage.frame()
 
 
+async def test_a_long_refusal_is_said_to_its_end() -> None:
+    command = "gcloud run services update ion-api --update-env-vars=CANARY_TRAFFIC_PERCENTAGE=0"
+    refusal = RecordError(
+        f"The journal cannot be used: the disk is full (/{'a/long/way/to/the/' * 6}journal.db).",
+        remedy=f"Make room on the disk. By hand: {command} --region=us-central1 --project=p",
+    )
+    async with staged((120, 40), refusal=refusal) as stage:
+        await stage.press("R", "y")
+        said = " ".join(line.strip() for line in stage.frame().splitlines())
+        assert "The journal cannot be used: the disk is full" in said
+        assert "--project=p" in said
+
+
 async def test_a_change_in_flight_is_shown_and_blocks_the_next_promotion() -> None:
     flying = scenes.snapshot(soaked_hours=25, changes=(scenes.in_flight(),))
     async with staged((120, 40), flying) as stage:
