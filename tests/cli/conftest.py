@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from canary.cli.main import run
+from canary.cli.streams import Acting
 from tests.cli.commands import Cloud, Ended, running_cloud
 
 Command = Callable[..., Ended]
@@ -18,10 +19,12 @@ Command = Callable[..., Ended]
 def command(
     capsys: pytest.CaptureFixture[str],
     state_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Command:
-    """`command("status", "--line")`: run it in this process."""
+    """`command("status", "--line")`: run it in this process, as if it were one of its own."""
 
     def call(*arguments: str) -> Ended:
+        monkeypatch.setattr(Acting, "now", False)
         capsys.readouterr()
         code = run(arguments)
         said = capsys.readouterr()
