@@ -86,6 +86,8 @@ class CanaryApp(App[None], inherit_bindings=False):
         for each in make_themes():
             self.register_theme(each)
         self.theme = theme
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._is_styled = False
         self.plan = plan
         self.read_only = read_only or plan.console.read_only
         self.main = MainScreen(plan, keymap, read_only=self.read_only)
@@ -106,6 +108,16 @@ class CanaryApp(App[None], inherit_bindings=False):
     def get_default_screen(self) -> Screen[Any]:
         """The main screen is the only one underneath."""
         return self.main
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Style everything anew, but not at the start: the stylesheet has the theme's colours then.
+
+        Textual asks for it once the first theme is set, and would parse all styles a second time
+        before the first frame.
+        """
+        if self._is_styled:
+            super().refresh_css(animate)
+        self._is_styled = True
 
     def on_mount(self) -> None:
         """Take the signals, and let the ages tick."""
