@@ -26,6 +26,8 @@ from benchmarks.terminal import Terminal
 WIDE, NARROW = (160, 48), (80, 24)
 NUMBERS = re.compile(r"GO ON|WATCH|ROLL BACK|STEP BACK")
 STRIP = re.compile(r"carry it out")
+CALM_S = 3.0
+"""The cloud of the console that was just killed computes its history until about then."""
 OPENING_S = 5.0
 """Within them the newest hour is read, and at once the rest of the soak."""
 QUICK = "--quick" in sys.argv
@@ -71,6 +73,7 @@ def start_rows() -> list[Row]:
     repeat = 3 if QUICK else 7
 
     def ours(until: Callable[[str], bool]) -> float | None:
+        time.sleep(CALM_S)
         with tempfile.TemporaryDirectory() as directory:
             return measures.seen_after_s(console(Path(directory)), WIDE, until)
 
