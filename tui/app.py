@@ -87,7 +87,8 @@ class CanaryApp(App[None], inherit_bindings=False):
             self.register_theme(each)
         self.theme = theme
         self.stylesheet.set_variables(self.get_css_variables())
-        self._is_styled = False
+        self._opened_in: str | None = theme
+        """The theme that the stylesheet was made for, until the first frame is out."""
         self.plan = plan
         self.read_only = read_only or plan.console.read_only
         self.main = MainScreen(plan, keymap, read_only=self.read_only)
@@ -110,14 +111,13 @@ class CanaryApp(App[None], inherit_bindings=False):
         return self.main
 
     def refresh_css(self, animate: bool = True) -> None:
-        """Style everything anew, but not at the start: the stylesheet has the theme's colours then.
+        """Style everything anew, but not for the theme that the stylesheet was made for.
 
-        Textual asks for it once the first theme is set, and would parse all styles a second time
-        before the first frame.
+        Textual asks for it at the start, and would parse all styles a second time before the first
+        frame.
         """
-        if self._is_styled:
+        if self.theme != self._opened_in:
             super().refresh_css(animate)
-        self._is_styled = True
 
     def on_mount(self) -> None:
         """Take the signals, and let the ages tick."""
@@ -126,6 +126,7 @@ class CanaryApp(App[None], inherit_bindings=False):
 
     def on_ready(self) -> None:
         """The first frame is out: now the engine, and what no first frame shows."""
+        self._opened_in = None
         self._start_engine_thread()
         self.main.mount_rest()
         self.set_timer(STARTING_S, self._after_start)

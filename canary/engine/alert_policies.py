@@ -109,7 +109,7 @@ def line_of(action: Action) -> str:
 
 
 def say_writing(writing: AlertWriting) -> str:
-    """A writing in one line, as the event log and `canary log` say it."""
+    """A writing in one line, as the event log says it; `canary log` has more room."""
     done, wanted = len(writing.done), len(writing.wanted)
     ended = {
         "open": "no end was recorded; alerts diff says what is there",

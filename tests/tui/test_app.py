@@ -283,3 +283,20 @@ async def test_a_page_asked_for_before_the_first_frame_is_out_is_shown_with_it(k
         await pilot.press("escape", key)
         await pilot.pause()
         assert early == frame(app)
+
+
+async def test_a_theme_that_is_chosen_before_the_first_frame_styles_it() -> None:
+    class Early(CanaryApp):
+        def on_mount(self) -> None:
+            super().on_mount()
+            self.theme = "light"
+
+    async def colours(app: CanaryApp) -> list[object]:
+        async with app.run_test(size=(120, 40)):
+            return [(w.id, w.styles.background, w.styles.border) for w in app.main.query("*")]
+
+    opened_in_light = CanaryApp(
+        scenes.plan(console=Console(theme="light")), ScriptedEngine, monotonic=lambda: 0.0
+    )
+    early = Early(scenes.plan(console=Console(theme="dark")), ScriptedEngine, monotonic=lambda: 0.0)
+    assert await colours(early) == await colours(opened_in_light)
