@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import pty
@@ -76,13 +77,15 @@ def running_cloud(directory: Path, scenario: str = "healthy", **config: Any) -> 
 @cache
 def _cloud_host() -> subprocess.Popen[str]:
     """The process that all clouds of these tests run in; it ends at its input's end, with them."""
-    return subprocess.Popen(
+    host = subprocess.Popen(
         [sys.executable, "-m", "tests.cli.cloud_host"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    atexit.register(host.communicate)
+    return host
 
 
 def _ask(host: subprocess.Popen[str], told: Any) -> dict[str, str]:
