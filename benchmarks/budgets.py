@@ -260,8 +260,8 @@ def time_process(command: list[str], env: dict[str, str]) -> float | None:
 
 def week_rows() -> list[Row]:
     """Seven days at 60 s of both sides from the record."""
-    from canary.record.paths import history_path, state_dir
-    from canary.rollout.plan_file import load_plan
+    from canary.rollout.plan.file import load_plan
+    from canary.store.paths import history_path, state_dir
 
     with tempfile.TemporaryDirectory() as name, simulator() as ready:
         plan = write_plan(Path(name), ready["grpc"])

@@ -19,7 +19,7 @@ from canary.rollout.evidence import ratio, score
 from canary.rollout.evidence.ratio import Counts
 from canary.rollout.evidence.state import BASELINE_REQUESTS
 from canary.rollout.evidence.window import LATENCY_BOUNDS_MS, slow_bound_ms
-from canary.rollout.measure import Distribution, merge
+from canary.rollout.measure.samples import Distribution, merge
 
 ALPHA, PASS_ALPHA = 0.01, 0.05
 SHARE = 0.05

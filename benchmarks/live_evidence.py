@@ -22,11 +22,11 @@ from pathlib import Path
 
 from benchmarks.local import CANARY, ROOT
 from benchmarks.terminal import Terminal
-from canary.cloud.embedded import EmbeddedCloud, open_embedded
-from canary.record.paths import STATE_DIR_VARIABLE, state_dir
-from canary.rollout.plan import Plan
-from canary.rollout.plan_file import load_plan
-from canary.simulator.behaviour import BUSIEST_HOUR, DAILY_SWING
+from canary.cloud.embedded.embedded import EmbeddedCloud, open_embedded
+from canary.rollout.plan.file import load_plan
+from canary.rollout.plan.plan import Plan
+from canary.simulator.world.traffic.behaviour import BUSIEST_HOUR, DAILY_SWING
+from canary.store.paths import STATE_DIR_VARIABLE, state_dir
 
 SEEDS = (1, 2, 3, 4, 5)
 REQUESTS_PER_S = 100.0

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from canary.engine.console import ConsoleEngine
-from canary.rollout.plan_file import load_plan
+from canary.engine.console.console import ConsoleEngine
+from canary.rollout.plan.file import load_plan
 from tui.app import CanaryApp
 
 SIZE = (120, 40)

@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from canary.record.history import History
-from canary.rollout.measure import Distribution, Responses, Sample
+from canary.rollout.measure.samples import Distribution, Responses, Sample
+from canary.store.history import History
 
 MINUTES = 7 * 24 * 60
 LATENCY_BOUNDS = tuple(1.4**i for i in range(40))
@@ -54,7 +54,7 @@ def resident_mb() -> float:
 async def measure(config: Path) -> dict[str, float]:
     """Open the session on `config`, whose state directory holds the week, and snapshot it."""
     from canary.engine.session import Session
-    from canary.rollout.plan_file import load_plan
+    from canary.rollout.plan.file import load_plan
 
     session = await Session.open(load_plan(config), config)
     before = resident_mb()

@@ -13,19 +13,19 @@ from typing import Any
 
 import msgspec
 
-from canary.cloud.clock import ScaledClock
-from canary.cloud.connection import Connection
-from canary.cloud.embedded_config import build_config
-from canary.cloud.monitoring import MonitoringReader
-from canary.cloud.routing import open_routing
-from canary.rollout.plan import Endpoints, Plan, Router
-from canary.rollout.plan_file import load_plan
+from canary.cloud.connection.clients import Connection
+from canary.cloud.connection.clock import ScaledClock
+from canary.cloud.embedded.process import build_config
+from canary.cloud.monitoring.reader import MonitoringReader
+from canary.cloud.router.routing import open_routing
+from canary.rollout.plan.file import load_plan
+from canary.rollout.plan.plan import Endpoints, Plan, Router
+from canary.simulator.api.grpc_server import Apis, open_apis, start_grpc
 from canary.simulator.config import parse_config
+from canary.simulator.control.leases import Leases
 from canary.simulator.endpoints import bind
-from canary.simulator.faults import Fault
-from canary.simulator.grpc_server import Apis, open_apis, start_grpc
-from canary.simulator.leases import Leases
-from canary.simulator.world import World
+from canary.simulator.world.faults import Fault
+from canary.simulator.world.world import World
 
 START = 1_760_000_040.0
 """Cloud time at which each test begins: a full minute."""
@@ -118,7 +118,7 @@ async def embed(
     server, port = await start_grpc(world, apis)
     runners = []
     if http:
-        from canary.simulator.http_server import start_http
+        from canary.simulator.control.http_server import start_http
 
         leases = Leases(lambda: None, first_s=3600, grace_s=3600)
         runners = await start_http(world, leases, listeners, apis)

@@ -11,8 +11,8 @@ from typing import Literal
 import msgspec
 from rich.style import Style
 
-from canary.rollout.decision import Verdict
-from canary.rollout.gates import GateState
+from canary.rollout.decision.gates import GateState
+from canary.rollout.decision.tree import Verdict
 
 Side = Literal["legacy", "canary"]
 EventSeverity = Literal["info", "good", "warning", "critical"]

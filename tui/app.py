@@ -18,14 +18,13 @@ from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
 
-from canary.rollout.change import Author
+from canary.rollout.change.change import Author
 from canary.rollout.errors import CanaryError, Unavailable
-from canary.rollout.plan import Plan
-from canary.rollout.procedure import Procedure
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.trials.jobs import Procedure
 from themes import PALETTES, choose_theme, make_themes
 from tui.actions.pending import Situation
-from tui.alarms import left_of_countdown, rings
 from tui.cloud_time import CloudTime
 from tui.commands import Commands
 from tui.engine_port import EnginePort
@@ -38,11 +37,12 @@ from tui.messages import (
     SnapshotsWaiting,
     Trouble,
 )
-from tui.screens.main import MainScreen
-from tui.summary import terminal_title
-from tui.terminal import ConsoleDriver, Title, end_anyway, handle_signals
-from tui.wire import Wire
-from widgets.confirm_strip import ConfirmStrip
+from tui.pages.alarms import left_of_countdown, rings
+from tui.pages.main import MainScreen
+from tui.pages.summary import terminal_title
+from tui.terminal.driver import ConsoleDriver, Title, end_anyway, handle_signals
+from tui.terminal.wire import Wire
+from widgets.bars.confirm_strip import ConfirmStrip
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import Snapshot
 
 
 class CloudTime:

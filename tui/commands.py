@@ -10,9 +10,10 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from canary.rollout import permit, words
-from canary.rollout.approval import is_final_approval
 from canary.rollout.errors import CanaryError
+from canary.rollout.permit import permit
+from canary.rollout.permit.approval import is_final_approval
+from canary.rollout.text import sanitize
 from tui.actions.approval import approval_of
 from tui.actions.changes import KINDS, prepare, why_not
 from tui.actions.look import LookActions
@@ -22,13 +23,13 @@ from tui.actions.question import LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask, ask_to_lea
 from tui.actions.safety import SafetyActions
 from tui.actions.scale import prepare_scale
 from tui.actions.surveys import SurveyActions
-from widgets.confirm_strip import Proposal
-from widgets.outcome_bar import LOAD_TEST, VERIFICATION, results
+from widgets.bars.confirm_strip import Proposal
+from widgets.bars.outcome import LOAD_TEST, VERIFICATION, results
 
 if TYPE_CHECKING:
-    from canary.rollout.snapshot import Snapshot
+    from canary.rollout.snapshot.snapshot import Snapshot
     from tui.app import CanaryApp
-    from tui.screens.main import MainScreen
+    from tui.pages.main import MainScreen
 
 
 class Commands:
@@ -75,7 +76,7 @@ class Commands:
         elif key == "ctrl+c":
             self.say(f"{self.screen.keymap.key('quit')} leaves the console.")
         elif len(key) == 1:
-            named = "space" if key.isspace() else words.plain(key)
+            named = "space" if key.isspace() else sanitize(key)
             self.say(f"{named} is no key here; {self.screen.keymap.key('help')} shows all.")
 
     def _asks_something_else(self, key: str) -> bool:

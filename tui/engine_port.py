@@ -1,7 +1,7 @@
 """What the screen needs of the engine, as a protocol: nothing of the engine is imported to draw.
 
-`canary.engine.console.ConsoleEngine` fulfils it. The screen's tests hand in an object that emits
-snapshots; that stands for the engine's thread, not for the cloud.
+`canary.engine.console.console.ConsoleEngine` fulfils it. The screen's tests hand in an object that
+emits snapshots; that stands for the engine's thread, not for the cloud.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from canary.rollout.change import Author, Change
-from canary.rollout.load_test import LoadTestSettings
-from canary.rollout.procedure import Procedure, ResultOf
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.change.change import Author, Change
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.trials.jobs import Procedure, ResultOf
+from canary.rollout.trials.load_test import LoadTestSettings
 
 How = Literal["verify", "resume", "abandon"]
 OnSnapshot = Callable[[Snapshot], None]

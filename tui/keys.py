@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from canary.rollout.errors import PlanError
-from canary.rollout.plan import Plan
+from canary.rollout.plan.plan import Plan
 
 if TYPE_CHECKING:
     from textual.events import Key

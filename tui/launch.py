@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable
 from pathlib import Path
 
-from canary.rollout.plan import Plan
+from canary.rollout.plan.plan import Plan
 from tui.app import CanaryApp
 from tui.engine_port import EnginePort
 
@@ -36,7 +36,7 @@ def run(
     """
 
     def build() -> EnginePort:
-        from canary.engine.console import ConsoleEngine
+        from canary.engine.console.console import ConsoleEngine
 
         return ConsoleEngine(plan, plan_path, read_only=read_only)
 

@@ -12,9 +12,9 @@ from textual.content import Content
 from textual.fuzzy import Matcher
 from textual.widgets import Input
 
-from canary.rollout import words
+from canary.rollout.text import sanitize
 from tui.keys import ACTIONS
-from tui.screens.layout import WINDOWS
+from tui.pages.layout import WINDOWS
 
 if TYPE_CHECKING:
     from tui.commands import Commands
@@ -90,7 +90,7 @@ NAME_WIDTH = 26
 def line(name: Content, note: str) -> Content:
     """An entry on one line: its name, and what it does or why it cannot, read second."""
     gap = " " * max(2, NAME_WIDTH - name.cell_length)
-    return Content.assemble(name, gap, (words.plain(note), "dim"))
+    return Content.assemble(name, gap, (sanitize(note), "dim"))
 
 
 def best(commands: Commands, query: str) -> Entry | None:

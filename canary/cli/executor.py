@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from canary.engine.executor_process import run_executor
+from canary.engine.change.executor_process import run_executor
 
 if __name__ == "__main__":
     sys.exit(run_executor())

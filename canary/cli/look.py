@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canary.engine.session import Session
 from canary.rollout.errors import Unavailable
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import Snapshot
 
 
 async def look(session: Session) -> Snapshot:

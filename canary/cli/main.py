@@ -19,35 +19,71 @@ import click
 from canary.cli.options import Chosen, config_option, read_only_option
 from canary.cli.streams import FULL, Acting, forgive, loss
 from canary.rollout.errors import CanaryError
-from canary.rollout.words import plain
+from canary.rollout.text import sanitize
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "status": ("canary.cli.status", "Say where the rollout stands and what the tree advises."),
-    "validate": ("canary.cli.validate", "Check a stage's success criteria, live or on a file."),
-    "promote": ("canary.cli.moves", "Go on to the next stage."),
-    "rollback": ("canary.cli.moves", "Go one stage back, to a named one, or take everybody off."),
-    "scale": ("canary.cli.scale", "Set the least and most instances of a side."),
-    "adopt": ("canary.cli.moves", "Take a split that was changed elsewhere into the record."),
-    "revert": ("canary.cli.moves", "Set the split back to what the record says."),
-    "health": ("canary.cli.health", "Ask both sides whether they are well."),
-    "load-test": ("canary.cli.load_test", "Put users on the router with Locust, for the gate."),
-    "ab-test": ("canary.cli.ab_test", "Compare both groups of the A/B test in BigQuery."),
-    "verify": ("canary.cli.verify", "Verify that the split that is served is the intended one."),
-    "compare": ("canary.cli.verify", "Put both sides side by side, by requests to the router."),
-    "monitor": ("canary.cli.monitor", "Write a snapshot every so often, for the soak."),
-    "alerts": ("canary.cli.alerts", "Compare the plan's limits with alert policies; write them."),
-    "retire": ("canary.cli.retire", "Show Legacy's calendar; delete it and its images in the end."),
-    "checklist": ("canary.cli.checklist", "Show what goes with a move, and tick it."),
-    "export": ("canary.cli.export", "Write a dashboard for Grafana."),
-    "evidence": ("canary.cli.evidence", "Compare Canary with Legacy since the last change."),
-    "report": ("canary.cli.report_stage", "Write the report of a stage for the record."),
-    "log": ("canary.cli.log", "Show the changes made from this host; withdraw one that waits."),
-    "recover": ("canary.cli.recover", "Look what became of a change whose end is not known."),
-    "guard": ("canary.cli.guard", "Roll back by itself when the tree advises it."),
-    "doctor": ("canary.cli.doctor", "Check plan, cloud, permissions, records and terminal."),
-    "init": ("canary.cli.init", "Write a commented plan."),
-    "simulate": ("canary.cli.simulate", "Run the embedded cloud alone."),
-    "demo": ("canary.cli.demo", "Open the console on an embedded cloud with a scenario."),
+    "status": (
+        "canary.cli.inspect.status",
+        "Say where the rollout stands and what the tree advises.",
+    ),
+    "validate": (
+        "canary.cli.procedure.validate",
+        "Check a stage's success criteria, live or on a file.",
+    ),
+    "promote": ("canary.cli.change.moves", "Go on to the next stage."),
+    "rollback": (
+        "canary.cli.change.moves",
+        "Go one stage back, to a named one, or take everybody off.",
+    ),
+    "scale": ("canary.cli.change.moves", "Set the least and most instances of a side."),
+    "adopt": (
+        "canary.cli.change.moves",
+        "Take a split that was changed elsewhere into the record.",
+    ),
+    "revert": ("canary.cli.change.moves", "Set the split back to what the record says."),
+    "health": ("canary.cli.inspect.health", "Ask both sides whether they are well."),
+    "load-test": (
+        "canary.cli.procedure.load_test",
+        "Put users on the router with Locust, for the gate.",
+    ),
+    "ab-test": ("canary.cli.procedure.ab_test", "Compare both groups of the A/B test in BigQuery."),
+    "verify": (
+        "canary.cli.procedure.verify",
+        "Verify that the split that is served is the intended one.",
+    ),
+    "compare": (
+        "canary.cli.procedure.verify",
+        "Put both sides side by side, by requests to the router.",
+    ),
+    "monitor": ("canary.cli.procedure.monitor", "Write a snapshot every so often, for the soak."),
+    "alerts": (
+        "canary.cli.procedure.alerts",
+        "Compare the plan's limits with alert policies; write them.",
+    ),
+    "retire": (
+        "canary.cli.procedure.retire",
+        "Show Legacy's calendar; delete it and its images in the end.",
+    ),
+    "checklist": ("canary.cli.procedure.checklist", "Show what goes with a move, and tick it."),
+    "export": ("canary.cli.inspect.export", "Write a dashboard for Grafana."),
+    "evidence": (
+        "canary.cli.inspect.evidence",
+        "Compare Canary with Legacy since the last change.",
+    ),
+    "report": ("canary.cli.inspect.report", "Write the report of a stage for the record."),
+    "log": (
+        "canary.cli.inspect.log",
+        "Show the changes made from this host; withdraw one that waits.",
+    ),
+    "recover": (
+        "canary.cli.change.recover",
+        "Look what became of a change whose end is not known.",
+    ),
+    "guard": ("canary.cli.change.guard", "Roll back by itself when the tree advises it."),
+    "doctor": ("canary.cli.setup.doctor", "Check plan, cloud, permissions, records and terminal."),
+    "init": ("canary.cli.setup.init", "Write a commented plan."),
+    "simulate": ("canary.cli.setup.simulate", "Run the embedded cloud alone."),
+    "demo": ("canary.cli.setup.demo", "Open the console on an embedded cloud with a scenario."),
 }
 """Command → (module, one line for the help). The function in the module has the
 command's name, "_" for "-"."""
@@ -98,7 +134,7 @@ class LazyGroup(click.Group):
 
             close = get_close_matches(name, COMMANDS, n=1)
             meant = f' Did you mean "{close[0]}"?' if close else ""
-            ctx.fail(f'There is no command "{plain(name, 40)}".{meant}')
+            ctx.fail(f'There is no command "{sanitize(name, 40)}".{meant}')
         return super().resolve_command(ctx, args)
 
     def format_commands(
@@ -129,7 +165,7 @@ def canary(ctx: click.Context, config: str | None, read_only: bool) -> int:
     ctx.obj = Chosen(config=config, read_only=read_only)
     if ctx.invoked_subcommand is not None:
         return 0
-    from canary.cli.console import open_console
+    from canary.cli.setup.console import open_console
 
     return open_console(config, read_only=read_only)
 
@@ -187,7 +223,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in FULL:
             return _say(_log_bug(error), EXIT_BUG)
-        where = f" {plain(str(error.filename), 300)}" if error.filename else ""
+        where = f" {sanitize(str(error.filename), 300)}" if error.filename else ""
         return _say(f"There is no room to write{where}: {error.strerror}.", EXIT_NO_ROOM)
     except Exception as error:  # noqa: BLE001 - the outermost boundary: said, logged, told apart
         return _say(_log_bug(error), EXIT_BUG)
@@ -204,10 +240,10 @@ def _say_error(error: CanaryError, arguments: Sequence[str] | None) -> int:
     if "--json" in (sys.argv[1:] if arguments is None else arguments):
         from canary.cli.output import say_json
 
-        message, remedy = plain(error.message, 2000), plain(error.remedy, 2000)
+        message, remedy = sanitize(error.message, 2000), sanitize(error.remedy, 2000)
         kind = type(error).__name__
         say_json({"error": {"kind": kind, "message": message, "remedy": remedy}})
-    return _say(plain(str(error), 2000), error.exit_code)
+    return _say(sanitize(str(error), 2000), error.exit_code)
 
 
 def _log_bug(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from canary.engine.monitoring_process import run_detached
+from canary.engine.jobs.monitoring_process import run_detached
 
 if __name__ == "__main__":
     sys.exit(run_detached())

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Final, Self, TextIO, TypeVar
 
 import click
 
-from canary.rollout.words import printable
+from canary.rollout.errors import RecordError
+from canary.rollout.text import keep_printable, sanitize
 
 
 def say(line: str = "") -> None:
@@ -17,7 +21,7 @@ def say(line: str = "") -> None:
 
     Encodings without the glyphs get "?" instead of an error.
     """
-    line = "\n".join(map(printable, line.split("\n")))
+    line = "\n".join(map(keep_printable, line.split("\n")))
     click.echo(line.encode(_encoding(), "replace").decode(_encoding()))
 
 
@@ -42,8 +46,84 @@ def _escape(line: str) -> str:
     """A line of JSON, with what a terminal would act on written as JSON writes it: \\u009b."""
     if line.isprintable():
         return line
-    return "".join(c if printable(c) else json.dumps(c)[1:-1] for c in line)
+    return "".join(c if keep_printable(c) else json.dumps(c)[1:-1] for c in line)
 
 
 def _encoding() -> str:
     return sys.stdout.encoding or "utf-8"
+
+
+# One line about what goes on: rewritten in place at a terminal, now and then in a log.
+
+CLEAR: Final = "\r\x1b[K"
+LEAST_PAUSE_S: Final = 0.1
+LOG_EVERY_S: Final = 60.0
+
+
+class ProgressLine:
+    """Shows the newest text on standard error; at its end a terminal's line is cleared again.
+
+    Written only when there is news (no spinner), at most ten times a second. To what is no
+    terminal, at most one line a minute.
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._monotonic = monotonic
+        self._in_place = self._stream.isatty()
+        self._shown_at: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._in_place:
+            self._write(CLEAR)
+
+    def show(self, text: str, *, at_once: bool = False) -> None:
+        """Show a text; at a terminal cut to one line, and `at_once` without waiting its turn."""
+        now = self._monotonic()
+        pause_s = LEAST_PAUSE_S if self._in_place else LOG_EVERY_S
+        due = self._shown_at is None or now >= self._shown_at + pause_s
+        if not (due or (at_once and self._in_place)):
+            return
+        self._shown_at = now
+        self._write(CLEAR + _cut(text) if self._in_place else text + "\n")
+
+    def _write(self, text: str) -> None:
+        encoding = self._stream.encoding or "utf-8"
+        self._stream.write(text.encode(encoding, "replace").decode(encoding))
+        self._stream.flush()
+
+
+def _cut(text: str) -> str:
+    width = shutil.get_terminal_size().columns
+    return text if len(text) < width else text[: max(0, width - 2)] + "…"
+
+
+# A result that took long to come by is said, whether or not its file can be written.
+
+KeptT = TypeVar("KeptT")
+
+
+def keep(write: Callable[[], KeptT]) -> tuple[KeptT | None, RecordError | None]:
+    """What `write` returns, or why it could not be written."""
+    try:
+        return write(), None
+    except RecordError as error:
+        return None, error
+
+
+def conclude(code: int, trouble: RecordError | None) -> int:
+    """The exit code of a result that was said: its own, or 3 where all that fails is its file."""
+    if trouble is None:
+        return code
+    click.echo(f"canary: {sanitize(trouble, 1000)}", err=True)
+    return code or trouble.exit_code

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from canary.rollout.errors import PlanError
-from canary.rollout.plan import Plan
-from canary.rollout.plan_file import load_plan
-from canary.rollout.words import plain
+from canary.rollout.plan.file import load_plan
+from canary.rollout.plan.plan import Plan
+from canary.rollout.text import sanitize
 
 DEFAULT_NAME: Final = "canary.toml"
 
@@ -27,8 +29,24 @@ def find_plan(config: str | None) -> PlanSource:
     path = Path(config).expanduser() if config is not None else Path(DEFAULT_NAME)
     if config is None and not path.exists():
         raise PlanError(
-            f"There is no {DEFAULT_NAME} in {plain(Path.cwd(), 200)}.",
+            f"There is no {DEFAULT_NAME} in {sanitize(Path.cwd(), 200)}.",
             remedy="Name a plan with --config FILE, write one with `canary init`, or look around"
             " with `canary demo`.",
         )
     return PlanSource(load_plan(path), path.absolute())
+
+
+# Who asks, in the shell.
+
+
+def this_user() -> str:
+    """The user's name; "unknown" in a container that has none for this id."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def this_person() -> str:
+    """User and host, as in the journal: "oncall@bastion-2"."""
+    return f"{this_user()}@{socket.gethostname()}"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import msgspec
 
-from canary.rollout.deeds import Deed
+from canary.rollout.change.history_entries import Deed
+from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import CanaryError, CloudError
-from canary.rollout.measure import Sample
-from canary.rollout.plan import ScalePreset
-from canary.rollout.progress import StageRecord
+from canary.rollout.measure.samples import Sample
+from canary.rollout.plan.plan import ScalePreset
 
 
 class RevisionState(msgspec.Struct, frozen=True):

@@ -15,11 +15,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
-from canary.record.told import Told, told_path
-from canary.rollout.change import Change, Outcome
-from canary.rollout.decision import SEVERITY, Verdict
+from canary.rollout.change.change import Change, Outcome
+from canary.rollout.decision.tree import SEVERITY, Verdict
 from canary.rollout.errors import CanaryError, RecordError
-from canary.rollout.notice import (
+from canary.rollout.export.notification import (
     Notice,
     change_notice,
     judged_verdict,
@@ -28,9 +27,10 @@ from canary.rollout.notice import (
     slack_document,
     verdict_notice,
 )
-from canary.rollout.plan import Plan
-from canary.rollout.snapshot import Snapshot
-from canary.rollout.words import plain
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import sanitize
+from canary.store.sent_notifications import Told, told_path
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class Notifier:
     async def _send(self) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._last_call.wait(), PATIENCE_S)
-        from canary.cloud.webhook import post_webhook  # only where somebody is told: start-up
+        from canary.cloud.http.webhook import post_webhook  # only where somebody is told: start-up
 
         while not self._waiting.empty():
             notice = self._waiting.get_nowait()
@@ -146,7 +146,7 @@ class Notifier:
         address = self._environ.get(name, "").strip()
         if not address:
             raise RecordError(
-                f"The environment variable {plain(name, 60)} is not set: nobody is told."
+                f"The environment variable {sanitize(name, 60)} is not set: nobody is told."
             )
         return address
 

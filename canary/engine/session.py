@@ -17,28 +17,28 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from canary.cloud.clock import CloudClock, SystemClock
-from canary.cloud.connection import Connection
-from canary.cloud.routing import open_routing, override_endpoints
+from canary.cloud.connection.clients import Connection
+from canary.cloud.connection.clock import CloudClock, SystemClock
+from canary.cloud.router.routing import open_routing, override_endpoints
 from canary.cloud.views import HealthReport
-from canary.engine.observe import Observer
-from canary.engine.readiness import ReadinessFeed
-from canary.record.evidence import EvidenceRecord
-from canary.record.history import History
-from canary.record.journal import Journal
-from canary.record.kept_files import remove_kept
-from canary.record.paths import evidence_path, history_path, journal_path, state_dir
-from canary.record.results import Results, read_results
+from canary.engine.observe.observer import Observer
+from canary.engine.observe.readiness import ReadinessFeed
 from canary.rollout.errors import CanaryError, RecordError
-from canary.rollout.plan import Endpoints, Plan
+from canary.rollout.plan.plan import Endpoints, Plan
+from canary.store.evidence import EvidenceRecord
+from canary.store.history import History
+from canary.store.journal import Journal
+from canary.store.kept_files import remove_kept
+from canary.store.paths import evidence_path, history_path, journal_path, state_dir
+from canary.store.results import Results, read_results
 
 if TYPE_CHECKING:
-    from canary.cloud.artifact_registry import ImageRegistry
-    from canary.cloud.embedded import EmbeddedCloud
-    from canary.cloud.embedded_process import Starting
-    from canary.cloud.run import RunReader
-    from canary.cloud.step_writer import StepWriter
-    from canary.engine.evidence_feed import EvidenceFeed
+    from canary.cloud.embedded.embedded import EmbeddedCloud
+    from canary.cloud.embedded.process import Starting
+    from canary.cloud.registry.artifact_registry import ImageRegistry
+    from canary.cloud.router.routing import StepWriter
+    from canary.cloud.run.reader import RunReader
+    from canary.engine.observe.evidence_feed import EvidenceFeed
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ class Session:
 
     async def revive_embedded(self) -> None:
         """Start the embedded cloud again, which has died. Raises Unavailable."""
-        from canary.cloud.embedded import revive_embedded
+        from canary.cloud.embedded.embedded import revive_embedded
 
         if self.embedded is not None:
             await revive_embedded(self.embedded, self.plan, self.directory)
@@ -160,7 +160,7 @@ class Session:
 
     async def probe(self) -> tuple[HealthReport, ...]:
         """Ask both sides for their health, Legacy first. Nothing is raised: reports say it."""
-        from canary.cloud.health import probe
+        from canary.cloud.http.health import probe
 
         health, target = self.plan.target.health, self.plan.target
         urls = (
@@ -182,7 +182,7 @@ class Session:
         return known.get(service) or self.observer.url_of(service)
 
     async def _open_embedded(self) -> EmbeddedCloud:
-        from canary.cloud.embedded import open_embedded
+        from canary.cloud.embedded.embedded import open_embedded
 
         if self.embedded is None:
             starting, self._starting = self._starting, None
@@ -195,7 +195,7 @@ class Session:
 
     async def _import_clients(self) -> None:
         """Import Google's packages on a thread: half a second beside the cloud's own start."""
-        from canary.cloud.client_modules import monitoring_modules, run_modules
+        from canary.cloud.connection.client_modules import monitoring_modules, run_modules
 
         wanted: list[Callable[[], object]] = [run_modules]
         if self._need_metrics:
@@ -206,7 +206,7 @@ class Session:
             await asyncio.to_thread(load)
 
     def _make_readers(self, endpoints: Endpoints) -> None:
-        from canary.cloud.monitoring import MonitoringReader
+        from canary.cloud.monitoring.reader import MonitoringReader
 
         self.endpoints = endpoints
         hear = self.clock.hear if isinstance(self.clock, SystemClock) else None
@@ -227,7 +227,7 @@ class Session:
             scenario=self._scenario,
         )
         if self._need_metrics:
-            from canary.engine.alert_policies import recall_writings
+            from canary.engine.jobs.alert_policies import recall_writings
 
             self.observer.comparison = self._open_evidence()
             recall_writings(self)
@@ -237,8 +237,8 @@ class Session:
 
     def _open_evidence(self) -> EvidenceFeed:
         """What compares the sides; with the request log unless the plan leaves it alone."""
-        from canary.cloud.log_tail import LogTail
-        from canary.engine.evidence_feed import EvidenceFeed
+        from canary.cloud.logging.tail import LogTail
+        from canary.engine.observe.evidence_feed import EvidenceFeed
 
         tail = LogTail(self.connection, self.plan, self.clock) if self.plan.evidence.tail else None
         record = self.evidence_record

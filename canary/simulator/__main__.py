@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     except ConfigError as exc:
         sys.stderr.write(f"canary.simulator: {exc}\n")
         return USAGE
-    from canary.simulator.lifecycle import run
+    from canary.simulator.control.lifecycle import run
 
     return run(config)
 

@@ -6,22 +6,23 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from canary.cloud.run import RunReader
-from canary.cloud.run_writer import RunWriter
-from canary.engine.executor import Executor
-from canary.engine.hands import Hands
-from canary.engine.intents import intend
-from canary.engine.observe import Observer
-from canary.engine.recovery import How, Recovery, unresolved, withdraw
-from canary.engine.settling import Pace
-from canary.record.journal import Entry, Journal
-from canary.record.owner import Owner
-from canary.rollout import moves, permit
-from canary.rollout.change import Author, Change, Kind, Request
-from canary.rollout.confirmation import evidence_of
+from canary.cloud.run.reader import RunReader
+from canary.cloud.run.writer import RunWriter
+from canary.engine.change.clients import Hands
+from canary.engine.change.executor import Executor
+from canary.engine.change.intents import intend
+from canary.engine.change.recovery import How, Recovery, unresolved, withdraw
+from canary.engine.change.settling import Pace
+from canary.engine.observe.observer import Observer
+from canary.rollout.change import moves
+from canary.rollout.change.change import Author, Change, Kind, Request
 from canary.rollout.errors import CanaryError
-from canary.rollout.plan import ScalePreset
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.permit import permit
+from canary.rollout.permit.confirmation import evidence_of
+from canary.rollout.plan.plan import ScalePreset
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.store.journal import Entry, Journal
+from canary.store.owner import Owner
 from tests.embedded import Embedded
 
 PACE = Pace(looks=6)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from canary.engine.recovery import unresolved
+from canary.engine.change.recovery import unresolved
 from tests.chaos.host import Host
 from tests.chaos.rollout import PLANS, Rollout
 

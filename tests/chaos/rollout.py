@@ -11,10 +11,10 @@ from typing import Self
 
 import msgspec
 
-from canary.engine.source import QUOTA_MOST_S
-from canary.rollout.change import Change, Kind, SetScale, SetTraffic
-from canary.rollout.plan import Plan
-from canary.rollout.snapshot import Snapshot
+from canary.engine.observe.source import QUOTA_MOST_S
+from canary.rollout.change.change import Change, Kind, SetScale, SetTraffic
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
 from tests.chaos.host import Host, Ticker
 from tests.chaos.ledger import OTHERS, Ledger, split_sums, stored_change, stored_service
 from tests.embedded import DEFAULT_PLAN, Embedded, embed, with_router

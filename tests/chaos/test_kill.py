@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from canary.rollout.change import Kind, SetScale
-from canary.rollout.plan import ScalePreset
+from canary.rollout.change.change import Kind, SetScale
+from canary.rollout.plan.plan import ScalePreset
 from tests.chaos.rollout import Rollout
 
 

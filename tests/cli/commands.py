@@ -19,8 +19,8 @@ from typing import Any
 
 import msgspec
 
-from canary.cloud.embedded_config import build_config
-from canary.rollout.plan_file import load_plan
+from canary.cloud.embedded.process import build_config
+from canary.rollout.plan.file import load_plan
 
 ROOT = Path(__file__).parents[2]
 DEFAULT_PLAN = (

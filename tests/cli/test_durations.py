@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from canary.cli.durations import Duration, show_duration
+from canary.cli.options import Duration, show_duration
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from canary.cli.progress_line import CLEAR, ProgressLine
+from canary.cli.output import CLEAR, ProgressLine
 
 
 class Terminal(io.StringIO):

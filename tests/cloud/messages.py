@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from canary.cloud.client_modules import monitoring_modules, run_modules
+from canary.cloud.connection.client_modules import monitoring_modules, run_modules
 
 PARENT = "projects/p/locations/r/services"
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from canary.cloud.views import ServiceState
-from canary.engine.execute import carry_out
-from canary.engine.settling import Pace
-from canary.record.journal import Journal
-from canary.rollout import moves
-from canary.rollout.change import Author, Change, Guard, Outcome, Request, Standing
-from canary.rollout.plan import ScalePreset
+from canary.engine.change.execute import carry_out
+from canary.engine.change.settling import Pace
+from canary.rollout.change import moves
+from canary.rollout.change.change import Author, Change, Guard, Outcome, Request, Standing
+from canary.rollout.plan.plan import ScalePreset
+from canary.store.journal import Journal
 from tests.embedded import Embedded
 
 AUTHOR = Author("oncall", "bastion")

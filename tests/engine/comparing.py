@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
-from canary.engine.event_log import EventLog
-from canary.engine.evidence_feed import EvidenceFeed
-from canary.record.evidence import EvidenceRecord
-from canary.rollout.measure import Distribution, Responses, Sample
-from canary.rollout.plan import Plan
+from canary.engine.observe.event_log import EventLog
+from canary.engine.observe.evidence_feed import EvidenceFeed
+from canary.rollout.measure.samples import Distribution, Responses, Sample
+from canary.rollout.plan.plan import Plan
+from canary.store.evidence import EvidenceRecord
 from tests.embedded import DEFAULT_PLAN
 from tests.rollout.evidence.windows import BEGAN, drawn
 

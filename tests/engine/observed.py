@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from canary.cloud.views import ServiceState
-from canary.engine.position import RunFacts
-from canary.record.journal import Entry
-from canary.rollout.change import Change, Outcome, SetTraffic
-from canary.rollout.measure import Distribution, Responses, Sample
-from canary.rollout.plan import ScalePreset
-from canary.rollout.progress import StageRecord
+from canary.engine.observe.position import RunFacts
+from canary.rollout.change.change import Change, Outcome, SetTraffic
+from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.measure.samples import Distribution, Responses, Sample
+from canary.rollout.plan.plan import ScalePreset
+from canary.store.journal import Entry
 from tests.rollout.build import AUTHOR, PLAN, record, standing
 
 NOW = 1_772_373_780.0

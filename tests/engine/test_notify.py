@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.engine.errand import carry_out_here
-from canary.engine.executor import Executor
-from canary.engine.hands import Hands
+from canary.engine.change.clients import Hands
+from canary.engine.change.executor import Executor
+from canary.engine.change.in_process import carry_out_here
 from canary.engine.notify import Notifier, telling
-from canary.record.journal import Journal
-from canary.record.owner import Owner
-from canary.record.told import Told, told_path
-from canary.rollout.notice import Notice
-from canary.rollout.plan import Plan
+from canary.rollout.export.notification import Notice
+from canary.rollout.plan.plan import Plan
+from canary.store.journal import Journal
+from canary.store.owner import Owner
+from canary.store.sent_notifications import Told, told_path
 from tests.cloud.webhook_server import Webhook, listening
 from tests.embedded import DEFAULT_PLAN, Embed
 from tests.engine.carried import PACE, ask

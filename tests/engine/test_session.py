@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from canary.engine.session import Session
-from canary.record.paths import history_path, journal_path
-from canary.record.paths import state_dir as directory_of
-from canary.rollout.change import Author, Request
+from canary.rollout.change.change import Author, Request
+from canary.rollout.change.moves import rollback_all
 from canary.rollout.errors import Unavailable
-from canary.rollout.moves import rollback_all
-from canary.rollout.plan import Endpoints
+from canary.rollout.plan.plan import Endpoints
+from canary.store.paths import history_path, journal_path
+from canary.store.paths import state_dir as directory_of
 from tests.embedded import DEFAULT_PLAN, Embed, with_endpoints
 from tests.engine.watching import source
 
@@ -121,7 +121,7 @@ async def test_an_embedded_cloud_that_does_not_come_up_is_said(
         await Session.open(DEFAULT_PLAN)
 
 
-@pytest.mark.parametrize("module", ["canary.engine.session", "canary.engine.console"])
+@pytest.mark.parametrize("module", ["canary.engine.session", "canary.engine.console.console"])
 def test_importing_the_engine_imports_neither_google_nor_textual(module: str) -> None:
     code = (
         f"import sys, {module}\n"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from canary.cloud.monitoring import MonitoringReader
+from canary.cloud.monitoring.reader import MonitoringReader
 from canary.cloud.views import Reading
-from canary.engine.observe import Observer
-from canary.engine.readiness import away_for_s
-from canary.record.history import History
-from canary.record.journal import Journal
-from canary.rollout.readiness import AWAY_S
-from canary.rollout.snapshot import Snapshot
+from canary.engine.observe.observer import Observer
+from canary.engine.observe.readiness import away_for_s
+from canary.rollout.decision.readiness import AWAY_S
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.store.history import History
+from canary.store.journal import Journal
 from tests.embedded import Embedded
 
 

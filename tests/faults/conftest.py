@@ -2,7 +2,7 @@
 
 import pytest
 
-from canary.cloud import retries
+from canary.cloud.connection import retries
 
 
 @pytest.fixture(autouse=True)

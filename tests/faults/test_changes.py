@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from canary.cloud.run import RunReader
-from canary.cloud.run_writer import RunWriter
-from canary.engine.execute import QUOTA_PAUSE_S, carry_out
-from canary.record.journal import Journal
-from canary.rollout.change import Change, Outcome
+from canary.cloud.run.reader import RunReader
+from canary.cloud.run.writer import RunWriter
+from canary.engine.change.execute import QUOTA_PAUSE_S, carry_out
+from canary.rollout.change.change import Change, Outcome
+from canary.store.journal import Journal
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded, with_router
 from tests.engine.carried import PACE, ask, router_service
 from tests.faults.table import CODES, FAULTS, UNCERTAIN, deadline_s

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from canary.cloud.monitoring import MonitoringReader
-from canary.cloud.run import RunReader
-from canary.engine.observe import Observer
+from canary.cloud.monitoring.reader import MonitoringReader
+from canary.cloud.run.reader import RunReader
+from canary.engine.observe.observer import Observer
 from canary.rollout.errors import CanaryError
-from canary.rollout.permit import promotion_gates, why_not
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.permit.permit import promotion_gates, why_not
+from canary.rollout.snapshot.snapshot import Snapshot
 from tests.embedded import Embedded
 from tests.engine.watching import go_on_is_founded, source
 from tests.faults.table import FAULTS, deadline_s, most_calls

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from canary.cloud.clock import SystemClock
-from canary.cloud.connection import Connection
-from canary.cloud.monitoring import MonitoringReader
-from canary.cloud.run import RunReader
-from canary.engine.observe import Observer
-from canary.rollout.permit import promotion_gates, why_not
-from canary.rollout.snapshot import Snapshot
+from canary.cloud.connection.clients import Connection
+from canary.cloud.connection.clock import SystemClock
+from canary.cloud.monitoring.reader import MonitoringReader
+from canary.cloud.run.reader import RunReader
+from canary.engine.observe.observer import Observer
+from canary.rollout.permit.permit import promotion_gates, why_not
+from canary.rollout.snapshot.snapshot import Snapshot
 from tests.embedded import Embedded
 from tests.engine.watching import Watching, go_on_is_founded, source, texts
 

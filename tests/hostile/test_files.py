@@ -13,15 +13,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from canary.record.ab_results import read_ab_results
-from canary.record.monitor_files import read_monitor_file
-from canary.record.monitoring import read_state
-from canary.record.results import read_results
-from canary.record.stage_file import read_stage_file, write_stage_file
+from canary.rollout.change.stage_record import StageRecord, decode_record, encode_record
 from canary.rollout.errors import CanaryError, Malformed, PlanError, RecordError
-from canary.rollout.monitor_document import monitor_document
-from canary.rollout.plan_file import load_plan
-from canary.rollout.progress import StageRecord, decode_record, encode_record
+from canary.rollout.export.monitor_document import monitor_document
+from canary.rollout.plan.file import load_plan
+from canary.store.ab_results import read_ab_results
+from canary.store.monitor_files import read_monitor_file
+from canary.store.monitoring import read_state
+from canary.store.results import read_results
+from canary.store.stage_file import read_stage_file, write_stage_file
 from tests.hostile.text import HOSTILE, is_harmless
 from tests.rollout.build import PLAN
 from tests.tui import scenes

@@ -45,8 +45,8 @@ def test_a_stage_file_that_finds_no_room_stays_as_it_was(tmp_path: Path) -> None
     said = run_without_room(
         tmp_path,
         """
-from canary.record.stage_file import write_stage_file
-from canary.rollout.progress import StageRecord
+from canary.store.stage_file import write_stage_file
+from canary.rollout.change.stage_record import StageRecord
 record = StageRecord(2, 10, 1000.0, by="a", host="b", change="c", move="promote")
 fill()
 try:
@@ -66,7 +66,7 @@ def test_an_output_that_finds_no_room_stays_as_it_was(tmp_path: Path) -> None:
     said = run_without_room(
         tmp_path,
         """
-from canary.record.outputs import write_output
+from canary.store.outputs import write_output
 fill()
 try:
     write_output(here / "compare_stage2.json", {"verdict": "passed"})
@@ -83,8 +83,8 @@ def test_a_result_that_cannot_be_kept_leaves_no_earlier_one_to_a_gate(tmp_path: 
     said = run_without_room(
         tmp_path,
         """
-from canary.record.outputs import write_result
-from canary.record.results import read_results
+from canary.store.outputs import write_result
+from canary.store.results import read_results
 fill()
 try:
     write_result(here / "load_test_summary.json", {"status": "FAILED"})
@@ -103,7 +103,7 @@ def test_the_monitoring_loop_holds_its_lock_without_a_number_and_signs_it_later(
     said = run_without_room(
         tmp_path,
         """
-from canary.record.monitoring import LoopLock, holder
+from canary.store.monitoring import LoopLock, holder
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 lock = LoopLock(here)
 print(lock.acquire(), holder(here), LoopLock(here).acquire())
@@ -120,7 +120,7 @@ def test_a_load_test_is_alone_without_a_number_too(tmp_path: Path) -> None:
     said = run_without_room(
         tmp_path,
         """
-from canary.record.load_lock import hold_load_lock
+from canary.store.load_lock import hold_load_lock
 from canary.rollout.errors import Conflict
 fill()
 with hold_load_lock(here):
@@ -138,8 +138,8 @@ def test_who_is_here_finds_no_room_and_leaves_nothing_behind(tmp_path: Path) -> 
     run_without_room(
         tmp_path,
         """
-from canary.record.presence import SeatHolder
-from canary.rollout.presence import Seat
+from canary.store.presence import SeatHolder
+from canary.rollout.snapshot.presence import Seat
 fill()
 seat = SeatHolder(here, Seat("me", "host", 1, 1000.0))
 seat.change(Seat("me", "host", 1, 2000.0))
@@ -157,7 +157,7 @@ def test_a_journal_beside_which_there_is_no_room_says_that_the_disk_is_full(
         tmp_path,
         """
 import os
-from canary.record.journal import Journal
+from canary.store.journal import Journal
 Journal(here / "journal.db").close()
 real = os.statvfs
 os.statvfs = lambda path: os.statvfs_result((*real(path)[:3], 0, 0, *real(path)[5:]))
@@ -179,7 +179,7 @@ def test_a_log_that_finds_no_room_says_nothing_on_the_screen(tmp_path: Path) -> 
         tmp_path,
         """
 import logging
-from canary.engine.engine_log import EngineLog
+from canary.engine.console.engine_log import EngineLog
 log = EngineLog(here)
 log.open()
 logging.getLogger("canary").warning("the cloud failed")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from canary.record.journal import Journal
-from canary.record.journal_rows import SCHEMA
-from canary.rollout.change import Author, Change, Guard, Outcome, Request, Standing
+from canary.rollout.change.change import Author, Change, Guard, Outcome, Request, Standing
+from canary.rollout.change.moves import step_back
 from canary.rollout.errors import RecordError
-from canary.rollout.moves import step_back
+from canary.store.journal import Journal
+from canary.store.journal_rows import SCHEMA
 from tests.hostile.text import is_harmless
 from tests.rollout.build import PLAN
 
@@ -126,7 +126,7 @@ def test_changes_of_another_version_are_not_carried_out(full: Path):
 WRITER = """
 import resource, signal, sys
 from pathlib import Path
-from canary.record.journal import Journal
+from canary.store.journal import Journal
 from canary.rollout.errors import RecordError
 from tests.hostile.test_journal import change
 path, room = Path(sys.argv[1]), int(sys.argv[2])

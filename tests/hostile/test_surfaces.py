@@ -8,22 +8,27 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.cli.log import _document, _say_entry
+from canary.cli.inspect.lines import say_status
+from canary.cli.inspect.log import _document, _say_entry
 from canary.cli.output import say_json
-from canary.cli.report import say_status
-from canary.engine.dry_run import describe
-from canary.engine.journal_view import journal_events, view_change
-from canary.record.journal import Entry, Note
-from canary.rollout.change import Change, Evidence, Outcome, Request
-from canary.rollout.moves import rollback_all
-from canary.rollout.notice import change_notice, outcome_notice, place_of, slack_document
-from canary.rollout.plan import Plan
-from canary.rollout.snapshot import Drift, Event, Snapshot, SourceView
-from canary.rollout.status import status_document, status_line
+from canary.engine.change.dry_run import describe
+from canary.engine.observe.journal_view import journal_events, view_change
+from canary.rollout.change.change import Change, Evidence, Outcome, Request
+from canary.rollout.change.moves import rollback_all
+from canary.rollout.export.notification import (
+    change_notice,
+    outcome_notice,
+    place_of,
+    slack_document,
+)
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Drift, Event, Snapshot, SourceView
+from canary.rollout.snapshot.status import status_document, status_line
+from canary.store.journal import Entry, Note
 from tests.hostile.text import HOSTILE, is_harmless, poison
 from tests.tui import scenes
 from tests.tui.scripted import staged
-from tui.summary import summarize, terminal_title
+from tui.pages.summary import summarize, terminal_title
 
 
 def plan() -> Plan:
@@ -142,7 +147,11 @@ async def test_texts_of_any_length_fit_into_the_screen(text: str):
 
 
 def test_errors_of_the_cloud_are_made_plain():
-    from canary.cloud.errors import translate, translate_change, translate_failed_operation
+    from canary.cloud.connection.errors import (
+        translate,
+        translate_change,
+        translate_failed_operation,
+    )
 
     class Foreign(OSError):
         def __str__(self) -> str:

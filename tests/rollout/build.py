@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 
-from canary.rollout.change import Author, Guard, Request, Standing
-from canary.rollout.decision import DataState, Decision, decide, find_alerts
-from canary.rollout.gates import NO_EVIDENCE, check_gates
-from canary.rollout.measure import Responses, Window
-from canary.rollout.plan import Plan, ScalePreset
-from canary.rollout.plan_file import load_plan
-from canary.rollout.progress import StageRecord
-from canary.rollout.snapshot import SideView, Snapshot, StageView, TrafficView
-from canary.rollout.watch import IDLE, Watch
+from canary.rollout.change.change import Author, Guard, Request, Standing
+from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.decision.gates import NO_EVIDENCE, check_gates
+from canary.rollout.decision.tree import DataState, Decision, decide, find_alerts
+from canary.rollout.decision.watch import IDLE, Watch
+from canary.rollout.measure.samples import Responses, Window
+from canary.rollout.plan.file import load_plan
+from canary.rollout.plan.plan import Plan, ScalePreset
+from canary.rollout.snapshot.snapshot import SideView, Snapshot, StageView, TrafficView
 
 NOW = 1_772_373_802.0
 """2026-03-01 14:03:22Z."""

@@ -15,9 +15,9 @@ from google.cloud.monitoring_v3.services.metric_service.transports import (
 from google.cloud.run_v2.services.revisions.transports import RevisionsGrpcAsyncIOTransport
 from google.cloud.run_v2.services.services.transports import ServicesGrpcAsyncIOTransport
 
+from canary.simulator.api.grpc_server import start_grpc
 from canary.simulator.config import Config, RouterConfig
-from canary.simulator.grpc_server import start_grpc
-from canary.simulator.world import World
+from canary.simulator.world.world import World
 
 START = 1_760_000_040.0  # a full minute
 PARENT = "projects/naeda-genesis/locations/us-central1"

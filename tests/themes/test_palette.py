@@ -10,8 +10,8 @@ from rich.color import ColorSystem
 from rich.style import Style
 from textual.theme import Theme
 
-from canary.rollout import words
-from canary.rollout.decision import SEVERITY
+from canary.rollout.decision.labels import VERDICT_GLYPHS, VERDICT_WORDS
+from canary.rollout.decision.tree import SEVERITY
 from themes import PALETTES, choose_theme, make_themes, palette_of
 
 SYSTEMS = (ColorSystem.TRUECOLOR, ColorSystem.EIGHT_BIT, ColorSystem.STANDARD)
@@ -45,8 +45,8 @@ def test_verdicts_differ_by_colour_alone_or_by_reversal(name: str, system: Color
 
 
 def test_verdicts_are_distinct_without_any_colour_by_glyph_and_by_word() -> None:
-    assert len(set(words.VERDICT_GLYPHS.values())) == len(SEVERITY)
-    assert len(set(words.VERDICT_WORDS.values())) == len(SEVERITY)
+    assert len(set(VERDICT_GLYPHS.values())) == len(SEVERITY)
+    assert len(set(VERDICT_WORDS.values())) == len(SEVERITY)
 
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda s: s.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import Snapshot
 from tests.tui import scenes
 from tests.tui.look import LiveEngine
 from tests.tui.scripted import ScriptedEngine

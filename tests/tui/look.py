@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from canary.rollout.snapshot import Drift, Snapshot
+from canary.rollout.snapshot.snapshot import Drift, Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import ScriptedEngine, staged
 from tui.app import CanaryApp

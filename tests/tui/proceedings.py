@@ -6,11 +6,18 @@ from typing import Any
 
 import msgspec
 
-from canary.rollout.ab_document import AbSource
-from canary.rollout.ab_test import GroupFigures, Mean, analyse
-from canary.rollout.checklist import PROGRAM, ChecklistBook, Tick, Visit, compose
-from canary.rollout.comparison import Comparison, SideFigures, check_split
-from canary.rollout.load_test import (
+from canary.rollout.plan.tables import LIGHT
+from canary.rollout.trials.ab_test import AbSource, GroupFigures, Mean, analyse
+from canary.rollout.trials.checklist import PROGRAM, ChecklistBook, Tick, Visit, compose
+from canary.rollout.trials.comparison import Comparison, SideFigures, check_split
+from canary.rollout.trials.jobs import (
+    AbTestView,
+    LoadTestView,
+    MonitoringView,
+    Procedure,
+    VerificationView,
+)
+from canary.rollout.trials.load_test import (
     LoadFigures,
     LoadTestProgress,
     LoadTestSettings,
@@ -18,15 +25,7 @@ from canary.rollout.load_test import (
     check_load,
     find_reasons,
 )
-from canary.rollout.plan_trials import LIGHT
-from canary.rollout.procedure import (
-    AbTestView,
-    LoadTestView,
-    MonitoringView,
-    Procedure,
-    VerificationView,
-)
-from canary.rollout.verification import (
+from canary.rollout.trials.verification import (
     HealthAnswer,
     Reported,
     Verification,

@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from canary.rollout.change import Author, Guard, Outcome, Standing
-from canary.rollout.decision import decide, find_alerts, judge_data
-from canary.rollout.gates import NO_EVIDENCE, check_gates
-from canary.rollout.measure import Distribution, Responses, Sample, reduce_window
-from canary.rollout.plan import Console, Criteria, Plan, ScalePreset, Stage, Target, Thresholds
-from canary.rollout.progress import StageRecord
-from canary.rollout.snapshot import (
+from canary.rollout.change.change import Author, Guard, Outcome, Standing
+from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.decision.gates import NO_EVIDENCE, check_gates
+from canary.rollout.decision.tree import decide, find_alerts, judge_data
+from canary.rollout.decision.watch import IDLE, Watch, advance
+from canary.rollout.measure.samples import Distribution, Responses, Sample, reduce_window
+from canary.rollout.plan.plan import Console, Criteria, Plan, ScalePreset, Stage, Target, Thresholds
+from canary.rollout.snapshot.snapshot import (
     ChangeView,
     Drift,
     Event,
@@ -24,7 +25,6 @@ from canary.rollout.snapshot import (
     StageView,
     TrafficView,
 )
-from canary.rollout.watch import IDLE, Watch, advance
 
 NOW = 1_772_373_802.0
 """2026-03-01 14:03:22Z."""

@@ -12,12 +12,12 @@ import msgspec
 from textual.pilot import Pilot
 from textual.strip import Strip
 
-from canary.rollout.change import Author, Change
+from canary.rollout.change.change import Author, Change
 from canary.rollout.errors import CanaryError
-from canary.rollout.load_test import LoadTestSettings
-from canary.rollout.plan import Plan
-from canary.rollout.procedure import Procedure, ResultOf
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.trials.jobs import Procedure, ResultOf
+from canary.rollout.trials.load_test import LoadTestSettings
 from tests import quiescence
 from tests.tui import scenes
 from tui.app import CanaryApp

@@ -11,15 +11,15 @@ from textual.strip import Strip
 from textual.widgets import Input
 
 from canary.rollout.errors import RecordError
-from canary.rollout.plan import Console
+from canary.rollout.plan.plan import Console
 from tests.tui import scenes
 from tests.tui.scripted import ScriptedEngine, advanced, frame, rows, staged
 from themes import PALETTES
 from tui.app import CanaryApp
 from tui.cloud_time import CloudTime
 from tui.messages import Mailbox
-from tui.summary import summarize, terminal_title
-from widgets.cells import CellWidget
+from tui.pages.summary import summarize, terminal_title
+from widgets.plots.cells import CellWidget
 
 
 class Ringing(CanaryApp):

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from textual import events
 
-from canary.rollout.change import SetScale, SetTraffic
+from canary.rollout.change.change import SetScale, SetTraffic
 from canary.rollout.errors import RecordError
-from canary.rollout.plan import ScalePreset
-from canary.rollout.snapshot import Drift, Snapshot
+from canary.rollout.plan.plan import ScalePreset
+from canary.rollout.snapshot.snapshot import Drift, Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import greyed, staged
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import staged
 from tests.widgets.evidence_scenes import ADVICE, VIEW

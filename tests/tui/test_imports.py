@@ -11,8 +11,8 @@ import tui.app
 import tui.launch
 import tui.palette
 heavy = ("google", "grpc", "httpx", "aiohttp", "sqlite3", "tenacity", "tomli_w",
-         "canary.cloud", "canary.record", "canary.engine.console", "canary.simulator",
-         "tui.screens.pages", "statistics")
+         "canary.cloud", "canary.store", "canary.engine.console.console", "canary.simulator",
+         "tui.pages.pages", "statistics")
 print(",".join(name for name in heavy if name in sys.modules))
 """
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from canary.rollout.errors import PlanError
-from canary.rollout.plan import Console, Plan
+from canary.rollout.plan.plan import Console, Plan
 from tests.tui import scenes
 from tests.tui.scripted import staged
 from tui.keys import ACTIONS, CONFIRM, bind

@@ -5,18 +5,17 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from canary.rollout.change import Outcome, SetScale, SetTraffic
-from canary.rollout.gates import AbTestResult, StageEvidence, check_gates
-from canary.rollout.plan import ScalePreset
-from canary.rollout.procedure import Procedure
-from canary.rollout.progress import StageRecord
-from canary.rollout.snapshot import ChangeView, Snapshot
-from canary.rollout.step_view import StepView
-from canary.rollout.verification import HealthAnswer, VerifyProgress
+from canary.rollout.change.change import Outcome, SetScale, SetTraffic, StepView
+from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.decision.gates import AbTestResult, StageEvidence, check_gates
+from canary.rollout.plan.plan import ScalePreset
+from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
+from canary.rollout.trials.jobs import Procedure
+from canary.rollout.trials.verification import HealthAnswer, VerifyProgress
 from tests.tui import proceedings as given
 from tests.tui import scenes
 from tests.tui.scripted import rows, staged
-from tui.screens.layout import PAGES
+from tui.pages.layout import PAGES
 
 SIZES = [(80, 24), (120, 40)]
 BACKUP, SMALL = ScalePreset(0, 1), ScalePreset(0, 4)

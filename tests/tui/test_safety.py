@@ -7,18 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.rollout.change import Outcome
-from canary.rollout.deeds import Deed
-from canary.rollout.guard import GuardView
-from canary.rollout.plan import ScalePreset
-from canary.rollout.presence import Presence, Seat
-from canary.rollout.readiness import Readiness, WayBack, judge_readiness
-from canary.rollout.snapshot import ChangeView, Event, Snapshot
+from canary.rollout.change.change import Outcome
+from canary.rollout.change.history_entries import Deed
+from canary.rollout.decision.guard import GuardView
+from canary.rollout.decision.readiness import Readiness, WayBack, judge_readiness
+from canary.rollout.plan.plan import ScalePreset
+from canary.rollout.snapshot.presence import Presence, Seat
+from canary.rollout.snapshot.snapshot import ChangeView, Event, Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import rows, staged
-from tui.alarms import rings
-from tui.summary import terminal_title
-from widgets.confirm_strip import Proposal
+from tui.pages.alarms import rings
+from tui.pages.summary import terminal_title
+from widgets.bars.confirm_strip import Proposal
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 WAY = WayBack(

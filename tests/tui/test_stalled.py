@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from canary.record.history import History
-from canary.record.journal import Journal
+from canary.store.history import History
+from canary.store.journal import Journal
 from tests.tui.pseudo_terminal import ROOT, WITHIN_S, PseudoTerminal
 
 

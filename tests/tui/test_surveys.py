@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from canary.rollout.alert_policies import plan_actions, wanted_policies
-from canary.rollout.change import DeleteImages
-from canary.rollout.measure import Sample
-from canary.rollout.procedure import AlertsView, RetirementView
-from canary.rollout.retirement import Candidate
-from canary.rollout.snapshot import SideView, Snapshot
+from canary.rollout.change.change import DeleteImages
+from canary.rollout.export.alert_policies import plan_actions, wanted_policies
+from canary.rollout.measure.samples import Sample
+from canary.rollout.snapshot.snapshot import SideView, Snapshot
+from canary.rollout.trials.jobs import AlertsView, RetirementView
+from canary.rollout.trials.retirement import Candidate
 from tests.tui import proceedings as given
 from tests.tui import scenes
 from tests.tui.scripted import staged

@@ -8,7 +8,7 @@ from canary.rollout.evidence.onset import Stretch
 from canary.rollout.evidence.state import LeftOut
 from canary.rollout.evidence.verdict import BURSTS, MetricVerdict
 from canary.rollout.evidence.view import Advice, EvidenceView, SplitView, TailView
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import Snapshot
 from tests.widgets.scenes import NOW, snapshot
 
 PROVEN = MetricVerdict(

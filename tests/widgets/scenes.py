@@ -6,13 +6,14 @@ import math
 
 import msgspec
 
-from canary.rollout.change import Outcome
-from canary.rollout.decision import Alert, DataState, Decision, Node, Verdict
-from canary.rollout.gates import Gate
-from canary.rollout.measure import Distribution, Responses, Sample, reduce_window
-from canary.rollout.plan import Criteria, Plan, ScalePreset, Stage, Target
-from canary.rollout.progress import StageRecord
-from canary.rollout.snapshot import (
+from canary.rollout.change.change import Outcome
+from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.decision.gates import Gate
+from canary.rollout.decision.tree import Alert, DataState, Decision, Node, Verdict
+from canary.rollout.decision.watch import Watch
+from canary.rollout.measure.samples import Distribution, Responses, Sample, reduce_window
+from canary.rollout.plan.plan import Criteria, Plan, ScalePreset, Stage, Target
+from canary.rollout.snapshot.snapshot import (
     ChangeView,
     Event,
     SideView,
@@ -20,7 +21,6 @@ from canary.rollout.snapshot import (
     StageView,
     TrafficView,
 )
-from canary.rollout.watch import Watch
 
 NOW = 1_772_374_980.0  # 2026-03-01 14:23:00Z
 LATENCY_BOUNDS = tuple(10.0 * 1.4**i for i in range(30))

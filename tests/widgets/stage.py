@@ -12,8 +12,8 @@ from textual.screen import Screen
 from tests import quiescence
 from tests.widgets.scenes import NOW, PLAN
 from themes import make_themes
-from widgets.cells import CellWidget
 from widgets.economy import economize
+from widgets.plots.cells import CellWidget
 
 quiescence.install()
 

@@ -14,14 +14,14 @@ from textual.strip import Strip
 
 from tests.widgets.scenes import NOW, snapshot, spiking
 from tests.widgets.stage import give, screen_text, shown
-from widgets.canvas import Canvas
-from widgets.cells import CellWidget
-from widgets.confirm_strip import ConfirmStrip, Proposal
-from widgets.decision_tree import DecisionTree
+from widgets.bars.confirm_strip import ConfirmStrip, Proposal
+from widgets.bars.header import Header
 from widgets.economy import EconomicalCompositor, EconomicalUpdate, _pen_of, _transition
-from widgets.header import Header
-from widgets.latency import LatencyPanel
-from widgets.overview import OverviewPanel
+from widgets.panels.decision_tree import DecisionTree
+from widgets.panels.latency import LatencyPanel
+from widgets.panels.overview import OverviewPanel
+from widgets.plots.canvas import Canvas
+from widgets.plots.cells import CellWidget
 
 TOKEN = re.compile(r"\x1b\[(\d+);(\d+)H|\x1b\[([\d;]*)m|(.)", re.DOTALL)
 

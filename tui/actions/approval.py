@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from canary.rollout import moves, permit
-from canary.rollout.approval import (
+from canary.rollout.change import moves
+from canary.rollout.change.change import Change, Request
+from canary.rollout.errors import CanaryError, GateNotMet
+from canary.rollout.permit import permit
+from canary.rollout.permit.approval import (
     is_final_approval,
     say_becomes_true,
     say_evidence,
     say_order,
 )
-from canary.rollout.change import Change, Request
-from canary.rollout.errors import CanaryError, GateNotMet
-from canary.rollout.plan import Plan
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
 from tui.actions.pending import Pending, Situation, make_request, pin
 from tui.actions.question import say_step
 
 if TYPE_CHECKING:
-    from widgets.approval_page import Approval
+    from widgets.pages.approval import Approval
 
 COMPLETE = "Complete the final approval"
 
@@ -31,7 +32,7 @@ def approval_of(change: Change, plan: Plan, snapshot: Snapshot) -> Approval | No
     """What the page of the final approval shows; None for every other change."""
     if not is_final_approval(change):
         return None
-    from widgets.approval_page import Approval  # here: the first frame comes before the pages
+    from widgets.pages.approval import Approval  # here: the first frame comes before the pages
 
     return Approval(
         change_id=change.id,

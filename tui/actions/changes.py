@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from canary.rollout import moves, permit
-from canary.rollout.change import Change, Kind, Request, Standing
+from canary.rollout.change import moves
+from canary.rollout.change.change import Change, Kind, Request, Standing
 from canary.rollout.errors import GateNotMet
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.permit import permit
+from canary.rollout.snapshot.snapshot import Snapshot
 from tui.actions.approval import is_half_way, prepare_completion
 from tui.actions.pending import Pending, Situation, make_request, pin
 

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tui import clipboard
-from tui.screens.help import HelpScreen
-from tui.screens.layout import ALWAYS_THERE, PANELS, WINDOWS
-from tui.summary import summarize
+from tui.pages.help import HelpScreen
+from tui.pages.layout import ALWAYS_THERE, PANELS, WINDOWS
+from tui.pages.summary import summarize
+from tui.terminal import clipboard
 
 if TYPE_CHECKING:
     from tui.commands import Commands

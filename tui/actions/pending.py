@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from canary.rollout import permit, words
-from canary.rollout.change import Author, Change, Guard, Request
-from canary.rollout.confirmation import evidence_of, name_to_type
-from canary.rollout.plan import Plan
-from canary.rollout.snapshot import Snapshot
+from canary.rollout.change.change import Author, Change, Guard, Request
+from canary.rollout.permit import permit
+from canary.rollout.permit.confirmation import evidence_of, name_to_type
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import format_percent, sanitize
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -88,13 +89,13 @@ def cause_of_death(pending: Pending, snapshot: Snapshot, *, read_only: bool) -> 
 
 
 def _what_changed(pending: Pending, snapshot: Snapshot) -> str:
-    service = words.plain(pending.guard.service)
+    service = sanitize(pending.guard.service)
     before, after = pending.guard.percent, snapshot.traffic.canary_percent
-    by = words.plain(snapshot.traffic.last_modifier, 60)
+    by = sanitize(snapshot.traffic.last_modifier, 60)
     who = f" by {by}" if by else ""
     if before != after:
         return (
-            f"{service} was changed meanwhile{who}: the split is now {words.percent(after)},"
-            f" it was {words.percent(before)}."
+            f"{service} was changed meanwhile{who}: the split is now {format_percent(after)},"
+            f" it was {format_percent(before)}."
         )
-    return f"{service} was changed meanwhile{who}; the split is still {words.percent(after)}."
+    return f"{service} was changed meanwhile{who}; the split is still {format_percent(after)}."

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from canary.rollout import words
-from canary.rollout.checklist import check_tick
 from canary.rollout.errors import CanaryError
-from canary.rollout.load_test import LoadTestSettings
-from canary.rollout.plan import Plan
-from canary.rollout.procedure import MonitoringView, Procedure
+from canary.rollout.plan.plan import Plan
+from canary.rollout.text import format_count, format_duration, format_timestamp, sanitize
+from canary.rollout.trials.checklist import check_tick
+from canary.rollout.trials.jobs import MonitoringView, Procedure
+from canary.rollout.trials.load_test import LoadTestSettings
 from tui.actions.changes import NOT_LOOKED
-from tui.screens.layout import PAGES
-from widgets.confirm_strip import Proposal
+from tui.pages.layout import PAGES
+from widgets.bars.confirm_strip import Proposal
 
 if TYPE_CHECKING:
     from tui.commands import Commands
     from tui.engine_port import ProcedurePort
-    from widgets.checklist_page import ChecklistPage
+    from widgets.pages.checklist import ChecklistPage
 
 LOAD_TEST: Final = "load_test"
 START_MONITORING: Final = "start_monitoring"
@@ -221,17 +221,17 @@ class ProcedureActions:
 
 def settings_of(plan: Plan) -> LoadTestSettings:
     """The plan's load test. Raises UsageError when its profile is not there."""
-    from canary.engine.load_target import choose_settings
+    from canary.engine.jobs.load_target import choose_settings
 
     return choose_settings(plan)
 
 
 def ask_load_test(settings: LoadTestSettings, url: str, plan: Plan) -> Proposal:
     """The question before real load is made."""
-    users, length = words.count(settings.users), words.duration(settings.duration_s)
+    users, length = format_count(settings.users), format_duration(settings.duration_s)
     pause_s = (settings.profile.min_wait_s + settings.profile.max_wait_s) / 2
     about = f"up to about {settings.users / pause_s:.0f} requests/s" if pause_s > 0 else "requests"
-    where = words.plain(url, 80) or "the router's address"
+    where = sanitize(url, 80) or "the router's address"
     local = " (the local cloud)" if plan.provider == "local" else ""
     return Proposal(
         change_id=LOAD_TEST,
@@ -239,7 +239,7 @@ def ask_load_test(settings: LoadTestSettings, url: str, plan: Plan) -> Proposal:
         facts=(
             f"{users} users, {settings.spawn_rate:g} more a second",
             length,
-            f"profile {words.plain(settings.profile_name, 30)}",
+            f"profile {sanitize(settings.profile_name, 30)}",
         ),
         target=f"{where}{local}",
         note=f"It makes real load, {about}, on whatever takes the traffic: Legacy and Canary.",
@@ -254,14 +254,14 @@ def ask_monitoring(loop: MonitoringView | None, plan: Plan) -> Proposal:
     """The question before the loop is started."""
     replaced = ""
     if loop is not None and loop.running:
-        since = f" since {words.timestamp(loop.since)}" if loop.since is not None else ""
+        since = f" since {format_timestamp(loop.since)}" if loop.since is not None else ""
         replaced = f"It replaces the loop that runs{since} (process {loop.pid})."
     return Proposal(
         change_id=START_MONITORING,
         title="Start the monitoring loop",
         facts=(
             "a snapshot every 30 m for 24 h; at the last stage every 60 m, without end",
-            f"into {words.plain(plan.record.outputs, 60)}/",
+            f"into {sanitize(plan.record.outputs, 60)}/",
         ),
         note=replaced or "A process of its own, which goes on when this console is left.",
         command="canary monitor --detach",
@@ -273,6 +273,6 @@ def ask_to_stop(loop: MonitoringView) -> Proposal:
     return Proposal(
         change_id=STOP_MONITORING,
         title="Stop the monitoring loop",
-        facts=(f"process {loop.pid}", f"files so far: {words.count(loop.files)}"),
+        facts=(f"process {loop.pid}", f"files so far: {format_count(loop.files)}"),
         command="canary monitor --stop",
     )

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from canary.engine.dry_run import NO_GUARD, describe
-from canary.rollout import words
-from canary.rollout.approval import is_final_approval, say_order
-from canary.rollout.change import Change, DeleteImages, DeleteService, KeepRecord, SetTraffic, Step
-from canary.rollout.plan import Plan
-from canary.rollout.snapshot import Snapshot
+from canary.engine.change.dry_run import NO_GUARD, describe
+from canary.rollout.change.change import (
+    Change,
+    DeleteImages,
+    DeleteService,
+    KeepRecord,
+    SetTraffic,
+    Step,
+)
+from canary.rollout.permit.approval import is_final_approval, say_order
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import format_age, format_percent, sanitize
 from tui.actions.pending import Pending
-from widgets.confirm_strip import Proposal
+from widgets.bars.confirm_strip import Proposal
 
 APPROVED = "Canary becomes production, Legacy its backup: all that becomes true is listed above."
 """The page of the approval, opened with the question, says why its steps come in their order."""
@@ -39,17 +46,17 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
 def say_step(step: Step) -> str:
     """What one step changes, as short as it is whole."""
     if isinstance(step, SetTraffic):
-        return f"canary {words.percent(step.before_percent)} → {step.percent} %"
+        return f"canary {format_percent(step.before_percent)} → {step.percent} %"
     if isinstance(step, KeepRecord):
-        return f"record kept on {words.plain(step.service)}"
+        return f"record kept on {sanitize(step.service)}"
     if isinstance(step, DeleteService):
-        return f"{words.plain(step.service)} deleted"
+        return f"{sanitize(step.service)} deleted"
     if isinstance(step, DeleteImages):
         number = len(step.images)
         images = "1 image" if number == 1 else f"{number} images"
-        return f"{images} of {words.plain(step.service)} deleted"
+        return f"{images} of {sanitize(step.service)} deleted"
     before = "?" if step.before is None else f"{step.before.min}–{step.before.max}"
-    return f"{words.plain(step.service)} {before} → {step.after.min}–{step.after.max} instances"
+    return f"{sanitize(step.service)} {before} → {step.after.min}–{step.after.max} instances"
 
 
 def _why(change: Change, plan: Plan) -> tuple[str, ...]:
@@ -59,7 +66,7 @@ def _why(change: Change, plan: Plan) -> tuple[str, ...]:
 
 
 def _freshness(age_s: float | None) -> str:
-    return "no data" if age_s is None else f"on data {words.age(age_s)} old"
+    return "no data" if age_s is None else f"on data {format_age(age_s)} old"
 
 
 def ask_to_leave(title: str) -> Proposal:
@@ -68,7 +75,7 @@ def ask_to_leave(title: str) -> Proposal:
         change_id=LEAVE_CONSOLE,
         title="Leave while a change is in flight?",
         facts=(
-            words.plain(title, 80),
+            sanitize(title, 80),
             "It is carried on without the console; look with canary log.",
         ),
     )
@@ -97,8 +104,8 @@ def change_title(change: Change) -> str:
         case "revert":
             return f"Revert the split to stage {change.to_stage}"
         case "scale":
-            return f"Scale {words.plain(change.steps[0].service)}"
+            return f"Scale {sanitize(change.steps[0].service)}"
         case "retire":
             # The record is kept on Canary before: the service of the first step is not the one.
             gone = (step.service for step in change.steps if isinstance(step, DeleteService))
-            return f"Delete {words.plain(next(gone, 'Legacy'))}"
+            return f"Delete {sanitize(next(gone, 'Legacy'))}"

@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from canary.rollout import words
-from canary.rollout.plan import Plan
-from canary.rollout.snapshot import ChangeView, Event, Snapshot
-from canary.rollout.unfinished import find_unfinished, find_waiting
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import (
+    ChangeView,
+    Event,
+    Snapshot,
+    find_unfinished,
+    find_waiting,
+)
+from canary.rollout.text import format_duration, sanitize
 from tui.actions.changes import NOT_LOOKED
 from tui.engine_port import How
-from widgets.confirm_strip import Proposal
+from widgets.bars.confirm_strip import Proposal
 
 if TYPE_CHECKING:
     from tui.commands import Commands
@@ -105,7 +110,7 @@ class SafetyActions:
         waiting = find_waiting(snapshot.changes) if snapshot is not None else None
         if waiting is not None:
             self._commands.app.engine_of().withdraw(waiting.id)
-            self._commands.say(f"Taken back: {words.plain(waiting.title, 80)}.")
+            self._commands.say(f"Taken back: {sanitize(waiting.title, 80)}.")
 
     def look_up(self) -> None:
         """Look at the cloud what became of it."""
@@ -192,7 +197,7 @@ def ask_to_arm(plan: Plan, cancel_key: str) -> Proposal:
         change_id=ARM,
         title="Arm automatic rollback",
         facts=(
-            f"acts {words.duration(guard.countdown_s)} after the tree advises it",
+            f"acts {format_duration(guard.countdown_s)} after the tree advises it",
             f"{cancel_key} stops it",
         ),
         note=(
@@ -208,7 +213,7 @@ def ask_to_resume(change: ChangeView) -> Proposal:
     return Proposal(
         change_id=f"{RESUME}:{change.id}",
         title="Go on with it",
-        facts=(words.plain(change.title, 80), f"by {words.plain(change.author, 40)}"),
+        facts=(sanitize(change.title, 80), f"by {sanitize(change.author, 40)}"),
         note="It is sent again only where the guard from before still holds: it never acts twice.",
         command=f"canary recover {change.id[:12]} --resume",
     )
@@ -219,7 +224,7 @@ def ask_to_abandon(change: ChangeView) -> Proposal:
     return Proposal(
         change_id=f"{ABANDON}:{change.id}",
         title="Give it up",
-        facts=(words.plain(change.title, 80), f"by {words.plain(change.author, 40)}"),
+        facts=(sanitize(change.title, 80), f"by {sanitize(change.author, 40)}"),
         note="Nothing more is sent for it. What was sent is not undone: look at the split.",
         command=f"canary recover {change.id[:12]} --abandon",
     )

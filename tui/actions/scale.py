@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, get_args
 
-from canary.rollout import moves, words
-from canary.rollout.change import Side
+from canary.rollout.change import moves
+from canary.rollout.change.change import Side
 from canary.rollout.errors import GateNotMet, UsageError
-from canary.rollout.plan import Plan, ScalePreset
+from canary.rollout.plan.plan import Plan, ScalePreset
+from canary.rollout.text import sanitize
 from tui.actions.changes import NOT_LOOKED, why_not
 from tui.actions.pending import Pending, Situation, make_request, pin
 
@@ -26,12 +27,12 @@ def parse_scale(text: str, plan: Plan) -> tuple[Side, ScalePreset]:
     presets = {"backup": plan.scale.backup, "production": plan.scale.production}
     side = _named(parts[0], SIDES) if parts else None
     if side is None:
-        raise UsageError(f"{words.plain(text, 40)!r} does not begin with a side.", remedy=_EXPECTED)
+        raise UsageError(f"{sanitize(text, 40)!r} does not begin with a side.", remedy=_EXPECTED)
     if len(parts) == 2 and (preset := _named(parts[1], tuple(presets))) is not None:
         return side, presets[preset]
     if len(parts) == 3 and all(p.isascii() and p.isdigit() and len(p) < 6 for p in parts[1:]):
         return side, ScalePreset(int(parts[1]), int(parts[2]))
-    raise UsageError(f"{words.plain(text, 40)!r} is not a scale.", remedy=_EXPECTED)
+    raise UsageError(f"{sanitize(text, 40)!r} is not a scale.", remedy=_EXPECTED)
 
 
 _EXPECTED = 'Write "canary 2 8" or "legacy backup" (presets: backup, production).'

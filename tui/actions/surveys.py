@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from canary.rollout import permit, retirement, words
 from canary.rollout.errors import GateNotMet
-from canary.rollout.procedure import AlertsView
+from canary.rollout.permit import permit
+from canary.rollout.text import format_count
+from canary.rollout.trials import retirement
+from canary.rollout.trials.jobs import AlertsView
 from tui.actions.changes import NOT_LOOKED
 from tui.actions.pending import Pending, make_request, pin
-from widgets.confirm_strip import Proposal
+from widgets.bars.confirm_strip import Proposal
 
 if TYPE_CHECKING:
     from tui.commands import Commands
@@ -110,7 +112,7 @@ def ask_to_apply(view: AlertsView) -> Proposal:
     """The question before alert policies are written: how many of which kind."""
     kinds = ("create", "update", "delete")
     counted = {kind: sum(one.kind == kind for one in view.changes) for kind in kinds}
-    facts = tuple(f"{kind} {words.count(number)}" for kind, number in counted.items() if number)
+    facts = tuple(f"{kind} {format_count(number)}" for kind, number in counted.items() if number)
     return Proposal(
         change_id=APPLY_ALERTS,
         title="Write the alert policies",

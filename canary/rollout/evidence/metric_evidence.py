@@ -12,8 +12,8 @@ from canary.rollout.evidence.dispersion import Dispersion
 from canary.rollout.evidence.onset import Onset, Stretch
 from canary.rollout.evidence.ratio import Counts, RatioTest
 from canary.rollout.evidence.score import ScoreTest
-from canary.rollout.measure import Distribution, merge
-from canary.rollout.plan_evidence import Evidence
+from canary.rollout.measure.samples import Distribution, merge
+from canary.rollout.plan.tables import Evidence
 
 Metric = Literal["errors", "slow", "score"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from canary.rollout.evidence.state import EvidenceState, advance, advance_scores, start_evidence
 from canary.rollout.evidence.window import window_of_samples
-from canary.rollout.measure import Distribution, Sample, merge
-from canary.rollout.plan_evidence import Evidence
+from canary.rollout.measure.samples import Distribution, Sample, merge
+from canary.rollout.plan.tables import Evidence
 
 BASELINE_S = 3600.0
 

@@ -11,7 +11,7 @@ import math
 
 import msgspec
 
-from canary.rollout.measure import Distribution
+from canary.rollout.measure.samples import Distribution
 
 MIN_SCORES = 100
 SMALLEST_EFFECT = 0.05

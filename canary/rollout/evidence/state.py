@@ -23,8 +23,8 @@ from canary.rollout.evidence.metric_evidence import (
 from canary.rollout.evidence.ratio import Counts, RatioTest
 from canary.rollout.evidence.split import SplitTest
 from canary.rollout.evidence.window import EvidenceWindow, slow_bound_ms
-from canary.rollout.measure import Distribution
-from canary.rollout.plan_evidence import Evidence
+from canary.rollout.measure.samples import Distribution
+from canary.rollout.plan.tables import Evidence
 
 SET_APART_S: Final = 30.0
 """So long after a change of the split requests of before are still being answered."""

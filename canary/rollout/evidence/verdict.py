@@ -13,7 +13,7 @@ from canary.rollout.evidence import ratio, score
 from canary.rollout.evidence.metric_evidence import Metric, RatioEvidence, ScoreEvidence
 from canary.rollout.evidence.onset import Stretch
 from canary.rollout.evidence.state import EvidenceState
-from canary.rollout.plan_evidence import Evidence
+from canary.rollout.plan.tables import Evidence
 
 Word = Literal["rollback", "pass", "undecided", "inconclusive"]
 

@@ -8,7 +8,7 @@ import msgspec
 
 from canary.rollout.evidence.state import Detection, EvidenceState, LeftOut
 from canary.rollout.evidence.verdict import MetricVerdict, Word, judge
-from canary.rollout.plan_evidence import Evidence, OnRegression
+from canary.rollout.plan.tables import Evidence, OnRegression
 
 EvidenceSource = Literal["tail", "monitoring", "none"]
 _NAMES = {"errors": "5xx", "slow": "slow requests", "score": "confidence"}

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from canary.rollout.evidence.ratio import Counts
-from canary.rollout.measure import Distribution, Sample
+from canary.rollout.measure.samples import Distribution, Sample
 
 WindowSource = Literal["tail", "monitoring"]
 

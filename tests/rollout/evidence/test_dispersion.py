@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from canary.rollout.evidence import dispersion
 from canary.rollout.evidence.dispersion import Dispersion, pair_moments
 from canary.rollout.evidence.ratio import Counts
-from canary.simulator.sampling import poisson
+from canary.simulator.world.traffic.sampling import poisson
 
 
 def counts(index: int, bad_legacy: int, bad_canary: int) -> Counts:

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from canary.rollout.evidence import score
-from canary.rollout.measure import Distribution
+from canary.rollout.measure.samples import Distribution
 
 
 def scores(count: int, mean: float, deviation: float = 0.1) -> Distribution:

@@ -1,7 +1,7 @@
 """The numbers that the comparison is built on are the documented ones."""
 
 from canary.rollout.evidence import ratio, score, split
-from canary.rollout.plan_evidence import Evidence
+from canary.rollout.plan.tables import Evidence
 
 
 def test_the_alternatives_of_a_regression_are_the_documented_ones():

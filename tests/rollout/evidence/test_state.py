@@ -19,8 +19,8 @@ from canary.rollout.evidence.state import (
     open_past,
     start_evidence,
 )
-from canary.rollout.measure import Distribution
-from canary.rollout.plan_evidence import Evidence
+from canary.rollout.measure.samples import Distribution
+from canary.rollout.plan.tables import Evidence
 from tests.rollout.evidence.windows import BEGAN, drawn, latencies, window
 
 SETTINGS = Evidence()

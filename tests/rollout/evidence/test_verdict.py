@@ -27,9 +27,9 @@ from canary.rollout.evidence.view import (
     advise,
     view_evidence,
 )
-from canary.rollout.measure import Distribution
-from canary.rollout.plan_evidence import Evidence
-from canary.simulator.sampling import poisson
+from canary.rollout.measure.samples import Distribution
+from canary.rollout.plan.tables import Evidence
+from canary.simulator.world.traffic.sampling import poisson
 from tests.rollout.evidence.windows import BEGAN, drawn, latencies, window
 
 SETTINGS = Evidence()

@@ -8,7 +8,7 @@ from canary.rollout.evidence.window import (
     slow_bound_ms,
     window_of_samples,
 )
-from canary.rollout.measure import Distribution, Responses, Sample
+from canary.rollout.measure.samples import Distribution, Responses, Sample
 from tests.rollout.evidence.windows import latencies, window
 
 SOME = Responses(98, 0, 1, 1)

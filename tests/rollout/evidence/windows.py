@@ -3,8 +3,8 @@
 import functools
 
 from canary.rollout.evidence.window import LATENCY_BOUNDS_MS, EvidenceWindow, SideWindow
-from canary.rollout.measure import Distribution
-from canary.simulator.sampling import poisson
+from canary.rollout.measure.samples import Distribution
+from canary.simulator.world.traffic.sampling import poisson
 
 BEGAN = 1_760_000_000.0
 

@@ -1,0 +1,73 @@
+"""`canary guard`: automatic rollback without a screen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from datetime import UTC, datetime
+
+import click
+
+from canary.cli.change.run_change import EXITS
+from canary.cli.options import Duration, chosen_config, chosen_read_only, config_option, json_option
+from canary.cli.output import say
+from canary.cli.plan_source import find_plan, this_user
+from canary.cli.streams import act
+from canary.rollout.change.change import Author
+from canary.rollout.errors import ReadOnly
+from canary.rollout.text import sanitize
+
+EXIT_NO_DATA = 30
+
+
+@click.command()
+@click.option(
+    "--countdown",
+    "countdown_s",
+    type=Duration(5, 3600),
+    help="How long it can still be stopped, real time; guard.countdown_s of the plan.",
+)
+@click.option("--once", is_flag=True, help="Look once, act if need be, and end.")
+@json_option
+@config_option
+def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | None) -> int:
+    """Carry out what the tree advises: roll back, after a countdown, once for each cause.
+
+    Critical limits take everybody off Canary; a watch that is overdue, and the stage's own
+    automatic_rollback limits, go one stage back. Never on missing, stale or thin data, and no more
+    than guard.max_per_day times. Ctrl-C or SIGTERM ends it; a rollback under way is finished first.
+    Exits 0; with --once as the change that it made, or 30 when nothing could be judged.
+    """
+    from canary.engine.guard.command import GuardOrder
+    from canary.engine.guard.command import guard as keep_guard
+    from canary.engine.observe.event_log import Severity
+
+    source = find_plan(chosen_config(config))
+    if chosen_read_only() or source.plan.console.read_only:
+        raise ReadOnly("Automatic rollback cannot act here: read-only.")
+
+    act()
+
+    def say_line(severity: Severity, text: str) -> None:
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if as_json:
+            line = {"at": at, "severity": severity, "text": sanitize(text, 1000)}
+            click.echo(json.dumps(line))
+        else:
+            say(f"{at}  {severity:<8}  {sanitize(text, 1000)}")
+
+    author = Author(this_user(), socket.gethostname())
+    order = GuardOrder(countdown_s, once)
+    end = asyncio.run(keep_guard(source.plan, source.path, order, author, say_line))
+    if end.outcome is not None and once:
+        return EXITS[end.outcome.state]
+    if not once:
+        say_line("info", "automatic rollback has ended: nobody guards from here any more")
+        return 0
+    decision = end.snapshot.decision if end.snapshot is not None else None
+    if decision is None:
+        return EXIT_NO_DATA
+    verdict = decision.verdict.replace("_", " ")
+    say_line("info", f"nothing to act on: {verdict}: {decision.reason}")
+    return EXIT_NO_DATA if decision.verdict == "no_data" else 0

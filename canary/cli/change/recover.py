@@ -1,0 +1,147 @@
+"""`canary recover`: what became of a change whose end is not known, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from canary.cli.change.run_change import EXITS
+from canary.cli.inspect.log import describe_change
+from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
+from canary.cli.output import say, say_json
+from canary.cli.plan_source import PlanSource, find_plan, this_person
+from canary.cli.streams import act
+from canary.rollout.errors import ReadOnly, RecordError, UsageError
+from canary.rollout.text import format_iso_time, format_timestamp, sanitize
+
+if TYPE_CHECKING:
+    from canary.engine.change.recovery import Finding, How
+    from canary.engine.session import Session
+    from canary.rollout.change.change import Outcome
+    from canary.store.journal import Entry, Journal
+
+EXIT_OPEN = 5
+
+
+@click.command()
+@click.argument("change_id", metavar="[ID]", required=False)
+@click.option("--verify", "verifies", is_flag=True, help="Look what became of it (the default).")
+@click.option("--resume", "resumes", is_flag=True, help="Go on with it; it never acts twice.")
+@click.option("--abandon", "abandons", is_flag=True, help="Give it up; what was sent stays.")
+@json_option
+@config_option
+def recover(
+    change_id: str | None,
+    verifies: bool,
+    resumes: bool,
+    abandons: bool,
+    as_json: bool,
+    config: str | None,
+) -> int:
+    """Look up, go on with, or give up a change whose end is not known.
+
+    Without an ID: list them. A change is sent again only where the guard from before still holds.
+    Exits as a change does; 5 while its end is still not known.
+    """
+    if verifies + resumes + abandons > 1:
+        raise UsageError("--verify, --resume and --abandon exclude each other.")
+    source = find_plan(chosen_config(config))
+    if change_id is None:
+        if resumes or abandons:
+            raise UsageError("Which change?", remedy="`canary recover` lists them with their ids.")
+        return _list(source, as_json)
+    if chosen_read_only() and (resumes or abandons):
+        raise ReadOnly("Changes are neither resumed nor abandoned here: read-only.")
+    if resumes or abandons:
+        act()
+    how: How = "resume" if resumes else "abandon" if abandons else "verify"
+    return asyncio.run(_recover(source, change_id, how, as_json))
+
+
+def _list(source: PlanSource, as_json: bool) -> int:
+    from canary.engine.change.recovery import unresolved
+    from canary.store.journal import Journal
+    from canary.store.paths import journal_path, state_dir
+
+    path = journal_path(state_dir(source.plan))
+    entries: tuple[Entry, ...] = ()
+    if path.exists():
+        with Journal(path, read_only=True) as journal:
+            entries = unresolved(journal)
+    if as_json:
+        say_json([_listed(entry) for entry in entries])
+    for entry in () if as_json else entries:
+        at, what = format_timestamp(entry.change.created_at), describe_change(entry.change)
+        say(f"{entry.change.id}  {at}  {what}  by {sanitize(entry.change.author, 80)}")
+    if not entries and not as_json:
+        say("The end of every change is known.")
+    return EXIT_OPEN if entries else 0
+
+
+def _listed(entry: Entry) -> dict[str, Any]:
+    change = entry.change
+    return {
+        "id": change.id,
+        "kind": change.kind,
+        "what": describe_change(change),
+        "by": str(change.author),
+        "asked_at": format_iso_time(change.created_at),
+        "outcome": entry.outcome.state if entry.outcome is not None else None,
+    }
+
+
+async def _recover(source: PlanSource, change_id: str, how: How, as_json: bool) -> int:
+    from canary.engine.change.recovery import Recovery, find_entry
+    from canary.engine.session import Session
+
+    opening = Session.open(source.plan, source.path, need_metrics=False)
+    async with await opening as session:
+        journal = session.journal
+        if journal is None:
+            raise session.journal_error or RecordError("The journal is not open.")
+        entry = find_entry(journal, change_id)
+        recovery = Recovery(source.plan, session.run_reader, journal, session.clock)
+        found = await recovery.recover(entry.change.id, how, this_person())
+        outcome = found.outcome
+        if found.state == "resumed":
+            outcome = await _carry_on(source, session, journal, entry)
+    if as_json:
+        say_json(_document(entry, found, outcome))
+    elif outcome is not None:
+        state = outcome.state.replace("_", " ")
+        said = f"{sanitize(outcome.message, 1000)} {sanitize(outcome.remedy, 500)}".rstrip()
+        say(f"{state}: {said}")
+    else:
+        said = f"{sanitize(found.message, 1000)} {sanitize(found.remedy, 500)}".rstrip()
+        say(f"{found.state.replace('_', ' ')}: {said}")
+    if outcome is None:
+        return EXIT_OPEN
+    return 0 if how == "abandon" and outcome.state == "abandoned" else EXITS[outcome.state]
+
+
+async def _carry_on(
+    source: PlanSource, session: Session, journal: Journal, entry: Entry
+) -> Outcome:
+    from canary.engine.change.clients import Hands
+    from canary.engine.change.in_process import carry_on_here
+    from canary.store.stage_file import stage_file_path
+
+    hands = Hands(session.writer(), session.run_reader, session.clock, session.embedded)
+    path = stage_file_path(source.path, source.plan.record.file)
+    return await carry_on_here(entry.change, hands, journal, plan=source.plan, stage_file=path)
+
+
+def _document(entry: Entry, found: Finding, outcome: Outcome | None) -> dict[str, Any]:
+    return {
+        "id": entry.change.id,
+        "kind": entry.change.kind,
+        "found": found.state,
+        "message": sanitize(found.message, 1000),
+        "remedy": sanitize(found.remedy, 500),
+        "outcome": None
+        if outcome is None
+        else {**msgspec.to_builtins(outcome), "at": format_iso_time(outcome.at)},
+    }

@@ -1,0 +1,295 @@
+"""The one way of the shell to change anything: look, permit, ask, journal, carry out, outcome.
+
+The same functions as the console's keypress goes through; only who waits is different: the command
+carries the change out itself and ends with its outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import socket
+import sys
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from canary.cli.change.text import (
+    approval_lines,
+    ask_to_confirm,
+    change_document,
+    say_dry_run,
+    say_outcome,
+    say_pointless,
+    say_trouble,
+    say_waiting,
+    show_change,
+)
+from canary.cli.options import ChangeOptions
+from canary.cli.output import say_json
+from canary.cli.plan_source import PlanSource, find_plan
+from canary.cli.streams import act
+from canary.rollout.change.change import (
+    Author,
+    Change,
+    Outcome,
+    Request,
+    SetScale,
+    SetTraffic,
+    Standing,
+)
+from canary.rollout.errors import CanaryError, UsageError
+from canary.rollout.permit.confirmation import evidence_of
+from canary.rollout.permit.permit import authorize
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from canary.engine.change.dry_run import DryRun
+    from canary.engine.notify import Notifier
+    from canary.engine.session import Session
+    from canary.rollout.trials.verification import Verification
+
+Build = Callable[[Plan, Standing, Request], Change]
+Prepare = Callable[["Session", Snapshot], Awaitable[Build]]
+
+EXITS: Final = {
+    "done": 0,
+    "failed": 3,
+    "refused": 4,
+    "not_begun": 4,
+    "unknown": 5,
+    "abandoned": 130,
+}
+"""Outcome → exit code."""
+YES_WAITS: Final = "With --yes it waits, and goes out the moment Cloud Run answers. "
+NOT_VERIFIED: Final = 1
+"""The change is done, and a verification says that it did not have its effect."""
+
+
+def run_change(
+    build: Build | None,
+    options: ChangeOptions,
+    *,
+    need_metrics: bool,
+    prepare: Prepare | None = None,
+) -> int:
+    """Build the change from what is now and carry it out; returns the exit code.
+
+    `need_metrics` False spares a rollback the wait for numbers that it does not ask for. `prepare`
+    is for a change that more must be looked up for: it returns what builds it.
+    """
+    if options.force and not options.reason.strip():
+        raise UsageError("Gates are overridden only with a reason.", remedy="Give --reason TEXT.")
+    if not (options.yes or options.dry_run or sys.stdin.isatty()):
+        raise UsageError(
+            "There is no terminal to ask for confirmation at.",
+            remedy="Use --yes to change it unasked, or --dry-run to see what would change.",
+        )
+    source = find_plan(options.config)
+    if not options.dry_run:
+        act()
+    return asyncio.run(_run(source, build, prepare, options, need_metrics=need_metrics))
+
+
+async def _run(
+    source: PlanSource,
+    build: Build | None,
+    prepare: Prepare | None,
+    options: ChangeOptions,
+    *,
+    need_metrics: bool,
+) -> int:
+    from canary.cli.look import demand_cloud_run, look
+    from canary.engine.session import Session
+
+    opening = Session.open(
+        source.plan, source.path, read_only=options.read_only, need_metrics=need_metrics
+    )
+    async with await opening as session:
+        snapshot = await look(session)
+        read_only = options.read_only or source.plan.console.read_only
+        if snapshot.standing is None and options.yes and not (options.dry_run or read_only):
+            from canary.cli.change.waiting import GivenUp, wait_for_return
+
+            author = Author(_user(), socket.gethostname())
+            try:
+                snapshot = await wait_for_return(session, snapshot, look, author, options.wait_s)
+            except GivenUp:
+                say_trouble("Taken back while Cloud Run was away: nothing was sent.")
+                return EXITS["abandoned"]
+        demand_cloud_run(snapshot, "" if options.yes or not options.wait_s else YES_WAITS)
+        if prepare is not None:
+            build = await prepare(session, snapshot)
+        assert build is not None  # noqa: S101 - one of the two is given
+        change = _build(source.plan, snapshot, build, options, session.clock.now())
+        if is_pointless(change, snapshot):
+            return say_pointless(change, options)
+        return await _decide(source, session, snapshot, change, options)
+
+
+def _build(
+    plan: Plan, snapshot: Snapshot, build: Build, options: ChangeOptions, now: float
+) -> Change:
+    assert snapshot.standing is not None  # noqa: S101 - demanded above
+    request = Request(
+        id=uuid.uuid4().hex,
+        author=Author(_user(), socket.gethostname()),
+        now=now,
+        reason=options.reason.strip(),
+        forced=options.force,
+        evidence=evidence_of(snapshot, now),
+        dry_run_shown=not options.yes,
+    )
+    return build(plan, snapshot.standing, request)
+
+
+async def _decide(
+    source: PlanSource,
+    session: Session,
+    snapshot: Snapshot,
+    change: Change,
+    options: ChangeOptions,
+) -> int:
+    """Show, permit, ask, act. A dry run shows and says what would refuse it now."""
+    from canary.engine.change.dry_run import describe
+
+    dry_run = describe(change, source.plan)
+    read_only = options.read_only or source.plan.console.read_only
+    refusal = _refusal(change, snapshot, read_only, options.force)
+    if options.dry_run:
+        told = approval_lines(change, source.plan, snapshot)
+        dry_run = msgspec.structs.replace(dry_run, lines=(*dry_run.lines, *told))
+        if change.kind == "promote" and not read_only:
+            _note_dry_run(session, change)
+        return say_dry_run(change, dry_run, refusal, options)
+    if refusal is not None:
+        raise refusal
+    if not options.yes:
+        show_change(source.plan, change, dry_run, snapshot)
+        ask_to_confirm(source.plan, change, snapshot)
+    from canary.engine.notify import telling
+
+    async with telling(source.plan, session.directory, say_trouble) as notifier:
+        return await _act(source, session, change, dry_run, options, notifier)
+
+
+def _note_dry_run(session: Session, change: Change) -> None:
+    """Tick it on the next stage's checklist; that it cannot be noted takes nothing from it."""
+    from canary.engine.jobs.checklist import Checklists
+
+    place = (session.plan, session.plan_path, session.directory, session.journal)
+    if change.to_stage is None:
+        return
+    try:
+        lists = Checklists(*place)
+        try:
+            lists.note_dry_run(change.to_stage, change.author, change.created_at)
+        finally:
+            lists.close()
+    except CanaryError as error:
+        say_trouble(str(error))
+
+
+async def _act(
+    source: PlanSource,
+    session: Session,
+    change: Change,
+    dry_run: DryRun,
+    options: ChangeOptions,
+    notifier: Notifier,
+) -> int:
+    """Carry it out, say how it ended, verify it."""
+    outcome = await _carry_out(source, session, change, options, notifier)
+    if not options.as_json:
+        # Before the verification: what has become of the change is not kept waiting for it.
+        say_outcome(change, outcome)
+    verification = None
+    if outcome.state == "done" and source.plan.verify.after_change and not options.no_verify:
+        verification = await _verify(source, session, change, options)
+    if options.as_json:
+        say_json(change_document(change, dry_run, outcome, verification))
+    if verification is not None and verification.verdict == "not_passed":
+        return NOT_VERIFIED
+    # Not verifiable (no router address, nobody answered) is said aloud, but the change is done: a
+    # script that asks for a rollback must not take a missing address for a rollback that failed.
+    return EXITS[outcome.state]
+
+
+async def _verify(
+    source: PlanSource, session: Session, change: Change, options: ChangeOptions
+) -> Verification | None:
+    """The verification of a change that is done; None where there is nothing to verify."""
+    from canary.cli.procedure.verify import verify_change
+    from canary.cli.procedure.verify_report import say_verification
+
+    verification = await verify_change(source, session, change)
+    if verification is not None and not options.as_json:
+        say_verification(verification)
+    return verification
+
+
+async def _carry_out(
+    source: PlanSource,
+    session: Session,
+    change: Change,
+    options: ChangeOptions,
+    notifier: Notifier,
+) -> Outcome:
+    from canary.engine.change.clients import Hands
+    from canary.engine.change.in_process import carry_out_here
+    from canary.engine.change.intents import without_journal
+    from canary.rollout.errors import RecordError
+    from canary.store.stage_file import stage_file_path
+
+    if session.journal is None:
+        error = session.journal_error or RecordError("The journal is not open.")
+        raise without_journal(error, change, source.plan) from error
+    hands = Hands(session.writer(), session.run_reader, session.clock, session.embedded)
+    stage_file = stage_file_path(source.path, source.plan.record.file)
+    return await carry_out_here(
+        change,
+        hands,
+        session.journal,
+        plan=source.plan,
+        stage_file=stage_file,
+        notifier=notifier,
+        on_wait=say_waiting,
+        wait_s=options.wait_s,
+    )
+
+
+def _refusal(
+    change: Change, snapshot: Snapshot, read_only: bool, force: bool
+) -> CanaryError | None:
+    try:
+        authorize(change, snapshot, read_only=read_only, force=force)
+    except CanaryError as error:
+        return error
+    return None
+
+
+def is_pointless(change: Change, snapshot: Snapshot) -> bool:
+    """Whether all that the change wants is true already; nothing is sent then."""
+    if len(change.steps) > 1 or snapshot.traffic.reconciling or snapshot.traffic.in_doubt:
+        return False
+    (wanted,) = change.steps
+    if isinstance(wanted, SetScale):
+        return wanted.before == wanted.after
+    if not isinstance(wanted, SetTraffic):
+        return False
+    record = snapshot.traffic.record
+    same = record is not None and (record.stage, record.percent) == (
+        change.to_stage,
+        wanted.percent,
+    )
+    return same and snapshot.traffic.canary_percent == wanted.percent
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

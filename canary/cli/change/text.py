@@ -1,0 +1,138 @@
+"""What a command says of a change, and asks about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from canary.cli.options import ChangeOptions
+from canary.cli.output import say, say_json
+from canary.rollout.change.change import Change, Outcome, SetScale, SetTraffic
+from canary.rollout.errors import CanaryError, UsageError
+from canary.rollout.permit.approval import is_final_approval, say_becomes_true, say_evidence
+from canary.rollout.permit.confirmation import name_to_type
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import format_age, format_clock, format_iso_time, sanitize
+
+if TYPE_CHECKING:
+    from canary.engine.change.dry_run import DryRun
+    from canary.rollout.trials.verification import Verification
+
+
+def say_waiting(since: float) -> None:
+    """That Cloud Run is away and the change waits for it."""
+    said = f"waiting for Cloud Run since {format_clock(since)}; it goes out the moment it answers."
+    click.echo(f"canary: {said} Ctrl-C withdraws it.", err=True)
+
+
+def say_trouble(sentence: str) -> None:
+    """What went wrong beside the change, on standard error."""
+    click.echo(f"canary: {sanitize(sentence, 300)}", err=True)
+
+
+def say_pointless(change: Change, options: ChangeOptions) -> int:
+    """That all of it is so already; returns the exit code."""
+    wanted = change.steps[-1]
+    if isinstance(wanted, SetScale):
+        note = f"{sanitize(wanted.service)} is scaled so already: nothing to change."
+    else:
+        share = wanted.percent if isinstance(wanted, SetTraffic) else None
+        note = f"Canary has {share} % already, and the record says so: nothing to change."
+    if options.as_json:
+        say_json({"kind": change.kind, "changed": False, "note": note, "outcome": None})
+    else:
+        say(note)
+    return 0
+
+
+def approval_lines(change: Change, plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
+    """For the final approval: what becomes true, and on which evidence."""
+    if not is_final_approval(change):
+        return ()
+    return (*say_becomes_true(change, plan), *say_evidence(snapshot.gates))
+
+
+def show_change(plan: Plan, change: Change, dry_run: DryRun, snapshot: Snapshot) -> None:
+    """What is asked about: on standard error, so that --json stays clean."""
+    lines = [
+        f"{change.kind.replace('_', ' ')}, {sanitize(change.rollout)}",
+        *(f"  {line}" for line in (*dry_run.lines, *approval_lines(change, plan, snapshot))),
+    ]
+    window_age = snapshot.data_age_s
+    if change.evidence.verdict and window_age is not None:
+        lines.append(f"  on data {format_age(window_age)} old")
+    if change.forced and change.evidence.gates_unmet:
+        lines.append(f"  over these gates: {', '.join(change.evidence.gates_unmet)}")
+    lines += [f"  the same by hand: {command}" for command in dry_run.gcloud]
+    for line in lines:
+        click.echo(line, err=True)
+
+
+def ask_to_confirm(plan: Plan, change: Change, snapshot: Snapshot) -> None:
+    """Raise UsageError unless it is confirmed: by the name of the service where it is grave."""
+    name = name_to_type(plan, change, snapshot.traffic.canary_percent)
+    if name:
+        typed = click.prompt(f"Type {name} to confirm", default="", show_default=False, err=True)
+        confirmed = typed.strip() == name
+    else:
+        confirmed = click.confirm("Do it?", default=False, err=True)
+    if not confirmed:
+        raise UsageError("Not confirmed: nothing was changed.")
+
+
+def say_dry_run(
+    change: Change, dry_run: DryRun, refusal: CanaryError | None, options: ChangeOptions
+) -> int:
+    """What would change, and what would refuse it now; returns the exit code."""
+    if options.as_json:
+        say_json({**change_document(change, dry_run, None), "refusal": refusal and str(refusal)})
+    else:
+        for line in (*dry_run.lines, *dry_run.gcloud):
+            say(line)
+        say("Nothing was changed: this was a dry run.")
+        if refusal is not None:
+            say(f"It would be refused now: {sanitize(refusal, 500)}")
+    return 0 if refusal is None else refusal.exit_code
+
+
+def say_outcome(change: Change, outcome: Outcome) -> None:
+    """How it ended: what is so on standard output, what is wrong on standard error."""
+    if outcome.state == "done":
+        say(sanitize(outcome.message, 500))
+        if any(isinstance(step, SetTraffic) for step in change.steps):
+            say("The metrics show it in 2 to 4 minutes; `canary status` tells what they say.")
+    else:
+        said = f"{sanitize(outcome.message, 1000)} {sanitize(outcome.remedy, 500)}".rstrip()
+        click.echo(f"canary: {outcome.state.replace('_', ' ')}: {said}", err=True)
+
+
+def change_document(
+    change: Change,
+    dry_run: DryRun,
+    outcome: Outcome | None,
+    verification: Verification | None = None,
+) -> dict[str, Any]:
+    """The change with its outcome and verification, as --json has it; `outcome` None: dry run."""
+    return {
+        "id": change.id,
+        "kind": change.kind,
+        "rollout": sanitize(change.rollout),
+        "from_stage": change.from_stage,
+        "to_stage": change.to_stage,
+        "changed": outcome is not None and outcome.state == "done",
+        "lines": list(dry_run.lines),
+        "gcloud": list(dry_run.gcloud),
+        "outcome": None
+        if outcome is None
+        else {**msgspec.to_builtins(outcome), "at": format_iso_time(outcome.at)},
+        "verification": None if verification is None else _verified(verification),
+    }
+
+
+def _verified(verification: Verification) -> dict[str, Any]:
+    from canary.rollout.trials.verification import verification_document
+
+    return verification_document(verification)

@@ -1,0 +1,232 @@
+"""`canary log`: the journal of this host: who changed what, when, why, and how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
+from canary.cli.output import say, say_json
+from canary.cli.plan_source import find_plan, this_person
+from canary.rollout.change.change import Change, DeleteService, KeepRecord, SetScale, SetTraffic
+from canary.rollout.text import format_iso_time, format_percent, format_timestamp, sanitize
+from canary.store.alert_writings import AlertWriting, read_alert_writings
+
+if TYPE_CHECKING:
+    from canary.store.journal import Entry
+
+
+@click.command()
+@click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--withdraw", "withdrawn", metavar="ID", help="Take a change back that waits.")
+@json_option
+@config_option
+def log(limit: int, withdrawn: str | None, as_json: bool, config: str | None) -> int:
+    """Show the changes made from this host, newest first; alert policies written, too.
+
+    --withdraw takes back a change of which nothing is on its way, as a rollback that waits for
+    Cloud Run. What became of one that is "unknown": `canary recover`.
+    """
+    if withdrawn is not None:
+        return _withdraw(config, withdrawn, as_json)
+    kept = _read(config, limit)
+    if as_json:
+        say_json([_document(one) for one in kept])
+        return 0
+    for one in kept:
+        if isinstance(one, AlertWriting):
+            say_alert_writing(one)
+        else:
+            _say_entry(one)
+    if not kept:
+        say("No change was made from this host.")
+    return 0
+
+
+def _read(config: str | None, limit: int) -> tuple[Entry | AlertWriting, ...]:
+    """The last `limit` of both records, newest first by this host's clock."""
+    from canary.store.journal import Journal
+    from canary.store.paths import journal_path, state_dir
+
+    directory = state_dir(find_plan(chosen_config(config)).plan)
+    kept: list[Entry | AlertWriting] = list(read_alert_writings(directory, limit))
+    path = journal_path(directory)
+    # Looking must not make a journal where there is none.
+    if path.exists():
+        with Journal(path, read_only=True) as journal:
+            kept += journal.recent(limit)
+    kept.sort(key=lambda one: one.intended_at, reverse=True)
+    return tuple(kept[:limit])
+
+
+def _withdraw(config: str | None, change_id: str, as_json: bool) -> int:
+    from canary.cli.change.run_change import EXITS
+    from canary.engine.change.recovery import find_entry, withdraw
+    from canary.rollout.errors import ReadOnly
+    from canary.store.journal import Journal
+    from canary.store.paths import journal_path, state_dir
+
+    if chosen_read_only():
+        raise ReadOnly("Changes are not withdrawn here: read-only.")
+    with Journal(journal_path(state_dir(find_plan(chosen_config(config)).plan))) as journal:
+        entry = find_entry(journal, change_id)
+        # The cloud's clock is not asked: Cloud Run may well be away.
+        times = (entry.change.created_at, *(note.at for note in entry.notes))
+        outcome = withdraw(journal, entry.change.id, this_person(), max(times))
+    if as_json:
+        say_json({"id": entry.change.id, **msgspec.to_builtins(outcome)})
+    else:
+        say(sanitize(outcome.message, 500))
+    return 0 if outcome.state == "abandoned" else EXITS[outcome.state]
+
+
+def _say_entry(entry: Entry) -> None:
+    change, outcome = entry.change, entry.outcome
+    state = "in flight" if outcome is None else outcome.state.replace("_", " ")
+    since = entry.waiting_since
+    if since is not None:
+        state = "waiting"
+    author = sanitize(change.author, 80)
+    say(
+        f"{format_timestamp(change.created_at)}  {state:<9}  {describe_change(change)}  by {author}"
+    )
+    if change.reason:
+        say(f"    why: {sanitize(change.reason)}")
+    if change.forced:
+        gates = ", ".join(change.evidence.gates_unmet)
+        say(f"    forced over: {sanitize(gates) or 'nothing'}")
+    if outcome is not None:
+        say(f"    {sanitize(outcome.message, 500)} {sanitize(outcome.remedy, 500)}".rstrip())
+    for note in entry.notes:
+        if note.state in ("verified", "not_verified", "unverified"):
+            say(f"    {format_timestamp(note.at)}  {sanitize(note.detail, 500)}")
+    if since is not None:
+        say(
+            f"    for Cloud Run since {format_timestamp(since)}; `canary log --withdraw "
+            f"{change.id}`"
+        )
+    elif outcome is None or outcome.state == "unknown":
+        say(f"    `canary recover {change.id}` looks what became of it")
+
+
+def describe_change(change: Change) -> str:
+    """A change in a few words: "promote: Canary 10 % → 25 %, stage 2 → 3"."""
+    parts = []
+    for step in change.steps:
+        if isinstance(step, SetTraffic):
+            parts.append(
+                f"Canary {format_percent(step.before_percent)} → {format_percent(step.percent)}"
+            )
+        elif isinstance(step, SetScale):
+            before = "not known" if step.before is None else f"{step.before.min}–{step.before.max}"
+            after = f"{step.after.min}–{step.after.max}"
+            parts.append(f"{sanitize(step.service, 60)} instances {before} → {after}")
+        elif isinstance(step, KeepRecord):
+            parts.append(f"record to {sanitize(step.service, 60)}")
+        elif isinstance(step, DeleteService):
+            parts.append(f"{sanitize(step.service, 60)} deleted")
+        else:
+            parts.append(f"{len(step.images)} of its images deleted")
+    if change.to_stage is not None:
+        parts.append(f"stage {change.from_stage} → {change.to_stage}")
+    return f"{change.kind.replace('_', ' ')}: {', '.join(parts)}"
+
+
+def _shares(change: Change) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Where it leads from and to: stage and share of Canary; None where it moves none."""
+    split = next((s for s in change.steps if isinstance(s, SetTraffic)), None)
+    before, after = (None, None) if split is None else (split.before_percent, split.percent)
+    return (
+        {"stage": change.from_stage, "percent": before},
+        {"stage": change.to_stage, "percent": after},
+    )
+
+
+def _document(entry: Entry | AlertWriting) -> dict[str, Any]:
+    if isinstance(entry, AlertWriting):
+        return alert_document(entry)
+    change, outcome = entry.change, entry.outcome
+    return {
+        "id": change.id,
+        "kind": change.kind,
+        "rollout": change.rollout,
+        "by": str(change.author),
+        "who": {
+            "user": change.author.user,
+            "host": change.author.host,
+            "cloud_identity": entry.cloud_identity or None,
+            "automatic": bool(change.cause),
+        },
+        "what": describe_change(change),
+        "from": _shares(change)[0],
+        "to": _shares(change)[1],
+        "why": change.reason,
+        "cause": change.cause,
+        "intended_at": format_iso_time(entry.intended_at),
+        "sent_at": format_iso_time(entry.first_at("sent")),
+        "settled_at": format_iso_time(entry.settled_at),
+        "waiting_since": format_iso_time(entry.waiting_since),
+        "asked_at": format_iso_time(change.created_at),
+        "from_stage": change.from_stage,
+        "to_stage": change.to_stage,
+        "reason": change.reason,
+        "forced": change.forced,
+        "evidence": msgspec.to_builtins(change.evidence),
+        "steps": msgspec.to_builtins(change.steps),
+        "notes": [{**msgspec.to_builtins(n), "at": format_iso_time(n.at)} for n in entry.notes],
+        "outcome": None
+        if outcome is None
+        else {**msgspec.to_builtins(outcome), "at": format_iso_time(outcome.at)},
+        "acknowledged": entry.acknowledged,
+    }
+
+
+# Alert policies that were written, as `canary log` shows them beside the changes.
+
+
+def say_alert_writing(writing: AlertWriting) -> None:
+    """Who wrote which policies, when, and how it ended."""
+    state = "no end" if writing.state == "open" else writing.state
+    done, wanted = len(writing.done), len(writing.wanted)
+    by = sanitize(writing.author, 80)
+    say(
+        f"{format_timestamp(writing.asked_at)}  {state:<9}  alerts: {done} of {wanted} "
+        f"written  by {by}"
+    )
+    for line in writing.done:
+        say(f"    {sanitize(line, 400)}")
+    if writing.message:
+        say(f"    {sanitize(writing.message, 500)} {sanitize(writing.remedy, 500)}".rstrip())
+    if writing.state != "done":
+        say("    `canary alerts diff` says what is there")
+
+
+def alert_document(writing: AlertWriting) -> dict[str, Any]:
+    """The same with the names of a change's fields, as far as it has them."""
+    outcome = {
+        "state": writing.state,
+        "message": writing.message,
+        "at": format_iso_time(writing.ended_at),
+        "percent": None,
+        "remedy": writing.remedy,
+    }
+    return {
+        "id": writing.id,
+        "kind": "alerts",
+        "rollout": writing.rollout,
+        "by": str(writing.author),
+        "who": {
+            "user": writing.author.user,
+            "host": writing.author.host,
+            "cloud_identity": None,
+            "automatic": False,
+        },
+        "what": f"alerts: {len(writing.done)} of {len(writing.wanted)} written",
+        "intended_at": format_iso_time(writing.intended_at),
+        "asked_at": format_iso_time(writing.asked_at),
+        "wanted": list(writing.wanted),
+        "done": list(writing.done),
+        "outcome": None if writing.state == "open" else outcome,
+    }

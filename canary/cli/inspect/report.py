@@ -1,0 +1,211 @@
+"""`canary report`: a stage for the record, as Markdown or HTML."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard
+
+import click
+import msgspec
+
+from canary.cli.options import chosen_config, config_option, json_option
+from canary.cli.output import say, say_json
+from canary.cli.plan_source import PlanSource, find_plan
+from canary.rollout.change.change import SetTraffic, Step
+from canary.rollout.change.history_entries import Deed, deed_of
+from canary.rollout.errors import UsageError
+from canary.rollout.evidence.replay import replay_samples
+from canary.rollout.evidence.view import EvidenceView, TailView, view_evidence
+from canary.rollout.export.report import ReportFacts, StageSpan, find_span, merge_deeds
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
+from canary.rollout.text import format_iso_time, sanitize
+
+if TYPE_CHECKING:
+    from canary.store.entries import Entry
+
+_REPLAYED = "judged again from Cloud Monitoring's minutes, for this report"
+
+
+@click.command()
+@click.option("--stage", type=click.IntRange(0), metavar="N", help="The present one if not given.")
+@click.option("--out", "-o", metavar="FILE", help="Where to; standard output if not given.")
+@click.option("--html", "as_html", is_flag=True, help="As HTML; so is a FILE that ends in .html.")
+@json_option
+@config_option
+def report(
+    stage: int | None, out: str | None, as_html: bool, as_json: bool, config: str | None
+) -> int:
+    """Write the report of a stage: timeline, changes, evidence, distributions, missing data.
+
+    Of a stage that is over the last visit counts, as far as this host's journal, the service's own
+    record and the metrics still tell of it. With --json and --out it says what was written.
+    """
+    if as_json and out is None:
+        raise UsageError("--json says what was written: it needs --out FILE.")
+    facts, plan = asyncio.run(_gather(find_plan(chosen_config(config)), stage))
+    text = _write(plan, facts, as_html or (out or "").endswith((".html", ".htm")))
+    if out is None:
+        for line in text.rstrip("\n").split("\n"):
+            say(line)
+        return 0
+    from canary.store.outputs import write_text
+
+    path = Path(out).expanduser().absolute()
+    write_text(path, text)
+    if as_json:
+        say_json(
+            {
+                "file": str(path),
+                "stage": facts.span.stage,
+                "from": format_iso_time(facts.span.began_at),
+                "to": format_iso_time(facts.span.ended_at),
+            }
+        )
+    else:
+        say(f"Written to {sanitize(path)}.")
+    return 0
+
+
+def _write(plan: Plan, facts: ReportFacts, is_html: bool) -> str:
+    from canary.cli.inspect.p_values import ask_p_values
+    from canary.rollout.export.report_content import build_report
+    from canary.rollout.export.report_html import to_html
+    from canary.rollout.export.report_markdown import to_markdown
+    from canary.rollout.export.report_statistics import compare_minutes, with_p_values
+
+    begin, end = facts.span.began_at, facts.until
+    inside = [
+        [s for s in side if s.start >= begin and s.end <= end]
+        for side in (facts.legacy, facts.canary)
+    ]
+    rows = compare_minutes(*inside)
+    p_values, note = ask_p_values([(row.canary, row.legacy) for row in rows])
+    built = build_report(plan, facts, with_p_values(rows, p_values), note)
+    return to_html(built) if is_html else to_markdown(built)
+
+
+async def _gather(source: PlanSource, stage: int | None) -> tuple[ReportFacts, Plan]:
+    from canary.cli.look import demand_cloud_run, look
+    from canary.engine.observe.journal_view import view_change
+    from canary.engine.session import Session
+
+    async with await Session.open(source.plan, source.path, read_only=True) as session:
+        demand_cloud_run(await look(session))
+        async for _ in session.observer.backfill():
+            pass
+        snapshot = session.observer.snapshot()
+        entries = session.journal.recent(10_000) if session.journal is not None else ()
+        changes = tuple(view_change(entry) for entry in entries)
+        facts = _facts(source.plan, snapshot, entries, changes, stage)
+        if session.history is not None:
+            # What was seen of a stage that is over is no part of the snapshot.
+            since = facts.span.began_at - 3600.0
+            kept = [session.history.load(side, since) for side in ("legacy", "canary")]
+            facts = msgspec.structs.replace(facts, legacy=kept[0], canary=kept[1])
+        if not facts.span.begin_known:
+            facts = msgspec.structs.replace(facts, span=_span_of_data(facts))
+    return msgspec.structs.replace(
+        facts, evidence=_judge(source.plan, snapshot, facts)
+    ), source.plan
+
+
+def _facts(
+    plan: Plan,
+    snapshot: Snapshot,
+    entries: tuple[Entry, ...],
+    changes: tuple[ChangeView, ...],
+    stage: int | None,
+) -> ReportFacts:
+    record = snapshot.traffic.record
+    present = (deed_of(record),) if record is not None else ()
+    ours = tuple(d for d in map(_deed, entries) if d is not None)
+    deeds = merge_deeds(ours, snapshot.traffic.history, present)
+    wanted = snapshot.stage.index if stage is None else stage
+    span = _span(wanted, deeds, snapshot)
+    percent = next((d.percent for d in reversed(deeds) if d.stage == span.stage), None)
+    if percent is None:
+        percent = next((d.from_percent for d in deeds if d.from_stage == span.stage), None)
+    return ReportFacts(
+        span=span,
+        percent=percent if percent is not None else snapshot.stage.percent,
+        written_at=snapshot.as_of,
+        place=f"{snapshot.project}/{snapshot.region}"
+        + (" (LOCAL CLOUD)" if snapshot.provider == "local" else ""),
+        legacy_name=plan.target.legacy,
+        canary_name=plan.target.canary,
+        deeds=deeds,
+        changes=changes,
+        events=snapshot.events,
+        legacy=snapshot.legacy.samples,
+        canary=snapshot.canary.samples,
+        gates=snapshot.gates if span.ended_at is None else (),
+    )
+
+
+def _span(stage: int | None, deeds: tuple[Deed, ...], snapshot: Snapshot) -> StageSpan:
+    present = snapshot.stage
+    if stage is not None and stage == present.index and present.entered_at is not None:
+        return StageSpan(stage, present.entered_at)
+    span = None if stage is None else find_span(stage, deeds, snapshot.as_of)
+    if span is None:
+        which = "The present stage" if stage is None else f"A visit of stage {stage}"
+        raise UsageError(
+            f"{which} is not known: neither the record in the cloud nor this host's journal tells"
+            " when it began.",
+            remedy="`canary log` shows the changes that are known here.",
+        )
+    return span
+
+
+def _span_of_data(facts: ReportFacts) -> StageSpan:
+    """A visit whose begin nobody tells: from where both sides are known to have had requests."""
+    firsts = [
+        next((s.start for s in side if s.responses is not None and s.responses.total), facts.until)
+        for side in (facts.legacy, facts.canary)
+    ]
+    began_at = min(max(firsts), facts.until)
+    return msgspec.structs.replace(facts.span, began_at=began_at)
+
+
+def _deed(entry: Entry) -> Deed | None:
+    """A move that was made from this host; None for what moved nothing."""
+    change, outcome = entry.change, entry.outcome
+    if outcome is None or outcome.state != "done" or change.to_stage is None:
+        return None
+    set_percent = next((s.percent for s in change.steps if _moves(s)), None)
+    percent = outcome.percent if outcome.percent is not None else set_percent
+    if percent is None:
+        return None
+    author = change.author
+    return Deed(
+        at=outcome.at,
+        move=change.kind,
+        percent=percent,
+        stage=change.to_stage,
+        by=author.user,
+        host=author.host,
+        from_percent=next((s.before_percent for s in change.steps if _moves(s)), None),
+        from_stage=change.from_stage,
+        why=change.reason,
+        change=change.id,
+    )
+
+
+def _moves(step: Step) -> TypeGuard[SetTraffic]:
+    return isinstance(step, SetTraffic)
+
+
+def _judge(plan: Plan, snapshot: Snapshot, facts: ReportFacts) -> EvidenceView | None:
+    """The evidence of the visit: as it stands while it lasts, else judged again."""
+    if facts.span.ended_at is None and snapshot.evidence is not None:
+        return snapshot.evidence
+    if facts.percent is None or not 0 < facts.percent < 100:
+        return None
+    share = facts.percent / 100
+    state = replay_samples(
+        facts.legacy, facts.canary, facts.span.began_at, facts.until, share, plan.evidence
+    )
+    off = TailView(off=_REPLAYED)
+    return view_evidence(state, plan.evidence, source="monitoring", tail=off, reported=None)

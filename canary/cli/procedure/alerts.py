@@ -1,0 +1,151 @@
+"""`canary alerts`: the plan's limits as alert policies of Cloud Monitoring."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from typing import Any
+
+import click
+
+from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
+from canary.cli.output import say, say_json
+from canary.cli.plan_source import PlanSource, find_plan, this_user
+from canary.cli.streams import act
+from canary.engine.jobs.alert_policies import Applied, apply_actions, compare_policies
+from canary.rollout.change.change import Author
+from canary.rollout.errors import CanaryError, ReadOnly, UsageError
+from canary.rollout.export.alert_policies import Action
+from canary.rollout.text import sanitize
+
+
+@click.group()
+def alerts() -> None:
+    """Compare the plan's warnings and criticals with Cloud Monitoring's policies; write them."""
+
+
+@alerts.command("diff")
+@json_option
+@config_option
+def diff(as_json: bool, config: str | None) -> int:
+    """Show what `apply` would create, update or delete. Exits 0 for nothing, 1 for something."""
+    source = find_plan(chosen_config(config))
+    actions = asyncio.run(_compare(source))
+    changes = _changes(actions)
+    if as_json:
+        say_json(_document(source, actions, ()))
+    else:
+        _say(actions)
+    return 1 if changes else 0
+
+
+@alerts.command("apply")
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@json_option
+@config_option
+def apply(dry_run: bool, yes: bool, as_json: bool, config: str | None) -> int:
+    """Create, update and delete this rollout's policies, one at a time, each read back.
+
+    Policies of others are never touched, nor channels and switches of these. The first failure
+    ends it; what was done stays, and asking again does the rest. `canary log` shows it.
+    """
+    source = find_plan(chosen_config(config))
+    if chosen_read_only() or source.plan.console.read_only:
+        if not dry_run:
+            raise ReadOnly("This console is read-only: nothing can be changed from here.")
+    elif not (yes or dry_run or sys.stdin.isatty()):
+        raise UsageError(
+            "There is no terminal to ask for confirmation at.",
+            remedy="Use --yes to change it unasked, or --dry-run to see what would change.",
+        )
+    return asyncio.run(_apply(source, dry_run=dry_run, yes=yes, as_json=as_json))
+
+
+async def _compare(source: PlanSource) -> tuple[Action, ...]:
+    from canary.engine.session import Session
+
+    opening = Session.open(source.plan, source.path, read_only=True, need_metrics=False)
+    async with await opening as session:
+        return await compare_policies(session)
+
+
+async def _apply(source: PlanSource, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    from canary.engine.session import Session
+
+    opening = Session.open(source.plan, source.path, need_metrics=False)
+    async with await opening as session:
+        actions = await compare_policies(session)
+        changes = _changes(actions)
+        applied = Applied()
+        if changes and not dry_run:
+            if not yes:
+                _ask(changes)
+            act()
+            author = Author(this_user(), socket.gethostname())
+            applied = await apply_actions(session, changes, author)
+    if as_json:
+        say_json(_document(source, actions, applied.done, applied.error))
+    else:
+        _say_applied(actions, applied, dry_run=dry_run)
+    return applied.error.exit_code if applied.error is not None else 0
+
+
+def _ask(changes: tuple[Action, ...]) -> None:
+    for action in changes:
+        for line in action.lines:
+            click.echo(sanitize(line, 400), err=True)
+    if not click.confirm("Do it?", default=False, err=True):
+        raise UsageError("Not confirmed: nothing was changed.")
+
+
+def _changes(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    return tuple(action for action in actions if action.kind != "keep")
+
+
+def _say(actions: tuple[Action, ...]) -> None:
+    for action in actions:
+        for line in action.lines:
+            say(sanitize(line, 400))
+    kept = sum(action.kind == "keep" for action in actions)
+    say(f"{kept} of {len(actions)} policies are as the plan says.")
+
+
+def _say_applied(actions: tuple[Action, ...], applied: Applied, *, dry_run: bool) -> None:
+    if dry_run:
+        _say(actions)
+        say("Nothing was changed: this was a dry run.")
+        return
+    for action in applied.done:
+        say(f"done: {sanitize(action.lines[0], 400)}")
+    if applied.error is not None:
+        left = len(_changes(actions)) - len(applied.done)
+        click.echo(f"canary: {sanitize(applied.error, 1000)} Not done: {left}.", err=True)
+    elif not applied.done:
+        say(f"All {len(actions)} policies are as the plan says: nothing to change.")
+
+
+def _document(
+    source: PlanSource,
+    actions: tuple[Action, ...],
+    done: tuple[Action, ...],
+    error: CanaryError | None = None,
+) -> dict[str, Any]:
+    finished = {(action.kind, action.key) for action in done}
+    return {
+        "rollout": source.plan.name,
+        "policies": [
+            {
+                "limit": action.key,
+                "action": action.kind,
+                "policy": None if action.found is None else action.found.name,
+                "fields": list(action.fields),
+                "lines": list(action.lines),
+                "done": (action.kind, action.key) in finished,
+            }
+            for action in actions
+        ],
+        "in_step": not _changes(actions) or (bool(done) and error is None),
+        "error": None if error is None else {"kind": type(error).__name__, "message": str(error)},
+    }

@@ -1,0 +1,152 @@
+"""`canary checklist`: what goes with a move: done by whom, on which evidence, and what is open."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import socket
+from typing import Any
+
+import click
+
+from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
+from canary.cli.output import say, say_json
+from canary.cli.plan_source import PlanSource, find_plan
+from canary.rollout.change.change import Author
+from canary.rollout.errors import ReadOnly, UsageError
+from canary.rollout.text import format_iso_time, format_timestamp, sanitize
+from canary.rollout.trials.checklist import PHASES, Checklist, ChecklistBook, Line
+
+
+@click.command()
+@click.option("--stage", type=click.IntRange(1), metavar="N", help="All lists of stage N.")
+@click.option("--tick", metavar="ID", help="Tick an item, with your name.")
+@click.option("--untick", metavar="ID", help="Take your tick back.")
+@json_option
+@config_option
+def checklist(
+    stage: int | None, tick: str | None, untick: str | None, as_json: bool, config: str | None
+) -> int:
+    """Show what goes with a move: before, during and after.
+
+    Without --stage: the present stage's list and the next one's. What the program can know is
+    ticked by itself. A list is closed when its stage is left, and stays readable.
+    """
+    if tick and untick:
+        raise UsageError("--tick and --untick exclude each other.", remedy="Choose one.")
+    source = find_plan(chosen_config(config))
+    if stage is not None and stage > len(source.plan.stages):
+        raise UsageError(f"There is no stage {stage}: the plan has {len(source.plan.stages)}.")
+    read_only = chosen_read_only() or source.plan.console.read_only
+    wish = tick or untick
+    if wish and read_only:
+        raise ReadOnly("Nothing is ticked here: read-only.")
+    book = asyncio.run(_read(source, stage, wish, done=bool(tick), read_only=read_only))
+    lists = _choose(book, stage)
+    if as_json:
+        say_json({"stage": book.stage, "lists": [_document(one) for one in lists]})
+    else:
+        _say(lists, book)
+    return 0
+
+
+async def _read(
+    source: PlanSource, stage: int | None, item: str | None, *, done: bool, read_only: bool
+) -> ChecklistBook:
+    from canary.cli.look import demand_cloud_run, look
+    from canary.engine.jobs.checklist import Checklists, choose
+    from canary.engine.session import Session
+
+    async with await Session.open(source.plan, source.path, read_only=read_only) as session:
+        snapshot = await look(session)
+        # What closed lists say needs no cloud; where the rollout stands does.
+        demand_cloud_run(snapshot)
+        lists = Checklists(
+            session.plan, session.plan_path, session.directory, session.journal, read_only=read_only
+        )
+        try:
+            book = lists.read(snapshot)
+            if item:
+                chosen = choose(book, item, stage)
+                lists.tick(chosen, item, author(), session.clock.now(), done=done)
+                book = lists.read(snapshot)
+            return book
+        finally:
+            lists.close()
+
+
+def author() -> Author:
+    """Who ticks: the user and the host of this command."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return Author(user, socket.gethostname())
+
+
+def _choose(book: ChecklistBook, stage: int | None) -> tuple[Checklist, ...]:
+    if stage is not None:
+        return book.of(stage)
+    return tuple(one for one in (book.current, book.following) if one is not None)
+
+
+def _say(lists: tuple[Checklist, ...], book: ChecklistBook) -> None:
+    if book.trouble:
+        say(f"! {sanitize(book.trouble, 500)}")
+    if not lists:
+        say("There is no checklist: the stage is neither present nor next, and was never visited.")
+    for index, one in enumerate(lists):
+        if index:
+            say()
+        _say_list(one)
+
+
+def _say_list(one: Checklist) -> None:
+    visit = one.visit
+    when = "not entered yet"
+    if visit is not None:
+        when = f"since {format_timestamp(visit.entered_at)}"
+        if visit.left_at is not None:
+            when = (
+                f"{format_timestamp(visit.entered_at)} to {format_timestamp(visit.left_at)}, closed"
+            )
+    say(f"stage {one.stage}, {when}: {one.done} of {len(one.lines)} done")
+    width = max(len(line.item.id) for line in one.lines)
+    for phase in PHASES:
+        say(f"  {phase}")
+        for line in (each for each in one.lines if each.item.phase == phase):
+            say(f"    {'[x]' if line.done else '[ ]'} {line.item.id:<{width}}  {_describe(line)}")
+
+
+def _describe(line: Line) -> str:
+    if not line.done:
+        return f"{line.item.label}{f' ({sanitize(line.hint, 120)})' if line.hint else ''}"
+    by = sanitize(line.by, 60) if line.by else "known"
+    evidence = f": {sanitize(line.evidence, 160)}" if line.evidence else ""
+    return f"{line.item.label}, {by} {format_timestamp(line.at)}{evidence}"
+
+
+def _document(one: Checklist) -> dict[str, Any]:
+    visit = one.visit
+    return {
+        "stage": one.stage,
+        "closed": one.is_closed,
+        "entered_at": format_iso_time(visit.entered_at) if visit is not None else None,
+        "left_at": format_iso_time(visit.left_at) if visit is not None else None,
+        "change": (visit.change or None) if visit is not None else None,
+        "done": one.done,
+        "of": len(one.lines),
+        "items": [
+            {
+                "id": line.item.id,
+                "phase": line.item.phase,
+                "label": line.item.label,
+                "done": line.done,
+                "by": (line.by or "program") if line.done else None,
+                "at": format_iso_time(line.at),
+                "evidence": sanitize(line.evidence, 300) or None,
+                "hint": sanitize(line.hint, 300) or None,
+            }
+            for line in one.lines
+        ],
+    }

@@ -1,0 +1,122 @@
+"""What `canary doctor` finds on this host: clock, journal, terminal, tmux."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from canary.rollout.errors import CanaryError
+from canary.rollout.text import sanitize
+
+if TYPE_CHECKING:
+    from canary.engine.session import Session
+
+TMUX_WITHIN_S: Final = 2.0
+_FOR_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+def look_at_clock(session: Session) -> Finding:
+    """This host's clock against the dates of the cloud's answers; after the first of them."""
+    from canary.cloud.connection.clock import SystemClock
+
+    clock = session.clock
+    if not isinstance(clock, SystemClock):
+        return Finding("clock", "ok", f"the local cloud's own, ×{clock.speed:g}")
+    if clock.skew_s is None:
+        return Finding("clock", "unknown", "no answer has told the cloud's time", needed=False)
+    if not clock.skew_s:
+        return Finding("clock", "ok", "agrees with the cloud's")
+    from canary.engine.observe.transitions import skew_words
+
+    said = f"{skew_words(clock.skew_s)}; the console goes by the cloud's"
+    return Finding("clock", "wrong", said, "Set this host's clock, with NTP.", needed=False)
+
+
+def look_at_journal(session: Session) -> Finding:
+    """Whether the journal is whole, private, and has nothing that waits for a person."""
+    journal = session.journal
+    if journal is None:
+        error = session.journal_error
+        said = error.message if error is not None else "cannot be opened"
+        return Finding("journal", "wrong", said, error.remedy if error is not None else "")
+    try:
+        journal.check()
+        entries = journal.recent(1000)
+    except CanaryError as error:
+        return Finding("journal", "wrong", error.message, error.remedy)
+    where = sanitize(journal.path)
+    exposed = [path for path in (journal.path.parent, journal.path) if _is_open_to_others(path)]
+    if exposed:
+        said = f"others can read or write {', '.join(sanitize(path) for path in exposed)}"
+        return Finding("journal", "wrong", said, f"chmod go-rwx {sanitize(exposed[0])}")
+    still_open = sum(e.outcome is None for e in entries)
+    unknown = sum(e.outcome is not None and e.outcome.state == "unknown" for e in entries)
+    said = f"{where}: {len(entries)} changes, {still_open} without an outcome, {unknown} unknown"
+    remedy = "`canary log` shows them: verify, resume or abandon." if still_open + unknown else ""
+    return Finding("journal", "ok", said, remedy)
+
+
+def _is_open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & _FOR_OTHERS)
+    except OSError:
+        return False
+
+
+def look_at_terminal() -> Iterator[Finding]:
+    """What the console would find here; the shell's commands need none of it."""
+    if not sys.stdout.isatty():
+        yield Finding("terminal", "unknown", "none here: the console needs one", needed=False)
+        return
+    colours = os.environ.get("COLORTERM") or os.environ.get("TERM") or "unknown"
+    columns, lines = os.get_terminal_size()
+    encoding = sys.stdout.encoding
+    fine = encoding.lower().replace("-", "") == "utf8"
+    said = f"{columns}×{lines}, {sanitize(colours, 40)}, {encoding}"
+    remedy = "" if fine else "Set a UTF-8 locale, as LC_ALL=C.UTF-8: glyphs become ? without."
+    yield Finding("terminal", "ok" if fine else "wrong", said, remedy, needed=False)
+    if "TMUX" in os.environ:
+        yield look_at_tmux()
+
+
+def look_at_tmux() -> Finding:
+    """Whether what is copied reaches the clipboard through tmux."""
+    try:
+        asked = subprocess.run(
+            ["tmux", "show-options", "-gsv", "set-clipboard"],  # noqa: S607 - found on the PATH
+            capture_output=True,
+            text=True,
+            timeout=TMUX_WITHIN_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return Finding("tmux", "unknown", "does not answer", needed=False)
+    setting = sanitize(asked.stdout.strip(), 20)
+    if asked.returncode or not setting:
+        return Finding("tmux", "unknown", "does not say how it copies", needed=False)
+    state: State = "wrong" if setting == "off" else "ok"
+    said = f"set-clipboard is {setting}"
+    remedy = "`tmux set -s set-clipboard on`; copying goes into tmux's buffer meanwhile."
+    return Finding("tmux", state, said, remedy if state == "wrong" else "", needed=False)
+
+
+# One thing that `canary doctor` has looked at.
+
+State = Literal["ok", "wrong", "unknown"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What was looked at, and how it is. `needed` False: the rollout works without it."""
+
+    what: str
+    state: State
+    said: str
+    remedy: str = ""
+    needed: bool = True

@@ -1,0 +1,155 @@
+"""`canary init`: write a commented plan from flags or questions."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from canary.cli.options import chosen_config, json_option
+from canary.cli.output import say, say_json
+from canary.cli.plan_source import DEFAULT_NAME
+from canary.cli.setup.plan_template import Choices, render_plan
+from canary.rollout.errors import PlanError, UsageError
+from canary.rollout.plan.file import parse_plan
+from canary.rollout.text import sanitize
+
+DEFAULTS = Choices()
+ROUTERS: Final = ("env", "revisions", "url-map", "command")
+QUESTIONS: Final = {
+    "env": (("variable", "Variable that holds the share"),),
+    "revisions": (("candidate", "Tag or name of the candidate revision"),),
+    "url-map": (
+        ("url_map", "URL map of the load balancer"),
+        ("legacy_backend", "Legacy's backend service"),
+        ("canary_backend", "Canary's backend service"),
+    ),
+    "command": (
+        ("set", "Command that sets the share, with {percent} in it"),
+        ("read", "Command that prints the share (empty: what was recorded counts)"),
+    ),
+}
+"""What each router is asked about."""
+
+
+@click.command()
+@click.argument("file", required=False)
+@click.option("--provider", type=click.Choice(["local", "gcp"]))
+@click.option("--project", metavar="ID")
+@click.option("--region", metavar="NAME")
+@click.option("--legacy", metavar="SERVICE", help="The service that takes the traffic today.")
+@click.option("--canary", metavar="SERVICE", help="The service that is to take it.")
+@click.option("--router", type=click.Choice(ROUTERS), help="How the share is set.")
+@click.option("--variable", metavar="NAME", help="The variable that holds the share (router env).")
+@click.option("--candidate", metavar="TAG", help="Tag or name of the candidate (router revisions).")
+@click.option("--url-map", metavar="NAME", help="The load balancer's URL map (router url-map).")
+@click.option("--legacy-backend", metavar="NAME", help="Legacy's backend service (router url-map).")
+@click.option("--canary-backend", metavar="NAME", help="Canary's backend service (router url-map).")
+@click.option("--set", metavar="COMMAND", help="Sets {percent}, without a shell (router command).")
+@click.option("--read", metavar="COMMAND", help="Prints the present share (router command).")
+@click.option("--config", "-c", metavar="FILE", help="Where to write it; ./canary.toml if absent.")
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing: what is not given has its default.")
+@json_option
+def init(
+    file: str | None, config: str | None, force: bool, yes: bool, as_json: bool, **given: str | None
+) -> int:
+    """Write a commented plan to FILE, or ./canary.toml. Asks what was not given at a terminal."""
+    path = Path(file or chosen_config(config) or DEFAULT_NAME).expanduser()
+    # Looked at before the questions: nobody answers eight of them to be refused.
+    if path.exists() and not force:
+        raise UsageError(
+            f"{sanitize(path, 200)} is there already and was left as it is.",
+            remedy="Use --force to overwrite it, or name another file.",
+        )
+    asked = not (yes or as_json) and sys.stdin.isatty()
+    known = {name: value for name, value in given.items() if value is not None}
+    choices = _choose(_ask(known) if asked else known)
+    text = render_plan(choices)
+    parse_plan(text, "the plan from these answers")
+    _write(path, text, force)
+    if as_json:
+        say_json({"file": str(path.absolute()), "provider": choices.provider})
+        return 0
+    say(f"Wrote {sanitize(path, 200)}.")
+    say(
+        "Open the console with `canary`."
+        if path.name == DEFAULT_NAME
+        else f"Open it with `canary --config {sanitize(path, 200)}`."
+    )
+    return 0
+
+
+def _ask(given: dict[str, str]) -> dict[str, str]:
+    """What was not given, asked for one by one; what cannot matter is not asked."""
+    answers = dict(given)
+    _prompt(answers, "provider", "Cloud: local (embedded, to try it) or gcp", ["local", "gcp"])
+    _prompt(answers, "project", "Project id")
+    _prompt(answers, "region", "Region")
+    _prompt(answers, "router", "Share set by", list(ROUTERS))
+    _prompt(answers, "legacy", "Legacy service")
+    _prompt(answers, "canary", "Canary service")
+    for name, question in QUESTIONS[answers["router"]]:
+        _prompt(answers, name, question)
+    return answers
+
+
+def _choose(answers: dict[str, str]) -> Choices:
+    """Commands are taken apart as a shell would. Raises UsageError where a quote is left open, and
+    for a router `command` without a command.
+    """
+    commands: dict[str, tuple[str, ...]] = {
+        name: _split(name, answers[name]) for name in ("set", "read") if name in answers
+    }
+    if answers.get("router") == "command" and not commands.get("set"):
+        raise UsageError(
+            "The router command needs the command that sets the share.",
+            remedy="Give --set 'set-canary-share {percent}'.",
+        )
+    chosen: dict[str, str | tuple[str, ...]] = {**answers, **commands}
+    return msgspec.convert(chosen, Choices)
+
+
+def _split(name: str, command: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as exc:
+        raise UsageError(f"--{name}: {exc}.", remedy="Close the quote.") from exc
+
+
+def _prompt(
+    answers: dict[str, str], name: str, question: str, choices: list[str] | None = None
+) -> None:
+    if name in answers:
+        return
+    kind = click.Choice(choices) if choices else None
+    default = getattr(DEFAULTS, name)
+    # Commands have none: the answer may be empty, and is then refused or left out.
+    shown = default if isinstance(default, str) else ""
+    asked = click.prompt(question, default=shown, type=kind, show_default=bool(shown))
+    if asked:
+        answers[name] = asked
+
+
+def _write(path: Path, text: str, force: bool) -> None:
+    """Atomically, and without --force never over a file that came meanwhile."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_text(text, encoding="utf-8")
+        try:
+            if force:
+                draft.replace(path)
+            else:
+                os.link(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except FileExistsError as exc:
+        raise UsageError(f"{sanitize(path, 200)} is there already.", remedy="Use --force.") from exc
+    except OSError as exc:
+        raise PlanError(f"{sanitize(path, 200)} cannot be written: {exc.strerror}.") from exc

@@ -1,0 +1,258 @@
+"""Google's asyncio clients for one plan: made when first used, inside the loop that uses them.
+
+Real and local alike are the published clients. To a plain address (loopback only) they get an
+insecure channel and no credentials at all; everywhere else TLS and Application Default Credentials.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from canary.cloud.connection.endpoints import Address, parse_endpoint
+from canary.cloud.connection.errors import translate
+from canary.rollout.errors import PlanError
+from canary.rollout.plan.plan import Endpoints
+
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+
+_CHANNEL_OPTIONS = (
+    # The default waits up to two minutes before it tries a lost connection again.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # A connection that a sleeping laptop or a router's table has swallowed is noticed while a call
+    # waits on it (only then are pings sent), not after the kernel's quarter of an hour.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+)
+_PLAIN_CHANNEL_OPTIONS = (
+    *_CHANNEL_OPTIONS,
+    # Loopback is never reached through a proxy, whatever the environment says.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+)
+
+
+class Connection:
+    """The clients, one of each kind, for one event loop; `close` ends their channels.
+
+    Raises PlanError when an address cannot be used, before anything is imported or sent.
+    Channels to the same address share one TCP connection (gRPC's subchannel pool). `hear` is told
+    the date of every answer (`SystemClock.hear`).
+    """
+
+    def __init__(self, endpoints: Endpoints, hear: Hear | None = None) -> None:
+        self._hear = hear
+        self._run = _address(endpoints.run, "target.endpoints.run")
+        self._monitoring = _address(endpoints.monitoring, "target.endpoints.monitoring")
+        # A server of one's own on loopback may speak it too; Google's must not be asked about it.
+        own = endpoints.logging is None and self._run is not None and self._run.plain
+        logging = endpoints.run if own else endpoints.logging
+        self._logging = _address(logging, "target.endpoints.logging")
+        self._clients: dict[str, Any] = {}
+        self._making = asyncio.Lock()
+        self._credentials: Any = None
+
+    @property
+    def credential_free(self) -> bool:
+        """Whether no credentials are ever asked for: both services are plain loopback."""
+        return all(a is not None and a.plain for a in (self._run, self._monitoring))
+
+    async def services(self) -> Any:
+        """Return the ServicesAsyncClient; Denied without usable credentials."""
+        return await self._client("services", self._make_services)
+
+    async def revisions(self) -> Any:
+        """Return the RevisionsAsyncClient; Denied without usable credentials."""
+        return await self._client("revisions", self._make_revisions)
+
+    async def metrics(self) -> Any:
+        """Return the MetricServiceAsyncClient; Denied without usable credentials."""
+        return await self._client("metrics", self._make_metrics)
+
+    async def logs(self) -> Any:
+        """Return the LoggingServiceV2AsyncClient; Denied without usable credentials."""
+        return await self._client("logs", self._make_logs)
+
+    async def alert_policies(self) -> Any:
+        """Return the AlertPolicyServiceAsyncClient; Denied without usable credentials."""
+        return await self._client("alert_policies", self._make_alert_policies)
+
+    async def close(self) -> None:
+        """End all channels; calls under way are cancelled. Can be called twice."""
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            await client.transport.close()
+
+    async def _client(self, kind: str, make: Callable[[], Awaitable[Any]]) -> Any:
+        client = self._clients.get(kind)
+        if client is None:
+            async with self._making:
+                client = self._clients.get(kind)
+                if client is None:
+                    client = self._clients[kind] = await make()
+        return client
+
+    async def _make_services(self) -> Any:
+        from canary.cloud.connection.client_modules import run_modules
+
+        modules = run_modules()
+        return await self._build(
+            modules.services.ServicesAsyncClient,
+            modules.services_transport.ServicesGrpcAsyncIOTransport,
+            self._run,
+            "Cloud Run",
+        )
+
+    async def _make_revisions(self) -> Any:
+        from canary.cloud.connection.client_modules import revision_modules
+
+        modules = revision_modules()
+        return await self._build(
+            modules.revisions.RevisionsAsyncClient,
+            modules.revisions_transport.RevisionsGrpcAsyncIOTransport,
+            self._run,
+            "Cloud Run",
+        )
+
+    async def _make_metrics(self) -> Any:
+        from canary.cloud.connection.client_modules import monitoring_modules
+
+        modules = monitoring_modules()
+        return await self._build(
+            modules.metrics.MetricServiceAsyncClient,
+            modules.metrics_transport.MetricServiceGrpcAsyncIOTransport,
+            self._monitoring,
+            "Cloud Monitoring",
+        )
+
+    async def _make_logs(self) -> Any:
+        from canary.cloud.connection.client_modules import logging_modules
+
+        modules = logging_modules()
+        return await self._build(
+            modules.logs.LoggingServiceV2AsyncClient,
+            modules.logs_transport.LoggingServiceV2GrpcAsyncIOTransport,
+            self._logging,
+            "Cloud Logging",
+        )
+
+    async def _make_alert_policies(self) -> Any:
+        from canary.cloud.connection.client_modules import alert_modules
+
+        modules = alert_modules()
+        return await self._build(
+            modules.policies.AlertPolicyServiceAsyncClient,
+            modules.policies_transport.AlertPolicyServiceGrpcAsyncIOTransport,
+            self._monitoring,
+            "Cloud Monitoring",
+        )
+
+    async def _build(
+        self, client_class: Any, transport_class: Any, address: Address | None, source: str
+    ) -> Any:
+        if address is not None and address.plain:
+            import grpc.aio
+
+            channel = grpc.aio.insecure_channel(
+                address.target,
+                options=_PLAIN_CHANNEL_OPTIONS,
+                interceptors=[make_interceptor(self._hear)],
+            )
+            return client_class(transport=transport_class(channel=channel))
+        credentials = await self._default_credentials(source)
+        options = None if address is None else {"api_endpoint": address.target}
+
+        def create_channel(*args: Any, options: Any = (), **settings: Any) -> Any:
+            return transport_class.create_channel(
+                *args,
+                options=[*options, *_CHANNEL_OPTIONS],
+                interceptors=[make_interceptor(self._hear)],
+                **settings,
+            )
+
+        # The client fills in host, credentials and (where the host has one) its certificate.
+        transport = functools.partial(transport_class, channel=create_channel)
+        return client_class(credentials=credentials, client_options=options, transport=transport)
+
+    async def _default_credentials(self, source: str) -> Any:
+        if self._credentials is None:
+            import google.auth
+            from google.auth.exceptions import GoogleAuthError
+
+            from canary.cloud.connection.client_modules import load_signing
+
+            load_signing()
+            try:
+                # It may ask the metadata server, and blocks while it does.
+                self._credentials, _ = await asyncio.to_thread(google.auth.default, scopes=_SCOPES)
+            except GoogleAuthError as exc:
+                raise translate(exc, source, "looking for credentials") from exc
+        return self._credentials
+
+
+def _address(url: str | None, key: str) -> Address | None:
+    if url is None:
+        return None
+    if not isinstance(url, str) or not url.strip():
+        raise PlanError(f"{key} is empty.", remedy="Leave it out for Google's public address.")
+    return parse_endpoint(url.strip(), key)
+
+
+# What every unary answer is looked at for: that it can be read at all, and what time it is there.
+#
+# grpc.aio hands out None, and no error, for an answer whose bytes end too early: a change whose
+# answer is cut short would look like a defect of this program instead of an unknown outcome.
+# Google's front end dates every answer (`date`, in whole seconds), which is the one thing that
+# tells
+# how this host's clock stands.
+
+Hear = Callable[[float, float], None]
+"""Takes the date of an answer that came just now, unix seconds, and how long it took, seconds."""
+
+
+def make_interceptor(hear: Hear | None) -> Any:
+    """Return a grpc.aio interceptor for unary calls.
+
+    With it, an answer that cannot be read raises AioRpcError with INTERNAL, as gRPC's other
+    languages do.
+    """
+    import grpc
+    import grpc.aio
+
+    class Answers(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
+        """Looks at answers; changes none."""
+
+        async def intercept_unary_unary(
+            self, continuation: Any, client_call_details: Any, request: Any
+        ) -> Any:
+            asked_at = time.monotonic()
+            call = await continuation(client_call_details, request)
+            response = await call
+            metadata = await call.initial_metadata()
+            if response is None:
+                raise grpc.aio.AioRpcError(
+                    grpc.StatusCode.INTERNAL,
+                    metadata,
+                    await call.trailing_metadata(),
+                    details="The answer was cut short: it cannot be read.",
+                    debug_error_string="",
+                )
+            if hear is not None and (date := read_date(metadata.get("date"))) is not None:
+                hear(date, time.monotonic() - asked_at)
+            return call
+
+    return Answers()
+
+
+def read_date(text: object) -> float | None:
+    """Unix seconds of an HTTP date; None for anything else."""
+    try:
+        return parsedate_to_datetime(str(text)).timestamp() if text else None
+    except (ValueError, OverflowError):
+        return None

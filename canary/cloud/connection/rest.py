@@ -1,0 +1,219 @@
+"""One REST API of Google's, asked with httpx: JSON in, JSON out, refusals translated.
+
+To a plain address (loopback only) no credentials go along; everywhere else a bearer token from
+Application Default Credentials. Redirects are not followed: a token is for who was asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from canary.cloud.connection.endpoints import Address, is_loopback, parse_endpoint
+from canary.cloud.connection.errors import refusal_of, translate
+from canary.cloud.connection.tls import verification_for
+from canary.rollout.errors import CanaryError, Malformed, Unavailable
+from canary.rollout.text import sanitize
+
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+LONGEST_ANSWER = 20_000_000
+
+_CODES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    412: "FAILED_PRECONDITION",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    501: "UNIMPLEMENTED",
+}
+"""What a status means where the body does not say; every other is UNAVAILABLE."""
+
+_QUOTA_REASONS = frozenset(
+    {"quotaExceeded", "rateLimitExceeded", "userRateLimitExceeded", "resourcesExceeded"}
+)
+"""The older format answers 403 for these."""
+
+
+class Refusal(Exception):
+    """An HTTP error answer: `status`, Google's `code` and `reason` ("" if not said), `message`."""
+
+    def __init__(self, status: int, code: str, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.reason = status, code, reason
+        self.message = (message or f"HTTP {status}").rstrip(" .") + "."
+
+    def translate(self, source: str, doing: str) -> CanaryError:
+        """Return our error for it."""
+        code = self.code or _CODES.get(self.status, "UNAVAILABLE")
+        if self.reason in _QUOTA_REASONS:
+            code = "RESOURCE_EXHAUSTED"
+        return refusal_of(code, self.message, source, doing)
+
+
+class RestClient:
+    """One API at `endpoint`, or at Google's `public` address without one.
+
+    `key` names the plan's key in messages, `source` the service. To be used in one event loop.
+    Raises PlanError when the address cannot be used.
+    """
+
+    def __init__(self, endpoint: str | None, public: str, *, key: str, source: str) -> None:
+        self._address: Address = parse_endpoint(endpoint or public, key)
+        self._source = source
+        self._client: Any = None
+        self._credentials: Any = None
+        self._renewing = asyncio.Lock()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str | int] | None = None,
+        timeout_s: float = 30.0,
+    ) -> dict[str, Any]:
+        """Make one request; return the JSON object. Raises CanaryError for everything else."""
+        try:
+            return await self.send(method, path, doing, body=body, query=query, timeout_s=timeout_s)
+        except Refusal as refusal:
+            raise refusal.translate(self._source, doing) from refusal
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str | int] | None = None,
+        timeout_s: float = 30.0,
+    ) -> dict[str, Any]:
+        """As `call`, but an error answer is raised as Refusal, for who knows more about it."""
+        import httpx
+
+        url = f"{self._base}{path}"
+        headers = {"accept": "application/json"}
+        await self._authorize(method, url, headers, doing)
+        content = None if body is None else msgspec.json.encode(body)
+        if content is not None:
+            headers["content-type"] = "application/json"
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._http().stream(
+                    method, url, params=query, content=content, headers=headers, timeout=timeout_s
+                ) as response,
+            ):
+                answer = await self._read(response, doing)
+        except (TimeoutError, httpx.TimeoutException) as exc:
+            raise Unavailable(
+                f"{self._source} did not answer within {timeout_s:g} s ({doing}).",
+                source=self._source,
+            ) from exc
+        except httpx.HTTPError as exc:
+            why = sanitize(exc) or type(exc).__name__
+            raise Unavailable(
+                f"{self._source} cannot be reached ({doing}): {why}.", source=self._source
+            ) from exc
+        return self._parse(response.status_code, answer, doing)
+
+    async def close(self) -> None:
+        """Close the connections; can be called twice."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    @property
+    def _base(self) -> str:
+        return f"{'http' if self._address.plain else 'https'}://{self._address.target}"
+
+    def _http(self) -> Any:
+        if self._client is None:
+            import httpx
+
+            # A proxy is never asked for loopback, whatever the environment says.
+            trusts = not is_loopback(self._address.host)
+            self._client = httpx.AsyncClient(
+                trust_env=trusts,
+                verify=verification_for(self._base),
+                follow_redirects=False,
+            )
+        return self._client
+
+    async def _read(self, response: Any, doing: str) -> bytes:
+        answer = b""
+        async for chunk in response.aiter_bytes():
+            answer += chunk
+            if len(answer) > LONGEST_ANSWER:
+                raise Malformed(
+                    f"{self._source}'s answer is longer than {LONGEST_ANSWER} bytes ({doing}).",
+                    source=self._source,
+                )
+        return answer
+
+    def _parse(self, status: int, answer: bytes, doing: str) -> dict[str, Any]:
+        try:
+            document = msgspec.json.decode(answer or b"{}")
+        except (msgspec.DecodeError, RecursionError) as exc:
+            if not 200 <= status < 300:
+                raise _refusal(status, answer.decode(errors="replace")) from exc
+            raise self._malformed(doing, sanitize(exc)) from exc
+        if not 200 <= status < 300:
+            raise _refusal(status, document)
+        if not isinstance(document, dict):
+            raise self._malformed(doing, "not an object")
+        return document
+
+    def _malformed(self, doing: str, why: str) -> Malformed:
+        return Malformed(
+            f"{self._source} gave an answer that cannot be read ({doing}): {why}.",
+            source=self._source,
+        )
+
+    async def _authorize(self, method: str, url: str, headers: dict[str, str], doing: str) -> None:
+        if self._address.plain:
+            return
+        async with self._renewing:
+            try:
+                # Both may ask the metadata server or the token server, and block while they do.
+                await asyncio.to_thread(self._add_token, method, url, headers)
+            except _auth_errors() as exc:
+                raise translate(exc, self._source, doing) from exc
+
+    def _add_token(self, method: str, url: str, headers: dict[str, str]) -> None:
+        import google.auth
+        from google.auth.transport.requests import Request
+
+        if self._credentials is None:
+            self._credentials, _ = google.auth.default(scopes=SCOPES)
+        self._credentials.before_request(Request(), method, url, headers)
+
+
+def _auth_errors() -> type[Exception]:
+    from google.auth.exceptions import GoogleAuthError
+
+    return GoogleAuthError
+
+
+def _refusal(status: int, document: object) -> Refusal:
+    """An error answer in either of Google's formats, or in none."""
+    error = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(error, dict):
+        said = document if isinstance(document, str) else ""
+        return Refusal(status, "", "", sanitize(said, 200))
+    details = error.get("errors")
+    first = details[0] if isinstance(details, list) and details else None
+    reason = first.get("reason") if isinstance(first, dict) else None
+    return Refusal(status, _text(error.get("status")), _text(reason), _text(error.get("message")))
+
+
+def _text(value: object) -> str:
+    return sanitize(value, 300) if isinstance(value, str) else ""

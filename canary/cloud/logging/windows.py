@@ -1,0 +1,141 @@
+"""Single requests → windows of both sides. Pure: `now` is given, entries come in any order.
+
+A request belongs to the window in which it ended: its log entry is written then, so a slow one is
+not late. A window is closed `grace_s` after its end; what comes later is counted as late, and in no
+window.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from typing import Final
+
+import msgspec
+
+from canary.cloud.monitoring.timeseries import Side
+from canary.rollout.evidence.window import LATENCY_BOUNDS_MS, EvidenceWindow, SideWindow
+from canary.rollout.measure.samples import Distribution
+
+WINDOW_S: Final = 5.0
+GRACE_S: Final = 3.0
+
+_REVISIONS_A_WINDOW: Final = 8
+_MOST_OPEN: Final = 720
+"""An hour: neither entries from a strange future nor a jump of the clock make more windows."""
+
+_BUCKETS: Final = len(LATENCY_BOUNDS_MS) + 1
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request as the log has it. `ended_at` is cloud time; `status` the HTTP status."""
+
+    side: Side
+    ended_at: float
+    status: int
+    latency_ms: float
+    revision: str
+
+
+class _Bins:
+    """One side of one open window."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.bad = 0
+        self.counts = [0] * _BUCKETS
+        self.total_ms = 0.0
+        self.squares = 0.0
+        self.revisions: set[str] = set()
+
+    def add(self, request: Request) -> None:
+        latency = request.latency_ms
+        self.requests += 1
+        self.bad += 500 <= request.status < 600
+        self.counts[bisect_right(LATENCY_BOUNDS_MS, latency)] += 1
+        self.total_ms += latency
+        self.squares += latency * latency
+        if request.revision and len(self.revisions) < _REVISIONS_A_WINDOW:
+            self.revisions.add(request.revision)
+
+    def close(self) -> SideWindow:
+        if not self.requests:
+            return SideWindow()
+        last = max(i for i, count in enumerate(self.counts) if count)
+        mean = self.total_ms / self.requests
+        latency = Distribution(
+            LATENCY_BOUNDS_MS,
+            tuple(self.counts[: last + 1]),
+            self.requests,
+            mean,
+            max(0.0, self.squares - self.requests * mean * mean),
+        )
+        return SideWindow(self.requests, self.bad, latency, tuple(sorted(self.revisions)))
+
+
+class Windows:
+    """The windows that are open. Begins with the first whole one after `now`."""
+
+    def __init__(self, now: float, *, grace_s: float = GRACE_S) -> None:
+        self._first = self._next = math.floor(now / WINDOW_S) + 1
+        self._grace_s = grace_s
+        self._open: dict[int, dict[Side, _Bins]] = {}
+        self._unfit: dict[int, str] = {}
+        self._late = 0
+
+    @property
+    def next_close_at(self) -> float:
+        """When the oldest open window may be closed; cloud time."""
+        return (self._next + 1) * WINDOW_S + self._grace_s
+
+    def add(self, request: Request) -> None:
+        """Count a request where it belongs."""
+        index = math.ceil(request.ended_at / WINDOW_S) - 1
+        if index < self._next or index > self._next + _MOST_OPEN:
+            # What ended before the first window was never to be counted: it is not late.
+            self._late += index >= self._first
+            return
+        sides = self._open.get(index)
+        if sides is None:
+            sides = self._open[index] = {"legacy": _Bins(), "canary": _Bins()}
+        sides[request.side].add(request)
+
+    def spoil(self, now: float, reason: str) -> None:
+        """Something is missing from what came up to now: no window open by then may be judged."""
+        last = min(math.floor(now / WINDOW_S), self._next + _MOST_OPEN)
+        for index in range(self._next, last + 1):
+            self._unfit[index] = reason
+
+    def close(self, now: float) -> list[EvidenceWindow]:
+        """The windows whose time is over, oldest first; those without requests too."""
+        closed = []
+        behind = math.floor((now - self.next_close_at) / WINDOW_S)
+        if behind > _MOST_OPEN:  # asleep, or the clock has jumped: nothing was seen meanwhile
+            self._next += behind
+            self._open.clear()
+            self._unfit.clear()
+        while now >= self.next_close_at:
+            closed.append(self._close(self._next))
+            self._next += 1
+        return closed
+
+    def break_off(self, now: float, reason: str) -> list[EvidenceWindow]:
+        """All windows that have begun, marked as unfit: the source has ended amid them."""
+        self.spoil(now, reason)
+        last = min(math.floor(now / WINDOW_S), self._next + _MOST_OPEN)
+        closed = [self._close(index) for index in range(self._next, last + 1)]
+        self._next = last + 1
+        return closed
+
+    def _close(self, index: int) -> EvidenceWindow:
+        sides = self._open.pop(index, None)
+        late, self._late = self._late, 0
+        return EvidenceWindow(
+            index * WINDOW_S,
+            (index + 1) * WINDOW_S,
+            "tail",
+            sides["legacy"].close() if sides else SideWindow(),
+            sides["canary"].close() if sides else SideWindow(),
+            self._unfit.pop(index, ""),
+            late,
+        )

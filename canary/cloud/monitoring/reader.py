@@ -1,0 +1,253 @@
+"""Cloud Monitoring v3: both sides' samples of an interval, in six ListTimeSeries.
+
+Only what is asked for by `start` and `end` is read; how often, and what is new, is the caller's
+matter. One metric that cannot be read does not lose the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from canary.cloud.connection.clients import Connection
+from canary.cloud.connection.errors import foreign_errors, translate
+from canary.cloud.connection.retries import read_again
+from canary.cloud.monitoring.queries import (
+    ROLES,
+    Query,
+    Role,
+    build_query,
+    build_request,
+    quote,
+    side_label,
+)
+from canary.cloud.monitoring.timeseries import (
+    Columns,
+    Defects,
+    Grid,
+    Side,
+    SideOf,
+    build_samples,
+    read_distributions,
+    read_instances,
+    read_means,
+    read_responses,
+)
+from canary.cloud.run.shares import candidate_revision
+from canary.cloud.views import Reading
+from canary.rollout.errors import CloudError, Malformed, Rejected, Unavailable
+from canary.rollout.plan.plan import Plan
+
+SOURCE = "Cloud Monitoring"
+READ_TIMEOUT_S = 20.0
+_LATENCY_METRIC = "run.googleapis.com/request_latencies"
+
+_Column = Mapping[Side, Mapping[int, Any]]
+_Parse = Callable[[Any, SideOf, Grid, Defects], _Column]
+_PARSERS: dict[Role, _Parse] = {
+    "responses": read_responses,
+    "latency": read_distributions,
+    "confidence": read_distributions,
+    "cpu": read_means,
+    "memory": read_means,
+    "instances": read_instances,
+}
+
+
+class _Answer:
+    """What came of one metric: its series, or the error, and the calls it took."""
+
+    def __init__(self, metric: str) -> None:
+        self.metric = metric
+        self.series: list[Any] = []
+        self.error: CloudError | None = None
+        self.calls = 0
+
+
+class MonitoringReader:
+    """Reads the metrics of one plan through a Connection (which the caller closes)."""
+
+    def __init__(
+        self, connection: Connection, plan: Plan, *, timeout_s: float = READ_TIMEOUT_S
+    ) -> None:
+        self._connection = connection
+        self._plan = plan
+        self._timeout_s = timeout_s
+        self._aligners: dict[Role, str] = {}
+        self._candidate: str | None = None
+
+    async def read(self, start: float, end: float, period_s: int = 60) -> Reading:
+        """Return both sides' samples over (start, end], unix seconds.
+
+        Both ends are cut down to a multiple of `period_s` (60 or more), so that periods are the
+        same whenever they are asked for and the newest one is over. With a `period_s` above 60 the
+        caller keeps `end` as far in the past as data takes to arrive, or the newest period lacks
+        its last minutes.
+        Raises the first error when no metric at all could be read; otherwise those that could
+        not, or had defects, are in `failures`. Nothing to ask (start ≥ end): an empty Reading.
+        """
+        grid = Grid(_floor(start, period_s), _floor(end, period_s), period_s)
+        if grid.start >= grid.end:
+            return Reading((), (), (), 0)
+        side_of, answers = await asyncio.gather(
+            self._sides(), asyncio.gather(*(self._read_role(role, grid) for role in ROLES))
+        )
+        errors = [a.error for a in answers if a.error is not None]
+        calls = sum(a.calls for a in answers)
+        if isinstance(side_of, CloudError):
+            raise side_of
+        if len(errors) == len(answers):
+            raise errors[0]
+        columns: dict[Side, Columns] = {"legacy": Columns(), "canary": Columns()}
+        for role, answer in zip(ROLES, answers, strict=True):
+            defects = Defects()
+            parsed = _PARSERS[role](answer.series, side_of, grid, defects)
+            for side, column in columns.items():
+                setattr(column, role, parsed[side])
+            if defects.reasons:
+                errors.append(_report(answer.metric, defects))
+        return Reading(
+            legacy=build_samples(columns["legacy"], grid),
+            canary=build_samples(columns["canary"], grid),
+            failures=tuple(errors),
+            calls=calls,
+        )
+
+    async def ingest_delay_s(self) -> float | None:
+        """How long Cloud Run's request metrics take to become visible; None when not said."""
+        types, client = await self._client()
+        request = types.ListMetricDescriptorsRequest(
+            name=f"projects/{self._plan.target.project}",
+            filter=f"metric.type = {quote(_LATENCY_METRIC)}",
+        )
+        descriptor = await self._first_descriptor(client, request)
+        if descriptor is None or not descriptor.metadata.HasField("ingest_delay"):
+            return None
+        delay = descriptor.metadata.ingest_delay
+        return float(delay.seconds + delay.nanos / 1e9)
+
+    async def _client(self) -> tuple[Any, Any]:
+        client = await self._connection.metrics()
+        from canary.cloud.connection.client_modules import monitoring_modules
+
+        return monitoring_modules().service_types, client
+
+    async def _read_role(self, role: Role, grid: Grid) -> _Answer:
+        query = build_query(self._plan, role, self._aligners.get(role, ""))
+        answer = _Answer(query.metric)
+        try:
+            try:
+                await self._fetch(query, grid, answer)
+            except Rejected as exc:
+                other = await self._other_aligner(role, query, exc)
+                await self._fetch(build_query(self._plan, role, other), grid, answer)
+                self._aligners[role] = other
+        except CloudError as exc:
+            answer.series, answer.error = [], exc
+        return answer
+
+    async def _fetch(self, query: Query, grid: Grid, answer: _Answer) -> None:
+        """Read all pages of a query into `answer.series`; a page that fails loses them all."""
+        types, client = await self._client()
+        request = build_request(types, self._plan, query, grid)
+
+        async def read_pages() -> list[Any]:
+            series: list[Any] = []
+            try:
+                answer.calls += 1
+                pager = await client.list_time_series(
+                    types.ListTimeSeriesRequest.wrap(request), retry=None, timeout=self._timeout_s
+                )
+                pages = 0
+                async for page in pager.pages:
+                    answer.calls += 1 if pages else 0
+                    pages += 1
+                    series.extend(type(page).pb(page).time_series)
+            except foreign_errors() as exc:
+                raise _read_error(exc, f"reading {query.metric}") from exc
+            return series
+
+        answer.series = await read_again(read_pages)
+
+    async def _other_aligner(self, role: Role, query: Query, refusal: Rejected) -> str:
+        """For a metric of the application's own that is a gauge; raises what was refused if not."""
+        if role != "confidence" or query.aligner != "ALIGN_DELTA":
+            raise refusal
+        types, client = await self._client()
+        request = types.ListMetricDescriptorsRequest(
+            name=f"projects/{self._plan.target.project}",
+            filter=f"metric.type = {quote(query.metric)}",
+        )
+        descriptor = await self._first_descriptor(client, request)
+        kinds = types.metric_pb2.MetricDescriptor
+        if descriptor is None or descriptor.value_type != kinds.DISTRIBUTION:
+            raise Rejected(
+                f"{query.metric} is no distribution, so its mean cannot be judged.",
+                remedy="Write it as a distribution, or name another confidence_metric.",
+                source=SOURCE,
+            ) from refusal
+        if descriptor.metric_kind != kinds.GAUGE:
+            raise refusal
+        return "ALIGN_SUM"
+
+    async def _first_descriptor(self, client: Any, request: Any) -> Any:
+        async def read() -> Any:
+            try:
+                pager = await client.list_metric_descriptors(
+                    request, retry=None, timeout=self._timeout_s
+                )
+                async for descriptor in pager:
+                    return descriptor
+            except foreign_errors() as exc:
+                raise _read_error(exc, "reading a metric's descriptor") from exc
+            return None
+
+        return await read_again(read)
+
+    async def _sides(self) -> SideOf | CloudError:
+        """Return how a series' side is told; an error if the candidate was never known."""
+        target = self._plan.target
+        if target.router.kind != "revisions":
+            sides: dict[str, Side] = {target.legacy: "legacy", target.canary: "canary"}
+            return lambda one: sides.get(one.resource.labels["service_name"])
+        try:
+            self._candidate = await self._read_candidate() or self._candidate
+        except CloudError as exc:
+            if self._candidate is None:
+                return exc
+        candidate = self._candidate
+        if candidate is None:
+            return Malformed(
+                f"No revision of {self._plan.router_service} has the tag"
+                f" {target.router.candidate!r}, so its metrics cannot be told apart.",
+                remedy="Deploy the candidate with that tag, or name its revision in the plan.",
+                source="Cloud Run",
+            )
+        label = side_label(self._plan)
+        return lambda one: "canary" if one.resource.labels[label] == candidate else "legacy"
+
+    async def _read_candidate(self) -> str | None:
+        from canary.cloud.run.reader import RunReader
+
+        service = await RunReader(self._connection, self._plan).message(self._plan.router_service)
+        return candidate_revision(self._plan.target.router, service)
+
+
+def _floor(at: float, period_s: int) -> int:
+    return int(at // period_s) * period_s
+
+
+def _read_error(exc: BaseException, doing: str) -> CloudError:
+    error = translate(exc, SOURCE, doing)
+    if isinstance(error, CloudError):
+        return error
+    return Unavailable(error.message, remedy="It is tried again.", source=SOURCE)
+
+
+def _report(metric: str, defects: Defects) -> Malformed:
+    return Malformed(
+        f"Some points of {metric} cannot be used and are left out: {defects}.",
+        remedy="What rests on them is shown as no data.",
+        source=SOURCE,
+    )

@@ -1,0 +1,237 @@
+"""A split that a program of the team's makes: `set` with {percent}; `read`, if there is one.
+
+The program is opaque: it takes no guard and no record. What can be kept of the promise that record
+and split stay together is kept on the service that stands for the split, in this order:
+
+1. the intent: an annotation beside the record, guarded by the service's etag. Of two people at two
+   consoles one is refused here, before any program runs;
+2. the program, once, and (with `read`) its result read back;
+3. the record takes the intent's place, in one guarded update.
+
+A crash before 2 or 3 leaves the intent. Whoever looks sees the old record, the share as `read`
+tells it (not known without `read`), and whose change to what was begun and not recorded. The next
+change of the split takes the intent's place. Against changes made past the console there is no
+guard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from canary.cloud.connection.clients import Connection
+from canary.cloud.router.program import Ended, find_program, run_command
+from canary.cloud.run.reader import RunReader
+from canary.cloud.run.writer import RunWriter
+from canary.cloud.views import ServiceState
+from canary.rollout.change.change import SetTraffic, Step
+from canary.rollout.change.history_entries import append_deed, history_key
+from canary.rollout.change.stage_record import StageRecord, decode_record, encode_record
+from canary.rollout.errors import (
+    CanaryError,
+    Conflict,
+    Malformed,
+    OperationFailed,
+    OutcomeUnknown,
+    ToolFailed,
+)
+from canary.rollout.plan.plan import Plan
+from canary.rollout.plan.table_rules import fill_percent
+from canary.rollout.text import format_timestamp, sanitize
+
+SOURCE = "the router's program"
+READ_TIMEOUT_S = 10.0
+READ_BACKS = 5
+READ_BACK_PAUSE_S = 1.0
+
+
+def intent_key(plan: Plan) -> str:
+    """The annotation that is there from before the program runs until its result is recorded."""
+    return f"{plan.record.annotation}-intent"
+
+
+class CommandReader(RunReader):
+    """Services as Cloud Run has them; the one that stands for the split, with the program's share.
+
+    Without `read` the share is the record's, as long as no change was begun and not recorded.
+    """
+
+    async def service(self, name: str) -> ServiceState:
+        """Return the state of a service. A `read` that fails is told as `record_error`."""
+        if name != self._plan.router_service:
+            return await super().service(name)
+        message = await self.message(name)
+        percent, trouble = await read_share(self._plan, message)
+        state = self.view(message)
+        error = state.record_error or trouble
+        return msgspec.structs.replace(state, percent=percent, record_error=error)
+
+
+async def read_share(plan: Plan, service: Any) -> tuple[int | None, str]:
+    """The present share and "", or what is not as it should be (the share may be known even so)."""
+    begun = _begun(plan, service)
+    if plan.target.router.read:
+        try:
+            return await ask_program(plan), begun
+        except CanaryError as error:
+            return None, error.message
+    if begun:
+        return None, begun
+    record = _decode(service.annotations.get(plan.record.annotation, ""))
+    return (record.percent if record is not None else None), ""
+
+
+async def ask_program(plan: Plan) -> int:
+    """The share as `read` prints it: a whole number, 0 to 100. Raises ToolFailed, Malformed."""
+    ended = await run_command(plan.target.router.read, READ_TIMEOUT_S)
+    if ended.code != 0:
+        raise ToolFailed(f"The program that reads the share {ended.words}.")
+    text = ended.said.strip().removesuffix("%").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100):
+        raise Malformed(
+            f'The program that reads the share said "{sanitize(text, 80)}", not 0 to 100.',
+            source=SOURCE,
+        )
+    return int(text)
+
+
+class CommandWriter(RunWriter):
+    """Sends a split by running the program between two guarded updates; the rest to Cloud Run.
+
+    `sleep` waits between the looks at what the program has set.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        plan: Plan,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        super().__init__(connection, plan)
+        self._sleep = sleep
+
+    async def send(self, step: Step, *, validate_only: bool = False) -> str:
+        """Send one step and return the operation's name ("" when only validated).
+
+        Raises OperationFailed when the program failed or took too long, and OutcomeUnknown when
+        what it did could not be recorded.
+        """
+        if not isinstance(step, SetTraffic):
+            return await super().send(step, validate_only=validate_only)
+        plan, record = self._plan, encode_record(step.record)
+        service = await self._reader.message(step.service)
+        share, _ = await read_share(plan, service)
+        _check_guard(step, service, share)
+        if share == step.percent or validate_only:
+            kept = self._kept(service, step, record)
+            return await self._annotate(service, kept, step, validate_only=validate_only)
+        find_program(plan.target.router.set)
+        await self._annotate(service, {intent_key(plan): record}, step)
+        await self._run(step, share)
+        return await self._record(step, record)
+
+    async def _run(self, step: SetTraffic, before: int | None) -> None:
+        router = self._plan.target.router
+        ended = await run_command(fill_percent(router.set, step.percent), router.timeout_s)
+        if ended.code != 0:
+            raise await self._failure(ended, before)
+        if not router.read:
+            return
+        shown: int | None = None
+        for look in range(READ_BACKS):
+            if look:
+                await self._sleep(READ_BACK_PAUSE_S)
+            shown = await ask_program(self._plan)
+            if shown == step.percent:
+                return
+        raise OperationFailed(
+            f"The program ended well, and the share is {shown} % even so, not {step.percent} %.",
+            remedy="Look at what the program did, then try again or roll back.",
+            source=SOURCE,
+        )
+
+    async def _failure(self, ended: Ended, before: int | None) -> OperationFailed:
+        now = "What is set now is not known."
+        if self._plan.target.router.read:
+            try:
+                percent = await ask_program(self._plan)
+                same = " as before" if percent == before else ""
+                now = f"The share is {percent} %{same}."
+            except CanaryError as error:
+                now = f"{error.message} {now}"
+        return OperationFailed(
+            f"The program that sets the share {ended.words}. {now}",
+            remedy="Look at what the program did, then try again or roll back.",
+            source=SOURCE,
+        )
+
+    async def _record(self, step: SetTraffic, record: str) -> str:
+        """Put the record in the intent's place; the split is set by now."""
+        try:
+            service = await self._reader.message(step.service)
+            intent = _decode(service.annotations.get(intent_key(self._plan), ""))
+            if intent is None or intent.change != step.record.change:
+                raise Conflict("Another change of the split was begun meanwhile.")
+            return await self._annotate(service, self._kept(service, step, record), step)
+        except CanaryError as error:
+            raise OutcomeUnknown(
+                f"The program has set the share; that could not be recorded: {error.message}",
+                remedy="Look at the split; adopt it if it is as it should be.",
+            ) from error
+
+    def _kept(self, service: Any, step: SetTraffic, record: str) -> dict[str, str]:
+        """The record, and the history with it before what was there."""
+        annotation = self._plan.record.annotation
+        past = history_key(annotation)
+        before = service.annotations.get(past, "")
+        return {annotation: record, past: append_deed(before, step.record)}
+
+    async def _annotate(
+        self, service: Any, kept: dict[str, str], step: SetTraffic, *, validate_only: bool = False
+    ) -> str:
+        """One guarded update of the annotations; an intent that is not in `kept` goes away."""
+        annotations = dict(service.annotations)
+        annotations.pop(intent_key(self._plan), None)
+        return await self.annotate(
+            service, {**annotations, **kept}, step, validate_only=validate_only
+        )
+
+
+def _check_guard(step: SetTraffic, service: Any, share: int | None) -> None:
+    guard = step.guard
+    if guard.percent is not None and share != guard.percent:
+        found = "cannot be read" if share is None else f"is {share} %"
+        raise Conflict(
+            f"Canary's share {found}; this was decided at {guard.percent} %.",
+            remedy="Nothing was changed. Look again, and decide anew.",
+        )
+    if guard.etag and service.etag != guard.etag:
+        raise Conflict(
+            f"{step.service}, which keeps the record, was changed since this was decided.",
+            remedy="Nothing was changed. Look again, and decide anew.",
+        )
+
+
+def _begun(plan: Plan, service: Any) -> str:
+    """Whose change was begun and not recorded; "" without one."""
+    if intent_key(plan) not in service.annotations:
+        return ""
+    intent = _decode(service.annotations[intent_key(plan)])
+    if intent is None:
+        return "A change of the split was begun and not recorded."
+    by = sanitize(f"{intent.by}@{intent.host}", 100)
+    return (
+        f"A change to {intent.percent} % by {by} was begun at {format_timestamp(intent.entered_at)}"
+        " and is not recorded yet."
+    )
+
+
+def _decode(text: str) -> StageRecord | None:
+    try:
+        return decode_record(text)
+    except Malformed:
+        return None

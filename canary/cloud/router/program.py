@@ -1,0 +1,135 @@
+"""Running a program of the team's: arguments, no shell, bounded in time and in what is kept of it.
+
+The program is in a session of its own: neither Ctrl-C at the terminal nor the end of the console
+cuts it in half. Its output goes to a file without a name, not to a pipe, which would break under it
+when the reader goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Sequence
+from typing import IO
+
+import msgspec
+
+from canary.rollout.errors import ToolFailed
+from canary.rollout.text import sanitize
+
+OUTPUT_KEPT = 2_000
+"""Bytes of the end of the output that are kept."""
+
+KILL_AFTER_S = 3.0
+"""What a program has to end by itself after it was asked to."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a program ended. `code` None: it took too long and was ended; negative: by a signal.
+
+    `said` is the end of its output and errors, as one plain line.
+    """
+
+    code: int | None
+    said: str
+
+    @property
+    def words(self) -> str:
+        """How it ended, in words: "ended with exit code 3, said: …"."""
+        how = "took too long and was ended" if self.code is None else _exit_words(self.code)
+        return f"{how}, said: {self.said}" if self.said else how
+
+
+def find_program(arguments: Sequence[str]) -> str:
+    """The program's path. Raises ToolFailed when there is none that can be run."""
+    found = shutil.which(arguments[0])
+    if found is None:
+        raise ToolFailed(
+            f"The program {sanitize(arguments[0], 120)} is not there, or cannot be run.",
+            remedy="Check target.router in the plan, and PATH.",
+        )
+    return found
+
+
+async def run_command(arguments: Sequence[str], timeout_s: float) -> Ended:
+    """Run a program to its end, or for `timeout_s` (its process group is ended then).
+
+    Cancelled meanwhile, the program goes on. Raises ToolFailed when it cannot be started.
+    """
+    program = find_program(arguments)
+    with tempfile.TemporaryFile() as output:
+        process = _start([program, *arguments[1:]], output)
+        ended = _watch(process)
+        code: int | None
+        try:
+            code = await asyncio.wait_for(asyncio.shield(ended), timeout_s)
+        except TimeoutError:
+            code = None
+            await _end(process, ended)
+        return Ended(code, _tail(output))
+
+
+def _start(arguments: Sequence[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    # Not asyncio's subprocess: that kills the child when the loop closes.
+    try:
+        return subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as exc:
+        raise ToolFailed(
+            f"The program {sanitize(arguments[0], 120)} cannot be started: {exc.strerror}.",
+            remedy="Check target.router in the plan.",
+        ) from exc
+
+
+def _watch(process: subprocess.Popen[bytes]) -> asyncio.Future[int]:
+    """The exit code to come. A daemon thread waits: it never keeps this process from ending."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+
+    def tell(code: int) -> None:
+        if not ended.done():
+            ended.set_result(code)
+
+    def wait() -> None:
+        code = process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody asks any more
+            loop.call_soon_threadsafe(tell, code)
+
+    threading.Thread(target=wait, name="command", daemon=True).start()
+    return ended
+
+
+async def _end(process: subprocess.Popen[bytes], ended: asyncio.Future[int]) -> None:
+    """Ask the program and all that it started to end; kill what does not."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(ended), KILL_AFTER_S)
+            return
+
+
+def _tail(output: IO[bytes]) -> str:
+    size = output.seek(0, os.SEEK_END)
+    output.seek(max(0, size - OUTPUT_KEPT))
+    return sanitize(output.read().decode(errors="replace").strip(), OUTPUT_KEPT)
+
+
+def _exit_words(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"

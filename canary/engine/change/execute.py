@@ -1,0 +1,276 @@
+"""Carry out a change: the one path from an intent in the journal to an outcome in the journal.
+
+    intent on disk → "sent" on disk → guarded call → looked up until settled → outcome on disk
+
+Steps are carried out in order and the first that fails ends the change. A step is sent at most once
+in the life of an intent, whoever carries it out: "sent" is on the disk before the call, and from
+then on the step is only looked up (`settling`). An answer that does not come is "outcome unknown",
+looked up, never sent again, unless a person who has looked says so (`recovery`) and the guard from
+before it still holds: then of the two sendings at most one can take effect.
+
+A rollback that certainly did not go out, because Cloud Run is away, waits ("waiting" on disk) and
+goes out the moment it answers, unless it is withdrawn. A promotion never waits.
+
+Rejected: sending again under the same etag after a lost answer. The guard would let only one of the
+two through, but a scale has no guard, and a second call that is refused hides the first's success.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from canary.cloud.connection.clock import CloudClock
+from canary.cloud.views import ServiceState
+from canary.engine.change.notes import Ended, Notes
+from canary.engine.change.observed_state import check_resumable
+from canary.engine.change.outcomes import say_done, say_failed, say_not_begun, scale_words
+from canary.engine.change.preparation import Preparation
+from canary.engine.change.record_file import RecordFile
+from canary.engine.change.settling import Lookout, Pace, Sent, ServiceReader, StepSender
+from canary.rollout.change.change import Change, Outcome, SetScale, SetTraffic, Step
+from canary.rollout.errors import (
+    CanaryError,
+    OperationFailed,
+    OutcomeUnknown,
+    QuotaExhausted,
+    RecordError,
+    Unavailable,
+)
+from canary.rollout.permit.permit import authorize_intent
+from canary.rollout.plan.plan import Plan
+from canary.rollout.text import format_percent, sanitize
+from canary.store.entries import REMARKS
+from canary.store.journal import Entry, Journal
+
+log = logging.getLogger(__name__)
+
+WAITS_S = 86_400.0
+"""A rollback waits for Cloud Run no longer than a day: whoever asked has long looked elsewhere."""
+
+WAITING_KINDS = ("step_back", "rollback_all")
+"""Changes that wait for a Cloud Run that is away. Going back is right later too; going on is not:
+it was decided on numbers that are getting old."""
+
+QUOTA_PAUSE_S = 10.0
+"""Real seconds, the least after "asked too often": a quota is counted by the minute."""
+
+
+async def carry_out(
+    change: Change,
+    writer: StepSender,
+    reader: ServiceReader,
+    journal: Journal,
+    clock: CloudClock,
+    *,
+    plan: Plan,
+    stage_file: Path | None = None,
+    may_send: bool = True,
+    pace: Pace | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Outcome:
+    """Carry out an intent that is in the journal and claimed by the caller; return its outcome.
+
+    Begun by another process before: what was sent is looked up, the rest is sent. `may_send` False:
+    looked up only, and what was not begun stays so. `stage_file` is written after a split.
+    An outcome that is in the journal already is returned, and nothing is done.
+    Raises RecordError when nothing was sent because the journal cannot be written.
+    """
+    entry = journal.entry(change.id)
+    if entry is None:
+        raise RecordError(f"The change {change.id} is not in the journal, so it is not made.")
+    if entry.outcome is not None:
+        return entry.outcome
+    lookout = Lookout(reader, writer, clock, change.created_at, pace or Pace(), sleep)
+    cloud = _Cloud(writer, reader, clock, lookout)
+    return await _Execution(entry, plan, cloud, journal, stage_file, may_send).run()
+
+
+class _Cloud(NamedTuple):
+    """What is asked of the cloud for one change."""
+
+    writer: StepSender
+    reader: ServiceReader
+    clock: CloudClock
+    lookout: Lookout
+
+
+class _NotBegun(Exception):
+    """The step may not be sent any more."""
+
+
+class _Execution:
+    """One change being carried out."""
+
+    def __init__(
+        self,
+        entry: Entry,
+        plan: Plan,
+        cloud: _Cloud,
+        journal: Journal,
+        stage_file: Path | None,
+        may_send: bool,
+    ) -> None:
+        self._entry = entry
+        self._change = entry.change
+        self._plan = plan
+        self._cloud = cloud
+        self._journal = journal
+        self._may_send = may_send
+        self._taken = False
+        """Whether the cloud took the present step, or may have."""
+        self._remarks: list[str] = []
+        self._notes = Notes(journal, entry.change, plan, cloud.clock)
+        self._record_file = RecordFile(stage_file, plan, self._notes.remark)
+        self._preparation = Preparation(entry, plan, cloud.reader)
+
+    async def run(self) -> Outcome:
+        index = 0
+        try:
+            authorize_intent(self._change)
+            for index, step in enumerate(self._change.steps):
+                await self._carry_out_step(index, step)
+        except Ended:
+            return self._notes.settled_by_another()
+        except _NotBegun:
+            why = "It waited too long to be begun."
+            return self._notes.end(say_not_begun(self._change, index, why, self._now()))
+        except RecordError:
+            raise
+        except CanaryError as error:
+            seen = await self._cloud.lookout.read(self._change.steps[index].service)
+            taken = self._taken
+            await self._record_file.commit(self._change)
+            failed = say_failed(self._change, index, error, seen, self._now(), taken=taken)
+            return self._notes.end(_with_remarks(failed, self._record_file.remarks))
+        # Behind the last step: none of them waits for a hook or a push.
+        await self._record_file.commit(self._change)
+        remarks = (*self._remarks, *self._record_file.remarks)
+        return self._notes.end(say_done(self._change, remarks, self._now()))
+
+    async def _carry_out_step(self, index: int, step: Step) -> None:
+        reached = self._entry.reached(index)
+        self._taken = reached is not None
+        if reached == "settled":
+            return
+        if reached is None:
+            sent = await self._send(index, step)
+        elif reached == "resumed":
+            sent = await self._resume(index, step)
+        elif reached == "accepted":
+            sent = await self._settle(index, step, self._entry.operation(index))
+        else:
+            why = OutcomeUnknown("No answer was recorded.")
+            sent = await self._cloud.lookout.look_up(step, why)
+        if sent.trace == "overtaken":
+            self._remark_overtaken(step, sent.state)
+        self._notes.note(index, "settled", _modifier(sent))
+        if isinstance(step, SetTraffic) and sent.trace == "there":
+            self._record_file.write(index, step)
+
+    async def _send(self, index: int, step: Step) -> Sent:
+        """Send the step; while Cloud Run is away, a rollback waits for it."""
+        if not self._may_send:
+            raise _NotBegun
+        waits = self._cloud.lookout.waits()
+        while True:
+            try:
+                return await self._send_once(index, step)
+            except (Unavailable, QuotaExhausted) as error:
+                if self._taken or self._change.kind not in WAITING_KINDS:
+                    raise
+                await self._wait(index, step, error, waits)
+
+    async def _wait(
+        self, index: int, step: Step, error: CanaryError, waits: Iterator[float]
+    ) -> None:
+        """Nothing went out: note that it waits, until Cloud Run answers or it is withdrawn."""
+        self._notes.must(index, "waiting", error.message)
+        log.warning("change %s waits: %s", self._change.id, error.message)
+        least_s = QUOTA_PAUSE_S if isinstance(error, QuotaExhausted) else 0.0
+        began = time.monotonic()
+        async for answers in self._cloud.lookout.wait_for(step.service, waits, least_s):
+            if time.monotonic() - began > WAITS_S:
+                raise _NotBegun
+            entry = self._journal.entry(self._change.id)
+            if entry is None or entry.outcome is not None:
+                raise Ended
+            if answers:
+                return
+
+    async def _resume(self, index: int, step: Step) -> Sent:
+        """A person has looked and said to go on with this step.
+
+        What may have gone out is looked at once more: what is to be seen is followed; else it goes
+        out under its old guard.
+        """
+        states = [n.state for n in self._entry.notes if n.step == index]
+        before = next((s for s in reversed(states) if s not in ("resumed", *REMARKS)), None)
+        if before in (None, "waiting"):
+            return await self._send(index, step)
+        self._taken = True
+        if before == "accepted":
+            return await self._settle(index, step, self._entry.operation(index))
+        lookout = self._cloud.lookout
+        if not isinstance(step, SetTraffic | SetScale):
+            return await lookout.look_up(step, OutcomeUnknown("It was sent before."))
+        state = await lookout.read(step.service)
+        if state is None:
+            raise OutcomeUnknown("Cloud Run does not answer: it was neither found nor sent again.")
+        if lookout.trace_of(step, state) != "absent":
+            return await lookout.look_up(step, OutcomeUnknown("It was sent before."))
+        check_resumable(step, state, self._plan)
+        self._taken = False
+        return await self._send(index, step)
+
+    async def _send_once(self, index: int, step: Step) -> Sent:
+        """Send the step and follow it until it is settled."""
+        step, detail = await self._preparation.prepare(index, step)
+        self._notes.must(index, "sent", detail)  # the last thing before the call
+        try:
+            operation = await self._cloud.writer.send(step)
+        except OperationFailed:
+            self._taken = True  # a program of the team's fails at once, after it was run
+            raise
+        except OutcomeUnknown as error:
+            self._taken = True
+            self._notes.note(index, "unknown", error.message)
+            return await self._cloud.lookout.look_up(step, error)
+        self._taken = True
+        self._notes.note(index, "accepted", operation)
+        return await self._settle(index, step, operation)
+
+    async def _settle(self, index: int, step: Step, operation: str) -> Sent:
+        # Going back is urgent. Final approval is not: its steps rest on each other's effect.
+        waits_behind = index < len(self._change.steps) - 1
+        hurried = waits_behind and self._change.kind in ("step_back", "rollback_all")
+        return await self._cloud.lookout.settle(step, operation, hurried=hurried)
+
+    def _now(self) -> float:
+        return self._cloud.clock.now()
+
+    def _remark_overtaken(self, step: Step, state: ServiceState | None) -> None:
+        if state is None:
+            return
+        if isinstance(step, SetScale):
+            shown = scale_words(state.scale)
+            self._remarks.append(f"What can run is {shown}: other limits are narrower.")
+            return
+        by = f" by {sanitize(state.last_modifier, 100)}" if state.last_modifier else ""
+        self._remarks.append(f"It was changed since then{by}: {format_percent(state.percent)} now.")
+
+
+def _with_remarks(outcome: Outcome, remarks: list[str]) -> Outcome:
+    return msgspec.structs.replace(outcome, message=" ".join((outcome.message, *remarks)))
+
+
+def _modifier(sent: Sent) -> str:
+    """Who Cloud Run says has made the change: this console's identity in the cloud."""
+    state = sent.state
+    return sanitize(state.last_modifier, 200) if state is not None and sent.trace == "there" else ""

@@ -1,0 +1,190 @@
+"""A change that a shell command carries out itself: the same path as the executor's, in-process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from canary.cloud.connection.clock import CloudClock
+from canary.engine.change.clients import Hands
+from canary.engine.change.execute import carry_out
+from canary.engine.change.intents import intend
+from canary.engine.change.recovery import end_unsent, withdraw
+from canary.engine.change.settling import Pace
+from canary.engine.notify import Notifier
+from canary.rollout.change.change import Change, Outcome
+from canary.rollout.errors import CanaryError, RecordError
+from canary.rollout.plan.plan import Plan
+from canary.rollout.text import format_duration
+from canary.store.journal import Journal
+from canary.store.owner import Owner
+
+LOOK_S = 0.5
+"""So often is looked whether it waits, real seconds."""
+
+
+async def carry_out_here(
+    change: Change,
+    hands: Hands,
+    journal: Journal,
+    *,
+    plan: Plan,
+    stage_file: Path | None = None,
+    notifier: Notifier | None = None,
+    on_wait: Callable[[float], None] | None = None,
+    wait_s: float | None = None,
+    pace: Pace | None = None,
+) -> Outcome:
+    """Write the intent and carry it out in this process: the shell's way, the same path.
+
+    A hang-up does not stop it. An interrupt (Ctrl-C, SIGTERM) ends the waiting: what was not sent
+    is abandoned, what was sent goes on in Cloud Run and is "unknown" here, to be looked up by the
+    next executor, and a rollback that waits for Cloud Run is withdrawn. `on_wait` is told, once,
+    since when it waits (cloud time); after `wait_s` real seconds of it the change is given up as
+    failed (None: as the executor does it). Raises RecordError when the intent cannot be written;
+    nothing is changed then.
+    """
+    with Owner(journal.path.parent) as owner:
+        intend(journal, change, plan, owner.token)
+        if notifier is not None:
+            notifier.begun(change)
+        task = asyncio.ensure_future(
+            carry_out(
+                change,
+                hands.writer,
+                hands.reader,
+                journal,
+                hands.clock,
+                plan=plan,
+                stage_file=stage_file,
+                pace=pace,
+            )
+        )
+        with _interruptible(task):
+            watch = _Wait(change, journal, on_wait, wait_s)
+            while not task.done():
+                await asyncio.wait([task], timeout=watch.pause_s)
+                if not task.done():
+                    watch.look(hands.clock.now())
+        if not task.cancelled():
+            outcome = task.result()
+        else:
+            outcome = _interrupted(change, journal, hands.clock)
+        if notifier is not None and _has_ended(change, journal):
+            notifier.ended(change, outcome)
+        return outcome
+
+
+async def carry_on_here(
+    change: Change,
+    hands: Hands,
+    journal: Journal,
+    *,
+    plan: Plan,
+    stage_file: Path | None = None,
+    pace: Pace | None = None,
+) -> Outcome:
+    """Go on with a change that was handed back to executors (`Recovery.resume`).
+
+    A console's own executor may be faster: then its outcome is waited for.
+    """
+    with Owner(journal.path.parent) as owner:
+        if journal.claim(change.id, owner.token):
+            hand = (hands.writer, hands.reader, journal, hands.clock)
+            return await carry_out(change, *hand, plan=plan, stage_file=stage_file, pace=pace)
+    while True:
+        entry = journal.entry(change.id)
+        if entry is None:
+            raise RecordError(f"The change {change.id} is gone from the journal.")
+        if entry.outcome is not None:
+            return entry.outcome
+        await asyncio.sleep(LOOK_S)
+
+
+class _Wait:
+    """Says when a change waits for Cloud Run, and gives it up when that takes too long."""
+
+    def __init__(
+        self,
+        change: Change,
+        journal: Journal,
+        on_wait: Callable[[float], None] | None,
+        wait_s: float | None,
+    ) -> None:
+        self._change = change
+        self._journal = journal
+        self._on_wait = on_wait
+        self._wait_s = wait_s
+        self._began: float | None = None
+
+    @property
+    def pause_s(self) -> float | None:
+        """How long until the next look, real seconds; None: there is nothing to look for."""
+        return None if self._on_wait is None and self._wait_s is None else LOOK_S
+
+    def look(self, now: float) -> None:
+        """Look into the journal; `now` is cloud time."""
+        entry = self._journal.entry(self._change.id)
+        if entry is None or entry.waiting_since is None:
+            self._began = None
+            return
+        if self._began is None:
+            self._began = time.monotonic()
+            if self._on_wait is not None and self._wait_s != 0:
+                self._on_wait(entry.waiting_since)
+                self._on_wait = None
+        if self._wait_s is not None and time.monotonic() - self._began >= self._wait_s:
+            why = f"Cloud Run did not answer within {format_duration(self._wait_s)}."
+            if self._wait_s == 0:
+                why = "Cloud Run does not answer, and it was not to wait."
+            with contextlib.suppress(CanaryError):  # it has just gone out after all
+                end_unsent(self._journal, self._change.id, why, "failed", now)
+
+
+def _has_ended(change: Change, journal: Journal) -> bool:
+    """Whether the change has its outcome; one that goes on is told of by who ends it."""
+    entry = journal.entry(change.id)
+    return entry is None or entry.outcome is not None
+
+
+def _interrupted(change: Change, journal: Journal, clock: CloudClock) -> Outcome:
+    entry = journal.entry(change.id)
+    if entry is not None and entry.outcome is not None:
+        return entry.outcome
+    if entry is not None and entry.is_withdrawable:
+        with contextlib.suppress(CanaryError):
+            return withdraw(journal, change.id, str(change.author), clock.now())
+    if entry is None or not entry.notes:
+        outcome = Outcome(
+            "abandoned", "Interrupted before anything was sent; nothing is changed.", clock.now()
+        )
+        journal.settle(change.id, outcome)
+        return outcome
+    return Outcome(
+        "unknown",
+        "Interrupted while waiting: the change was sent and goes on in Cloud Run.",
+        clock.now(),
+        remedy="Open the console, or run `canary log`: it is looked up there.",
+    )
+
+
+@contextlib.contextmanager
+def _interruptible(task: asyncio.Future[Outcome]) -> Iterator[None]:
+    """Cancel the waiting on SIGINT and SIGTERM, ignore SIGHUP; as before afterwards."""
+    loop = asyncio.get_running_loop()
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    except (ValueError, RuntimeError):  # not in the main thread: signals are not ours there
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,281 @@
+"""A change whose end is not known: look what became of it, go on with it, or give it up.
+
+An executor that is killed leaves an open intent; the next one takes it up by itself and says done,
+not done or unknown. What is unknown stays so until a person asks here. Looking changes nothing but
+the journal. Going on hands the intent back to an executor; it is sent again only where the guard
+from before still holds, so that it can have no second effect (`settling.check_resumable`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from canary.cloud.connection.clock import CloudClock
+from canary.cloud.views import ServiceState
+from canary.engine.change.executor import FRESH_S
+from canary.engine.change.observed_state import check_resumable, find_trace, foreign_change
+from canary.engine.change.outcomes import say_done, say_failed, say_not_begun
+from canary.engine.change.settling import ServiceReader
+from canary.rollout.change.change import Outcome, OutcomeState, SetScale, SetTraffic
+from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError
+from canary.rollout.plan.plan import Plan
+from canary.rollout.text import format_clock, sanitize
+from canary.store.journal import Entry, Journal
+
+How = Literal["verify", "resume", "abandon"]
+FindingState = Literal["ended", "in_hand", "not_begun", "not_done", "unknown", "resumed"]
+"""It has an outcome (now); somebody carries it out; nothing of it was sent; it was sent, and
+nothing of it is to be seen; the cloud does not tell; it was handed to an executor."""
+
+TRIES = 5
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What was found out about a change. `step` is the first that is not done.
+
+    `outcome` is set where `state` is "ended".
+    """
+
+    state: FindingState
+    message: str
+    remedy: str = ""
+    step: int = 0
+    outcome: Outcome | None = None
+
+
+class Recovery:
+    """Looks after the changes of one journal. `wall` is this host's clock, unix seconds."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        reader: ServiceReader,
+        journal: Journal,
+        clock: CloudClock,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._plan = plan
+        self._reader = reader
+        self._journal = journal
+        self._clock = clock
+        self._wall = wall
+
+    async def recover(self, change_id: str, how: How, by: str) -> Finding:
+        """Do what is asked for. Raises UsageError for a change that is not in the journal."""
+        if how == "resume":
+            return await self.resume(change_id, by)
+        if how == "abandon":
+            return await self.abandon(change_id, by)
+        return await self.verify(change_id)
+
+    async def verify(self, change_id: str) -> Finding:
+        """Look at the cloud. What is certain is written: it is done, or it never will be."""
+        entry = find_entry(self._journal, change_id)
+        if entry.outcome is not None and entry.outcome.state != "unknown":
+            return _ended(entry.outcome)
+        if entry.outcome is None and entry.owner and self._journal.is_alive(entry.owner):
+            return _in_hand(entry)
+        return await self._look(entry)
+
+    async def resume(self, change_id: str, by: str) -> Finding:
+        """Hand the change back to an executor, which goes on where it ended.
+
+        Raises GateNotMet for a promotion whose numbers are too old, Conflict when somebody has it,
+        and OutcomeUnknown where a second sending is not guarded.
+        """
+        found = await self.verify(change_id)
+        if found.state in ("ended", "in_hand"):
+            return found
+        entry = find_entry(self._journal, change_id)
+        self._check_age(entry, found.step)
+        step, reached = entry.change.steps[found.step], entry.reached(found.step)
+        if found.state == "not_done" and reached != "accepted":
+            check_resumable(step, await self._reader.service(step.service), self._plan)
+        if found.state == "unknown" and reached not in (None, "accepted"):
+            return found
+        if not self._journal.reopen(entry.change.id, found.step, by, self._clock.now()):
+            raise Conflict("Somebody else has just taken it up, or ended it.", remedy="Look again.")
+        return Finding("resumed", "It was handed to an executor, which goes on with it.")
+
+    async def abandon(self, change_id: str, by: str) -> Finding:
+        """Give the change up: nothing more is sent for it. What was sent is not undone.
+
+        A change that is found to be done ends as done. Raises Conflict while it is on its way.
+        """
+        entry = find_entry(self._journal, change_id)
+        if entry.is_withdrawable:
+            return _ended(withdraw(self._journal, change_id, by, self._clock.now()))
+        found = await self.verify(change_id)
+        if found.state == "ended":
+            return found
+        if found.state == "in_hand":
+            raise Conflict(found.message, remedy=found.remedy)
+        state = await self._read(entry.change.steps[found.step].service)
+        now = "" if state is None else _true_now(state)
+        now = "" if now in found.message else now
+        message = f"Given up by {sanitize(by, 80)}. {found.message} {now}".rstrip()
+        outcome = Outcome("abandoned", message, self._clock.now(), _percent(state))
+        return self._resolve(entry.change.id, outcome)
+
+    async def _look(self, entry: Entry) -> Finding:
+        change = entry.change
+        for index, step in enumerate(change.steps):
+            if entry.is_settled(index):
+                continue
+            if not isinstance(step, SetTraffic | SetScale):
+                return Finding("unknown", "Whether it is deleted must be looked up.", step=index)
+            state = await self._read(step.service)
+            if state is None:
+                said = "Cloud Run does not answer: what became of it is not known."
+                return Finding("unknown", said, "Ask again once it answers.", index)
+            trace = find_trace(step, state, change.created_at)
+            if trace == "foreign":
+                return self._replaced(entry, index, state)
+            if trace == "absent":
+                return _absent(entry, index, state)
+            if trace == "there" and (state.reconciling or state.ready is False):
+                return _in_flux(state, index)
+        remark = f"Looked up at {format_clock(self._clock.now())}."
+        return self._resolve(change.id, say_done(change, (remark,), self._clock.now()))
+
+    def _replaced(self, entry: Entry, index: int, state: ServiceState) -> Finding:
+        """Somebody else's change is there, so that the guard keeps ours out for ever."""
+        change, now = entry.change, self._clock.now()
+        error = foreign_change(state)
+        if entry.reached(index) is None:
+            outcome = say_not_begun(change, index, error.message, now)
+        else:
+            outcome = say_failed(change, index, error, state, now, taken=True)
+        return self._resolve(change.id, outcome)
+
+    def _resolve(self, change_id: str, outcome: Outcome) -> Finding:
+        if self._journal.resolve(change_id, outcome):
+            return _ended(outcome)
+        entry = find_entry(self._journal, change_id)
+        return _ended(entry.outcome) if entry.outcome is not None else _in_hand(entry)
+
+    def _check_age(self, entry: Entry, step: int) -> None:
+        """A promotion that has changed nothing yet rests on numbers of then."""
+        idle = step == 0 and entry.reached(step) != "accepted"
+        old = abs(self._wall() - entry.intended_at) > FRESH_S
+        if entry.change.kind == "promote" and idle and old:
+            raise GateNotMet(
+                "The promotion was decided on numbers that are old by now.",
+                remedy="Abandon it, and ask for it again: `canary promote`.",
+            )
+
+    async def _read(self, service: str) -> ServiceState | None:
+        try:
+            return await self._reader.service(service)
+        except CanaryError:
+            return None
+
+
+def withdraw(journal: Journal, change_id: str, by: str, now: float) -> Outcome:
+    """End a change of which nothing is on its way, above all one that waits for Cloud Run.
+
+    Raises UsageError when there is no such change, and Conflict when it is too late.
+    """
+    waits = find_entry(journal, change_id).waiting_since is not None
+    waited = " while it waited for Cloud Run" if waits else ""
+    return end_unsent(
+        journal, change_id, f"Withdrawn by {sanitize(by, 80)}{waited}.", "abandoned", now
+    )
+
+
+def end_unsent(
+    journal: Journal, change_id: str, why: str, state: OutcomeState, now: float
+) -> Outcome:
+    """End a change of which nothing is on its way. Raises as `withdraw`."""
+    for _ in range(TRIES):
+        entry = find_entry(journal, change_id)
+        if entry.outcome is not None:
+            ended = entry.outcome.state.replace("_", " ")
+            raise Conflict(f"It has ended already: {ended}.", remedy=entry.outcome.message)
+        if not entry.is_withdrawable:
+            break
+        steps = range(len(entry.change.steps))
+        index = next(i for i in steps if not entry.is_settled(i))
+        outcome = Outcome(state, say_not_begun(entry.change, index, why, now).message, now)
+        if journal.withdraw(entry, outcome):
+            return outcome
+    raise Conflict(
+        "It is on its way to Cloud Run and cannot be withdrawn any more.",
+        remedy="Wait for its outcome, then go back if needed.",
+    )
+
+
+def find_entry(journal: Journal, change_id: str) -> Entry:
+    """The change in the journal, by its id or an unambiguous beginning of it (6 letters or more).
+
+    Raises UsageError.
+    """
+    entry = journal.entry(change_id)
+    if entry is not None:
+        return entry
+    likely = [e for e in journal.recent(1000) if len(change_id) >= 6 <= len(e.change.id)]
+    found = [e for e in likely if e.change.id.startswith(change_id)]
+    if len(found) == 1:
+        return found[0]
+    what = "several changes" if found else "no change"
+    raise UsageError(
+        f"The journal has {what} with the id {sanitize(change_id, 60)}.",
+        remedy="`canary log` lists them with their ids.",
+    )
+
+
+def unresolved(journal: Journal) -> tuple[Entry, ...]:
+    """The changes whose end is not known and that nobody carries out, newest first."""
+    return tuple(
+        e
+        for e in journal.recent(1000)
+        if (e.outcome is not None and e.outcome.state == "unknown")
+        or (e.outcome is None and not (e.owner and journal.is_alive(e.owner)))
+    )
+
+
+def _ended(outcome: Outcome) -> Finding:
+    return Finding("ended", outcome.message, outcome.remedy, outcome=outcome)
+
+
+def _in_hand(entry: Entry) -> Finding:
+    since = entry.waiting_since
+    if since is not None:
+        waits = f"It waits for Cloud Run since {format_clock(since)}, and goes out when it answers."
+        return Finding(
+            "in_hand", waits, f"`canary log --withdraw {entry.change.id}` takes it back."
+        )
+    pid = entry.owner.partition("-")[0]
+    return Finding("in_hand", f"It is being carried out by process {sanitize(pid, 20)}.", "Wait.")
+
+
+def _absent(entry: Entry, index: int, state: ServiceState) -> Finding:
+    choices = "Go on with it (--resume), or give it up (--abandon)."
+    reached = entry.reached(index)
+    if reached is None or reached == "resumed":
+        said = "This step was never sent." if index else "Nothing of it was ever sent."
+        return Finding("not_begun", f"{said} {_true_now(state)}", choices, index)
+    said = "It was sent, and nothing of it is to be seen."
+    return Finding("not_done", f"{said} {_true_now(state)}", choices, index)
+
+
+def _in_flux(state: ServiceState, index: int) -> Finding:
+    if state.reconciling:
+        return Finding("unknown", "It is set, and still settling.", "Ask again soon.", index)
+    said = f"It is set, but the service is not ready: {sanitize(state.ready_reason)}"
+    return Finding("unknown", said, "See the newest revision's logs, or roll back.", index)
+
+
+def _true_now(state: ServiceState) -> str:
+    if state.percent is None:
+        return ""
+    return f"Canary is set to {state.percent} % now."
+
+
+def _percent(state: ServiceState | None) -> int | None:
+    return state.percent if state is not None else None

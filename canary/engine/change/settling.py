@@ -1,0 +1,246 @@
+"""Looking up what became of a step that was sent, until it is settled. Reads only, never sends.
+
+It holds for whoever looks: the process that sent it, or another that took over from a killed one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Protocol
+
+import msgspec
+
+from canary.cloud.connection.clock import CloudClock
+from canary.cloud.views import OperationState, ServiceState
+from canary.engine.change.observed_state import Trace, find_trace, foreign_change
+from canary.engine.change.outcomes import scale_words
+from canary.engine.change.removal import RemovalLookout
+from canary.rollout.change.change import Removal, SetScale, Step
+from canary.rollout.errors import CanaryError, OutcomeUnknown
+from canary.rollout.text import format_duration, format_percent, sanitize
+
+
+class ServiceReader(Protocol):
+    """What is read of Cloud Run (`cloud.run.RunReader`)."""
+
+    async def service(self, name: str) -> ServiceState:
+        """Read one service. Raises CanaryError."""
+
+
+class StepSender(Protocol):
+    """What is asked of Cloud Run (`cloud.run.RunWriter`)."""
+
+    async def send(self, step: Step) -> str:
+        """Send a step once; return the operation's name. Raises CanaryError."""
+
+    async def operation(self, name: str) -> OperationState:
+        """Read an operation. Raises CanaryError."""
+
+    async def gone(self, step: Removal) -> bool:
+        """Whether what a step deletes is gone. Raises CanaryError."""
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How patiently a step is looked up.
+
+    Pauses are real seconds and grow from `first_pause_s`, which comes after a look without any
+    pause; `settle_s` and `handover_s` are cloud seconds, since the embedded cloud can run faster.
+    `looks` bounds the looking up of a lost answer (30 looks are 50 s). `waiting_s` is the longest
+    pause, real seconds, between two looks whether a Cloud Run that is away answers again.
+    """
+
+    first_pause_s: float = 0.05
+    growth: float = 1.4
+    longest_pause_s: float = 2.0
+    settle_s: float = 600.0
+    handover_s: float = 30.0
+    looks: int = 30
+    waiting_s: float = 3.0
+
+    def pauses(self) -> Iterator[float]:
+        """The pauses before each look, without end."""
+        yield 0.0
+        pause = self.first_pause_s
+        while True:
+            yield pause
+            pause = min(pause * self.growth, self.longest_pause_s)
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """How a sent step stands: the service as last read, and whether it has been changed since."""
+
+    state: ServiceState | None
+    trace: Trace
+
+
+class Lookout:
+    """Follows the steps of one change. `asked_at` is when the change was asked for, cloud time."""
+
+    def __init__(
+        self,
+        reader: ServiceReader,
+        writer: StepSender,
+        clock: CloudClock,
+        asked_at: float,
+        pace: Pace,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._clock = clock
+        self._asked_at = asked_at
+        self._pace = pace
+        self._sleep = sleep
+        self._removals = RemovalLookout(writer, clock, pace, sleep)
+
+    async def read(self, service: str) -> ServiceState | None:
+        """The service now; None when it cannot be read."""
+        try:
+            return await self._reader.service(service)
+        except CanaryError:
+            return None
+
+    def trace_of(self, step: Step, state: ServiceState) -> Trace:
+        """What the service shows of a step of this change."""
+        return find_trace(step, state, self._asked_at)
+
+    def waits(self) -> Iterator[float]:
+        """The pauses of one change that waits, without end: they go on growing when it has to wait
+        again, so that a cloud which answers reads and refuses changes is not asked as fast as it
+        can refuse.
+        """
+        for pause in self._pace.pauses():
+            yield max(self._pace.first_pause_s, min(pause, self._pace.waiting_s))
+
+    async def wait_for(
+        self, service: str, waits: Iterator[float], least_s: float = 0.0
+    ) -> AsyncIterator[bool]:
+        """Look again and again whether Cloud Run answers; without end, and bounded in its pace.
+
+        Yields before each look, too, so that whoever waits can leave. `least_s`: the least pause.
+        """
+        for pause in waits:
+            await self._sleep(max(pause, least_s))
+            yield False
+            if await self.read(service) is not None:
+                yield True
+
+    async def settle(self, step: Step, operation: str, *, hurried: bool) -> Sent:
+        """Wait until an accepted step is settled.
+
+        A `hurried` step hands over after `handover_s` if the service shows what was asked for: a
+        slow operation must not keep a rollback waiting. Raises what the operation
+        failed with, and OutcomeUnknown when it does not end within `settle_s`.
+        """
+        if isinstance(step, Removal):
+            await self._removals.settle(step, operation)
+            return Sent(None, "there")
+        began = self._clock.now()
+        for pause in self._pace.pauses():
+            await self._sleep(pause)
+            finished = await self._read_operation(operation)
+            if finished is not None and finished.done:
+                if finished.error is not None:
+                    raise finished.error
+                return await self._confirm(step)
+            waited_s = self._clock.now() - began
+            unreadable = finished is None
+            if unreadable or (hurried and waited_s >= self._pace.handover_s):
+                state = await self.read(step.service)
+                if state is not None and self._is_good(step, state, settled=unreadable):
+                    return Sent(state, "there")
+            if waited_s >= self._pace.settle_s:
+                raise self._not_settled(waited_s)
+        raise AssertionError  # pauses() has no end
+
+    async def look_up(self, step: Step, why: OutcomeUnknown) -> Sent:
+        """Find out what became of a step whose answer was lost.
+
+        Raises Conflict when somebody else's change is there instead, and OutcomeUnknown when
+        nothing is to be seen of it for as long as is looked.
+        """
+        if isinstance(step, Removal):
+            await self._removals.look_up(step, why)
+            return Sent(None, "there")
+        state: ServiceState | None = None
+        pauses = self._pace.pauses()
+        for _ in range(self._pace.looks):
+            await self._sleep(next(pauses))
+            newest = await self.read(step.service)
+            if newest is None:
+                continue
+            state, trace = newest, find_trace(step, newest, self._asked_at)
+            if trace == "overtaken":
+                return Sent(state, trace)
+            if trace == "foreign":
+                raise foreign_change(state) from why
+            if trace == "there":
+                return await self._until_quiet(step, state)
+        raise _never_seen(why, state) from why
+
+    async def _confirm(self, step: Step) -> Sent:
+        """The operation succeeded: the service must show it. What came after it is only noted."""
+        state: ServiceState | None = None
+        pauses = self._pace.pauses()
+        for _ in range(self._pace.looks):
+            await self._sleep(next(pauses))
+            state = await self.read(step.service) or state
+            if state is None:
+                continue
+            trace = find_trace(step, state, self._asked_at)
+            if trace == "there":
+                return Sent(state, trace)
+            # A revision's own limits narrow the service's: a scale need not show as it was asked.
+            if trace in ("overtaken", "foreign") or isinstance(step, SetScale):
+                return Sent(state, "overtaken")
+        raise OutcomeUnknown(
+            "Cloud Run says that the change is done, but the service does not show it.",
+            remedy="Look at the service in Cloud Run; do not send it again before.",
+        )
+
+    async def _until_quiet(self, step: Step, state: ServiceState) -> Sent:
+        """The step is to be seen, without an operation to follow: wait while it is in flux."""
+        began = self._clock.now()
+        pauses = self._pace.pauses()
+        while state.reconciling:
+            waited_s = self._clock.now() - began
+            if waited_s >= self._pace.settle_s:
+                raise self._not_settled(waited_s)
+            await self._sleep(next(pauses))
+            state = await self.read(step.service) or state
+        if state.ready is False and find_trace(step, state, self._asked_at) == "there":
+            raise OutcomeUnknown(
+                f"The change is set, but the service is not ready: {sanitize(state.ready_reason)}",
+                remedy="See the newest revision's logs; what serves now may be the old split.",
+            )
+        return Sent(state, find_trace(step, state, self._asked_at))
+
+    async def _read_operation(self, name: str) -> OperationState | None:
+        try:
+            return await self._writer.operation(name)
+        except CanaryError:
+            return None
+
+    def _is_good(self, step: Step, state: ServiceState, *, settled: bool) -> bool:
+        """Whether the service by itself shows that the step is done (`settled`: and in effect)."""
+        shown = find_trace(step, state, self._asked_at) == "there"
+        return shown and not (settled and (state.reconciling or state.ready is False))
+
+    def _not_settled(self, waited_s: float) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            "Cloud Run accepted the change and has not finished it in "
+            f"{format_duration(waited_s)}.",
+            remedy="See the service's revisions in Cloud Run. Rolling back is possible meanwhile.",
+        )
+
+
+def _never_seen(why: OutcomeUnknown, state: ServiceState | None) -> OutcomeUnknown:
+    if state is None:
+        seen = "Since then Cloud Run has not answered."
+    elif state.percent is not None:
+        served = format_percent(state.percent)
+        seen = f"Looked up since: nothing of it is to be seen (Canary {served})."
+    else:
+        seen = f"Looked up since: not to be seen (instances {scale_words(state.scale)})."
+    return OutcomeUnknown(f"{why.message} {seen}", remedy="It was not sent again. Look once more.")

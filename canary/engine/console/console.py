@@ -1,0 +1,278 @@
+"""The console's engine: a thread with its own asyncio loop that observes and hands changes over.
+
+It knows no screen. Snapshots and troubles leave through two callbacks; wishes come in through
+methods that any thread may call and that return at once. A stalled terminal blocks the screen's
+loop for as long as it likes: this thread goes on. Changes are not carried out here either: the
+intent is written to the journal, and an executor in a process of its own is rung.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from canary.engine.change.intents import intend, without_journal
+from canary.engine.change.recovery import How
+from canary.engine.console.engine_log import EngineLog
+from canary.engine.console.loop_thread import LoopThread, Work
+from canary.engine.console.polls import Observing
+from canary.engine.console.recovery import Recovering
+from canary.engine.guard.supervisor import Vigil
+from canary.engine.jobs.checklist_desk import ChecklistDesk
+from canary.engine.jobs.console_verification import Verifying
+from canary.engine.jobs.procedure import OnProcedure, ProcedureWork
+from canary.engine.session import Session
+from canary.rollout.change.change import Author, Change
+from canary.rollout.errors import ReadOnly, Unavailable
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.store.paths import state_dir
+
+if TYPE_CHECKING:
+    from canary.cloud.embedded.process import Starting
+
+log = logging.getLogger(__name__)
+
+OnSnapshot = Callable[[Snapshot], None]
+OnTrouble = Callable[[str], None]
+
+
+class ConsoleEngine:
+    """Observes one plan until `stop`. `plan_path` is canary.toml's; `fresh` starts the local cloud
+    over; `starting`: it was begun already. `author` is who asks for the changes made here.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        plan_path: Path | None = None,
+        *,
+        read_only: bool = False,
+        fresh: bool = False,
+        starting: Starting | None = None,
+    ) -> None:
+        self.plan = plan
+        self.author = Author(_user(), socket.gethostname())
+        self._plan_path = plan_path
+        self._read_only = read_only or plan.console.read_only
+        self._fresh = fresh
+        self._starting = starting
+        self._log: EngineLog | None = None
+        self._session: Session | None = None
+        self._observing: Observing | None = None
+        self._procedure: ProcedureWork | None = None
+        self._vigil: Vigil | None = None
+        self._recovering: Recovering | None = None
+        self._thread: LoopThread | None = None
+
+    def start(
+        self,
+        on_snapshot: OnSnapshot,
+        on_trouble: OnTrouble,
+        on_procedure: OnProcedure | None = None,
+    ) -> None:
+        """Begin to observe. The callbacks are called from the engine's thread.
+
+        A trouble is one or two sentences for a person. Raises RecordError when the directory for
+        this host's files cannot be made.
+        """
+        self._log = EngineLog(state_dir(self.plan))
+        self._log.open()
+        # gRPC's C core writes to stderr, in the middle of the screen. Set before it is loaded.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        self._session = Session(
+            self.plan,
+            self._plan_path,
+            read_only=self._read_only,
+            fresh=self._fresh,
+            starting=self._starting,
+        )
+
+        def show(snapshot: Snapshot) -> None:
+            on_snapshot(snapshot)
+            procedure.verifying.look(snapshot)
+            procedure.checklists.look(snapshot)
+
+        self._vigil = vigil = Vigil(
+            self._session,
+            self.author,
+            self.submit,
+            self._in_loop,
+            lambda: observing.show_now(),
+            read_only=self._read_only,
+        )
+        self._observing = observing = Observing(
+            self._session, show, on_trouble, stands_by=not self._read_only, vigil=vigil
+        )
+        self._recovering = Recovering(self._session, self.author, self._begin, observing.ring)
+        self._procedure = procedure = ProcedureWork(
+            self._session,
+            self._in_loop,
+            observing.show_now,
+            on_trouble,
+            author=self.author,
+            read_only=self._read_only,
+        )
+        if on_procedure is not None:
+            procedure.listen(on_procedure)
+
+        async def main() -> None:
+            self._begin(procedure.watch)
+            await observing.run()
+
+        self._thread = LoopThread(main, self._session.close, self._log.close, on_trouble)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the observation, within a second even when the cloud hangs.
+
+        Changes under way are the executor's, and go on.
+        """
+        if self._thread is not None:
+            self._thread.stop()
+
+    def clock_now(self) -> float:
+        """The cloud's time now, unix seconds; this host's until the cloud has come up."""
+        return self._opened().clock.now()
+
+    def submit(self, change: Change) -> None:
+        """Write the intent of a confirmed change to the disk, and ring the executor.
+
+        Raises ReadOnly, or RecordError when the intent cannot be kept: then nothing is changed.
+        """
+        if self._read_only:
+            raise ReadOnly("This console is read-only: nothing can be changed from here.")
+        session, observing = self._opened(), self._observing
+        if session.journal is None or observing is None:
+            if session.journal_error is not None:
+                raise without_journal(session.journal_error, change, self.plan)
+            raise Unavailable("The journal is not open yet.", remedy="Wait a moment.")
+        if self._thread is None or not self._thread.is_alive:
+            raise Unavailable(
+                "The engine has ended, so nothing would carry the change out.",
+                remedy="Open the console again, or use `canary rollback --all` in a shell.",
+            )
+        intend(session.journal, change, self.plan)
+        self._in_loop(observing.ring)
+        self.verifying.expect(change)
+
+    @property
+    def procedure(self) -> ProcedureWork:
+        """What it runs beside observing. Raises Unavailable before `start`."""
+        if self._procedure is None:
+            raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
+        return self._procedure
+
+    @property
+    def verifying(self) -> Verifying:
+        """Its verifications: `start`, `stop`. Raises Unavailable before `start`."""
+        return self.procedure.verifying
+
+    @property
+    def checklists(self) -> ChecklistDesk:
+        """Its checklists: `read`, `tick`. Raises Unavailable before `start`."""
+        return self.procedure.checklists
+
+    def recover(self, change_id: str, how: How) -> None:
+        """Look up a change whose end is not known ("verify"), hand it to the executor again
+        ("resume") or give it up ("abandon"); what was found comes as an event. Raises ReadOnly.
+        """
+        self._recovery().start(change_id, how)
+
+    def withdraw(self, change_id: str) -> None:
+        """Take back a change of which nothing is on its way, above all one that waits for Cloud
+        Run. It holds when this returns. Raises ReadOnly, UsageError, and Conflict when too late.
+        """
+        self._recovery().withdraw(change_id)
+        if self._observing is not None:
+            self._in_loop(self._observing.look_into_journal)
+
+    def arm_guard(self, countdown_s: float | None = None) -> None:
+        """Arm automatic rollback for as long as this console runs; None: the plan's countdown.
+
+        Raises ReadOnly, and Unavailable before the cloud is there.
+        """
+        self._watch().arm(countdown_s)
+        self._look_at_guard()
+
+    def disarm_guard(self) -> None:
+        """Disarm automatic rollback; holds when this returns."""
+        self._watch().disarm()
+        self._look_at_guard()
+
+    def cancel_guard(self) -> bool:
+        """Stop its countdown, for this cause; holds when this returns. False: none runs."""
+        cancelled = self._watch().cancel()
+        self._look_at_guard()
+        return cancelled
+
+    def acknowledge(self, change_id: str) -> None:
+        """Mark the outcome of a change as seen. Raises RecordError when that cannot be kept."""
+        session = self._opened()
+        if session.journal is not None:
+            session.journal.acknowledge(change_id)
+        if self._observing is not None:
+            self._in_loop(self._observing.look_into_journal)
+
+    def refresh_now(self) -> None:
+        """Look again without waiting for the next round; a quota's pause is still kept."""
+        if self._observing is not None:
+            self._in_loop(self._observing.look_now)
+
+    def probe(self) -> None:
+        """Ask both sides for their health; the answers arrive as events."""
+        if self._observing is not None:
+            self._begin(self._observing.probe)
+
+    def scenarios(self) -> tuple[str, ...]:
+        """What the embedded cloud can play; empty on a real cloud, and before it is up."""
+        embedded = self._session.embedded if self._session is not None else None
+        return embedded.scenarios if embedded is not None else ()
+
+    def set_scenario(self, name: str) -> None:
+        """Let the embedded cloud play something else."""
+        observing = self._observing
+        if observing is not None:
+            self._begin(lambda: observing.set_scenario(name))
+
+    def _watch(self) -> Vigil:
+        if self._vigil is None:
+            raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
+        return self._vigil
+
+    def _recovery(self) -> Recovering:
+        if self._read_only:
+            raise ReadOnly("This console is read-only: nothing can be changed from here.")
+        if self._recovering is None:
+            raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
+        return self._recovering
+
+    def _look_at_guard(self) -> None:
+        if self._observing is not None:
+            self._in_loop(self._observing.look_at_guard)
+
+    def _opened(self) -> Session:
+        if self._session is None:
+            raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
+        return self._session
+
+    def _in_loop(self, act: Callable[[], object]) -> None:
+        """Let the engine's thread do something; nothing when it has ended."""
+        if self._thread is not None:
+            self._thread.call(act)
+
+    def _begin(self, work: Work) -> None:
+        if self._thread is not None:
+            self._thread.begin(work)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container without a name for this id
+        return "unknown"

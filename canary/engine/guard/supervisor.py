@@ -1,0 +1,197 @@
+"""What a console keeps watch over beside the rollout: the way back, automatic rollback, company.
+
+Its rounds run in the engine's loop, never the screen's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from canary.engine.guard.guard import AutomaticRollback
+from canary.engine.notify import Notifier
+from canary.engine.observe.event_log import Severity
+from canary.engine.observe.rollback_alarm import readiness_notice
+from canary.engine.session import Session
+from canary.rollout.change.change import Author, Change
+from canary.rollout.decision.guard import GuardView
+from canary.rollout.decision.readiness import ReadinessState
+from canary.rollout.errors import ReadOnly, Unavailable
+from canary.rollout.export.notification import Notice, place_of
+from canary.rollout.snapshot.presence import Seat, SeatKind
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import sanitize
+from canary.store.presence import SeatHolder
+
+READINESS_S: Final = 15.0
+GUARD_IDLE_S, GUARD_ARMED_S, GUARD_COUNTING_S = 5.0, 1.0, 0.25
+COMPANY_S: Final = 2.0
+"""Pauses in real seconds."""
+
+InLoop = Callable[[Callable[[], object]], None]
+
+
+class Vigil:
+    """The watch of one session. `submit` takes a change down the one path; `in_loop` reaches the
+    loop of the engine from any thread; `on_change` sends a snapshot out.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        author: Author,
+        submit: Callable[[Change], None],
+        in_loop: InLoop,
+        on_change: Callable[[], None],
+        *,
+        read_only: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._session = session
+        self._author = author
+        self._submit = submit
+        self._in_loop = in_loop
+        self._on_change = on_change
+        self._read_only = read_only
+        self._monotonic = monotonic
+        self._rollback: AutomaticRollback | None = None
+        self._seat: SeatHolder | None = None
+        self._others: tuple[Seat, ...] = ()
+        self._others_at = float("-inf")
+        self._readiness: ReadinessState | None = None
+        self.notifier: Notifier | None = None
+
+    def begin(self) -> None:
+        """Take a seat, and arm automatic rollback if the plan has it so. In the engine's loop."""
+        session, observer = self._session, self._session.observer
+        self._place = seat_of(self._author, self._read_only)
+        self._seat = SeatHolder(session.directory, self._place)
+        observer.others = self._look_around
+        if session.journal is not None:
+            self._rollback = AutomaticRollback(
+                session.plan, session.journal, self._author, self._submit, self._say
+            )
+            observer.guard = self._view_guard
+            if session.plan.guard.armed and not self._read_only:
+                self._rollback.arm("the plan")
+                self._show_seat()
+
+    def end(self) -> None:
+        """Leave the seat."""
+        if self._seat is not None:
+            self._seat.release()
+
+    def arm(self, countdown_s: float | None = None) -> None:
+        """Arm automatic rollback. Raises ReadOnly, or Unavailable before the cloud is there."""
+        if self._read_only:
+            raise ReadOnly("This console is read-only: automatic rollback cannot be armed here.")
+        self._guard().arm(str(self._author), countdown_s)
+        self._show_seat()
+
+    def disarm(self) -> None:
+        """Disarm it; holds when this returns."""
+        self._guard().disarm(str(self._author))
+        self._show_seat()
+
+    def cancel(self) -> bool:
+        """Stop its countdown; holds when this returns. False: none runs."""
+        cancelled = self._guard().cancel(str(self._author))
+        self._show_seat()
+        return cancelled
+
+    async def round_of_readiness(self) -> float:
+        """Ask what going back rests on."""
+        if await self._session.observer.read_readiness():
+            self._on_change()
+        return READINESS_S
+
+    async def round_of_guard(self) -> float:
+        """Let automatic rollback look at what is known now."""
+        rollback = self._rollback
+        self._show_seat()  # again: it was armed or disarmed from another thread
+        if rollback is None or not rollback.view.armed:
+            return GUARD_IDLE_S
+        session = self._session
+        if rollback.look(session.observer.snapshot(), session.clock.now()):
+            self._show_seat()
+            self._on_change()
+        return GUARD_COUNTING_S if rollback.is_counting else GUARD_ARMED_S
+
+    def look(self, snapshot: Snapshot) -> None:
+        """Tell others when everybody off has become impossible, or possible again."""
+        notice = readiness_notice(self._readiness, snapshot)
+        if snapshot.readiness is not None and not snapshot.readiness.is_only_unknown:
+            self._readiness = snapshot.readiness.state
+        if notice is not None and self.notifier is not None:
+            self.notifier.tell(notice)
+
+    def _show_seat(self) -> None:
+        """Let others on this host see whether automatic rollback is armed here, and counts down."""
+        if self._seat is not None and self._rollback is not None:
+            self._place = show_guard(self._seat, self._place, self._rollback.view)
+
+    def _guard(self) -> AutomaticRollback:
+        if self._rollback is None:
+            raise self._session.journal_error or Unavailable(
+                "The cloud is not connected yet.", remedy="Wait a moment."
+            )
+        return self._rollback
+
+    def _view_guard(self) -> GuardView | None:
+        return self._rollback.view if self._rollback is not None else None
+
+    def _look_around(self) -> tuple[Seat, ...]:
+        now = self._monotonic()
+        if self._seat is not None and now - self._others_at >= COMPANY_S:
+            self._others, self._others_at = self._seat.others(), now
+        return self._others
+
+    def _say(self, severity: Severity, text: str) -> None:
+        """In the event log and by webhook; from any thread."""
+        plan = self._session.plan
+
+        def say() -> None:
+            self._session.observer.log.say(self._session.clock.now(), severity, text)
+            if self.notifier is not None:
+                place = place_of(plan.name, plan.target.project, plan.provider)
+                self.notifier.tell(Notice("", f"{place}: {text}", severity))
+            self._on_change()
+
+        self._in_loop(say)
+
+
+def show_guard(holder: SeatHolder, seat: Seat, view: GuardView) -> Seat:
+    """Write into a seat what automatic rollback does there; the seat as it is shown then."""
+    counts = (view.armed, view.left_s is not None)
+    if counts == (seat.armed, seat.due_at is not None):
+        return seat
+    due_at = None if view.left_s is None else time.time() + view.left_s
+    cause = sanitize(view.cause, 200)
+    changed = msgspec.structs.replace(seat, armed=view.armed, due_at=due_at, cause=cause)
+    holder.change(changed)
+    return changed
+
+
+def seat_of(author: Author, read_only: bool, *, kind: SeatKind = "console") -> Seat:
+    """The seat of this process: its terminal, and where its SSH session comes from."""
+    terminal = ""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        terminal = os.ttyname(sys.stdin.fileno())
+    client = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+    return Seat(
+        pid=os.getpid(),
+        user=author.user,
+        host=author.host,
+        since=time.time(),
+        kind=kind,
+        terminal=sanitize(terminal.removeprefix("/dev/"), 40),
+        client=sanitize(client, 60),
+        read_only=read_only,
+        armed=kind == "guard",
+    )

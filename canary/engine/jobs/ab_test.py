@@ -1,0 +1,138 @@
+"""The A/B test: its figures from BigQuery or a file, judged, and written for the gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from canary.rollout.errors import PlanError, Unavailable
+from canary.rollout.plan.plan import Plan
+from canary.rollout.text import sanitize
+from canary.rollout.trials.ab_test import (
+    DEFAULT_LEAST_IMPROVEMENT,
+    AbAnalysis,
+    AbSource,
+    ab_document,
+    analyse,
+)
+from canary.store.ab_results import read_ab_results
+from canary.store.outputs import write_result
+from canary.store.results import AB_TEST_FILE
+
+if TYPE_CHECKING:
+    from canary.cloud.bigquery.client import BigQuery
+    from canary.engine.session import Session
+
+DAY_S = 86_400.0
+
+
+class AbTestRun(msgspec.Struct, frozen=True):
+    """One analysis with where its figures are from."""
+
+    analysis: AbAnalysis
+    source: AbSource
+
+
+async def ask_bigquery(session: Session, days: int | None = None) -> AbTestRun:
+    """Analyse the last `days` (the plan's if None) of the table, by the cloud's clock.
+
+    Raises CanaryError when BigQuery cannot be asked; nothing is written then.
+    """
+    from canary.cloud.bigquery.ab_query import build_parameters, build_query, find_group
+
+    plan, test = session.plan, session.plan.ab_test
+    until = session.clock.now()
+    since = until - (days or test.days) * DAY_S
+    table = test.full_table(plan.target.project)
+    bigquery = _connect(session)
+    parameters = build_parameters(test.legacy_group, test.canary_group, since, until)
+    try:
+        rows = await bigquery.query(build_query(table), parameters, f"reading {table}")
+    finally:
+        await bigquery.close()
+    legacy, canary = find_group(rows, test.legacy_group), find_group(rows, test.canary_group)
+    analysis = analyse(
+        legacy, canary, least=least_improvement(plan), min_requests=plan.metrics.min_requests
+    )
+    return AbTestRun(analysis, AbSource(table, session.clock.now(), since, until))
+
+
+async def estimate_bigquery(session: Session) -> int:
+    """The bytes that the plan's A/B test would read now; nothing is read, and nothing charged.
+
+    Raises CanaryError where the test itself would be refused.
+    """
+    from canary.cloud.bigquery.ab_query import build_parameters, build_query
+
+    test, until = session.plan.ab_test, session.clock.now()
+    table = test.full_table(session.plan.target.project)
+    since = until - test.days * DAY_S
+    parameters = build_parameters(test.legacy_group, test.canary_group, since, until)
+    bigquery = _connect(session)
+    try:
+        return await bigquery.estimate(build_query(table), parameters, f"looking at {table}")
+    finally:
+        await bigquery.close()
+
+
+def take_file(plan: Plan, path: Path) -> AbTestRun:
+    """Analyse a file of results as it stands. Raises RecordError when it cannot be used."""
+    test = plan.ab_test
+    found = read_ab_results(path, test.legacy_group, test.canary_group)
+    analysis = analyse(
+        found.legacy,
+        found.canary,
+        least=least_improvement(plan),
+        min_requests=plan.metrics.min_requests,
+    )
+    return AbTestRun(analysis, AbSource(sanitize(path), found.finished_at))
+
+
+def write_analysis(plan: Plan, base: Path, run: AbTestRun) -> Path:
+    """Write the analysis for the gate; "no data" too: the newest look counts. Raises RecordError.
+
+    `base` is the directory of the plan.
+    """
+    path = base / plan.record.outputs / AB_TEST_FILE
+    write_result(path, ab_document(run.analysis, run.source))
+    return path
+
+
+def least_improvement(plan: Plan) -> float:
+    """The gain beyond which Canary is approved: that of the stage that asks for one."""
+    asked = (s.min_ab_improvement for s in plan.stages if s.min_ab_improvement is not None)
+    return next(asked, DEFAULT_LEAST_IMPROVEMENT)
+
+
+def _connect(session: Session) -> BigQuery:
+    from canary.cloud.bigquery.client import BigQuery
+
+    test = session.plan.ab_test
+    return BigQuery(
+        _endpoint(session),
+        session.plan.target.project,
+        location=test.location,
+        max_bytes_billed=test.max_bytes_billed,
+        timeout_s=test.timeout_s,
+    )
+
+
+def _endpoint(session: Session) -> str | None:
+    """Where BigQuery is. The demonstration must never reach for the real one."""
+    given = session.plan.target.endpoints.bigquery
+    if given is not None or session.plan.provider == "gcp":
+        return given
+    if session.embedded is None:
+        raise PlanError(
+            "The plan reaches a local server of its own and does not say where BigQuery is.",
+            remedy="Set target.endpoints.bigquery, or name results with --from FILE.",
+        )
+    if session.embedded.endpoints.bigquery is None:
+        raise Unavailable(
+            "The embedded cloud that is running has no BigQuery: it is of an older version.",
+            remedy="Quit all consoles, and try again.",
+            source="BigQuery",
+        )
+    return session.embedded.endpoints.bigquery

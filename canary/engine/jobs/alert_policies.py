@@ -1,0 +1,133 @@
+"""Comparing a rollout's alert policies with its plan, and setting them right one by one."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from canary.engine.observe.event_log import Severity
+from canary.rollout.change.change import Author
+from canary.rollout.errors import CanaryError, OutcomeUnknown, RecordError
+from canary.rollout.export.alert_policies import Action, plan_actions, wanted_policies
+from canary.rollout.text import sanitize
+from canary.store.alert_writings import (
+    AlertWriting,
+    AlertWritings,
+    alert_writings_path,
+    read_alert_writings,
+)
+
+if TYPE_CHECKING:
+    from canary.engine.session import Session
+
+log = logging.getLogger(__name__)
+
+RECALLED: Final = 5
+"""So many earlier writings stand in the event log of a console that is opened."""
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What was done, in order; `error` ended it, None when nothing did."""
+
+    done: tuple[Action, ...] = ()
+    error: CanaryError | None = None
+
+
+async def compare_policies(session: Session) -> tuple[Action, ...]:
+    """What would set the policies right, the kept ones included. Raises CanaryError."""
+    from canary.cloud.monitoring.alert_policies import AlertPolicies
+
+    plan, revision = session.plan, ""
+    if plan.target.router.kind == "revisions":
+        revision = (await session.run_reader.service(plan.router_service)).revision
+    found = await AlertPolicies(session.connection, plan).read_all()
+    return plan_actions(wanted_policies(plan, revision), found)
+
+
+async def apply_actions(session: Session, actions: Sequence[Action], author: Author) -> Applied:
+    """Carry them out one after another; the first that fails ends it.
+
+    What is wanted is on the disk before the first is sent, and each that is done after it: what
+    cannot be recorded is not sent.
+    """
+    from canary.cloud.monitoring.alert_policies import AlertPolicies
+
+    policies = AlertPolicies(session.connection, session.plan)
+    done: list[Action] = []
+    try:
+        with AlertWritings(alert_writings_path(session.directory)) as kept:
+            writing = _intend(session, actions, author, kept)
+            for action in actions:
+                try:
+                    await policies.apply(action)
+                except CanaryError as error:
+                    kept.keep(_ended(writing, session.clock.now(), error))
+                    return Applied(tuple(done), error)
+                done.append(action)
+                writing = msgspec.structs.replace(writing, done=(*writing.done, line_of(action)))
+                kept.keep(writing)
+            kept.keep(_ended(writing, session.clock.now()))
+    except RecordError as error:
+        return Applied(tuple(done), error)
+    return Applied(tuple(done))
+
+
+def _intend(
+    session: Session, actions: Sequence[Action], author: Author, kept: AlertWritings
+) -> AlertWriting:
+    writing = AlertWriting(
+        id=uuid.uuid4().hex,
+        rollout=session.plan.name,
+        author=author,
+        wanted=tuple(map(line_of, actions)),
+        asked_at=session.clock.now(),
+        intended_at=kept.wall(),
+    )
+    kept.keep(writing)
+    return writing
+
+
+def _ended(writing: AlertWriting, at: float, error: CanaryError | None = None) -> AlertWriting:
+    if error is None:
+        return msgspec.structs.replace(writing, state="done", ended_at=at)
+    return msgspec.structs.replace(
+        writing,
+        state="unknown" if isinstance(error, OutcomeUnknown) else "failed",
+        message=error.message,
+        remedy=error.remedy,
+        ended_at=at,
+    )
+
+
+def line_of(action: Action) -> str:
+    """An action in one line: what becomes of which policy."""
+    return sanitize(action.lines[0] if action.lines else f"{action.kind} {action.key}", 400)
+
+
+def say_writing(writing: AlertWriting) -> str:
+    """A writing in one line, as the event log says it; `canary log` has more room."""
+    done, wanted = len(writing.done), len(writing.wanted)
+    ended = {
+        "open": "no end was recorded; alerts diff says what is there",
+        "done": "",
+        "failed": f"failed: {writing.message}",
+        "unknown": f"how the next one ended is not known: {writing.message}",
+    }[writing.state]
+    return sanitize(f"alert policies: {done} of {wanted} written. {ended}".rstrip(" "), 400)
+
+
+def recall_writings(session: Session) -> None:
+    """Say the last writings in the event log again, at their own times, after a restart."""
+    try:
+        writings = read_alert_writings(session.directory, RECALLED)
+    except RecordError as error:
+        log.warning("%s", error)  # only what was: it holds up nothing
+        return
+    for one in reversed(writings):
+        severity: Severity = "good" if one.state == "done" else "warning"
+        at = one.asked_at if one.ended_at is None else one.ended_at
+        session.observer.log.say(at, severity, say_writing(one), str(one.author))

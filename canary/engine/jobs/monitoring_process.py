@@ -1,0 +1,311 @@
+"""The process that the monitoring loop runs in: one for a rollout, ended politely, started apart.
+
+In a shell it is `canary monitor` itself; from the console, or with `--detach`, a process in a
+session of its own that outlives whoever started it. A new loop replaces the one that runs: it asks
+it to end, waits, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from canary.engine.jobs.monitoring_loop import LoopOrder, MonitoringLoop, OnTurn, Turn, wait_for
+from canary.rollout.errors import CanaryError, Conflict, RecordError
+from canary.rollout.plan.plan import Plan
+from canary.rollout.text import format_duration, format_timestamp, sanitize
+from canary.rollout.trials.jobs import MonitoringView
+from canary.store.monitoring import (
+    LoopLock,
+    LoopState,
+    ask_to_end,
+    holder,
+    read_state,
+)
+from canary.store.paths import state_dir
+
+COMMAND: Final = (sys.executable, "-m", "canary.cli.monitoring")
+LOG_FILE: Final = "monitor.log"
+LOG_LIMIT: Final = 262_144
+"""A longer log is begun anew at the next start."""
+
+PROBED_S: Final = 0.05
+TAKE_OVER_WITHIN_S: Final = 20.0
+TAKE_OVER_ROUND_S: Final = 0.2
+TURN_ENDS_WITHIN_S: Final = 3.0
+
+Say = Callable[[str], None]
+Sleep = Callable[[float], Awaitable[None]]
+
+_started: list[subprocess.Popen[bytes]] = []
+"""Loops that were started from here, kept so that they are reaped when they end."""
+
+
+class LoopJob(msgspec.Struct, frozen=True):
+    """What a detached loop reads on its standard input.
+
+    The plan itself rather than its file: a demonstration has none, and a file may be edited.
+    """
+
+    plan: Plan
+    plan_path: str
+    order: LoopOrder
+
+
+class Monitoring(msgspec.Struct, frozen=True):
+    """The loop as others see it. `state` None: there never was one here.
+
+    `pid` None: none runs now; 0: one is just beginning.
+    """
+
+    pid: int | None
+    state: LoopState | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a loop lives now."""
+        return self.pid is not None
+
+
+def state(plan: Plan) -> Monitoring:
+    """What the rollout's loop on this host does; cheap. Raises RecordError without a state dir."""
+    directory = state_dir(plan)
+    return Monitoring(holder(directory), read_state(directory))
+
+
+def stop(plan: Plan) -> int | None:
+    """Ask the loop to end; returns its process at once, None when none runs.
+
+    `state` shows when it has ended. Raises RecordError when it may not be asked.
+    """
+    return ask_to_end(state_dir(plan))
+
+
+def start_detached(plan: Plan, plan_path: Path, order: LoopOrder) -> int:
+    """Start a loop in a process of its own session; returns its number at once.
+
+    It replaces the one that runs. Raises RecordError when it cannot be started.
+    """
+    directory = state_dir(plan)
+    _started[:] = [process for process in _started if process.poll() is None]
+    job = msgspec.json.encode(LoopJob(plan, str(plan_path.absolute()), order))
+    try:
+        log_fd = _open_log(directory / LOG_FILE)
+        try:
+            process = subprocess.Popen(
+                COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=log_fd,
+                stderr=log_fd,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log_fd)
+        _started.append(process)
+        assert process.stdin is not None  # noqa: S101 - for the type checker
+        process.stdin.write(job)
+        process.stdin.close()
+    except OSError as exc:
+        raise RecordError(
+            f"The monitoring loop cannot be started: {exc.strerror or exc}.",
+            remedy="Run `canary monitor` in a shell.",
+        ) from exc
+    return process.pid
+
+
+def run_detached() -> int:
+    """Be the detached loop: the job on standard input. Returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    try:
+        job = msgspec.json.decode(sys.stdin.buffer.read(), type=LoopJob)
+    except msgspec.DecodeError as error:
+        logging.getLogger(__name__).warning("no job on standard input: %s", error)
+        return 2
+
+    def say(line: str) -> None:
+        # The log may be on a full disk: the snapshots may be elsewhere, and go on.
+        with contextlib.suppress(OSError):
+            print(line, flush=True)  # noqa: T201 - this is the loop's log
+
+    def on_turn(turn: Turn) -> None:
+        say(turn.line)
+
+    try:
+        ended = asyncio.run(run_loop(job.plan, Path(job.plan_path), job.order, say, on_turn))
+    except CanaryError as error:
+        say(str(error))
+        return error.exit_code
+    say(last_line(ended))
+    return 0
+
+
+async def run_loop(
+    plan: Plan, plan_path: Path, order: LoopOrder, say: Say, on_turn: OnTurn
+) -> LoopState | None:
+    """Replace the loop that runs, and be the loop until the time is over or a signal comes.
+
+    Returns the last state; None when it was ended before the first snapshot. Raises Conflict when
+    the other does not end, and RecordError.
+    """
+    directory = state_dir(plan)
+    asked = asyncio.Event()
+    lock = LoopLock(directory)
+    with _signals(asked):
+        try:
+            if not await take_over(directory, lock, say, asked):
+                return None
+
+            def turned(turn: Turn) -> None:
+                lock.sign()
+                on_turn(turn)
+
+            return await _run_until(plan, plan_path, directory, order, turned, asked)
+        finally:
+            lock.release()
+
+
+async def take_over(
+    directory: Path,
+    lock: LoopLock,
+    say: Say,
+    asked: asyncio.Event,
+    *,
+    sleep: Sleep = asyncio.sleep,
+) -> bool:
+    """Get the lock, from the loop that has it if there is one. False: asked to end meanwhile."""
+    if lock.acquire():
+        return True
+    # Somebody may only be looking whether a loop lives: that holds it for microseconds.
+    await sleep(PROBED_S)
+    if lock.acquire():
+        return True
+    before, pid = read_state(directory), None
+    for _ in range(int(TAKE_OVER_WITHIN_S / TAKE_OVER_ROUND_S)):
+        now_held_by = holder(directory)
+        if now_held_by and now_held_by != pid:
+            pid = ask_to_end(directory)
+            say(f"A monitoring loop runs already (process {pid}): it is asked to end.")
+        await sleep(TAKE_OVER_ROUND_S)
+        if asked.is_set():
+            return False
+        if lock.acquire():
+            say(f"Replaced {_describe(before, pid)}.")
+            return True
+    raise Conflict(
+        f"The monitoring loop of process {pid or 'unknown'} did not end within"
+        f" {TAKE_OVER_WITHIN_S:g} s; no second one was begun.",
+        remedy="End that process, then begin again.",
+    )
+
+
+def last_line(ended: LoopState | None) -> str:
+    """How a loop says good-bye."""
+    if ended is None:
+        return "Monitoring ended before the first snapshot."
+    why = {"time": "its time is over", "signal": "it was asked to end"}.get(ended.ended_by, "")
+    files = "1 file" if ended.files == 1 else f"{ended.files} files"
+    since = format_timestamp(ended.since)
+    newest = f", the newest {sanitize(ended.last_file)}" if ended.last_file else ""
+    return f"Monitoring ended ({why}): {files} since {since}{newest}."
+
+
+async def _run_until(
+    plan: Plan,
+    plan_path: Path,
+    directory: Path,
+    order: LoopOrder,
+    on_turn: OnTurn,
+    asked: asyncio.Event,
+) -> LoopState | None:
+    """Run the loop; once asked to end, a turn that hangs is given up after a few seconds."""
+    loop = MonitoringLoop(
+        plan, plan_path, directory, order, on_turn, wait=lambda pause: wait_for(asked, pause)
+    )
+    running = asyncio.ensure_future(loop.run())
+    waiting = asyncio.ensure_future(asked.wait())
+    try:
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            await asyncio.wait({running}, timeout=TURN_ENDS_WITHIN_S)
+        if running.done():
+            return running.result()
+        running.cancel()
+        await asyncio.wait({running})
+        return loop.end_early("signal")
+    finally:
+        waiting.cancel()
+
+
+@contextlib.contextmanager
+def _signals(asked: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT ask to end; so does a hang-up, unless it is ignored (`nohup`)."""
+    loop = asyncio.get_running_loop()
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    try:
+        for number in numbers:
+            loop.add_signal_handler(number, asked.set)
+    except (ValueError, RuntimeError):  # not in the main thread: signals are not ours there
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _describe(before: LoopState | None, pid: int | None) -> str:
+    if before is None or before.pid != pid:
+        return f"the monitoring loop of process {pid}"
+    files = "1 file" if before.files == 1 else f"{before.files} files"
+    return (
+        f"the monitoring loop of process {pid} (since {format_timestamp(before.since)}, {files},"
+        f" every {format_duration(before.every_s)})"
+    )
+
+
+def _open_log(path: Path) -> int:
+    again = path.exists() and path.stat().st_size > LOG_LIMIT
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if again else os.O_APPEND)
+    return os.open(path, flags, 0o600)
+
+
+# The monitoring loop as the screen shows it, from its state file and the process that runs.
+
+
+def view_monitoring(found: Monitoring) -> MonitoringView:
+    """The loop as the screen shows it."""
+    said = found.state
+    if said is None:
+        return MonitoringView(found.is_running, found.pid)
+    # A state file of another process is the last word of a loop that is no more.
+    if found.is_running and said.pid != found.pid:
+        return MonitoringView(True, found.pid)
+    return MonitoringView(
+        running=found.is_running,
+        pid=found.pid,
+        since=said.since,
+        every_s=said.every_s,
+        until=said.until,
+        next_at=said.next_at,
+        files=said.files,
+        last_file=said.last_file,
+        last_at=said.last_at,
+        verdict=said.verdict,
+        trouble=said.trouble,
+        out_dir=said.out_dir,
+        ended_at=said.ended_at,
+        ended_by=said.ended_by,
+    )

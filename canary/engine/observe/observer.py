@@ -1,0 +1,282 @@
+"""The observer: what the sources said → one Snapshot at a time.
+
+Each source is read on its own and fails on its own; what it said last stays, with its age. The
+observer judges nothing: that is `assemble`, which is pure. It has no clock and no cadence of its
+own either: when to ask is the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from canary.cloud.connection.clock import CloudClock
+from canary.engine.observe.assemble import Observed, assemble, known_changes
+from canary.engine.observe.backfill import Piece, begin_of_backfill, plan_backfill
+from canary.engine.observe.event_log import EventLog
+from canary.engine.observe.evidence_feed import EvidenceFeed
+from canary.engine.observe.journal_feed import JournalFeed
+from canary.engine.observe.metrics_feed import MetricsFeed, SampleReader
+from canary.engine.observe.position import known_record
+from canary.engine.observe.readiness import ReadinessFeed
+from canary.engine.observe.replay import Replay, Replayed
+from canary.engine.observe.rollback_alarm import ReadinessAlarm
+from canary.engine.observe.run_feed import RunFeed, ServiceReader
+from canary.engine.observe.source import Source
+from canary.engine.observe.transitions import Silence, SkewWatch, say_run, turn_events
+from canary.engine.observe.windows import WindowMemory
+from canary.rollout.decision.gates import NO_EVIDENCE
+from canary.rollout.decision.guard import GuardView
+from canary.rollout.errors import CanaryError, RecordError
+from canary.rollout.evidence.view import EvidenceView
+from canary.rollout.measure.samples import Sample
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.presence import Seat
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.store.history import History
+from canary.store.journal import Entry, Journal
+from canary.store.results import Results
+
+
+class Observer:
+    """Reads, remembers, and hands out snapshots.
+
+    `journal` None: no changes are shown. `monitoring` None: metrics are not asked for, and all
+    that rests on them is "no data". `results` gives what the load and A/B tests left behind,
+    `scenario` what the embedded cloud plays ("" for the real one). Set from outside, where there
+    is any: `rights` (what going back rests on), `others` (who else is here) and `guard`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        run: ServiceReader,
+        monitoring: SampleReader | None,
+        history: History | None,
+        journal: Journal | None,
+        clock: CloudClock,
+        *,
+        results: Callable[[], Results] | None = None,
+        scenario: Callable[[], str] = str,
+    ) -> None:
+        self.plan = plan
+        self.log = EventLog()
+        self._skew = SkewWatch(self.log)
+        self._clock = clock
+        self._results = results
+        self._scenario = scenario
+        self._run_source = Source("Cloud Run", self.log)
+        self._metrics_source = Source("Cloud Monitoring", self.log)
+        self._journal = JournalFeed(journal, self.log)
+        self._run = RunFeed(plan, run, clock, self._run_source)
+        self._metrics: MetricsFeed | None = None
+        if monitoring is not None:
+            self._metrics = MetricsFeed(
+                plan, monitoring, clock, self._metrics_source, self.log, history
+            )
+        self.rights: ReadinessFeed | None = None
+        self.others: Callable[[], tuple[Seat, ...]] = tuple
+        self.guard: Callable[[], GuardView | None] = lambda: None
+        self._alarm = ReadinessAlarm(self.log)
+        self._evidence = NO_EVIDENCE
+        self._replay = Replay(plan)
+        self._followed: tuple[tuple[Sample, ...], tuple[float, ...], Replayed] | None = None
+        self._windows = WindowMemory()
+        self._backfilled = False
+        self._filling = False
+        self.comparison: EvidenceFeed | None = None
+        """What compares the sides beside the tree; None: it is not asked for."""
+        self._silence = Silence(self.log)
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a change in the journal has no outcome yet."""
+        return any(e.outcome is None for e in self._journal.entries)
+
+    @property
+    def needs_backfill(self) -> bool:
+        """Whether the past may have gaps that `backfill` would fill; false until metrics came."""
+        feed = self._metrics
+        return feed is not None and feed.incomplete and self._metrics_source.has_answered
+
+    def next_metrics_at(self, now: float) -> float:
+        """When asking Cloud Monitoring can tell something new; cloud time, infinite without it."""
+        return self._metrics.next_read_at(now) if self._metrics is not None else float("inf")
+
+    def load_history(self) -> bool:
+        """Take over samples that earlier consoles have read. True when there were any."""
+        if self.comparison is not None:
+            self.comparison.load()
+        return self._metrics is not None and self._metrics.load_history()
+
+    @property
+    def requests_per_s(self) -> float | None:
+        """Requests of both sides in the newest minute; None when that is not known."""
+        newest = [s[-1] for s in self._metrics.samples if s] if self._metrics is not None else []
+        known = [(s.responses.total, s.end - s.start) for s in newest if s.responses is not None]
+        return sum(n / length for n, length in known) if known else None
+
+    def miss_journal(self, error: RecordError) -> None:
+        """Say that there is no journal, and why."""
+        self._journal.source.failed(error, self._clock.now())
+
+    def url_of(self, service: str) -> str:
+        """Where a service answers, as Cloud Run reports it; "" when that is not known."""
+        facts = self._run.facts
+        states = (facts.router, facts.legacy, facts.canary) if facts is not None else ()
+        return next((s.uri for s in states if s is not None and s.name == service), "")
+
+    async def refresh(self) -> Snapshot:
+        """Read everything once, concurrently; never raises for a source that fails."""
+        self.read_journal()
+        await asyncio.gather(self.read_run(), self.read_metrics())
+        snapshot, feed = self.snapshot(), self.comparison
+        if feed is None or not feed.is_rebuilding:
+            return snapshot
+        for _ in iter(feed.rebuild, False):
+            await asyncio.sleep(0)
+        return self.snapshot()
+
+    async def read_run(self) -> bool:
+        """Read the services. True when something is different."""
+        before = self._run.facts
+        changed = await self._run.read()
+        say_run(self.log, before, self._run.facts, self._journal.has, self._clock.now())
+        self._skew.look(self._clock)
+        return changed
+
+    async def read_metrics(self) -> bool:
+        """Read the newest minutes. True when something is different."""
+        return self._metrics is not None and await self._metrics.read()
+
+    async def read_readiness(self) -> bool:
+        """Ask what going back rests on, as far as it is due. True when something is different."""
+        return self.rights is not None and await self.rights.read()
+
+    def read_journal(self) -> bool:
+        """Read the journal if it was written to. True when it was, or is in trouble."""
+        before = self._journal.entries
+        changed = self._journal.read(self._clock.now())
+        after = self._journal.entries
+        if self.rights is not None and _failed(after) != _failed(before):
+            self.rights.ask_again()
+        if self.rights is not None and _ended(after) != _ended(before):
+            self.rights.look_again()
+        return changed
+
+    def read_results(self) -> bool:
+        """Look for results of the load and A/B tests. True when they are different."""
+        if self._results is None:
+            return False
+        found = self._results()
+        for problem in found.problems:
+            self.log.say(self._clock.now(), "warning", problem)
+        changed = found.evidence != self._evidence
+        self._evidence = found.evidence
+        return changed
+
+    async def backfill(self) -> AsyncIterator[bool]:
+        """Fill the past, newest first; yields after each piece whether it held anything.
+
+        Ends early, to be called again later, when Cloud Monitoring fails.
+        """
+        feed = self._metrics
+        if feed is None:
+            return
+        feed.incomplete, self._filling = False, True
+        try:
+            for piece in self._missing(feed):
+                yield await feed.fill(piece)
+        except CanaryError as error:
+            feed.incomplete = True
+            self._metrics_source.failed(error, self._clock.now())
+            return
+        finally:
+            self._filling = False
+            # Samples may have come in between those that are settled already.
+            self._replay.begin_again()
+            self._followed = None
+        self._backfilled = True
+
+    def snapshot(self) -> Snapshot:
+        """What is known now, judged now."""
+        now = self._clock.now()
+        snapshot = assemble(self.plan, self._observed(now), now, self._windows.reduce)
+        alarmed = self.rights is not None and self._alarm.look(snapshot)
+        metrics, run = self._metrics_source.view.state, self._run_source.view.state
+        if self._silence.say(snapshot, metrics, run) or alarmed:
+            snapshot = assemble(self.plan, self._observed(now), now, self._windows.reduce)
+        self._silence.note(snapshot)
+        return snapshot
+
+    def _observed(self, now: float) -> Observed:
+        legacy, canary = self._metrics.samples if self._metrics is not None else ((), ())
+        run = self._run.facts
+        changes = known_changes(run, self._journal.entries, self._run.moved_at, now)
+        replayed = self._follow(canary, changes)
+        comparison = self._compare(legacy, canary, changes)
+        sources = (self._run_source, self._metrics_source, self._journal.source)
+        asked = self._metrics is not None
+        return Observed(
+            run=run,
+            legacy=legacy,
+            canary=canary,
+            watch=replayed.watch,
+            changes=changes,
+            entries=self._journal.entries,
+            events=(*turn_events(replayed.turns), *self.log.events),
+            sources=tuple(s.view for s in sources if asked or s is not self._metrics_source),
+            evidence=self._evidence,
+            rights=self.rights,
+            others=self.others(),
+            guard=self.guard(),
+            ingest_delay_s=self._metrics.ingest_delay_s if self._metrics is not None else None,
+            scenario=self._scenario(),
+            speed=self._clock.speed,
+            backfilled=self._backfilled,
+            comparison=comparison,
+        )
+
+    def _compare(
+        self,
+        legacy: tuple[Sample, ...],
+        canary: tuple[Sample, ...],
+        changes: tuple[float, ...],
+    ) -> EvidenceView | None:
+        """The evidence with what is known by now; the past only once it is there in full."""
+        feed, run = self.comparison, self._run.facts
+        if feed is None or run is None:
+            return None
+        percent = run.router.percent
+        feed.follow_split(changes[-1] if changes else None, percent, legacy)
+        past_is_there = self._backfilled and not self._filling
+        if past_is_there and self._metrics is not None and not self._metrics.incomplete:
+            feed.take_samples(legacy, canary)
+        served = run.router.served_percent
+        return feed.view(served if served is not None else percent)
+
+    def _follow(self, canary: tuple[Sample, ...], changes: tuple[float, ...]) -> Replayed:
+        """The watch over these samples; computed only when they or the changes are others."""
+        if (
+            self._followed is None
+            or self._followed[0] is not canary
+            or self._followed[1] != changes
+        ):
+            self._followed = (canary, changes, self._replay.follow(canary, changes))
+        return self._followed[2]
+
+    def _missing(self, feed: MetricsFeed) -> tuple[Piece, ...]:
+        now = self._clock.now()
+        record = known_record(self.plan, self._run.facts)
+        since = begin_of_backfill(record.entered_at if record is not None else None, now)
+        newest = max((s[-1].end for s in feed.samples if s), default=now)
+        return plan_backfill(feed.samples, since, newest, now)
+
+
+def _ended(entries: tuple[Entry, ...]) -> set[str]:
+    return {e.change.id for e in entries if e.outcome is not None}
+
+
+def _failed(entries: tuple[Entry, ...]) -> set[str]:
+    """The changes that failed: perhaps for want of a right that was there before."""
+    return {e.change.id for e in entries if e.outcome is not None and e.outcome.state == "failed"}

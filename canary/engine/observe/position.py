@@ -1,0 +1,161 @@
+"""Where the rollout stands, from what Cloud Run said: stage, split, drift, standing. Pure.
+
+The record on the router's service is the truth about the stage; without one the stage is inferred
+from the share. Nothing here needs metrics, so that going back is never refused for lack of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from canary.cloud.views import ServiceState
+from canary.rollout.change.change import Guard, SetTraffic, Standing
+from canary.rollout.change.stage_record import StageRecord, soaked_hours
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Drift, StageView, TrafficView
+from canary.store.journal import Entry
+
+_ON_A_SERVICE = ("env", "revisions")
+"""Routers whose split is served by a Cloud Run service, whose readiness so tells of it."""
+
+
+class RunFacts(msgspec.Struct, frozen=True):
+    """What Cloud Run said last. `router` carries the split and the record.
+
+    A side is None when its service could not be read (the router could). `read_at` is cloud time.
+    `missing` are the services of which Cloud Run said last that they do not exist.
+    """
+
+    router: ServiceState
+    legacy: ServiceState | None
+    canary: ServiceState | None
+    read_at: float
+    missing: frozenset[str] = frozenset()
+
+
+def infer_stage(plan: Plan, percent: int | None) -> int:
+    """The highest stage whose share is not above `percent`; 0 when none is, or nothing is known."""
+    if percent is None:
+        return 0
+    return max((i for i, s in enumerate(plan.stages, 1) if s.percent <= percent), default=0)
+
+
+def stage_of(plan: Plan, run: RunFacts | None) -> int | None:
+    """The stage by the record, else by the share; None when neither is known."""
+    if run is None:
+        return None
+    record = known_record(plan, run)
+    if record is not None:
+        return record.stage
+    return None if run.router.percent is None else infer_stage(plan, run.router.percent)
+
+
+def known_record(plan: Plan, run: RunFacts | None) -> StageRecord | None:
+    """The record, unless it names a stage that this plan does not have."""
+    record = run.router.record if run is not None else None
+    if record is None or not 0 <= record.stage <= len(plan.stages):
+        return None
+    return record
+
+
+def view_stage(plan: Plan, run: RunFacts | None, now: float) -> StageView:
+    """The stage, its soak and how much of it is done; all None when Cloud Run never answered."""
+    index = stage_of(plan, run)
+    record = known_record(plan, run)
+    if index is None:
+        return StageView(None, "not known", None)
+    spec = plan.stage(index) if index else None
+    return StageView(
+        index=index,
+        name=f"stage {index}" if index else "everybody on Legacy",
+        percent=record.percent if record is not None else plan.percent_of(index),
+        entered_at=record.entered_at if record is not None else None,
+        soak_hours=spec.soak_hours if spec is not None else None,
+        soaked_hours=soaked_hours(record, now) if record is not None else None,
+    )
+
+
+def find_drift(run: RunFacts | None) -> Drift | None:
+    """The share that is set where it is not the record's; author and time as Cloud Run says."""
+    if run is None or run.router.record is None or run.router.percent is None:
+        return None
+    record, router = run.router.record, run.router
+    if record.percent == run.router.percent:
+        return None
+    return Drift(record.percent, run.router.percent, router.last_modifier, router.updated_at)
+
+
+def view_traffic(plan: Plan, run: RunFacts | None) -> TrafficView:
+    """The split as Cloud Run had it when it last answered."""
+    if run is None:
+        return TrafficView(None)
+    router = run.router
+    error = router.record_error
+    if router.record is not None and known_record(plan, run) is None:
+        error = f"The record names stage {router.record.stage}; the plan has {len(plan.stages)}."
+    return TrafficView(
+        canary_percent=router.percent,
+        record=router.record,
+        record_error=error,
+        drift=find_drift(run),
+        reconciling=router.reconciling,
+        served_percent=router.served_percent,
+        guard=_guard(run),
+        last_modifier=router.last_modifier,
+        updated_at=router.updated_at,
+        history=router.history,
+        ready=router.ready if plan.target.router.kind in _ON_A_SERVICE else None,
+    )
+
+
+def standing_of(plan: Plan, run: RunFacts | None) -> Standing | None:
+    """What a change is built from; None only when Cloud Run has never answered."""
+    if run is None:
+        return None
+    stage = stage_of(plan, run)
+    return Standing(
+        stage=0 if stage is None else stage,
+        percent=run.router.percent,
+        guard=_guard(run),
+        record=known_record(plan, run),
+        scale_legacy=run.legacy.scale if run.legacy is not None else None,
+        scale_canary=run.canary.scale if run.canary is not None else None,
+    )
+
+
+def split_changes(
+    run: RunFacts | None, entries: Iterable[Entry], moved_at: Iterable[float]
+) -> tuple[float, ...]:
+    """When the split is known to have changed, oldest first: no window may reach across one.
+
+    From the record (`entered_at`; for a revert, which keeps the soak's begin, the service's own
+    time of change), from a drift, from settled changes of the journal, and from `moved_at`: the
+    moments at which a share was seen to move. An adoption counts too: a few minutes of "masked" are
+    cheaper than a judgement on numbers from before.
+    """
+    times = set(moved_at)
+    if run is not None and run.router.record is not None:
+        record = run.router.record
+        times.add(record.entered_at)
+        untold = record.move == "revert" or find_drift(run) is not None
+        if untold and run.router.updated_at is not None:
+            times.add(run.router.updated_at)
+    times.update(at for entry in entries for at in _moved_by(entry))
+    return tuple(sorted(times))
+
+
+def _moved_by(entry: Entry) -> tuple[float, ...]:
+    """When a journaled change moved the split; an unknown outcome may have."""
+    if entry.outcome is None or entry.outcome.state not in ("done", "unknown"):
+        return ()
+    moves = any(
+        isinstance(s, SetTraffic) and s.before_percent != s.percent for s in entry.change.steps
+    )
+    return (entry.outcome.at,) if moves else ()
+
+
+def _guard(run: RunFacts) -> Guard:
+    canary = run.canary.revision if run.canary is not None else ""
+    return Guard(run.router.name, run.router.etag, run.router.percent, canary)

@@ -1,0 +1,163 @@
+"""The samples of one side in memory: merged by their end, never twice, bounded.
+
+Oldest first. Two samples of the same period are joined field by field, so that a metric which
+arrives late, or whose query failed this time, never erases what is already known. Where periods
+of different length overlap, the finer one stays: counting both would double the requests.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from canary.rollout.measure.samples import Distribution, Sample
+
+KEPT_S = 7 * 86_400.0
+"""Nothing older is kept: a soak is at most days, and memory has an end."""
+
+_FIELDS = (
+    "responses",
+    "latency",
+    "confidence",
+    "cpu",
+    "memory",
+    "instances",
+    "instances_active",
+)
+
+
+class Series:
+    """The samples of one side, oldest first, without overlaps."""
+
+    def __init__(self) -> None:
+        self._samples: list[Sample] = []
+        self._ends: list[float] = []
+        self._bounds: dict[tuple[float, ...], tuple[float, ...]] = {}
+        self._frozen: tuple[Sample, ...] | None = None
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """All samples; the same object until something changes."""
+        if self._frozen is None:
+            self._frozen = tuple(self._samples)
+        return self._frozen
+
+    @property
+    def newest_end(self) -> float | None:
+        """The end of the newest sample that has requests or latencies in it; None without any."""
+        return newest_data_end(self._samples)
+
+    def add(self, batch: Iterable[Sample]) -> tuple[Sample, ...]:
+        """Merge samples in any order; return those that are new or say more than before."""
+        arriving = sorted(batch, key=_end)
+        if not arriving:
+            return ()
+        first = bisect_right(self._ends, min(s.start for s in arriving))
+        last = bisect_left(self._ends, arriving[-1].end)
+        while last < len(self._samples) and self._samples[last].start < arriving[-1].end:
+            last += 1
+        known = {(s.start, s.end): s for s in self._samples[first:last]}
+        changed = self._join_all(known, arriving)
+        if not changed:
+            return ()
+        region = _without_overlaps(sorted(known.values(), key=_end))
+        self._samples[first:last] = region
+        self._ends[first:last] = [s.end for s in region]
+        self._frozen = None
+        kept = {id(s) for s in region}
+        return tuple(s for s in changed if id(s) in kept)
+
+    def prune(self, before: float) -> None:
+        """Forget every sample that ended before this."""
+        count = bisect_left(self._ends, before)
+        if count:
+            del self._samples[:count], self._ends[:count]
+            self._frozen = None
+
+    def _join_all(
+        self, known: dict[tuple[float, float], Sample], arriving: Sequence[Sample]
+    ) -> list[Sample]:
+        changed = []
+        for sample in arriving:
+            key = (sample.start, sample.end)
+            before = known.get(key)
+            after = sample if before is None else _join(before, sample)
+            if before is None or after != before:
+                known[key] = self._share_bounds(after)
+                changed.append(known[key])
+        return changed
+
+    def _share_bounds(self, sample: Sample) -> Sample:
+        """One tuple of bounds for all samples: a copy in each would be half of the memory."""
+        latency, confidence = self._shared(sample.latency), self._shared(sample.confidence)
+        if latency is sample.latency and confidence is sample.confidence:
+            return sample
+        return msgspec.structs.replace(sample, latency=latency, confidence=confidence)
+
+    def _shared(self, distribution: Distribution | None) -> Distribution | None:
+        if distribution is None:
+            return None
+        bounds = self._bounds.setdefault(distribution.bounds, distribution.bounds)
+        if bounds is distribution.bounds:
+            return distribution
+        return msgspec.structs.replace(distribution, bounds=bounds)
+
+
+def newest_data_end(samples: Sequence[Sample]) -> float | None:
+    """The end of the newest sample that has requests or latencies in it; None without any."""
+    for sample in reversed(samples):
+        if sample.responses is not None or sample.latency is not None:
+            return sample.end
+    return None
+
+
+def between(samples: Sequence[Sample], start: float, end: float) -> Sequence[Sample]:
+    """The samples that lie wholly in (start, end]; `samples` oldest first."""
+    first = bisect_right(samples, start, key=_end)
+    last = bisect_right(samples, end, key=_end)
+    while first < last and samples[first].start < start:
+        first += 1
+    return samples[first:last]
+
+
+def find_gaps(
+    sides: Iterable[Sequence[Sample]], start: float, end: float, least_s: float
+) -> tuple[tuple[float, float], ...]:
+    """Where no side has a sample for longer than `least_s` within (start, end], oldest first."""
+    spans = sorted((s.start, s.end) for side in sides for s in between(side, start, end))
+    gaps = []
+    covered = start
+    for begin, finish in spans:
+        if begin - covered > least_s:
+            gaps.append((covered, begin))
+        covered = max(covered, finish)
+    if end - covered > least_s:
+        gaps.append((covered, end))
+    return tuple(gaps)
+
+
+def _end(sample: Sample) -> float:
+    return sample.end
+
+
+def _join(before: Sample, after: Sample) -> Sample:
+    """What either says of the same period; the later answer wins where both say something."""
+    said = {name: getattr(after, name) for name in _FIELDS}
+    return msgspec.structs.replace(before, **{k: v for k, v in said.items() if v is not None})
+
+
+def _without_overlaps(samples: Sequence[Sample]) -> list[Sample]:
+    """Drop every sample that overlaps a finer one."""
+    kept: list[Sample] = []
+    for sample in samples:
+        while kept and kept[-1].end > sample.start and _length(kept[-1]) > _length(sample):
+            kept.pop()
+        if not kept or kept[-1].end <= sample.start:
+            kept.append(sample)
+    return kept
+
+
+def _length(sample: Sample) -> float:
+    return sample.end - sample.start

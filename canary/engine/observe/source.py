@@ -1,0 +1,76 @@
+"""How one outside service answers: its health as the screen shows it, and when to ask again."""
+
+from __future__ import annotations
+
+from canary.engine.observe.event_log import EventLog
+from canary.rollout.errors import CanaryError, QuotaExhausted
+from canary.rollout.snapshot.snapshot import SourceState, SourceView
+from canary.rollout.text import format_clock, sanitize
+
+QUOTA_FIRST_S = 120.0
+QUOTA_MOST_S = 600.0
+"""The pause after "asked too often": doubled each time, up to ten minutes of the cloud's time."""
+
+
+class Source:
+    """The health of one service. Turns (it fails, it answers again) become events.
+
+    `retry_at` is when a quota allows the next question, cloud time; None: at any time.
+    """
+
+    def __init__(self, name: str, log: EventLog) -> None:
+        self.name = name
+        self.retry_at: float | None = None
+        self._log = log
+        self._state: SourceState = "never"
+        self._message = ""
+        self._since: float | None = None
+        self._answered_at: float | None = None
+        self._pause_s = 0.0
+
+    @property
+    def view(self) -> SourceView:
+        """For the snapshot."""
+        return SourceView(self.name, self._state, self._message, self._since, self._answered_at)
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether it has ever answered."""
+        return self._answered_at is not None
+
+    def may_ask(self, now: float) -> bool:
+        """Whether no quota forbids asking now."""
+        return self.retry_at is None or now >= self.retry_at
+
+    def answered(self, at: float) -> bool:
+        """It answered. True when that is a turn."""
+        was = self._state
+        if was == "failing":
+            self._log.say(at, "good", f"{self.name} answers again")
+        self._state, self._message, self._since = "ok", "", None
+        self._answered_at, self.retry_at, self._pause_s = at, None, 0.0
+        return was != "ok"
+
+    def failed(self, error: CanaryError, at: float, *, partly: bool = False) -> bool:
+        """It failed, or answered only in part. True when that says something new.
+
+        After a QuotaExhausted it must not be asked before `retry_at`.
+        """
+        before = self.view
+        message = sanitize(error.message)
+        self.retry_at = self._pause(error, at)
+        if self.retry_at is not None:
+            message = f"{message} Asked again at {format_clock(self.retry_at)}."
+        if self._state != "failing":
+            self._since = at
+            self._log.say(at, "warning", f"{self.name}: {message}")
+        self._state, self._message = "failing", message
+        if partly:
+            self._answered_at = at
+        return self.view != before
+
+    def _pause(self, error: CanaryError, at: float) -> float | None:
+        if not isinstance(error, QuotaExhausted):
+            return None
+        self._pause_s = min(QUOTA_MOST_S, max(QUOTA_FIRST_S, self._pause_s * 2))
+        return at + self._pause_s

@@ -1,0 +1,214 @@
+"""Turns as lines of the event log: of the verdict, of the stage record, of the split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from canary.cloud.connection.clock import CloudClock, SystemClock
+from canary.engine.observe.event_log import EventLog, Severity
+from canary.engine.observe.position import RunFacts, find_drift
+from canary.engine.observe.replay import Turn
+from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.decision.labels import format_verdict
+from canary.rollout.decision.tree import Verdict
+from canary.rollout.evidence.metric_evidence import Metric
+from canary.rollout.evidence.state import EvidenceState
+from canary.rollout.evidence.verdict import MetricVerdict, Word, judge, judge_words
+from canary.rollout.export.evidence_document import NAMES, PROVEN, proof
+from canary.rollout.plan.tables import Evidence
+from canary.rollout.snapshot.snapshot import Event, Snapshot, SourceState
+from canary.rollout.text import (
+    format_clock,
+    format_duration,
+    format_percent,
+    format_ratio,
+    format_score,
+)
+
+VERDICT_SEVERITY: Final[dict[Verdict, Severity]] = {
+    "continue": "good",
+    "no_data": "warning",
+    "watch": "warning",
+    "rollback_stage": "critical",
+    "rollback_all": "critical",
+}
+
+
+def turn_events(turns: Iterable[Turn]) -> tuple[Event, ...]:
+    """A line for each turn of the verdict, in the given order."""
+    return tuple(
+        Event(t.at, VERDICT_SEVERITY[t.verdict], f"{format_verdict(t.verdict)}: {t.reason}")
+        for t in turns
+    )
+
+
+def say_run(
+    log: EventLog,
+    before: RunFacts | None,
+    after: RunFacts | None,
+    is_ours: Callable[[str], bool],
+    now: float,
+) -> None:
+    """Say what is different in Cloud Run. `is_ours`: whether the journal tells of a change itself.
+
+    A record or a drift that is found at the start is said too, with its own time.
+    """
+    if after is None:
+        return
+    _say_record(log, before, after, is_ours)
+    _say_drift(log, before, after, now)
+    error = after.router.record_error
+    if error and (before is None or before.router.record_error != error):
+        log.say(now, "warning", error)
+
+
+def _say_record(
+    log: EventLog, before: RunFacts | None, after: RunFacts, is_ours: Callable[[str], bool]
+) -> None:
+    record = after.router.record
+    known = before.router.record if before is not None else None
+    if record is None or record == known or (record.change and is_ours(record.change)):
+        return
+    by = f"{record.by}@{record.host}" if record.host else record.by
+    # A revert keeps the begin of the soak, so the record itself does not say when it was written.
+    at = record.entered_at if record.move != "revert" else after.router.updated_at
+    log.say(at if at is not None else record.entered_at, "info", _say_move(record), by)
+
+
+def _say_move(record: StageRecord) -> str:
+    stage = f"stage {record.stage}" if record.stage else "everybody on Legacy"
+    why = f": {record.reason}" if record.reason else ""
+    shares = format_percent(record.percent)
+    if record.previous_percent is not None:
+        shares = f"{format_percent(record.previous_percent)} → {shares}"
+    how = f" ({record.move.replace('_', ' ')})" if record.move else ""
+    return f"{stage}, {shares}{how}{why}"
+
+
+def _say_drift(log: EventLog, before: RunFacts | None, after: RunFacts, now: float) -> None:
+    drift, known = find_drift(after), find_drift(before)
+    if drift is not None:
+        if known is None or known.actual_percent != drift.actual_percent:
+            text = (
+                f"drift: the split is {format_percent(drift.actual_percent)},"
+                f" the record says {format_percent(drift.recorded_percent)}"
+            )
+            log.say(drift.at if drift.at is not None else now, "warning", text, drift.by)
+    elif known is not None:
+        log.say(now, "info", f"drift ended: {format_percent(after.router.percent)} as recorded")
+
+
+# What the event log says of the evidence: what is proven now, and what a change has withdrawn.
+
+_SCORE: Final[Metric] = "score"
+
+
+def say_turns(
+    events: EventLog, now: float, before: Sequence[Word], state: EvidenceState, settings: Evidence
+) -> bool:
+    """Say what `state` proves and had not been proven `before`, at the moment of the proof. True
+    when any verdict is another.
+    """
+    after = judge_words(state)
+    if after == tuple(before):
+        return False
+    for was, new in zip(before, judge(state, settings), strict=False):
+        if was == new.verdict or new.verdict not in ("rollback", "pass"):
+            continue
+        name = NAMES[new.metric]
+        if new.verdict == "rollback":
+            text = f"evidence: {PROVEN}: {name} {proof(new)}"
+            events.say(new.detected_at or now, "critical", text)
+        else:
+            text = f"evidence: Canary is proven to be no worse: {name} {_both(new)}"
+            events.say(new.passed_at or now, "good", text)
+    return True
+
+
+def say_withdrawn(events: EventLog, before: EvidenceState, after: EvidenceState) -> None:
+    """Say that a proof ends with the split that it is of. Says nothing when there was none."""
+    if not before.proven:
+        return
+    what = ", ".join(f"{NAMES[d.metric]} at {format_clock(d.at)}" for d in before.proven)
+    text = (
+        f"evidence: the split is another ({_share(before)} → {_share(after)}) and the comparison"
+        f" begins anew; the regression that was proven ({what}) is no longer advised on"
+    )
+    events.say(after.began_at, "info", text)
+
+
+def _share(state: EvidenceState) -> str:
+    return format_percent(round(state.share * 100, 2))
+
+
+def _both(verdict: MetricVerdict) -> str:
+    shown = format_score if verdict.metric == _SCORE else format_ratio
+    return f"{shown(verdict.canary_ratio)} against Legacy's {shown(verdict.legacy_ratio)}"
+
+
+# When nothing can be judged any more, and when it can again: said once each.
+
+
+class Silence:
+    """Whether the last snapshot could be judged, and whether the log was told that it could not."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._blind: bool | None = None
+        self._said = False
+
+    def note(self, snapshot: Snapshot) -> None:
+        """Remember how the snapshot that went out was."""
+        self._blind = snapshot.decision.verdict == "no_data"
+
+    def say(self, snapshot: Snapshot, metrics: SourceState, run: SourceState) -> bool:
+        """Say when nothing can be judged any more, and when it can again. True when it was said.
+
+        Turns between judged verdicts come from the replay, which finds the same after a restart.
+        Before the first answer, and with nobody on Canary, silence is no news.
+        """
+        blind = snapshot.decision.verdict == "no_data"
+        if blind == self._blind or "never" in (metrics, run):
+            return False
+        if snapshot.traffic.canary_percent == 0:
+            return False
+        if not blind and not self._said:
+            return False
+        self._said = blind
+        verdict = format_verdict(snapshot.decision.verdict)
+        text = f"{verdict}: {snapshot.decision.reason}" if blind else f"data again: {verdict}"
+        self._log.say(snapshot.as_of, "warning" if blind else "info", text)
+        return True
+
+
+# Says once when this host's clock is off, and once when it is right again.
+
+
+class SkewWatch:
+    """Compares what a SystemClock has learned from answers with what was said last."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._said = False
+
+    def look(self, clock: CloudClock) -> None:
+        """Write a line when it turns; the embedded cloud's clock is right by definition."""
+        if not isinstance(clock, SystemClock) or clock.skew_s is None:
+            return
+        if bool(clock.skew_s) == self._said:
+            return
+        self._said = bool(clock.skew_s)
+        if self._said:
+            text = f"{skew_words(clock.skew_s)}: the console goes by the cloud's"
+            self._log.say(clock.now(), "warning", text)
+        else:
+            self._log.say(clock.now(), "good", "this host's clock agrees with the cloud's again")
+
+
+def skew_words(skew_s: float) -> str:
+    """In words how this host's clock stands; `skew_s` is what the cloud's is ahead of it."""
+    if not skew_s:
+        return "this host's clock agrees with the cloud's"
+    side = "behind" if skew_s > 0 else "ahead of"
+    return f"this host's clock is {format_duration(round(abs(skew_s)))} {side} the cloud's"

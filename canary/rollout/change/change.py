@@ -1,0 +1,191 @@
+"""Changes as data: what is to become true, from what, why, and what guards it.
+
+A Change is built in `moves` from a Snapshot's facts (a retirement in `retirement`), shown in the
+confirm strip, written to the journal as the intent, and carried out by the executor. Nothing else
+changes the cloud.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.plan.plan import ScalePreset
+
+Kind = Literal["promote", "step_back", "rollback_all", "adopt", "revert", "scale", "retire"]
+OutcomeState = Literal["done", "failed", "refused", "unknown", "not_begun", "abandoned"]
+Side = Literal["legacy", "canary"]
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """What the change was decided on: if the world differs when it is sent, it is refused.
+
+    `etag` is the service's when the strip opened; `percent` Canary's share then (None unknown).
+    """
+
+    service: str
+    etag: str
+    percent: int | None
+    revision: str = ""
+
+
+class SetTraffic(msgspec.Struct, frozen=True, tag="set_traffic"):
+    """Set Canary's share to `percent` and write `record`, in one guarded update.
+
+    `before_percent` None: not known. When only the record changes (adopt) the two are equal.
+    """
+
+    service: str
+    before_percent: int | None
+    percent: int
+    record: StageRecord
+    guard: Guard
+
+
+class SetScale(msgspec.Struct, frozen=True, tag="set_scale"):
+    """Set the least and most instances of a service (service level: no new revision)."""
+
+    service: str
+    before: ScalePreset | None
+    after: ScalePreset
+
+
+class KeepRecord(msgspec.Struct, frozen=True, tag="keep_record"):
+    """Write the stage record on `service`, which is to keep it when its holder is deleted."""
+
+    service: str
+    record: StageRecord
+
+
+class DeleteService(msgspec.Struct, frozen=True, tag="delete_service"):
+    """Delete a service with its revisions, guarded by its `etag` ("" is not compared).
+
+    `percent` is Canary's share as it was when this was decided (None: not known); if it is another
+    when the step is sent, the step is refused.
+    """
+
+    service: str
+    etag: str
+    percent: int | None
+
+
+class DeleteImages(msgspec.Struct, frozen=True, tag="delete_images"):
+    """Delete a service's container images, each named by its digest, with the tags on it.
+
+    A digest names one content for ever, so that deleting it twice is deleting it once.
+    """
+
+    service: str
+    images: tuple[str, ...]
+
+
+Removal = DeleteService | DeleteImages
+Step = SetTraffic | SetScale | KeepRecord | DeleteService | DeleteImages
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """The numbers on the screen when the change was asked for; None is "no data".
+
+    `load_test` is "PASSED" or "FAILED" and `ab_improvement` the relative gain where the stage's
+    gates ask for them.
+    """
+
+    verdict: str = ""
+    requests: int | None = None
+    error_ratio: float | None = None
+    success_ratio: float | None = None
+    p95_ms: float | None = None
+    confidence: float | None = None
+    data_age_s: float | None = None
+    gates_unmet: tuple[str, ...] = ()
+    load_test: str = ""
+    ab_improvement: float | None = None
+
+
+class Author(msgspec.Struct, frozen=True):
+    """Who asks: the user and host the console runs on."""
+
+    user: str
+    host: str
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One confirmed wish. `steps` are carried out in order; the first that fails ends it.
+
+    `from_stage`/`to_stage` are None for a scale. `forced`: gates were overridden, with the `reason`
+    that was given; `evidence.gates_unmet` names them. `created_at` is the cloud's time.
+    `dry_run_shown`: what would change was on the screen when it was confirmed. `cause` is what made
+    automatic rollback act (`guard.Cause.key`); empty when a person asked.
+    """
+
+    id: str
+    kind: Kind
+    rollout: str
+    steps: tuple[Step, ...]
+    author: Author
+    created_at: float
+    from_stage: int | None = None
+    to_stage: int | None = None
+    reason: str = ""
+    forced: bool = False
+    evidence: Evidence = Evidence()
+    dry_run_shown: bool = False
+    cause: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a change ended: what happened, what is true now, what to do."""
+
+    state: OutcomeState
+    message: str
+    at: float
+    percent: int | None = None
+    remedy: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where the rollout stands, as far as a change must know it.
+
+    `stage` is the record's (or inferred) stage; `percent` what is really set. None is "not known".
+    """
+
+    stage: int
+    percent: int | None
+    guard: Guard
+    record: StageRecord | None = None
+    scale_legacy: ScalePreset | None = None
+    scale_canary: ScalePreset | None = None
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What a change carries besides its target: identity, person, time, reason, evidence, cause."""
+
+    id: str
+    author: Author
+    now: float
+    reason: str = ""
+    forced: bool = False
+    evidence: Evidence = Evidence()
+    dry_run_shown: bool = False
+    cause: str = ""
+
+
+# The steps of a change as the screen shows them: what each does, and how far it is.
+
+StepState = Literal["to_do", "under_way", "done", "failed", "unknown"]
+
+
+class StepView(msgspec.Struct, frozen=True):
+    """One step. `text` is what it does, `said` the last word about it, "" for none.
+
+    "unknown": it was sent, and how it ended could not be found out.
+    """
+
+    text: str
+    state: StepState = "to_do"
+    said: str = ""

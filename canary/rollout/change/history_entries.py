@@ -1,0 +1,81 @@
+"""What was done to the split lately, as it rides on the service: the last few moves, newest first.
+
+The stage record says where the rollout stands and who brought it there; this says what came before,
+for people on other hosts, whose journals know nothing of it. It is written in the same guarded
+update as record and split, and is bounded: an annotation is not a log. What cannot be read (an
+older console, a person's hand) is begun anew rather than a reason to refuse a change.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from canary.rollout.change.stage_record import StageRecord
+
+KEPT: Final = 8
+MOST_BYTES: Final = 3000
+MOST_REASON: Final = 120
+
+
+class Deed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One move of the split. `at` is cloud time; `change` the id of the change that made it."""
+
+    at: float
+    move: str
+    percent: int
+    stage: int
+    by: str = ""
+    host: str = ""
+    from_percent: int | None = None
+    from_stage: int | None = None
+    why: str = ""
+    change: str = ""
+
+
+_Deeds = tuple[Deed, ...]
+
+
+def history_key(annotation: str) -> str:
+    """The annotation that holds the history, beside the record's own: "canary-console/history"."""
+    prefix, slash, name = annotation.partition("/")
+    return f"{prefix}/history" if name != "history" else f"{prefix}{slash}{name}-history"
+
+
+def deed_of(record: StageRecord) -> Deed:
+    """The move that wrote a record; a long reason is cut."""
+    why = record.reason
+    return Deed(
+        at=record.written_at,
+        move=record.move,
+        percent=record.percent,
+        stage=record.stage,
+        by=record.by,
+        host=record.host,
+        from_percent=record.previous_percent,
+        from_stage=record.previous_stage,
+        why=why if len(why) <= MOST_REASON else f"{why[: MOST_REASON - 1]}…",
+        change=record.change,
+    )
+
+
+def append_deed(text: str, record: StageRecord) -> str:
+    """The annotation's new text: the move that `record` tells of before those of `text`.
+
+    The same change is never in it twice; the oldest go when it would grow beyond its bounds.
+    """
+    newest = deed_of(record)
+    kept = [newest, *(d for d in read_deeds(text) if d.change != newest.change)][:KEPT]
+    while len(kept) > 1 and len(msgspec.json.encode(kept)) > MOST_BYTES:
+        kept.pop()
+    return msgspec.json.encode(kept).decode()
+
+
+def read_deeds(text: str) -> _Deeds:
+    """The moves in an annotation, newest first; none when it cannot be read."""
+    try:
+        deeds = msgspec.json.decode(text.encode(), type=_Deeds)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return ()
+    return deeds[:KEPT]

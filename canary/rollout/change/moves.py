@@ -1,0 +1,205 @@
+"""From a wish to a Change: promote, step back, everybody off, adopt, revert, scale. Pure.
+
+Each function says what becomes true, from what, and what guards it; none of them asks whether it is
+permitted (`permit`), and none changes anything.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from canary.rollout.change.change import (
+    Change,
+    Kind,
+    Request,
+    SetScale,
+    SetTraffic,
+    Side,
+    Standing,
+    Step,
+)
+from canary.rollout.change.stage_record import Move, StageRecord, check_transition
+from canary.rollout.errors import IllegalTransition, UsageError
+from canary.rollout.plan.plan import Plan, ScalePreset
+
+
+def promote(plan: Plan, standing: Standing, request: Request) -> Change:
+    """One stage on. Gates are not asked here. Raises IllegalTransition at the last stage.
+
+    Into the last stage it is the final approval, of several steps: Canary is given the instances
+    of production before everything comes to it, then traffic and record change in one update, and
+    Legacy goes to backup only when nothing comes to it any more: up to then it could take
+    everything back. What is so already is left out, so that asking again does what is missing.
+    """
+    return _move(plan, standing, request, "promote", standing.stage + 1)
+
+
+def step_back(plan: Plan, standing: Standing, request: Request, to: int | None = None) -> Change:
+    """One stage back, or back to stage `to`. Raises IllegalTransition when that is not back."""
+    return _move(plan, standing, request, "step_back", standing.stage - 1 if to is None else to)
+
+
+def rollback_all(plan: Plan, standing: Standing, request: Request) -> Change:
+    """Everybody to Legacy; in backup mode it is scaled up first, so that it can take the load."""
+    return _move(plan, standing, request, "rollback_all", 0)
+
+
+def adopt(plan: Plan, standing: Standing, request: Request) -> Change:
+    """Take the split as it is into the record. Raises UsageError when no stage has that share."""
+    if standing.percent is None:
+        raise UsageError("The present split is not known, so it cannot be adopted.")
+    stage = plan.stage_of_percent(standing.percent)
+    if stage is None:
+        shares = ", ".join(f"{s.percent} %" for s in plan.stages)
+        raise UsageError(
+            f"No stage of the plan has {standing.percent} % Canary (stages: {shares}).",
+            remedy="Revert to the recorded split, or step back to a stage.",
+        )
+    return _move(plan, standing, request, "adopt", stage)
+
+
+def revert(plan: Plan, standing: Standing, request: Request) -> Change:
+    """Set the split back to what the record says. Raises UsageError without a record."""
+    if standing.record is None:
+        raise UsageError(
+            "There is no stage record to revert to.", remedy="Adopt the present split."
+        )
+    return _move(plan, standing, request, "revert", standing.record.stage)
+
+
+def scale(
+    plan: Plan, standing: Standing, request: Request, side: Side, after: ScalePreset
+) -> Change:
+    """Set least and most instances of a side. Raises UsageError for an impossible range."""
+    if after.min < 0 or after.max < 1 or after.min > after.max:
+        raise UsageError(
+            f"Instances {after.min} to {after.max} make no range.",
+            remedy="The least is 0 or more, the most 1 or more and not below the least.",
+        )
+    service = plan.target.legacy if side == "legacy" else plan.target.canary
+    before = standing.scale_legacy if side == "legacy" else standing.scale_canary
+    return _build(plan, request, "scale", (SetScale(service, before, after),))
+
+
+def complete_approval(plan: Plan, standing: Standing, request: Request) -> Change:
+    """What a final approval that ended half-way left undone: the scale of both sides.
+
+    Raises IllegalTransition when Canary is not production yet, or nothing is missing.
+    """
+    if not is_final(plan, standing.stage) or standing.percent != 100:
+        raise IllegalTransition(
+            "Canary is not production yet: there is no approval to complete.",
+            remedy=f"Promote into stage {len(plan.stages)}.",
+        )
+    steps = (*_canary_first(plan, standing), *_legacy_last(plan, standing))
+    if not steps:
+        raise IllegalTransition(f"Stage {standing.stage} is the last one; nothing is missing.")
+    return _build(plan, request, "scale", steps)
+
+
+def is_final(plan: Plan, stage: int) -> bool:
+    """Whether a stage is production: the last one, with everything on Canary."""
+    return stage == len(plan.stages) and plan.percent_of(stage) == 100
+
+
+def _move(plan: Plan, standing: Standing, request: Request, move: Move, to: int) -> Change:
+    check_transition(plan, move, standing.stage, to)
+    record = _next_record(plan, standing, request, move, to)
+    traffic = SetTraffic(
+        service=plan.router_service,
+        before_percent=standing.percent,
+        percent=record.percent,
+        record=record,
+        guard=standing.guard,
+    )
+    steps: tuple[Step, ...] = (*_legacy_first(plan, standing, record.percent), traffic)
+    if move == "promote" and is_final(plan, to):
+        steps = (*_canary_first(plan, standing), traffic, *_legacy_last(plan, standing))
+    built = _build(plan, request, move, steps)
+    return msgspec.structs.replace(built, from_stage=standing.stage, to_stage=to)
+
+
+def _build(plan: Plan, request: Request, kind: Kind, steps: tuple[Step, ...]) -> Change:
+    return Change(
+        id=request.id,
+        kind=kind,
+        rollout=plan.name,
+        steps=steps,
+        author=request.author,
+        created_at=request.now,
+        reason=request.reason,
+        forced=request.forced,
+        evidence=request.evidence,
+        dry_run_shown=request.dry_run_shown,
+        cause=request.cause,
+    )
+
+
+def _next_record(
+    plan: Plan, standing: Standing, request: Request, move: Move, to: int
+) -> StageRecord:
+    """A revert keeps the soak of the stage it returns to; every other move starts it anew."""
+    kept = standing.record if move == "revert" else None
+    # The record's own share: the plan's may have been edited since, and that is not a revert.
+    percent = kept.percent if kept else plan.percent_of(to)
+    final = is_final(plan, to)
+    return StageRecord(
+        stage=to,
+        percent=percent,
+        entered_at=kept.entered_at if kept else request.now,
+        moved_at=request.now if kept else None,
+        by=request.author.user,
+        host=request.author.host,
+        change=request.id,
+        move=move,
+        reason=request.reason,
+        previous_stage=standing.stage,
+        previous_percent=standing.percent,
+        enabled=not final,
+        production_service=plan.target.canary if final else "",
+    )
+
+
+def _legacy_first(plan: Plan, standing: Standing, percent: int) -> tuple[SetScale, ...]:
+    """Legacy in backup mode cannot take traffic: it is scaled up before the split moves to it."""
+    legacy, production = standing.scale_legacy, plan.scale.production
+    if legacy is None:
+        return ()
+    # A split that is not known may well be all Canary: then Legacy is scaled up too.
+    if standing.percent is not None and percent >= standing.percent:
+        return ()
+    if legacy.max > plan.scale.backup.max:
+        return ()
+    service = plan.router_service if _shares_service(plan) else plan.target.legacy
+    return (SetScale(service, legacy, production),)
+
+
+def _canary_first(plan: Plan, standing: Standing) -> tuple[SetScale, ...]:
+    """Canary is raised to production before everything comes to it; unknown: it is set.
+
+    Raised, never lowered: whoever gave it more instances than the preset had a reason, and this is
+    the moment in which its requests double.
+    """
+    now, preset = standing.scale_canary, plan.scale.production
+    # Between revisions of one service there is one scale, which both share.
+    service = plan.router_service if _shares_service(plan) else plan.target.canary
+    if now is None:
+        return (SetScale(service, None, preset),)
+    wanted = ScalePreset(max(now.min, preset.min), max(now.max, preset.max))
+    return () if wanted == now else (SetScale(service, now, wanted),)
+
+
+def _legacy_last(plan: Plan, standing: Standing) -> tuple[SetScale, ...]:
+    """Legacy becomes the backup. Between revisions of one service there is nothing to scale down:
+    it would be Canary's own scale.
+    """
+    now, backup = standing.scale_legacy, plan.scale.backup
+    if _shares_service(plan) or (
+        now is not None and now.min <= backup.min and now.max <= backup.max
+    ):
+        return ()
+    return (SetScale(plan.target.legacy, now, backup),)
+
+
+def _shares_service(plan: Plan) -> bool:
+    return plan.target.router.kind == "revisions"

@@ -1,0 +1,227 @@
+"""The gates to the next stage: met, not met, or no data, each with its evidence.
+
+A gate without fresh and sufficient data is "no data", and that does not open it. Values equal to
+their limit pass. Sources: the success criteria and the procedure of the rollout plan.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from canary.rollout.decision.tree import DataState, Verdict
+from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
+from canary.rollout.plan.plan import Criteria, Plan
+
+GateState = Literal["met", "not_met", "no_data"]
+Comparison = Literal["≤", "≥", ">", "="]
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """One condition for leaving a stage.
+
+    `observed`/`limit` are in the unit of `id` (ratio, ms, hours); None when not a number.
+    `is_criterion` marks the success criteria that a validation reports; the rest belong to the
+    procedure.
+    """
+
+    id: str
+    label: str
+    observed: float | None
+    comparison: Comparison
+    limit: float | None
+    state: GateState
+    evidence: str = ""
+    is_criterion: bool = True
+
+
+class LoadTestResult(msgspec.Struct, frozen=True):
+    """What outputs/load_test_summary.json says of the load test for a stage."""
+
+    status: Literal["PASSED", "FAILED"]
+    finished_at: float
+    summary: str = ""
+
+
+class AbTestResult(msgspec.Struct, frozen=True):
+    """What outputs/ab_test_analysis.json says: relative gain in mean response time."""
+
+    improvement: float
+    finished_at: float
+    summary: str = ""
+
+
+class StageEvidence(msgspec.Struct, frozen=True):
+    """Results of tests that a stage asks for; None when there is no result."""
+
+    load_test: LoadTestResult | None = None
+    ab_test: AbTestResult | None = None
+
+
+NO_EVIDENCE = StageEvidence()
+
+
+def check_gates(
+    plan: Plan,
+    stage: int,
+    window: Window,
+    data: DataState,
+    soaked_hours: float | None,
+    evidence: StageEvidence,
+    verdict: Verdict,
+    entered_at: float | None = None,
+) -> tuple[Gate, ...]:
+    """The gates for leaving `stage`, in the order they are shown.
+
+    `window` is Canary's criteria window with its `data` state; `soaked_hours` None when nobody
+    knows when the stage was entered. A test that ended before `entered_at` (unix seconds; None: not
+    known, then the soak keeps the stage) says nothing about this stage. Empty for stage 0 (entering
+    stage 1 asks nothing) and for the last stage (nothing follows).
+    """
+    if not 1 <= stage < len(plan.stages):
+        return ()
+    spec = plan.stage(stage)
+    gates: list[Gate] = []
+    if spec.criteria is not None:
+        gates += check_criteria(spec.criteria, window, data)
+    if spec.soak_hours is not None:
+        gates.append(_soak_gate(spec.soak_hours, soaked_hours))
+    if spec.load_test:
+        gates.append(_load_test_gate(evidence.load_test, entered_at))
+    if spec.min_ab_improvement is not None:
+        gates.append(_ab_gate(spec.min_ab_improvement, evidence.ab_test, entered_at))
+    gates.append(_verdict_gate(verdict))
+    return tuple(gates)
+
+
+def check_criteria(criteria: Criteria, window: Window, data: DataState) -> list[Gate]:
+    """The four success criteria over `window`: error ratio, p95, success ratio, confidence."""
+    usable = data == "ok"
+    tail = window.latency_count >= MIN_COUNT_FOR_TAIL
+    scored = window.confidence_count >= MIN_COUNT_FOR_TAIL
+    behind = f"{window.requests} requests" if window.requests is not None else "no requests seen"
+    why = behind if usable else f"{data}: {behind}"
+    return [
+        _limit_gate(
+            "error_ratio",
+            "error ratio",
+            window.error_ratio if usable else None,
+            "≤",
+            criteria.max_error_ratio,
+            why,
+        ),
+        _limit_gate(
+            "p95_ms",
+            "p95",
+            window.p95_ms if usable and tail else None,
+            "≤",
+            criteria.max_p95_ms,
+            why,
+        ),
+        _limit_gate(
+            "success_ratio",
+            "success ratio",
+            window.success_ratio if usable else None,
+            "≥",
+            criteria.min_success_ratio,
+            why,
+        ),
+        _limit_gate(
+            "confidence",
+            "confidence",
+            window.confidence if usable and scored else None,
+            "≥",
+            criteria.min_confidence,
+            f"{window.confidence_count} scores" if usable else why,
+        ),
+    ]
+
+
+def unmet(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+    """The gates that are not met; "no data" is among them."""
+    return tuple(g for g in gates if g.state != "met")
+
+
+def _limit_gate(
+    gate_id: str,
+    label: str,
+    observed: float | None,
+    comparison: Comparison,
+    limit: float,
+    evidence: str,
+) -> Gate:
+    if observed is None:
+        return Gate(gate_id, label, None, comparison, limit, "no_data", evidence)
+    met = observed <= limit if comparison == "≤" else observed >= limit
+    return Gate(gate_id, label, observed, comparison, limit, "met" if met else "not_met", evidence)
+
+
+def _soak_gate(soak_hours: float, soaked_hours: float | None) -> Gate:
+    if soaked_hours is None:
+        return Gate("soak_hours", "soak", None, "≥", soak_hours, "no_data", "no stage record", True)
+    met = soaked_hours >= soak_hours
+    return Gate(
+        "soak_hours",
+        "soak",
+        soaked_hours,
+        "≥",
+        soak_hours,
+        "met" if met else "not_met",
+        "" if met else f"{soak_hours - soaked_hours:.1f} h to go",
+    )
+
+
+def _why_no_result(
+    result: LoadTestResult | AbTestResult | None, entered_at: float | None
+) -> str | None:
+    """Why a test says nothing about the stage; None when it does."""
+    if result is None:
+        return "no result found"
+    if entered_at is not None and result.finished_at < entered_at:
+        return "result is from before this stage"
+    return None
+
+
+def _load_test_gate(result: LoadTestResult | None, entered_at: float | None) -> Gate:
+    why_not = _why_no_result(result, entered_at)
+    if result is None or why_not is not None:
+        return Gate("load_test", "load test", None, "=", 1.0, "no_data", why_not or "")
+    passed = result.status == "PASSED"
+    return Gate(
+        "load_test",
+        "load test",
+        1.0 if passed else 0.0,
+        "=",
+        1.0,
+        "met" if passed else "not_met",
+        result.summary or result.status,
+    )
+
+
+def _ab_gate(least: float, result: AbTestResult | None, entered_at: float | None) -> Gate:
+    why_not = _why_no_result(result, entered_at)
+    if result is None or why_not is not None:
+        return Gate("ab_test", "A/B improvement", None, ">", least, "no_data", why_not or "")
+    met = result.improvement > least
+    return Gate(
+        "ab_test",
+        "A/B improvement",
+        result.improvement,
+        ">",
+        least,
+        "met" if met else "not_met",
+        result.summary,
+    )
+
+
+def _verdict_gate(verdict: Verdict) -> Gate:
+    """No promotion while the tree says anything but go on."""
+    state: GateState = "met"
+    if verdict == "no_data":
+        state = "no_data"
+    elif verdict != "continue":
+        state = "not_met"
+    observed = {"met": 1.0, "not_met": 0.0, "no_data": None}[state]
+    words = verdict.replace("_", " ")
+    return Gate("verdict", "tree says go on", observed, "=", 1.0, state, words, False)

@@ -1,0 +1,175 @@
+"""The evidence as a document for programs (`canary evidence --json`), and as lines for people."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from canary.rollout.evidence.metric_evidence import Metric
+from canary.rollout.evidence.onset import Stretch
+from canary.rollout.evidence.verdict import MetricVerdict, Word
+from canary.rollout.evidence.view import EvidenceView
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import (
+    format_clock,
+    format_count,
+    format_duration,
+    format_iso_time,
+    format_ratio,
+    format_score,
+)
+
+SCHEMA: Final = 1
+NAMES: Final[dict[Metric, str]] = {
+    "errors": "5xx",
+    "slow": "slow requests",
+    "score": "confidence",
+}
+_SAID: Final[dict[Word, str]] = {
+    "rollback": "regression proven",
+    "pass": "no worse than twice, proven",
+    "undecided": "undecided",
+    "inconclusive": "inconclusive",
+}
+PROVEN: Final = "a regression of Canary is proven"
+"""How the event log says it."""
+
+EXIT_CODES: Final[dict[Word, int]] = {
+    "pass": 0,
+    "undecided": 10,
+    "rollback": 20,
+    "inconclusive": 30,
+}
+
+
+def evidence_document(snapshot: Snapshot) -> dict[str, Any]:
+    """Everything that the comparison says. Ratios are 0…1, times ISO 8601 in UTC.
+
+    Without evidence (Cloud Run has not answered) `verdict` is "inconclusive" and `metrics` empty.
+    """
+    view, advice = snapshot.evidence, snapshot.advice
+    head: dict[str, Any] = {
+        "schema": SCHEMA,
+        "as_of": format_iso_time(snapshot.as_of),
+        "rollout": snapshot.rollout,
+        "stage": snapshot.stage.index,
+        "verdict": "inconclusive" if view is None else view.verdict,
+        "advice": None,
+        "metrics": [],
+    }
+    if advice is not None:
+        detected_at = format_iso_time(advice.detected_at)
+        head["advice"] = {
+            "action": advice.action,
+            "text": advice.text,
+            "detected_at": detected_at,
+        }
+    if view is None:
+        return head
+    return {**head, "metrics": [_metric(m) for m in view.metrics], **_about(view)}
+
+
+def _about(view: EvidenceView) -> dict[str, Any]:
+    tail, split = view.tail, view.split
+    return {
+        "source": view.source,
+        "rebuilding": view.rebuilding,
+        "since": format_iso_time(view.began_at),
+        "set_apart_until": format_iso_time(view.set_apart_until),
+        "judged_s": view.judged_s,
+        "judged_until": format_iso_time(view.judged_until),
+        "slow_bound_ms": view.slow_bound_ms,
+        "split": {
+            "intended": split.intended,
+            "reported": split.reported,
+            "measured": split.measured,
+            "mismatch": split.is_mismatch,
+        },
+        "left_out": [
+            {
+                "reason": entry.reason,
+                "windows": entry.windows,
+                "seconds": entry.seconds,
+                "requests": entry.requests,
+            }
+            for entry in view.left_out
+        ],
+        "tail": {
+            "off": tail.off or None,
+            "trouble": tail.trouble or None,
+            "limit_per_s": tail.limit_per_s or None,
+            "rate_per_s": tail.rate_per_s,
+            "sampled": tail.sampled,
+            "suppressed": tail.suppressed,
+            "late": tail.late,
+        },
+    }
+
+
+def _metric(metric: MetricVerdict) -> dict[str, Any]:
+    return {
+        "metric": metric.metric,
+        "verdict": metric.verdict,
+        "why": metric.why or None,
+        "strength": round(metric.strength, 4),
+        "pass_strength": round(metric.pass_strength, 4),
+        "requests_needed": _whole(metric.requests_needed),
+        "minutes_needed": _whole(metric.minutes_needed),
+        "detected_at": format_iso_time(metric.detected_at),
+        "passed_at": format_iso_time(metric.passed_at),
+        "proven_on": None if metric.proven_on is None else _stretch(metric.proven_on),
+        "legacy": {"value": metric.legacy_ratio, "count": metric.legacy_count},
+        "canary": {"value": metric.canary_ratio, "count": metric.canary_count},
+    }
+
+
+def _stretch(on: Stretch) -> dict[str, Any]:
+    return {
+        "since": format_iso_time(on.since),
+        "until": format_iso_time(on.until),
+        "legacy": {"value": on.legacy_ratio, "count": on.legacy},
+        "canary": {"value": on.canary_ratio, "count": on.canary},
+    }
+
+
+def metric_line(metric: MetricVerdict) -> str:
+    """One metric in words: verdict, both sides, and what is missing or since when."""
+    shown = format_score if metric.metric == "score" else format_ratio
+    word = _SAID[metric.verdict]
+    if metric.verdict == "rollback":
+        return (
+            f"{NAMES[metric.metric]}: {word} at {format_clock(metric.detected_at)}, {proof(metric)}"
+        )
+    if metric.metric == "score" and metric.verdict == "pass":
+        word = "no worse, proven"
+    said = f"{NAMES[metric.metric]}: {word}"
+    if metric.legacy_count or metric.canary_count:
+        both = f"Canary {shown(metric.canary_ratio)}, Legacy {shown(metric.legacy_ratio)}"
+        said = f"{said} ({both}; {format_count(metric.canary_count)} Canary requests)"
+    if metric.why:
+        return f"{said}: {metric.why}"
+    if metric.requests_needed is not None:
+        more = f"about {format_count(_whole(metric.requests_needed))} more Canary requests"
+        if metric.minutes_needed is not None:
+            more = f"{more}, {format_duration(metric.minutes_needed * 60)} at today's rate"
+        return f"{said}: {more}"
+    return said
+
+
+def proof(metric: MetricVerdict) -> str:
+    """What a proof rests on: "5xx 3.1 % against Legacy's 0.5 % since 14:10:00Z, of 412 requests".
+
+    Since Canary looks worse, where that is known: after a healthy day the ratio of all of it would
+    still look well.
+    """
+    shown = format_score if metric.metric == "score" else format_ratio
+    on = metric.proven_on
+    if on is None:
+        both = f"{shown(metric.canary_ratio)} against Legacy's {shown(metric.legacy_ratio)}"
+        return f"{both} since the change"
+    both = f"{shown(on.canary_ratio)} against Legacy's {shown(on.legacy_ratio)}"
+    return f"{both} from {format_clock(on.since)} on ({format_count(on.canary)} Canary requests)"
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None or not math.isfinite(value) else math.ceil(value)

@@ -1,0 +1,183 @@
+"""Word to others: what is told of a change, its outcome, a verdict that turned for the worse. Pure.
+
+A notice becomes Slack's JSON, which Mattermost, Google Chat's bridges and others take as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+from canary.rollout.change.change import Change, Outcome, OutcomeState, SetScale
+from canary.rollout.decision.labels import VERDICT_WORDS, format_verdict
+from canary.rollout.decision.tree import SEVERITY, Verdict
+from canary.rollout.permit.approval import split_of
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import (
+    format_age,
+    format_count,
+    format_milliseconds,
+    format_percent,
+    format_ratio,
+    format_score,
+    sanitize,
+)
+
+Tone = Literal["info", "good", "warning", "critical"]
+
+COLOURS: Final[dict[Tone, str]] = {
+    "info": "#5f7d95",
+    "good": "#2e7d32",
+    "warning": "#f9a825",
+    "critical": "#c62828",
+}
+
+_OUTCOME_TONES: Final[dict[OutcomeState, Tone]] = {
+    "done": "good",
+    "failed": "critical",
+    "refused": "warning",
+    "unknown": "critical",
+    "not_begun": "warning",
+    "abandoned": "warning",
+}
+_VERDICT_TONES: Final[dict[Verdict, Tone]] = {
+    "continue": "good",
+    "no_data": "warning",
+    "watch": "warning",
+    "rollback_stage": "critical",
+    "rollback_all": "critical",
+}
+_KINDS: Final = {
+    "promote": "promote",
+    "step_back": "step back",
+    "rollback_all": "everybody off Canary",
+    "adopt": "adopt the split",
+    "revert": "revert the split",
+    "scale": "scale",
+}
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """One thing to tell. `key` says what it is the same as: that is told once in a while only.
+
+    `key` "": it is always news. `facts` are (name, value) pairs below the text. Texts are plain.
+    """
+
+    key: str
+    text: str
+    tone: Tone
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+def change_notice(change: Change, place: str) -> Notice:
+    """A change is begun. `place` says which rollout, where (`place_of`)."""
+    forced = " (forced)" if change.forced else ""
+    facts = [("by", sanitize(change.author, 80))]
+    if change.reason:
+        facts.append(("why", sanitize(change.reason, 300)))
+    if change.forced:
+        facts.append(
+            ("gates not met", sanitize(", ".join(change.evidence.gates_unmet), 200) or "–")
+        )
+    facts += _evidence(change)
+    text = f"{place}: {describe(change)}{forced}"
+    return Notice("", text, "info", tuple(facts))
+
+
+def outcome_notice(change: Change, outcome: Outcome, place: str) -> Notice:
+    """A change has ended. What was done or may have been is always told; the same failure is not
+    told each time that somebody tries again.
+    """
+    state = outcome.state.replace("_", " ")
+    said = sanitize(f"{outcome.message} {outcome.remedy}", 900)
+    key = ""
+    if outcome.state not in ("done", "unknown"):
+        key = f"outcome {outcome.state} {change.kind} {change.to_stage} {sanitize(outcome.message)}"
+    text = f"{place}: {state}: {describe(change)}"
+    facts = (("by", sanitize(change.author, 80)), ("outcome", said))
+    return Notice(key, text, _OUTCOME_TONES[outcome.state], facts)
+
+
+def verdict_notice(before: Verdict, snapshot: Snapshot, place: str) -> Notice | None:
+    """The verdict has become worse than `before`; None when it has not."""
+    now = snapshot.decision.verdict
+    if SEVERITY[now] <= SEVERITY[before]:
+        return None
+    window, stage = snapshot.canary.window, snapshot.stage
+    where = f"stage {stage.index}" if stage.index else sanitize(stage.name, 40)
+    share = format_percent(snapshot.traffic.canary_percent)
+    text = (
+        f"{place}: {format_verdict(now)} (was {VERDICT_WORDS[before]}), {where}, {share}"
+        f" Canary: {sanitize(snapshot.decision.reason)}"
+    )
+    facts = (
+        ("requests", format_count(window.requests)),
+        ("error ratio", format_ratio(window.error_ratio)),
+        ("p95", format_milliseconds(window.p95_ms)),
+        ("success ratio", format_ratio(window.success_ratio)),
+        ("confidence", format_score(window.confidence)),
+        ("data", f"{format_age(snapshot.canary.data_age_s)} old"),
+    )
+    return Notice(f"verdict {now}", text, _VERDICT_TONES[now], facts)
+
+
+def judged_verdict(snapshot: Snapshot) -> Verdict | None:
+    """The verdict that others should hear of; None while there is nothing to judge.
+
+    Before Cloud Monitoring's first answer, with nobody on Canary, and in the minutes after a change
+    (which Cloud Monitoring shows later), silence is no news.
+    """
+    waiting = any(s.name == "Cloud Monitoring" and s.state == "never" for s in snapshot.sources)
+    if waiting or snapshot.decision.data == "masked" or not snapshot.traffic.canary_percent:
+        return None
+    return snapshot.decision.verdict
+
+
+def place_of(rollout: str, project: str, provider: str) -> str:
+    """Which rollout, and where: "ion-api → ion-api-canary (naeda-genesis)"."""
+    where = sanitize(project, 60) if provider != "local" else "LOCAL CLOUD"
+    return f"{sanitize(rollout, 120)} ({where})"
+
+
+def describe(change: Change) -> str:
+    """What a change does, in a few words: "promote, Canary 10 % → 25 %, stage 2 → 3"."""
+    parts = [_KINDS.get(change.kind, sanitize(change.kind, 40).replace("_", " "))]
+    split = split_of(change)
+    if split is not None:
+        parts.append(f"Canary {format_percent(split.before_percent)} → {split.percent} %")
+    if change.to_stage is not None:
+        parts.append(f"stage {change.from_stage} → {change.to_stage}")
+    parts += [
+        f"{sanitize(s.service, 60)} {s.after.min} to {s.after.max} instances"
+        for s in change.steps
+        if isinstance(s, SetScale)
+    ]
+    return ", ".join(parts)
+
+
+def slack_document(notice: Notice) -> dict[str, Any]:
+    """The notice as the body of a Slack-compatible incoming webhook."""
+    text = _escape(notice.text)
+    fields = [
+        {"title": _escape(name), "value": _escape(value), "short": len(value) <= 40}
+        for name, value in notice.facts
+    ]
+    attachment = {"color": COLOURS[notice.tone], "fallback": text, "fields": fields}
+    return {"text": text, "attachments": [attachment] if fields else []}
+
+
+def _evidence(change: Change) -> list[tuple[str, str]]:
+    seen = change.evidence
+    if not seen.verdict or seen.requests is None:
+        return []
+    numbers = f"error {format_ratio(seen.error_ratio)}, p95 {format_milliseconds(seen.p95_ms)}"
+    shown = (
+        f"{sanitize(seen.verdict, 20).replace('_', ' ')}: {numbers}, {format_count(seen.requests)}"
+    )
+    return [("on", f"{shown} requests")]
+
+
+def _escape(text: str) -> str:
+    """Slack's three: without them "<!channel>" in a reason would call everybody."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,126 @@
+"""The report of a stage for the record: what it is made of, as blocks of plain text.
+
+`report_content` fills it, `report_markdown` and `report_html` write it. Every text in it is data:
+the writers escape all of it, so nothing from outside can become markup.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from canary.rollout.change.history_entries import Deed
+from canary.rollout.decision.gates import Gate
+from canary.rollout.evidence.view import EvidenceView
+from canary.rollout.measure.samples import Sample
+from canary.rollout.snapshot.snapshot import ChangeView, Event
+
+
+class StageSpan(msgspec.Struct, frozen=True):
+    """One visit of a stage, cloud time. `ended_at` None: it lasts still.
+
+    `begin_known` False: nothing tells when it began; `began_at` is then where the data begins.
+    """
+
+    stage: int
+    began_at: float
+    ended_at: float | None = None
+    begin_known: bool = True
+
+
+class ReportFacts(msgspec.Struct, frozen=True):
+    """What a report is written from.
+
+    `written_at` is cloud time. `changes` and `events` may be of any time and order; `samples` are
+    oldest first. `evidence` is of this visit, None: nothing could be compared. `gates` are empty
+    for a visit that is over: they are asked only of the present.
+    """
+
+    span: StageSpan
+    percent: int | None
+    written_at: float
+    place: str
+    legacy_name: str
+    canary_name: str
+    deeds: tuple[Deed, ...] = ()
+    changes: tuple[ChangeView, ...] = ()
+    events: tuple[Event, ...] = ()
+    legacy: tuple[Sample, ...] = ()
+    canary: tuple[Sample, ...] = ()
+    evidence: EvidenceView | None = None
+    gates: tuple[Gate, ...] = ()
+
+    @property
+    def until(self) -> float:
+        """Where the report ends: the visit's end, else when it was written."""
+        return self.span.ended_at if self.span.ended_at is not None else self.written_at
+
+
+class Paragraph(msgspec.Struct, frozen=True, tag=True):
+    """A sentence or a few."""
+
+    text: str
+
+
+class Table(msgspec.Struct, frozen=True, tag=True):
+    """Rows below a head, all of the same length."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+class Bar(msgspec.Struct, frozen=True):
+    """One bucket: shares of all values of a side, 0…1. None: the side has no values."""
+
+    label: str
+    legacy: float | None
+    canary: float | None
+
+
+class Bars(msgspec.Struct, frozen=True, tag=True):
+    """A distribution of both sides, bucket by bucket, ascending."""
+
+    title: str
+    bars: tuple[Bar, ...]
+
+
+Block = Paragraph | Table | Bars
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A title and what is below it."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The whole of it, ready to be written."""
+
+    title: str
+    sections: tuple[Section, ...]
+
+
+def find_span(stage: int, deeds: tuple[Deed, ...], now: float) -> StageSpan | None:
+    """The last visit of `stage` that the moves tell of; None when they tell of none.
+
+    Where only the move out of it is told, the visit begins at 0 and its begin is not known.
+    `deeds` in any order. Moves that stay in the stage (an adoption, a revert) do not end it.
+    """
+    moves = sorted((d for d in deeds if d.at <= now), key=lambda d: d.at)
+    last = next((i for i in range(len(moves) - 1, -1, -1) if moves[i].stage == stage), None)
+    if last is None:
+        left = next((d for d in moves if d.from_stage == stage), None)
+        return None if left is None else StageSpan(stage, 0.0, left.at, begin_known=False)
+    first = last
+    while first and moves[first - 1].stage == stage:
+        first -= 1
+    ended_at = moves[last + 1].at if last + 1 < len(moves) else None
+    return StageSpan(stage, moves[first].at, ended_at)
+
+
+def merge_deeds(*sources: tuple[Deed, ...]) -> tuple[Deed, ...]:
+    """Moves of several sources, oldest first; one that two of them tell of counts once."""
+    merged: dict[str, Deed] = {}
+    for deed in (d for source in sources for d in source):
+        merged.setdefault(deed.change or f"at {deed.at}", deed)
+    return tuple(sorted(merged.values(), key=lambda d: d.at))

@@ -1,0 +1,220 @@
+"""Whether a change is permitted now, and if not, why not in one sentence.
+
+Asked by the screen (greyed keys), by the shell, and once more when a change is confirmed.
+
+- A promotion needs every gate met, which includes fresh and sufficient data, and no drift.
+- Going back needs neither metrics nor gates: it is never refused for lack of them, nor because
+  another change is in flight (a promotion that is stuck is a reason to roll back). Only when Legacy
+  was deleted there is nothing to go back to.
+- Whatever was decided on a split that has changed since is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from canary.rollout.change.change import Change, Kind, SetTraffic
+from canary.rollout.decision.gates import Gate, unmet
+from canary.rollout.decision.tree import SEVERITY
+from canary.rollout.errors import (
+    Conflict,
+    GateNotMet,
+    IllegalTransition,
+    ReadOnly,
+    UsageError,
+)
+from canary.rollout.snapshot.snapshot import Snapshot
+
+_BACKWARD: tuple[Kind, ...] = ("step_back", "rollback_all")
+RETIRED: Final = "Legacy has been retired: there is nothing to go back to."
+
+
+def authorize(
+    change: Change, snapshot: Snapshot, *, read_only: bool, force: bool | None = None
+) -> None:
+    """Let the change pass, or raise; nothing is changed by asking.
+
+    `force` (default: what the change says of itself) overrides gates, never a conflict; it needs
+    the change's reason. Raises ReadOnly, UsageError (force without a reason), Conflict (the split
+    or the stage is not what it was decided on), GateNotMet (naming every gate) and
+    IllegalTransition (back to a Legacy that was retired).
+    """
+    forced = change.forced if force is None else force
+    if read_only:
+        raise ReadOnly(
+            "This console is read-only: nothing can be changed from here.",
+            remedy="Start it without --read-only, with the right to change the service.",
+        )
+    if forced and not change.reason.strip():
+        raise UsageError("Gates are overridden only with a reason.", remedy="Give --reason TEXT.")
+    _check_unchanged(change, snapshot)
+    if change.kind in _BACKWARD:
+        _check_legacy_exists(snapshot)
+        return
+    _check_alone(snapshot, change)
+    if change.kind == "promote":
+        _check_no_drift(snapshot)
+        if not forced:
+            _check_gates(promotion_gates(snapshot))
+    if change.kind == "retire" and not forced:
+        _check_retirement(change)
+
+
+def authorize_intent(change: Change, *, read_only: bool = False) -> None:
+    """The same question of an intent from the journal, answered by the evidence that it carries.
+
+    The second lock on the door, for the process that carries changes out and sees no metrics.
+    Raises ReadOnly, UsageError or GateNotMet.
+    """
+    if read_only:
+        raise ReadOnly("Changes are refused here: read-only.")
+    if change.forced and not change.reason.strip():
+        raise UsageError("Gates were overridden without a reason.")
+    if change.kind == "retire" and not change.forced:
+        _check_retirement(change)
+    if change.kind == "promote" and not change.forced and change.evidence.gates_unmet:
+        names = ", ".join(change.evidence.gates_unmet)
+        raise GateNotMet(f"The promotion was asked for with gates not met: {names}.")
+
+
+def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | None:
+    """Why `kind` can do nothing now, in one sentence; None when it can. For keys and menus."""
+    if read_only:
+        return "This console is read-only."
+    if snapshot is None or snapshot.standing is None:
+        return "Cloud Run has not answered yet: what is set is not known."
+    if snapshot.missing_rights:
+        tried = " `canary rollback` in a shell tries it even so." if kind in _BACKWARD else ""
+        return f"{say_missing(snapshot.missing_rights)}{tried}"
+    reason = _why_pointless(kind, snapshot)
+    if reason is not None or kind in _BACKWARD:
+        return reason
+    flying = _in_flight(snapshot)
+    if flying is not None:
+        return f"Another change is in flight: {flying}."
+    if kind == "promote":
+        if snapshot.traffic.drift is not None:
+            return "The split was changed elsewhere: adopt or revert it first."
+        gates = promotion_gates(snapshot)
+        if gates:
+            return f"Not met: {', '.join(g.label for g in gates)}."
+    return None
+
+
+def say_missing(rights: tuple[str, ...]) -> str:
+    """Why a console is read-only that was not asked to be; `rights` as in the snapshot."""
+    return (
+        f"Read-only: this identity lacks {', '.join(rights)}."
+        " `canary doctor` names the roles that are missing."
+    )
+
+
+def promotion_gates(snapshot: Snapshot) -> tuple[Gate, ...]:
+    """The gates that forbid a promotion now; empty when it may go on.
+
+    From stage 0 nothing is measured yet and nothing is asked, unless the tree advises against it.
+    """
+    closed = unmet(snapshot.gates)
+    verdict = snapshot.decision.verdict
+    measured = bool(snapshot.gates)
+    wrong = verdict != "continue" if measured else SEVERITY[verdict] > SEVERITY["no_data"]
+    blind = measured and snapshot.canary.data != "ok"
+    if (wrong or blind) and not any(g.id == "verdict" for g in closed):
+        state: Literal["no_data", "not_met"] = (
+            "no_data" if blind or verdict == "no_data" else "not_met"
+        )
+        words = snapshot.canary.data if blind else verdict.replace("_", " ")
+        closed += (Gate("verdict", "tree says go on", None, "=", 1.0, state, words, False),)
+    return closed + _unsettled(snapshot)
+
+
+def _unsettled(snapshot: Snapshot) -> tuple[Gate, ...]:
+    """No promotion on top of a change that is not served yet, or never was."""
+    traffic = snapshot.traffic
+    if not traffic.reconciling and not traffic.in_doubt:
+        return ()
+    why = "still settling" if traffic.reconciling else "it failed"
+    return (Gate("in_effect", "last change in effect", 0.0, "=", 1.0, "not_met", why, False),)
+
+
+def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
+    """Why `kind` leads nowhere from where the rollout stands."""
+    if snapshot.retired and kind in _BACKWARD:
+        return RETIRED
+    stage, traffic = snapshot.stage.index, snapshot.traffic
+    if kind == "promote" and stage and not snapshot.gates:
+        return f"Stage {stage} is the last one."
+    if kind == "step_back" and stage is not None and stage <= 1:
+        return "There is no stage before this one; everybody off takes all to Legacy."
+    if kind == "rollback_all" and stage == 0 and traffic.canary_percent == 0:
+        settled = traffic.drift is None and not traffic.in_doubt
+        return "Everybody is on Legacy already." if settled else None
+    if kind in ("adopt", "revert") and traffic.drift is None and traffic.record is not None:
+        return "The split is what the record says."
+    if kind == "revert" and traffic.record is None:
+        return "There is no stage record to revert to."
+    return None
+
+
+def _check_unchanged(change: Change, snapshot: Snapshot) -> None:
+    """Refuse what was decided on another state of the service than the newest that is known."""
+    guard = next((s.guard for s in change.steps if isinstance(s, SetTraffic)), None)
+    now = snapshot.traffic.guard
+    if guard is None or now is None or (guard.etag, guard.percent) == (now.etag, now.percent):
+        return
+    was = "unknown" if guard.percent is None else f"{guard.percent} %"
+    shown = "unknown" if now.percent is None else f"{now.percent} %"
+    by = snapshot.traffic.last_modifier
+    raise Conflict(
+        f"The service was changed meanwhile{f' by {by}' if by else ''}:"
+        f" Canary had {was} when this was decided and has {shown} now.",
+        remedy="Look again, then ask again.",
+    )
+
+
+def _check_legacy_exists(snapshot: Snapshot) -> None:
+    """The one thing that forbids going back: it would send everybody to a service that is gone."""
+    if snapshot.retired:
+        raise IllegalTransition(RETIRED, remedy="Go on with Canary, or deploy Legacy again first.")
+
+
+def _check_alone(snapshot: Snapshot, change: Change) -> None:
+    flying = _in_flight(snapshot, besides=change.id)
+    if flying is not None:
+        raise Conflict(
+            f"Another change is in flight: {flying}.", remedy="Wait for it to end, then ask again."
+        )
+
+
+def _in_flight(snapshot: Snapshot, besides: str = "") -> str | None:
+    open_ones = (c for c in snapshot.changes if c.outcome is None and c.id != besides)
+    first = next(open_ones, None)
+    return None if first is None else f"{first.title}, {first.author}"
+
+
+def _check_no_drift(snapshot: Snapshot) -> None:
+    drift = snapshot.traffic.drift
+    if drift is not None:
+        raise Conflict(
+            f"The split is {drift.actual_percent} %, the record says {drift.recorded_percent} %:"
+            " it was changed elsewhere.",
+            remedy="Adopt the present split or revert it, then promote.",
+        )
+
+
+def _check_retirement(change: Change) -> None:
+    """What is against it was found when it was built, and rides in its evidence."""
+    if change.evidence.gates_unmet:
+        raise GateNotMet(
+            f"Legacy must not be deleted now: {', '.join(change.evidence.gates_unmet)}.",
+            remedy="`canary retire plan` says why; --force and a reason override it.",
+        )
+
+
+def _check_gates(closed: tuple[Gate, ...]) -> None:
+    if closed:
+        names = ", ".join(f"{g.label} ({g.state.replace('_', ' ')})" for g in closed)
+        raise GateNotMet(
+            f"Not every gate is met: {names}.",
+            remedy="Wait until they are, or override them with --force and a reason.",
+        )

@@ -1,0 +1,137 @@
+"""Reading canary.toml: text → Plan, or one sentence that names file, key, mistake and remedy."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from canary.rollout.errors import PlanError
+from canary.rollout.plan.mistakes import Mistake
+from canary.rollout.plan.plan import Alerts, Local, Plan
+from canary.rollout.plan.rules import find_rule_mistakes
+from canary.rollout.text import sanitize
+
+MAX_BYTES: Final = 1_000_000
+"""A plan is a few kilobytes; what is larger was named by mistake."""
+
+_PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|(end of document))\)\s*$")
+
+
+def load_plan(path: Path) -> Plan:
+    """The plan in a file. Raises PlanError: missing, unreadable, not UTF-8, or wrong."""
+    source = sanitize(path, 200)
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise PlanError(
+                f"{source} has {size} bytes; a plan has at most {MAX_BYTES}.",
+                remedy="Name the right file with --config.",
+            )
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as exc:
+        raise PlanError(
+            f"There is no plan at {source}.",
+            remedy="Name one with --config, or write one with `canary init`.",
+        ) from exc
+    except UnicodeDecodeError as exc:
+        line = exc.object[: exc.start].count(b"\n") + 1
+        raise PlanError(
+            f"{source}, line {line}: this is not UTF-8 text.", remedy="Save it as UTF-8."
+        ) from exc
+    except OSError as exc:
+        raise PlanError(f"{source} cannot be read: {exc.strerror}.") from exc
+    return parse_plan(text, source)
+
+
+def parse_plan(text: str, source: str) -> Plan:
+    """The plan in a text; `source` is the file as the person named it.
+
+    Limits that a table [alerts.warning] or [alerts.critical] leaves out keep their defaults: who
+    changes one must not lose the others by it. Raises PlanError for the first mistake, with the
+    number of those after it.
+    """
+    data = _with_start_stage(_with_default_limits(_parse_toml(text, source)))
+    try:
+        plan = msgspec.convert(data, Plan)
+    except msgspec.ValidationError as exc:
+        mistakes = _find_shape_mistakes(data)
+        if not mistakes:
+            raise PlanError(f"{source}: {sanitize(exc)}.") from exc
+        raise _error(source, mistakes) from exc
+    # The decoder lets nan and inf pass as numbers; no rule below could say a sensible word on them.
+    mistakes = _find_shape_mistakes(data) if _has_odd_number(data) else []
+    mistakes = mistakes or find_rule_mistakes(plan)
+    if mistakes:
+        raise _error(source, mistakes)
+    return plan
+
+
+def _parse_toml(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        said = str(exc)
+        place = _PLACE.search(said)
+        what = sanitize(_PLACE.sub("", said), 160).rstrip(".")
+        line = f", line {place[1]}, column {place[2]}" if place and place[1] else ""
+        end = " at the end of the file" if place and place[3] else ""
+        raise PlanError(
+            f"{source}{line}: this is not TOML: {what}{end}.",
+            remedy="Expected lines as `key = value` below headings as [table].",
+        ) from exc
+    except RecursionError as exc:
+        raise PlanError(f"{source}: this is not a plan: it is nested too deeply.") from exc
+
+
+def _with_default_limits(data: dict[str, Any]) -> dict[str, Any]:
+    alerts = data.get("alerts")
+    if not isinstance(alerts, dict):
+        return data
+    filled = dict(alerts)
+    for scope, limits in (("warning", _DEFAULT_WARNING), ("critical", _DEFAULT_CRITICAL)):
+        if isinstance(filled.get(scope), dict):
+            filled[scope] = {**limits, **filled[scope]}
+    return {**data, "alerts": filled}
+
+
+def _limits(scope: str) -> dict[str, float]:
+    builtins = msgspec.to_builtins(getattr(Alerts(), scope))
+    return {name: value for name, value in builtins.items() if value is not None}
+
+
+def _with_start_stage(data: dict[str, Any]) -> dict[str, Any]:
+    """A plan of fewer stages than the embedded cloud's usual start begins at its last."""
+    local, stages = data.get("local", {}), data.get("stages")
+    if not isinstance(local, dict) or not isinstance(stages, list) or "stage" in local:
+        return data
+    return {**data, "local": {**local, "stage": min(Local().stage, len(stages))}}
+
+
+_DEFAULT_WARNING: Final = _limits("warning")
+_DEFAULT_CRITICAL: Final = _limits("critical")
+
+
+def _find_shape_mistakes(data: dict[str, Any]) -> list[Mistake]:
+    # Imported only for a wrong plan: 15 ms that a rollback from the shell need not wait for.
+    from canary.rollout.plan.shape import find_shape_mistakes
+
+    return find_shape_mistakes(data)
+
+
+def _has_odd_number(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_odd_number(v) for v in value.values())
+    if isinstance(value, list):
+        return any(_has_odd_number(v) for v in value)
+    return isinstance(value, float) and not (float("-inf") < value < float("inf"))
+
+
+def _error(source: str, mistakes: Sequence[Mistake]) -> PlanError:
+    more = len(mistakes) - 1
+    rest = {0: "", 1: "There is 1 more mistake."}.get(more, f"There are {more} more mistakes.")
+    return PlanError(f"{source}: {mistakes[0]}.", remedy=rest)

@@ -1,0 +1,295 @@
+"""The plan of a rollout: stages, criteria, thresholds, where things are. Frozen, from canary.toml.
+
+The defaults are the numbers of the rollout procedure. Reading the file and saying what is wrong
+with it is `plan_file`; this module only says what a plan is.
+Units are in the names; ratios are 0…1, percent is 0…100 and always Canary's share.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from canary.rollout.plan.tables import AbTest, Evidence, Guarding, LoadTest, Notify, Verify
+
+Provider = Literal["local", "gcp"]
+
+KEY_ACTIONS = (
+    "promote",
+    "step_back",
+    "rollback_all",
+    "scale",
+    "adopt",
+    "revert",
+    "way_back",
+    "guard",
+    "cancel_guard",
+    "withdraw",
+    "recovery",
+    "look_up",
+    "resume",
+    "abandon",
+    "verify",
+    "verification",
+    "checklist",
+    "load_test",
+    "stop",
+    "ab_test",
+    "monitoring",
+    "start_monitoring",
+    "stop_monitoring",
+    "approval",
+    "retirement",
+    "retire",
+    "alerts",
+    "apply_alerts",
+    "gates",
+    "evidence",
+    "events",
+    "window",
+    "zoom",
+    "next_panel",
+    "previous_panel",
+    "filter",
+    "refresh",
+    "theme",
+    "copy",
+    "acknowledge",
+    "help",
+    "palette",
+    "suspend",
+    "quit",
+)
+"""What a key can be bound to in [console.keys]."""
+
+SCENARIOS = (
+    "healthy",
+    "error-spike",
+    "slow-burn",
+    "latency",
+    "low-confidence",
+    "no-data",
+    "stale",
+    "quota",
+    "monitoring-outage",
+    "run-outage",
+    "conflict",
+    "denied",
+    "stuck-operation",
+    "failing-operation",
+)
+"""What the embedded cloud can play; it has the same list, and a test holds the two together."""
+
+
+class Criteria(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What Canary must show to leave a stage; a value equal to its limit passes."""
+
+    max_error_ratio: float
+    max_p95_ms: float
+    min_success_ratio: float
+    min_confidence: float
+
+
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits that raise an alert when passed strictly; None is not judged."""
+
+    error_ratio: float | None = None
+    p95_ms: float | None = None
+    success_ratio: float | None = None
+    confidence: float | None = None
+
+
+class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One stage: Canary's share, the soak before leaving it, and what leaving it takes.
+
+    `soak_hours` None: no end (production). `criteria` None: nothing follows. `automatic_rollback`
+    is the stage's own table of limits that trigger automatic rollback when it is armed.
+    `min_ab_improvement` is the least relative gain in mean response time (strictly beyond).
+    """
+
+    percent: int
+    soak_hours: float | None = None
+    criteria: Criteria | None = None
+    automatic_rollback: Thresholds | None = None
+    load_test: bool = False
+    min_ab_improvement: float | None = None
+
+
+class Router(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the share of Canary is set.
+
+    `env`: `variable` on `service`, whose code routes. `revisions`: traffic[] of `service` between a
+    stable revision and the candidate (`candidate`: a revision name or a tag). `url-map`: the
+    weights of two backend services in the default route of the URL map `url_map`. `command`: the
+    team's own program, `set` with "{percent}" in it; `read`, if there is one, prints the present
+    share. Both are argument lists, run without a shell and ended after `timeout_s`.
+    """
+
+    kind: Literal["env", "revisions", "url-map", "command"] = "env"
+    service: str | None = None
+    variable: str = "CANARY_TRAFFIC_PERCENTAGE"
+    candidate: str = "canary"
+    url: str | None = None
+    url_map: str | None = None
+    legacy_backend: str | None = None
+    canary_backend: str | None = None
+    set: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    timeout_s: float = 60.0
+
+
+class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Addresses other than Google's public ones; plain http for loopback only."""
+
+    run: str | None = None
+    monitoring: str | None = None
+    bigquery: str | None = None
+    logging: str | None = None
+    compute: str | None = None
+    artifact_registry: str | None = None
+
+
+class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a side is asked whether it is well. URLs default to what Cloud Run reports."""
+
+    path: str = "/health"
+    legacy_url: str | None = None
+    canary_url: str | None = None
+    timeout_s: float = 5.0
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which services of which project take the traffic."""
+
+    project: str
+    region: str
+    legacy: str
+    canary: str
+    router: Router = Router()
+    health: Health = Health()
+    endpoints: Endpoints = Endpoints()
+
+
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Windows, freshness and the least number of requests a judgement may rest on."""
+
+    window_minutes: int = 5
+    criteria_window_minutes: int = 60
+    min_requests: int = 100
+    stale_after_s: float = 300.0
+    refresh_s: float = 30.0
+    confidence_metric: str = "custom.googleapis.com/ion/confidence_score"
+
+
+class ScalePreset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Least and most instances of a side."""
+
+    min: int
+    max: int
+
+
+class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The two named presets."""
+
+    backup: ScalePreset = ScalePreset(0, 1)
+    production: ScalePreset = ScalePreset(1, 10)
+
+
+class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Warning and critical limits (strictly beyond), and how long a warning is watched."""
+
+    warning: Thresholds = Thresholds(error_ratio=0.02, p95_ms=20_000.0, success_ratio=0.90)
+    critical: Thresholds = Thresholds(error_ratio=0.05, p95_ms=30_000.0, success_ratio=0.80)
+    watch_minutes: float = 60.0
+
+
+class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the console looks and behaves; `keys` rebinds actions by their name."""
+
+    theme: Literal["dark", "light", "high-contrast", "colour-blind", "mono"] = "dark"
+    mouse: bool = False
+    bell: bool = True
+    read_only: bool = False
+    keys: dict[str, str] = {}
+
+
+class Local(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The embedded cloud: how fast its clock runs, its seed and what it plays."""
+
+    speed: float = 60.0
+    seed: int = 7
+    scenario: str = "healthy"
+    stage: int = 2
+    soaked_hours: float = 23.5
+    requests_per_s: float = 45.0
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the stage record is kept beside the cloud's own annotation.
+
+    `git`: the file is committed after each change of the split, and with `push` pushed.
+    """
+
+    file: str = "rollout.toml"
+    annotation: str = "canary-console/record"
+    outputs: str = "outputs"
+    git: bool = False
+    push: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that is decided before the rollout. `stages[0]` is stage 1."""
+
+    target: Target
+    stages: tuple[Stage, ...]
+    provider: Provider = "local"
+    alerts: Alerts = Alerts()
+    metrics: Metrics = Metrics()
+    scale: Scale = Scale()
+    verify: Verify = Verify()
+    load_test: LoadTest = LoadTest()
+    ab_test: AbTest = AbTest()
+    evidence: Evidence = Evidence()
+    guard: Guarding = Guarding()
+    notify: Notify = Notify()
+    record: Record = Record()
+    console: Console = Console()
+    local: Local = Local()
+
+    @property
+    def name(self) -> str:
+        """The rollout's name: what it is called in the journal and on the screen."""
+        return f"{self.target.legacy} → {self.target.canary}"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it runs on the embedded cloud: local, and no server of one's own is named."""
+        return self.provider == "local" and self.target.endpoints.run is None
+
+    @property
+    def router_service(self) -> str:
+        """The service that carries the split or, where none does, stands for it.
+
+        A split that no service carries (`url-map`, `command`) is looked up beside Canary, which is
+        still there when Legacy has been retired.
+        """
+        router = self.target.router
+        elsewhere = router.kind in ("url-map", "command")
+        return router.service or (self.target.canary if elsewhere else self.target.legacy)
+
+    def stage(self, index: int) -> Stage:
+        """Stage `index` (1…n). Raises IndexError outside."""
+        if not 1 <= index <= len(self.stages):
+            raise IndexError(f"no stage {index}: the plan has 1 to {len(self.stages)}")
+        return self.stages[index - 1]
+
+    def percent_of(self, index: int) -> int:
+        """Canary's share at a stage; stage 0 is "everybody on Legacy" and has 0."""
+        return 0 if index == 0 else self.stage(index).percent
+
+    def stage_of_percent(self, percent: int) -> int | None:
+        """The stage whose share is exactly `percent`; 0 for 0 %, None when no stage has it."""
+        if percent == 0:
+            return 0
+        return next((i for i, s in enumerate(self.stages, 1) if s.percent == percent), None)

@@ -1,0 +1,209 @@
+"""The Snapshot: one moment of the rollout, both sides. The only truth that is shown.
+
+Built by `engine.observe` from what the cloud said, never changed afterwards, handed downwards to
+the screen and the shell alike. None means "not known"; it is never drawn as zero or green.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from canary.rollout.change.change import Guard, Outcome, Standing, StepView
+from canary.rollout.change.history_entries import Deed
+from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.decision.gates import Gate
+from canary.rollout.decision.guard import GuardView
+from canary.rollout.decision.readiness import Readiness
+from canary.rollout.decision.tree import Alert, DataState, Decision
+from canary.rollout.evidence.view import Advice, EvidenceView
+from canary.rollout.measure.samples import Sample, Window
+from canary.rollout.plan.plan import ScalePreset
+from canary.rollout.snapshot.presence import Presence
+
+SourceState = Literal["ok", "failing", "never"]
+
+
+class SideView(msgspec.Struct, frozen=True):
+    """One side now: the tree's window, the criteria window, and all samples for the plots.
+
+    `samples` are oldest first, with gaps where nothing was reported. `data` judges `window`.
+    """
+
+    service: str
+    window: Window
+    criteria_window: Window
+    data: DataState
+    data_age_s: float | None = None
+    revision: str = ""
+    scale: ScalePreset | None = None
+    ready: bool | None = None
+    samples: tuple[Sample, ...] = ()
+
+
+class StageView(msgspec.Struct, frozen=True):
+    """Where the rollout stands. `index` 0: everybody on Legacy; None: not known.
+
+    `soaked_hours` None when nobody knows when the stage was entered.
+    """
+
+    index: int | None
+    name: str
+    percent: int | None
+    entered_at: float | None = None
+    soak_hours: float | None = None
+    soaked_hours: float | None = None
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """The split differs from the record: somebody changed it elsewhere."""
+
+    recorded_percent: int
+    actual_percent: int
+    by: str = ""
+    at: float | None = None
+
+
+class TrafficView(msgspec.Struct, frozen=True):
+    """The split as Cloud Run has it. `canary_percent` None: not known.
+
+    `served_percent` is what is really served while `reconciling`. `ready` False: the last change
+    could not be put into effect, so what is served may still be the split from before; None where
+    the router does not tell. `history` is the last moves of the split, newest first.
+    """
+
+    canary_percent: int | None
+    record: StageRecord | None = None
+    record_error: str = ""
+    drift: Drift | None = None
+    reconciling: bool = False
+    served_percent: int | None = None
+    guard: Guard | None = None
+    last_modifier: str = ""
+    updated_at: float | None = None
+    history: tuple[Deed, ...] = ()
+    ready: bool | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether what is set may not be what is served."""
+        return self.ready is False and not self.reconciling
+
+
+class SourceView(msgspec.Struct, frozen=True):
+    """How one outside service answers. `since` is when it began to fail, cloud time."""
+
+    name: str
+    state: SourceState
+    message: str = ""
+    since: float | None = None
+    answered_at: float | None = None
+
+
+class ChangeView(msgspec.Struct, frozen=True):
+    """A change in the journal: in flight while `outcome` is None. `step`: what is being done.
+
+    `waiting_since` is when it began to wait for a Cloud Run that is away, cloud time. While it
+    `is_withdrawable`, nothing of it is on its way. `is_automatic`: automatic rollback asked for it.
+    `steps` only where there are several.
+    """
+
+    id: str
+    kind: str
+    title: str
+    author: str
+    asked_at: float
+    step: str = ""
+    outcome: Outcome | None = None
+    acknowledged: bool = False
+    waiting_since: float | None = None
+    is_withdrawable: bool = False
+    is_automatic: bool = False
+    steps: tuple[StepView, ...] = ()
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One line of the event log. `severity`: info, good, warning, critical."""
+
+    at: float
+    severity: Literal["info", "good", "warning", "critical"]
+    text: str
+    by: str = ""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """One moment: what is set, what is measured, what the tree says, what the gates say.
+
+    `as_of` is the cloud's clock, `window_s` the length of the tree's window. `standing` is what a
+    change is built from; None when Cloud Run has not answered, and then nothing can be changed.
+    `evidence` compares Canary with Legacy beside the tree, `advice` is what a proven regression
+    adds to the tree's decision; neither ever changes it, and None makes nothing green.
+    `readiness` says whether everybody could be taken off Canary now (None: not known yet, or Legacy
+    is retired), `presence` who else is here, `guard` what automatic rollback does (None: there is
+    none in this program). `speed` is 1 on the real cloud. `changes` and `events` are newest first,
+    and bounded. `retired`: Legacy was deleted for good, so that there is nothing to go back to.
+    """
+
+    rollout: str
+    provider: str
+    project: str
+    region: str
+    as_of: float
+    window_s: float
+    stage: StageView
+    traffic: TrafficView
+    legacy: SideView
+    canary: SideView
+    decision: Decision
+    gates: tuple[Gate, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    sources: tuple[SourceView, ...] = ()
+    changes: tuple[ChangeView, ...] = ()
+    events: tuple[Event, ...] = ()
+    standing: Standing | None = None
+    speed: float = 1.0
+    ingest_delay_s: float | None = None
+    scenario: str = ""
+    backfilled: bool = False
+    evidence: EvidenceView | None = None
+    advice: Advice | None = None
+    readiness: Readiness | None = None
+    presence: Presence = Presence()
+    guard: GuardView | None = None
+    missing_rights: tuple[str, ...] = ()
+    retired: bool = False
+
+    @property
+    def data_age_s(self) -> float | None:
+        """Age of what the verdict rests on: Canary's newest sample; None when there is none.
+
+        Legacy's where Canary has no share. Not the newest of both: a Canary that fell silent would
+        look fresh beside a Legacy that did not.
+        """
+        side = self.legacy if self.traffic.canary_percent == 0 else self.canary
+        return side.data_age_s
+
+
+# Which changes are not finished: their end is not known, or they wait. Pure.
+
+
+def find_unfinished(changes: Iterable[ChangeView]) -> tuple[ChangeView, ...]:
+    """Those whose end is not known, then those in flight; each newest first, as they are given."""
+    known = tuple(changes)
+    unknown = (c for c in known if c.outcome is not None and c.outcome.state == "unknown")
+    return (*unknown, *(c for c in known if c.outcome is None))
+
+
+def find_waiting(changes: Iterable[ChangeView]) -> ChangeView | None:
+    """The newest that waits for Cloud Run, and of which nothing is on its way; None: there is none.
+
+    A change that nobody has begun yet is not waiting: it is begun within a second.
+    """
+    return next((c for c in changes if _waits(c)), None)
+
+
+def _waits(change: ChangeView) -> bool:
+    waits = change.waiting_since is not None and change.is_withdrawable
+    return waits and change.outcome is None

@@ -1,0 +1,246 @@
+"""What `canary status` says of a Snapshot: the JSON contract, the one line, the exit code.
+
+The document is a contract: docs/status.schema.json describes it, and keys are added but never
+renamed or removed. Ratios are 0…1, null is "no data", times are RFC 3339 in UTC, of the cloud's
+clock.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from canary.rollout.decision.gates import Gate
+from canary.rollout.decision.labels import format_verdict as say_verdict
+from canary.rollout.decision.readiness import Readiness
+from canary.rollout.decision.tree import Alert, Node, Verdict
+from canary.rollout.measure.samples import Window
+from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, SourceView, TrafficView
+from canary.rollout.text import (
+    format_age,
+    format_duration,
+    format_iso_time,
+    format_milliseconds,
+    format_percent,
+    format_ratio,
+    sanitize,
+)
+
+EXIT_GO_ON: Final = 0
+EXIT_CLOUD_FAILED: Final = 3
+EXIT_WATCH: Final = 10
+EXIT_ROLL_BACK: Final = 20
+EXIT_NO_DATA: Final = 30
+
+_EXITS: Final[dict[Verdict, int]] = {
+    "continue": EXIT_GO_ON,
+    "watch": EXIT_WATCH,
+    "rollback_stage": EXIT_ROLL_BACK,
+    "rollback_all": EXIT_ROLL_BACK,
+    "no_data": EXIT_NO_DATA,
+}
+
+
+def exit_code(snapshot: Snapshot) -> int:
+    """The exit code of `canary status`.
+
+    A verdict for the worse is told even while a source fails. "Go on" and "no data" are not told
+    apart from a failing cloud by silence: a source that fails now makes them 3, except that
+    numbers which are still fresh may say "go on" through a short outage of Cloud Monitoring.
+    """
+    code = _EXITS[snapshot.decision.verdict]
+    if code == EXIT_NO_DATA and any(s.state == "failing" for s in snapshot.sources):
+        return EXIT_CLOUD_FAILED
+    if code == EXIT_GO_ON and snapshot.traffic.canary_percent is None:
+        return EXIT_CLOUD_FAILED
+    return code
+
+
+def status_document(snapshot: Snapshot) -> dict[str, Any]:
+    """The contract of `canary status --json` as plain values, ready for a JSON encoder."""
+    stage, decision = snapshot.stage, snapshot.decision
+    return {
+        "rollout": sanitize(snapshot.rollout),
+        "provider": snapshot.provider,
+        "as_of": format_iso_time(snapshot.as_of),
+        "window_s": _number(snapshot.window_s),
+        "stage": {
+            "index": stage.index,
+            "name": sanitize(stage.name),
+            "percent": stage.percent,
+            "entered_at": format_iso_time(stage.entered_at),
+            "soak_hours": _number(stage.soak_hours),
+            "soaked_hours": _number(stage.soaked_hours),
+        },
+        "traffic": _traffic(snapshot.traffic),
+        "sides": {"legacy": _side(snapshot.legacy), "canary": _side(snapshot.canary)},
+        "decision": {
+            "verdict": decision.verdict,
+            "reason": sanitize(decision.reason),
+            "data": decision.data,
+            "path": [_node(node) for node in decision.path],
+        },
+        "gates": [gate_document(gate) for gate in snapshot.gates],
+        "alerts": [_alert(alert) for alert in snapshot.alerts],
+        "sources": [_source(source) for source in snapshot.sources],
+        "readiness": _readiness(snapshot.readiness),
+        "guard": _guard(snapshot),
+    }
+
+
+def gate_document(gate: Gate) -> dict[str, Any]:
+    """One gate in the contract; `canary validate --json` says its criteria the same way."""
+    return {
+        "id": gate.id,
+        "observed": _number(gate.observed),
+        "comparison": gate.comparison,
+        "limit": _number(gate.limit),
+        "state": gate.state,
+        "evidence": sanitize(gate.evidence),
+    }
+
+
+def _node(node: Node) -> dict[str, Any]:
+    return {
+        "node": node.id,
+        "observed": _number(node.observed),
+        "limit": _number(node.limit),
+        "outcome": node.outcome,
+    }
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    return {
+        "id": alert.id,
+        "scope": alert.scope,
+        "observed": _number(alert.observed),
+        "limit": _number(alert.limit),
+    }
+
+
+def _source(source: SourceView) -> dict[str, Any]:
+    return {
+        "name": sanitize(source.name),
+        "state": source.state,
+        "message": sanitize(source.message),
+        "since": format_iso_time(source.since),
+    }
+
+
+def _readiness(readiness: Readiness | None) -> dict[str, Any] | None:
+    if readiness is None:
+        return None
+    return {
+        "state": readiness.state,
+        "expected_s": _number(readiness.expected_s),
+        "checks": [
+            {
+                "id": check.id,
+                "state": check.state,
+                "said": sanitize(check.said, 300),
+                "remedy": sanitize(check.remedy),
+            }
+            for check in readiness.checks
+        ],
+    }
+
+
+def _guard(snapshot: Snapshot) -> dict[str, Any]:
+    """Automatic rollback as far as this host knows: what runs on another host is not seen here."""
+    armed = [seat for seat in snapshot.presence.others if seat.armed]
+    return {
+        "armed": bool(armed) or (snapshot.guard is not None and snapshot.guard.armed),
+        "by": [
+            {"user": sanitize(seat.user, 60), "kind": seat.kind, "pid": seat.pid} for seat in armed
+        ],
+    }
+
+
+def status_line(snapshot: Snapshot) -> str:
+    """One line for a tmux status bar: verdict, stage, share, error ratio, p95, soak, age.
+
+    As `✓ GO ON  stage 2  10 % ion-api-canary  err 0.30 %  p95 610 ms  soak 17 h / 24 h  74 s old`.
+    """
+    stage, canary = snapshot.stage, snapshot.canary
+    judged = canary.data == "ok"
+    parts = [
+        say_verdict(snapshot.decision.verdict),
+        "stage not known" if stage.index is None else f"stage {stage.index}",
+        f"{_share(snapshot.traffic)} {sanitize(canary.service, 49)}",
+        f"err {format_ratio(canary.window.error_ratio if judged else None)}",
+        f"p95 {format_milliseconds(canary.window.p95_ms if judged else None)}",
+        *_soak(snapshot),
+        _age(canary.data_age_s),
+        *(f"{sanitize(s.name, 30)} failing" for s in snapshot.sources if s.state == "failing"),
+        *(f"{sanitize(c.kind, 30).replace('_', ' ')} in flight" for c in in_flight(snapshot)),
+        *(["LOCAL CLOUD"] if snapshot.provider == "local" else []),
+    ]
+    return "  ".join(parts)
+
+
+def in_flight(snapshot: Snapshot) -> list[ChangeView]:
+    """The changes that have no outcome yet, newest first."""
+    return [change for change in snapshot.changes if change.outcome is None]
+
+
+def _traffic(traffic: TrafficView) -> dict[str, Any]:
+    canary = traffic.canary_percent
+    recorded = None if traffic.record is None else traffic.record.percent
+    known = canary is not None and recorded is not None
+    return {
+        "legacy": None if canary is None else 100 - canary,
+        "canary": canary,
+        "recorded": recorded,
+        "drift": traffic.drift is not None if known else None,
+        "reconciling": traffic.reconciling,
+        "ready": traffic.ready,
+    }
+
+
+def _side(side: SideView) -> dict[str, Any]:
+    window: Window = side.window
+    return {
+        "service": sanitize(side.service),
+        "data": side.data,
+        "requests": window.requests,
+        "error_ratio": _number(window.error_ratio),
+        "success_ratio": _number(window.success_ratio),
+        "latency_ms": {
+            "p50": _number(window.p50_ms),
+            "p95": _number(window.p95_ms),
+            "p99": _number(window.p99_ms),
+        },
+        "confidence": _number(window.confidence),
+        "cpu": _number(window.cpu),
+        "memory": _number(window.memory),
+        "instances": _number(window.instances),
+        "data_age_s": _number(side.data_age_s),
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """JSON has no NaN and no infinity: what is not a finite number is not known."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _share(traffic: TrafficView) -> str:
+    if traffic.canary_percent is None:
+        return "share not known"
+    if traffic.drift is not None:
+        recorded = format_percent(traffic.drift.recorded_percent)
+        return f"{format_percent(traffic.canary_percent)} (recorded {recorded})"
+    if traffic.in_doubt:
+        return f"{format_percent(traffic.canary_percent)} (may not be served)"
+    return format_percent(traffic.canary_percent)
+
+
+def _soak(snapshot: Snapshot) -> list[str]:
+    stage = snapshot.stage
+    if stage.soak_hours is None:
+        return []
+    soaked = None if stage.soaked_hours is None else stage.soaked_hours * 3600
+    return [f"soak {format_duration(soaked)} / {format_duration(stage.soak_hours * 3600)}"]
+
+
+def _age(data_age_s: float | None) -> str:
+    return "no data" if data_age_s is None else f"{format_age(data_age_s)} old"

@@ -1,0 +1,207 @@
+"""The gRPC side: the APIs' methods on one loopback port, without generated stubs."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from canary.simulator.api.logging import LoggingApi
+from canary.simulator.api.monitoring.alert_policies import AlertPolicyApi
+from canary.simulator.api.monitoring.api import MonitoringApi
+from canary.simulator.api.run.api import RunApi
+from canary.simulator.api.spoiled import serialize, spoil
+from canary.simulator.wire import messages as m
+from canary.simulator.wire.errors import ApiError
+from canary.simulator.world.faults import Fault
+from canary.simulator.world.services.initial import deploy_first_services
+from canary.simulator.world.services.operations import OperationsApi
+from canary.simulator.world.services.run_state import RunState
+from canary.simulator.world.services.services import ServiceChanges
+from canary.simulator.world.services.settlement import Settlement
+from canary.simulator.world.world import World
+
+SERVICES = "google.cloud.run.v2.Services"
+REVISIONS = "google.cloud.run.v2.Revisions"
+OPERATIONS = "google.longrunning.Operations"
+METRICS = "google.monitoring.v3.MetricService"
+ALERTS = "google.monitoring.v3.AlertPolicyService"
+
+_OPTIONS = (
+    # Two simulators on one port would each get half of the calls.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+)
+
+Handler = Callable[[Any], Any | Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method: what answers it, and the classes of its messages."""
+
+    answer: Handler
+    request: Any
+    response: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Apis:
+    """The APIs over one world: what gRPC (and whatever other protocol) hands calls to."""
+
+    state: RunState
+    changes: ServiceChanges
+    run: RunApi
+    operations: OperationsApi
+    monitoring: MonitoringApi
+    alerts: AlertPolicyApi
+
+
+def open_apis(world: World) -> Apis:
+    """Return the APIs of a world, its services as saved or, in a new one, freshly deployed."""
+    state = RunState.load(world.saved)
+    if state is None:
+        state = deploy_first_services(world)
+        state.save(world.saved)
+        world.save()
+    changes = ServiceChanges(world, state)
+    operations = OperationsApi(world, state)
+    world.on_settle(Settlement(world, state, changes).settle)
+    run = RunApi(world, state, changes, operations)
+    return Apis(state, changes, run, operations, MonitoringApi(world), AlertPolicyApi(world))
+
+
+def methods_of(apis: Apis) -> dict[str, dict[str, Method]]:
+    """Return every method that is answered: service → method."""
+    run, operations, monitoring, alerts = apis.run, apis.operations, apis.monitoring, apis.alerts
+    return {
+        SERVICES: {
+            "GetService": Method(run.get_service, m.GetServiceRequest, m.Service),
+            "ListServices": Method(
+                run.list_services, m.ListServicesRequest, m.ListServicesResponse
+            ),
+            "UpdateService": Method(run.update_service, m.UpdateServiceRequest, m.Operation),
+            "DeleteService": Method(run.delete_service, m.DeleteServiceRequest, m.Operation),
+            "TestIamPermissions": Method(
+                run.test_iam_permissions,
+                m.TestIamPermissionsRequest,
+                m.TestIamPermissionsResponse,
+            ),
+        },
+        REVISIONS: {
+            "GetRevision": Method(run.get_revision, m.GetRevisionRequest, m.Revision),
+            "ListRevisions": Method(
+                run.list_revisions, m.ListRevisionsRequest, m.ListRevisionsResponse
+            ),
+            "DeleteRevision": Method(run.delete_revision, m.DeleteRevisionRequest, m.Operation),
+        },
+        OPERATIONS: {
+            "GetOperation": Method(operations.get, m.GetOperationRequest, m.Operation),
+            "WaitOperation": Method(operations.wait, m.WaitOperationRequest, m.Operation),
+            "ListOperations": Method(
+                operations.list, m.ListOperationsRequest, m.ListOperationsResponse
+            ),
+            "DeleteOperation": Method(operations.delete, m.DeleteOperationRequest, m.Empty),
+        },
+        METRICS: {
+            "ListTimeSeries": Method(
+                monitoring.list_time_series, m.ListTimeSeriesRequest, m.ListTimeSeriesResponse
+            ),
+            "ListMetricDescriptors": Method(
+                monitoring.list_metric_descriptors,
+                m.ListMetricDescriptorsRequest,
+                m.ListMetricDescriptorsResponse,
+            ),
+            "GetMetricDescriptor": Method(
+                monitoring.get_metric_descriptor, m.GetMetricDescriptorRequest, m.MetricDescriptor
+            ),
+        },
+        ALERTS: {
+            "ListAlertPolicies": Method(
+                alerts.list_policies, m.ListAlertPoliciesRequest, m.ListAlertPoliciesResponse
+            ),
+            "GetAlertPolicy": Method(alerts.get, m.GetAlertPolicyRequest, m.AlertPolicy),
+            "CreateAlertPolicy": Method(alerts.create, m.CreateAlertPolicyRequest, m.AlertPolicy),
+            "UpdateAlertPolicy": Method(alerts.update, m.UpdateAlertPolicyRequest, m.AlertPolicy),
+            "DeleteAlertPolicy": Method(alerts.delete, m.DeleteAlertPolicyRequest, m.Empty),
+        },
+    }
+
+
+async def start_grpc(world: World, apis: Apis | None = None) -> tuple[grpc.aio.Server, int]:
+    """Serve the world's APIs on loopback; return the server and its port.
+
+    `apis` are opened here when no other protocol serves them too.
+
+    The port is `config.grpc_port`, or a free one for 0. Raises RuntimeError when it is taken.
+    The caller stops the server.
+    """
+    server = grpc.aio.server(options=_OPTIONS)
+    apis = apis or open_apis(world)
+    for service, methods in methods_of(apis).items():
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(
+                _guard(world, apis.changes, f"/{service}/{name}", method.answer),
+                request_deserializer=method.request.FromString,
+                response_serializer=serialize,
+            )
+            for name, method in methods.items()
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    server.add_generic_rpc_handlers((LoggingApi(world).handler(),))
+    port = server.add_insecure_port(f"127.0.0.1:{world.config.grpc_port}")
+    await server.start()
+    return server, port
+
+
+def _guard(
+    world: World, changes: ServiceChanges, path: str, answer: Handler
+) -> Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]:
+    """Return a servicer method: faults first, then the answer or its refusal."""
+
+    async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        world.calls[path.rpartition("/")[2]] += 1
+        # As Google's front end does: the one thing that tells a caller how its clock stands.
+        now = formatdate(world.clock.now(), usegmt=True)
+        await context.send_initial_metadata((("date", now),))
+        fault = _fault(world, path)
+        if fault is not None and not fault.after_apply:
+            await _suffer(fault, context)
+        if fault is not None and fault.deletes:
+            changes.delete_by_others(fault.deletes)
+        world.present_fault = fault
+        try:
+            response = answer(request)
+            if inspect.isawaitable(response):
+                response = await response
+        except ApiError as refusal:
+            await context.abort(refusal.code, refusal.message)
+        finally:
+            world.present_fault = None
+        if fault is not None and fault.after_apply:
+            await _suffer(fault, context)
+        return spoil(response, fault.shape) if fault is not None and fault.shape else response
+
+    return serve
+
+
+def _fault(world: World, path: str) -> Fault | None:
+    fault = world.fault_for(path)
+    if fault is None and path.startswith(f"/{OPERATIONS}/"):
+        # Operations are asked at Cloud Run's own endpoint: when that is away, so are they.
+        return world.scenario.current(world.clock.now()).run_fault
+    return fault
+
+
+async def _suffer(fault: Fault, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    if fault.delay_s:
+        await asyncio.sleep(fault.delay_s)
+    if fault.code:
+        code = grpc.StatusCode[fault.code]
+        await context.abort(code, fault.message or f"The fault table says {fault.code}.")

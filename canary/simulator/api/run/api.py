@@ -1,0 +1,158 @@
+"""google.cloud.run.v2.Services and Revisions of the embedded cloud."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canary.simulator.wire import messages
+from canary.simulator.wire.errors import failed_precondition, invalid, not_found
+from canary.simulator.wire.paging import cut_page
+from canary.simulator.world.services.operations import OperationsApi
+from canary.simulator.world.services.run_state import OperationRecord, RunState, short_name
+from canary.simulator.world.services.services import ServiceChanges
+from canary.simulator.world.services.status import served_percents, with_addresses
+from canary.simulator.world.world import World
+
+CHANGE_PERMISSIONS = frozenset(
+    {
+        "run.services.create",
+        "run.services.update",
+        "run.services.delete",
+        "run.services.setIamPolicy",
+        "run.revisions.delete",
+        "iam.serviceAccounts.actAs",
+    }
+)
+PERMISSIONS = CHANGE_PERMISSIONS | {
+    "run.services.get",
+    "run.services.list",
+    "run.services.getIamPolicy",
+    "run.revisions.get",
+    "run.revisions.list",
+    "run.operations.get",
+    "run.operations.list",
+    "run.routes.invoke",
+}
+_PAGE, _LARGEST_PAGE = 100, 1000
+
+
+class RunApi:
+    """Answers about services and revisions. Every method takes and returns the wire message."""
+
+    def __init__(
+        self, world: World, state: RunState, changes: ServiceChanges, operations: OperationsApi
+    ) -> None:
+        self._world = world
+        self._state = state
+        self._changes = changes
+        self._operations = operations
+        self._parent = f"projects/{world.config.project}/locations/{world.config.region}"
+
+    def get_service(self, request: Any) -> Any:
+        """Answer GetService."""
+        self._world.settle()
+        return self._shown(self._changes.find(request.name))
+
+    def list_services(self, request: Any) -> Any:
+        """Answer ListServices: by name."""
+        self._world.settle()
+        if request.parent not in (self._parent, self._anywhere()):
+            raise not_found(f"Resource '{request.parent}' was not found.")
+        found = [self._state.services[name] for name in sorted(self._state.services)]
+        page, following = cut_page(found, request, _PAGE, _LARGEST_PAGE)
+        return messages.ListServicesResponse(
+            services=[self._shown(service) for service in page], next_page_token=following
+        )
+
+    def update_service(self, request: Any, author: str = "") -> Any:
+        """Answer UpdateService with an operation (a done one if it was only to be validated).
+
+        `author` is the account that becomes `last_modifier`; "" is the one on call.
+        """
+        self._world.settle()
+        return self._answer(self._changes.update(request, author))
+
+    def delete_service(self, request: Any) -> Any:
+        """Answer DeleteService with an operation."""
+        self._world.settle()
+        return self._answer(self._changes.delete(request))
+
+    def test_iam_permissions(self, request: Any) -> Any:
+        """Answer TestIamPermissions: which of the asked ones the caller has, in their order."""
+        strange = [one for one in request.permissions if one not in PERMISSIONS]
+        if strange:
+            raise invalid(f"Permission {strange[0]} is not valid for this resource.")
+        denied = self._world.scenario.current(self._world.clock.now()).changes_denied
+        held = PERMISSIONS - CHANGE_PERMISSIONS if denied else PERMISSIONS
+        return messages.TestIamPermissionsResponse(
+            permissions=[one for one in request.permissions if one in held]
+        )
+
+    def get_revision(self, request: Any) -> Any:
+        """Answer GetRevision."""
+        self._world.settle()
+        return self._find_revision(request.name)[1]
+
+    def list_revisions(self, request: Any) -> Any:
+        """Answer ListRevisions of a service, or of all (`-`): newest first."""
+        self._world.settle()
+        owner = short_name(request.parent)
+        if owner != "-":
+            self._changes.find(request.parent)
+        elif request.parent.removesuffix("/services/-") not in (self._parent, self._anywhere()):
+            raise not_found(f"Resource '{request.parent}' was not found.")
+        names = sorted(self._state.revisions) if owner == "-" else [owner]
+        # Kept in the order of creation, which two revisions of one second need.
+        found = [one for name in names for one in reversed(self._state.revisions[name].values())]
+        page, following = cut_page(found, request, _PAGE, _LARGEST_PAGE)
+        return messages.ListRevisionsResponse(revisions=page, next_page_token=following)
+
+    def delete_revision(self, request: Any) -> Any:
+        """Answer DeleteRevision with an operation.
+
+        FAILED_PRECONDITION while traffic or a tag leads to it, or while it is the latest.
+        """
+        self._world.settle()
+        service, revision = self._find_revision(request.name)
+        name = short_name(request.name)
+        wanted = {target.revision for target in service.traffic}
+        if name in wanted or name in served_percents(service):
+            raise failed_precondition(
+                f"Revision '{name}' cannot be deleted: traffic or a tag leads to it."
+            )
+        if name == short_name(service.latest_created_revision):
+            raise failed_precondition(
+                f"Revision '{name}' cannot be deleted: it is the latest created revision."
+            )
+        if request.etag and request.etag != revision.etag:
+            raise failed_precondition(f"The etag of revision '{name}' does not match.")
+        if request.validate_only:
+            return self._done(revision)
+        return self._operations.describe(self._changes.delete_revision(revision))
+
+    def _find_revision(self, name: str) -> tuple[Any, Any]:
+        """Return the service and the revision of a full name; NOT_FOUND if there is none."""
+        owner, _, short = name.partition("/revisions/")
+        service = self._changes.find(owner)
+        revision = self._state.revisions[short_name(owner)].get(short)
+        if revision is None:
+            raise not_found(f"Resource '{short}' of kind 'REVISION' was not found: {name}")
+        return service, revision
+
+    def _anywhere(self) -> str:
+        return f"projects/{self._world.config.project}/locations/-"
+
+    def _shown(self, service: Any) -> Any:
+        return with_addresses(service, self._world.endpoints)
+
+    def _answer(self, outcome: OperationRecord | Any) -> Any:
+        if isinstance(outcome, OperationRecord):
+            return self._operations.describe(outcome)
+        return self._done(self._shown(outcome))
+
+    def _done(self, result: Any) -> Any:
+        """Return an operation that only says what would be: nothing of it is kept."""
+        operation = messages.Operation(name=f"{self._parent}/operations/validate-only", done=True)
+        operation.metadata.Pack(result)
+        operation.response.Pack(result)
+        return operation

@@ -1,0 +1,153 @@
+"""Revisions: when a template makes a new one, what it is called, what it looks like."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import grpc
+
+from canary.simulator.wire import messages
+from canary.simulator.wire.errors import ApiError
+from canary.simulator.wire.field_masks import copy_field
+
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz"
+_NUMBER = re.compile(r"-(\d{5})-[a-z]{3}$")
+_READY = "Ready"
+_ACTIVE = "Active"
+
+
+def bare_template(template: Any) -> bytes:
+    """Return a template's configuration, without the revision's name, for comparison."""
+    bare = messages.RevisionTemplate()
+    bare.CopyFrom(template)
+    bare.revision = ""
+    return bytes(bare.SerializeToString(deterministic=True))
+
+
+def new_revision_name(
+    service: str,
+    before: Any,
+    after: Any,
+    latest: str,
+    templates: Mapping[str, bytes],
+    *,
+    latest_failed: bool,
+) -> str | None:
+    """Return the name of the revision that a change of template makes, or None if it makes none.
+
+    `templates` are the bare templates of the revisions that exist, `latest` the one created
+    last. A template with a name of its own must not differ from the revision of that name:
+    ApiError ALREADY_EXISTS, which is what a get–modify–update of a whole service runs into.
+    After a failure the same template is tried again, as a new revision.
+    """
+    config, wanted = bare_template(after), after.revision
+    if not wanted:
+        same = config == bare_template(before) and not latest_failed
+        return None if same else _generate_name(service, templates)
+    if wanted not in templates:
+        return str(wanted)
+    if wanted == latest and templates[wanted] == config:
+        return None
+    raise ApiError(
+        grpc.StatusCode.ALREADY_EXISTS,
+        f"Revision named '{wanted}' with different configuration already exists.",
+    )
+
+
+def _generate_name(service: str, names: Iterable[str]) -> str:
+    numbers = [int(found.group(1)) for name in names if (found := _NUMBER.search(name))]
+    number = max(numbers, default=0) + 1
+    # Letters that look random, as Cloud Run's do, but are the same in every run.
+    digest = hashlib.sha256(f"{service}-{number}".encode()).digest()
+    suffix = "".join(_SUFFIX_LETTERS[byte % len(_SUFFIX_LETTERS)] for byte in digest[:3])
+    return f"{service}-{number:05d}-{suffix}"
+
+
+def build_revision(service: Any, name: str, template: Any, now: float) -> Any:
+    """Return the Revision that a template becomes: created, not ready yet."""
+    short = service.name.rpartition("/")[2]
+    revision = messages.Revision(
+        name=f"{service.name}/revisions/{name}",
+        uid=_uid(f"{service.name}/{name}"),
+        generation=1,
+        service=short,
+        create_time=messages.timestamp(now),
+        update_time=messages.timestamp(now),
+        launch_stage=service.launch_stage,
+        reconciling=True,
+        creator=service.last_modifier,
+    )
+    for field, _ in template.ListFields():
+        if field.name in revision.DESCRIPTOR.fields_by_name:
+            copy_field(template, revision, field.name)
+    revision.etag = _etag(revision)
+    set_condition(revision, _READY, "CONDITION_RECONCILING", now)
+    return revision
+
+
+def finish_revision(revision: Any, now: float, failure: str = "") -> None:
+    """Say that a revision became ready, or why it did not."""
+    revision.reconciling = False
+    revision.observed_generation = revision.generation
+    revision.update_time.CopyFrom(messages.timestamp(now))
+    state = "CONDITION_FAILED" if failure else "CONDITION_SUCCEEDED"
+    set_condition(revision, _READY, state, now, failure)
+
+
+def mark_active(revision: Any, active: bool, now: float) -> None:
+    """Say whether a revision takes traffic, as the condition `Active` does."""
+    state = "CONDITION_SUCCEEDED" if active else "CONDITION_FAILED"
+    condition = set_condition(revision, _ACTIVE, state, now)
+    if not active:
+        condition.severity = messages.Condition.Severity.Value("INFO")
+        condition.revision_reason = messages.Condition.RevisionReason.Value("RETIRED")
+
+
+def set_condition(owner: Any, kind: str, state: str, now: float, message: str = "") -> Any:
+    """Set one of the `conditions` of a Service or Revision, in its place; return it."""
+    fresh = messages.Condition(
+        type_=kind,
+        state=messages.Condition.State.Value(state),
+        message=message,
+        last_transition_time=messages.timestamp(now),
+    )
+    for condition in owner.conditions:
+        if condition.type_ == kind:
+            if condition.state == fresh.state:
+                fresh.last_transition_time.CopyFrom(condition.last_transition_time)
+            condition.CopyFrom(fresh)
+            return condition
+    owner.conditions.append(fresh)
+    return owner.conditions[-1]
+
+
+def is_ready(revision: Any) -> bool:
+    """Tell whether a revision has become ready and can serve."""
+    succeeded = messages.Condition.State.Value("CONDITION_SUCCEEDED")
+    return any(one.type_ == _READY and one.state == succeeded for one in revision.conditions)
+
+
+def has_failed(revision: Any) -> bool:
+    """Tell whether a revision ended without becoming ready."""
+    return not revision.reconciling and not is_ready(revision)
+
+
+def environment(revision: Any, variable: str) -> str:
+    """Return a variable's value in the first container that sets it; "" when none does."""
+    for container in revision.containers:
+        for entry in container.env:
+            if entry.name == variable:
+                return str(entry.value)
+    return ""
+
+
+def _uid(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
+
+
+def _etag(message: Any) -> str:
+    return f'"{hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()[:24]}"'

@@ -1,0 +1,125 @@
+"""The end of operations: when their time has come, what was wanted becomes what is served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canary.simulator.wire import messages
+from canary.simulator.world.services.effects import append_effects
+from canary.simulator.world.services.revisions import finish_revision, is_ready, mark_active
+from canary.simulator.world.services.run_state import OperationRecord, RunState, short_name
+from canary.simulator.world.services.services import ServiceChanges
+from canary.simulator.world.services.status import served_percents, show_failed, show_settled
+from canary.simulator.world.timeline import Removed
+from canary.simulator.world.world import World
+
+_NOT_FOUND, _FAILED_PRECONDITION, _INTERNAL = 5, 9, 13  # google.rpc.Code
+_NOT_READY = (
+    "Revision '{revision}' is not ready and cannot serve traffic. The user-provided container "
+    "failed to start and listen on the port defined provided by the PORT=8080 environment "
+    "variable within the allocated timeout."
+)
+_BROKEN = "An internal error has occurred while the change was applied."
+
+
+class Settlement:
+    """Settles what is due. Registered with `World.on_settle`, so it is called all the time."""
+
+    def __init__(self, world: World, state: RunState, changes: ServiceChanges) -> None:
+        self._world = world
+        self._state = state
+        self._changes = changes
+
+    def settle(self, now: float) -> None:
+        """Let the scenario's other person act, and finish every operation that is due by now."""
+        scenario = self._world.scenario.current(now)
+        marks = self._state.marks
+        if scenario.foreign_change_due and marks.get("due") != scenario.since:
+            marks["due"] = scenario.since
+            self._changes.change_by_others(scenario.foreign_percent)
+        changed = False
+        for record in self._state.pending():
+            if record.settles_at is None and scenario.operation_mode != "stuck":
+                record.settles_at, changed = now + record.takes_s, True
+            elif record.settles_at is not None and record.settles_at <= now:
+                self._finish(record, record.settles_at)
+                changed = True
+        if changed:
+            self._state.save(self._world.saved)
+            self._world.save()
+
+    def _finish(self, record: OperationRecord, at: float) -> None:
+        record.done = True
+        service = self._state.services.get(record.service)
+        if service is None:
+            _fail(record, _NOT_FOUND, f"Service '{record.service}' was deleted meanwhile.")
+        elif record.kind == "delete":
+            self._finish_delete(record, service, at)
+        elif record.kind == "delete-revision":
+            self._finish_revision_delete(record)
+        else:
+            self._finish_update(record, service, at)
+
+    def _finish_update(self, record: OperationRecord, service: Any, at: float) -> None:
+        wanted = messages.Service.FromString(record.wanted)
+        revisions = self._state.revisions[record.service]
+        latest = short_name(wanted.latest_created_revision)
+        made = revisions.get(latest)
+        starting = made is not None and made.reconciling
+        if record.fails:
+            text = _NOT_READY.format(revision=latest) if starting else _BROKEN
+            if starting:
+                finish_revision(made, at, text)
+            show_failed(service, wanted, text, at)
+            _fail(record, _FAILED_PRECONDITION if starting else _INTERNAL, text)
+            return
+        if starting:
+            finish_revision(made, at)
+        unready = self._unready_target(wanted, revisions)
+        if unready is not None:
+            text = _NOT_READY.format(revision=unready)
+            show_failed(service, wanted, text, at)
+            _fail(record, _FAILED_PRECONDITION, text)
+            return
+        ready = made is not None and is_ready(made)
+        latest_ready = wanted.latest_created_revision if ready else service.latest_ready_revision
+        show_settled(service, wanted, latest_ready, at)
+        self._mark_active(service, at)
+        append_effects(self._world, self._state, wanted, at)
+        record.result = service.SerializeToString()
+
+    def _unready_target(self, wanted: Any, revisions: dict[str, Any]) -> str | None:
+        for target in wanted.traffic:
+            revision = revisions.get(target.revision)
+            if target.revision and (revision is None or not is_ready(revision)):
+                return str(target.revision)
+        return None
+
+    def _mark_active(self, service: Any, at: float) -> None:
+        percents = served_percents(service)  # a tag alone keeps a revision active too
+        for name, revision in self._state.revisions[short_name(service.name)].items():
+            if is_ready(revision):
+                mark_active(revision, name in percents, at)
+
+    def _finish_delete(self, record: OperationRecord, service: Any, at: float) -> None:
+        if record.fails:
+            service.ClearField("delete_time")
+            _fail(record, _INTERNAL, _BROKEN)
+            return
+        del self._state.services[record.service]
+        del self._state.revisions[record.service]
+        del self._state.templates[record.service]
+        self._world.append(Removed(at, record.service))
+        record.result = record.wanted
+
+    def _finish_revision_delete(self, record: OperationRecord) -> None:
+        if record.fails:
+            _fail(record, _INTERNAL, _BROKEN)
+            return
+        self._state.revisions[record.service].pop(record.revision, None)
+        self._state.templates[record.service].pop(record.revision, None)
+        record.result = record.wanted
+
+
+def _fail(record: OperationRecord, code: int, message: str) -> None:
+    record.error_code, record.error_message = code, message

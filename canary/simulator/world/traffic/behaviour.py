@@ -1,0 +1,134 @@
+"""How a side answers at one moment: load, instances, scenario and profile together."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from canary.simulator.config import Config, SideName
+from canary.simulator.world.timeline import DEFAULT_SCALE, NewRevision, Regime, Timeline
+from canary.simulator.world.traffic.arrivals import Arrivals
+from canary.simulator.world.traffic.capacity import (
+    IDLE_LOOKBACK_MIN,
+    Capacity,
+    cope,
+    instances_needed,
+)
+from canary.simulator.world.traffic.minute import MINUTE_S
+from canary.simulator.world.traffic.profiles import PROFILES
+from canary.simulator.world.traffic.scenarios import SideEffects, side_effects
+
+BUSIEST_HOUR = 15.0
+DAILY_SWING = 0.35
+"""Requests at the busiest hour (UTC) are this much above the day's mean, at night below it."""
+
+
+class Behaviour(msgspec.Struct, frozen=True):
+    """How a side answers at one moment: what minutes are drawn from and real requests get."""
+
+    side: SideName
+    revision: NewRevision
+    removed: bool
+    share: float
+    """Of all requests, 0…1."""
+    effects: SideEffects
+    capacity: Capacity
+    median_ms: float
+    sigma: float
+    error_ratio: float
+    client_error_ratio: float
+    confidence: float
+    cold_instances: int = 0
+
+
+class Behaviours:
+    """Derives the behaviour of a side at any moment from the timeline and the real arrivals."""
+
+    def __init__(
+        self, config: Config, timeline: Timeline, arrivals: Arrivals, requests_per_s: float
+    ) -> None:
+        self._by_share = config.router.kind == "revisions"
+        self._timeline = timeline
+        self._arrivals = arrivals
+        self._requests_per_s = requests_per_s
+
+    def requests_per_s(self, now: float) -> float:
+        """Return the expected requests a second of both sides together."""
+        hours = (now / 3600.0 - BUSIEST_HOUR) / 24.0
+        return self._requests_per_s * (1.0 + DAILY_SWING * math.cos(2.0 * math.pi * hours))
+
+    def at(self, side: SideName, when: float, regime: Regime) -> Behaviour | None:
+        """Return how a side answers at a time; None when it has never been deployed."""
+        revision = regime.revisions.get(side)
+        if revision is None:
+            return None
+        profile = PROFILES[side]
+        effects = side_effects(regime.scenario, side)
+        median_ms, sigma = profile.shape
+        error_ratio = effects.error_ratio
+        capacity = self._capacity(side, when, regime)
+        before = self._needed(side, when - MINUTE_S)
+        if revision.at > when - MINUTE_S:
+            before = 0
+        return Behaviour(
+            side=side,
+            revision=revision,
+            removed=revision.service in regime.removed,
+            share=_share(side, regime),
+            effects=effects,
+            capacity=capacity,
+            median_ms=median_ms * effects.latency_factor,
+            sigma=sigma,
+            error_ratio=profile.error_ratio if error_ratio is None else error_ratio,
+            client_error_ratio=profile.client_error_ratio,
+            confidence=profile.confidence if effects.confidence is None else effects.confidence,
+            cold_instances=max(0, capacity.active - before),
+        )
+
+    def _capacity(self, side: SideName, when: float, regime: Regime) -> Capacity:
+        least, most = self._bounds(side, regime)
+        in_flight, mean_s = self._demand(side, when, regime)
+        active = instances_needed(in_flight, least, most)
+        kept = max([least, *(self._needed(side, when - 60.0 * back) for back in IDLE_LOOKBACK_MIN)])
+        end = int(when // MINUTE_S + 1) * MINUTE_S
+        serving = regime.revisions[side]
+        kept_min = IDLE_LOOKBACK_MIN[-1]
+        if self._arrivals.lately(end, serving.service, serving.revision, kept_min):
+            kept = max(kept, 1)
+        return cope(in_flight, mean_s, active, min(kept, max(most, least)))
+
+    def _needed(self, side: SideName, when: float) -> int:
+        regime = self._timeline.regime_at(when)
+        if side not in regime.revisions:
+            return 0
+        in_flight, _ = self._demand(side, when, regime)
+        return instances_needed(in_flight, *self._bounds(side, regime))
+
+    def _demand(self, side: SideName, when: float, regime: Regime) -> tuple[float, float]:
+        """Return (requests in flight, mean latency in s) if nothing had to wait."""
+        serving = regime.revisions[side]
+        mean_s = (
+            PROFILES[side].mean_ms / 1000.0 * side_effects(regime.scenario, side).latency_factor
+        )
+        per_s = self.requests_per_s(when) * _share(side, regime)
+        end = int(when // MINUTE_S + 1) * MINUTE_S
+        per_s += self._arrivals.per_s(end, serving.service, serving.revision)
+        return per_s * mean_s, mean_s
+
+    def _bounds(self, side: SideName, regime: Regime) -> tuple[int, int]:
+        """Return (least, most) instances of a side.
+
+        Two revisions of one service share the service's bounds by their share of the traffic.
+        """
+        service = regime.revisions[side].service
+        least, most = regime.scales.get(service, DEFAULT_SCALE)
+        if self._by_share:
+            share = _share(side, regime)
+            return math.ceil(least * share - 1e-9), math.ceil(most * share - 1e-9)
+        return least, most
+
+
+def _share(side: SideName, regime: Regime) -> float:
+    canary = regime.percent / 100.0
+    return canary if side == "canary" else 1.0 - canary

@@ -1,0 +1,203 @@
+"""The scenarios: what is different from a healthy day while one of them is on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import msgspec
+
+from canary.simulator.config import SideName
+from canary.simulator.world.faults import Fault
+from canary.simulator.world.timeline import ScenarioOn
+from canary.simulator.world.traffic.profiles import PROFILES
+
+HEALTHY = "healthy"
+OperationMode = Literal["normal", "stuck", "failing"]
+
+MONITORING_API = "/google.monitoring.v3.*"
+RUN_API = "/google.cloud.run.v2.*|/google.longrunning.Operations/*"
+
+
+class SideEffects(msgspec.Struct, frozen=True):
+    """What a scenario does to the traffic of one side; None and 1 leave it as it is."""
+
+    error_ratio: float | None = None
+    latency_factor: float = 1.0
+    confidence: float | None = None
+    silent: bool = False
+    """The side's series stop; the service itself goes on answering."""
+
+
+class ScenarioState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the APIs must know of the scenario that is on at one moment.
+
+    The faults are as in the fault table (`times` None). `since` is when the scenario began and
+    tells one run of a scenario from the next.
+    """
+
+    name: str = HEALTHY
+    since: float = 0.0
+    params: Mapping[str, float] = {}
+    ingest_delay_s: float = 150.0
+    """How long after its end a minute becomes visible in Cloud Monitoring."""
+    monitoring_fault: Fault | None = None
+    run_fault: Fault | None = None
+    update_fault: Fault | None = None
+    """For changes only (update, create, delete); reads are not touched by it."""
+    changes_denied: bool = False
+    """TestIamPermissions must leave out run.services.update, .delete and actAs."""
+    operation_mode: OperationMode = "normal"
+    foreign_change_at: float | None = None
+    """When somebody else sets the share to `foreign_percent`, without touching our annotation."""
+    foreign_percent: int = 0
+    foreign_change_due: bool = False
+    """That time has come. The holder of the state does it once for each `since`."""
+    foreign_change_on_update: bool = False
+    """Somebody else changes it again in the moment an update arrives (once for each `since`)."""
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """A named scenario: one line for people, the numbers that can be set, what it changes."""
+
+    name: str
+    summary: str
+    params: Mapping[str, float] = {}
+    traffic: Callable[[Mapping[str, float]], Mapping[SideName, SideEffects]] | None = None
+    api: Callable[[Mapping[str, float]], Mapping[str, object]] | None = None
+
+
+def _fault(api: str, code: str, message: str) -> Fault:
+    return msgspec.convert({"method": api, "code": code, "message": message}, Fault)
+
+
+_QUOTA = _fault(
+    MONITORING_API,
+    "RESOURCE_EXHAUSTED",
+    "Quota exceeded for quota metric 'Time series queries' and limit 'Time series queries per"
+    " minute' of service 'monitoring.googleapis.com'",
+)
+_NO_MONITORING = _fault(MONITORING_API, "UNAVAILABLE", "The service is currently unavailable.")
+_NO_RUN = _fault(RUN_API, "UNAVAILABLE", "The service is currently unavailable.")
+_DENIED = _fault(
+    RUN_API,
+    "PERMISSION_DENIED",
+    "Permission 'run.services.update' denied on resource (or resource may not exist).",
+)
+
+_ALL = (
+    Scenario(HEALTHY, "nothing is wrong"),
+    Scenario(
+        "error-spike",
+        "Canary answers 5xx to many requests",
+        # base: Legacy's ratio; Legacy is left as it is unless another one is asked for
+        {"ratio": 0.08, "base": PROFILES["legacy"].error_ratio},
+        traffic=lambda p: {
+            "canary": SideEffects(error_ratio=p["ratio"]),
+            "legacy": SideEffects(
+                error_ratio=None if p["base"] == PROFILES["legacy"].error_ratio else p["base"]
+            ),
+        },
+    ),
+    Scenario(
+        "slow-burn",
+        "Canary's errors stay between warning and critical for hours",
+        {"ratio": 0.03},
+        traffic=lambda p: {"canary": SideEffects(error_ratio=p["ratio"])},
+    ),
+    Scenario(
+        "latency",
+        "Canary answers so slowly that its p95 passes 30 s",
+        # × 40 of the 600 ms would be 24 s only: a warning, not the critical limit.
+        {"factor": 70.0},
+        traffic=lambda p: {"canary": SideEffects(latency_factor=p["factor"])},
+    ),
+    Scenario(
+        "low-confidence",
+        "Canary's answers score badly",
+        {"mean": 0.55},
+        traffic=lambda p: {"canary": SideEffects(confidence=p["mean"])},
+    ),
+    Scenario(
+        "no-data",
+        "Canary's series stop while it goes on serving",
+        traffic=lambda _: {"canary": SideEffects(silent=True)},
+    ),
+    Scenario(
+        "stale",
+        "Cloud Monitoring shows everything ten minutes late",
+        {"delay_s": 600.0},
+        api=lambda p: {"ingest_delay_s": p["delay_s"]},
+    ),
+    Scenario(
+        "quota", "Cloud Monitoring refuses: quota", api=lambda _: {"monitoring_fault": _QUOTA}
+    ),
+    Scenario(
+        "monitoring-outage",
+        "Cloud Monitoring is away",
+        api=lambda _: {"monitoring_fault": _NO_MONITORING},
+    ),
+    Scenario("run-outage", "Cloud Run's API is away", api=lambda _: {"run_fault": _NO_RUN}),
+    Scenario(
+        "conflict",
+        "somebody else changes the split, and once more when we try to",
+        {"after_s": 90.0, "percent": 15.0},
+        api=lambda p: {
+            "foreign_change_at": p["after_s"],
+            "foreign_percent": round(p["percent"]),
+            "foreign_change_on_update": True,
+        },
+    ),
+    Scenario(
+        "denied",
+        "we may look, but not change",
+        api=lambda _: {"update_fault": _DENIED, "changes_denied": True},
+    ),
+    Scenario("stuck-operation", "changes never settle", api=lambda _: {"operation_mode": "stuck"}),
+    Scenario(
+        "failing-operation",
+        "changes fail after a while",
+        api=lambda _: {"operation_mode": "failing"},
+    ),
+)
+
+SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
+"""By name, healthy first, in the order in which people are offered them."""
+
+
+def check_scenario(name: str, params: Mapping[str, float]) -> None:
+    """Raise ValueError if there is no such scenario or it has no such number to set."""
+    scenario = SCENARIOS.get(name)
+    if scenario is None:
+        raise ValueError(f"scenario: expected one of {', '.join(SCENARIOS)}, not {name!r}")
+    strange = sorted(set(params) - set(scenario.params))
+    if strange:
+        known = ", ".join(scenario.params) or "none"
+        raise ValueError(f"params of {name}: expected {known}, not {', '.join(strange)}")
+
+
+def side_effects(event: ScenarioOn | None, side: SideName) -> SideEffects:
+    """Return what the scenario of an event does to a side's traffic."""
+    if event is None or event.name not in SCENARIOS:
+        return SideEffects()
+    scenario = SCENARIOS[event.name]
+    if scenario.traffic is None:
+        return SideEffects()
+    return scenario.traffic({**scenario.params, **event.params}).get(side, SideEffects())
+
+
+def scenario_state(event: ScenarioOn | None, now: float, ingest_delay_s: float) -> ScenarioState:
+    """Return what the APIs must know now, given the event that is on and the usual delay."""
+    if event is None or event.name not in SCENARIOS:
+        return ScenarioState(ingest_delay_s=ingest_delay_s)
+    scenario = SCENARIOS[event.name]
+    params = {**scenario.params, **event.params}
+    changes = dict(scenario.api(params)) if scenario.api is not None else {}
+    after_s = changes.pop("foreign_change_at", None)
+    if isinstance(after_s, float):
+        changes["foreign_change_at"] = event.at + after_s
+        changes["foreign_change_due"] = now >= event.at + after_s
+    base = ScenarioState(
+        name=event.name, since=event.at, params=params, ingest_delay_s=ingest_delay_s
+    )
+    return msgspec.structs.replace(base, **changes)

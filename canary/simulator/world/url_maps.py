@@ -1,0 +1,206 @@
+"""The load balancer's URL map, whose weights are the split: state, changes, operations.
+
+A change goes the way of Compute Engine: the PATCH is checked against the fingerprint and answered
+with an operation; the map, its fingerprint and the traffic change when that is DONE. Meanwhile
+the map takes no other change (`resourceNotReady`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from canary.simulator.wire.errors import RestError
+from canary.simulator.wire.messages import timestamp
+from canary.simulator.world.compute_operations import ComputeOperation, begin_operation, finish
+from canary.simulator.world.services.foreign_change import OTHER_PERCENT_STEP
+from canary.simulator.world.timeline import Split
+from canary.simulator.world.url_map_rules import check_map, merge_patch, percent_of
+from canary.simulator.world.world import World
+
+COMPUTE = "https://www.googleapis.com/compute/v1"
+MOST_OPERATIONS = 100
+FULL_WEIGHT = 1000
+
+_KEY = "url-map"
+_OUTPUT_ONLY = frozenset(["kind", "id", "creationTimestamp", "name", "selfLink", "fingerprint"])
+
+
+class _Kept(msgspec.Struct, kw_only=True):
+    document: dict[str, Any]
+    version: int = 1
+    operations: list[ComputeOperation] = []
+    marks: dict[str, float] = {}
+
+
+class UrlMaps:
+    """The one URL map of a world whose router is `url-map`; of any other world there is none."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._base = f"{COMPUTE}/projects/{world.config.project}/global"
+        if world.config.router.kind != "url-map":
+            self._kept: _Kept | None = None
+            return
+        text = world.saved.get(_KEY)
+        if text is None:
+            self._kept = _Kept(document=self._first_document())
+            self._stamp(self._kept)
+            self._save()
+        else:
+            self._kept = msgspec.json.decode(text, type=_Kept)
+        world.on_settle(self.settle)
+
+    def names(self) -> list[str]:
+        """Return the names of the URL maps: one, or none."""
+        return [self._world.config.router.url_map] if self._kept is not None else []
+
+    def get(self, name: str) -> dict[str, Any]:
+        """Return a URL map; RestError 404 if there is none."""
+        return self._find(name).document
+
+    def patch(
+        self, name: str, sent: Mapping[str, Any], user: str, request_id: str = ""
+    ) -> ComputeOperation:
+        """Begin a change and return its operation.
+
+        `request_id` makes the same request twice one change. RestError: 404, 412 for a
+        fingerprint that is missing or not the present one, 400 for what no URL map can be or
+        while another change is under way.
+        """
+        kept = self._find(name)
+        for earlier in kept.operations:
+            if request_id and earlier.request_id == request_id:
+                return earlier
+        self._interfere(kept)
+        if sent.get("fingerprint") != kept.document["fingerprint"]:
+            raise RestError(
+                412,
+                "conditionNotMet",
+                "Supplied fingerprint does not match current metadata fingerprint.",
+            )
+        if any(not one.done for one in kept.operations):
+            link = kept.document["selfLink"].removeprefix(f"{COMPUTE}/")
+            raise RestError(400, "resourceNotReady", f"The resource '{link}' is not ready")
+        asked = {key: part for key, part in sent.items() if key not in _OUTPUT_ONLY}
+        wanted = merge_patch(kept.document, asked)
+        check_map(wanted, self._world.config.router)
+        operation = begin_operation(
+            self._world,
+            target=kept.document["selfLink"],
+            wanted=wanted,
+            user=user,
+            request_id=request_id,
+        )
+        kept.operations = [*kept.operations[1 - MOST_OPERATIONS :], operation]
+        self._save()
+        self._world.settle()
+        return operation
+
+    def operation(self, name: str) -> ComputeOperation:
+        """Return an operation; RestError 404 if there is none, or it was forgotten."""
+        for one in self._kept.operations if self._kept else ():
+            if one.name == name:
+                return one
+        raise _not_found(f"{self._base}/operations/{name}")
+
+    def settle(self, now: float) -> None:
+        """Let the scenario's other person act, and finish what is due by now."""
+        kept = self._kept
+        if kept is None:
+            return
+        scenario = self._world.scenario.current(now)
+        if scenario.foreign_change_due and kept.marks.get("due") != scenario.since:
+            kept.marks["due"] = scenario.since
+            self._change_by_others(kept, scenario.foreign_percent)
+        for one in kept.operations:
+            if one.done:
+                continue
+            if one.settles_at is None and scenario.operation_mode != "stuck":
+                one.settles_at = now + one.takes_s
+            if one.settles_at is not None and one.settles_at <= now:
+                self._finish(kept, one, one.settles_at)
+
+    def _finish(self, kept: _Kept, operation: ComputeOperation, at: float) -> None:
+        finish(operation)
+        if not operation.failed:
+            self._apply(kept, operation.wanted, at)
+        operation.wanted = {}
+        self._save()
+
+    def _apply(self, kept: _Kept, document: dict[str, Any], at: float) -> None:
+        kept.document = document
+        kept.version += 1
+        self._stamp(kept)
+        percent = percent_of(document, self._world.config.router)
+        if percent != self._world.timeline.split_at(at):
+            self._world.append(Split(at, percent))
+
+    def _interfere(self, kept: _Kept) -> None:
+        """Let the scenario's other person be faster by a moment, once."""
+        scenario = self._world.scenario.current(self._world.clock.now())
+        if scenario.foreign_change_on_update and kept.marks.get("on_update") != scenario.since:
+            kept.marks["on_update"] = scenario.since
+            step, percent = OTHER_PERCENT_STEP, scenario.foreign_percent
+            self._change_by_others(
+                kept, percent + step if percent + step <= 100 else percent - step
+            )
+
+    def _change_by_others(self, kept: _Kept, percent: int) -> None:
+        """Have somebody else's weights in the map at once: their operation is already done."""
+        wanted = merge_patch(kept.document, {"defaultRouteAction": self._weights(percent)})
+        self._apply(kept, wanted, self._world.clock.now())
+        self._save()
+
+    def _find(self, name: str) -> _Kept:
+        if self._kept is None or name != self._world.config.router.url_map:
+            raise _not_found(f"{self._base}/urlMaps/{name}")
+        return self._kept
+
+    def _first_document(self) -> dict[str, Any]:
+        world, name = self._world, self._world.config.router.url_map
+        created = timestamp(world.history_start - 86_400.0)
+        return {
+            "kind": "compute#urlMap",
+            "id": str(int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])),
+            "creationTimestamp": created.ToJsonString(),
+            "name": name,
+            "selfLink": f"{self._base}/urlMaps/{name}",
+            "description": self._first_description(),
+            "defaultRouteAction": self._weights(world.config.percent),
+        }
+
+    def _first_description(self) -> str:
+        """What people wrote, and the stage record in a line of its own."""
+        said, record = "Traffic of ion-api", self._world.record
+        return f"{said}\n{self._world.config.annotation}={record}" if record else said
+
+    def _weights(self, percent: int) -> dict[str, Any]:
+        router = self._world.config.router
+        shares = ((router.legacy_backend, 100 - percent), (router.canary_backend, percent))
+        return {
+            "weightedBackendServices": [
+                {
+                    "backendService": f"{self._base}/backendServices/{backend}",
+                    "weight": share * FULL_WEIGHT // 100,
+                }
+                for backend, share in shares
+            ]
+        }
+
+    def _stamp(self, kept: _Kept) -> None:
+        digest = hashlib.sha256(f"{kept.document['selfLink']}:{kept.version}".encode()).digest()
+        kept.document["fingerprint"] = base64.urlsafe_b64encode(digest[:8]).decode()
+
+    def _save(self) -> None:
+        self._world.saved.put(_KEY, msgspec.json.encode(self._kept))
+        self._world.save()
+
+
+def _not_found(link: str) -> RestError:
+    what = link.removeprefix(f"{COMPUTE}/")
+    return RestError(404, "notFound", f"The resource '{what}' was not found", "NOT_FOUND")

@@ -1,0 +1,217 @@
+"""The evidence on this host: the request log's windows, and what they had come to last.
+
+A cache: it may be deleted, then a comparison begins anew with Cloud Monitoring's minutes. A window
+is one row of msgpack; its latencies are counts over fixed bounds, which are not kept, and revisions
+are numbers in a list of names. 72 hours of both sides (51 840 windows) take 8 MB on the disk at 100
+requests/s, and stay below 20 MB at as many as are read of the log.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from canary.rollout.errors import RecordError
+from canary.rollout.evidence.state import EvidenceState
+from canary.rollout.evidence.window import LATENCY_BOUNDS_MS, EvidenceWindow, SideWindow
+from canary.rollout.measure.samples import Distribution
+from canary.store.database import Database, Schema
+
+SCHEMA = Schema(
+    what="record of the evidence",
+    application_id=0x43416531,  # "CAe1"
+    version=1,
+    statements=(
+        """CREATE TABLE windows (
+            until REAL PRIMARY KEY, since REAL NOT NULL, fit INTEGER NOT NULL,
+            body BLOB NOT NULL) WITHOUT ROWID""",
+        "CREATE TABLE checkpoint (number INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+    ),
+    durable=False,  # a lost half minute is half a minute of evidence
+)
+
+
+CHECKPOINT, NAMES = 1, 2
+"""Rows of the table "checkpoint": the state, and the names of revisions."""
+
+MOST_NAMES = 1000
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """The state after all windows up to `tail_end`, and after Cloud Monitoring's up to
+    `monitoring_end` (cloud time; 0: none of that source).
+    """
+
+    state: EvidenceState
+    tail_end: float = 0.0
+    monitoring_end: float = 0.0
+
+
+class _PackedSide(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    requests: int
+    bad: int
+    first: int
+    counts: tuple[int, ...]
+    mean: float
+    squares: float
+    revisions: tuple[int | str, ...]
+    """Places in the list of names; a name itself where the list has become long."""
+
+
+class _PackedWindow(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    since: float
+    until: float
+    legacy: _PackedSide
+    canary: _PackedSide
+    unfit: str
+    late: int
+
+
+class EvidenceRecord:
+    """The windows at `path`, made when it is missing. Raises RecordError on trouble."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def keep(self, windows: Sequence[EvidenceWindow], checkpoint: Checkpoint | None) -> None:
+        """Keep windows and what they came to, in one transaction."""
+        with self._database.writing() as db:
+            # Read under the write lock: another console of this host may have added names.
+            names = _read_names(db)
+            known = len(names)
+            rows = [
+                (w.end, w.start, not w.unfit, msgspec.msgpack.encode(_pack(w, names)))
+                for w in windows
+            ]
+            db.executemany("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?)", rows)
+            if checkpoint is not None:
+                _write(db, CHECKPOINT, msgspec.msgpack.encode(checkpoint))
+            if len(names) > known:
+                _write(db, NAMES, msgspec.msgpack.encode(names))
+
+    def load(self, since: float, most: int = -1) -> tuple[EvidenceWindow, ...]:
+        """The windows that end after `since`, oldest first; at most `most`, if that is ≥ 0."""
+        query = "SELECT body FROM windows WHERE until > ? ORDER BY until LIMIT ?"
+        with self._database.reading() as db:
+            bodies = [row[0] for row in db.execute(query, (since, most))]
+            # After the windows: names are only ever added.
+            names = _read_names(db)
+        try:
+            return tuple(_unpack(_decoder.decode(body), names) for body in bodies)
+        except (msgspec.DecodeError, IndexError) as exc:
+            raise self._unreadable(exc) from exc
+
+    def covered(self, since: float) -> tuple[tuple[float, float], ...]:
+        """(start, end] of the windows that were fit to be judged, oldest first."""
+        query = "SELECT since, until FROM windows WHERE until > ? AND fit ORDER BY until"
+        with self._database.reading() as db:
+            return tuple((float(a), float(b)) for a, b in db.execute(query, (since,)))
+
+    def checkpoint(self) -> Checkpoint | None:
+        """What was kept last; None when there is none, or it is of another version of the state."""
+        with self._database.reading() as db:
+            body = _read(db, CHECKPOINT)
+        if body is None:
+            return None
+        try:
+            return msgspec.msgpack.decode(body, type=Checkpoint)
+        except msgspec.DecodeError:
+            return None  # rebuilt from the windows
+
+    def prune(self, before: float) -> None:
+        """Drop the windows that end at or before `before`."""
+        with self._database.writing() as db:
+            db.execute("DELETE FROM windows WHERE until <= ?", (before,))
+
+    def _unreadable(self, exc: Exception) -> RecordError:
+        return RecordError(
+            f"The record of the evidence {self._database.path} has a row that cannot be read:"
+            f" {exc}.",
+            remedy="Delete the file: it is a cache.",
+        )
+
+
+_decoder = msgspec.msgpack.Decoder(_PackedWindow)
+
+
+def _read(db: sqlite3.Connection, number: int) -> bytes | None:
+    row = db.execute("SELECT body FROM checkpoint WHERE number = ?", (number,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def _write(db: sqlite3.Connection, number: int, body: bytes) -> None:
+    db.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?)", (number, body))
+
+
+def _read_names(db: sqlite3.Connection) -> list[str]:
+    body = _read(db, NAMES)
+    try:
+        return [] if body is None else msgspec.msgpack.decode(body, type=list[str])
+    except msgspec.DecodeError:
+        return []
+
+
+def _number(name: str, names: list[str]) -> int | str:
+    """The place of a name in the list, which it is added to."""
+    if name not in names:
+        if len(names) >= MOST_NAMES:
+            return name
+        names.append(name)
+    return names.index(name)
+
+
+def _pack(window: EvidenceWindow, names: list[str]) -> _PackedWindow:
+    return _PackedWindow(
+        window.start,
+        window.end,
+        _pack_side(window.legacy, names),
+        _pack_side(window.canary, names),
+        window.unfit,
+        window.late,
+    )
+
+
+def _pack_side(side: SideWindow, names: list[str]) -> _PackedSide:
+    latency = side.latency
+    revisions = tuple(_number(name, names) for name in side.revisions)
+    if latency is None or latency.bounds != LATENCY_BOUNDS_MS:
+        return _PackedSide(side.requests, side.bad, 0, (), 0.0, 0.0, revisions)
+    first = next((i for i, count in enumerate(latency.counts) if count), 0)
+    return _PackedSide(
+        side.requests,
+        side.bad,
+        first,
+        latency.counts[first:],
+        latency.mean,
+        latency.sum_squared_deviation,
+        revisions,
+    )
+
+
+def _unpack(packed: _PackedWindow, names: list[str]) -> EvidenceWindow:
+    return EvidenceWindow(
+        packed.since,
+        packed.until,
+        "tail",
+        _unpack_side(packed.legacy, names),
+        _unpack_side(packed.canary, names),
+        packed.unfit,
+        packed.late,
+    )
+
+
+def _unpack_side(packed: _PackedSide, names: list[str]) -> SideWindow:
+    latency = None
+    if packed.counts:
+        counts = (0,) * packed.first + packed.counts
+        total = sum(packed.counts)
+        latency = Distribution(LATENCY_BOUNDS_MS, counts, total, packed.mean, packed.squares)
+    revisions = tuple(r if isinstance(r, str) else names[r] for r in packed.revisions)
+    return SideWindow(packed.requests, packed.bad, latency, revisions)

@@ -1,0 +1,260 @@
+"""The journal of changes on this host: the intent before the act, what was done, how it ended.
+
+It is the only hand-over from a console to its executor, and the log of who did what. It is never
+the authority on where the rollout stands: that is in the cloud. An intent is on the disk before
+`intend` returns (WAL, synchronous=FULL); a change ends once, the first outcome stays; a change is
+carried out by one owner, taken over only from one that is dead (`owner`).
+
+States of a step, in the order they are noted::
+
+    sent → accepted → settled
+      ├──→ unknown ──→ settled       no answer came: it is being looked up
+      └──→ waiting ──→ sent          it is certain that it did not go out: Cloud Run is away
+    unknown ──→ resumed ──→ sent     a person said so, having looked (`engine.recovery`)
+
+A `remark`, or what a verification found, may stand anywhere, and changes nothing.
+An outcome stays, except "unknown": that is replaced once it is found out how the change ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from canary.rollout.change.change import Change, Outcome
+from canary.rollout.errors import RecordError
+from canary.store.database import Database
+from canary.store.entries import Entry as Entry
+from canary.store.entries import Note as Note
+from canary.store.entries import NoteState as NoteState
+from canary.store.journal_rows import SCHEMA, read_entries
+from canary.store.owner import is_alive
+
+log = logging.getLogger(__name__)
+
+KEPT_CHANGES = 10_000
+"""So many settled changes stay in the journal; older ones are dropped."""
+
+
+class Journal:
+    """The journal at `path`, made when it is missing. Every method raises RecordError on trouble.
+
+    `read_only` looks without writing anything. `wall` is this host's clock, unix seconds.
+    """
+
+    def __init__(
+        self, path: Path, *, read_only: bool = False, wall: Callable[[], float] = time.time
+    ) -> None:
+        self.path = path
+        self._wall = wall
+        self._writes = 0
+        self._database = Database(path, SCHEMA, read_only=read_only)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def intend(self, change: Change, owner: str = "") -> bool:
+        """Write the intent; it is on the disk when this returns. False: it is there already.
+
+        With `owner` it is claimed in the same breath, so that no standby executor takes it.
+        Raises RecordError when another change has the same id.
+        """
+        body = msgspec.json.encode(change).decode()
+        with self._database.writing() as db:
+            row = db.execute("SELECT body FROM changes WHERE id = ?", (change.id,)).fetchone()
+            if row is not None:
+                if row[0] != body:
+                    raise RecordError(f"The journal has another change with the id {change.id}.")
+                return False
+            db.execute(
+                "INSERT INTO changes (id, body, intended_at, owner) VALUES (?, ?, ?, ?)",
+                (change.id, body, self._wall(), owner),
+            )
+        self._writes += 1
+        return True
+
+    def claim(self, change_id: str, owner: str) -> bool:
+        """Take an open change for `owner`. False: it is settled, unknown, or a living other's."""
+        with self._database.writing() as db:
+            row = db.execute(
+                "SELECT owner FROM changes WHERE id = ? AND outcome IS NULL", (change_id,)
+            ).fetchone()
+            if row is None or (row[0] not in ("", owner) and self.is_alive(row[0])):
+                return False
+            db.execute("UPDATE changes SET owner = ? WHERE id = ?", (owner, change_id))
+        self._writes += 1
+        return True
+
+    def is_alive(self, owner: str) -> bool:
+        """Whether the process behind a claim still runs."""
+        return is_alive(self.path.parent, owner)
+
+    def note(self, change_id: str, step: int, state: NoteState, detail: str, at: float) -> bool:
+        """Note what is being done; on the disk when this returns.
+
+        False, and nothing noted, when the change is settled already or not known: then it must
+        not be carried out any further.
+        """
+        with self._database.writing() as db:
+            done = db.execute(
+                "INSERT INTO notes (change_id, step, state, detail, at) SELECT id, ?, ?, ?, ?"
+                " FROM changes WHERE id = ? AND outcome IS NULL",
+                (step, state, detail, at, change_id),
+            ).rowcount
+        self._writes += 1
+        return done == 1
+
+    def remark(self, change_id: str, state: NoteState, detail: str, at: float) -> bool:
+        """Note what was found of a change, ended or not: one of REMARKS. False: it is not known."""
+        with self._database.writing() as db:
+            done = db.execute(
+                "INSERT INTO notes (change_id, step, state, detail, at) SELECT id, 0, ?, ?, ?"
+                " FROM changes WHERE id = ?",
+                (state, detail, at, change_id),
+            ).rowcount
+        self._writes += 1
+        return done == 1
+
+    def settle(self, change_id: str, outcome: Outcome) -> bool:
+        """Write how the change ended. False: it had ended before, and that outcome stays."""
+        with self._database.writing() as db:
+            done = _settle_open(db, change_id, outcome)
+            db.execute(
+                "DELETE FROM changes WHERE outcome IS NOT NULL AND"
+                " sequence <= (SELECT max(sequence) FROM changes) - ?",
+                (KEPT_CHANGES,),
+            )
+        self._writes += 1
+        return done
+
+    def withdraw(self, entry: Entry, outcome: Outcome) -> bool:
+        """End an open change of which nothing is on its way. False: it is not so any more, or
+        something was noted since `entry` was read: then read it again.
+        """
+        if not entry.is_withdrawable:
+            return False
+        change_id = entry.change.id
+        with self._database.writing() as db:
+            count = "SELECT count(*) FROM notes WHERE change_id = ?"
+            if db.execute(count, (change_id,)).fetchone()[0] != len(entry.notes):
+                return False
+            done = _settle_open(db, change_id, outcome)
+        self._writes += 1
+        return done
+
+    def resolve(self, change_id: str, outcome: Outcome) -> bool:
+        """Write how a change ended after all. Only "unknown" is replaced, and kept as a remark.
+
+        False: it had ended in another way, it is not known, or a living executor has it.
+        """
+        with self._database.writing() as db:
+            if not self._is_left(db, change_id):
+                return False
+            _keep_unknown(db, change_id)
+            done = _settle_open(db, change_id, outcome)
+        self._writes += 1
+        return done
+
+    def reopen(self, change_id: str, step: int, by: str, at: float) -> bool:
+        """Open a change again for an executor, told to go on with `step` (state "resumed").
+
+        It counts as intended now. False as with `resolve`.
+        """
+        with self._database.writing() as db:
+            if not self._is_left(db, change_id):
+                return False
+            _keep_unknown(db, change_id)
+            db.execute(
+                "INSERT INTO notes (change_id, step, state, detail, at)"
+                " VALUES (?, ?, 'resumed', ?, ?)",
+                (change_id, step, by, at),
+            )
+            db.execute(
+                "UPDATE changes SET owner = '', intended_at = ?, acknowledged = 0 WHERE id = ?",
+                (self._wall(), change_id),
+            )
+        self._writes += 1
+        return True
+
+    def acknowledge(self, change_id: str) -> None:
+        """Note that a person has seen the outcome; nothing happens while there is none."""
+        with self._database.writing() as db:
+            db.execute(
+                "UPDATE changes SET acknowledged = 1 WHERE id = ? AND outcome IS NOT NULL",
+                (change_id,),
+            )
+        self._writes += 1
+
+    def entry(self, change_id: str) -> Entry | None:
+        """One change; None when it is not in the journal."""
+        found = self._select("WHERE id = ?", change_id)
+        return found[0] if found else None
+
+    def open_changes(self) -> tuple[Entry, ...]:
+        """The changes without an outcome, oldest first."""
+        return self._select("WHERE outcome IS NULL ORDER BY sequence")
+
+    def recent(self, limit: int) -> tuple[Entry, ...]:
+        """The last `limit` changes, newest first."""
+        return self._select("ORDER BY sequence DESC LIMIT ?", limit)
+
+    def version(self) -> int:
+        """A number that differs when anything was written since the last call, by anybody."""
+        return (self._database.data_version() << 24) + self._writes
+
+    def demand_room(self) -> None:
+        """Raise RecordError when an intent would find no room on the disk."""
+        self._database.demand_room()
+
+    def check(self) -> None:
+        """Read the whole file. Raises RecordError when it is damaged."""
+        self._database.check()
+
+    def _is_left(self, db: sqlite3.Connection, change_id: str) -> bool:
+        """Whether nobody carries the change out, and how it ended is not known."""
+        row = db.execute("SELECT owner, outcome FROM changes WHERE id = ?", (change_id,)).fetchone()
+        if row is None:
+            return False
+        if row[1] is None:
+            return not (row[0] and self.is_alive(row[0]))
+        try:
+            return msgspec.json.decode(row[1], type=Outcome).state == "unknown"
+        except msgspec.DecodeError:
+            return False
+
+    def _select(self, clause: str, *parameters: str | int) -> tuple[Entry, ...]:
+        with self._database.reading() as db:
+            return read_entries(db, clause, parameters)
+
+
+def _settle_open(db: sqlite3.Connection, change_id: str, outcome: Outcome) -> bool:
+    body = msgspec.json.encode(outcome).decode()
+    done = db.execute(
+        "UPDATE changes SET outcome = ? WHERE id = ? AND outcome IS NULL", (body, change_id)
+    ).rowcount
+    return done == 1
+
+
+def _keep_unknown(db: sqlite3.Connection, change_id: str) -> None:
+    """Turn an unknown outcome into a remark: it was the truth then."""
+    row = db.execute("SELECT outcome FROM changes WHERE id = ?", (change_id,)).fetchone()
+    if row is None or row[0] is None:
+        return
+    was = msgspec.json.decode(row[0], type=Outcome)
+    db.execute(
+        "INSERT INTO notes (change_id, step, state, detail, at) VALUES (?, 0, 'remark', ?, ?)",
+        (change_id, f"unknown: {was.message}", was.at),
+    )
+    db.execute("UPDATE changes SET outcome = NULL WHERE id = ?", (change_id,))

@@ -1,0 +1,80 @@
+"""Where the files of one rollout are kept on this host.
+
+The directory is named after everything that makes a rollout a different one (provider, project,
+region, services, router, endpoint), so that two plans never share a journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from canary.rollout.errors import RecordError
+from canary.rollout.plan.plan import Plan
+
+STATE_DIR_VARIABLE = "CANARY_STATE_DIR"
+"""The environment variable that replaces the platform's directory for state."""
+
+
+def state_dir(plan: Plan) -> Path:
+    """The directory of `plan`'s rollout, created 0700 when it is missing, as is its parent.
+
+    Lies under $CANARY_STATE_DIR if that is set, else under the platform's directory for state.
+    Raises RecordError when it cannot be created.
+    """
+    base = _base()
+    path = base / rollout_slug(plan)
+    try:
+        # Each by itself: parents that are made on the way get the umask's rights.
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise RecordError(
+            f"The directory {path} cannot be created: {exc.strerror or exc}.",
+            remedy=f"Set {STATE_DIR_VARIABLE} to a directory that can be written.",
+        ) from exc
+    return path
+
+
+def journal_path(directory: Path) -> Path:
+    """The journal of changes in a rollout's directory."""
+    return directory / "journal.db"
+
+
+def history_path(directory: Path) -> Path:
+    """The cache of samples in a rollout's directory."""
+    return directory / "history.db"
+
+
+def evidence_path(directory: Path) -> Path:
+    """The record of the evidence in a rollout's directory."""
+    return directory / "evidence.db"
+
+
+def rollout_slug(plan: Plan) -> str:
+    """A file name for the rollout: readable in front, a digest behind that tells plans apart."""
+    target = plan.target
+    identity = (
+        plan.provider,
+        target.project,
+        target.region,
+        target.legacy,
+        target.canary,
+        target.router.kind,
+        plan.router_service,
+        target.endpoints.run or "",
+    )
+    digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:10]
+    readable = "-".join((plan.provider, target.project, target.region, target.legacy))
+    return f"{re.sub(r'[^A-Za-z0-9.-]+', '_', readable)[:80].strip('.-')}-{digest}"
+
+
+def _base() -> Path:
+    override = os.environ.get(STATE_DIR_VARIABLE)
+    if override:
+        return Path(override).expanduser()
+    from platformdirs import user_state_path  # not needed with the override: start-up
+
+    return user_state_path("canary-console", appauthor=False)

@@ -1,0 +1,160 @@
+"""Results of the load test and the A/B test, from the files in the outputs directory.
+
+A file that is missing is no result; one that cannot be read is no result either, and is said to be
+broken. Both leave the gate at "no data". Fields that are read:
+
+========================  =======================================================================
+file                      fields
+========================  =======================================================================
+load_test_summary.json    `status` "PASSED"|"FAILED"
+ab_test_analysis.json     `legacy` and `canary`, each with `avg_response_time_ms` (or `mean_…`),
+                          and optionally `requests`; else `improvement` (0…1) by itself;
+                          `status` "NO_DATA" is no result
+both                      `finished_at` (or `timestamp`): ISO 8601 or unix seconds; else the
+                          file's own time
+========================  =======================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from canary.rollout.decision.gates import AbTestResult, LoadTestResult, StageEvidence
+from canary.rollout.errors import RecordError
+from canary.rollout.text import sanitize
+
+LOAD_TEST_FILE = "load_test_summary.json"
+AB_TEST_FILE = "ab_test_analysis.json"
+_LONGEST = 4_000_000
+
+
+class Results(msgspec.Struct, frozen=True):
+    """What was found, and a sentence for each file that is there and cannot be used."""
+
+    evidence: StageEvidence
+    problems: tuple[str, ...] = ()
+
+
+def read_results(outputs: Path) -> Results:
+    """Look into the outputs directory. Never raises: a directory that is missing has no results."""
+    problems: list[str] = []
+    load_test: LoadTestResult | None = None
+    ab_test: AbTestResult | None = None
+    try:
+        load_test = read_load_test(outputs / LOAD_TEST_FILE)
+    except RecordError as error:
+        problems.append(str(error))
+    try:
+        ab_test = read_ab_test(outputs / AB_TEST_FILE)
+    except RecordError as error:
+        problems.append(str(error))
+    return Results(StageEvidence(load_test, ab_test), tuple(problems))
+
+
+def read_load_test(path: Path) -> LoadTestResult | None:
+    """The load test's result; None without a file. Raises RecordError when it is broken."""
+    document = _read(path)
+    if document is None:
+        return None
+    status = document.get("status")
+    if status not in ("PASSED", "FAILED"):
+        raise _broken(path, f"`status` is {_shown(status)}, expected PASSED or FAILED")
+    finished_at = finished_at_of(path, document)
+    return LoadTestResult(status=status, finished_at=finished_at, summary=_summary(document))
+
+
+def read_ab_test(path: Path) -> AbTestResult | None:
+    """The A/B test's result; None without a file. Raises RecordError when it is broken.
+
+    The improvement is computed from the two means when they are there: (legacy − canary) ÷ legacy.
+    """
+    document = _read(path)
+    if document is None:
+        return None
+    if document.get("status") == "NO_DATA":
+        # Written all the same, so that the newest look counts; thin means are in it, and mislead.
+        raise _broken(path, sanitize(_summary(document)) or "it found no data")
+    legacy, canary = _mean_ms(document.get("legacy")), _mean_ms(document.get("canary"))
+    if legacy is not None and canary is not None and legacy > 0:
+        improvement: float | None = (legacy - canary) / legacy
+    else:
+        improvement = _number(document.get("improvement"))
+    if improvement is None:
+        raise _broken(path, "neither mean response times of both groups nor `improvement`")
+    finished_at = finished_at_of(path, document)
+    return AbTestResult(improvement, finished_at, _summary(document))
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    try:
+        if path.stat().st_size > _LONGEST:
+            raise _broken(path, f"longer than {_LONGEST} bytes")
+        document = msgspec.json.decode(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise RecordError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise _broken(path, str(exc)) from exc
+    if not isinstance(document, dict):
+        raise _broken(path, "not an object")
+    return document
+
+
+def _mean_ms(group: object) -> float | None:
+    if not isinstance(group, dict):
+        return None
+    names = ("avg_response_time_ms", "mean_response_time_ms")
+    found = (_number(group.get(name)) for name in names)
+    return next((n for n in found if n is not None and n >= 0), None)
+
+
+def finished_at_of(path: Path, document: Mapping[str, Any]) -> float:
+    """When a test ended, unix seconds: what its file says, else the file's own time.
+
+    Raises RecordError for a time that is none.
+    """
+    for name in ("finished_at", "timestamp"):
+        value = document.get(name)
+        number = _number(value)
+        if number is not None:
+            return number
+        if isinstance(value, str):
+            try:
+                at = datetime.fromisoformat(value)
+                # A time without a zone is UTC here, as everywhere else in these files.
+                return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+            except (ValueError, OverflowError) as exc:
+                raise _broken(path, f"`{name}` is {_shown(value)}, expected a time") from exc
+    try:
+        return path.stat().st_mtime
+    except OSError as exc:
+        raise RecordError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def _summary(document: Mapping[str, Any]) -> str:
+    summary = document.get("summary")
+    return summary[:200] if isinstance(summary, str) else ""
+
+
+def _shown(value: object) -> str:
+    return "missing" if value is None else repr(value)[:40]
+
+
+def _broken(path: Path, why: str) -> RecordError:
+    return RecordError(f"{path} cannot be used: {why}.", remedy="Run the test again.")

@@ -1,0 +1,124 @@
+"""`canary doctor`: which roles are missing, how the clock stands, whether the journal is well."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from canary.cli.setup.doctor_host import look_at_tmux
+from canary.rollout.plan.file import load_plan
+from canary.store.journal import Journal
+from canary.store.paths import journal_path, state_dir
+from tests.cli.commands import Cloud
+from tests.cli.conftest import Command
+
+
+def findings(command: Command, cloud: Cloud) -> dict[str, dict[str, str]]:
+    ended = command("doctor", "--json", "--config", str(cloud.plan_path))
+    return {f["what"]: f for f in json.loads(ended.out)}
+
+
+def test_the_roles_that_are_missing_to_change_and_to_delete_are_named(
+    command: Command, open_cloud: Callable[..., Cloud]
+) -> None:
+    found = findings(command, open_cloud("denied"))
+    assert found["right to look ion-api"]["state"] == "ok"
+    change = found["right to change ion-api"]
+    assert "missing: run.services.update; the console is read-only" in change["said"]
+    assert "roles/run.developer" in change["remedy"]
+    assert "roles/iam.serviceAccountUser" in change["remedy"]
+    act_as = found["right to act as the services' identity"]
+    assert (act_as["state"], "is not checked" in act_as["said"]) == ("unknown", True)
+    delete = found["right to delete ion-api-canary"]
+    assert (delete["state"], delete["said"]) == ("wrong", "missing: run.services.delete")
+
+
+def test_the_role_that_is_missing_to_read_the_request_log_is_named(
+    command: Command, open_cloud: Callable[..., Cloud]
+) -> None:
+    cloud = open_cloud()
+    assert findings(command, cloud)["right to read the request log"]["state"] == "ok"
+    cloud.post("faults", {"method": "TailLogEntries", "code": "PERMISSION_DENIED"})
+    log = findings(command, cloud)["right to read the request log"]
+    assert log["state"] == "wrong"
+    assert "roles/logging.viewer on the project (logging.logEntries.list)" in log["remedy"]
+    assert "Cloud Monitoring's minutes" in log["remedy"]
+
+
+def test_what_the_stages_ask_for_is_looked_at(command: Command, healthy_cloud: Cloud) -> None:
+    found = findings(command, healthy_cloud)
+    locust = "ok" if find_spec("locust") else "wrong"
+    assert found["load test"]["state"] == locust
+    assert found["A/B test"]["state"] == "ok"
+    assert "naeda-genesis.ab_test.results: the query would read" in found["A/B test"]["said"]
+
+
+def test_a_clock_that_is_off_is_found_by_the_answers(
+    command: Command, open_cloud: Callable[..., Cloud]
+) -> None:
+    cloud = open_cloud()
+    cloud.post("clock", {"advance_s": 900.0})
+    clock = findings(command, cloud)["clock"]
+    assert clock["state"] == "wrong"
+    assert "behind the cloud's; the console goes by the cloud's" in clock["said"]
+
+
+def test_a_journal_that_others_can_read_is_found(command: Command, healthy_cloud: Cloud) -> None:
+    directory = state_dir(load_plan(healthy_cloud.plan_path))
+    Journal(journal_path(directory)).close()
+    journal_path(directory).chmod(0o644)
+    found = findings(command, healthy_cloud)["journal"]
+    assert found["state"] == "wrong"
+    assert "chmod go-rwx" in found["remedy"]
+
+
+def test_a_journal_that_is_damaged_is_found(command: Command, healthy_cloud: Cloud) -> None:
+    path = journal_path(state_dir(load_plan(healthy_cloud.plan_path)))
+    path.write_bytes(b"not a database, and longer than a header of SQLite's would ever be" * 40)
+    found = findings(command, healthy_cloud)["journal"]
+    assert found["state"] == "wrong"
+    assert "damaged" in found["said"]
+
+
+def test_what_is_kept_on_this_host_is_for_its_owner_alone(
+    command: Command, healthy_cloud: Cloud
+) -> None:
+    old = os.umask(0)
+    try:
+        command("status", "--json", "--config", str(healthy_cloud.plan_path))
+    finally:
+        os.umask(old)
+    directory = state_dir(load_plan(healthy_cloud.plan_path))
+    for path in (directory, *directory.rglob("*")):
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "said"),
+    [
+        ("echo on", "ok", "set-clipboard is on"),
+        ("echo external", "ok", "set-clipboard is external"),
+        ("echo off", "wrong", "set-clipboard is off"),
+        ("exit 1", "unknown", "does not say how it copies"),
+    ],
+)
+def test_what_tmux_does_with_the_clipboard_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, state: str, said: str
+) -> None:
+    program = tmp_path / "tmux"
+    program.write_text(f"#!/bin/sh\n{answer}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = look_at_tmux()
+    assert (found.state, found.said) == (state, said)
+
+
+def test_without_tmux_the_doctor_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert look_at_tmux().state == "unknown"

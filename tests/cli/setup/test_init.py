@@ -1,0 +1,118 @@
+"""`canary init`: a commented plan, from flags or questions, never over one that is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from canary.cli.setup.plan_template import Choices, render_plan
+from canary.rollout.plan.file import load_plan, parse_plan
+from tests.cli.commands import ROOT, run_at_terminal
+from tests.cli.conftest import Command
+
+SHIPPED = (ROOT / "canary.toml").read_text()
+
+
+def test_with_nothing_chosen_it_is_the_default_plan() -> None:
+    assert render_plan(Choices()) == SHIPPED
+
+
+def test_what_was_chosen_is_in_the_plan(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "plan.toml"
+    flags = "--provider gcp --project my-project --region europe-west1 --legacy api --canary api2"
+    router = "--router revisions --candidate next"
+    ended = command("init", str(path), *flags.split(), *router.split())
+    plan = load_plan(path)
+    assert ended.code == 0
+    assert (plan.provider, plan.target.project, plan.target.region) == (
+        "gcp",
+        "my-project",
+        "europe-west1",
+    )
+    assert (plan.target.legacy, plan.target.canary) == ("api", "api2")
+    assert (plan.target.router.kind, plan.target.router.candidate) == ("revisions", "next")
+    assert path.read_text().count("#") > 20
+
+
+def test_it_says_as_json_what_was_written(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    assert command("init", str(path), "--json").document == {"file": str(path), "provider": "local"}
+    assert load_plan(path).provider == "local"
+
+
+def test_a_router_by_url_map_is_named_in_the_plan(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    flags = "--yes --router url-map --url-map m --legacy-backend old --canary-backend new"
+    assert command("init", str(path), *flags.split()).code == 0
+    router = load_plan(path).target.router
+    assert (router.kind, router.url_map) == ("url-map", "m")
+    assert (router.legacy_backend, router.canary_backend) == ("old", "new")
+
+
+def test_a_router_by_command_is_taken_apart_as_by_a_shell(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    wish = ["--set", "set-share --of 'the api' {percent}", "--read", "get-share"]
+    assert command("init", str(path), "--yes", "--router", "command", *wish).code == 0
+    router = load_plan(path).target.router
+    assert router.set == ("set-share", "--of", "the api", "{percent}")
+    assert router.read == ("get-share",)
+
+
+@pytest.mark.parametrize("wish", [[], ["--set", "set 'x"], ["--set", "set-share ten"]])
+def test_a_command_that_cannot_set_the_share_is_refused(
+    command: Command, tmp_path: Path, wish: list[str]
+) -> None:
+    path = tmp_path / "plan.toml"
+    assert command("init", str(path), "--yes", "--router", "command", *wish).code == 2
+    assert not path.exists()
+
+
+def test_a_file_that_is_there_is_left_as_it_is_unless_forced(
+    command: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "canary.toml"
+    path.write_text("mine")
+    refused = command("init", "--yes", "--config", str(path))
+    assert (refused.code, path.read_text()) == (2, "mine")
+    assert command("init", "--yes", "--force", "--config", str(path)).code == 0
+    assert path.read_text() == SHIPPED
+    assert {each.name for each in tmp_path.iterdir()} == {"canary.toml", "state"}  # and no draft
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "key"),
+    [
+        ("--project", "a/b", "target.project"),
+        ("--legacy", "Ion Api", "target.legacy"),
+        ("--legacy", 'x"\nprovider = "gcp', "target.legacy"),
+        ("--variable", "9", "target.router.variable"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_refused_and_nothing_is_written(
+    command: Command, tmp_path: Path, flag: str, value: str, key: str
+) -> None:
+    path = tmp_path / "canary.toml"
+    ended = command("init", "--yes", "--config", str(path), flag, value)
+    assert (ended.code, key in ended.err) == (2, True)
+    assert not path.exists()
+
+
+def test_at_a_terminal_it_asks_what_the_router_needs(tmp_path: Path) -> None:
+    typed = "gcp\n\n\nurl-map\n\n\nthe-map\nold\nnew\n"
+    assert run_at_terminal(["init"], tmp_path, tmp_path / "state", typed).code == 0
+    router = parse_plan((tmp_path / "canary.toml").read_text(), "canary.toml").target.router
+    assert (router.url_map, router.legacy_backend, router.canary_backend) == (
+        "the-map",
+        "old",
+        "new",
+    )
+
+
+def test_at_a_terminal_it_asks_what_was_not_given(tmp_path: Path) -> None:
+    typed = "gcp\nmy-project\n\nenv\nold-api\nnew-api\nSHARE\n"
+    ended = run_at_terminal(["init"], tmp_path, tmp_path / "state", typed)
+    plan = parse_plan((tmp_path / "canary.toml").read_text(), "canary.toml")
+    assert ended.code == 0
+    assert (plan.target.project, plan.target.region) == ("my-project", "us-central1")
+    assert (plan.target.legacy, plan.target.router.variable) == ("old-api", "SHARE")

@@ -1,0 +1,96 @@
+"""How Google's clients are imported: the published ones, without what is never run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "connection.clients",
+        "connection.clock",
+        "connection.endpoints",
+        "connection.errors",
+        "connection.retries",
+        "embedded.embedded",
+        "http.health",
+        "monitoring.reader",
+        "run.reader",
+        "run.shares",
+        "views",
+    ],
+)
+def test_importing_an_adapter_imports_neither_google_nor_httpx(module: str) -> None:
+    heavy = run(
+        f"import canary.cloud.{module}, sys;"
+        "print([m for m in ('google', 'grpc', 'httpx', 'tenacity', 'aiohttp') if m in sys.modules])"
+    )
+    assert heavy.strip() == "[]"
+
+
+def test_the_clients_come_without_their_siblings_aiohttp_and_cryptography() -> None:
+    loaded = run(
+        "from canary.cloud.connection.client_modules import run_modules, monitoring_modules;"
+        "run_modules(); monitoring_modules();"
+        "import sys;"
+        "heavy = ('aiohttp', 'cryptography', 'google.cloud.run_v2.services.jobs');"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_the_clients_are_the_published_ones_for_whoever_imports_the_package_later() -> None:
+    same = run(
+        "from canary.cloud.connection.client_modules import run_modules, monitoring_modules;"
+        "r, m = run_modules(), monitoring_modules();"
+        "from google.cloud import run_v2, monitoring_v3;"
+        "import aiohttp;"
+        "print(run_v2.ServicesAsyncClient is r.services.ServicesAsyncClient,"
+        " run_v2.JobsClient.__name__,"
+        " run_v2.types.Service is r.service_types.Service,"
+        " monitoring_v3.MetricServiceAsyncClient is m.metrics.MetricServiceAsyncClient)"
+    )
+    assert same.split() == ["True", "JobsClient", "True", "True"]
+
+
+def test_a_package_that_was_imported_before_is_used_as_it_is() -> None:
+    same = run(
+        "from google.cloud import run_v2;"
+        "from canary.cloud.connection.client_modules import run_modules;"
+        "print(run_modules().services.ServicesAsyncClient is run_v2.ServicesAsyncClient)"
+    )
+    assert same.strip() == "True"
+
+
+def test_what_signs_tokens_is_there_when_credentials_are_looked_for() -> None:
+    assert run(
+        "from canary.cloud.connection.client_modules import run_modules, load_signing; "
+        "run_modules();"
+        "load_signing(); import sys; print('cryptography' in sys.modules);"
+        "from google.auth import crypt, jwt; from google.oauth2 import service_account;"
+        "print(crypt.RSASigner.__name__, callable(jwt.encode), type(crypt).__name__)"
+    ).split() == ["True", "RSASigner", "True", "module"]
+
+
+def test_the_garbage_collector_runs_again_afterwards() -> None:
+    assert run(
+        "import gc; from canary.cloud.connection.client_modules import run_modules; run_modules();"
+        "print(gc.isenabled())"
+    ).split() == ["True"]

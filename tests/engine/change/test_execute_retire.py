@@ -1,0 +1,143 @@
+"""Retirement: the service, then its images; each once, looked up until it is gone."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from canary.cloud.registry.artifact_registry import parse_image
+from canary.rollout.change.change import Change, DeleteImages, DeleteService, Evidence, KeepRecord
+from canary.rollout.errors import NotFound
+from canary.store.journal import Journal
+from tests.cloud.load_balancer.test_split import MAP_PLAN
+from tests.cloud.registry.test_artifact_registry import DELETE, REPOSITORY
+from tests.embedded import DEFAULT_PLAN, Embed, Embedded
+from tests.engine.carried import AUTHOR, carry
+
+DELETE_SERVICE = "/google.cloud.run.v2.Services/DeleteService"
+
+
+@pytest.fixture
+def journal(tmp_path: Path):
+    with Journal(tmp_path / "journal.db") as opened:
+        yield opened
+
+
+@pytest.fixture(params=["env", "url-map"])
+async def cloud(embed: Embed, request: pytest.FixtureRequest):
+    plan = DEFAULT_PLAN if request.param == "env" else MAP_PLAN
+    local = msgspec.structs.replace(plan.local, stage=5)
+    async with embed(msgspec.structs.replace(plan, local=local), http=True) as opened:
+        yield opened
+
+
+async def retirement(cloud: Embedded, **fields: object) -> Change:
+    state = await cloud.run.service("ion-api")
+    if "steps" in fields:
+        change = Change("c1", "retire", cloud.plan.name, (), AUTHOR, cloud.now)
+        return msgspec.structs.replace(change, **fields)
+    name = parse_image(f"{REPOSITORY}/ion-api:v1")
+    assert name is not None
+    image = await cloud.routing.images.resolve(name)
+    assert image is not None
+    steps = (DeleteService("ion-api", state.etag, 100), DeleteImages("ion-api", (image,)))
+    change = Change("c1", "retire", cloud.plan.name, steps, AUTHOR, cloud.now)
+    return msgspec.structs.replace(change, **fields)
+
+
+async def test_the_record_is_kept_on_canary_before_its_holder_goes(
+    embedded: Embedded, journal: Journal
+):
+    state = await embedded.run.service("ion-api")
+    assert state.record is not None
+    kept = msgspec.structs.replace(state.record, change="c1")
+    change = await retirement(embedded, steps=(KeepRecord("ion-api-canary", kept),))
+    outcome = await carry(embedded, journal, change)
+    assert outcome.message == "ion-api-canary keeps the stage record."
+    assert (await embedded.run.service("ion-api-canary")).record == kept
+
+
+async def is_there(cloud: Embedded, service: str = "ion-api") -> bool:
+    try:
+        await cloud.run.message(service)
+    except NotFound:
+        return False
+    return True
+
+
+async def test_service_and_images_are_gone_in_the_end(cloud: Embedded, journal: Journal):
+    change = await retirement(cloud)
+    outcome = await carry(cloud, journal, change)
+    assert outcome.state == "done", outcome
+    assert outcome.message == (
+        "ion-api is deleted, with its revisions. 1 image of ion-api: deleted."
+    )
+    assert not await is_there(cloud)
+    assert await is_there(cloud, "ion-api-canary")
+    assert await cloud.writer.gone(change.steps[1])
+    notes = [(n.step, n.state) for n in journal.entry("c1").notes]
+    assert notes == [(step, state) for step in (0, 1) for state in ("sent", "accepted", "settled")]
+
+
+async def test_canarys_image_in_the_same_package_stays(cloud: Embedded, journal: Journal):
+    await carry(cloud, journal, await retirement(cloud))
+    name = parse_image(f"{REPOSITORY}/ion-api:v2")
+    assert name is not None
+    assert await cloud.routing.images.resolve(name) is not None
+
+
+async def test_a_lost_answer_is_looked_up_until_it_is_gone(cloud: Embedded, journal: Journal):
+    change = await retirement(cloud)
+    cloud.break_method(DELETE_SERVICE, code="UNAVAILABLE", after_apply=True, times=1)
+    cloud.break_method(DELETE, code="UNAVAILABLE", after_apply=True, times=1)
+    outcome = await carry(cloud, journal, change)
+    assert outcome.state == "done", outcome
+
+
+async def test_a_deletion_that_never_arrived_is_unknown_and_not_sent_again(
+    cloud: Embedded, journal: Journal
+):
+    change = await retirement(cloud)
+    cloud.break_method(DELETE_SERVICE, code="UNAVAILABLE", times=1)
+    outcome = await carry(cloud, journal, change)
+    assert outcome.state == "unknown"
+    assert "Not begun: deleting 1 image of ion-api" in outcome.message
+    assert await is_there(cloud)
+
+
+async def test_a_service_that_was_changed_meanwhile_stays(cloud: Embedded, journal: Journal):
+    change = await retirement(cloud)
+    stale = msgspec.structs.replace(change.steps[0], etag='"other"')
+    outcome = await carry(
+        cloud, journal, msgspec.structs.replace(change, steps=(stale, change.steps[1]))
+    )
+    assert outcome.state == "refused"
+    assert await is_there(cloud)
+
+
+async def test_a_split_that_moved_meanwhile_keeps_legacy(cloud: Embedded, journal: Journal):
+    change = await retirement(cloud)
+    moved = msgspec.structs.replace(change.steps[0], percent=50)
+    outcome = await carry(
+        cloud, journal, msgspec.structs.replace(change, steps=(moved, change.steps[1]))
+    )
+    assert outcome.state == "refused"
+    assert "the deletion was decided at 50 %" in outcome.message
+    assert await is_there(cloud)
+
+
+async def test_what_was_against_it_refuses_it_here_too(cloud: Embedded, journal: Journal):
+    change = await retirement(cloud, evidence=Evidence(gates_unmet=("day",)))
+    outcome = await carry(cloud, journal, change)
+    assert outcome.state == "refused"
+    assert await is_there(cloud)
+
+
+async def test_images_that_may_not_be_deleted_are_said_with_what_is_done(
+    cloud: Embedded, journal: Journal
+):
+    change = await retirement(cloud)
+    cloud.break_method(DELETE, code="PERMISSION_DENIED")
+    outcome = await carry(cloud, journal, change)
+    assert outcome.state == "failed"
+    assert "Done before, and it stays: ion-api is deleted" in outcome.message

@@ -1,0 +1,95 @@
+"""The history on the service: the last moves, bounded whatever is written into it."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canary.rollout.change.history_entries import (
+    KEPT,
+    MOST_BYTES,
+    append_deed,
+    deed_of,
+    history_key,
+    read_deeds,
+)
+from canary.rollout.change.stage_record import StageRecord
+from tests.rollout.build import NOW
+
+texts = st.text(max_size=400)
+
+
+def record(number: int = 1, **changes: object) -> StageRecord:
+    base = StageRecord(
+        stage=3,
+        percent=25,
+        entered_at=NOW + number,
+        by="oncall",
+        host="bastion-2",
+        change=f"c-{number}",
+        move="promote",
+        previous_stage=2,
+        previous_percent=10,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def test_the_newest_move_comes_first():
+    text = ""
+    for number in range(3):
+        text = append_deed(text, record(number))
+    assert [d.change for d in read_deeds(text)] == ["c-2", "c-1", "c-0"]
+
+
+def test_a_deed_says_who_what_from_to_when_and_why():
+    deed = deed_of(record(reason="the gates are met"))
+    assert (deed.by, deed.host, deed.move) == ("oncall", "bastion-2", "promote")
+    assert (deed.from_stage, deed.stage, deed.from_percent, deed.percent) == (2, 3, 10, 25)
+    assert (deed.at, deed.why) == (NOW + 1, "the gates are met")
+
+
+def test_a_revert_happened_when_it_was_made_not_when_the_stage_was_entered():
+    assert deed_of(record(move="revert", moved_at=NOW + 500)).at == NOW + 500
+
+
+def test_the_same_change_twice_is_one_deed():
+    once = append_deed("", record())
+    assert append_deed(once, record()) == once
+
+
+def test_no_more_than_the_last_few_are_kept():
+    text = ""
+    for number in range(KEPT + 5):
+        text = append_deed(text, record(number))
+    assert len(read_deeds(text)) == KEPT
+    assert read_deeds(text)[0].change == f"c-{KEPT + 4}"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"at": 1}', "\ud800", "[[]]"])
+def test_what_cannot_be_read_is_begun_anew(text: str):
+    assert read_deeds(text) == ()
+    assert len(read_deeds(append_deed(text, record()))) == 1
+
+
+@given(st.lists(st.tuples(texts, texts, texts), max_size=12))
+def test_it_never_grows_beyond_its_bounds(written: list[tuple[str, str, str]]):
+    text = ""
+    for number, (by, host, reason) in enumerate(written):
+        newest = record(number, by=by[:60], host=host[:60], reason=reason)
+        text = append_deed(text, newest)
+        deeds = read_deeds(text)
+        assert deeds[0] == deed_of(newest)
+        assert len(deeds) <= KEPT
+        assert len(text.encode()) <= MOST_BYTES or len(deeds) == 1
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        ("canary-console/record", "canary-console/history"),
+        ("example.com/stage", "example.com/history"),
+        ("example.com/history", "example.com/history-history"),
+    ],
+)
+def test_it_has_an_annotation_of_its_own(annotation: str, expected: str):
+    assert history_key(annotation) == expected

@@ -1,0 +1,209 @@
+"""The gates: exactly on the limit passes, and what is not known opens nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canary.rollout.decision.gates import (
+    NO_EVIDENCE,
+    AbTestResult,
+    Gate,
+    GateState,
+    LoadTestResult,
+    StageEvidence,
+    check_gates,
+    unmet,
+)
+from canary.rollout.decision.tree import DataState, Verdict
+from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
+from tests.rollout.build import EMPTY, NOW, PLAN, window
+
+LIMITS = {  # leaving stage: error ratio, p95, success ratio, confidence, soak
+    1: (0.010, 15_000.0, 0.95, 0.75, 24.0),
+    2: (0.015, 18_000.0, 0.93, 0.73, 24.0),
+    3: (0.020, 20_000.0, 0.91, 0.71, 48.0),
+    4: (0.025, 22_000.0, 0.89, 0.69, 72.0),
+}
+FIELDS = ("error_ratio", "p95_ms", "success_ratio", "confidence")
+
+
+def gates(
+    stage: int = 2,
+    judged: Window | None = None,
+    data: DataState = "ok",
+    soaked: float | None = 1000.0,
+    evidence: StageEvidence = NO_EVIDENCE,
+    verdict: Verdict = "continue",
+    entered_at: float | None = None,
+) -> dict[str, Gate]:
+    found = check_gates(
+        PLAN, stage, judged or window(), data, soaked, evidence, verdict, entered_at
+    )
+    return {gate.id: gate for gate in found}
+
+
+@pytest.mark.parametrize("stage", LIMITS)
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_criterion_passes_exactly_on_its_limit_and_not_beyond(stage: int, field: str) -> None:
+    limit = LIMITS[stage][FIELDS.index(field)]
+    bad = math.inf if field in ("error_ratio", "p95_ms") else -math.inf
+    rows: list[tuple[float | None, GateState]] = [
+        (math.nextafter(limit, -bad), "met"),
+        (limit, "met"),
+        (math.nextafter(limit, bad), "not_met"),
+        (None, "no_data"),
+    ]
+    for value, state in rows:
+        assert gates(stage, window(**{field: value}))[field].state == state
+
+
+@pytest.mark.parametrize("stage", LIMITS)
+def test_the_soak_is_over_exactly_at_its_hours(stage: int) -> None:
+    limit = LIMITS[stage][4]
+    rows: list[tuple[float | None, GateState]] = [
+        (math.nextafter(limit, 0), "not_met"),
+        (limit, "met"),
+        (limit + 1, "met"),
+        (None, "no_data"),
+    ]
+    for soaked, state in rows:
+        assert gates(stage, soaked=soaked)["soak_hours"].state == state
+
+
+@pytest.mark.parametrize("data", [d for d in get_args(DataState) if d != "ok"])
+def test_no_criterion_is_met_on_data_that_may_not_be_judged(data: DataState) -> None:
+    found = gates(data=data)
+    assert {found[field].state for field in FIELDS} == {"no_data"}
+    assert all(found[field].observed is None for field in FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("field", "count_field"),
+    [("p95_ms", "latency_count"), ("confidence", "confidence_count")],
+)
+def test_a_figure_that_rests_on_too_few_values_is_no_data(field: str, count_field: str) -> None:
+    enough = gates(judged=window(**{count_field: MIN_COUNT_FOR_TAIL}))
+    few = gates(judged=window(**{count_field: MIN_COUNT_FOR_TAIL - 1}))
+    assert (enough[field].state, few[field].state) == ("met", "no_data")
+
+
+@pytest.mark.parametrize(
+    ("result", "state"),
+    [
+        (None, "no_data"),
+        (LoadTestResult("PASSED", NOW), "met"),
+        (LoadTestResult("FAILED", NOW), "not_met"),
+    ],
+)
+def test_leaving_stage_3_takes_a_load_test_that_passed(
+    result: LoadTestResult | None, state: GateState
+) -> None:
+    assert gates(3, evidence=StageEvidence(load_test=result))["load_test"].state == state
+    assert "load_test" not in gates(2)
+
+
+@pytest.mark.parametrize(
+    ("improvement", "state"),
+    [
+        (math.nextafter(0.10, 0), "not_met"),
+        (0.10, "not_met"),  # "better by more than 10 %"
+        (math.nextafter(0.10, 1), "met"),
+        (-0.5, "not_met"),
+        (None, "no_data"),
+    ],
+)
+def test_leaving_stage_4_takes_an_improvement_of_more_than_a_tenth(
+    improvement: float | None, state: GateState
+) -> None:
+    result = None if improvement is None else AbTestResult(improvement, NOW)
+    assert gates(4, evidence=StageEvidence(ab_test=result))["ab_test"].state == state
+
+
+@pytest.mark.parametrize(
+    ("finished_at", "state"),
+    [
+        (math.nextafter(NOW, 0), "no_data"),
+        (NOW, "met"),  # ended in the moment in which the stage was entered
+        (math.nextafter(NOW, math.inf), "met"),
+    ],
+)
+def test_a_test_from_before_the_stage_opens_nothing(finished_at: float, state: GateState) -> None:
+    evidence = StageEvidence(
+        LoadTestResult("PASSED", finished_at), AbTestResult(0.5, finished_at, "50 % faster")
+    )
+    load_test = gates(3, evidence=evidence, entered_at=NOW)["load_test"]
+    ab_test = gates(4, evidence=evidence, entered_at=NOW)["ab_test"]
+    assert (load_test.state, ab_test.state) == (state, state)
+    if state == "no_data":
+        said = "result is from before this stage"
+        assert (load_test.observed, load_test.evidence) == (None, said)
+        assert (ab_test.observed, ab_test.evidence) == (None, said)
+
+
+def test_a_failed_test_from_before_the_stage_is_no_data_too() -> None:
+    evidence = StageEvidence(LoadTestResult("FAILED", NOW - 1))
+    assert gates(3, evidence=evidence, entered_at=NOW)["load_test"].state == "no_data"
+
+
+def test_where_nobody_knows_when_the_stage_was_entered_the_soak_keeps_it() -> None:
+    evidence = StageEvidence(LoadTestResult("PASSED", NOW - 1e6))
+    found = gates(3, soaked=None, evidence=evidence, entered_at=None)
+    assert (found["load_test"].state, found["soak_hours"].state) == ("met", "no_data")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"),
+    [
+        ("continue", "met"),
+        ("watch", "not_met"),
+        ("rollback_stage", "not_met"),
+        ("rollback_all", "not_met"),
+        ("no_data", "no_data"),
+    ],
+)
+def test_only_go_on_opens_the_gate_of_the_tree(verdict: Verdict, state: GateState) -> None:
+    assert gates(verdict=verdict)["verdict"].state == state
+
+
+@pytest.mark.parametrize("stage", [0, 5, 6, -1])
+def test_nothing_gates_entering_stage_1_or_leaving_the_last(stage: int) -> None:
+    assert gates(stage) == {}
+
+
+def test_the_order_is_criteria_soak_tests_tree() -> None:
+    assert list(gates(3)) == [*FIELDS, "soak_hours", "load_test", "verdict"]
+    assert list(gates(4)) == [*FIELDS, "soak_hours", "ab_test", "verdict"]
+
+
+def test_the_tree_is_not_among_the_criteria_of_a_validation() -> None:
+    assert [g.id for g in gates(4).values() if not g.is_criterion] == ["verdict"]
+
+
+def test_unmet_names_what_is_not_known_too() -> None:
+    found = check_gates(PLAN, 2, EMPTY, "missing", None, NO_EVIDENCE, "no_data")
+    assert unmet(found) == found
+
+
+@given(
+    stage=st.sampled_from([1, 2, 3, 4]),
+    data=st.sampled_from([d for d in get_args(DataState) if d != "ok"]),
+    soaked=st.none() | st.floats(0, 1000),
+    verdict=st.sampled_from(get_args(Verdict)),
+)
+def test_no_stage_can_be_left_without_fresh_data(
+    stage: int, data: DataState, soaked: float | None, verdict: Verdict
+) -> None:
+    found = check_gates(PLAN, stage, window(), data, soaked, NO_EVIDENCE, verdict)
+    assert unmet(found)
+
+
+def test_a_gate_is_a_frozen_value() -> None:
+    with pytest.raises(AttributeError):
+        gates()["error_ratio"].state = "met"  # type: ignore[misc]
+    assert msgspec.structs.asdict(gates()["error_ratio"])["label"] == "error ratio"

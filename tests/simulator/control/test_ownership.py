@@ -1,0 +1,59 @@
+"""Who owns a state file."""
+
+import os
+import stat
+
+from canary.simulator.control.ownership import Ownership, Ready
+
+READY = Ready(
+    pid=os.getpid(),
+    grpc="127.0.0.1:1",
+    http="http://127.0.0.1:2",
+    router="http://127.0.0.1:2",
+    services={"a": "http://127.0.0.1:3"},
+    speed=60.0,
+    now=1.0,
+)
+
+
+def test_the_first_owns_and_the_second_is_told_where_it_is(tmp_path):
+    first, second = Ownership(tmp_path / "state.db"), Ownership(tmp_path / "state.db")
+    assert first.acquire() is None
+    first.announce(READY)
+    shared = second.acquire()
+    assert (shared.http, shared.shared) == (READY.http, True)
+    first.release()
+
+
+def test_after_the_owner_let_go_another_owns(tmp_path):
+    first, second = Ownership(tmp_path / "state.db"), Ownership(tmp_path / "state.db")
+    assert first.acquire() is None
+    first.release()
+    assert second.acquire() is None
+    second.release()
+
+
+def test_a_line_left_by_a_killed_owner_is_removed_by_the_next(tmp_path):
+    left = tmp_path / "state.db.endpoint.json"
+    left.write_text(READY.line())
+    ownership = Ownership(tmp_path / "state.db")
+    assert ownership.acquire() is None
+    assert not left.exists()
+    ownership.release()
+
+
+def test_the_line_is_its_owners_only_and_nothing_is_left_beside_it(tmp_path):
+    ownership = Ownership(tmp_path / "state.db")
+    ownership.acquire()
+    ownership.announce(READY)
+    path = tmp_path / "state.db.endpoint.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["state.db.endpoint.json", "state.db.lock"]
+    ownership.withdraw()
+    assert not path.exists()
+    ownership.release()
+
+
+def test_the_line_of_an_owner_says_nothing_of_sharing():
+    assert "shared" not in READY.line()
+    assert READY.line().count("\n") == 1

@@ -1,0 +1,52 @@
+"""Where the files are: one directory for each rollout, for its owner alone."""
+
+import os
+import stat
+
+import msgspec
+import pytest
+
+from canary.rollout.errors import RecordError
+from canary.store.paths import rollout_slug, state_dir
+
+
+def test_the_directory_is_made_for_its_owner_alone(plan, tmp_path, monkeypatch):
+    monkeypatch.setenv("CANARY_STATE_DIR", str(tmp_path / "state"))
+    before = os.umask(0)
+    try:
+        path = state_dir(plan)
+    finally:
+        os.umask(before)
+    assert path.parent == tmp_path / "state"
+    assert [stat.S_IMODE(p.stat().st_mode) for p in (path, path.parent)] == [0o700, 0o700]
+    assert state_dir(plan) == path
+
+
+def test_plans_of_different_rollouts_never_share_a_directory(plan):
+    def with_target(**fields):
+        return msgspec.structs.replace(plan, target=msgspec.structs.replace(plan.target, **fields))
+
+    plans = [
+        plan,
+        msgspec.structs.replace(plan, provider="gcp"),
+        with_target(project="other-project"),
+        with_target(region="europe-west1"),
+        with_target(legacy="x"),
+        with_target(canary="x"),
+    ]
+    assert len({rollout_slug(p) for p in plans}) == len(plans)
+
+
+def test_a_hostile_name_stays_inside_the_directory(plan):
+    target = msgspec.structs.replace(plan.target, project="../../etc", legacy="a/b\x00\x1b[31m")
+    slug = rollout_slug(msgspec.structs.replace(plan, target=target))
+    assert "/" not in slug
+    assert slug.isprintable()
+    assert not slug.startswith(".")
+
+
+def test_a_directory_that_cannot_be_made_says_so(plan, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CANARY_STATE_DIR", str(tmp_path / "file"))
+    with pytest.raises(RecordError, match="cannot be created"):
+        state_dir(plan)

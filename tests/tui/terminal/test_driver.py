@@ -1,0 +1,114 @@
+"""The console as a process in a real pseudo-terminal: how it starts and how it ends."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+RESTORED = b"\x1b[?1049l"
+
+
+class Console:
+    """The screen on a scripted engine, in a child on a pty."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.master, slave = pty.openpty()
+        self.before = termios.tcgetattr(slave)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.tui.look", *arguments],
+            cwd=ROOT,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
+        )
+        self.slave = slave
+        self.seen = b""
+
+    def read_until(self, wanted: bytes, timeout_s: float = 60.0) -> None:
+        """Read what it draws until `wanted` is in it."""
+        while wanted not in self.seen:
+            ready, _, _ = select.select([self.master], [], [], timeout_s)
+            assert ready, f"{wanted!r} was not drawn"
+            self.seen += os.read(self.master, 65536)
+
+    def type(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def wait(self) -> int:
+        """The exit code; reads on meanwhile, as a terminal does."""
+        while self.process.poll() is None:
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.seen += os.read(self.master, 65536)
+        while select.select([self.master], [], [], 0)[0]:
+            self.seen += os.read(self.master, 65536)
+        return self.process.returncode
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for descriptor in (self.master, self.slave):
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue
+
+
+@pytest.fixture
+def console() -> Iterator[Console]:
+    running = Console("healthy")
+    running.read_until(b"GO ON")
+    yield running
+    running.close()
+
+
+def test_quitting_is_0_and_restores_the_terminal(console: Console) -> None:
+    console.type("q")
+    assert console.wait() == 0
+    assert RESTORED in console.seen
+    assert termios.tcgetattr(console.slave) == console.before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_it_in_order_with_the_true_code(
+    console: Console, number: signal.Signals, code: int
+) -> None:
+    console.process.send_signal(number)
+    assert console.wait() == code
+    assert termios.tcgetattr(console.slave) == console.before
+
+
+def test_sigterm_restores_the_screen(console: Console) -> None:
+    console.process.send_signal(signal.SIGTERM)
+    console.wait()
+    assert RESTORED in console.seen
+
+
+def test_a_closed_terminal_ends_it_without_a_signal(console: Console) -> None:
+    """Its own session without the terminal as its own: the kernel sends no SIGHUP then."""
+    os.close(console.slave)
+    os.close(console.master)
+    assert console.process.wait(timeout=30) == 129
+
+
+def test_the_title_is_set_and_given_back(console: Console) -> None:
+    console.read_until("]2;✓ GO ON 10 % ion-api-canary stage 2\x07".encode())
+    console.type("q")
+    console.wait()
+    assert console.seen.rindex(b"\x1b[23;2t") > console.seen.index(b"\x1b[22;2t")
+
+
+def test_the_mouse_is_left_to_the_terminal(console: Console) -> None:
+    assert b"\x1b[?1000h" not in console.seen

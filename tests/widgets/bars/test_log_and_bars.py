@@ -1,0 +1,105 @@
+"""The event log, the outcome bar and the key bar: what is said, in which order, and what is cut."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from canary.engine.observe.event_log import Severity
+from canary.rollout.change.change import Outcome
+from canary.rollout.snapshot.snapshot import ChangeView, Event
+from tests.widgets import scenes
+from tests.widgets.scenes import NOW, snapshot
+from tests.widgets.stage import frame, screen_text, shown
+from widgets.bars.key_bar import KeyBar, KeyHint
+from widgets.bars.outcome import OutcomeBar
+from widgets.panels.event_log import EventLog, event_mark
+
+
+async def test_events_are_newest_first_and_filtered_in_any_case() -> None:
+    log = EventLog()
+    async with shown(log, (100, 6), snapshot=snapshot()) as pilot:
+        assert "health ok" in screen_text(pilot).split("\n")[0]
+        log.filter_text = "PROMOTED"
+        await pilot.pause()
+        rows = screen_text(pilot).rstrip().split("\n")
+        assert "promoted 5 % → 10 %" in rows[0]
+        assert "1 with “PROMOTED”" in rows[-1]
+
+
+async def test_a_scrolled_log_stays_where_it_is_when_events_arrive() -> None:
+    old = tuple(Event(NOW - i, "info", f"event {i}") for i in range(50))
+    log = EventLog()
+    async with shown(log, (60, 6), snapshot=snapshot(events=old)) as pilot:
+        log.action_scroll_events(10)
+        await pilot.pause()
+        assert "event 10" in screen_text(pilot).split("\n")[0]
+        log.snapshot = snapshot(events=(Event(NOW + 1, "info", "new"), *old))
+        await pilot.pause()
+        assert "event 10" in screen_text(pilot).split("\n")[0]
+        assert "↑ 11 newer" in screen_text(pilot)
+
+
+async def test_the_log_counts_what_lies_below() -> None:
+    many = tuple(Event(NOW - i, "info", f"event {i}") for i in range(50))
+    text = await frame(EventLog(), (60, 6), snapshot=snapshot(events=many))
+    assert "↓ 45 older" in text
+
+
+async def test_a_change_in_flight_is_shown_with_its_step_and_author() -> None:
+    assert await frame(OutcomeBar(), (110, 1), snapshot=scenes.spiking()) == (
+        "▸ IN FLIGHT Everybody off Canary  waiting for Cloud Run  9 s  by oncall@bastion-2"
+    )
+
+
+async def test_a_result_stays_until_it_is_acknowledged() -> None:
+    shown_result = scenes.silent()
+    assert "? OUTCOME UNKNOWN" in await frame(OutcomeBar(), (110, 1), snapshot=shown_result)
+    seen = msgspec.structs.replace(shown_result.changes[0], acknowledged=True)
+    put_away = msgspec.structs.replace(shown_result, changes=(seen,))
+    assert (await frame(OutcomeBar(), (110, 1), snapshot=put_away)).strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("severity", "text", "expected"),
+    [
+        ("critical", "✗ ROLL BACK: errors", ("✗", "ROLL BACK: errors")),
+        ("warning", "? NO DATA: stale", ("?", "NO DATA: stale")),
+        ("good", "done", ("✓", "done")),
+        ("info", "✓", ("·", "✓")),
+    ],
+)
+def test_an_event_has_one_glyph_its_own_where_it_brings_one(
+    severity: Severity, text: str, expected: tuple[str, str]
+) -> None:
+    assert event_mark(Event(NOW, severity, text)) == expected
+
+
+async def test_a_failure_says_what_to_do_on_the_second_row() -> None:
+    failed = ChangeView(
+        "c",
+        "promote",
+        "Promote to stage 3",
+        "me",
+        NOW,
+        "",
+        Outcome("failed", "The revision did not become ready.", NOW, 10, "Look at its log."),
+    )
+    rows = (await frame(OutcomeBar(), (100, 2), snapshot=snapshot(changes=(failed,)))).split("\n")
+    assert rows[0].startswith("✗ FAILED Promote to stage 3  The revision did not become ready.")
+    assert rows[1] == "  Look at its log."
+
+
+async def test_keys_that_do_not_fit_are_cut_with_a_mark_and_the_vital_ones_stay() -> None:
+    bar = KeyBar()
+    hints = (
+        KeyHint("p", "promote", enabled=False),
+        KeyHint("r", "step back"),
+        KeyHint("R", "everybody off", always=True),
+        KeyHint("?", "help", always=True),
+    )
+    async with shown(bar, (34, 1), hints=hints) as pilot:
+        text = screen_text(pilot)
+        assert "R everybody off" in text
+        assert "? help" in text
+        assert text.endswith("…")

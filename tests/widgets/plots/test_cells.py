@@ -1,0 +1,163 @@
+"""What is repainted: the cells that changed, and nothing more. Counted in cells, never in time."""
+
+from __future__ import annotations
+
+import msgspec
+from rich.style import Style
+from textual.geometry import Region
+
+from canary.rollout.measure.samples import Window
+from tests.widgets.scenes import NOW, history, side, snapshot
+from tests.widgets.stage import give, shown
+from themes import Palette
+from widgets.bars.header import Header
+from widgets.panels.latency import LatencyPanel
+from widgets.panels.overview import OverviewPanel
+from widgets.plots.canvas import Canvas
+from widgets.plots.cells import CellWidget, changed_regions, drawn
+
+
+class Number(CellWidget):
+    """One number in the middle of two rows."""
+
+    value: drawn[int] = drawn(0)
+    drawings = 0
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        self.drawings += 1
+        canvas.text(3, 1, f"value {self.value}", palette.text)
+
+
+async def test_only_the_changed_cells_are_repainted() -> None:
+    number = Number()
+    async with shown(number, (40, 3)) as pilot:
+        number.value = 7
+        await pilot.pause()
+        assert (number.regions_repainted, number.cells_repainted) == (1, 1)
+
+
+async def test_an_equal_value_repaints_nothing() -> None:
+    number = Number()
+    async with shown(number, (40, 3)) as pilot:
+        before = number.drawings
+        number.value = 0
+        await pilot.pause()
+        assert number.regions_repainted == 0
+        assert number.drawings == before
+
+
+async def test_a_plot_is_not_drawn_anew_for_each_second_of_age() -> None:
+    class Counted(LatencyPanel):
+        drawings = 0
+
+        def draw(self, canvas: Canvas, palette: Palette) -> None:
+            self.drawings += 1
+            super().draw(canvas, palette)
+
+    panel = Counted()
+    ten = NOW // 10 * 10
+    async with shown(panel, (100, 12), snapshot=snapshot(), now=ten + 1) as pilot:
+        before = panel.drawings
+        for second in range(2, 10):
+            panel.now = ten + second
+            await pilot.pause()
+        assert panel.drawings == before
+        panel.now = ten + 11
+        await pilot.pause()
+        assert panel.drawings == before + 1
+
+
+async def test_many_changes_at_once_are_one_drawing() -> None:
+    number = Number()
+    async with shown(number, (40, 3)) as pilot:
+        before = number.drawings
+        for value in range(1, 9):
+            number.value = value
+        await pilot.pause()
+        assert number.drawings == before + 1
+
+
+async def test_a_second_of_age_repaints_a_few_cells_of_the_header() -> None:
+    header = Header()
+    async with shown(header, (120, 1), snapshot=snapshot()) as pilot:
+        header.now = NOW + 1
+        await pilot.pause()
+        assert header.cells_repainted <= 12
+
+
+async def test_one_changed_ratio_repaints_one_cell_group_of_the_overview() -> None:
+    panel = OverviewPanel()
+    first = snapshot()
+    async with shown(panel, (100, 4), snapshot=first) as pilot:
+        window: Window = msgspec.structs.replace(first.canary.window, error_ratio=0.0123)
+        canary = msgspec.structs.replace(first.canary, window=window)
+        panel.snapshot = msgspec.structs.replace(first, canary=canary)
+        await pilot.pause()
+        assert panel.regions_repainted == 1
+        assert panel.cells_repainted <= len("0.37 %")
+
+
+async def test_a_new_minute_repaints_a_small_part_of_a_plot() -> None:
+    """Between two jumps of the grid a minute adds a column and moves nothing."""
+    panel = LatencyPanel()
+    samples = history(180, 2460)
+    first = snapshot(legacy=side("l", samples), canary=side("c", samples))
+    moved = 0
+    async with shown(panel, (100, 20), snapshot=first) as pilot:
+        for minutes in range(1, 4):
+            now = NOW + 60 * minutes
+            more = samples + history(minutes, 2460, until=now - 60)
+            give(
+                panel,
+                now=now,
+                snapshot=snapshot(
+                    as_of=now, legacy=side("l", more, now), canary=side("c", more, now)
+                ),
+            )
+            before = panel.cells_repainted
+            await pilot.pause()
+            moved = max(moved, panel.cells_repainted - before)
+    assert moved < 100 * 20 / 4
+
+
+async def test_a_widget_that_is_not_shown_is_not_drawn() -> None:
+    number = Number()
+    async with shown(number, (40, 3)) as pilot:
+        number.display = False
+        await pilot.pause()
+        before = number.drawings
+        number.value = 9
+        await pilot.pause()
+        assert number.drawings == before
+
+
+async def test_a_widget_shown_again_is_up_to_date() -> None:
+    number = Number()
+    async with shown(number, (40, 3)) as pilot:
+        number.display = False
+        await pilot.pause()
+        number.value = 9
+        number.display = True
+        await pilot.pause()
+        assert "value 9" in "".join(s.text for s in pilot.app.screen._compositor.render_strips())
+
+
+def canvas_of(*rows: str) -> Canvas:
+    canvas = Canvas(len(rows[0]), len(rows))
+    for y, row in enumerate(rows):
+        canvas.text(0, y, row, Style.null())
+    return canvas
+
+
+def test_changes_near_each_other_are_one_span_and_far_ones_two() -> None:
+    before = canvas_of("a" * 40)
+    near = canvas_of("b" + "a" * 5 + "b" + "a" * 33)
+    far = canvas_of("b" + "a" * 38 + "b")
+    assert changed_regions(before, near) == [Region(0, 0, 7, 1)]
+    assert changed_regions(before, far) == [Region(0, 0, 1, 1), Region(39, 0, 1, 1)]
+
+
+def test_a_changed_style_is_a_change() -> None:
+    before, after = canvas_of("abc"), canvas_of("abc")
+    after.put(1, 0, "b", Style(bold=True))
+    assert changed_regions(before, after) == [Region(1, 0, 1, 1)]

@@ -1,0 +1,258 @@
+"""The plot draws what was measured and nothing else, at any size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.measure.samples import Sample
+from canary.rollout.snapshot.snapshot import Snapshot, TrafficView
+from tests.widgets import scenes
+from tests.widgets.scenes import NOW, PLAN, history, side, snapshot
+from tests.widgets.stage import frame
+from themes import PALETTES
+from widgets.plots.axes import Box
+from widgets.plots.canvas import Canvas
+from widgets.plots.picture import Limit, Picture
+from widgets.plots.plot import Plot, draw_picture
+from widgets.plots.scale import Scale
+from widgets.plots.series import Grid, Series
+
+DARK = PALETTES["dark"]
+MONO = PALETTES["mono"]
+WIDTH, HEIGHT = 20, 8
+
+
+def series(values: list[float | None], lone: set[int] | None = None) -> Series:
+    return Series(tuple(values), frozenset(lone or ()), 0.0)
+
+
+def plotted(
+    legacy: list[float | None],
+    canary: list[float | None],
+    *,
+    lone: set[int] | None = None,
+    newest: float = 0.0,
+    limits: tuple[Limit, ...] = (),
+    height: int = HEIGHT,
+    theme: str = "dark",
+    **more: Any,
+) -> Canvas:
+    """A picture of 0…100 on a canvas narrow enough to have no axis labels."""
+    columns = max(len(legacy), len(canary))
+    picture = Picture(
+        metric="p95_ms",
+        grid=Grid(0.0, 60.0, columns),
+        legacy=series(legacy, lone),
+        canary=replace(series(canary, lone), newest_at=newest),
+        scale=Scale(0.0, 100.0),
+        now=60.0 * columns,
+        limits=limits,
+        stale_after_s=1e9,
+    )
+    canvas = Canvas(columns, height)
+    box = Box(0, 0, columns, height)
+    assert box.inner().x == 0
+    draw_picture(canvas, box, replace(picture, **more), PALETTES[theme])
+    return canvas
+
+
+def data_rows(canvas: Canvas) -> list[str]:
+    """The rows without the time axis."""
+    return ["".join(row) for row in canvas.chars[: canvas.height - (canvas.height >= 4)]]
+
+
+def test_a_gap_of_legacy_stays_blank() -> None:
+    rows = data_rows(plotted([50.0, 50.0, None, None, 50.0, 50.0], []))
+    assert all(row[2:4] == "  " for row in rows)
+    assert rows[-1][0] != " "
+
+
+def test_a_gap_of_canary_is_not_bridged() -> None:
+    rows = data_rows(plotted([], [90.0, 90.0, None, 10.0, 10.0]))
+    assert all(row[2] == " " for row in rows)
+
+
+def test_one_point_of_canary_is_one_point() -> None:
+    rows = data_rows(plotted([], [None, None, 50.0, None], lone={2}))
+    assert "".join(rows).replace(" ", "") == "•"
+
+
+def test_one_point_of_legacy_is_a_point_and_no_bar() -> None:
+    rows = data_rows(plotted([None, 50.0, None, None], [], lone={1}))
+    assert "".join(rows).replace(" ", "") == "◦"
+
+
+def test_a_zero_is_seen_and_is_not_a_gap() -> None:
+    rows = data_rows(plotted([0.0, 0.0, None, None], []))
+    assert rows[-1] == "▁▁  "
+
+
+def test_both_sides_share_one_scale() -> None:
+    """Equal values end at equal height, whatever the other side does."""
+    rows = data_rows(plotted([50.0] * 4, [50.0] * 4, height=7))
+    area_top = next(i for i, row in enumerate(rows) if "█" in row or "▄" in row or "▆" in row)
+    line = next(i for i, row in enumerate(rows) if any("⠀" <= c <= "⣿" for c in row))
+    assert abs(area_top - line) <= 1
+
+
+@pytest.mark.parametrize(("value", "row"), [(100.0, 0), (0.0, 6), (50.0, 3)])
+def test_a_limit_is_drawn_at_its_value(value: float, row: int) -> None:
+    rows = data_rows(plotted([None] * 8, [None] * 8, limits=(Limit(value, "critical"),)))
+    assert "╍" in rows[row]
+    assert sum("╍" in r for r in rows) == 1
+
+
+def test_warning_and_critical_limits_differ_without_colour() -> None:
+    limits = (Limit(20.0, "warning"), Limit(80.0, "critical"))
+    text = "".join(data_rows(plotted([1.0] * 8, [], limits=limits)))
+    assert "╌" in text
+    assert "╍" in text
+
+
+def test_the_sides_differ_without_colour() -> None:
+    legacy = {c for row in data_rows(plotted([70.0] * 8, [], theme="mono")) for c in row}
+    canary = {c for row in data_rows(plotted([], [70.0] * 8, theme="mono")) for c in row}
+    assert legacy & canary == {" "}
+
+
+def test_what_is_too_old_is_hatched() -> None:
+    canvas = plotted(
+        [None] * 8,
+        [50.0, 50.0] + [None] * 6,
+        newest=120.0,
+        stale_after_s=300.0,
+    )
+    rows = data_rows(canvas)
+    assert all(set(row[2:]) == {"╱"} for row in rows)
+    assert not any("╱" in row[:2] for row in rows)
+
+
+def test_what_is_recent_is_not_hatched() -> None:
+    canvas = plotted(
+        [],
+        [50.0] * 6 + [None] * 2,
+        newest=360.0,
+        stale_after_s=120.0,
+    )
+    assert not any("╱" in row for row in data_rows(canvas))
+
+
+def test_the_masked_period_is_dotted_and_the_change_marked() -> None:
+    rows = data_rows(
+        plotted([], [50.0, *[None] * 7], lone={0}, changes=(121.0,), masked=((121.0, 300.0),))
+    )
+    assert all(row[2] == "┊" for row in rows)
+    assert any("·" in row[3:5] for row in rows)
+    assert not any("·" in row[:2] + row[5:] for row in rows[:3])
+
+
+def test_no_value_at_all_says_no_data() -> None:
+    assert any("no data" in row for row in data_rows(plotted([None] * 12, [None] * 12)))
+
+
+def test_the_axis_has_units_and_the_time() -> None:
+    canvas = Canvas(60, 9)
+    picture = Picture(
+        "p95_ms",
+        Grid(NOW - 3000, 60.0, 53),
+        series([100.0] * 53),
+        series([90.0] * 53),
+        Scale(0.0, 800.0),
+        NOW,
+    )
+    draw_picture(canvas, Box(0, 0, 60, 9), picture, DARK)
+    lines = canvas.lines()
+    assert lines[0].startswith(" 800 ms┤") or lines[0].startswith("800 ms┤")
+    assert lines[7].lstrip().startswith("0┤")
+    assert "╵14:00" in lines[8]
+
+
+def test_a_limit_off_the_scale_is_named_at_the_edge() -> None:
+    canvas = Canvas(60, 9)
+    picture = Picture(
+        "p95_ms",
+        Grid(NOW - 3000, 60.0, 53),
+        series([100.0] * 53),
+        series([90.0] * 53),
+        Scale(0.0, 800.0),
+        NOW,
+        (Limit(20_000.0, "warning"),),
+    )
+    draw_picture(canvas, Box(0, 0, 60, 9), picture, DARK)
+    assert "↑ warning 20 s" in canvas.lines()[0]
+
+
+def labelled(**more: Any) -> list[str]:
+    """A picture of an hour up to NOW, with labels, whose sides are 100 throughout."""
+    canvas = Canvas(60, 9)
+    flat = Series((100.0,) * 53, frozenset(), NOW)
+    picture = Picture("p95_ms", Grid(NOW - 3180, 60.0, 53), flat, flat, Scale(0.0, 100.0), NOW)
+    draw_picture(canvas, Box(0, 0, 60, 9), replace(picture, **more), DARK)
+    return canvas.lines()
+
+
+def test_changes_do_not_hide_the_name_of_a_limit_off_the_scale() -> None:
+    every_minute = tuple(NOW - 60.0 * i for i in range(53))
+    lines = labelled(changes=every_minute, limits=(Limit(20_000.0, "warning"),))
+    assert "↑ warning 20 s" in lines[0]
+
+
+def test_a_fresh_legacy_does_not_hide_that_canary_is_stale() -> None:
+    lines = labelled(canary=Series((100.0,) * 18 + (None,) * 35, frozenset(), NOW - 2100))
+    assert any(" canary stale 35 m " in line for line in lines)
+
+
+SIZES = [(1, 1), (3, 2), (10, 4), (21, 5), (40, 10), (80, 24), (120, 12), (200, 60)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_a_plot_is_drawn_at_any_size(size: tuple[int, int]) -> None:
+    text = await frame(Plot(), size, snapshot=snapshot())
+    assert text.strip()
+
+
+async def test_the_legend_counts_the_values_behind_it() -> None:
+    text = await frame(Plot(), (90, 10), snapshot=snapshot())
+    assert "p95  ▆ legacy 387 ms n 12 129" in text
+    assert "⠒ canary 402 ms n 1 359" in text
+
+
+async def test_without_a_snapshot_a_plot_says_no_data() -> None:
+    assert (await frame(Plot(), (40, 5))).strip() == "no data"
+
+
+async def test_a_side_without_samples_says_no_data_in_the_legend() -> None:
+    text = await frame(Plot(), (80, 10), snapshot=scenes.silent())
+    assert "canary no data" in text
+
+
+def _changed_at(at: float) -> Snapshot:
+    record = StageRecord(2, 10, at, "oncall", "b", "c", "promote")
+    return snapshot(traffic=TrafficView(10, record))
+
+
+async def test_a_change_of_the_split_is_marked_in_the_plot() -> None:
+    text = await frame(Plot(), (80, 10), snapshot=_changed_at(NOW - 1800))
+    assert "┊" in text
+
+
+async def test_samples_with_gaps_leave_their_columns_blank() -> None:
+    whole: tuple[Sample, ...] = history(60, 600)
+    holed = side("ion-api-canary", whole[:20] + whole[35:])
+    only = snapshot(canary=holed, legacy=side("ion-api", ()))
+    text = await frame(Plot(), (80, 9), snapshot=only, plan=PLAN)
+    line_columns = {
+        i for row in text.splitlines()[1:-1] for i, c in enumerate(row) if "⠀" < c <= "⣿"
+    }
+    span = range(min(line_columns), max(line_columns) + 1)
+    assert len([i for i in span if i not in line_columns]) >= 10
+
+
+@pytest.mark.parametrize("late_s", range(0, 600, 60))
+def test_a_time_is_written_whole_or_not_at_all(late_s: int) -> None:
+    grid = Grid(NOW - 3180 + late_s, 60.0, 53)
+    assert "…" not in labelled(grid=grid, now=NOW + late_s)[8]

@@ -1,0 +1,139 @@
+"""The widgets of the main screen: those of all layouts, held by name and composed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from tui.pages.compact import CompactPanel
+from tui.pages.dialogue import TalkStrip
+from tui.pages.layout import COLUMNS
+from tui.pages.tabs import PanelTabs
+from widgets.bars.header import Header
+from widgets.bars.key_bar import KeyBar
+from widgets.bars.outcome import OutcomeBar
+from widgets.bars.safety_line import SafetyLine
+from widgets.bars.stage_track import StageTrack
+from widgets.bars.verdict import VerdictLine
+from widgets.panels.confidence import ConfidencePanel
+from widgets.panels.decision_tree import DecisionTree
+from widgets.panels.event_log import EventLog
+from widgets.panels.evidence import EvidencePanel
+from widgets.panels.gates import GatesPanel
+from widgets.panels.latency import LatencyPanel
+from widgets.panels.overview import OverviewPanel
+from widgets.panels.resources import ResourcesPanel
+from widgets.plots.cells import CellWidget
+
+if TYPE_CHECKING:
+    from widgets.pages.approval import ApprovalPage
+    from widgets.pages.checklist import ChecklistPage
+    from widgets.pages.page import Page
+    from widgets.pages.recovery import RecoveryPage
+
+
+class Composition(Screen[None]):
+    """A screen of all widgets; the stylesheet shows those of the present layout.
+
+    They are held by name, not looked up: a message may come before the first or after the last.
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.header = Header(id="header")
+        self.track = StageTrack(id="track")
+        self.verdict = VerdictLine(id="verdict")
+        self.safety = SafetyLine(id="safety")
+        self.compact = CompactPanel(id="compact")
+        self.overview = OverviewPanel(id="overview", classes="panel")
+        self.tabs = PanelTabs(id="tabs")
+        self.latency = LatencyPanel(id="latency", classes="panel")
+        self.resources = ResourcesPanel(id="resources", classes="panel")
+        self.event_log = EventLog(id="events", classes="panel")
+        self.panels: dict[str, CellWidget] = {
+            "overview": self.overview,
+            "latency": self.latency,
+            "confidence": ConfidencePanel(id="confidence", classes="panel"),
+            "resources": self.resources,
+            "decision": DecisionTree(id="decision", classes="panel"),
+            "gates": GatesPanel(id="gates", classes="panel"),
+            "evidence": EvidencePanel(id="evidence", classes="panel"),
+            "events": self.event_log,
+        }
+        self._given: dict[str, object] = {}
+        self.columns = {name: Container(id=name) for name in COLUMNS}
+        self.outcome = OutcomeBar(id="outcome")
+        self.talk = TalkStrip(id="talk")
+        """The rows of the confirm strip and the last words."""
+        self.prompt = Input(id="prompt", compact=True)
+        """The line where something is typed: a filter, a scale."""
+        self.key_bar = KeyBar(id="keys")
+
+    def compose(self) -> ComposeResult:
+        """All but the pages and the prompt: none of them is seen in the first frame."""
+        panels, columns = self.panels, self.columns
+        yield from (self.header, self.track, self.verdict, self.safety, self.compact)
+        with Container(id="body"):
+            with columns["left"]:
+                with columns["upper"]:
+                    yield from (self.overview, self.tabs, self.latency)
+                with columns["lower"]:
+                    yield from (panels["confidence"], panels["resources"])
+            with columns["right"]:
+                yield from (panels["decision"], panels["gates"], panels["evidence"])
+                yield self.event_log
+            yield columns["pages"]
+        yield from (self.outcome, self.talk, self.key_bar)
+
+    @cached_property
+    def pages(self) -> dict[str, Page]:
+        """The pages by name, made when first asked for: after the first frame, or by an early key.
+
+        They hold what the others were given before them.
+        """
+        from tui.pages.pages import make_pages
+
+        pages = make_pages()
+        self.panels |= pages
+        for name, value in self._given.items():
+            _give(pages.values(), name, value)
+        return pages
+
+    @property
+    def checklist(self) -> ChecklistPage:
+        """The page of the checklists."""
+        return cast("ChecklistPage", self.pages["checklist"])
+
+    @property
+    def approval(self) -> ApprovalPage:
+        """The page of the final approval."""
+        return cast("ApprovalPage", self.pages["approval"])
+
+    @property
+    def recovery(self) -> RecoveryPage:
+        """The page of the changes whose end is not known."""
+        return cast("RecoveryPage", self.pages["recovery"])
+
+    def mount_rest(self) -> None:
+        """Put the pages and the prompt where they belong; once, after the first frame."""
+        self.columns["pages"].mount_all(self.pages.values())
+        self.mount(self.prompt, before=self.key_bar)
+
+    def give(self, name: str, value: object) -> None:
+        """Assign a value to every widget that declares a reactive of that name."""
+        self._given[name] = value
+        above = (self.header, self.track, self.verdict, self.safety, self.compact)
+        _give((*above, self.outcome, self.talk, *self.panels.values()), name, value)
+
+
+def _give(widgets: Iterable[Widget], name: str, value: object) -> None:
+    for widget in widgets:
+        if name in widget._reactives:
+            setattr(widget, name, value)

@@ -1,0 +1,171 @@
+"""The rows above the keys where the console and the person talk.
+
+They hold the confirm strip, which is always laid out there; while nothing is asked, they show what
+was last said: a note on the last key, what is wrong, and the newest events. One area for both, so
+that opening the strip repaints these rows and lays out nothing.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich.style import Style
+
+from canary.rollout.snapshot.snapshot import Event, Snapshot
+from canary.rollout.text import format_clock, format_timestamp, sanitize
+from canary.rollout.trials.jobs import NOTHING_RUN, Procedure
+from themes import Palette
+from tui.pages.alarms import alarm_rows, result_rows, waiting_rows
+from widgets.bars.confirm_strip import ConfirmStrip
+from widgets.panels.event_log import event_mark
+from widgets.plots.canvas import Canvas, Run
+from widgets.plots.cells import drawn
+
+BAR = "▌"
+"""Stands at the left of an open question, in the colour of a notice or of its death."""
+
+NOTE_ROWS = 5
+"""At most; one row stays for what must be acted on."""
+
+
+class TalkStrip(ConfirmStrip, can_focus=False):
+    """The confirm strip, with the last words while it is closed.
+
+    The screen hands it the keys while a question is open. It does not take the focus: Textual
+    restyles and repaints every widget on that, which was measured at 18 kB for one key.
+
+    `note` answers the last key, `trouble` is what the engine could not do, `waiting` is shown until
+    the first snapshot. `with_events` is off where the events have a panel of their own beside it.
+    The drift line names the keys that deal with it; only one of the plan's `shares` is adopted.
+    """
+
+    snapshot: drawn[Snapshot | None] = drawn(None)
+    note: drawn[str] = drawn("")
+    trouble: drawn[str] = drawn("")
+    waiting: drawn[str] = drawn("")
+    with_events: drawn[bool] = drawn(True)
+    procedure: drawn[Procedure] = drawn(NOTHING_RUN)
+    keys: drawn[dict[str, str]] = drawn({})
+    drift_keys: drawn[tuple[str, str]] = drawn(("a", "u"))
+    shares: drawn[frozenset[int]] = drawn(frozenset(range(101)))
+    now: drawn[float] = drawn(0.0)
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        """The question when there is one, the last words otherwise."""
+        if self.proposal is not None:
+            super().draw(canvas, palette)
+            bar = palette.roll_back if self.death else palette.notice
+            # Beside the heading only: beside all rows it takes the strip past 500 bytes.
+            canvas.put(0, 0, BAR, bar)
+            return
+        for y, row in enumerate(self._rows(palette)[: canvas.height]):
+            canvas.runs(1, y, row, canvas.width - 1)
+
+    def _rows(self, palette: Palette) -> list[list[Run]]:
+        rows: list[list[Run]] = []
+        if self.note:
+            rows += self._note(palette)
+        if self.trouble:
+            rows.append(_line("!", palette.notice, sanitize(self.trouble, 400), palette.text))
+        snapshot = self.snapshot
+        if snapshot is None:
+            rows.append([(self.waiting, palette.dim)])
+            return rows
+        rows += alarm_rows(snapshot, self.keys, palette)
+        rows += waiting_rows(snapshot, self.now or snapshot.as_of, palette)
+        rows += [
+            _line(
+                "!",
+                palette.notice,
+                f"{sanitize(s.name)}: {sanitize(s.message, 300)}",
+                palette.text,
+            )
+            for s in snapshot.sources
+            if s.state == "failing"
+        ]
+        rows += self._result(snapshot, palette, len(rows))
+        rows += self._verification(palette, len(rows))
+        if snapshot.traffic.drift is not None:
+            rows.append(self._drift(snapshot, palette))
+        if self.with_events:
+            rows += [_event(e, snapshot.as_of, palette) for e in snapshot.events[:8]]
+        return rows
+
+    def _note(self, palette: Palette) -> list[list[Run]]:
+        """The answer to the last key, whole where there is room: its end may be what to type."""
+        room = max(20, self.size.width - 4), max(1, min(NOTE_ROWS, self.size.height - 1))
+        text = sanitize(self.note, 700)
+        parts = textwrap.wrap(text, room[0], max_lines=room[1], placeholder=" …")
+        heads = ("› ", *("  ",) * len(parts))
+        return [
+            [(head, palette.key), (part, palette.strong)]
+            for head, part in zip(heads, parts, strict=False)
+        ]
+
+    def _result(self, snapshot: Snapshot, palette: Palette, above: int) -> list[list[Run]]:
+        """The newest result that nobody put away, when it is not what was wished.
+
+        It takes all rows below the `above` that are taken.
+        """
+        open_ones = (c for c in snapshot.changes if c.outcome is not None and not c.acknowledged)
+        room = max(20, self.size.width - 4), max(1, self.size.height - above)
+        return result_rows(next(open_ones, None), room, self.keys, palette)
+
+    def _verification(self, palette: Palette, above: int) -> list[list[Run]]:
+        """What a verification found wrong, as whole as there is room, and the ways on."""
+        result = self.procedure.verification.waiting
+        if result is None or result.verdict == "passed":
+            return []
+        stays = " The change stays in effect." if result.change else ""
+        room, rows = max(20, self.size.width - 4), max(1, self.size.height - above - 1)
+        text = f"{sanitize(result.reason, 500).rstrip('.')}.{stays}"
+        wrapped = textwrap.wrap(text, room, max_lines=rows, placeholder=" …")
+        ways = (
+            ("verify", "verify again"),
+            ("verification", "show all"),
+            ("step_back", "one stage back"),
+            ("rollback_all", "everybody off"),
+        )
+        last: list[Run] = [("  ", palette.text)]
+        for action, said in ways:
+            last += [(self.keys.get(action, ""), palette.key), (f" {said}   ", palette.dim)]
+        said_rows = [[("  ", palette.text), (part, palette.strong)] for part in wrapped]
+        return [*said_rows, last]
+
+    def _drift(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
+        drift = snapshot.traffic.drift
+        assert drift is not None  # noqa: S101 – asked by the caller
+        # The time first: names of service accounts are long, and the end of the line may be cut.
+        at = f"at {format_clock(drift.at)} " if drift.at is not None else ""
+        by = f"by {sanitize(drift.by, 60)}" if drift.by else ""
+        adopt, revert = self.drift_keys
+        split = f"set to {drift.actual_percent} %, recorded {drift.recorded_percent} %"
+        adopts: list[Run] = [(adopt, palette.key), (" adopt  ", palette.dim)]
+        if drift.actual_percent not in self.shares:
+            adopts = [("no stage has that   ", palette.dim)]
+        return [
+            ("≠ ", palette.notice),
+            (f"drift: {split}   ", palette.strong),
+            *adopts,
+            (revert, palette.key),
+            (" revert   ", palette.dim),
+            (f"{at}{by}".strip(), palette.text),
+        ]
+
+
+def _line(glyph: str, glyph_style: Style, text: str, style: Style) -> list[Run]:
+    return [(f"{glyph} ", glyph_style), (text, style)]
+
+
+def _event(event: Event, now: float, palette: Palette) -> list[Run]:
+    """Glyph, time, who, what; the day where it was not within the last twenty hours."""
+    recent = now - event.at < 72_000
+    at = format_clock(event.at) if recent else format_timestamp(event.at)[5:16]
+    by = f" {sanitize(event.by, 32)}" if event.by else ""
+    glyph, text = event_mark(event)
+    return [
+        (f"{glyph} ", palette.event(event.severity)),
+        (f"{at:<11}", palette.dim),
+        (by, palette.dim),
+        (f" {text}", palette.text),
+    ]

@@ -1,0 +1,253 @@
+"""The main screen: hands the snapshot to the widgets, and the keys to the commands.
+
+A snapshot travels downwards only: the app assigns `snapshot`, the screen assigns it to each widget,
+and each redraws the cells that changed. Ages tick with `now`, once a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.reactive import var
+from textual.widgets import Input
+
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.trials.jobs import NOTHING_RUN, Procedure
+from tui.keys import ACTIONS, Keymap, as_written
+from tui.pages.composition import Composition
+from tui.pages.layout import (
+    ALWAYS_THERE,
+    PAGES,
+    PANELS,
+    WINDOWS,
+    Layout,
+    choose_layout,
+    column_classes,
+    panel_classes,
+    put_on,
+    screen_classes,
+    shown_panels,
+    window_length,
+)
+from widgets.bars.key_bar import KeyHint
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+    from textual.geometry import Size
+
+
+class MainScreen(Composition):
+    """Everything of console.md on one screen, in the layout that the terminal has room for."""
+
+    AUTO_FOCUS = None
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    snapshot: var[Snapshot | None] = var(None, init=False)
+    procedure: var[Procedure] = var(NOTHING_RUN, init=False)
+    now: var[float] = var(0.0, init=False)
+    left_s: var[float | None] = var(None, init=False)
+    """Real seconds left of automatic rollback's countdown; None: nothing is counted."""
+    window: var[str] = var(WINDOWS[0][0], init=False)
+    panel: var[str] = var("latency", init=False)
+    zoomed: var[bool] = var(False, init=False)
+
+    class Pressed(Message):
+        """A key was pressed that the screen gives to the commands. `at`: when it was typed."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    class Prompted(Message):
+        """What was typed into the prompt of `purpose` was sent off."""
+
+        def __init__(self, purpose: str, text: str) -> None:
+            super().__init__()
+            self.purpose = purpose
+            self.text = text
+
+    def __init__(self, plan: Plan, keymap: Keymap, *, read_only: bool) -> None:
+        super().__init__(id="main")
+        self.plan = plan
+        self.keymap = keymap
+        self.read_only = read_only
+        self.layout_name: Layout = "normal"
+        self._height = 0
+        self.why_not: Callable[[str], str | None] = lambda _: None
+        self.prompt_purpose = ""
+        self._panel_before = "latency"
+
+    def compose(self) -> ComposeResult:
+        """The widgets, in the layout of the terminal's size."""
+        # Before anything is styled: classes that change afterwards style every widget anew.
+        self._take_layout(self.app.size, update=False)
+        yield from super().compose()
+
+    def on_mount(self) -> None:
+        """Give the widgets what does not change, and take the first layout."""
+        self.give("plan", self.plan)
+        self.give("read_only", self.read_only)
+        self.give("keys", self.keymap.names)
+        for name in PANELS:
+            self.panels[name].border_title = name
+        self.tabs.names = tuple(n for n in PANELS if n != ALWAYS_THERE)
+        self.talk.passes = self._passes
+        self.talk.waiting = (
+            "Starting the local cloud …" if self.plan.provider == "local" else "Asking Cloud Run …"
+        )
+        self.talk.drift_keys = (self.keymap.key("adopt"), self.keymap.key("revert"))
+        self.talk.shares = frozenset(
+            share for share in range(101) if self.plan.stage_of_percent(share) is not None
+        )
+        acknowledge = self.keymap.key("acknowledge")
+        self.outcome.acknowledge_key = acknowledge.capitalize()
+        self.outcome.stop_key = self.keymap.key("stop")
+        self._show_window()
+        self.show_keys()
+
+    def mount_rest(self) -> None:
+        """Make the pages, laid out as the screen is now, and mount them and the prompt."""
+        _ = self.pages  # made now, if no key has asked for one before
+        self._arrange()
+        super().mount_rest()
+
+    # -- what is shown ---------------------------------------------------------------------------
+
+    def watch_snapshot(self, snapshot: Snapshot | None) -> None:
+        """Hand the new snapshot to every widget that draws one."""
+        self.give("snapshot", snapshot)
+        self._show_window()
+        self.show_keys()
+
+    def watch_procedure(self, procedure: Procedure) -> None:
+        """Hand what runs, and how it ended, to the widgets that draw it."""
+        self.give("procedure", procedure)
+        self.show_keys()
+
+    def watch_now(self, now: float) -> None:
+        """Let the ages grow."""
+        self.give("now", now)
+
+    def watch_left_s(self, left_s: float | None) -> None:
+        """Let the countdown of automatic rollback run."""
+        self.give("left_s", left_s)
+
+    def watch_window(self) -> None:
+        """Let the plots reach as far back as was asked."""
+        self._show_window()
+
+    def _show_window(self) -> None:
+        soaked = self.snapshot.stage.soaked_hours if self.snapshot else None
+        length = window_length(self.window, soaked)
+        said = f"last {self.window}" if self.window != "soak" else "whole soak"
+        for panel in (self.overview, self.latency, self.resources):
+            panel.window_s = length
+            if panel.border_subtitle != said:  # the same again would repaint the whole panel
+                panel.border_subtitle = said
+
+    def show_keys(self) -> None:
+        """Grey the keys that can do nothing now."""
+        stages = self.keymap.stage_keys
+        hints = [
+            KeyHint(self.keymap.key(a.name), a.label, self.why_not(a.name) is None, a.always)
+            for a in ACTIONS
+            if a.label
+        ]
+        if stages:
+            hints.append(KeyHint(stages, "stage"))
+        self.key_bar.hints = tuple(hints)
+
+    # -- layout ----------------------------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Take the layout of the new size."""
+        self._take_layout(event.size)
+
+    def _take_layout(self, size: Size, *, update: bool = True) -> None:
+        self.layout_name = choose_layout(size.width, size.height)
+        self._height = size.height
+        self._arrange(update=update)
+
+    def watch_panel(self, before: str) -> None:
+        """Mark the present panel."""
+        if before not in PAGES:
+            self._panel_before = before
+        self._arrange()
+
+    def watch_zoomed(self, zoomed: bool) -> None:
+        """Let the present panel fill the screen, or give the others back."""
+        if not zoomed and self.panel in PAGES:
+            # A page has no place beside the others.
+            self.set_reactive(MainScreen.panel, self._panel_before)
+        self._arrange()
+
+    def _arrange(self, *, update: bool = True) -> None:
+        """Set the classes that the stylesheet lays out by, and style once for all of them."""
+        layout, zoomed = self.layout_name, self.zoomed
+        narrow = layout == "narrow"
+        if narrow and not zoomed and self.panel == ALWAYS_THERE:
+            self.set_reactive(MainScreen.panel, "latency")
+        single, panel = narrow or zoomed, self.panel
+        shown = shown_panels(layout, panel, zoomed=zoomed)
+        changed = put_on(self, screen_classes(layout, self._height, zoomed=zoomed))
+        for name, widget in self.panels.items():
+            changed |= put_on(widget, panel_classes(name, panel, shown, single=single))
+        for name, column in self.columns.items():
+            changed |= put_on(column, column_classes(name, panel, shown, single=single))
+        self.tabs.current = panel
+        seen = panel == "events" if single else layout == "wide"
+        self.talk.with_events = not seen
+        if changed and update:
+            self.update_node_styles()
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    def on_key(self, event: events.Key) -> None:
+        """Give a key to the open question, or to the commands; the prompt has had it before."""
+        if self.focused is self.prompt and event.key != "escape":
+            return  # it has its own bindings, looked up when the key has bubbled up to the app
+        event.stop()
+        event.prevent_default()
+        proposal = self.talk.proposal
+        if proposal is not None and (proposal.typed_name or not self._passes(event)):
+            self.talk.on_key(event)
+            return
+        self.post_message(self.Pressed(as_written(event)))
+
+    def _passes(self, event: events.Key) -> bool:
+        """Whether a key is no answer: it asks something itself, or stops a countdown.
+
+        Whoever sees another question open and presses `R`, `y` means everybody off, and nothing
+        else; and a countdown does not wait for an answer.
+        """
+        key = as_written(event)
+        stops = self.left_s is not None and self.keymap.action(key) == "cancel_guard"
+        return stops or self.keymap.asks(key)
+
+    def open_prompt(self, purpose: str, label: str, text: str = "") -> None:
+        """Let the person type into the last line. Enter sends it off, Esc leaves."""
+        self.prompt_purpose = purpose
+        self.prompt.placeholder = label
+        self.prompt.value = text
+        self.add_class("-prompting")
+        self.prompt.focus()
+
+    def close_prompt(self) -> None:
+        """Give the last line back to the keys."""
+        self.remove_class("-prompting")
+        self.set_focus(None)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """A filter works while it is typed."""
+        if self.prompt_purpose == "filter":
+            self.event_log.filter_text = event.value
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Send off what was typed."""
+        self.close_prompt()
+        self.post_message(self.Prompted(self.prompt_purpose, event.value))

@@ -1,0 +1,43 @@
+"""The pages: what fills the screen when asked for, and has no place beside the panels.
+
+Read after the first frame, which shows none of them: `layout.PAGES` has their names.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from widgets.pages.ab_test import AbPage
+from widgets.pages.alerts import AlertsPage
+from widgets.pages.approval import ApprovalPage
+from widgets.pages.calendar import CalendarPage
+from widgets.pages.checklist import ChecklistPage
+from widgets.pages.load_test import LoadPage
+from widgets.pages.monitoring import MonitoringPage
+from widgets.pages.page import Page
+from widgets.pages.readiness import WayBackPage
+from widgets.pages.recovery import RecoveryPage
+from widgets.pages.verification import VerificationPage
+
+SUBTITLE: Final = "↑ ↓   tab next page   Esc back"
+CHECKLIST_SUBTITLE: Final = "↑ ↓   space ticks   ← → other lists   tab next page   Esc back"
+
+
+def make_pages() -> dict[str, Page]:
+    """One widget a page, by name."""
+    pages: dict[str, Page] = {
+        "checklist": ChecklistPage(id="checklist", classes="panel"),
+        "verification": VerificationPage(id="verification", classes="panel"),
+        "load-test": LoadPage(id="load-test", classes="panel"),
+        "ab-test": AbPage(id="ab-test", classes="panel"),
+        "monitoring": MonitoringPage(id="monitoring", classes="panel"),
+        "approval": ApprovalPage(id="approval", classes="panel"),
+        "alerts": AlertsPage(id="alerts", classes="panel"),
+        "retirement": CalendarPage(id="retirement", classes="panel"),
+        "way-back": WayBackPage(id="way-back", classes="panel"),
+        "recovery": RecoveryPage(id="recovery", classes="panel"),
+    }
+    for name, page in pages.items():
+        page.border_title = page.BORDER_TITLE
+        page.border_subtitle = CHECKLIST_SUBTITLE if name == "checklist" else SUBTITLE
+    return pages

@@ -1,0 +1,114 @@
+"""The screen as a few lines of text, for a chat or a ticket."""
+
+from __future__ import annotations
+
+from canary.rollout.decision.labels import DATA_WORDS, GATE_GLYPHS, NODE_WORDS, format_verdict
+from canary.rollout.decision.tree import Node
+from canary.rollout.snapshot.snapshot import SideView, Snapshot
+from canary.rollout.text import (
+    format_age,
+    format_count,
+    format_duration,
+    format_limit,
+    format_milliseconds,
+    format_percent,
+    format_ratio,
+    format_score,
+    format_timestamp,
+    format_value,
+    keep_printable,
+    sanitize,
+)
+from tui.pages.alarms import is_counting
+
+
+def summarize(snapshot: Snapshot, now: float) -> str:
+    """What an on-call person would paste: where it stands, both sides, the tree, the gates.
+
+    `now` is the cloud's time; ages are counted to it. Ends with a line break.
+    """
+    elapsed_s = max(0.0, now - snapshot.as_of)
+    age_s = snapshot.data_age_s
+    lines = [
+        f"{format_verdict(snapshot.decision.verdict)} · {title(snapshot)}",
+        f"{sanitize(snapshot.rollout)} · {place(snapshot)} · {format_timestamp(now)}",
+        f"data {format_age(None if age_s is None else age_s + elapsed_s)} old, window"
+        f" {format_duration(snapshot.window_s)}; soak {soak(snapshot, now)}",
+        _side("legacy", snapshot.legacy),
+        _side("canary", snapshot.canary),
+        f"tree: {sanitize(snapshot.decision.reason)}",
+        *(f"  {_node(node)}" for node in snapshot.decision.path if node.outcome != "not_reached"),
+        *(
+            f"gate {GATE_GLYPHS[g.state]} {g.label} {format_value(g.id, g.observed)}"
+            f" {g.comparison} {format_limit(g.id, g.limit)}"
+            for g in snapshot.gates
+        ),
+    ]
+    drift = snapshot.traffic.drift
+    if drift is not None:
+        lines.append(
+            f"drift: recorded {drift.recorded_percent} %, set to {drift.actual_percent} %"
+            f"{' by ' + sanitize(drift.by) if drift.by else ''}"
+        )
+    return "".join(f"{keep_printable(line)}\n" for line in lines)
+
+
+def place(snapshot: Snapshot) -> str:
+    """Project and region, and in words when it is the local cloud."""
+    local = " · LOCAL CLOUD" if snapshot.provider == "local" else ""
+    return f"{sanitize(snapshot.project)}/{sanitize(snapshot.region)}{local}"
+
+
+def title(snapshot: Snapshot) -> str:
+    """Stage and share: "stage 2, 10 % canary"."""
+    stage = snapshot.stage
+    share = format_percent(snapshot.traffic.canary_percent)
+    place = {None: "stage not known", 0: "everybody on legacy"}.get(
+        stage.index, f"stage {stage.index}"
+    )
+    return f"{place}, {share} canary"
+
+
+def terminal_title(snapshot: Snapshot) -> str:
+    """Verdict, share and service, for the terminal's title: "✗ ROLL BACK 10 % ion-api-canary"."""
+    stage = "" if snapshot.stage.index is None else f" stage {snapshot.stage.index}"
+    share = format_percent(snapshot.traffic.canary_percent)
+    service = sanitize(snapshot.canary.service, 63)
+    return f"{_alarm(snapshot)}{format_verdict(snapshot.decision.verdict)} {share} {service}{stage}"
+
+
+def _alarm(snapshot: Snapshot) -> str:
+    """What is more urgent than the verdict, for the title; "" when nothing is."""
+    if is_counting(snapshot):
+        return "✗ AUTO ROLLBACK COUNTS "
+    if snapshot.readiness is not None and snapshot.readiness.state == "impossible":
+        return "✗ NO WAY BACK "
+    return ""
+
+
+def soak(snapshot: Snapshot, now: float) -> str:
+    """How long the stage has been held, of how long: "17 h 12 m / 24 h"."""
+    stage = snapshot.stage
+    soaked_s = None if stage.entered_at is None else max(0.0, now - stage.entered_at)
+    if stage.soak_hours is None:
+        return format_duration(soaked_s)
+    return f"{format_duration(soaked_s)} / {format_duration(stage.soak_hours * 3600)}"
+
+
+def _side(name: str, side: SideView) -> str:
+    window = side.window
+    judged = "" if side.data == "ok" else f" ({DATA_WORDS[side.data]})"
+    return (
+        f"{name}{judged}: {format_count(window.requests)} requests,"
+        f" error {format_ratio(window.error_ratio)}, success {format_ratio(window.success_ratio)},"
+        f" p50/p95/p99 {format_milliseconds(window.p50_ms)} / {format_milliseconds(window.p95_ms)}"
+        f" / {format_milliseconds(window.p99_ms)}, confidence {format_score(window.confidence)}"
+    )
+
+
+def _node(node: Node) -> str:
+    limit = format_limit(node.id, node.limit)
+    return (
+        f"{node.question}: {NODE_WORDS[node.outcome]}"
+        f" ({format_value(node.id, node.observed)}, limit {limit})"
+    )

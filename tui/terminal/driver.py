@@ -1,0 +1,151 @@
+"""The terminal around the console: its driver, its title, and what happens when it goes away.
+
+Textual installs no handler for SIGTERM and SIGHUP, which leaves the terminal broken, and its input
+thread spins at 124 % of a core when the terminal's other end is closed. Both are mended here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Resize
+from textual.geometry import Size
+
+from canary.rollout.text import sanitize
+from tui.messages import HungUp
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.driver import Driver
+    from textual.message import Message
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
+GRACE_S: Final = 3.0
+"""How long an orderly end may take after a signal before the process ends anyway."""
+
+MOST_COLUMNS: Final = 600
+MOST_LINES: Final = 250
+"""A terminal that says it is larger lies, or is none: a frame of 65535 × 65535 never ends."""
+
+SAVE_TITLE: Final = "\x1b[22;2t"
+RESTORE_TITLE: Final = "\x1b[23;2t"
+
+
+class ConsoleDriver(LinuxDriver):
+    """Textual's driver, plus the end of the input.
+
+    A closed pty is readable for ever and gives nothing: the stock loop reads it as fast as it can.
+    A second thread asks poll(2) for hang-up only, so that no key wakes it.
+    """
+
+    _watching = False
+
+    def __init__(self, app: App[Any], **options: Any) -> None:
+        super().__init__(app, **options)
+        if self._size is None:
+            # Before the first frame the app would ask the terminal itself.
+            self._size = self._get_terminal_size()
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        columns, lines = super()._get_terminal_size()
+        return min(columns, MOST_COLUMNS), min(lines, MOST_LINES)
+
+    def process_message(self, message: Message) -> None:
+        """Pass a message on; a size that the terminal tells by itself is believed no more."""
+        if isinstance(message, Resize):
+            size = Size(min(message.size.width, MOST_COLUMNS), min(message.size.height, MOST_LINES))
+            message = Resize(size, size, size, message.pixel_size)
+        super().process_message(message)
+
+    def start_application_mode(self) -> None:
+        """Start, and watch the terminal's other end."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if not self._watching:
+            self._watching = True
+            threading.Thread(target=self._watch, name="terminal-watch", daemon=True).start()
+
+    def _run_input_thread(self) -> None:
+        try:
+            self.run_input_thread()
+        except OSError:  # EIO: the other end was closed
+            self._hang_up()
+        except Exception as error:  # noqa: BLE001 – the thread's boundary; the app reports and ends
+            self._app.call_later(self._app._handle_exception, error)
+
+    def _watch(self) -> None:
+        poll = select.poll()
+        poll.register(self.fileno, 0)
+        while not poll.poll():
+            pass
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        self.exit_event.set()
+        silence()
+        with contextlib.suppress(RuntimeError):  # the loop has ended already
+            self._app.post_message(HungUp())
+
+
+def silence() -> None:
+    """Point the standard streams to nowhere: writing to a terminal that is gone fails or blocks."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+        os.close(nowhere)
+
+
+def handle_signals(leave: Callable[[int], None]) -> None:
+    """On SIGTERM and SIGHUP let the running loop call `leave(128 + signal)`.
+
+    The handlers are Python's, not the loop's: a stalled terminal blocks the loop in a write, and
+    the grace has to begin all the same. Off the main thread (tests) nothing is installed.
+    """
+    loop = asyncio.get_running_loop()
+
+    def received(number: int, _frame: object) -> None:
+        end_anyway(128 + number)
+        if number == signal.SIGHUP:
+            silence()
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(leave, 128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            signal.signal(number, received)
+
+
+def end_anyway(code: int) -> None:
+    """End the process with `code` after GRACE_S, whatever still hangs then."""
+    timer = threading.Timer(GRACE_S, os._exit, args=(code,))
+    timer.daemon = True
+    timer.start()
+
+
+class Title:
+    """The terminal's title; written only when it changes."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+
+    def show(self, driver: Driver | None, text: str) -> None:
+        """Set the title. `text` may hold names from outside and is made plain."""
+        bare = sanitize(text, 120)
+        if driver is None or bare == self._shown:
+            return
+        driver.write(f"{'' if self._shown else SAVE_TITLE}\x1b]2;{bare}\x07")
+        self._shown = bare
+
+    def restore(self, driver: Driver | None) -> None:
+        """Give back the title that was there before."""
+        if driver is not None and self._shown:
+            driver.write(RESTORE_TITLE)
+            self._shown = ""

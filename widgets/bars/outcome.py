@@ -1,0 +1,202 @@
+"""The change in flight, or the result that nobody has put away yet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.style import Style
+
+from canary.rollout.change.change import OutcomeState
+from canary.rollout.snapshot.presence import say_deed
+from canary.rollout.snapshot.snapshot import ChangeView, Snapshot, find_waiting
+from canary.rollout.text import format_age, format_clock, format_ratio, sanitize
+from canary.rollout.trials.jobs import NOTHING_RUN, Procedure
+from themes import Palette
+from widgets.pages.load_test import ended_runs, running_runs
+from widgets.pages.verification import progress_runs, result_runs
+from widgets.plots.canvas import Canvas, Run
+from widgets.plots.cells import CellWidget, drawn
+
+_WORDS: dict[OutcomeState, str] = {
+    "done": "✓ DONE",
+    "failed": "✗ FAILED",
+    "refused": "✗ REFUSED",
+    "unknown": "? OUTCOME UNKNOWN",
+    "not_begun": "– NOT BEGUN",
+    "abandoned": "– ABANDONED",
+}
+
+
+_AUTOMATIC: Final = " AUTOMATIC ROLLBACK "
+"""Stands before what nobody has pressed a key for."""
+VERIFICATION: Final = "verification"
+LOAD_TEST: Final = "load_test"
+"""Stand among the ids of changes for the results of the last verification and load test."""
+
+
+def results(snapshot: Snapshot | None, procedure: Procedure) -> tuple[str, ...]:
+    """What ended and was not put away: ids of changes, newest first, VERIFICATION, LOAD_TEST.
+
+    What is not as it was wished comes before what is; a change that was done and whose verification
+    was not passed is not done well.
+    """
+    changes = snapshot.changes if snapshot is not None else ()
+    ended = [c for c in changes if c.outcome is not None and not c.acknowledged]
+    bad = [c.id for c in ended if c.outcome is not None and c.outcome.state != "done"]
+    good = [c.id for c in ended if c.id not in bad]
+    verified, loaded = procedure.verification.waiting, procedure.load_test.waiting
+    # With the change that it verifies it is one result, to be put away at once.
+    if verified is not None and verified.verdict != "passed":
+        bad.append(VERIFICATION)
+    elif verified is not None and verified.change not in good:
+        good.append(VERIFICATION)
+    if loaded is not None:
+        (good if loaded.status == "PASSED" else bad).append(LOAD_TEST)
+    return (*bad, *good)
+
+
+def _is_loud(ended: tuple[str, ...], snapshot: Snapshot, procedure: Procedure) -> bool:
+    """Whether the first result is not as it was wished."""
+    if not ended:
+        return False
+    if ended[0] == VERIFICATION:
+        waiting = procedure.verification.waiting
+        return waiting is not None and waiting.verdict != "passed"
+    if ended[0] == LOAD_TEST:
+        return False  # another one runs
+    first = next(c for c in snapshot.changes if c.id == ended[0])
+    return first.outcome is not None and first.outcome.state != "done"
+
+
+class OutcomeBar(CellWidget):
+    """One or two rows: what is being done and by whom, or how it ended, what is true, what to do.
+
+    A change in flight comes first, then a verification that runs, then what ended badly, a load
+    test that runs, what ended well. Of several results the newest, and how many more.
+    """
+
+    DEFAULT_CSS = """
+    OutcomeBar { height: 1; }
+    """
+
+    snapshot: drawn[Snapshot | None] = drawn(None)
+    now: drawn[float] = drawn(0.0)
+    procedure: drawn[Procedure] = drawn(NOTHING_RUN)
+    acknowledge_key: drawn[str] = drawn("Enter")
+    stop_key: drawn[str] = drawn("x")
+    keys: drawn[dict[str, str]] = drawn({})
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        """Blank when there is nothing to say."""
+        snapshot, procedure = self.snapshot, self.procedure
+        if snapshot is None:
+            return
+        flying = [c for c in snapshot.changes if c.outcome is None]
+        if flying:
+            self._draw_flight(canvas, find_waiting(flying) or flying[0], snapshot, palette)
+            return
+        if snapshot.presence.in_flight is not None:
+            said = sanitize(say_deed(snapshot.presence.in_flight), 160)
+            runs = [("▸ IN FLIGHT ELSEWHERE ", palette.watch), (said, palette.strong)]
+            canvas.runs(0, 0, runs)
+            return
+        if procedure.verification.progress is not None:
+            running = progress_runs(procedure.verification.progress, palette)
+            self._draw_running(canvas, running, palette)
+            return
+        ended = results(snapshot, procedure)
+        if procedure.load_test.is_running and not _is_loud(ended, snapshot, procedure):
+            self._draw_running(canvas, running_runs(procedure.load_test, palette), palette)
+        elif ended and ended[0] == VERIFICATION:
+            runs = result_runs(procedure.verification, palette)
+            self._draw_ended(canvas, runs, len(ended) - 1, palette)
+        elif ended and ended[0] == LOAD_TEST:
+            runs = ended_runs(procedure.load_test, palette)
+            self._draw_ended(canvas, runs, len(ended) - 1, palette)
+        elif ended:
+            change = next(c for c in snapshot.changes if c.id == ended[0])
+            self._draw_result(canvas, change, len(ended) - 1, palette)
+
+    def _draw_running(self, canvas: Canvas, runs: list[Run], palette: Palette) -> None:
+        hint = f"  {self.stop_key} stops"
+        room = canvas.width - len(hint)
+        if room < 40:
+            canvas.runs(0, 0, runs)
+            return
+        canvas.runs(0, 0, runs, room)
+        canvas.text(room, 0, hint, palette.dim)
+
+    def _draw_flight(
+        self, canvas: Canvas, change: ChangeView, snapshot: Snapshot, palette: Palette
+    ) -> None:
+        """A change that is being carried out, or waits; one that waits says how to take it back."""
+        runs = self._flight(change, snapshot, palette)
+        key = self.keys.get("withdraw", "")
+        hint = f"  {key} takes it back" if find_waiting((change,)) is not None and key else ""
+        if canvas.width - len(hint) < 40:
+            hint = ""
+        canvas.runs(0, 0, runs, canvas.width - len(hint))
+        canvas.right(0, hint, palette.key)
+
+    def _flight(self, change: ChangeView, snapshot: Snapshot, palette: Palette) -> list[Run]:
+        """No spinner: seconds that count up say the same at a tenth of the bytes."""
+        if change.waiting_since is not None:
+            since = f"◐ WAITING FOR CLOUD RUN since {format_clock(change.waiting_since)}: "
+            return [(since, palette.watch), (sanitize(change.title, 80), palette.strong)]
+        running_s = max(0.0, (self.now or snapshot.as_of) - change.asked_at)
+        return [
+            ("▸ IN FLIGHT ", palette.watch),
+            (_AUTOMATIC if change.is_automatic else "", palette.roll_back),
+            (sanitize(change.title, 80), palette.strong),
+            (f"  {sanitize(change.step, 60)}" if change.step else "", palette.text),
+            (f"  {format_age(running_s)}", palette.dim),
+            (f"  by {sanitize(change.author, 40)}", palette.dim),
+        ]
+
+    def _draw_result(self, canvas: Canvas, change: ChangeView, more: int, palette: Palette) -> None:
+        outcome = change.outcome
+        if outcome is None:
+            return
+        runs: list[Run] = [
+            (f"{_WORDS[outcome.state]} ", outcome_style(outcome.state, palette)),
+            (_AUTOMATIC if change.is_automatic else "", palette.roll_back),
+            (sanitize(change.title, 80), palette.strong),
+            *self._verified(change, palette),
+            (f"  {sanitize(outcome.message, 300)}", palette.text),
+        ]
+        remedy = sanitize(outcome.remedy, 300)
+        if remedy and canvas.height >= 2:
+            canvas.text(2, 1, remedy, palette.text)
+        elif remedy:
+            runs.append((f" {remedy}", palette.text))
+        self._draw_ended(canvas, runs, more, palette)
+
+    def _verified(self, change: ChangeView, palette: Palette) -> list[Run]:
+        """What a verification that was passed says of its change."""
+        seen = self.procedure.verification.result
+        if seen is None or seen.change != change.id or seen.verdict != "passed":
+            return []
+        split = "" if seen.split is None else f", split {format_ratio(seen.split.share)}"
+        return [("  ✓ verified", palette.ok), (f": health ok{split}", palette.text)]
+
+    def _draw_ended(self, canvas: Canvas, runs: list[Run], more: int, palette: Palette) -> None:
+        """A result in the first row, with the key that puts it away."""
+        hint = f"  {self.acknowledge_key} puts it away" + (f" ({more} more)" if more else "")
+        room = canvas.width - len(hint)
+        if room < 40:
+            hint, room = "", canvas.width
+        canvas.runs(0, 0, runs, room)
+        if hint:
+            canvas.right(0, hint, palette.dim)
+
+
+def outcome_style(state: OutcomeState, palette: Palette) -> Style:
+    """The severity of an outcome: what is unknown is "no data", not a failure and not a success."""
+    return {
+        "done": palette.ok,
+        "failed": palette.roll_back,
+        "refused": palette.watch,
+        "unknown": palette.no_data,
+        "not_begun": palette.watch,
+        "abandoned": palette.watch,
+    }[state]

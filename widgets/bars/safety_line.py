@@ -1,0 +1,154 @@
+"""One line that is always there: the way back, automatic rollback, and who else is here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from canary.rollout.decision.readiness import CheckId, Readiness, ReadinessState
+from canary.rollout.snapshot.presence import Seat, find_countdown, say_deed
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import format_duration, format_timestamp, sanitize
+from themes import Palette
+from widgets.plots.canvas import Canvas, Run, width_of
+from widgets.plots.cells import CellWidget, drawn
+
+GLYPHS: Final[dict[ReadinessState, str]] = {"ok": "✓", "degraded": "◐", "impossible": "✗"}
+CHECK_WORDS: Final[dict[CheckId, str]] = {
+    "cloud": "Cloud Run",
+    "journal": "journal",
+    "target": "target",
+    "rights": "right",
+    "instances": "instances",
+    "fresh": "etag fresh",
+}
+ACT_WORDS: Final = {"step_back": "one stage back", "rollback_all": "everybody off Canary"}
+_GAP: Final = "   "
+_LONG_AGO_S: Final = 72_000.0
+"""A time of day alone would be taken for today's."""
+_LEAST_COMPANY: Final = 30
+_ROOM_FOR_CHECKS: Final = 150
+"""From this width on every check is named; on the page of the way back they always are."""
+
+
+class SafetyLine(CellWidget):
+    """`✓ way back ready, 12 s   auto rollback off, A arms   2 others here`.
+
+    A countdown of automatic rollback takes the whole line. `left_s` are the seconds that are left
+    of it, real ones; `keys` are the keys of the actions.
+    """
+
+    DEFAULT_CSS = """
+    SafetyLine { height: 1; }
+    """
+
+    snapshot: drawn[Snapshot | None] = drawn(None)
+    left_s: drawn[float | None] = drawn(None)
+    keys: drawn[dict[str, str]] = drawn({})
+    read_only: drawn[bool] = drawn(False)
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        """Blank until there is a snapshot."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return
+        guard = snapshot.guard
+        if guard is not None and guard.left_s is not None:
+            does = f" {ACT_WORDS.get(guard.kind, '')}: {sanitize(guard.cause, 160)}"
+            hint = f"  {self.keys.get('cancel_guard', '')} stops it"
+            self._draw_countdown(canvas, does, hint, palette)
+            return
+        elsewhere = find_countdown(snapshot.presence.others)
+        if elsewhere is not None:
+            does = f" by {seat_name(elsewhere)}: {sanitize(elsewhere.cause, 160)}"
+            self._draw_countdown(canvas, does, f"  process {elsewhere.pid}", palette)
+            return
+        guarding = self._guard(snapshot, palette)
+        company = company_runs(snapshot, palette)
+        way = way_back_runs(snapshot, palette, detailed=canvas.width >= _ROOM_FOR_CHECKS)
+        ready = snapshot.readiness is not None and snapshot.readiness.state == "ok"
+        # Who is here comes before the names of checks that are well, the last move behind them.
+        here = width_of(company) if snapshot.presence.others else 0
+        if ready and width_of(way) + width_of(guarding) + here > canvas.width:
+            way = way[:2]
+        left = canvas.width - width_of(way) - width_of(guarding)
+        if left < min(width_of(company), _LEAST_COMPANY):
+            company, left = [], 0
+        # Of two long ones each has half; the page has all of both.
+        half = min(width_of(way), canvas.width // 2)
+        shown = min(left, width_of(company))
+        x = canvas.runs(0, 0, way, max(half, canvas.width - width_of(guarding) - shown))
+        canvas.runs(x, 0, [*guarding, *company])
+
+    def _draw_countdown(self, canvas: Canvas, does: str, hint: str, palette: Palette) -> None:
+        left = "" if self.left_s is None else f" in {self.left_s:.0f} s"
+        room = canvas.width - len(hint)
+        badge: Run = (f" ✗ AUTO ROLLBACK{left} ", palette.roll_back)
+        canvas.runs(0, 0, [badge, (does, palette.strong)], room)
+        canvas.text(room, 0, hint, palette.key)
+
+    def _guard(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
+        """What automatic rollback does here, or that it acts from elsewhere on this host."""
+        guard = snapshot.guard
+        if guard is not None and guard.armed:
+            held = f", held: {sanitize(guard.held, 60)}" if guard.held else ""
+            armed = f"● AUTO ROLLBACK ARMED, {format_duration(guard.countdown_s)}"
+            return [(_GAP, palette.text), (armed, palette.watch), (held, palette.watch)]
+        elsewhere = next((s for s in snapshot.presence.others if s.armed), None)
+        if elsewhere is not None:
+            said = f"● auto rollback armed by {seat_name(elsewhere)}, process {elsewhere.pid}"
+            return [(_GAP, palette.text), (said, palette.watch)]
+        key = self.keys.get("guard", "")
+        can = guard is not None and not self.read_only and not snapshot.missing_rights
+        arms = f", {key} arms" if key and can else ""
+        return [(_GAP, palette.text), (f"auto rollback off{arms}", palette.dim)]
+
+
+def way_back_runs(snapshot: Snapshot, palette: Palette, *, detailed: bool) -> list[Run]:
+    """Whether everybody could be taken off Canary now; what is wrong comes in words."""
+    readiness = snapshot.readiness
+    if readiness is None:
+        retired = is_retired(snapshot)
+        said = "– no way back: Legacy is retired" if retired else "? way back not known yet"
+        return [(said, palette.dim if retired else palette.no_data)]
+    if readiness.state == "ok":
+        took = "" if readiness.expected_s is None else f", about {_seconds(readiness)}"
+        checks = [f"  ✓ {CHECK_WORDS[c.id]}" for c in readiness.checks] if detailed else []
+        return [("✓ ", palette.ok), (f"way back ready{took}", palette.text)] + [
+            (check, palette.dim) for check in checks
+        ]
+    why = sanitize(" ".join(readiness.reasons), 300)
+    if readiness.state == "impossible":
+        return [(" ✗ NO WAY BACK ", palette.roll_back), (f" {why}", palette.strong)]
+    return [("◐ way back, but: ", palette.watch), (why, palette.text)]
+
+
+def company_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
+    """Who else is here, else what was done last; empty when nobody is and nothing was."""
+    others = snapshot.presence.others
+    if others:
+        names = sorted({sanitize(s.user, 20) or "somebody" for s in others})
+        who = names[0] if len(names) == 1 else f"{len(names)} people"
+        count = f" ×{len(others)}" if len(names) == 1 < len(others) else ""
+        return [(f"{_GAP}also here: {who}{count}", palette.notice)]
+    last = snapshot.presence.last
+    if last is None:
+        return []
+    day = format_timestamp(last.at)[5:11] if snapshot.as_of - last.at > _LONG_AGO_S else ""
+    return [(f"{_GAP}last: {day}{sanitize(say_deed(last), 90)}", palette.dim)]
+
+
+def seat_name(seat: Seat) -> str:
+    """Who would act, in a word or two: "canary guard", "bob's console"."""
+    if seat.kind == "guard":
+        return "canary guard"
+    return f"{sanitize(seat.user, 20) or 'somebody'}'s console"
+
+
+def is_retired(snapshot: Snapshot) -> bool:
+    """Whether Canary is production and Legacy is gone, so that there is nothing to go back to."""
+    record = snapshot.traffic.record
+    return record is not None and not record.enabled and not snapshot.legacy.revision
+
+
+def _seconds(readiness: Readiness) -> str:
+    return format_duration(max(1.0, round(readiness.expected_s or 0.0)))

@@ -1,0 +1,172 @@
+"""Where the rollout stands: the stages as a track, Canary's share, the soak, drift and flux."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rich.style import Style
+
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot, StageView, TrafficView
+from canary.rollout.text import format_duration, format_percent, sanitize
+from themes import Palette
+from widgets.pages.calendar import say_day
+from widgets.plots.bar import draw_bar
+from widgets.plots.canvas import Canvas, Run, width_of
+from widgets.plots.cells import CellWidget, drawn
+
+_GAP = 3
+
+
+class StageTrack(CellWidget):
+    """`1 ━━━ 2 ━╌╌ 3 ─── 4 ─── 5   10 % canary   soak ████░░ 17 h 12 m / 24 h`.
+
+    The way from the present stage to the next fills with the soak. A second row, if there is one,
+    takes what the first has no room for.
+    """
+
+    DEFAULT_CSS = """
+    StageTrack { height: 1; }
+    """
+
+    snapshot: drawn[Snapshot | None] = drawn(None)
+    plan: drawn[Plan | None] = drawn(None)
+    now: drawn[float] = drawn(0.0)
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        """Track, share, marks of drift and flux, soak: in this order of importance."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            canvas.text(0, 0, "stage not known", palette.no_data)
+            return
+        now = self.now or snapshot.as_of
+        soaked = soaked_hours(snapshot.stage, now)
+        share = [*share_runs(snapshot.traffic, palette), *mark_runs(snapshot.traffic, palette)]
+        link = 3 if canvas.width >= 60 else 1
+        stages = len(self.plan.stages) if self.plan else 5
+        x = 0
+        if canvas.width >= stages + (stages - 1) * (link + 2) + _GAP + width_of(share):
+            x = _draw_track(canvas, stages, link, snapshot.stage, soaked, palette) + _GAP
+        elif snapshot.stage.index is not None:
+            x = canvas.text(0, 0, f"stage {snapshot.stage.index} of {stages}", palette.strong) + 2
+        x = canvas.runs(x, 0, share)
+        rest = canvas.width - x - _GAP
+        if rest >= 10:
+            _draw_soak(canvas, x + _GAP, 0, snapshot.stage, soaked, palette, self._day())
+        elif canvas.height >= 2:
+            _draw_soak(canvas, 0, 1, snapshot.stage, soaked, palette, self._day())
+
+    def _day(self) -> str:
+        """At the last stage: where the calendar of Legacy's retirement stands."""
+        snapshot, plan = self.snapshot, self.plan
+        return "" if snapshot is None or plan is None else say_day(plan, snapshot, self.now)
+
+
+def soaked_hours(stage: StageView, now: float) -> float | None:
+    """Hours since the stage was entered, counted on to `now`; None when nobody knows."""
+    if stage.entered_at is None:
+        return stage.soaked_hours
+    return max(0.0, now - stage.entered_at) / 3600
+
+
+def share_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
+    """Canary's share as it is set; "share not known" without an answer."""
+    if traffic.canary_percent is None:
+        return [("share not known", palette.no_data)]
+    settled = not traffic.reconciling and not traffic.in_doubt
+    if traffic.canary_percent == 0 and settled:
+        return [("0 % canary", palette.strong), ("  everybody on Legacy", palette.dim)]
+    return [(format_percent(traffic.canary_percent), palette.strong), (" canary", palette.canary)]
+
+
+def mark_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
+    """Doubt (set, perhaps not served), drift (changed elsewhere), flux, an unreadable record."""
+    runs: list[Run] = []
+    if traffic.in_doubt:
+        runs.append(("  ✗ SET, MAY NOT BE SERVED", palette.critical_line))
+    if traffic.drift is not None:
+        by = f" by {sanitize(traffic.drift.by, 30)}" if traffic.drift.by else ""
+        recorded = format_percent(traffic.drift.recorded_percent)
+        runs.append((f"  ≠ DRIFT{by}, recorded {recorded}", palette.step_back))
+    if traffic.reconciling:
+        known = traffic.served_percent is not None
+        served = f", serving {format_percent(traffic.served_percent)}" if known else ""
+        runs.append((f"  ◌ in flux{served}: not settled yet", palette.watch))
+    if traffic.record_error:
+        runs.append(("  ? record unreadable", palette.no_data))
+    return runs
+
+
+def _draw_track(
+    canvas: Canvas, stages: int, link: int, stage: StageView, soaked: float | None, palette: Palette
+) -> int:
+    at = stage.index
+    x = 0
+    for number in range(1, stages + 1):
+        x = _draw_number(canvas, x, number, at, palette)
+        if number == stages:
+            break
+        filled = 0
+        if at is not None and number < at:
+            filled = link
+        elif number == at:
+            filled = _progress(stage, soaked, link)
+        x += 1
+        for cell in range(link):
+            done = cell < filled
+            canvas.put(x + cell, 0, "━" if done else "─", palette.canary if done else palette.quiet)
+        x += link + 1
+    return x
+
+
+def _draw_number(canvas: Canvas, x: int, number: int, at: int | None, palette: Palette) -> int:
+    """The present stage stands out by weight and reversal, not by colour alone."""
+    style = palette.dim
+    if number == at:
+        style = _present(palette.canary)
+    elif at is not None and number < at:
+        style = palette.text
+    return canvas.text(x, 0, str(number), style)
+
+
+@lru_cache(16)
+def _present(accent: Style) -> Style:
+    """One Style object an accent: the canvas joins cells by the identity of their styles."""
+    return accent + Style(bold=True, reverse=True)
+
+
+def _progress(stage: StageView, soaked: float | None, link: int) -> int:
+    if soaked is None or not stage.soak_hours:
+        return 0
+    return min(link, int(soaked / stage.soak_hours * link))
+
+
+def _draw_soak(
+    canvas: Canvas,
+    x: int,
+    y: int,
+    stage: StageView,
+    soaked: float | None,
+    palette: Palette,
+    day: str = "",
+) -> None:
+    if not stage.soak_hours:
+        words_of = f"production, {day or 'no end'}" if stage.index else "no soak"
+        canvas.text(x, y, words_of if stage.index is not None else "soak not known", palette.dim)
+        return
+    of = format_duration(stage.soak_hours * 3600)
+    if soaked is None:
+        canvas.runs(
+            x, y, [("soak ", palette.dim), ("no data", palette.no_data), (f" / {of}", palette.dim)]
+        )
+        return
+    done = soaked >= stage.soak_hours
+    time = format_duration(soaked * 3600)
+    time_style = palette.ok if done else palette.text
+    text: list[Run] = [(f"✓ {time}" if done else time, time_style), (f" / {of}", palette.dim)]
+    bar = min(10, canvas.width - x - 6 - width_of(text))
+    x = canvas.text(x, y, "soak ", palette.dim)
+    if bar >= 4:
+        draw_bar(canvas, x, y, bar, soaked / stage.soak_hours, palette.canary, palette.masked)
+        x += bar + 1
+    canvas.runs(x, y, text)

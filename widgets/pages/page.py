@@ -1,0 +1,130 @@
+"""A page: rows of text that may be more than fit, scrolled; and tables and bars made of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.style import Style
+
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.trials.jobs import NOTHING_RUN, Procedure
+from themes import Palette
+from widgets.plots.canvas import CUT, Canvas, Run
+from widgets.plots.cells import CellWidget, drawn
+
+Row = list[Run]
+_GAP = 2
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+class Page(CellWidget):
+    """One part of the procedure, written in rows; subclasses implement `rows`.
+
+    `top` is the first row shown. Where rows are left out, the last row counts them.
+    """
+
+    procedure: drawn[Procedure] = drawn(NOTHING_RUN)
+    snapshot: drawn[Snapshot | None] = drawn(None)
+    plan: drawn[Plan | None] = drawn(None)
+    now: drawn[float] = drawn(0.0)
+    keys: drawn[dict[str, str]] = drawn({})
+    """Actions by name → the key they are on, for the hints in the text."""
+    top: drawn[int] = drawn(0)
+
+    def rows(self, width: int, palette: Palette) -> list[Row]:
+        """All rows, each at most `width` cells wide or cut when drawn."""
+        raise NotImplementedError
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        """The rows from `top` on that fit, and how many do not."""
+        rows = self.rows(canvas.width, palette)
+        top = min(self.top, max(0, len(rows) - canvas.height))
+        below = len(rows) - top - canvas.height
+        for y, row in enumerate(rows[top : top + canvas.height]):
+            if y == canvas.height - 1 and below > 0 and canvas.height > 1:
+                canvas.text(0, y, f"{CUT} {below + 1} more rows, ↓", palette.dim)
+                return
+            canvas.runs(0, y, row)
+
+    def move(self, rows: int) -> None:
+        """Scroll by rows; down is positive."""
+        last = max(0, len(self.rows(self.size.width, self.palette)) - max(1, self.size.height))
+        self.top = min(last, max(0, self.top + rows))
+
+    def key(self, action: str) -> str:
+        """The key of an action, as it is shown; its name where no key is known."""
+        return self.keys.get(action, action)
+
+
+def table_rows(cells: Sequence[Sequence[Run]], width: int, palette: Palette) -> list[Row]:
+    """Rows with the first column at the left and figures at the right of theirs.
+
+    Columns that do not fit go away from the right, leaving a mark. Empty for no cells.
+    """
+    if not cells:
+        return []
+    widths = [max(cell_len(row[i][0]) for row in cells) for i in range(len(cells[0]))]
+    shown, used = 0, -_GAP
+    for size in widths:
+        if shown and used + _GAP + size > width - 2 * (shown < len(widths) - 1):
+            break
+        shown, used = shown + 1, used + _GAP + size
+    found = []
+    for row in cells:
+        runs: Row = []
+        for index, (text, style) in enumerate(row[:shown]):
+            pad = " " * (widths[index] - cell_len(text))
+            gap = " " * (_GAP if index else 0)
+            runs.append((gap + text + pad if index == 0 else gap + pad + text, style))
+        if shown < len(widths):
+            runs.append((f" {CUT}", palette.dim))
+        found.append(runs)
+    return found
+
+
+def bar_runs(width: int, fraction: float, full: Style, empty: Style) -> Row:
+    """A bar of `width` cells filled to `fraction` (held to 0…1); more than nothing is seen."""
+    if width <= 0:
+        return []
+    held = min(1.0, max(0.0, fraction))
+    eighths = max(1, round(held * width * 8)) if held > 0 else 0
+    whole, rest = divmod(eighths, 8)
+    filled = "█" * whole + (_EIGHTHS[rest] if rest else "")
+    return [(filled, full), ("░" * (width - len(filled)), empty)]
+
+
+def span_runs(
+    width: int, low: float, at: float, high: float, wanted: float, palette: Palette
+) -> Row:
+    """0…100 % as a line of `width` cells: the interval, the measured share, the wanted one.
+
+    All are 0…1. `│` is what is wanted, `●` what was measured, `━` the interval around it; where
+    both fall into one cell, the wanted one is not lost: the cell is `◉`.
+    """
+    if width < 10:
+        return []
+    cell = [min(width - 1, max(0, round(x * (width - 1)))) for x in (low, at, high, wanted)]
+    runs: Row = []
+    for x in range(width):
+        if x == cell[1]:
+            runs.append(("◉" if x == cell[3] else "●", palette.canary))
+        elif x == cell[3]:
+            runs.append(("│", palette.strong))
+        elif cell[0] <= x <= cell[2]:
+            runs.append(("━", palette.canary))
+        else:
+            runs.append(("┄", palette.quiet))
+    return _join(runs)
+
+
+def _join(runs: Row) -> Row:
+    """Neighbours of one style as one run."""
+    joined: Row = []
+    for text, style in runs:
+        if joined and joined[-1][1] is style:
+            joined[-1] = (joined[-1][0] + text, style)
+        else:
+            joined.append((text, style))
+    return joined

@@ -1,0 +1,200 @@
+"""The decision tree: every node with its value, answer and margin; the walked path lit."""
+
+from __future__ import annotations
+
+from rich.style import Style
+
+from canary.rollout.decision.tree import Alert, Decision, Node, NodeOutcome
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import (
+    NO_DATA,
+    format_clock,
+    format_duration,
+    format_limit,
+    format_value,
+    sanitize,
+)
+from themes import Palette
+from widgets.bars.verdict import verdict_run
+from widgets.plots.bar import draw_bar
+from widgets.plots.canvas import CUT, Canvas, Run
+from widgets.plots.cells import CellWidget, drawn
+
+_NAMES = {
+    "error_ratio": "error",
+    "p95_ms": "p95",
+    "success_ratio": "success",
+    "confidence": "confidence",
+}
+_BELOW = ("success_ratio", "confidence")
+_ANSWERS: dict[NodeOutcome, str] = {"yes": "yes", "no": "no", "no_data": "?", "not_reached": "–"}
+_QUESTION = 17
+_VALUE = 7
+_ANSWER = 5
+_MARGIN = 6
+
+
+class DecisionTree(CellWidget):
+    """Top to bottom, first "yes" wins: `● error > 5 %   0.30 %  no  +4.70 %`, then the verdict."""
+
+    BORDER_TITLE = "decision"
+
+    snapshot: drawn[Snapshot | None] = drawn(None)
+    plan: drawn[Plan | None] = drawn(None)
+    now: drawn[float] = drawn(0.0)
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        """Nodes, verdict, reason, watch clock, alerts: as far down as there are rows."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            canvas.runs(0, 0, [verdict_run("no_data", palette)])
+            return
+        decision = snapshot.decision
+        y = 0
+        for node in decision.path:
+            if y >= canvas.height - 1:
+                break
+            _draw_node(canvas, y, node, palette)
+            y += 1
+        advised = snapshot.advice is not None
+        y = self._draw_verdict(canvas, y, decision, palette, below=int(advised))
+        y = _draw_advice(canvas, y, snapshot, palette)
+        y = self._draw_watch(canvas, y, decision, snapshot, palette)
+        _draw_alerts(canvas, y, snapshot.alerts, palette)
+
+    def _draw_verdict(
+        self, canvas: Canvas, y: int, decision: Decision, palette: Palette, *, below: int
+    ) -> int:
+        """Verdict and reason, in one row where the second is needed for the `below` next rows."""
+        style = palette.verdict(decision.verdict)
+        arrow = Style(color=style.color)
+        runs: list[Run] = [("╰▸ ", arrow), verdict_run(decision.verdict, palette)]
+        reason = sanitize(decision.reason)
+        if canvas.height - y >= 2 + below:
+            canvas.runs(0, y, runs)
+            canvas.text(3, y + 1, reason, palette.dim)
+            return y + 2
+        canvas.runs(0, y, [*runs, (f"  {reason}", palette.dim)])
+        return y + 1
+
+    def _draw_watch(
+        self, canvas: Canvas, y: int, decision: Decision, snapshot: Snapshot, palette: Palette
+    ) -> int:
+        """How far the watch has come, while there is one."""
+        watch = decision.watch
+        if watch is None or watch.since is None or y >= canvas.height:
+            return y
+        length_s = (self.plan.alerts.watch_minutes if self.plan else 60.0) * 60
+        elapsed_s = max(0.0, (self.now or snapshot.as_of) - watch.since)
+        style = palette.step_back if watch.overdue else palette.watch
+        text = f" {format_duration(elapsed_s)} / {format_duration(length_s)}"
+        width = min(16, canvas.width - 6 - len(text))
+        x = canvas.text(0, y, "watch ", palette.dim)
+        if width >= 3:
+            draw_bar(canvas, x, y, width, elapsed_s / max(1.0, length_s), style, palette.masked)
+            x += width
+        canvas.text(x, y, text, palette.text)
+        return y + 1
+
+
+def _draw_advice(canvas: Canvas, y: int, snapshot: Snapshot, palette: Palette) -> int:
+    """What the evidence adds, apart from the thresholds: it is beside the tree, not in it."""
+    advice = snapshot.advice
+    if advice is None or y >= canvas.height:
+        return y
+    style, words_style = palette.critical_line, palette.text
+    what = ", ".join(sanitize(name, 20) for name in advice.metrics)
+    proven = f"{what} proven worse {format_clock(advice.detected_at)}"
+    runs: list[Run] = [("┄ evidence ", palette.dim), ("✗ ", style), (proven, words_style)]
+    if canvas.height - y < 2:
+        canvas.runs(0, y, runs)
+        return y + 1
+    canvas.runs(0, y, runs)
+    acts = advice.action == "rollback"
+    led = "automatic rollback may act on it" if acts else "advises: everybody off Canary"
+    canvas.text(2, y + 1, led, style)
+    return y + 2
+
+
+def question_of(node: Node) -> str:
+    """A node as a short question with its limit: "error > 5 %"; "warning?" for the watch."""
+    name = _NAMES.get(node.id)
+    if name is None or node.limit is None:
+        return "warning?" if node.id == "watch" else sanitize(node.question, 30)
+    sign = "<" if node.id in _BELOW else ">"
+    return f"{name} {sign} {format_limit(node.id, node.limit)}"
+
+
+def margin_of(node: Node) -> str:
+    """How far from the limit, in the limit's unit; plus is the safe side. Empty: there is none."""
+    if node.margin is None or node.limit is None or node.id == "watch":
+        return ""
+    size = abs(node.margin)
+    if node.id.endswith("_ratio"):
+        size *= 100
+    elif node.id.endswith("_ms") and node.limit >= 1000:
+        size /= 1000
+    return ("−" if node.margin < 0 else "+") + (f"{size:.2f}" if size < 10 else f"{size:.1f}")
+
+
+def observed_of(node: Node) -> str:
+    """The node's value; for the watch what is being watched."""
+    if node.outcome == "not_reached":
+        return ""
+    if node.id == "watch":
+        if node.outcome == "no_data":
+            return NO_DATA
+        return "none" if node.observed is None else format_duration(node.observed)
+    return format_value(node.id, node.observed)
+
+
+def _draw_node(canvas: Canvas, y: int, node: Node, palette: Palette) -> None:
+    """One row. What does not fit goes from the right: margin, then answer, then the question."""
+    reached = node.outcome != "not_reached"
+    lit = palette.text if reached else palette.quiet
+    glyph, style = _glyph_of(node, palette)
+    canvas.text(0, y, glyph, style)
+    end = canvas.width
+    if end >= _QUESTION + _VALUE + _ANSWER + _MARGIN:
+        canvas.right(y, margin_of(node), palette.dim)
+        end -= _MARGIN
+    if end >= _QUESTION + _VALUE + _ANSWER:
+        canvas.text(end - _ANSWER + 2, y, _ANSWERS[node.outcome], style, _ANSWER - 2)
+        end -= _ANSWER
+    observed = observed_of(node)
+    value_style = palette.no_data if node.outcome == "no_data" else lit
+    x = canvas.right(y, observed, value_style, end) if observed else end
+    canvas.text(2, y, question_of(node), lit, x - 3)
+
+
+def _glyph_of(node: Node, palette: Palette) -> tuple[str, Style]:
+    """The light of the path: ● walked, ▶ where it turned off, ? blind, ○ not reached."""
+    if node.outcome == "yes":
+        return "▶", palette.watch if node.id == "watch" else palette.critical_line
+    if node.outcome == "no_data":
+        return "?", palette.no_data
+    if node.outcome == "no":
+        return "●", palette.ok
+    return "○", palette.quiet
+
+
+def _draw_alerts(canvas: Canvas, y: int, alerts: tuple[Alert, ...], palette: Palette) -> None:
+    """One row an alert; the rest is counted when the rows end."""
+    room = canvas.height - y
+    for index, alert in enumerate(alerts[:room] if room > 0 else ()):
+        if index == room - 1 and len(alerts) > room:
+            canvas.text(0, y, f"{CUT} {len(alerts) - index} more limits passed", palette.watch)
+            return
+        style = palette.critical_line if alert.scope == "critical" else palette.watch
+        sign = "<" if alert.id in _BELOW else ">"
+        name = _NAMES.get(alert.id, sanitize(alert.id, 20))
+        value, limit = (
+            format_value(alert.id, alert.observed),
+            format_limit(alert.id, alert.limit),
+        )
+        scope = {"critical": "critical", "stage": "stage limit", "warning": "warning"}[alert.scope]
+        canvas.runs(
+            0, y, [(f"! {scope} ", style), (f"{name} {value} {sign} {limit}", palette.text)]
+        )
+        y += 1

@@ -1,0 +1,136 @@
+"""The event log: newest first, filtered, scrolled. Draws only the rows that are seen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from canary.rollout.decision.labels import VERDICT_GLYPHS
+from canary.rollout.snapshot.snapshot import Event, Snapshot
+from canary.rollout.text import format_clock, format_timestamp, sanitize
+from themes import Palette
+from widgets.plots.canvas import Canvas, Run
+from widgets.plots.cells import CellWidget, drawn
+
+OWN_GLYPHS = frozenset({*VERDICT_GLYPHS.values()})
+"""Those that a text may begin with: of a verdict, of a verification."""
+GLYPHS = {"info": "·", "good": "✓", "warning": "◐", "critical": "✗"}
+
+
+class EventLog(CellWidget, can_focus=True):
+    """Events of the snapshot that contain `filter_text` (any case) in text or author.
+
+    `top` is the first event shown, 0 the newest; scrolled away from the newest, it stays with the
+    event that was on top while new ones arrive. The last row counts what lies below.
+    """
+
+    BORDER_TITLE = "events"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_events(-1)", show=False),
+        Binding("down", "scroll_events(1)", show=False),
+        Binding("pageup", "scroll_page(-1)", show=False),
+        Binding("pagedown", "scroll_page(1)", show=False),
+        Binding("home", "scroll_newest", show=False),
+        Binding("end", "scroll_oldest", show=False),
+    ]
+
+    snapshot: drawn[Snapshot | None] = drawn(None)
+    filter_text: drawn[str] = drawn("")
+    top: drawn[int] = drawn(0)
+
+    def watch_snapshot(self, before: Snapshot | None, after: Snapshot | None) -> None:
+        """Stay with the event on top while newer ones arrive above it."""
+        if self.top == 0 or before is None or after is None:
+            return
+        old = filter_events(before.events, self.filter_text)
+        new = filter_events(after.events, self.filter_text)
+        if self.top < len(old) and old[self.top] in new:
+            self.top = new.index(old[self.top])
+
+    def watch_filter_text(self) -> None:
+        """Another filter starts at the newest."""
+        self.top = 0
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        """One row an event; words when there is none."""
+        events = self.shown_events()
+        if not events:
+            nothing = f"no event contains “{sanitize(self.filter_text, 40)}”"
+            canvas.text(0, 0, nothing if self.filter_text else "no events yet", palette.dim)
+            return
+        rows = canvas.height
+        top = min(self.top, max(0, len(events) - rows))
+        below = len(events) - top - rows
+        marked = rows >= 3 and (below > 0 or top > 0 or bool(self.filter_text))
+        as_of = self.snapshot.as_of if self.snapshot else 0.0
+        for y, event in enumerate(events[top : top + rows - marked]):
+            canvas.runs(0, y, event_runs(event, as_of, palette))
+        if marked:
+            canvas.text(0, rows - 1, self._position(top, below + 1, len(events)), palette.dim)
+
+    def shown_events(self) -> tuple[Event, ...]:
+        """All events that pass the filter, newest first."""
+        return filter_events(self.snapshot.events, self.filter_text) if self.snapshot else ()
+
+    def _position(self, top: int, below: int, count: int) -> str:
+        parts = []
+        if top > 0:
+            parts.append(f"↑ {top} newer")
+        if below > 0:
+            parts.append(f"↓ {below} older")
+        if self.filter_text:
+            parts.append(f"{count} with “{sanitize(self.filter_text, 40)}”")
+        return "   ".join(parts)
+
+    def action_scroll_events(self, rows: int) -> None:
+        """Scroll by rows; down is towards the older."""
+        last = max(0, len(self.shown_events()) - max(1, self.size.height - 1))
+        self.top = min(last, max(0, self.top + rows))
+
+    def action_scroll_page(self, pages: int) -> None:
+        """Scroll by what is seen, less one row."""
+        self.action_scroll_events(pages * max(1, self.size.height - 2))
+
+    def action_scroll_newest(self) -> None:
+        """Back to the newest, and stay there."""
+        self.top = 0
+
+    def action_scroll_oldest(self) -> None:
+        """To the oldest that is kept."""
+        self.action_scroll_events(len(self.shown_events()))
+
+
+def filter_events(events: tuple[Event, ...], text: str) -> tuple[Event, ...]:
+    """The events whose text or author contains `text`, in any case."""
+    wanted = text.strip().casefold()
+    if not wanted:
+        return events
+    return tuple(e for e in events if wanted in f"{e.by} {e.text}".casefold())
+
+
+def event_mark(event: Event) -> tuple[str, str]:
+    """The glyph of an event and its text. A text that brings its own glyph ("✗ ROLL BACK: …") keeps
+    it as that of the line, so that there are not two.
+    """
+    text = sanitize(event.text, 400)
+    own, _, rest = text.partition(" ")
+    if own in OWN_GLYPHS and rest:
+        return own, rest
+    return GLYPHS[event.severity], text
+
+
+def event_runs(event: Event, as_of: float, palette: Palette) -> list[Run]:
+    """Glyph, time, author, text. The date instead of the seconds once it is older than a day."""
+    glyph, text = event_mark(event)
+    old = as_of - event.at > 72_000
+    at = format_timestamp(event.at)[5:16] if old else format_clock(event.at)
+    runs: list[Run] = [
+        (f"{glyph} ", palette.event(event.severity)),
+        (f"{at:<11} ", palette.dim),
+    ]
+    if event.by:
+        runs.append((f"{sanitize(event.by, 32)} ", palette.dim))
+    style = palette.text if event.severity in ("info", "good") else palette.event(event.severity)
+    runs.append((text, palette.text if style.reverse else style))
+    return runs

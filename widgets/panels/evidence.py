@@ -1,0 +1,228 @@
+"""The evidence: Canary against Legacy, in a way that survives being looked at often.
+
+For each metric the verdict in words, how far a proof of "worse" has come on a plain scale 0…1, and
+what a decision still takes. Below it the split, what was left out, and where the numbers are from.
+Nothing here is a threshold, and nothing that is not proven is green.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from rich.style import Style
+
+from canary.rollout.evidence.metric_evidence import Metric
+from canary.rollout.evidence.verdict import MetricVerdict, Word
+from canary.rollout.evidence.view import EvidenceView, SplitView
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import (
+    format_clock,
+    format_count,
+    format_duration,
+    format_percent,
+    format_ratio,
+    format_score,
+    sanitize,
+)
+from themes import Palette
+from widgets.panels.evidence_source import left_out_runs, since_runs, source_runs
+from widgets.plots.bar import draw_bar
+from widgets.plots.canvas import Canvas, Run
+from widgets.plots.cells import CellWidget, drawn
+
+NAMES: Final[dict[Metric, str]] = {"errors": "errors", "slow": "slow", "score": "score"}
+GLYPHS: Final[dict[Word, str]] = {
+    "rollback": "✗",
+    "pass": "✓",
+    "undecided": "◌",
+    "inconclusive": "?",
+}
+_NAME = 9
+_SHORT_BAR = 6
+_BAR = 8
+_WIDE_BAR = 16
+_WIDE = 72
+_LONG_WORDS = 60
+_NOTHING = "no data: nothing is compared yet"
+
+
+class EvidencePanel(CellWidget):
+    """One to three rows a metric, as there is room; then split, source, and what was left out."""
+
+    BORDER_TITLE = "evidence"
+
+    snapshot: drawn[Snapshot | None] = drawn(None)
+    now: drawn[float] = drawn(0.0)
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        """What is known; words where nothing is."""
+        view = self.snapshot.evidence if self.snapshot is not None else None
+        if view is None or not view.metrics:
+            canvas.text(0, 0, nothing(view), palette.no_data)
+            if view is not None and canvas.height > 1:
+                canvas.runs(0, 1, source_runs(view, self.now, palette))
+            return
+        now = self.now or (self.snapshot.as_of if self.snapshot is not None else 0.0)
+        about = _about(view, now, palette)
+        rows = _rows_a_metric(canvas.height, len(view.metrics), len(about))
+        y = 0
+        for metric in view.metrics:
+            _draw_metric(canvas, y, metric, rows, palette)
+            y += rows
+        # Where rows are short, the source goes before what was left out: it says how old all is.
+        for runs in about[: max(0, canvas.height - y)]:
+            canvas.runs(0, y, runs)
+            y += 1
+
+
+def nothing(view: EvidenceView | None) -> str:
+    """Why there is no verdict at all; while the past is judged again, how far that is."""
+    if view is None or view.rebuilding is None:
+        return _NOTHING
+    return f"no data: rebuilding, {format_percent(math.floor(view.rebuilding * 100))} judged again"
+
+
+def said(metric: MetricVerdict, room: int) -> str:
+    """The verdict in words, with what a decision still takes, or why there is none.
+
+    Shorter words where `room` (cells) is short.
+    """
+    is_long = room >= _LONG_WORDS
+    if metric.verdict == "rollback":
+        what = "regression proven" if is_long else "proven worse"
+        return f"{what} {format_clock(metric.detected_at)}"
+    if metric.verdict == "pass":
+        return "no worse than twice, proven" if room >= 27 else "proven no worse"
+    if metric.verdict == "inconclusive":
+        return f"inconclusive: {sanitize(metric.why, 120)}"
+    if metric.why:
+        return f"undecided: {sanitize(metric.why, 120)}"
+    return f"undecided: {needed(metric, is_long=is_long)}"
+
+
+def needed(metric: MetricVerdict, *, is_long: bool) -> str:
+    """How many more Canary requests a decision takes, and how long that is at today's rate."""
+    if metric.requests_needed is None:
+        return "nothing grows so" if not is_long else "no proof grows as things are"
+    # A forecast of a random walk: more than two figures would only flicker.
+    more = format_count(_round_up(metric.requests_needed))
+    what = f"about {more} more Canary requests" if is_long else f"{more} more"
+    if metric.minutes_needed is None:
+        return what
+    today = " at today's rate" if is_long else ""
+    return f"{what}, {format_duration(_round_up(metric.minutes_needed) * 60)}{today}"
+
+
+def _round_up(value: float) -> int:
+    """Up to two figures: 1 234 → 1 300."""
+    whole = max(1, int(value) + (value > int(value)))
+    step: int = 10 ** max(0, len(str(whole)) - 2)
+    return -(-whole // step) * step
+
+
+def verdict_style(verdict: Word, palette: Palette) -> Style:
+    """The style of a verdict, beside its glyph and words; green only for what is proven."""
+    return {
+        "rollback": palette.roll_back,
+        "pass": palette.ok,
+        "undecided": palette.text,
+        "inconclusive": palette.no_data,
+    }[verdict]
+
+
+def _rows_a_metric(height: int, metrics: int, about: int) -> int:
+    """3: verdict, both bars, both sides; 2: without the bars' own row; 1: a row each."""
+    for rows in (3, 2):
+        if height >= metrics * rows + about:
+            return rows
+    return 1
+
+
+def _draw_metric(
+    canvas: Canvas, y: int, metric: MetricVerdict, rows: int, palette: Palette
+) -> None:
+    style = verdict_style(metric.verdict, palette)
+    canvas.text(0, y, GLYPHS[metric.verdict], style)
+    canvas.text(2, y, NAMES[metric.metric], palette.text, _NAME - 3)
+    x = _NAME
+    if rows < 3 and canvas.width >= 36:
+        width = _BAR if canvas.width >= 48 else _SHORT_BAR
+        x = _draw_strength(canvas, x, y, width, metric.strength, palette) + 1
+    canvas.text(x, y, said(metric, canvas.width - x), style)
+    if rows == 3:
+        _draw_bars(canvas, y + 1, metric, palette)
+    if rows >= 2:
+        canvas.runs(_NAME, y + rows - 1, _sides(metric, palette))
+
+
+def _draw_bars(canvas: Canvas, y: int, metric: MetricVerdict, palette: Palette) -> None:
+    """How far both proofs have come: worse, and no worse than twice."""
+    width = _WIDE_BAR if canvas.width >= _WIDE else _BAR
+    x = canvas.text(_NAME, y, "worse ", palette.dim)
+    x = _draw_strength(canvas, x, y, width, metric.strength, palette)
+    x = canvas.text(x + 1, y, f"{metric.strength:.2f}", palette.dim)
+    if canvas.width >= x + width + 17:
+        x = canvas.text(x + 3, y, "no worse ", palette.dim)
+        draw_bar(canvas, x, y, width, metric.pass_strength, palette.dim, palette.masked)
+        canvas.text(x + width + 1, y, f"{metric.pass_strength:.2f}", palette.dim)
+
+
+def _draw_strength(
+    canvas: Canvas, x: int, y: int, width: int, strength: float, palette: Palette
+) -> int:
+    """A bar from nothing to proven; the red only when it is full."""
+    full = palette.critical_line if strength >= 1.0 else palette.text
+    draw_bar(canvas, x, y, width, strength, full, palette.masked)
+    return x + width
+
+
+def _sides(metric: MetricVerdict, palette: Palette) -> list[Run]:
+    """Both sides' values and what they rest on: "canary 3.0 % of 1 204  legacy 0.5 % of 22 800"."""
+    shown = format_score if metric.metric == "score" else format_ratio
+    first, on = "canary ", metric.proven_on
+    canary, legacy = metric.canary_ratio, metric.legacy_ratio
+    counts = metric.canary_count, metric.legacy_count
+    if metric.verdict == "rollback" and on is not None:
+        # A late regression is proven while all since the change may still look well.
+        first = f"from {format_clock(on.since)}: canary "
+        canary, legacy, counts = on.canary_ratio, on.legacy_ratio, (on.canary, on.legacy)
+    pairs = (
+        (first, canary, counts[0], palette.canary),
+        ("  legacy ", legacy, counts[1], palette.legacy),
+    )
+    runs: list[Run] = []
+    for name, value, count, style in pairs:
+        value_style = palette.no_data if value is None else palette.text
+        rest = f" of {format_count(count)}" if count else ""
+        runs += [(name, style), (shown(value), value_style), (rest, palette.dim)]
+    return runs
+
+
+def _about(view: EvidenceView, now: float, palette: Palette) -> list[list[Run]]:
+    """The rows below the metrics, the most needed first."""
+    return [
+        _split_runs(view.split, palette),
+        source_runs(view, now, palette),
+        since_runs(view, now, palette),
+        *left_out_runs(view, palette),
+    ]
+
+
+def _share(share: float | None) -> str:
+    """A share that somebody set, 0…1: "5 %"."""
+    return format_percent(None if share is None else round(share * 100, 2))
+
+
+def _split_runs(split: SplitView, palette: Palette) -> list[Run]:
+    """Whether the split is the intended one; with nothing measured that is not known."""
+    shares = (
+        f"{format_ratio(split.measured)} measured, {_share(split.intended)} intended"
+        f", {_share(split.reported)} reported"
+    )
+    if split.is_mismatch:
+        style = palette.roll_back
+        return [("✗ ", style), ("split  ", palette.text), ("MISMATCH ", style), (shares, style)]
+    if split.measured is None:
+        return [("? ", palette.no_data), ("split  ", palette.text), (shares, palette.no_data)]
+    return [("✓ ", palette.ok), ("split  ", palette.text), (shares, palette.dim)]
