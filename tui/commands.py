@@ -109,7 +109,7 @@ class Commands:
     def why_not(self, name: str) -> str | None:
         """Why an action can do nothing now; None when it can."""
         if name == "acknowledge":
-            return None if self._finished() else "There is no result to put away."
+            return None if self._finished() else "There is no result to dismiss."
         ours = next((why for group in self._groups if (why := group.why_not(name))), None)
         return ours or why_not(name, self.situation())
 
@@ -215,7 +215,7 @@ class Commands:
     # -- results, and the way out -----------------------------------------------------------------
 
     def acknowledge(self) -> None:
-        """Put away the newest result."""
+        """Dismiss the newest result."""
         finished, engine = self._finished(), self.app.engine_of()
         verified = self.screen.procedure.verification.waiting
         if not finished:
@@ -255,7 +255,7 @@ class Commands:
             self.app.exit(return_code=0)
 
     def _finished(self) -> tuple[str, ...]:
-        """What ended and was not acknowledged, in the order in which it is put away."""
+        """What ended and was not acknowledged, in the order in which it is dismissed."""
         return results(self.screen.snapshot, self.screen.procedure)
 
 

@@ -96,12 +96,13 @@ class EnginePort(Protocol):
         """Mark the outcome of a change as seen."""
 
     def recover(self, change_id: str, how: How) -> None:
-        """Look up, go on with or give up a change whose end is not known; what was found comes as
-        an event. Raises ReadOnly.
+        """Check the status of, resume or abandon a change whose end is not known.
+
+        What was found comes as an event. Raises ReadOnly.
         """
 
     def withdraw(self, change_id: str) -> object:
-        """Take back a change of which nothing is on its way; holds when this returns.
+        """Withdraw a change of which nothing is on its way; holds when this returns.
 
         Raises ReadOnly, and Conflict when it is too late.
         """

@@ -47,20 +47,18 @@ class Action(msgspec.Struct, frozen=True):
 
 ACTIONS: Final[tuple[Action, ...]] = (
     Action("promote", ("p",), "Go on to the next stage.", "change", "promote"),
-    Action("step_back", ("r",), "Go one stage back.", "change", "step back"),
-    Action(
-        "rollback_all", ("R",), "Take everybody off Canary now.", "change", "everybody off", True
-    ),
+    Action("step_back", ("r",), "Roll back one stage.", "change", "one stage"),
+    Action("rollback_all", ("R",), "Roll back all now.", "change", "roll back all", True),
     Action("scale", ("s",), "Set least and most instances of a side.", "change", "scale"),
     Action("adopt", ("a",), "Take a split that was changed elsewhere into the record.", "change"),
     Action("revert", ("u",), "Set a split that was changed elsewhere back.", "change"),
-    Action("way_back", ("b",), "Show whether everybody could leave Canary now.", "safety"),
+    Action("way_back", ("b",), "Show whether all traffic could leave Canary now.", "safety"),
     Action("guard", ("A",), "Arm automatic rollback, or disarm it.", "safety"),
     Action("cancel_guard", ("c",), "Stop the countdown of automatic rollback.", "safety"),
-    Action("withdraw", ("W",), "Take back a change that waits for Cloud Run.", "safety"),
+    Action("withdraw", ("W",), "Withdraw a change that waits for Cloud Run.", "safety"),
     Action("recovery", ("o",), "Show the changes whose end is not known.", "safety"),
     Action("look_up", ("i",), "Look up what became of such a change.", "safety"),
-    Action("resume", ("G",), "Go on with such a change; it never acts twice.", "safety"),
+    Action("resume", ("G",), "Resume such a change; it never acts twice.", "safety"),
     Action("abandon", ("D",), "Give such a change up; what was sent stays.", "safety"),
     Action(
         "verify",

@@ -33,7 +33,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "promote": ("canary.cli.change.moves", "Go on to the next stage."),
     "rollback": (
         "canary.cli.change.moves",
-        "Go one stage back, to a named one, or take everybody off.",
+        "Go one stage back, to a named one, or roll back all.",
     ),
     "scale": ("canary.cli.change.moves", "Set the least and most instances of a side."),
     "adopt": (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from canary.rollout.change.history_entries import Deed
+from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import CanaryError, CloudError
 from canary.rollout.measure.samples import Sample
@@ -53,7 +53,7 @@ class ServiceState(msgspec.Struct, frozen=True):
     generation: int
     observed_generation: int
     image: str
-    history: tuple[Deed, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
 
 
 class OperationState(msgspec.Struct, frozen=True):

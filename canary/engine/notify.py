@@ -19,7 +19,7 @@ from canary.rollout.change.change import Change, Outcome
 from canary.rollout.decision.tree import SEVERITY, Verdict
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.export.notification import (
-    Notice,
+    Notification,
     change_notice,
     judged_verdict,
     outcome_notice,
@@ -30,7 +30,7 @@ from canary.rollout.export.notification import (
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
-from canary.store.sent_notifications import Told, told_path
+from canary.store.sent_notifications import SentNotifications, told_path
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Notifier:
     def __init__(
         self,
         plan: Plan,
-        told: Told | None,
+        told: SentNotifications | None,
         on_trouble: Callable[[str], None],
         *,
         environ: Mapping[str, str] = os.environ,
@@ -63,7 +63,7 @@ class Notifier:
         self._on_trouble = on_trouble
         self._environ = environ
         self._wall = wall
-        self._waiting: asyncio.Queue[Notice] = asyncio.Queue(MOST_WAITING)
+        self._waiting: asyncio.Queue[Notification] = asyncio.Queue(MOST_WAITING)
         self._sender: asyncio.Task[None] | None = None
         self._last_call = asyncio.Event()
         self._remembered: dict[str, float] = {}
@@ -85,18 +85,18 @@ class Notifier:
             return
         before = self._turn(verdict)
         self._verdict = verdict
-        notice = verdict_notice(before, snapshot, self._place) if before is not None else None
-        if notice is not None:
-            self.tell(notice)
+        notification = verdict_notice(before, snapshot, self._place) if before is not None else None
+        if notification is not None:
+            self.tell(notification)
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, notification: Notification) -> None:
         """Tell one thing, unless it was told lately. Returns at once."""
-        if not self._settings.is_on or not self._claim(notice.key):
+        if not self._settings.is_on or not self._claim(notification.key):
             return
         try:
-            self._waiting.put_nowait(notice)
+            self._waiting.put_nowait(notification)
         except asyncio.QueueFull:
-            log.warning("not told, too much waits: %s", notice.text)
+            log.warning("not told, too much waits: %s", notification.text)
             return
         if self._sender is None or self._sender.done():
             self._sender = asyncio.get_running_loop().create_task(self._send(), name="webhook")
@@ -126,9 +126,9 @@ class Notifier:
         from canary.cloud.http.webhook import post_webhook  # only where somebody is told: start-up
 
         while not self._waiting.empty():
-            notice = self._waiting.get_nowait()
+            notification = self._waiting.get_nowait()
             try:
-                document = slack_document(notice)
+                document = slack_document(notification)
                 await post_webhook(self._address(), document, self._settings.timeout_s)
             except CanaryError as error:
                 self._fail(str(error))
@@ -189,10 +189,10 @@ def _known(verdict: str | None) -> Verdict | None:
 
 def open_notifier(plan: Plan, directory: Path, on_trouble: Callable[[str], None]) -> Notifier:
     """The notifier of a plan; its memory is in `directory`, the rollout's on this host."""
-    told: Told | None = None
+    told: SentNotifications | None = None
     if plan.notify.is_on:
         try:
-            told = Told(told_path(directory))
+            told = SentNotifications(told_path(directory))
         except RecordError as error:
             log.warning("%s", error)
     return Notifier(plan, told, on_trouble)

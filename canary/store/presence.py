@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from canary.rollout.snapshot.presence import Seat
+from canary.rollout.snapshot.presence import OperatorSession
 
 SEATS_DIR = "consoles"
 MOST_BYTES = 4096
@@ -23,21 +23,21 @@ LEAST_BYTES = 1024
 """A seat is padded to this, so that one that is written anew is never read half old, half new."""
 
 
-class SeatHolder:
+class OperatorSessionHolder:
     """Shows `seat` to others until `release`. A directory that cannot be written shows nothing."""
 
-    def __init__(self, directory: Path, seat: Seat) -> None:
+    def __init__(self, directory: Path, seat: OperatorSession) -> None:
         self._directory = directory / SEATS_DIR
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._fd = -1
         with contextlib.suppress(OSError):
             self._take(seat)
 
-    def others(self) -> tuple[Seat, ...]:
+    def others(self) -> tuple[OperatorSession, ...]:
         """Everybody else's seat, oldest first."""
         return read_seats(self._directory.parent, besides=self._name)
 
-    def change(self, seat: Seat) -> None:
+    def change(self, seat: OperatorSession) -> None:
         """Show `seat` instead; nothing happens where none could be taken."""
         if self._fd >= 0:
             with contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ class SeatHolder:
             os.close(self._fd)
             self._fd = -1
 
-    def _take(self, seat: Seat) -> None:
+    def _take(self, seat: OperatorSession) -> None:
         self._directory.mkdir(mode=0o700, exist_ok=True)
         # Locked under another name first: a file that is seen and not locked is a dead one's.
         unready = self._directory / f".{self._name}"
@@ -67,11 +67,11 @@ class SeatHolder:
         self._fd = fd
 
 
-def _encode(seat: Seat) -> bytes:
+def _encode(seat: OperatorSession) -> bytes:
     return msgspec.json.encode(seat).ljust(LEAST_BYTES)
 
 
-def read_seats(directory: Path, besides: str = "") -> tuple[Seat, ...]:
+def read_seats(directory: Path, besides: str = "") -> tuple[OperatorSession, ...]:
     """The seats that are taken in a rollout's directory, oldest first; dead ones are removed."""
     try:
         paths = [p for p in (directory / SEATS_DIR).iterdir() if not p.name.startswith(".")]
@@ -81,7 +81,7 @@ def read_seats(directory: Path, besides: str = "") -> tuple[Seat, ...]:
     return tuple(sorted((s for s in seats if s is not None), key=lambda s: s.since))
 
 
-def _read_seat(path: Path) -> Seat | None:
+def _read_seat(path: Path) -> OperatorSession | None:
     try:
         fd = os.open(path, os.O_RDONLY)
     except OSError:
@@ -90,7 +90,7 @@ def _read_seat(path: Path) -> Seat | None:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         try:
-            return msgspec.json.decode(os.read(fd, MOST_BYTES), type=Seat)
+            return msgspec.json.decode(os.read(fd, MOST_BYTES), type=OperatorSession)
         except (OSError, msgspec.DecodeError):
             return None
     finally:

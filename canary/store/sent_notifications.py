@@ -27,7 +27,7 @@ def told_path(directory: Path) -> Path:
     return directory / "told.db"
 
 
-class Told:
+class SentNotifications:
     """The memory at `path`, made when it is missing. Every method raises RecordError on trouble.
 
     Times are this host's wall clock: the limit is for the people who read it.

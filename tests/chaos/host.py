@@ -8,7 +8,7 @@ from typing import Any
 
 from canary.cloud.run.reader import RunReader
 from canary.cloud.run.writer import RunWriter
-from canary.engine.change.clients import Hands
+from canary.engine.change.clients import CloudClients
 from canary.engine.change.executor import Executor
 from canary.engine.change.intents import intend
 from canary.engine.change.recovery import How, Recovery, unresolved, withdraw
@@ -77,7 +77,7 @@ class MortalJournal(Journal):
         return super().claim(*arguments)
 
 
-class MortalHands:
+class MortalClients:
     """The real adapters; the process may end just before or just after each call."""
 
     def __init__(self, cloud: Embedded, life: Life) -> None:
@@ -172,13 +172,13 @@ class Host:
     def live(self, instants: int | None = None) -> None:
         """Start an executor that lives for so many instants (None: until it is killed)."""
         self.life = Life(instants)
-        hands = MortalHands(self.cloud, self.life)
+        cloud_clients = MortalClients(self.cloud, self.life)
         self._mortal = MortalJournal(self.directory / "journal.db", wall=self.cloud.clock.now)
         self._mortal.life = self.life
         self._owner: Owner | None = Owner(self.directory)
         self._executor = Executor(
             self.cloud.plan,
-            Hands(hands, hands, self.cloud.clock),
+            CloudClients(cloud_clients, cloud_clients, self.cloud.clock),
             self._mortal,
             self._owner,
             pace=PACE,

@@ -27,7 +27,7 @@ STORIES = {
     "a promotion between revisions": Story("promote", router="revisions"),
     "a step back": Story("step_back"),
     "a scale": Story("scale"),
-    "everybody off, Legacy scaled up first": Story(
+    "roll back all, Legacy scaled up first": Story(
         "rollback_all", stage=5, percent=100, backup=True
     ),
     "a rollback whose answer is lost": Story(

@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.engine.change.clients import Hands
+from canary.engine.change.clients import CloudClients
 from canary.engine.change.executor import Executor
 from canary.engine.change.in_process import carry_out_here
 from canary.engine.notify import Notifier, telling
-from canary.rollout.export.notification import Notice
+from canary.rollout.export.notification import Notification
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal
 from canary.store.owner import Owner
-from canary.store.sent_notifications import Told, told_path
+from canary.store.sent_notifications import SentNotifications, told_path
 from tests.cloud.webhook_server import Webhook, listening
 from tests.embedded import DEFAULT_PLAN, Embed
 from tests.engine.carried import PACE, ask
@@ -37,7 +37,7 @@ class Watcher:
     def __init__(self, plan: Plan, directory: Path | None = None, **options: Any) -> None:
         self.now = 1000.0
         self.troubles: list[str] = []
-        told = Told(told_path(directory)) if directory else None
+        told = SentNotifications(told_path(directory)) if directory else None
         self.notifier = Notifier(plan, told, self.troubles.append, wall=lambda: self.now, **options)
 
     async def see(self, *seen: Any, minutes: float = 1.0) -> None:
@@ -115,14 +115,14 @@ async def test_the_silence_after_a_change_is_no_turn(webhook: Webhook):
 async def test_without_a_webhook_nothing_is_kept_or_asked(tmp_path: Path):
     async with telling(DEFAULT_PLAN, tmp_path, pytest.fail) as notifier:
         notifier.watch(snapshot())
-        notifier.tell(Notice("", "x", "info"))
+        notifier.tell(Notification("", "x", "info"))
     assert not told_path(tmp_path).exists()
 
 
 async def test_the_address_can_come_from_the_environment(webhook: Webhook):
     plan = plan_for(webhook, webhook=None, webhook_variable="HOOK")
     watcher = Watcher(plan, environ={"HOOK": f" {webhook.url}\n"})
-    watcher.notifier.tell(Notice("", "hello", "info"))
+    watcher.notifier.tell(Notification("", "hello", "info"))
     await watcher.notifier.drain()
     assert webhook.texts == ["hello"]
     watcher.notifier.close()
@@ -132,7 +132,7 @@ async def test_a_variable_that_is_not_set_is_said_once(webhook: Webhook):
     plan = plan_for(webhook, webhook=None, webhook_variable="HOOK")
     watcher = Watcher(plan, environ={})
     for text in ("a", "b"):
-        watcher.notifier.tell(Notice("", text, "info"))
+        watcher.notifier.tell(Notification("", text, "info"))
     await watcher.notifier.drain()
     assert watcher.troubles == ["The environment variable HOOK is not set: nobody is told."]
 
@@ -141,7 +141,7 @@ async def test_a_webhook_that_hangs_holds_up_nothing_and_is_said(webhook: Webhoo
     webhook.status = 0
     watcher = Watcher(plan_for(webhook, timeout_s=30.0))
     for text in "abc":
-        watcher.notifier.tell(Notice("", text, "info"))
+        watcher.notifier.tell(Notification("", text, "info"))
     draining = asyncio.create_task(watcher.notifier.drain(1.0))
     await webhook.arrived.wait()
     await draining
@@ -152,7 +152,7 @@ async def test_a_webhook_that_hangs_holds_up_nothing_and_is_said(webhook: Webhoo
 
 async def test_the_first_word_leaves_a_change_its_time(webhook: Webhook):
     watcher = Watcher(plan_for(webhook))
-    watcher.notifier.tell(Notice("", "a", "info"))
+    watcher.notifier.tell(Notification("", "a", "info"))
     for _ in range(20):
         await asyncio.sleep(0)
     assert webhook.bodies == []
@@ -167,10 +167,10 @@ async def test_the_shells_change_is_told_with_its_outcome(
     plan = plan_for(webhook)
     async with embed(plan, operation_s=0.0) as cloud:
         change = await ask(cloud, "promote", reason="soaked")
-        hands = Hands(cloud.writer, cloud.run, cloud.clock)
+        cloud_clients = CloudClients(cloud.writer, cloud.run, cloud.clock)
         async with telling(plan, tmp_path, pytest.fail) as notifier:
             outcome = await carry_out_here(
-                change, hands, journal, plan=cloud.plan, notifier=notifier, pace=PACE
+                change, cloud_clients, journal, plan=cloud.plan, notifier=notifier, pace=PACE
             )
     assert outcome.state == "done"
     assert ["done" in text for text in webhook.texts] == [False, True]
@@ -188,12 +188,14 @@ async def test_the_executor_tells_a_change_once_even_if_it_takes_over(
             journal.note(change.id, 0, "sent", "", cloud.now)
             operation = await cloud.writer.send(change.steps[0])
             journal.note(change.id, 0, "accepted", operation, cloud.now)
-        hands = Hands(cloud.writer, cloud.run, cloud.clock)
+        cloud_clients = CloudClients(cloud.writer, cloud.run, cloud.clock)
         with Owner(tmp_path) as owner:
             async with telling(plan, tmp_path, pytest.fail) as notifier:
-                executor = Executor(cloud.plan, hands, journal, owner, notifier=notifier, pace=PACE)
+                executor = Executor(
+                    cloud.plan, cloud_clients, journal, owner, notifier=notifier, pace=PACE
+                )
                 executor.take_up()
                 await executor.finish()
     assert journal.entry(change.id).outcome.state == "done"
     assert len(webhook.bodies) == told
-    assert "done: step back, Canary 10 % → 5 %" in webhook.texts[-1]
+    assert "done: roll back one stage, Canary 10 % → 5 %" in webhook.texts[-1]

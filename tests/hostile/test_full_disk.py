@@ -138,11 +138,11 @@ def test_who_is_here_finds_no_room_and_leaves_nothing_behind(tmp_path: Path) -> 
     run_without_room(
         tmp_path,
         """
-from canary.store.presence import SeatHolder
-from canary.rollout.snapshot.presence import Seat
+from canary.store.presence import OperatorSessionHolder
+from canary.rollout.snapshot.presence import OperatorSession
 fill()
-seat = SeatHolder(here, Seat("me", "host", 1, 1000.0))
-seat.change(Seat("me", "host", 1, 2000.0))
+seat = OperatorSessionHolder(here, OperatorSession("me", "host", 1, 1000.0))
+seat.change(OperatorSession("me", "host", 1, 2000.0))
 seat.release()
 """,
     )

@@ -115,11 +115,11 @@ def test_the_dry_run_and_its_command_line():
 
 def test_what_goes_out_by_webhook():
     place = place_of(HOSTILE, HOSTILE, "local")
-    for notice in (
+    for notification in (
         change_notice(change(), place),
         outcome_notice(change(), Outcome("failed", HOSTILE, 1.0, 10, HOSTILE), place),
     ):
-        assert is_harmless(json.dumps(slack_document(notice), ensure_ascii=False))
+        assert is_harmless(json.dumps(slack_document(notification), ensure_ascii=False))
 
 
 @pytest.mark.parametrize("size", [(200, 60), (120, 40), (80, 24), (40, 10)])

@@ -6,25 +6,26 @@ from pathlib import Path
 
 import msgspec
 
-from canary.rollout.snapshot.presence import Seat
-from canary.store.presence import SEATS_DIR, SeatHolder, read_seats
+from canary.rollout.snapshot.presence import OperatorSession
+from canary.store.presence import SEATS_DIR, OperatorSessionHolder, read_seats
 
-ANN = Seat(1, "ann", "bastion", 100.0, terminal="pts/1")
-BOB = Seat(2, "bob", "bastion", 50.0, read_only=True)
+ANN = OperatorSession(1, "ann", "bastion", 100.0, terminal="pts/1")
+BOB = OperatorSession(2, "bob", "bastion", 50.0, read_only=True)
 
 OTHER = """
 import os, signal, sys
 from pathlib import Path
-from canary.store.presence import SeatHolder
-from canary.rollout.snapshot.presence import Seat
-holder = SeatHolder(Path(sys.argv[1]), Seat(os.getpid(), "eve", "bastion", 1.0))
+from canary.store.presence import OperatorSessionHolder
+from canary.rollout.snapshot.presence import OperatorSession
+me = OperatorSession(os.getpid(), "eve", "bastion", 1.0)
+holder = OperatorSessionHolder(Path(sys.argv[1]), me)
 print("here", flush=True)
 signal.pause()
 """
 
 
 def test_others_are_seen_and_oneself_is_not(tmp_path: Path):
-    first, second = SeatHolder(tmp_path, ANN), SeatHolder(tmp_path, BOB)
+    first, second = OperatorSessionHolder(tmp_path, ANN), OperatorSessionHolder(tmp_path, BOB)
     assert first.others() == (BOB,)
     assert second.others() == (ANN,)
     assert read_seats(tmp_path) == (BOB, ANN)
@@ -33,7 +34,7 @@ def test_others_are_seen_and_oneself_is_not(tmp_path: Path):
 
 
 def test_who_has_gone_is_not_shown(tmp_path: Path):
-    first, second = SeatHolder(tmp_path, ANN), SeatHolder(tmp_path, BOB)
+    first, second = OperatorSessionHolder(tmp_path, ANN), OperatorSessionHolder(tmp_path, BOB)
     second.release()
     second.release()
     assert first.others() == ()
@@ -41,7 +42,7 @@ def test_who_has_gone_is_not_shown(tmp_path: Path):
 
 
 def test_who_was_killed_is_not_shown(tmp_path: Path):
-    mine = SeatHolder(tmp_path, ANN)
+    mine = OperatorSessionHolder(tmp_path, ANN)
     other = subprocess.Popen(
         [sys.executable, "-c", OTHER, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
@@ -57,7 +58,7 @@ def test_who_was_killed_is_not_shown(tmp_path: Path):
 
 
 def test_files_are_for_their_owner_alone(tmp_path: Path):
-    mine = SeatHolder(tmp_path, ANN)
+    mine = OperatorSessionHolder(tmp_path, ANN)
     (path,) = (tmp_path / SEATS_DIR).iterdir()
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -65,7 +66,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path):
 
 
 def test_rubbish_is_nobody(tmp_path: Path):
-    mine = SeatHolder(tmp_path, ANN)
+    mine = OperatorSessionHolder(tmp_path, ANN)
     (tmp_path / SEATS_DIR / "rubbish").write_text("{")
     assert mine.others() == ()
     mine.release()
@@ -73,15 +74,15 @@ def test_rubbish_is_nobody(tmp_path: Path):
 
 def test_a_place_that_cannot_be_written_shows_nobody_and_harms_nothing(tmp_path: Path):
     (tmp_path / SEATS_DIR).write_text("")
-    mine = SeatHolder(tmp_path, ANN)
+    mine = OperatorSessionHolder(tmp_path, ANN)
     assert mine.others() == ()
     mine.release()
     assert (tmp_path / SEATS_DIR).is_file()
 
 
 def test_a_seat_that_is_written_anew_is_seen_whole(tmp_path: Path):
-    seat = Seat(1, "bob", "bastion-3", 1.0)
-    holder = SeatHolder(tmp_path, seat)
+    seat = OperatorSession(1, "bob", "bastion-3", 1.0)
+    holder = OperatorSessionHolder(tmp_path, seat)
     for armed in (True, False):
         changed = msgspec.structs.replace(seat, armed=armed)
         holder.change(changed)

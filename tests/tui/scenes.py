@@ -174,7 +174,7 @@ def snapshot(
         window_s=300,
         stage=StageView(
             stage,
-            f"stage {stage}" if stage else "everybody on Legacy",
+            f"stage {stage}" if stage else "all traffic is on Legacy",
             rollout.percent_of(stage),
             entered,
             rollout.stage(stage).soak_hours if stage else None,
@@ -217,7 +217,7 @@ EVENTS = (
     ),
     Event(NOW - 3_914, "info", "scaled ion-api-canary 0–4 → 1–10", "oncall@bastion-2"),
     Event(NOW - 9_000, "warning", "error ratio 2.3 % beyond 2 %", ""),
-    Event(NOW - 90_000, "info", "everybody off Canary → stage 1, 5 %", "lead@bastion-1"),
+    Event(NOW - 90_000, "info", "roll back all → stage 1, 5 %", "lead@bastion-1"),
 )
 
 

@@ -185,7 +185,7 @@ async def test_the_palette_opens_the_strip_and_never_skips_it() -> None:
         await stage.press("colon", *"rollback all", "enter")
         await stage.settle()
         assert stage.engine.sent == []
-        assert "Everybody off Canary" in stage.frame()
+        assert "Roll back all" in stage.frame()
 
 
 async def test_the_themes_follow_each_other() -> None:
@@ -201,7 +201,7 @@ async def test_help_shows_all_keys_and_why_some_can_do_nothing() -> None:
     async with staged((120, 50)) as stage:
         await stage.press("?")
         text = stage.frame()
-        assert "Take everybody off Canary now." in text
+        assert "Roll back all now." in text
         assert "Not now: Not met: soak." in text
         await stage.press("space")
         assert "GO ON" in stage.frame()

@@ -22,7 +22,7 @@ def ready() -> Snapshot:
 async def test_two_keys_take_everybody_off() -> None:
     async with staged() as stage:
         await stage.press("R")
-        assert "Everybody off Canary" in stage.frame()
+        assert "Roll back all" in stage.frame()
         assert stage.engine.sent == []
         await stage.press("y")
         (change,) = stage.engine.sent
@@ -61,7 +61,7 @@ async def test_everybody_off_takes_the_place_of_whatever_else_is_asked() -> None
         await stage.press("p")
         assert "Promote to stage 3" in stage.frame()
         await stage.press("R")
-        assert "Everybody off Canary" in stage.frame()
+        assert "Roll back all" in stage.frame()
         await stage.press("y")
         assert [c.kind for c in stage.engine.sent] == ["rollback_all"]
 
@@ -105,7 +105,7 @@ async def test_both_keys_in_one_burst_are_one_key() -> None:
             driver.send_message(event)
         await stage.settle()
         assert stage.engine.sent == []
-        assert "Everybody off Canary" in stage.frame()
+        assert "Roll back all" in stage.frame()
 
 
 async def test_confirming_twice_is_one_change() -> None:
@@ -215,7 +215,7 @@ async def test_a_digit_goes_to_that_stage(at: int, key: str, kind: str, to: int)
         ("space", "space is no key here; ? shows all."),
         ("x", "Nothing runs here that could be stopped."),
         ("ctrl+c", "q leaves the console."),
-        ("enter", "There is no result to put away."),
+        ("enter", "There is no result to dismiss."),
     ],
 )
 async def test_a_key_that_can_do_nothing_says_why(key: str, answer: str) -> None:
@@ -227,7 +227,7 @@ async def test_a_key_that_can_do_nothing_says_why(key: str, answer: str) -> None
 
 async def test_at_stage_one_there_is_no_step_back() -> None:
     async with staged((120, 40), scenes.snapshot(stage=1)) as stage:
-        assert "step back" in greyed(stage.app)
+        assert "one stage" in greyed(stage.app)
         await stage.press("r")
         assert "There is no stage before this one" in stage.frame()
 

@@ -94,9 +94,9 @@ def test_two_actions_can_swap_their_keys() -> None:
 async def test_bar_help_and_dispatch_follow_the_rebinding() -> None:
     plan = plan_with(rollback_all="X", help="f1")
     async with staged((120, 40), plan=plan) as stage:
-        assert "X everybody off" in stage.frame()
+        assert "X roll back all" in stage.frame()
         await stage.press("f1")
-        assert "X             Take everybody off Canary now." in stage.frame()
+        assert "X             Roll back all now." in stage.frame()
         await stage.press("space")
         await stage.press("X", "y")
         assert [c.kind for c in stage.engine.sent] == ["rollback_all"]

@@ -71,10 +71,10 @@ async def test_a_verification_that_was_not_passed_stays_until_it_is_put_away(
         await stage.tell(given.with_verification(wrong))
         text = stage.frame()
         assert "✗ VERIFICATION NOT PASSED" in text
-        assert "Enter puts it away" in text
+        assert "Enter dismisses it" in text
         assert "measured split: 60.0 % (99 %: 47.1 to 71.6 %) of 100" in text
         assert "V show all" in text
-        assert "R everybody off" in text
+        assert "R roll back all" in text
         await stage.emit(scenes.snapshot())
         assert "✗ VERIFICATION NOT PASSED" in stage.frame()
         await stage.press("enter")
@@ -589,7 +589,7 @@ async def test_an_approval_that_ended_half_way_says_what_is_true_and_the_ways_on
         text = stage.frame()
         assert "✗ it ended half-way" in text
         assert "Quota exceeded. Done before, and it stays." in text
-        assert "p does what is missing   r one stage back   R everybody off" in text
+        assert "p does what is missing   r one stage back   R roll back all" in text
         # The way on: the same key, and only what is missing.
         await stage.press("p")
         assert "Complete the final approval  ion-api 1–10 → 0–1 instances" in stage.frame()

@@ -1,4 +1,4 @@
-"""The way back, automatic rollback, and what is not finished, on the screen."""
+"""Rollback readiness, automatic rollback, and what is not finished, on the screen."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from canary.rollout.change.change import Outcome
-from canary.rollout.change.history_entries import Deed
+from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import Readiness, WayBack, judge_readiness
 from canary.rollout.plan.plan import ScalePreset
-from canary.rollout.snapshot.presence import Presence, Seat
+from canary.rollout.snapshot.presence import OperatorSession, Presence
 from canary.rollout.snapshot.snapshot import ChangeView, Event, Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import rows, staged
@@ -38,7 +38,7 @@ def judged(**changes: Any) -> Readiness:
 
 
 def at(**changes: Any) -> Snapshot:
-    """A healthy stage 2 with a way back, and what else is given."""
+    """A healthy stage 2 with a rollback readiness, and what else is given."""
     given = {"readiness": judged(), "guard": GuardView(armed=False), **changes}
     return msgspec.structs.replace(scenes.snapshot(), **given)
 
@@ -48,7 +48,7 @@ def line(text: str, word: str) -> str:
 
 
 def change(outcome: Outcome | None = None, **more: Any) -> ChangeView:
-    title = "everybody off Canary 10 % → 0 %"
+    title = "roll back all 10 % → 0 %"
     return ChangeView("c9", "rollback_all", title, "me@host", scenes.NOW, "", outcome, **more)
 
 
@@ -57,31 +57,31 @@ UNKNOWN = change(Outcome("unknown", "No answer came.", scenes.NOW, remedy="Look 
 NO_TARGET = judged(exists=False)
 
 
-# -- the way back --------------------------------------------------------------------------------
+# -- rollback readiness ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_way_back_and_automatic_rollback_are_always_there(size: tuple[int, int]) -> None:
     async with staged(size, at()) as stage:
-        shown = line(stage.frame(), "way back")
-        assert "✓ way back ready, about 12 s" in shown
+        shown = line(stage.frame(), "rollback ready")
+        assert "✓ rollback ready, about 12 s" in shown
         assert "auto rollback off, A arms" in shown
         assert ("✓ etag fresh" in shown) == (size[0] == 200)
 
 
 async def test_what_is_not_known_is_not_ready() -> None:
     async with staged((80, 24), at(readiness=None)) as stage:
-        assert "? way back not known yet" in stage.frame()
+        assert "? rollback readiness not known yet" in stage.frame()
         await stage.emit(at(readiness=judged(missing_rights=None)))
-        assert "◐ way back, but: Whether the right" in stage.frame()
+        assert "◐ rollback, but: Whether the right" in stage.frame()
 
 
 @pytest.mark.parametrize("size", [(40, 10), *SIZES])
 async def test_no_way_back_is_loud_and_says_what_to_do(size: tuple[int, int]) -> None:
     async with staged(size, at(readiness=NO_TARGET)) as stage:
         text = stage.frame()
-        assert "✗ NO WAY BACK" in text
-        assert "✗ EVERYBODY OFF IS NOT POSSIBLE NOW" in text
+        assert "✗ ROLL BACK ALL IS NOT POSSIBLE NOW" in text
+        assert "✗ ROLLBACK NOT POSSIBLE" in text
         assert "→ Deploy a revision of ion-api" in text
 
 
@@ -104,14 +104,16 @@ def test_the_bell_rings_when_the_end_of_a_change_is_not_known() -> None:
 
 
 def test_the_title_says_what_is_more_urgent_than_the_verdict() -> None:
-    assert terminal_title(at(readiness=NO_TARGET)).startswith("✗ NO WAY BACK ✓ GO ON")
+    assert terminal_title(at(readiness=NO_TARGET)).startswith("✗ ROLLBACK NOT POSSIBLE ✓ GO ON")
     assert terminal_title(at(guard=COUNTING)).startswith("✗ AUTO ROLLBACK COUNTS ")
 
 
 async def test_the_last_move_is_told_where_there_is_room_with_its_day() -> None:
-    deed = Deed(scenes.NOW - 80_000, "promote", 10, 2, "alice", "bastion-3", 5, why="soaked " * 9)
+    deed = HistoryEntry(
+        scenes.NOW - 80_000, "promote", 10, 2, "alice", "bastion-3", 5, why="soaked " * 9
+    )
     async with staged((200, 60), at(presence=Presence((), deed))) as stage:
-        shown = line(stage.frame(), "way back")
+        shown = line(stage.frame(), "rollback ready")
         assert "✓ etag fresh" in shown
         assert "last: 02-28 alice@bastion-3 promoted 5 % → 10 %" in shown
         assert shown.endswith("…")
@@ -121,8 +123,8 @@ async def test_the_last_move_is_told_where_there_is_room_with_its_day() -> None:
 async def test_its_page_has_every_check_the_people_and_the_last_moves(
     size: tuple[int, int],
 ) -> None:
-    bob = Seat(4711, "bob", "bastion-2", scenes.NOW, terminal="pts/3", client="10.0.0.7")
-    deed = Deed(scenes.NOW, "promote", 10, 2, "alice", "bastion-3", 5)
+    bob = OperatorSession(4711, "bob", "bastion-2", scenes.NOW, terminal="pts/3", client="10.0.0.7")
+    deed = HistoryEntry(scenes.NOW, "promote", 10, 2, "alice", "bastion-3", 5)
     full = at(
         readiness=judged(needed=30.0),
         presence=Presence((bob,), deed),
@@ -141,7 +143,7 @@ async def test_its_page_has_every_check_the_people_and_the_last_moves(
 
 
 async def test_a_change_in_flight_elsewhere_is_shown() -> None:
-    deed = Deed(scenes.NOW, "promote", 25, 3, "bob", "bastion-3", 10)
+    deed = HistoryEntry(scenes.NOW, "promote", 25, 3, "bob", "bastion-3", 10)
     async with staged((120, 40), at(presence=Presence((), deed, deed))) as stage:
         assert "▸ IN FLIGHT ELSEWHERE bob@bastion-3 promoted 10 % → 25 %" in stage.frame()
 
@@ -196,7 +198,7 @@ async def test_why_it_holds_is_said_and_who_armed_it_elsewhere() -> None:
     held = msgspec.structs.replace(ARMED, held="3 times in 24 hours is the limit")
     async with staged((120, 40), at(guard=held)) as stage:
         assert "ARMED, 1 m, held: 3 times in 24 hours is the limit" in stage.frame()
-        guard = Seat(99, "oncall", "bastion-2", scenes.NOW, "guard", armed=True)
+        guard = OperatorSession(99, "oncall", "bastion-2", scenes.NOW, "guard", armed=True)
         await stage.emit(at(presence=Presence((guard,))))
         assert "● auto rollback armed by canary guard, process 99" in stage.frame()
         counts = msgspec.structs.replace(guard, due_at=scenes.NOW + 43, cause="p95 41 s > 30 s")
@@ -223,9 +225,9 @@ async def test_without_the_right_to_change_it_is_not_armed() -> None:
 
 
 async def test_what_it_did_is_told_from_what_a_person_did() -> None:
-    done = Outcome("done", "Everybody is on Legacy.", scenes.NOW)
+    done = Outcome("done", "All traffic is on Legacy.", scenes.NOW)
     async with staged((120, 40), at(changes=(change(done, is_automatic=True),))) as stage:
-        assert "✓ DONE  AUTOMATIC ROLLBACK everybody off Canary" in stage.frame()
+        assert "✓ DONE  AUTOMATIC ROLLBACK roll back all" in stage.frame()
 
 
 # -- what is not finished ------------------------------------------------------------------------
@@ -238,14 +240,14 @@ async def test_a_rollback_that_waits_says_since_when_and_is_taken_back(
     async with staged(size, at(changes=(WAITS,))) as stage:
         text = stage.frame()
         assert "◐ WAITING FOR CLOUD RUN since 14:03:17Z" in text
-        assert "W takes it back" in text
+        assert "W withdraws it" in text
         assert "nothing has gone out yet (5 s): it goes out the moment Cloud Run answers" in text
         await stage.press("W")
         assert stage.engine.asked == [("withdraw", "c9")]
 
 
 async def test_a_rollback_that_waits_in_a_shell_is_seen() -> None:
-    shell = Seat(99, "bob", "bastion-2", scenes.NOW, "rollback")
+    shell = OperatorSession(99, "bob", "bastion-2", scenes.NOW, "rollback")
     async with staged((80, 24), at(presence=Presence((shell,)))) as stage:
         assert "◐ bob waits in a shell to roll back (process 99): goes out when" in stage.frame()
 
@@ -262,7 +264,7 @@ async def test_an_unknown_end_names_its_ways_on(size: tuple[int, int]) -> None:
     async with staged(size, at(changes=(UNKNOWN,))) as stage:
         text = stage.frame()
         assert "? OUTCOME UNKNOWN" in text
-        assert "i look it up   G go on   D give up   o show" in text
+        assert "i look it up   G resume   D abandon   o show" in text
         await stage.press("i")
         assert stage.engine.asked == [("verify", "c9")]
         said = f"looked up: {UNKNOWN.title}: It was sent, and nothing is to be seen."

@@ -54,7 +54,7 @@ def test_a_stalled_terminal_stops_neither_observing_nor_a_confirmed_rollback(
 ) -> None:
     demo.read_until(b"GO ON")
     demo.type("R")
-    demo.read_until(b"Everybody off")
+    demo.read_until(b"Roll back all")
     demo.type("y")
     # From here on nobody reads: the pty's buffer fills up and the screen's loop blocks in a write.
     (directory,) = state_dir.iterdir()

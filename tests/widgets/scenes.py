@@ -233,7 +233,7 @@ def spiking() -> Snapshot:
             ChangeView(
                 "c2",
                 "rollback_all",
-                "Everybody off Canary",
+                "Roll back all",
                 "oncall@bastion-2",
                 NOW - 9,
                 "waiting for Cloud Run",

@@ -98,7 +98,7 @@ class LookActions:
     def set_scenario(self, name: str) -> None:
         """Let the embedded cloud play something else."""
         self._commands.attempt(lambda: self._commands.app.engine_of().set_scenario(name))
-        self._commands.say(f"The local cloud is told to play {name}.")
+        self._commands.say(f"The local cloud: scenario {name}.")
 
     def copy(self) -> None:
         """Copy a summary, and say which way it went."""

@@ -96,9 +96,9 @@ def change_title(change: Change) -> str:
         case "promote":
             return f"Promote to stage {change.to_stage}"
         case "step_back":
-            return f"Step back to stage {change.to_stage}"
+            return f"Roll back to stage {change.to_stage}"
         case "rollback_all":
-            return "Everybody off Canary"
+            return "Roll back all"
         case "adopt":
             return f"Adopt the present split as stage {change.to_stage}"
         case "revert":

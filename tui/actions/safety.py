@@ -1,6 +1,6 @@
-"""What the keys do about the way back, automatic rollback, and changes that are not finished.
+"""What the keys do about rollback readiness, automatic rollback, and changes that are not finished.
 
-What makes things safer is done at once (disarm, cancel a countdown, take back what waits); what
+What makes things safer is done at once (disarm, cancel a countdown, withdraw what waits); what
 lets something act, or gives something up, asks in the strip before.
 """
 
@@ -105,7 +105,7 @@ class SafetyActions:
     # -- changes that are not finished -------------------------------------------------------------
 
     def withdraw(self) -> None:
-        """Take back the change that waits for Cloud Run."""
+        """Withdraw the change that waits for Cloud Run."""
         snapshot = self._screen.snapshot
         waiting = find_waiting(snapshot.changes) if snapshot is not None else None
         if waiting is not None:
@@ -123,7 +123,7 @@ class SafetyActions:
             self._screen.talk.open(ask_to_resume(chosen))
 
     def abandon(self) -> None:
-        """Ask whether to give it up."""
+        """Ask whether to abandon it."""
         chosen = self._chosen()
         if chosen is not None:
             self._screen.talk.open(ask_to_abandon(chosen))
@@ -212,7 +212,7 @@ def ask_to_resume(change: ChangeView) -> Proposal:
     """The question before an unfinished change is gone on with."""
     return Proposal(
         change_id=f"{RESUME}:{change.id}",
-        title="Go on with it",
+        title="Resume it",
         facts=(sanitize(change.title, 80), f"by {sanitize(change.author, 40)}"),
         note="It is sent again only where the guard from before still holds: it never acts twice.",
         command=f"canary recover {change.id[:12]} --resume",
@@ -223,7 +223,7 @@ def ask_to_abandon(change: ChangeView) -> Proposal:
     """The question before an unfinished change is given up."""
     return Proposal(
         change_id=f"{ABANDON}:{change.id}",
-        title="Give it up",
+        title="Abandon it",
         facts=(sanitize(change.title, 80), f"by {sanitize(change.author, 40)}"),
         note="Nothing more is sent for it. What was sent is not undone: look at the split.",
         command=f"canary recover {change.id[:12]} --abandon",

@@ -7,7 +7,7 @@ import textwrap
 from typing import Final
 
 from canary.rollout.decision.tree import SEVERITY
-from canary.rollout.snapshot.presence import Seat, find_countdown
+from canary.rollout.snapshot.presence import OperatorSession, find_countdown
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot, find_waiting
 from canary.rollout.text import format_age, sanitize
 from themes import Palette
@@ -15,8 +15,8 @@ from widgets.plots.canvas import Run
 
 _UNKNOWN_WAYS: Final = (
     ("look_up", "look it up"),
-    ("resume", "go on"),
-    ("abandon", "give up"),
+    ("resume", "resume"),
+    ("abandon", "abandon"),
     ("recovery", "show"),
 )
 
@@ -24,7 +24,7 @@ _UNKNOWN_WAYS: Final = (
 def rings(before: Snapshot, after: Snapshot) -> bool:
     """Whether something got worse that a person should look up for: once for each turn.
 
-    The verdict; the way back has become impossible; automatic rollback begins to count, or acts;
+    The verdict; rollback has become impossible; automatic rollback begins to count, or acts;
     the end of a change has become unknown.
     """
     return (
@@ -52,7 +52,7 @@ def left_of_countdown(snapshot: Snapshot, silent_s: float, wall: float) -> float
 
 
 def alarm_rows(snapshot: Snapshot, keys: dict[str, str], palette: Palette) -> list[list[Run]]:
-    """Everybody off is not possible: that, and what to do, in two rows; none otherwise."""
+    """Roll back all is not possible: that, and what to do, in two rows; none otherwise."""
     readiness = snapshot.readiness
     if readiness is None or readiness.state != "impossible":
         return []
@@ -60,7 +60,7 @@ def alarm_rows(snapshot: Snapshot, keys: dict[str, str], palette: Palette) -> li
     key = keys.get("way_back", "")
     more = f"  ({key} shows all {len(readiness.wrong)})" if len(readiness.wrong) > 1 and key else ""
     head: list[Run] = [
-        (" ✗ EVERYBODY OFF IS NOT POSSIBLE NOW ", palette.roll_back),
+        (" ✗ ROLL BACK ALL IS NOT POSSIBLE NOW ", palette.roll_back),
         (f" {sanitize(worst.said, 300)}", palette.strong),
     ]
     return [head, [("  → ", palette.key), (f"{sanitize(worst.remedy)}{more}", palette.strong)]]
@@ -84,7 +84,7 @@ def waiting_rows(snapshot: Snapshot, now: float, palette: Palette) -> list[list[
     ]
 
 
-def _waiting_seat(seat: Seat, palette: Palette) -> list[Run]:
+def _waiting_seat(seat: OperatorSession, palette: Palette) -> list[Run]:
     who = sanitize(seat.user, 20) or "somebody"
     said = f"{who} waits in a shell to roll back (process {seat.pid}):"
     return [

@@ -89,7 +89,7 @@ class CompactPanel(CellWidget):
         if self.left_s is not None:
             return [(f" ✗ AUTO ROLLBACK in {self.left_s:.0f} s ", palette.roll_back)]
         if readiness is not None and readiness.state == "impossible":
-            return [(" ✗ NO WAY BACK ", palette.roll_back)]
+            return [(" ✗ ROLLBACK NOT POSSIBLE ", palette.roll_back)]
         runs: list[Run] = []
         if self.read_only or snapshot.missing_rights:
             runs.append(("READ-ONLY ", palette.notice))

@@ -103,7 +103,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         ]
 
     def _result(self, snapshot: Snapshot, palette: Palette, above: int) -> list[list[Run]]:
-        """The newest result that nobody put away, when it is not what was wished.
+        """The newest result that nobody dismissed, when it is not what was wished.
 
         It takes all rows below the `above` that are taken.
         """
@@ -124,7 +124,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
             ("verify", "verify again"),
             ("verification", "show all"),
             ("step_back", "one stage back"),
-            ("rollback_all", "everybody off"),
+            ("rollback_all", "roll back all"),
         )
         last: list[Run] = [("  ", palette.text)]
         for action, said in ways:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HEADINGS: tuple[tuple[Group, str], ...] = (
     ("change", "Change the rollout"),
-    ("safety", "The way back, and what is not finished"),
+    ("safety", "Rollback readiness, and what is not finished"),
     ("procedure", "The procedure"),
     ("look", "Look"),
     ("session", "The console"),

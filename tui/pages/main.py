@@ -222,7 +222,7 @@ class MainScreen(Composition):
     def _passes(self, event: events.Key) -> bool:
         """Whether a key is no answer: it asks something itself, or stops a countdown.
 
-        Whoever sees another question open and presses `R`, `y` means everybody off, and nothing
+        Whoever sees another question open and presses `R`, `y` means roll back all, and nothing
         else; and a countdown does not wait for an answer.
         """
         key = as_written(event)

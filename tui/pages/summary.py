@@ -63,7 +63,7 @@ def title(snapshot: Snapshot) -> str:
     """Stage and share: "stage 2, 10 % canary"."""
     stage = snapshot.stage
     share = format_percent(snapshot.traffic.canary_percent)
-    place = {None: "stage not known", 0: "everybody on legacy"}.get(
+    place = {None: "stage not known", 0: "all traffic on legacy"}.get(
         stage.index, f"stage {stage.index}"
     )
     return f"{place}, {share} canary"
@@ -82,7 +82,7 @@ def _alarm(snapshot: Snapshot) -> str:
     if is_counting(snapshot):
         return "✗ AUTO ROLLBACK COUNTS "
     if snapshot.readiness is not None and snapshot.readiness.state == "impossible":
-        return "✗ NO WAY BACK "
+        return "✗ ROLLBACK NOT POSSIBLE "
     return ""
 
 

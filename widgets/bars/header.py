@@ -39,21 +39,21 @@ class Header(CellWidget):
             if snapshot
             else age
         )
-        notices = self._notices(palette)
+        notifications = self._notices(palette)
         for candidate in (right, age):
             right = candidate
-            if width_of(notices) + width_of(right) + 16 <= canvas.width:
+            if width_of(notifications) + width_of(right) + 16 <= canvas.width:
                 break
         x = canvas.runs(max(0, canvas.width - width_of(right)), 0, right)
         left = max(0, canvas.width - width_of(right) - 1)
         name = snapshot.rollout if snapshot else plan.name if plan else ""
         names: list[Run] = [(sanitize(name, 120), palette.strong)]
         where = _where(snapshot, plan)
-        if width_of(names) + len(where) + 3 + width_of(notices) <= left:
+        if width_of(names) + len(where) + 3 + width_of(notifications) <= left:
             names.append((_GAP + where, palette.dim))
-        room = left - width_of(notices)
+        room = left - width_of(notifications)
         x = canvas.runs(0, 0, names, max(0, room)) if room > 3 else 0
-        canvas.runs(x, 0, notices, left - x)
+        canvas.runs(x, 0, notifications, left - x)
 
     def _notices(self, palette: Palette) -> list[Run]:
         """LOCAL CLOUD with its speed and scenario, READ-ONLY: always in words."""

@@ -1,4 +1,4 @@
-"""The change in flight, or the result that nobody has put away yet."""
+"""The change in flight, or the result that nobody has dismissed yet."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOAD_TEST: Final = "load_test"
 
 
 def results(snapshot: Snapshot | None, procedure: Procedure) -> tuple[str, ...]:
-    """What ended and was not put away: ids of changes, newest first, VERIFICATION, LOAD_TEST.
+    """What ended and was not dismissed: ids of changes, newest first, VERIFICATION, LOAD_TEST.
 
     What is not as it was wished comes before what is; a change that was done and whose verification
     was not passed is not done well.
@@ -45,7 +45,7 @@ def results(snapshot: Snapshot | None, procedure: Procedure) -> tuple[str, ...]:
     bad = [c.id for c in ended if c.outcome is not None and c.outcome.state != "done"]
     good = [c.id for c in ended if c.id not in bad]
     verified, loaded = procedure.verification.waiting, procedure.load_test.waiting
-    # With the change that it verifies it is one result, to be put away at once.
+    # With the change that it verifies it is one result, to be dismissed at once.
     if verified is not None and verified.verdict != "passed":
         bad.append(VERIFICATION)
     elif verified is not None and verified.change not in good:
@@ -129,10 +129,10 @@ class OutcomeBar(CellWidget):
     def _draw_flight(
         self, canvas: Canvas, change: ChangeView, snapshot: Snapshot, palette: Palette
     ) -> None:
-        """A change that is being carried out, or waits; one that waits says how to take it back."""
+        """A change that is being carried out, or waits; one that waits says how to withdraw it."""
         runs = self._flight(change, snapshot, palette)
         key = self.keys.get("withdraw", "")
-        hint = f"  {key} takes it back" if find_waiting((change,)) is not None and key else ""
+        hint = f"  {key} withdraws it" if find_waiting((change,)) is not None and key else ""
         if canvas.width - len(hint) < 40:
             hint = ""
         canvas.runs(0, 0, runs, canvas.width - len(hint))
@@ -180,8 +180,8 @@ class OutcomeBar(CellWidget):
         return [("  ✓ verified", palette.ok), (f": health ok{split}", palette.text)]
 
     def _draw_ended(self, canvas: Canvas, runs: list[Run], more: int, palette: Palette) -> None:
-        """A result in the first row, with the key that puts it away."""
-        hint = f"  {self.acknowledge_key} puts it away" + (f" ({more} more)" if more else "")
+        """A result in the first row, with the key that dismisses it."""
+        hint = f"  {self.acknowledge_key} dismisses it" + (f" ({more} more)" if more else "")
         room = canvas.width - len(hint)
         if room < 40:
             hint, room = "", canvas.width

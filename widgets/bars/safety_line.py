@@ -1,11 +1,11 @@
-"""One line that is always there: the way back, automatic rollback, and who else is here."""
+"""One line that is always there: rollback readiness, automatic rollback, and who else is here."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from canary.rollout.decision.readiness import CheckId, Readiness, ReadinessState
-from canary.rollout.snapshot.presence import Seat, find_countdown, say_deed
+from canary.rollout.snapshot.presence import OperatorSession, find_countdown, say_deed
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_duration, format_timestamp, sanitize
 from themes import Palette
@@ -21,17 +21,17 @@ CHECK_WORDS: Final[dict[CheckId, str]] = {
     "instances": "instances",
     "fresh": "etag fresh",
 }
-ACT_WORDS: Final = {"step_back": "one stage back", "rollback_all": "everybody off Canary"}
+ACT_WORDS: Final = {"step_back": "one stage back", "rollback_all": "roll back all"}
 _GAP: Final = "   "
 _LONG_AGO_S: Final = 72_000.0
 """A time of day alone would be taken for today's."""
 _LEAST_COMPANY: Final = 30
 _ROOM_FOR_CHECKS: Final = 150
-"""From this width on every check is named; on the page of the way back they always are."""
+"""From this width on every check is named; on the page of rollback readiness they always are."""
 
 
 class SafetyLine(CellWidget):
-    """`✓ way back ready, 12 s   auto rollback off, A arms   2 others here`.
+    """`✓ rollback ready, 12 s   auto rollback off, A arms   2 others here`.
 
     A countdown of automatic rollback takes the whole line. `left_s` are the seconds that are left
     of it, real ones; `keys` are the keys of the actions.
@@ -64,7 +64,7 @@ class SafetyLine(CellWidget):
             return
         guarding = self._guard(snapshot, palette)
         company = company_runs(snapshot, palette)
-        way = way_back_runs(snapshot, palette, detailed=canvas.width >= _ROOM_FOR_CHECKS)
+        way = readiness_runs(snapshot, palette, detailed=canvas.width >= _ROOM_FOR_CHECKS)
         ready = snapshot.readiness is not None and snapshot.readiness.state == "ok"
         # Who is here comes before the names of checks that are well, the last move behind them.
         here = width_of(company) if snapshot.presence.others else 0
@@ -103,23 +103,27 @@ class SafetyLine(CellWidget):
         return [(_GAP, palette.text), (f"auto rollback off{arms}", palette.dim)]
 
 
-def way_back_runs(snapshot: Snapshot, palette: Palette, *, detailed: bool) -> list[Run]:
-    """Whether everybody could be taken off Canary now; what is wrong comes in words."""
+def readiness_runs(snapshot: Snapshot, palette: Palette, *, detailed: bool) -> list[Run]:
+    """Whether all traffic could be taken off Canary now; what is wrong comes in words."""
     readiness = snapshot.readiness
     if readiness is None:
         retired = is_retired(snapshot)
-        said = "– no way back: Legacy is retired" if retired else "? way back not known yet"
+        said = (
+            "– rollback not possible: Legacy is retired"
+            if retired
+            else "? rollback readiness not known yet"
+        )
         return [(said, palette.dim if retired else palette.no_data)]
     if readiness.state == "ok":
         took = "" if readiness.expected_s is None else f", about {_seconds(readiness)}"
         checks = [f"  ✓ {CHECK_WORDS[c.id]}" for c in readiness.checks] if detailed else []
-        return [("✓ ", palette.ok), (f"way back ready{took}", palette.text)] + [
+        return [("✓ ", palette.ok), (f"rollback ready{took}", palette.text)] + [
             (check, palette.dim) for check in checks
         ]
     why = sanitize(" ".join(readiness.reasons), 300)
     if readiness.state == "impossible":
-        return [(" ✗ NO WAY BACK ", palette.roll_back), (f" {why}", palette.strong)]
-    return [("◐ way back, but: ", palette.watch), (why, palette.text)]
+        return [(" ✗ ROLLBACK NOT POSSIBLE ", palette.roll_back), (f" {why}", palette.strong)]
+    return [("◐ rollback, but: ", palette.watch), (why, palette.text)]
 
 
 def company_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
@@ -137,7 +141,7 @@ def company_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
     return [(f"{_GAP}last: {day}{sanitize(say_deed(last), 90)}", palette.dim)]
 
 
-def seat_name(seat: Seat) -> str:
+def seat_name(seat: OperatorSession) -> str:
     """Who would act, in a word or two: "canary guard", "bob's console"."""
     if seat.kind == "guard":
         return "canary guard"

@@ -75,7 +75,7 @@ def share_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
         return [("share not known", palette.no_data)]
     settled = not traffic.reconciling and not traffic.in_doubt
     if traffic.canary_percent == 0 and settled:
-        return [("0 % canary", palette.strong), ("  everybody on Legacy", palette.dim)]
+        return [("0 % canary", palette.strong), ("  all traffic is on Legacy", palette.dim)]
     return [(format_percent(traffic.canary_percent), palette.strong), (" canary", palette.canary)]
 
 

@@ -84,7 +84,7 @@ class ApprovalPage(Page):
                 (self.key("step_back"), palette.key),
                 (" one stage back   ", palette.dim),
                 (self.key("rollback_all"), palette.key),
-                (" everybody off", palette.dim),
+                (" roll back all", palette.dim),
             ],
         ]
 

@@ -1,4 +1,4 @@
-"""The way back in full: each check and what to do, automatic rollback, who is here, last moves."""
+"""Rollback readiness in full: each check and its remedy, automatic rollback, who is here."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from canary.rollout.snapshot.presence import say_deed, say_seat
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import NO_DATA, format_duration, format_timestamp, sanitize
 from themes import Palette
-from widgets.bars.safety_line import CHECK_WORDS, GLYPHS, seat_name, way_back_runs
+from widgets.bars.safety_line import CHECK_WORDS, GLYPHS, readiness_runs, seat_name
 from widgets.pages.page import Page, Row
 from widgets.plots.canvas import Run
 
 
 class WayBackPage(Page):
-    """Could everybody be taken off Canary now, and who or what could do it."""
+    """Could all traffic be taken off Canary now, and who or what could do it."""
 
-    BORDER_TITLE = "way back"
+    BORDER_TITLE = "rollback readiness"
 
     def rows(self, width: int, palette: Palette) -> list[Row]:
         """The checks come first; then automatic rollback, people, and the last moves."""
@@ -27,7 +27,7 @@ class WayBackPage(Page):
         if snapshot is None:
             return [[(NO_DATA, palette.no_data)]]
         return [
-            way_back_runs(snapshot, palette, detailed=False)[:2],
+            readiness_runs(snapshot, palette, detailed=False)[:2],
             *self._checks(snapshot, width, palette),
             [],
             *self._guard(snapshot, width, palette),

@@ -14,8 +14,8 @@ from widgets.plots.cells import drawn
 
 _WAYS: Final = (
     ("look_up", "look it up"),
-    ("resume", "go on with it"),
-    ("abandon", "give it up"),
+    ("resume", "resume it"),
+    ("abandon", "abandon it"),
 )
 
 
@@ -69,7 +69,7 @@ class RecoveryPage(Page):
     def _ways(self, change: ChangeView, palette: Palette) -> Row:
         row: Row = [("  ", palette.dim)]
         waits = change.outcome is None and change.waiting_since is not None
-        for action, said in (("withdraw", "take it back"),) if waits else _WAYS:
+        for action, said in (("withdraw", "withdraw it"),) if waits else _WAYS:
             row += [(self.key(action), palette.key), (f" {said}   ", palette.dim)]
         return row
 

@@ -112,7 +112,7 @@ def _draw_advice(canvas: Canvas, y: int, snapshot: Snapshot, palette: Palette) -
         return y + 1
     canvas.runs(0, y, runs)
     acts = advice.action == "rollback"
-    led = "automatic rollback may act on it" if acts else "advises: everybody off Canary"
+    led = "automatic rollback may act on it" if acts else "advises: roll back all"
     canvas.text(2, y + 1, led, style)
     return y + 2
 

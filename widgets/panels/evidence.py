@@ -93,7 +93,7 @@ def said(metric: MetricVerdict, room: int) -> str:
         what = "regression proven" if is_long else "proven worse"
         return f"{what} {format_clock(metric.detected_at)}"
     if metric.verdict == "pass":
-        return "no worse than twice, proven" if room >= 27 else "proven no worse"
+        return "no worse than 2×, proven" if room >= 27 else "proven no worse"
     if metric.verdict == "inconclusive":
         return f"inconclusive: {sanitize(metric.why, 120)}"
     if metric.why:
@@ -157,7 +157,7 @@ def _draw_metric(
 
 
 def _draw_bars(canvas: Canvas, y: int, metric: MetricVerdict, palette: Palette) -> None:
-    """How far both proofs have come: worse, and no worse than twice."""
+    """How far both proofs have come: worse, and no worse than 2×."""
     width = _WIDE_BAR if canvas.width >= _WIDE else _BAR
     x = canvas.text(_NAME, y, "worse ", palette.dim)
     x = _draw_strength(canvas, x, y, width, metric.strength, palette)

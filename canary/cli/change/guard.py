@@ -34,7 +34,7 @@ EXIT_NO_DATA = 30
 def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | None) -> int:
     """Carry out what the tree advises: roll back, after a countdown, once for each cause.
 
-    Critical limits take everybody off Canary; a watch that is overdue, and the stage's own
+    Critical limits roll back all; a watch that is overdue, and the stage's own
     automatic_rollback limits, go one stage back. Never on missing, stale or thin data, and no more
     than guard.max_per_day times. Ctrl-C or SIGTERM ends it; a rollback under way is finished first.
     Exits 0; with --once as the change that it made, or 30 when nothing could be judged.

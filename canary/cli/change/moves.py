@@ -44,17 +44,17 @@ def _promote(plan: Plan, standing: Standing, request: Request) -> Change:
 
 @click.command()
 @click.option("--to", type=click.IntRange(0), metavar="N", help="Back to stage N; 0 is --all.")
-@click.option("--all", "everybody", is_flag=True, help="Take everybody off Canary.")
+@click.option("--all", "everybody", is_flag=True, help="Roll back all.")
 @wait_options
 @verify_option
 @change_options
 def rollback(
     to: int | None, everybody: bool, wait_s: float | None, no_wait: bool, **given: Any
 ) -> int:
-    """Go one stage back, to stage N, or take everybody off Canary.
+    """Go one stage back, to stage N, or roll back all.
 
     It is never refused for lack of metrics, and asks for none. While Cloud Run is away it waits and
-    goes out the moment that it answers; Ctrl-C takes it back. Begun when it is away already, that
+    goes out the moment that it answers; Ctrl-C withdraws it. Begun when it is away already, that
     needs --yes: there is nothing yet to ask about.
     """
     if no_wait and wait_s is not None:

@@ -29,8 +29,8 @@ EXIT_OPEN = 5
 @click.command()
 @click.argument("change_id", metavar="[ID]", required=False)
 @click.option("--verify", "verifies", is_flag=True, help="Look what became of it (the default).")
-@click.option("--resume", "resumes", is_flag=True, help="Go on with it; it never acts twice.")
-@click.option("--abandon", "abandons", is_flag=True, help="Give it up; what was sent stays.")
+@click.option("--resume", "resumes", is_flag=True, help="Resume it; it never acts twice.")
+@click.option("--abandon", "abandons", is_flag=True, help="Abandon it; what was sent stays.")
 @json_option
 @config_option
 def recover(
@@ -41,7 +41,7 @@ def recover(
     as_json: bool,
     config: str | None,
 ) -> int:
-    """Look up, go on with, or give up a change whose end is not known.
+    """Check the status of, resume, or abandon a change whose end is not known.
 
     Without an ID: list them. A change is sent again only where the guard from before still holds.
     Exits as a change does; 5 while its end is still not known.
@@ -125,13 +125,17 @@ async def _recover(source: PlanSource, change_id: str, how: How, as_json: bool) 
 async def _carry_on(
     source: PlanSource, session: Session, journal: Journal, entry: Entry
 ) -> Outcome:
-    from canary.engine.change.clients import Hands
+    from canary.engine.change.clients import CloudClients
     from canary.engine.change.in_process import carry_on_here
     from canary.store.stage_file import stage_file_path
 
-    hands = Hands(session.writer(), session.run_reader, session.clock, session.embedded)
+    cloud_clients = CloudClients(
+        session.writer(), session.run_reader, session.clock, session.embedded
+    )
     path = stage_file_path(source.path, source.plan.record.file)
-    return await carry_on_here(entry.change, hands, journal, plan=source.plan, stage_file=path)
+    return await carry_on_here(
+        entry.change, cloud_clients, journal, plan=source.plan, stage_file=path
+    )
 
 
 def _document(entry: Entry, found: Finding, outcome: Outcome | None) -> dict[str, Any]:

@@ -112,12 +112,12 @@ async def _run(
         snapshot = await look(session)
         read_only = options.read_only or source.plan.console.read_only
         if snapshot.standing is None and options.yes and not (options.dry_run or read_only):
-            from canary.cli.change.waiting import GivenUp, wait_for_return
+            from canary.cli.change.waiting import Withdrawn, wait_for_return
 
             author = Author(_user(), socket.gethostname())
             try:
                 snapshot = await wait_for_return(session, snapshot, look, author, options.wait_s)
-            except GivenUp:
+            except Withdrawn:
                 say_trouble("Taken back while Cloud Run was away: nothing was sent.")
                 return EXITS["abandoned"]
         demand_cloud_run(snapshot, "" if options.yes or not options.wait_s else YES_WAITS)
@@ -238,7 +238,7 @@ async def _carry_out(
     options: ChangeOptions,
     notifier: Notifier,
 ) -> Outcome:
-    from canary.engine.change.clients import Hands
+    from canary.engine.change.clients import CloudClients
     from canary.engine.change.in_process import carry_out_here
     from canary.engine.change.intents import without_journal
     from canary.rollout.errors import RecordError
@@ -247,11 +247,13 @@ async def _carry_out(
     if session.journal is None:
         error = session.journal_error or RecordError("The journal is not open.")
         raise without_journal(error, change, source.plan) from error
-    hands = Hands(session.writer(), session.run_reader, session.clock, session.embedded)
+    cloud_clients = CloudClients(
+        session.writer(), session.run_reader, session.clock, session.embedded
+    )
     stage_file = stage_file_path(source.path, source.plan.record.file)
     return await carry_out_here(
         change,
-        hands,
+        cloud_clients,
         session.journal,
         plan=source.plan,
         stage_file=stage_file,

@@ -1,7 +1,7 @@
 """A rollback asked for while Cloud Run is away: it waits where all can see it, then goes on.
 
 Without an answer of Cloud Run there is nothing that an intent could be pinned to, so nothing is in
-the journal yet. Others on this host see it among those who are here; an interrupt takes it back.
+the journal yet. Others on this host see it among those who are here; an interrupt withdraws it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SAY_EVERY_S: Final = 60.0
 Look = Callable[["Session"], Awaitable["Snapshot"]]
 
 
-class GivenUp(Exception):
+class Withdrawn(Exception):
     """The wait was interrupted; nothing was sent."""
 
 
@@ -50,14 +50,14 @@ async def wait_for_return(
         try:
             return await _wait(session, snapshot, look, wait_s)
         except asyncio.CancelledError:
-            raise GivenUp from None
+            raise Withdrawn from None
 
 
 async def _wait(session: Session, snapshot: Snapshot, look: Look, wait_s: float) -> Snapshot:
     began = said = time.monotonic()
     _say(
         f"{_why(snapshot)} Waiting for up to {format_age(wait_s)}: it goes out the moment Cloud Run"
-        " answers. Nothing is in the journal yet. Ctrl-C takes it back."
+        " answers. Nothing is in the journal yet. Ctrl-C withdraws it."
     )
     turn = 0
     while (waited := time.monotonic() - began) < wait_s:
@@ -96,9 +96,9 @@ def _why(snapshot: Snapshot) -> str:
 def _seated(session: Session, author: Author) -> Iterator[None]:
     """Be seen by the consoles of this host while waiting."""
     from canary.engine.guard.supervisor import seat_of
-    from canary.store.presence import SeatHolder
+    from canary.store.presence import OperatorSessionHolder
 
-    holder = SeatHolder(session.directory, seat_of(author, False, kind="rollback"))
+    holder = OperatorSessionHolder(session.directory, seat_of(author, False, kind="rollback"))
     try:
         yield
     finally:

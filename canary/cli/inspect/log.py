@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def log(limit: int, withdrawn: str | None, as_json: bool, config: str | None) -> int:
     """Show the changes made from this host, newest first; alert policies written, too.
 
-    --withdraw takes back a change of which nothing is on its way, as a rollback that waits for
+    --withdraw withdraws a change of which nothing is on its way, as a rollback that waits for
     Cloud Run. What became of one that is "unknown": `canary recover`.
     """
     if withdrawn is not None:

@@ -13,7 +13,7 @@ from canary.cli.options import chosen_config, config_option, json_option
 from canary.cli.output import say, say_json
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.change.change import SetTraffic, Step
-from canary.rollout.change.history_entries import Deed, deed_of
+from canary.rollout.change.history_entries import HistoryEntry, deed_of
 from canary.rollout.errors import UsageError
 from canary.rollout.evidence.replay import replay_samples
 from canary.rollout.evidence.view import EvidenceView, TailView, view_evidence
@@ -144,7 +144,7 @@ def _facts(
     )
 
 
-def _span(stage: int | None, deeds: tuple[Deed, ...], snapshot: Snapshot) -> StageSpan:
+def _span(stage: int | None, deeds: tuple[HistoryEntry, ...], snapshot: Snapshot) -> StageSpan:
     present = snapshot.stage
     if stage is not None and stage == present.index and present.entered_at is not None:
         return StageSpan(stage, present.entered_at)
@@ -169,7 +169,7 @@ def _span_of_data(facts: ReportFacts) -> StageSpan:
     return msgspec.structs.replace(facts.span, began_at=began_at)
 
 
-def _deed(entry: Entry) -> Deed | None:
+def _deed(entry: Entry) -> HistoryEntry | None:
     """A move that was made from this host; None for what moved nothing."""
     change, outcome = entry.change, entry.outcome
     if outcome is None or outcome.state != "done" or change.to_stage is None:
@@ -179,7 +179,7 @@ def _deed(entry: Entry) -> Deed | None:
     if percent is None:
         return None
     author = change.author
-    return Deed(
+    return HistoryEntry(
         at=outcome.at,
         move=change.kind,
         percent=percent,

@@ -103,7 +103,7 @@ def _stage(snapshot: Snapshot, plan: Plan) -> int:
     index = snapshot.stage.index
     if index is None or index == 0:
         raise UsageError(
-            "Everybody is on Legacy: entering stage 1 asks for no criteria.",
+            "All traffic is on Legacy: entering stage 1 asks for no criteria.",
             remedy="Name a stage with --stage.",
         )
     if index >= len(plan.stages):

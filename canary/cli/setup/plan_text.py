@@ -104,7 +104,7 @@ min_confidence = 0.69
 percent = 100
 
 # ── Alerts ────────────────────────────────────────────────────────────────────────────────────
-# Limits count when strictly passed. Critical: everybody off Canary now. Warning: watched for
+# Limits count when strictly passed. Critical: roll back all now. Warning: watched for
 # watch_minutes; if it has not cleared by then, one stage back. A limit left out keeps its default.
 
 [alerts]
@@ -216,7 +216,7 @@ timeout_s = 5.0
 [evidence]
 on_regression = "advise"            # ignore, advise, rollback (automatic rollback may act on it)
 alpha = 0.01                        # the chance of ever alarming without a difference
-pass_alpha = 0.05                   # the chance of ever saying "no worse than twice" wrongly
+pass_alpha = 0.05                   # the chance of ever saying "no worse than 2×" wrongly
 tail = true                         # false: leave the request log alone
 warm_up_minutes = 3.0               # left out after every new revision of Canary
 smallest_score_effect = 0.05        # the least difference of confidence that matters

@@ -36,8 +36,8 @@ async def post_webhook(
 ) -> None:
     """Post `document` as JSON; answered 2xx when this returns.
 
-    Tried once more only where nothing can have arrived (no connection): a message that was lost on
-    the way back would be told twice. Raises Unavailable, Denied, QuotaExhausted or Rejected, none
+    Tried once more only where nothing can have arrived (no connection): a message whose answer
+    was lost would be told twice. Raises Unavailable, Denied, QuotaExhausted or Rejected, none
     of which repeats the address.
     """
     wrong = webhook_mistake(url)

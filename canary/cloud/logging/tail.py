@@ -3,7 +3,7 @@
 The only source that is seconds old. It has limits: ten streams a project, 60 000 entries a minute.
 What the service left out, and what was lost while a stream was cut, marks windows as unfit; they
 are handed out all the same, so that it can be shown. Above `MOST_PER_S` entries a real second a
-sample is read; where the clock runs faster than real time the tail steps aside instead, because
+sample is read; where the clock runs faster than real time the tail is off instead, because
 there the processor is the limit and nobody waits for seconds.
 """
 
@@ -100,7 +100,7 @@ class LogTail:
 
         `expected_per_s`: requests a second of the cloud's clock, where Cloud Monitoring knows them.
         Cuts are mended here, with backoff. It ends, with `view.off` saying why, without the right,
-        with all streams taken, and when it steps aside. Raises nothing of the cloud's.
+        with all streams taken, and when it is off. Raises nothing of the cloud's.
         """
         if not self._may_open(expected_per_s):
             return
@@ -132,11 +132,11 @@ class LogTail:
         return not self._off
 
     def _fit(self, per_s: float) -> None:
-        """Sample, or step aside, for so many entries a real second (all of them)."""
+        """Sample, or go off, for so many entries a real second (all of them)."""
         self._rate = per_s
         if self._clock.speed > 1.0 and per_s > MOST_PER_S:
             self._off = (
-                f"it steps aside: {per_s:.0f} entries a second at ×{self._clock.speed:g} are more"
+                f"off, because {per_s:.0f} entries a second at ×{self._clock.speed:g} are more"
                 f" than the {MOST_PER_S:.0f} that are read"
             )
             return

@@ -15,7 +15,7 @@ from canary.engine.change.settling import ServiceReader, StepSender
 from canary.rollout.plan.plan import Plan
 
 
-class Hands(NamedTuple):
+class CloudClients(NamedTuple):
     """Writer and reader of Cloud Run, and the cloud's clock. `embedded` None: a cloud elsewhere."""
 
     writer: StepSender
@@ -25,7 +25,7 @@ class Hands(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def open_hands(plan: Plan, directory: Path) -> AsyncIterator[Hands]:
+async def open_hands(plan: Plan, directory: Path) -> AsyncIterator[CloudClients]:
     """Connect to the plan's cloud; the embedded one is started or joined (state in `directory`).
 
     An address for Cloud Run in the plan wins over the embedded cloud. Raises Unavailable when the
@@ -43,4 +43,4 @@ async def open_hands(plan: Plan, directory: Path) -> AsyncIterator[Hands]:
         routing = open_routing(plan, connection, endpoints)
         stack.push_async_callback(routing.close)
         at = embedded.clock if embedded else clock
-        yield Hands(routing.writer, routing.reader, at, embedded)
+        yield CloudClients(routing.writer, routing.reader, at, embedded)

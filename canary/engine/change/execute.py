@@ -33,7 +33,7 @@ from canary.engine.change.observed_state import check_resumable
 from canary.engine.change.outcomes import say_done, say_failed, say_not_begun, scale_words
 from canary.engine.change.preparation import Preparation
 from canary.engine.change.record_file import RecordFile
-from canary.engine.change.settling import Lookout, Pace, Sent, ServiceReader, StepSender
+from canary.engine.change.settling import OperationWaiter, Pace, Sent, ServiceReader, StepSender
 from canary.rollout.change.change import Change, Outcome, SetScale, SetTraffic, Step
 from canary.rollout.errors import (
     CanaryError,
@@ -87,8 +87,8 @@ async def carry_out(
         raise RecordError(f"The change {change.id} is not in the journal, so it is not made.")
     if entry.outcome is not None:
         return entry.outcome
-    lookout = Lookout(reader, writer, clock, change.created_at, pace or Pace(), sleep)
-    cloud = _Cloud(writer, reader, clock, lookout)
+    waiter = OperationWaiter(reader, writer, clock, change.created_at, pace or Pace(), sleep)
+    cloud = _Cloud(writer, reader, clock, waiter)
     return await _Execution(entry, plan, cloud, journal, stage_file, may_send).run()
 
 
@@ -98,7 +98,7 @@ class _Cloud(NamedTuple):
     writer: StepSender
     reader: ServiceReader
     clock: CloudClock
-    lookout: Lookout
+    waiter: OperationWaiter
 
 
 class _NotBegun(Exception):
@@ -144,7 +144,7 @@ class _Execution:
         except RecordError:
             raise
         except CanaryError as error:
-            seen = await self._cloud.lookout.read(self._change.steps[index].service)
+            seen = await self._cloud.waiter.read(self._change.steps[index].service)
             taken = self._taken
             await self._record_file.commit(self._change)
             failed = say_failed(self._change, index, error, seen, self._now(), taken=taken)
@@ -167,7 +167,7 @@ class _Execution:
             sent = await self._settle(index, step, self._entry.operation(index))
         else:
             why = OutcomeUnknown("No answer was recorded.")
-            sent = await self._cloud.lookout.look_up(step, why)
+            sent = await self._cloud.waiter.look_up(step, why)
         if sent.trace == "overtaken":
             self._remark_overtaken(step, sent.state)
         self._notes.note(index, "settled", _modifier(sent))
@@ -178,7 +178,7 @@ class _Execution:
         """Send the step; while Cloud Run is away, a rollback waits for it."""
         if not self._may_send:
             raise _NotBegun
-        waits = self._cloud.lookout.waits()
+        waits = self._cloud.waiter.waits()
         while True:
             try:
                 return await self._send_once(index, step)
@@ -195,7 +195,7 @@ class _Execution:
         log.warning("change %s waits: %s", self._change.id, error.message)
         least_s = QUOTA_PAUSE_S if isinstance(error, QuotaExhausted) else 0.0
         began = time.monotonic()
-        async for answers in self._cloud.lookout.wait_for(step.service, waits, least_s):
+        async for answers in self._cloud.waiter.wait_for(step.service, waits, least_s):
             if time.monotonic() - began > WAITS_S:
                 raise _NotBegun
             entry = self._journal.entry(self._change.id)
@@ -217,14 +217,14 @@ class _Execution:
         self._taken = True
         if before == "accepted":
             return await self._settle(index, step, self._entry.operation(index))
-        lookout = self._cloud.lookout
+        waiter = self._cloud.waiter
         if not isinstance(step, SetTraffic | SetScale):
-            return await lookout.look_up(step, OutcomeUnknown("It was sent before."))
-        state = await lookout.read(step.service)
+            return await waiter.look_up(step, OutcomeUnknown("It was sent before."))
+        state = await waiter.read(step.service)
         if state is None:
             raise OutcomeUnknown("Cloud Run does not answer: it was neither found nor sent again.")
-        if lookout.trace_of(step, state) != "absent":
-            return await lookout.look_up(step, OutcomeUnknown("It was sent before."))
+        if waiter.trace_of(step, state) != "absent":
+            return await waiter.look_up(step, OutcomeUnknown("It was sent before."))
         check_resumable(step, state, self._plan)
         self._taken = False
         return await self._send(index, step)
@@ -241,7 +241,7 @@ class _Execution:
         except OutcomeUnknown as error:
             self._taken = True
             self._notes.note(index, "unknown", error.message)
-            return await self._cloud.lookout.look_up(step, error)
+            return await self._cloud.waiter.look_up(step, error)
         self._taken = True
         self._notes.note(index, "accepted", operation)
         return await self._settle(index, step, operation)
@@ -250,7 +250,7 @@ class _Execution:
         # Going back is urgent. Final approval is not: its steps rest on each other's effect.
         waits_behind = index < len(self._change.steps) - 1
         hurried = waits_behind and self._change.kind in ("step_back", "rollback_all")
-        return await self._cloud.lookout.settle(step, operation, hurried=hurried)
+        return await self._cloud.waiter.settle(step, operation, hurried=hurried)
 
     def _now(self) -> float:
         return self._cloud.clock.now()

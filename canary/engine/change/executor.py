@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from canary.engine.change.clients import Hands
+from canary.engine.change.clients import CloudClients
 from canary.engine.change.execute import WAITS_S as WAITS_S
 from canary.engine.change.execute import carry_out
 from canary.engine.change.settling import Pace
@@ -48,7 +48,7 @@ class Executor:
     def __init__(
         self,
         plan: Plan,
-        hands: Hands,
+        cloud_clients: CloudClients,
         journal: Journal,
         owner: Owner,
         *,
@@ -59,7 +59,7 @@ class Executor:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._plan = plan
-        self._hands = hands
+        self._hands = cloud_clients
         self._journal = journal
         self._owner = owner
         self._stage_file = stage_file

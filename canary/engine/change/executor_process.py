@@ -87,10 +87,15 @@ async def stand_by(order: Order) -> int:
     stage_file = stage_file_path(Path(order.plan_path), order.plan.record.file)
     plan = order.plan
     # What a webhook refuses is in the log; nobody watches here.
-    async with open_hands(plan, directory) as hands, telling(plan, directory, log.warning) as told:
+    async with (
+        open_hands(plan, directory) as cloud_clients,
+        telling(plan, directory, log.warning) as told,
+    ):
         with Journal(journal_path(directory)) as journal, Owner(directory) as owner:
-            executor = Executor(plan, hands, journal, owner, stage_file=stage_file, notifier=told)
-            return await _Attendance(executor, hands.embedded).run()
+            executor = Executor(
+                plan, cloud_clients, journal, owner, stage_file=stage_file, notifier=told
+            )
+            return await _Attendance(executor, cloud_clients.embedded).run()
 
 
 class _Attendance:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from canary.cloud.connection.clock import CloudClock
-from canary.engine.change.clients import Hands
+from canary.engine.change.clients import CloudClients
 from canary.engine.change.execute import carry_out
 from canary.engine.change.intents import intend
 from canary.engine.change.recovery import end_unsent, withdraw
@@ -29,7 +29,7 @@ LOOK_S = 0.5
 
 async def carry_out_here(
     change: Change,
-    hands: Hands,
+    cloud_clients: CloudClients,
     journal: Journal,
     *,
     plan: Plan,
@@ -55,10 +55,10 @@ async def carry_out_here(
         task = asyncio.ensure_future(
             carry_out(
                 change,
-                hands.writer,
-                hands.reader,
+                cloud_clients.writer,
+                cloud_clients.reader,
                 journal,
-                hands.clock,
+                cloud_clients.clock,
                 plan=plan,
                 stage_file=stage_file,
                 pace=pace,
@@ -69,11 +69,11 @@ async def carry_out_here(
             while not task.done():
                 await asyncio.wait([task], timeout=watch.pause_s)
                 if not task.done():
-                    watch.look(hands.clock.now())
+                    watch.look(cloud_clients.clock.now())
         if not task.cancelled():
             outcome = task.result()
         else:
-            outcome = _interrupted(change, journal, hands.clock)
+            outcome = _interrupted(change, journal, cloud_clients.clock)
         if notifier is not None and _has_ended(change, journal):
             notifier.ended(change, outcome)
         return outcome
@@ -81,7 +81,7 @@ async def carry_out_here(
 
 async def carry_on_here(
     change: Change,
-    hands: Hands,
+    cloud_clients: CloudClients,
     journal: Journal,
     *,
     plan: Plan,
@@ -94,7 +94,7 @@ async def carry_on_here(
     """
     with Owner(journal.path.parent) as owner:
         if journal.claim(change.id, owner.token):
-            hand = (hands.writer, hands.reader, journal, hands.clock)
+            hand = (cloud_clients.writer, cloud_clients.reader, journal, cloud_clients.clock)
             return await carry_out(change, *hand, plan=plan, stage_file=stage_file, pace=pace)
     while True:
         entry = journal.entry(change.id)
@@ -106,7 +106,7 @@ async def carry_on_here(
 
 
 class _Wait:
-    """Says when a change waits for Cloud Run, and gives it up when that takes too long."""
+    """Says when a change waits for Cloud Run, and abandons it when that takes too long."""
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ Trace = Literal["there", "overtaken", "foreign", "absent"]
 else's change is there instead, and the guard keeps ours out; nothing (yet)."""
 
 
-def find_trace(step: Step, state: ServiceState, asked_at: float) -> Trace:
+def find_observed_state(step: Step, state: ServiceState, asked_at: float) -> Trace:
     """What `state` shows of `step`, which was asked for at `asked_at` (cloud time)."""
     if isinstance(step, SetScale):
         return "there" if state.scale == step.after else "absent"
@@ -92,7 +92,7 @@ def check_holds(step: SetTraffic, state: ServiceState, asked_at: float) -> None:
     Asked before that which is only right under that split: Legacy must not be cut down to a backup
     when somebody has sent the requests back to it meanwhile.
     """
-    trace = find_trace(step, state, asked_at)
+    trace = find_observed_state(step, state, asked_at)
     in_flux = state.reconciling and state.served_percent not in (None, step.percent)
     if trace != "there" or in_flux:
         raise foreign_change(state)

@@ -172,7 +172,7 @@ def _achieved(step: Step, change: Change) -> str:
     was = "" if step.before_percent is None else f" (was {step.before_percent} %)"
     where = "" if change.to_stage is None else f", stage {change.to_stage}"
     if step.percent == 0:
-        return f"Everybody is on Legacy: Canary has 0 %{was}{where}."
+        return f"All traffic is on Legacy: Canary has 0 %{was}{where}."
     ended = "" if step.record.enabled else ": it is production, the canary mode has ended"
     return f"Canary has {step.percent} %{was}{where}{ended}."
 

@@ -1,4 +1,4 @@
-"""A change whose end is not known: look what became of it, go on with it, or give it up.
+"""A change whose end is not known: look what became of it, resume it, or abandon it.
 
 An executor that is killed leaves an open intent; the next one takes it up by itself and says done,
 not done or unknown. What is unknown stays so until a person asks here. Looking changes nothing but
@@ -17,7 +17,7 @@ import msgspec
 from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import ServiceState
 from canary.engine.change.executor import FRESH_S
-from canary.engine.change.observed_state import check_resumable, find_trace, foreign_change
+from canary.engine.change.observed_state import check_resumable, find_observed_state, foreign_change
 from canary.engine.change.outcomes import say_done, say_failed, say_not_begun
 from canary.engine.change.settling import ServiceReader
 from canary.rollout.change.change import Outcome, OutcomeState, SetScale, SetTraffic
@@ -100,7 +100,7 @@ class Recovery:
             return found
         if not self._journal.reopen(entry.change.id, found.step, by, self._clock.now()):
             raise Conflict("Somebody else has just taken it up, or ended it.", remedy="Look again.")
-        return Finding("resumed", "It was handed to an executor, which goes on with it.")
+        return Finding("resumed", "It was handed to an executor, which resumes it.")
 
     async def abandon(self, change_id: str, by: str) -> Finding:
         """Give the change up: nothing more is sent for it. What was sent is not undone.
@@ -133,7 +133,7 @@ class Recovery:
             if state is None:
                 said = "Cloud Run does not answer: what became of it is not known."
                 return Finding("unknown", said, "Ask again once it answers.", index)
-            trace = find_trace(step, state, change.created_at)
+            trace = find_observed_state(step, state, change.created_at)
             if trace == "foreign":
                 return self._replaced(entry, index, state)
             if trace == "absent":
@@ -247,15 +247,13 @@ def _in_hand(entry: Entry) -> Finding:
     since = entry.waiting_since
     if since is not None:
         waits = f"It waits for Cloud Run since {format_clock(since)}, and goes out when it answers."
-        return Finding(
-            "in_hand", waits, f"`canary log --withdraw {entry.change.id}` takes it back."
-        )
+        return Finding("in_hand", waits, f"`canary log --withdraw {entry.change.id}` withdraws it.")
     pid = entry.owner.partition("-")[0]
     return Finding("in_hand", f"It is being carried out by process {sanitize(pid, 20)}.", "Wait.")
 
 
 def _absent(entry: Entry, index: int, state: ServiceState) -> Finding:
-    choices = "Go on with it (--resume), or give it up (--abandon)."
+    choices = "Resume it (--resume), or abandon it (--abandon)."
     reached = entry.reached(index)
     if reached is None or reached == "resumed":
         said = "This step was never sent." if index else "Nothing of it was ever sent."

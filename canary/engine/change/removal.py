@@ -38,7 +38,7 @@ class Patience(Protocol):
         """The pauses before each look, without end."""
 
 
-class RemovalLookout:
+class RemovalWaiter:
     """Follows deletions: by their operation, and in the end by the thing itself."""
 
     def __init__(

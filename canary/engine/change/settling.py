@@ -13,9 +13,9 @@ import msgspec
 
 from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import OperationState, ServiceState
-from canary.engine.change.observed_state import Trace, find_trace, foreign_change
+from canary.engine.change.observed_state import Trace, find_observed_state, foreign_change
 from canary.engine.change.outcomes import scale_words
-from canary.engine.change.removal import RemovalLookout
+from canary.engine.change.removal import RemovalWaiter
 from canary.rollout.change.change import Removal, SetScale, Step
 from canary.rollout.errors import CanaryError, OutcomeUnknown
 from canary.rollout.text import format_duration, format_percent, sanitize
@@ -74,7 +74,7 @@ class Sent(msgspec.Struct, frozen=True):
     trace: Trace
 
 
-class Lookout:
+class OperationWaiter:
     """Follows the steps of one change. `asked_at` is when the change was asked for, cloud time."""
 
     def __init__(
@@ -92,7 +92,7 @@ class Lookout:
         self._asked_at = asked_at
         self._pace = pace
         self._sleep = sleep
-        self._removals = RemovalLookout(writer, clock, pace, sleep)
+        self._removals = RemovalWaiter(writer, clock, pace, sleep)
 
     async def read(self, service: str) -> ServiceState | None:
         """The service now; None when it cannot be read."""
@@ -103,7 +103,7 @@ class Lookout:
 
     def trace_of(self, step: Step, state: ServiceState) -> Trace:
         """What the service shows of a step of this change."""
-        return find_trace(step, state, self._asked_at)
+        return find_observed_state(step, state, self._asked_at)
 
     def waits(self) -> Iterator[float]:
         """The pauses of one change that waits, without end: they go on growing when it has to wait
@@ -170,7 +170,7 @@ class Lookout:
             newest = await self.read(step.service)
             if newest is None:
                 continue
-            state, trace = newest, find_trace(step, newest, self._asked_at)
+            state, trace = newest, find_observed_state(step, newest, self._asked_at)
             if trace == "overtaken":
                 return Sent(state, trace)
             if trace == "foreign":
@@ -188,7 +188,7 @@ class Lookout:
             state = await self.read(step.service) or state
             if state is None:
                 continue
-            trace = find_trace(step, state, self._asked_at)
+            trace = find_observed_state(step, state, self._asked_at)
             if trace == "there":
                 return Sent(state, trace)
             # A revision's own limits narrow the service's: a scale need not show as it was asked.
@@ -209,12 +209,12 @@ class Lookout:
                 raise self._not_settled(waited_s)
             await self._sleep(next(pauses))
             state = await self.read(step.service) or state
-        if state.ready is False and find_trace(step, state, self._asked_at) == "there":
+        if state.ready is False and find_observed_state(step, state, self._asked_at) == "there":
             raise OutcomeUnknown(
                 f"The change is set, but the service is not ready: {sanitize(state.ready_reason)}",
                 remedy="See the newest revision's logs; what serves now may be the old split.",
             )
-        return Sent(state, find_trace(step, state, self._asked_at))
+        return Sent(state, find_observed_state(step, state, self._asked_at))
 
     async def _read_operation(self, name: str) -> OperationState | None:
         try:
@@ -224,7 +224,7 @@ class Lookout:
 
     def _is_good(self, step: Step, state: ServiceState, *, settled: bool) -> bool:
         """Whether the service by itself shows that the step is done (`settled`: and in effect)."""
-        shown = find_trace(step, state, self._asked_at) == "there"
+        shown = find_observed_state(step, state, self._asked_at) == "there"
         return shown and not (settled and (state.reconciling or state.ready is False))
 
     def _not_settled(self, waited_s: float) -> OutcomeUnknown:

@@ -22,7 +22,7 @@ from canary.engine.console.engine_log import EngineLog
 from canary.engine.console.loop_thread import LoopThread, Work
 from canary.engine.console.polls import Observing
 from canary.engine.console.recovery import Recovering
-from canary.engine.guard.supervisor import Vigil
+from canary.engine.guard.supervisor import GuardSupervisor
 from canary.engine.jobs.checklist_desk import ChecklistDesk
 from canary.engine.jobs.console_verification import Verifying
 from canary.engine.jobs.procedure import OnProcedure, ProcedureWork
@@ -66,7 +66,7 @@ class ConsoleEngine:
         self._session: Session | None = None
         self._observing: Observing | None = None
         self._procedure: ProcedureWork | None = None
-        self._vigil: Vigil | None = None
+        self._vigil: GuardSupervisor | None = None
         self._recovering: Recovering | None = None
         self._thread: LoopThread | None = None
 
@@ -98,7 +98,7 @@ class ConsoleEngine:
             procedure.verifying.look(snapshot)
             procedure.checklists.look(snapshot)
 
-        self._vigil = vigil = Vigil(
+        self._vigil = guard_supervisor = GuardSupervisor(
             self._session,
             self.author,
             self.submit,
@@ -107,7 +107,11 @@ class ConsoleEngine:
             read_only=self._read_only,
         )
         self._observing = observing = Observing(
-            self._session, show, on_trouble, stands_by=not self._read_only, vigil=vigil
+            self._session,
+            show,
+            on_trouble,
+            stands_by=not self._read_only,
+            guard_supervisor=guard_supervisor,
         )
         self._recovering = Recovering(self._session, self.author, self._begin, observing.ring)
         self._procedure = procedure = ProcedureWork(
@@ -180,12 +184,12 @@ class ConsoleEngine:
 
     def recover(self, change_id: str, how: How) -> None:
         """Look up a change whose end is not known ("verify"), hand it to the executor again
-        ("resume") or give it up ("abandon"); what was found comes as an event. Raises ReadOnly.
+        ("resume") or abandon it ("abandon"); what was found comes as an event. Raises ReadOnly.
         """
         self._recovery().start(change_id, how)
 
     def withdraw(self, change_id: str) -> None:
-        """Take back a change of which nothing is on its way, above all one that waits for Cloud
+        """Withdraw a change of which nothing is on its way, above all one that waits for Cloud
         Run. It holds when this returns. Raises ReadOnly, UsageError, and Conflict when too late.
         """
         self._recovery().withdraw(change_id)
@@ -240,7 +244,7 @@ class ConsoleEngine:
         if observing is not None:
             self._begin(lambda: observing.set_scenario(name))
 
-    def _watch(self) -> Vigil:
+    def _watch(self) -> GuardSupervisor:
         if self._vigil is None:
             raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
         return self._vigil

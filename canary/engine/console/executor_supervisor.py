@@ -39,7 +39,7 @@ _left: list[subprocess.Popen[bytes]] = []
 """Executors that were let go while they were still finishing, kept so that they are reaped."""
 
 
-class Standby:
+class ExecutorSupervisor:
     """One executor process for `plan`, whose files are in `directory`.
 
     Not thread-safe: used from the engine's thread. All methods return at once.

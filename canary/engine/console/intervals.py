@@ -51,7 +51,7 @@ def pause_until(wait_s: float, speed: float) -> float:
 log = logging.getLogger(__name__)
 
 
-class Rounds:
+class Polls:
     """The rounds that run, by name. What fails in one is said to `on_trouble`, and tried again."""
 
     def __init__(self, on_trouble: Callable[[str], None]) -> None:

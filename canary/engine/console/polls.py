@@ -30,8 +30,8 @@ from canary.engine.console.intervals import (
     PIECES_SHOWN,
     SIGN_OF_LIFE_S,
     TROUBLE_PAUSE_S,
+    Polls,
     Publisher,
-    Rounds,
     pause_until,
 )
 from canary.engine.console.revival import Revival
@@ -43,8 +43,8 @@ from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_milliseconds
 
 if TYPE_CHECKING:
-    from canary.engine.console.executor_supervisor import Standby
-    from canary.engine.guard.supervisor import Vigil
+    from canary.engine.console.executor_supervisor import ExecutorSupervisor
+    from canary.engine.guard.supervisor import GuardSupervisor
 
 log = logging.getLogger(__name__)
 
@@ -59,29 +59,29 @@ class Observing:
         on_trouble: Callable[[str], None],
         *,
         stands_by: bool = True,
-        vigil: Vigil | None = None,
+        guard_supervisor: GuardSupervisor | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
         self._on_trouble = on_trouble
         self._stands_by = stands_by
         self._monotonic = monotonic
-        self._vigil = vigil
-        self._standby: Standby | None = None
+        self._vigil = guard_supervisor
+        self._standby: ExecutorSupervisor | None = None
         # A console that only looks changes nothing, and tells nobody.
         self._notifier: Notifier | None = None
         if stands_by:
             self._notifier = open_notifier(session.plan, session.directory, on_trouble)
-        if vigil is not None:
-            vigil.notifier = self._notifier
-        self._rounds = Rounds(on_trouble)
+        if guard_supervisor is not None:
+            guard_supervisor.notifier = self._notifier
+        self._rounds = Polls(on_trouble)
         self._has_numbers = False
         self._begun_at = monotonic()
         looks: list[Callable[[Snapshot], None]] = []
         if self._notifier is not None:
             looks.append(self._notifier.watch)
-        if vigil is not None:
-            looks.append(vigil.look)
+        if guard_supervisor is not None:
+            looks.append(guard_supervisor.look)
         self._publisher = Publisher(session, on_snapshot, looks, monotonic)
 
     async def run(self) -> None:
@@ -103,7 +103,7 @@ class Observing:
             }
             if self._vigil is not None:
                 self._vigil.begin()
-                rounds["the way back"] = self._round_of_readiness
+                rounds["rollback readiness"] = self._round_of_readiness
                 rounds["automatic rollback"] = self._vigil.round_of_guard
             if self._stands_by and self._session.journal is not None:
                 rounds["the executor"] = self._round_of_executor
@@ -204,7 +204,7 @@ class Observing:
         if observer.read_journal():
             self._publish(changed=True)
             self._rounds.wake("Cloud Run")
-            self._rounds.wake("the way back")
+            self._rounds.wake("rollback readiness")
         busy = before or observer.in_flight
         return JOURNAL_IN_FLIGHT_S if busy else JOURNAL_IDLE_S
 
@@ -285,12 +285,12 @@ class Observing:
             else:
                 return
 
-    def _executor(self) -> Standby:
+    def _executor(self) -> ExecutorSupervisor:
         if self._standby is None:
-            from canary.engine.console.executor_supervisor import Standby
+            from canary.engine.console.executor_supervisor import ExecutorSupervisor
 
             session = self._session
-            self._standby = Standby(session.plan, session.plan_path, session.directory)
+            self._standby = ExecutorSupervisor(session.plan, session.plan_path, session.directory)
         return self._standby
 
     def _publish(self, *, changed: bool) -> None:

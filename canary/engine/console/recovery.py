@@ -1,4 +1,4 @@
-"""The console's side of recovery: look up, go on with, give up or withdraw a change.
+"""The console's side of recovery: check the status of, resume, abandon or withdraw a change.
 
 May be asked from any thread, and returns at once; what was found goes to the event log.
 """

@@ -26,12 +26,12 @@ from canary.engine.observe.event_log import Severity
 from canary.engine.session import Session
 from canary.rollout.change.change import Author, Change, Outcome
 from canary.rollout.errors import CanaryError, RecordError
-from canary.rollout.export.notification import Notice, place_of
+from canary.rollout.export.notification import Notification, place_of
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.journal import Journal
 from canary.store.owner import Owner
-from canary.store.presence import SeatHolder
+from canary.store.presence import OperatorSessionHolder
 from canary.store.stage_file import stage_file_path
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class GuardLoop:
         """Look until asked to end, or once until there is nothing (more) to do."""
         observer = self._session.observer
         place = seat_of(self._author, False, kind="guard")
-        seat = SeatHolder(self._session.directory, place)
+        seat = OperatorSessionHolder(self._session.directory, place)
         observer.guard = lambda: self.rollback.view
         snapshot: Snapshot | None = None
         try:
@@ -211,7 +211,7 @@ class GuardLoop:
         self._session.observer.log.say(self._session.clock.now(), severity, text)
         if self._notifier is not None:
             place = place_of(plan.name, plan.target.project, plan.provider)
-            self._notifier.tell(Notice("", f"{place}: {text}", severity))
+            self._notifier.tell(Notification("", f"{place}: {text}", severity))
 
 
 @contextlib.contextmanager

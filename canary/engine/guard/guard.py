@@ -186,7 +186,7 @@ class AutomaticRollback:
         return tuple(_attempt(e, now) for e in entries if e.change.cause)
 
 
-_WORDS: Final = {"step_back": "one stage back", "rollback_all": "everybody off Canary"}
+_WORDS: Final = {"step_back": "one stage back", "rollback_all": "roll back all"}
 
 
 def _attempt(entry: Entry, now: float) -> Attempt:

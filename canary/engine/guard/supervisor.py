@@ -1,4 +1,4 @@
-"""What a console keeps watch over beside the rollout: the way back, automatic rollback, company.
+"""What a console keeps watch over beside the rollout: readiness, automatic rollback, others.
 
 Its rounds run in the engine's loop, never the screen's.
 """
@@ -23,11 +23,11 @@ from canary.rollout.change.change import Author, Change
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import ReadinessState
 from canary.rollout.errors import ReadOnly, Unavailable
-from canary.rollout.export.notification import Notice, place_of
-from canary.rollout.snapshot.presence import Seat, SeatKind
+from canary.rollout.export.notification import Notification, place_of
+from canary.rollout.snapshot.presence import OperatorSession, SeatKind
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
-from canary.store.presence import SeatHolder
+from canary.store.presence import OperatorSessionHolder
 
 READINESS_S: Final = 15.0
 GUARD_IDLE_S, GUARD_ARMED_S, GUARD_COUNTING_S = 5.0, 1.0, 0.25
@@ -37,7 +37,7 @@ COMPANY_S: Final = 2.0
 InLoop = Callable[[Callable[[], object]], None]
 
 
-class Vigil:
+class GuardSupervisor:
     """The watch of one session. `submit` takes a change down the one path; `in_loop` reaches the
     loop of the engine from any thread; `on_change` sends a snapshot out.
     """
@@ -61,8 +61,8 @@ class Vigil:
         self._read_only = read_only
         self._monotonic = monotonic
         self._rollback: AutomaticRollback | None = None
-        self._seat: SeatHolder | None = None
-        self._others: tuple[Seat, ...] = ()
+        self._seat: OperatorSessionHolder | None = None
+        self._others: tuple[OperatorSession, ...] = ()
         self._others_at = float("-inf")
         self._readiness: ReadinessState | None = None
         self.notifier: Notifier | None = None
@@ -71,7 +71,7 @@ class Vigil:
         """Take a seat, and arm automatic rollback if the plan has it so. In the engine's loop."""
         session, observer = self._session, self._session.observer
         self._place = seat_of(self._author, self._read_only)
-        self._seat = SeatHolder(session.directory, self._place)
+        self._seat = OperatorSessionHolder(session.directory, self._place)
         observer.others = self._look_around
         if session.journal is not None:
             self._rollback = AutomaticRollback(
@@ -124,12 +124,12 @@ class Vigil:
         return GUARD_COUNTING_S if rollback.is_counting else GUARD_ARMED_S
 
     def look(self, snapshot: Snapshot) -> None:
-        """Tell others when everybody off has become impossible, or possible again."""
-        notice = readiness_notice(self._readiness, snapshot)
+        """Tell others when roll back all has become impossible, or possible again."""
+        notification = readiness_notice(self._readiness, snapshot)
         if snapshot.readiness is not None and not snapshot.readiness.is_only_unknown:
             self._readiness = snapshot.readiness.state
-        if notice is not None and self.notifier is not None:
-            self.notifier.tell(notice)
+        if notification is not None and self.notifier is not None:
+            self.notifier.tell(notification)
 
     def _show_seat(self) -> None:
         """Let others on this host see whether automatic rollback is armed here, and counts down."""
@@ -146,7 +146,7 @@ class Vigil:
     def _view_guard(self) -> GuardView | None:
         return self._rollback.view if self._rollback is not None else None
 
-    def _look_around(self) -> tuple[Seat, ...]:
+    def _look_around(self) -> tuple[OperatorSession, ...]:
         now = self._monotonic()
         if self._seat is not None and now - self._others_at >= COMPANY_S:
             self._others, self._others_at = self._seat.others(), now
@@ -160,13 +160,15 @@ class Vigil:
             self._session.observer.log.say(self._session.clock.now(), severity, text)
             if self.notifier is not None:
                 place = place_of(plan.name, plan.target.project, plan.provider)
-                self.notifier.tell(Notice("", f"{place}: {text}", severity))
+                self.notifier.tell(Notification("", f"{place}: {text}", severity))
             self._on_change()
 
         self._in_loop(say)
 
 
-def show_guard(holder: SeatHolder, seat: Seat, view: GuardView) -> Seat:
+def show_guard(
+    holder: OperatorSessionHolder, seat: OperatorSession, view: GuardView
+) -> OperatorSession:
     """Write into a seat what automatic rollback does there; the seat as it is shown then."""
     counts = (view.armed, view.left_s is not None)
     if counts == (seat.armed, seat.due_at is not None):
@@ -178,13 +180,13 @@ def show_guard(holder: SeatHolder, seat: Seat, view: GuardView) -> Seat:
     return changed
 
 
-def seat_of(author: Author, read_only: bool, *, kind: SeatKind = "console") -> Seat:
+def seat_of(author: Author, read_only: bool, *, kind: SeatKind = "console") -> OperatorSession:
     """The seat of this process: its terminal, and where its SSH session comes from."""
     terminal = ""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         terminal = os.ttyname(sys.stdin.fileno())
     client = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
-    return Seat(
+    return OperatorSession(
         pid=os.getpid(),
         user=author.user,
         host=author.host,

@@ -73,8 +73,8 @@ class Verifying:
         self._in_loop(lambda: self._begin(order if order is not None else VerifyOrder()))
 
     def stop(self) -> None:
-        """Give up the verification that runs, without a result; nothing when none does."""
-        self._in_loop(self._give_up)
+        """Abandon the verification that runs, without a result; nothing when none does."""
+        self._in_loop(self._abandon)
 
     def expect(self, change: Change) -> None:
         """Verify this change once it is done, if the plan has it so.
@@ -85,7 +85,7 @@ class Verifying:
 
         def note() -> None:
             if order_of(change) is not None:
-                self._give_up()
+                self._abandon()
             if wanted:
                 self._expected[change.id] = change
 
@@ -104,13 +104,13 @@ class Verifying:
                 self._begin(order)
 
     def _begin(self, order: VerifyOrder) -> None:
-        self._give_up()
+        self._abandon()
         if not hasattr(self._session, "run_reader"):
             self._on_trouble("The cloud is not connected yet: nothing can be verified.")
             return
         self._task = asyncio.get_running_loop().create_task(self._run(order), name="verifying")
 
-    def _give_up(self) -> None:
+    def _abandon(self) -> None:
         task, self._task = self._task, None
         if task is not None and not task.done():
             task.cancel()

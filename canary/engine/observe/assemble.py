@@ -22,7 +22,12 @@ from canary.engine.observe.position import (
     view_stage,
     view_traffic,
 )
-from canary.engine.observe.readiness import ReadinessFeed, away_for_s, find_way_back, is_retired
+from canary.engine.observe.readiness import (
+    ReadinessFeed,
+    away_for_s,
+    find_rollback_readiness,
+    is_retired,
+)
 from canary.engine.observe.series import newest_data_end
 from canary.engine.observe.windows import Reduce, Spans, data_age_s, place_windows, reduce_part
 from canary.rollout.change.change import Side
@@ -34,7 +39,7 @@ from canary.rollout.decision.watch import IDLE, Watch
 from canary.rollout.evidence.view import EvidenceView, advise
 from canary.rollout.measure.samples import Sample
 from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.presence import Presence, Seat, find_presence
+from canary.rollout.snapshot.presence import OperatorSession, Presence, find_presence
 from canary.rollout.snapshot.snapshot import Event, SideView, Snapshot, SourceView, StageView
 from canary.rollout.text import format_duration
 from canary.store.journal import Entry
@@ -50,7 +55,7 @@ class Observed(msgspec.Struct, frozen=True):
     `run` None: Cloud Run has never answered. Samples are oldest first; `entries` and `events` in
     any order. `watch` is the watch after the newest sample. `changes` are the known times at which
     the split changed, ascending. `comparison` is the evidence beside the tree. `rights` is what was
-    asked about the way back (None: nothing), `others` who else is here, `guard` how automatic
+    asked about rollback readiness (None: nothing), `others` who else is here, `guard` how automatic
     rollback stands.
     """
 
@@ -69,7 +74,7 @@ class Observed(msgspec.Struct, frozen=True):
     backfilled: bool = False
     comparison: EvidenceView | None = None
     rights: ReadinessFeed | None = None
-    others: tuple[Seat, ...] = ()
+    others: tuple[OperatorSession, ...] = ()
     guard: GuardView | None = None
 
 
@@ -115,7 +120,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         backfilled=observed.backfilled,
         evidence=observed.comparison,
         advice=advise(observed.comparison, plan.evidence) if observed.comparison else None,
-        readiness=_judge_way_back(moment, legacy, canary),
+        readiness=_judge_readiness(moment, legacy, canary),
         presence=_find_presence(observed),
         guard=observed.guard,
         missing_rights=(observed.rights.missing_rights or ()) if observed.rights else (),
@@ -123,13 +128,15 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
     )
 
 
-def _judge_way_back(moment: _Moment, legacy: SideView, canary: SideView) -> Readiness | None:
+def _judge_readiness(moment: _Moment, legacy: SideView, canary: SideView) -> Readiness | None:
     run, observed = moment.observed.run, moment.observed
     if run is None or is_retired(moment.plan, run):
         return None
     windows = (legacy.window, canary.window)
     seen = (observed.rights, observed.sources, observed.entries, windows)
-    return judge_readiness(find_way_back(moment.plan, run, *seen, moment.now, observed.speed))
+    return judge_readiness(
+        find_rollback_readiness(moment.plan, run, *seen, moment.now, observed.speed)
+    )
 
 
 def _find_presence(observed: Observed) -> Presence:

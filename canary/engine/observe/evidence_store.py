@@ -45,7 +45,7 @@ class EvidenceKeeping:
         try:
             found = self._record.checkpoint() if self._record is not None else None
         except RecordError as error:
-            self._give_up(error)
+            self._abandon(error)
             return None
         if found is None or found.tail_end > now or found.state.began_at > now:
             return None
@@ -56,7 +56,7 @@ class EvidenceKeeping:
         try:
             return self._record.covered(since) if self._record is not None else ()
         except RecordError as error:
-            self._give_up(error)
+            self._abandon(error)
             return ()
 
     def piece(self, since: float, until: float) -> tuple[EvidenceWindow, ...]:
@@ -64,7 +64,7 @@ class EvidenceKeeping:
         try:
             found = self._record.load(since, PIECE) if self._record is not None else ()
         except RecordError as error:
-            self._give_up(error)
+            self._abandon(error)
             return ()
         return tuple(window for window in found if window.end <= until)
 
@@ -83,11 +83,11 @@ class EvidenceKeeping:
                 self._record.keep(self._unkept, checkpoint)
                 self._record.prune(self._clock.now() - KEPT_S)
         except RecordError as error:
-            self._give_up(error)
+            self._abandon(error)
         self._unkept.clear()
         self._kept_at = end
 
-    def _give_up(self, error: RecordError) -> None:
+    def _abandon(self, error: RecordError) -> None:
         """A cache: without it the evidence of this console goes on, and no further."""
         self._record = None
         log.warning("evidence: %s", error)

@@ -23,8 +23,8 @@ from canary.store.journal import Entry, Note, NoteState
 
 _KIND_WORDS = {
     "promote": "promote",
-    "step_back": "step back",
-    "rollback_all": "everybody off Canary",
+    "step_back": "roll back one stage",
+    "rollback_all": "roll back all",
     "adopt": "adopt",
     "revert": "revert",
     "scale": "scale",

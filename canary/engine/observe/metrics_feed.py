@@ -93,7 +93,7 @@ class MetricsFeed:
             try:
                 known = self._history.load(side, now - KEPT_S) if self._history is not None else ()
             except RecordError as error:
-                self._give_up_history(error)
+                self._abandon_history(error)
                 return found
             found = bool(series.add(s for s in known if s.end <= now)) or found
         return found
@@ -178,9 +178,9 @@ class MetricsFeed:
         try:
             self._history.add(side, samples)
         except RecordError as error:
-            self._give_up_history(error)
+            self._abandon_history(error)
 
-    def _give_up_history(self, error: RecordError) -> None:
+    def _abandon_history(self, error: RecordError) -> None:
         """The history is a cache: without it the console asks the cloud again, no more."""
         self._history = None
         log.warning("history: %s", error)
@@ -207,7 +207,7 @@ class MetricsFeed:
             if self._history is not None:
                 self._history.prune(now - KEPT_S)
         except RecordError as error:
-            self._give_up_history(error)
+            self._abandon_history(error)
 
 
 def _minute(at: float) -> float:

@@ -31,7 +31,7 @@ from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.measure.samples import Sample
 from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.presence import Seat
+from canary.rollout.snapshot.presence import OperatorSession
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.history import History
 from canary.store.journal import Entry, Journal
@@ -75,7 +75,7 @@ class Observer:
                 plan, monitoring, clock, self._metrics_source, self.log, history
             )
         self.rights: ReadinessFeed | None = None
-        self.others: Callable[[], tuple[Seat, ...]] = tuple
+        self.others: Callable[[], tuple[OperatorSession, ...]] = tuple
         self.guard: Callable[[], GuardView | None] = lambda: None
         self._alarm = ReadinessAlarm(self.log)
         self._evidence = NO_EVIDENCE

@@ -69,7 +69,7 @@ def view_stage(plan: Plan, run: RunFacts | None, now: float) -> StageView:
     spec = plan.stage(index) if index else None
     return StageView(
         index=index,
-        name=f"stage {index}" if index else "everybody on Legacy",
+        name=f"stage {index}" if index else "all traffic is on Legacy",
         percent=record.percent if record is not None else plan.percent_of(index),
         entered_at=record.entered_at if record is not None else None,
         soak_hours=spec.soak_hours if spec is not None else None,

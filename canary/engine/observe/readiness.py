@@ -105,7 +105,7 @@ def is_retired(plan: Plan, run: RunFacts) -> bool:
     return production and plan.target.legacy in run.missing
 
 
-def find_way_back(
+def find_rollback_readiness(
     plan: Plan,
     run: RunFacts,
     feed: ReadinessFeed | None,

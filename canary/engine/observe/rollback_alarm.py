@@ -1,10 +1,10 @@
-"""The alarm before it is needed: everybody off Canary would not work just now."""
+"""The alarm before it is needed: roll back all would not work just now."""
 
 from __future__ import annotations
 
 from canary.engine.observe.event_log import EventLog
 from canary.rollout.decision.readiness import ReadinessState
-from canary.rollout.export.notification import Notice, place_of
+from canary.rollout.export.notification import Notification, place_of
 from canary.rollout.snapshot.snapshot import Snapshot
 
 
@@ -25,30 +25,28 @@ class ReadinessAlarm:
         was, self._state = self._state, readiness.state
         why = " ".join(readiness.reasons)
         if readiness.state == "impossible":
-            text = f"ALARM: everybody off Canary is NOT possible now: {why}"
+            text = f"ALARM: roll back all is NOT possible now: {why}"
             self._log.say(snapshot.as_of, "critical", text)
         elif was == "impossible":
             but = f", but: {why}" if why else ""
-            self._log.say(snapshot.as_of, "good", f"everybody off Canary is possible again{but}")
+            self._log.say(snapshot.as_of, "good", f"roll back all is possible again{but}")
         elif readiness.state == "degraded" and was == "ok":
-            self._log.say(
-                snapshot.as_of, "warning", f"everybody off Canary is possible, but: {why}"
-            )
+            self._log.say(snapshot.as_of, "warning", f"roll back all is possible, but: {why}")
         else:
             return False
         return True
 
 
-def readiness_notice(before: ReadinessState | None, snapshot: Snapshot) -> Notice | None:
-    """Word to others when everybody off has become impossible, or possible again."""
+def readiness_notice(before: ReadinessState | None, snapshot: Snapshot) -> Notification | None:
+    """Word to others when roll back all has become impossible, or possible again."""
     readiness = snapshot.readiness
     if readiness is None or readiness.state == before or readiness.is_only_unknown:
         return None
     place = place_of(snapshot.rollout, snapshot.project, snapshot.provider)
     if readiness.state == "impossible":
         why = " ".join(readiness.reasons)
-        text = f"{place}: everybody off Canary is NOT possible now: {why}"
-        return Notice("readiness impossible", text, "critical")
+        text = f"{place}: roll back all is NOT possible now: {why}"
+        return Notification("readiness impossible", text, "critical")
     if before == "impossible":
-        return Notice("", f"{place}: everybody off Canary is possible again", "good")
+        return Notification("", f"{place}: roll back all is possible again", "good")
     return None

@@ -77,7 +77,7 @@ def _say_record(
 
 
 def _say_move(record: StageRecord) -> str:
-    stage = f"stage {record.stage}" if record.stage else "everybody on Legacy"
+    stage = f"stage {record.stage}" if record.stage else "all traffic is on Legacy"
     why = f": {record.reason}" if record.reason else ""
     shares = format_percent(record.percent)
     if record.previous_percent is not None:

@@ -19,7 +19,7 @@ MOST_BYTES: Final = 3000
 MOST_REASON: Final = 120
 
 
-class Deed(msgspec.Struct, frozen=True, omit_defaults=True):
+class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One move of the split. `at` is cloud time; `change` the id of the change that made it."""
 
     at: float
@@ -34,7 +34,7 @@ class Deed(msgspec.Struct, frozen=True, omit_defaults=True):
     change: str = ""
 
 
-_Deeds = tuple[Deed, ...]
+_Deeds = tuple[HistoryEntry, ...]
 
 
 def history_key(annotation: str) -> str:
@@ -43,10 +43,10 @@ def history_key(annotation: str) -> str:
     return f"{prefix}/history" if name != "history" else f"{prefix}{slash}{name}-history"
 
 
-def deed_of(record: StageRecord) -> Deed:
+def deed_of(record: StageRecord) -> HistoryEntry:
     """The move that wrote a record; a long reason is cut."""
     why = record.reason
-    return Deed(
+    return HistoryEntry(
         at=record.written_at,
         move=record.move,
         percent=record.percent,

@@ -1,4 +1,4 @@
-"""From a wish to a Change: promote, step back, everybody off, adopt, revert, scale. Pure.
+"""From a wish to a Change: promote, roll back one stage, roll back all, adopt, revert, scale. Pure.
 
 Each function says what becomes true, from what, and what guards it; none of them asks whether it is
 permitted (`permit`), and none changes anything.
@@ -53,7 +53,7 @@ def adopt(plan: Plan, standing: Standing, request: Request) -> Change:
         shares = ", ".join(f"{s.percent} %" for s in plan.stages)
         raise UsageError(
             f"No stage of the plan has {standing.percent} % Canary (stages: {shares}).",
-            remedy="Revert to the recorded split, or step back to a stage.",
+            remedy="Revert to the recorded split, or roll back to a stage.",
         )
     return _move(plan, standing, request, "adopt", stage)
 

@@ -2,7 +2,7 @@
 
 The record rides as an annotation on the service that carries the split, in the same guarded update
 as the split itself: two people on two hosts see one truth, and of two changes one wins.
-Stage 0 means "everybody on Legacy": before stage 1, or after everybody was taken off Canary.
+Stage 0 means "all traffic is on Legacy": before stage 1, or after all was rolled back.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _transition_remedy(move: Move, at: int, last: int) -> str:
         )
     if move == "step_back":
         return (
-            "Below stage 1 there is only everybody off Canary."
+            "Below stage 1 there is only roll back all."
             if at <= 1
             else f"Choose a stage from 1 to {at - 1}."
         )

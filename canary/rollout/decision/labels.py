@@ -11,7 +11,7 @@ from canary.rollout.text import NO_DATA
 VERDICT_WORDS: Final[dict[Verdict, str]] = {
     "continue": "GO ON",
     "watch": "WATCH",
-    "rollback_stage": "STEP BACK",
+    "rollback_stage": "ROLL BACK ONE STAGE",
     "rollback_all": "ROLL BACK",
     "no_data": "NO DATA",
 }

@@ -1,4 +1,4 @@
-"""Whether everybody could be taken off Canary right now. Pure; asked all the time, at low cost.
+"""Whether all traffic could be taken off Canary right now. Pure; asked all the time, at low cost.
 
     ok          it would work
     degraded    it would work, with a drawback, or something about it is not known
@@ -68,7 +68,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 class WayBack(msgspec.Struct, frozen=True):
-    """What is known about the way back. None is "not known", and never taken for good.
+    """What is known about rollback readiness. None is "not known", and never taken for good.
 
     `away_since`: Cloud Run has not answered since then. `target` is the service that is to take
     everything; `revision` the one that would serve, `revision_ready` as its list says (None: not

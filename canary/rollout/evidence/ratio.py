@@ -34,7 +34,7 @@ WORSE_RATIOS = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0)
 """How many times worse Canary may be, for "regression proven" (null: 1)."""
 
 NOT_WORSE_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.25)
-"""How Canary may compare, for "no worse than twice" (null: 2 or more)."""
+"""How Canary may compare, for "no worse than 2×" (null: 2 or more)."""
 
 EPOCH_S = 300.0
 """A new start is mixed in every five minutes."""

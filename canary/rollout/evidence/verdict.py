@@ -1,4 +1,4 @@
-"""What is said of the evidence, for each metric: regression proven, no worse than twice proven,
+"""What is said of the evidence, for each metric: regression proven, no worse than 2× proven,
 undecided and how much more it takes, or inconclusive and why.
 """
 

@@ -18,7 +18,7 @@ class TailView(msgspec.Struct, frozen=True):
     """The request log as a source.
 
     `off`: why it is not read; "" while it is. `limit_per_s`: entries a real second that are read at
-    most; above it, it steps aside (a clock that runs fast) or a sample is read. `sampled` is the
+    most; above it, it is off (a clock that runs fast) or a sample is read. `sampled` is the
     share of requests that is read, 0…1. `trouble`: what is wrong while it is tried again.
     """
 

@@ -170,7 +170,7 @@ def _build_policy(plan: Plan, scope: Scope, metric: Metric, limit: float, revisi
     consequence = {
         "warning": f"Watch it closely for {plan.alerts.watch_minutes:g} minutes; if it has not"
         " cleared by then, go one stage back (`canary rollback`).",
-        "critical": "Take everybody off Canary now (`canary rollback --all`).",
+        "critical": "Roll back all now (`canary rollback --all`).",
     }[scope]
     return Policy(
         key=f"{scope}-{metric}",

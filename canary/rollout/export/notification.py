@@ -50,15 +50,15 @@ _VERDICT_TONES: Final[dict[Verdict, Tone]] = {
 }
 _KINDS: Final = {
     "promote": "promote",
-    "step_back": "step back",
-    "rollback_all": "everybody off Canary",
+    "step_back": "roll back one stage",
+    "rollback_all": "roll back all",
     "adopt": "adopt the split",
     "revert": "revert the split",
     "scale": "scale",
 }
 
 
-class Notice(msgspec.Struct, frozen=True):
+class Notification(msgspec.Struct, frozen=True):
     """One thing to tell. `key` says what it is the same as: that is told once in a while only.
 
     `key` "": it is always news. `facts` are (name, value) pairs below the text. Texts are plain.
@@ -70,7 +70,7 @@ class Notice(msgspec.Struct, frozen=True):
     facts: tuple[tuple[str, str], ...] = ()
 
 
-def change_notice(change: Change, place: str) -> Notice:
+def change_notice(change: Change, place: str) -> Notification:
     """A change is begun. `place` says which rollout, where (`place_of`)."""
     forced = " (forced)" if change.forced else ""
     facts = [("by", sanitize(change.author, 80))]
@@ -82,10 +82,10 @@ def change_notice(change: Change, place: str) -> Notice:
         )
     facts += _evidence(change)
     text = f"{place}: {describe(change)}{forced}"
-    return Notice("", text, "info", tuple(facts))
+    return Notification("", text, "info", tuple(facts))
 
 
-def outcome_notice(change: Change, outcome: Outcome, place: str) -> Notice:
+def outcome_notice(change: Change, outcome: Outcome, place: str) -> Notification:
     """A change has ended. What was done or may have been is always told; the same failure is not
     told each time that somebody tries again.
     """
@@ -96,10 +96,10 @@ def outcome_notice(change: Change, outcome: Outcome, place: str) -> Notice:
         key = f"outcome {outcome.state} {change.kind} {change.to_stage} {sanitize(outcome.message)}"
     text = f"{place}: {state}: {describe(change)}"
     facts = (("by", sanitize(change.author, 80)), ("outcome", said))
-    return Notice(key, text, _OUTCOME_TONES[outcome.state], facts)
+    return Notification(key, text, _OUTCOME_TONES[outcome.state], facts)
 
 
-def verdict_notice(before: Verdict, snapshot: Snapshot, place: str) -> Notice | None:
+def verdict_notice(before: Verdict, snapshot: Snapshot, place: str) -> Notification | None:
     """The verdict has become worse than `before`; None when it has not."""
     now = snapshot.decision.verdict
     if SEVERITY[now] <= SEVERITY[before]:
@@ -119,7 +119,7 @@ def verdict_notice(before: Verdict, snapshot: Snapshot, place: str) -> Notice | 
         ("confidence", format_score(window.confidence)),
         ("data", f"{format_age(snapshot.canary.data_age_s)} old"),
     )
-    return Notice(f"verdict {now}", text, _VERDICT_TONES[now], facts)
+    return Notification(f"verdict {now}", text, _VERDICT_TONES[now], facts)
 
 
 def judged_verdict(snapshot: Snapshot) -> Verdict | None:
@@ -156,14 +156,14 @@ def describe(change: Change) -> str:
     return ", ".join(parts)
 
 
-def slack_document(notice: Notice) -> dict[str, Any]:
+def slack_document(notification: Notification) -> dict[str, Any]:
     """The notice as the body of a Slack-compatible incoming webhook."""
-    text = _escape(notice.text)
+    text = _escape(notification.text)
     fields = [
         {"title": _escape(name), "value": _escape(value), "short": len(value) <= 40}
-        for name, value in notice.facts
+        for name, value in notification.facts
     ]
-    attachment = {"color": COLOURS[notice.tone], "fallback": text, "fields": fields}
+    attachment = {"color": COLOURS[notification.tone], "fallback": text, "fields": fields}
     return {"text": text, "attachments": [attachment] if fields else []}
 
 

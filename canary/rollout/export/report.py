@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from canary.rollout.change.history_entries import Deed
+from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.decision.gates import Gate
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.measure.samples import Sample
@@ -41,7 +41,7 @@ class ReportFacts(msgspec.Struct, frozen=True):
     place: str
     legacy_name: str
     canary_name: str
-    deeds: tuple[Deed, ...] = ()
+    deeds: tuple[HistoryEntry, ...] = ()
     changes: tuple[ChangeView, ...] = ()
     events: tuple[Event, ...] = ()
     legacy: tuple[Sample, ...] = ()
@@ -100,7 +100,7 @@ class Report(msgspec.Struct, frozen=True):
     sections: tuple[Section, ...]
 
 
-def find_span(stage: int, deeds: tuple[Deed, ...], now: float) -> StageSpan | None:
+def find_span(stage: int, deeds: tuple[HistoryEntry, ...], now: float) -> StageSpan | None:
     """The last visit of `stage` that the moves tell of; None when they tell of none.
 
     Where only the move out of it is told, the visit begins at 0 and its begin is not known.
@@ -118,9 +118,9 @@ def find_span(stage: int, deeds: tuple[Deed, ...], now: float) -> StageSpan | No
     return StageSpan(stage, moves[first].at, ended_at)
 
 
-def merge_deeds(*sources: tuple[Deed, ...]) -> tuple[Deed, ...]:
+def merge_deeds(*sources: tuple[HistoryEntry, ...]) -> tuple[HistoryEntry, ...]:
     """Moves of several sources, oldest first; one that two of them tell of counts once."""
-    merged: dict[str, Deed] = {}
+    merged: dict[str, HistoryEntry] = {}
     for deed in (d for source in sources for d in source):
         merged.setdefault(deed.change or f"at {deed.at}", deed)
     return tuple(sorted(merged.values(), key=lambda d: d.at))

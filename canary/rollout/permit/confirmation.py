@@ -32,7 +32,7 @@ def name_to_type(plan: Plan, change: Change, percent_now: int | None) -> str:
     """The service whose name must be typed for this change; "" when a yes is enough.
 
     Grave are: giving Canary everything, and leaving the side that takes at least half of the
-    requests in backup size. Taking everybody off Canary never is: that must be quick.
+    requests in backup size. Rolling back all never is: that must be quick.
     """
     for step in change.steps:
         if isinstance(step, DeleteService):

@@ -5,13 +5,13 @@ Only what may be judged counts: fresh, sufficient data of Canary from after the 
 =====================  ============================================
 trigger                what is done
 =====================  ============================================
-a critical limit       everybody off Canary
+a critical limit       roll back all
 a watch overdue        one stage back
 the stage's own limit  one stage back
 a proven regression    one stage back, where the plan says so
 =====================  ============================================
 
-From the first stage, one stage back is everybody off. The share is never raised: after somebody
+From the first stage, one stage back is roll back all. The share is never raised: after somebody
 lowered it by hand, "one stage back" may be more than there is, and nothing is done.
 """
 

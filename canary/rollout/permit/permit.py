@@ -145,10 +145,10 @@ def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
     if kind == "promote" and stage and not snapshot.gates:
         return f"Stage {stage} is the last one."
     if kind == "step_back" and stage is not None and stage <= 1:
-        return "There is no stage before this one; everybody off takes all to Legacy."
+        return "There is no stage before this one; roll back all takes all to Legacy."
     if kind == "rollback_all" and stage == 0 and traffic.canary_percent == 0:
         settled = traffic.drift is None and not traffic.in_doubt
-        return "Everybody is on Legacy already." if settled else None
+        return "All traffic is on Legacy already." if settled else None
     if kind in ("adopt", "revert") and traffic.drift is None and traffic.record is not None:
         return "The split is what the record says."
     if kind == "revert" and traffic.record is None:
@@ -173,7 +173,7 @@ def _check_unchanged(change: Change, snapshot: Snapshot) -> None:
 
 
 def _check_legacy_exists(snapshot: Snapshot) -> None:
-    """The one thing that forbids going back: it would send everybody to a service that is gone."""
+    """The one thing that forbids going back: all traffic would go to what is gone."""
     if snapshot.retired:
         raise IllegalTransition(RETIRED, remedy="Go on with Canary, or deploy Legacy again first.")
 

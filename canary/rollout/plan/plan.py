@@ -285,7 +285,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.stages[index - 1]
 
     def percent_of(self, index: int) -> int:
-        """Canary's share at a stage; stage 0 is "everybody on Legacy" and has 0."""
+        """Canary's share at a stage; stage 0 is "all traffic is on Legacy" and has 0."""
         return 0 if index == 0 else self.stage(index).percent
 
     def stage_of_percent(self, percent: int) -> int | None:

@@ -101,7 +101,7 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`on_regression`: what a proven regression leads to, apart from the thresholds.
 
     `alpha` bounds the chance of ever alarming without a difference, `pass_alpha` that of ever
-    saying "no worse than twice" of a Canary that is. `tail`: read Cloud Run's request log, which
+    saying "no worse than 2×" of a Canary that is. `tail`: read Cloud Run's request log, which
     is seconds old (off: only Cloud Monitoring's minutes). `warm_up_minutes` are left out after
     every new revision. `smallest_score_effect` is the least difference of confidence that matters.
     """

@@ -11,14 +11,14 @@ from typing import Literal
 
 import msgspec
 
-from canary.rollout.change.history_entries import Deed, deed_of
+from canary.rollout.change.history_entries import HistoryEntry, deed_of
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.text import format_clock, format_percent, sanitize
 
 MOVE_WORDS = {
     "promote": "promoted",
-    "step_back": "stepped back",
-    "rollback_all": "took everybody off Canary",
+    "step_back": "rolled back one stage",
+    "rollback_all": "rolled back all",
     "adopt": "adopted",
     "revert": "reverted",
 }
@@ -33,7 +33,7 @@ SEAT_WORDS: dict[SeatKind, str] = {
 }
 
 
-class Seat(msgspec.Struct, frozen=True):
+class OperatorSession(msgspec.Struct, frozen=True):
     """One program that is open on this rollout, on this host.
 
     `since` is this host's wall clock, unix seconds; `terminal` and `client` (where an SSH session
@@ -61,15 +61,15 @@ class Presence(msgspec.Struct, frozen=True):
     has not settled on it, when it is not from this host's journal.
     """
 
-    others: tuple[Seat, ...] = ()
-    last: Deed | None = None
-    in_flight: Deed | None = None
+    others: tuple[OperatorSession, ...] = ()
+    last: HistoryEntry | None = None
+    in_flight: HistoryEntry | None = None
 
 
 def find_presence(
-    others: tuple[Seat, ...],
+    others: tuple[OperatorSession, ...],
     record: StageRecord | None,
-    history: tuple[Deed, ...],
+    history: tuple[HistoryEntry, ...],
     *,
     reconciling: bool,
     ours: frozenset[str],
@@ -82,13 +82,13 @@ def find_presence(
     return Presence(others, last, last if reconciling and foreign else None)
 
 
-def find_countdown(others: tuple[Seat, ...]) -> Seat | None:
+def find_countdown(others: tuple[OperatorSession, ...]) -> OperatorSession | None:
     """Whose automatic rollback acts next, of those that count down; None: none does."""
     counting = [s for s in others if s.due_at is not None]
     return min(counting, key=lambda s: s.due_at or 0.0, default=None)
 
 
-def say_seat(seat: Seat) -> str:
+def say_seat(seat: OperatorSession) -> str:
     """Who is there, from where: "bob on pts/3 from 10.0.0.7 since 14:03:22Z (console)"."""
     where = f" on {sanitize(seat.terminal, 40)}" if seat.terminal else ""
     whence = f" from {sanitize(seat.client, 60)}" if seat.client else ""
@@ -100,7 +100,7 @@ def say_seat(seat: Seat) -> str:
     )
 
 
-def say_deed(deed: Deed) -> str:
+def say_deed(deed: HistoryEntry) -> str:
     """Who did what, when: "bob@bastion-3 promoted 10 % → 25 % at 14:03:22Z: why"."""
     by = f"{deed.by}@{deed.host}" if deed.host else deed.by
     move = MOVE_WORDS.get(deed.move, "set the split")

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from canary.rollout.change.change import Guard, Outcome, Standing, StepView
-from canary.rollout.change.history_entries import Deed
+from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.guard import GuardView
@@ -44,7 +44,7 @@ class SideView(msgspec.Struct, frozen=True):
 
 
 class StageView(msgspec.Struct, frozen=True):
-    """Where the rollout stands. `index` 0: everybody on Legacy; None: not known.
+    """Where the rollout stands. `index` 0: all traffic is on Legacy; None: not known.
 
     `soaked_hours` None when nobody knows when the stage was entered.
     """
@@ -83,7 +83,7 @@ class TrafficView(msgspec.Struct, frozen=True):
     guard: Guard | None = None
     last_modifier: str = ""
     updated_at: float | None = None
-    history: tuple[Deed, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
     ready: bool | None = None
 
     @property
@@ -140,7 +140,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     change is built from; None when Cloud Run has not answered, and then nothing can be changed.
     `evidence` compares Canary with Legacy beside the tree, `advice` is what a proven regression
     adds to the tree's decision; neither ever changes it, and None makes nothing green.
-    `readiness` says whether everybody could be taken off Canary now (None: not known yet, or Legacy
+    `readiness` says whether all traffic can leave Canary now (None: not known yet, or Legacy
     is retired), `presence` who else is here, `guard` what automatic rollback does (None: there is
     none in this program). `speed` is 1 on the real cloud. `changes` and `events` are newest first,
     and bounded. `retired`: Legacy was deleted for good, so that there is nothing to go back to.

@@ -1,6 +1,6 @@
 """Checklists: what goes with the move into a stage, before, during and after. Pure.
 
-A stage's list begins anew with each visit to it: who steps back from stage 3 and returns has it to
+A stage's list begins anew with each visit to it: who rolls back from stage 3 and returns has it to
 do again, and the old list stays as it was. What the program can know ticks itself, with evidence
 and time; the rest, and what the program could not find out, is ticked by a person, with name.
 """
@@ -97,7 +97,7 @@ class Checklist(msgspec.Struct, frozen=True):
 class ChecklistBook(msgspec.Struct, frozen=True):
     """All lists there are, in the order of their visits; the next stage's last.
 
-    `stage` is where the rollout stands; None: not known, 0: everybody on Legacy. `trouble` says
+    `stage` is where the rollout stands; None: not known, 0: all on Legacy. `trouble` says
     what could not be looked at, "" for nothing.
     """
 
@@ -159,7 +159,7 @@ def trace_visits(seen: Iterable[Visit]) -> tuple[Visit, ...]:
     """Visits in their order, each ended by the next; what is known twice counts once.
 
     Two in a row to the same stage are one: a split that was reverted or adopted there. Visits to
-    stage 0 (everybody on Legacy) end the one before and are left out.
+    stage 0 (all traffic is on Legacy) end the one before and are left out.
     """
     ordered = sorted({v.change or str(v.entered_at): v for v in seen}.values(), key=_entered)
     merged: list[Visit] = []

@@ -19,7 +19,7 @@ from canary.rollout.trials.verification import Verification, VerifyProgress
 
 LoadState = Literal["idle", "starting", "running", "stopping"]
 ResultOf = Literal["verification", "load_test"]
-"""What ends with a result that stays until it is put away."""
+"""What ends with a result that stays until it is dismissed."""
 
 
 class VerificationView(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class VerificationView(msgspec.Struct, frozen=True):
 
     @property
     def waiting(self) -> Verification | None:
-        """The result that nobody has put away yet."""
+        """The result that nobody has dismissed yet."""
         return None if self.acknowledged else self.result
 
 
@@ -63,7 +63,7 @@ class LoadTestView(msgspec.Struct, frozen=True):
 
     @property
     def waiting(self) -> LoadTestSummary | None:
-        """The result that nobody has put away yet."""
+        """The result that nobody has dismissed yet."""
         return None if self.acknowledged or self.is_running else self.summary
 
 

@@ -72,7 +72,7 @@ class Reported(msgspec.Struct, frozen=True):
 class Verification(msgspec.Struct, frozen=True):
     """One verification. `intended_percent` None: nobody has said what is intended.
 
-    `stage` is the one of that share (0: everybody on Legacy), None if not known; `at` cloud time;
+    `stage` is the one of that share (0: all on Legacy), None if not known; `at` cloud time;
     `change` the id of the change that is verified, "" for none. `comparison` None: no request was
     made, and a check says why. `split` is against what is intended.
     """

@@ -170,7 +170,7 @@ def test_a_rollback_waits_for_cloud_run_and_goes_out_when_it_answers(
     assert f"canary log --withdraw {entry['id']}" in run("log").out
     heal(cloud)
     assert terminal.end() == 0
-    assert "Everybody is on Legacy" in terminal.shown
+    assert "All traffic is on Legacy" in terminal.shown
 
 
 def test_a_rollback_that_waits_is_withdrawn_from_another_shell(
@@ -199,7 +199,7 @@ def test_interrupted_while_it_waits_it_is_withdrawn(
 
 
 def begin_while_away(cloud: Cloud, state_dir: Path, *more: str) -> subprocess.Popen[str]:
-    """Everybody off, asked for while Cloud Run is away already; it has said that it waits."""
+    """Roll back all, asked for while Cloud Run is away already; it has said that it waits."""
     cloud.post("faults", {"method": "GetService", "code": "UNAVAILABLE"})
     process = begin(cloud, state_dir, "rollback", "--all", "--yes", *more)
     assert process.stderr is not None

@@ -92,7 +92,7 @@ async def test_leaving_production_scales_legacy_up_and_then_moves_the_traffic(
         assert (after.percent, after.scale) == (0, ScalePreset(1, 10))
         assert after.generation == before.generation + 2
         assert "runs 1 to 10 instances" in outcome.message
-        assert "Everybody is on Legacy" in outcome.message
+        assert "All traffic is on Legacy" in outcome.message
 
 
 async def test_somebody_elses_change_between_two_steps_ends_the_change(

@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from canary.engine.change.clients import Hands
+from canary.engine.change.clients import CloudClients
 from canary.engine.change.executor import FRESH_S, Executor
 from canary.engine.change.executor_process import Order
 from canary.engine.change.in_process import carry_out_here
-from canary.engine.console.executor_supervisor import Standby
+from canary.engine.console.executor_supervisor import ExecutorSupervisor
 from canary.rollout.change.change import Outcome, SetScale
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.plan import ScalePreset
@@ -41,8 +41,8 @@ def owner(tmp_path: Path):
         yield mine
 
 
-def hands_of(cloud: Embedded) -> Hands:
-    return Hands(cloud.writer, cloud.run, cloud.clock)
+def hands_of(cloud: Embedded) -> CloudClients:
+    return CloudClients(cloud.writer, cloud.run, cloud.clock)
 
 
 def executor_of(cloud: Embedded, journal: Journal, owner: Owner, now: float = 1000.0) -> Executor:
@@ -168,17 +168,17 @@ async def test_an_interrupt_in_the_shell_leaves_what_was_sent_to_be_looked_up(em
 
 @contextlib.contextmanager
 def standing_by(cloud: Embedded, directory: Path):
-    standby = Standby(cloud.plan, directory / "canary.toml", directory)
-    standby.start()
+    supervisor = ExecutorSupervisor(cloud.plan, directory / "canary.toml", directory)
+    supervisor.start()
     try:
-        yield standby
+        yield supervisor
     finally:
-        pid = standby.pid
-        standby.stop()
+        pid = supervisor.pid
+        supervisor.stop()
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-        standby.stop()  # what was let go is reaped
+        supervisor.stop()  # what was let go is reaped
 
 
 def is_gone(pid: int) -> bool:
@@ -190,10 +190,10 @@ def is_gone(pid: int) -> bool:
 
 
 async def test_a_ring_has_the_process_carry_out_what_is_in_the_journal(embedded, journal, tmp_path):
-    with standing_by(embedded, tmp_path) as standby, Journal(journal_path(tmp_path)) as fresh:
-        await until(lambda: standby.is_ready)
+    with standing_by(embedded, tmp_path) as supervisor, Journal(journal_path(tmp_path)) as fresh:
+        await until(lambda: supervisor.is_ready)
         fresh.intend(await ask(embedded, "rollback_all"))
-        standby.ring()
+        supervisor.ring()
         await until(lambda: outcome_of(journal, "c1"), embedded)
     assert outcome_of(journal, "c1").state == "done"
     assert (tmp_path / "rollout.toml").exists()
@@ -208,39 +208,39 @@ async def test_the_process_takes_up_at_its_start_what_waits_in_the_journal(embed
 
 
 async def test_the_console_goes_and_the_change_is_finished(embedded, tmp_path):
-    with Journal(journal_path(tmp_path)) as journal, standing_by(embedded, tmp_path) as standby:
+    with Journal(journal_path(tmp_path)) as journal, standing_by(embedded, tmp_path) as supervisor:
         journal.intend(await ask(embedded, "rollback_all"))
-        standby.ring()
+        supervisor.ring()
         # The cloud's clock stands still: the change is on its way, and not settled.
         await until(lambda: journal.entry("c1").operation(0))
-        pid = standby.pid
-        standby.stop()
+        pid = supervisor.pid
+        supervisor.stop()
         for number in (signal.SIGHUP, signal.SIGINT):
             os.kill(pid, number)
         assert outcome_of(journal, "c1") is None
         await until(lambda: outcome_of(journal, "c1"), embedded)
         assert outcome_of(journal, "c1").state == "done"
         await until(lambda: is_gone(pid))
-        standby.stop()
+        supervisor.stop()
 
 
 async def test_an_idle_executor_ends_with_its_console(embedded, tmp_path):
-    with standing_by(embedded, tmp_path) as standby:
-        await until(lambda: standby.is_ready)
-        pid = standby.pid
-        standby.stop()
+    with standing_by(embedded, tmp_path) as supervisor:
+        await until(lambda: supervisor.is_ready)
+        pid = supervisor.pid
+        supervisor.stop()
         await until(lambda: is_gone(pid))
 
 
 async def test_a_killed_executor_is_replaced_and_goes_on(embedded, tmp_path):
-    with Journal(journal_path(tmp_path)) as journal, standing_by(embedded, tmp_path) as standby:
+    with Journal(journal_path(tmp_path)) as journal, standing_by(embedded, tmp_path) as supervisor:
         before = await router_service(embedded)
         journal.intend(await ask(embedded, "rollback_all"))
-        standby.ring()
+        supervisor.ring()
         await until(lambda: journal.entry("c1").operation(0))
-        os.kill(standby.pid, signal.SIGKILL)
-        await until(lambda: not standby.is_alive)
-        standby.tend()
+        os.kill(supervisor.pid, signal.SIGKILL)
+        await until(lambda: not supervisor.is_alive)
+        supervisor.tend()
         await until(lambda: outcome_of(journal, "c1"), embedded)
         assert outcome_of(journal, "c1").state == "done"
     after = await router_service(embedded)
@@ -248,8 +248,8 @@ async def test_a_killed_executor_is_replaced_and_goes_on(embedded, tmp_path):
 
 
 async def test_the_process_has_a_session_of_its_own(embedded, tmp_path):
-    with standing_by(embedded, tmp_path) as standby:
-        assert os.getsid(standby.pid) == standby.pid != os.getsid(0)
+    with standing_by(embedded, tmp_path) as supervisor:
+        assert os.getsid(supervisor.pid) == supervisor.pid != os.getsid(0)
         mode = (tmp_path / "executor.log").stat().st_mode & 0o777
     assert mode == 0o600
 
@@ -272,14 +272,16 @@ def test_an_order_comes_back_as_it_was(tmp_path):
 
 
 def test_a_command_that_is_not_there_is_said_in_one_sentence(tmp_path):
-    standby = Standby(DEFAULT_PLAN, tmp_path / "c.toml", tmp_path, command=["/nonexistent"])
+    supervisor = ExecutorSupervisor(
+        DEFAULT_PLAN, tmp_path / "c.toml", tmp_path, command=["/nonexistent"]
+    )
     with pytest.raises(RecordError, match="cannot be started"):
-        standby.ring()
+        supervisor.ring()
 
 
 def test_an_executor_that_keeps_ending_is_started_with_growing_pauses(tmp_path):
     now = [0.0]
-    standby = Standby(
+    supervisor = ExecutorSupervisor(
         DEFAULT_PLAN,
         tmp_path / "c.toml",
         tmp_path,
@@ -287,8 +289,8 @@ def test_an_executor_that_keeps_ending_is_started_with_growing_pauses(tmp_path):
         monotonic=lambda: now[0],
     )
     started = []
-    standby.start = lambda: started.append(now[0])
+    supervisor.start = lambda: started.append(now[0])
     for second in range(16):
         now[0] = float(second)
-        standby.tend()
+        supervisor.tend()
     assert started == [0.0, 1.0, 3.0, 7.0, 15.0]

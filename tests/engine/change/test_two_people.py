@@ -50,9 +50,9 @@ async def test_the_loser_is_told_who_did_what_when(embedded: Embedded, tmp_path:
     with Journal(tmp_path / "mine.db") as journal:
         outcome = await carry(embedded, journal, mine)
     assert outcome.state == "refused"
-    assert "oncall@bastion stepped back 10 % → 5 % at " in outcome.message
+    assert "oncall@bastion rolled back one stage 10 % → 5 % at " in outcome.message
     assert "Z: errors rise" in outcome.message
-    assert outcome.message.count("stepped back") == 1
+    assert outcome.message.count("rolled back one stage") == 1
 
 
 async def test_somebody_past_the_console_is_told_as_cloud_run_tells(

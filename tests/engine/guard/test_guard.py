@@ -83,7 +83,7 @@ async def test_an_error_spike_is_rolled_back_after_the_countdown(guarding: Guard
     await guarding.look(5)
     guarding.cloud.set_scenario("error-spike", ratio=0.2)
     await guarding.until_counting()
-    assert guarding.heard("AUTOMATIC ROLLBACK in 1 m: everybody off Canary")
+    assert guarding.heard("AUTOMATIC ROLLBACK in 1 m: roll back all")
     guarding.now = COUNTDOWN_S - 1
     await guarding.look()
     assert guarding.submitted == []

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from canary.engine.guard.supervisor import show_guard
 from canary.rollout.decision.guard import GuardView
-from canary.rollout.snapshot.presence import Seat, find_countdown
-from canary.store.presence import SeatHolder, read_seats
+from canary.rollout.snapshot.presence import OperatorSession, find_countdown
+from canary.store.presence import OperatorSessionHolder, read_seats
 
-SEAT = Seat(1, "bob", "bastion-3", 1.0)
+SEAT = OperatorSession(1, "bob", "bastion-3", 1.0)
 
 
 def test_a_countdown_is_seen_by_others_and_so_is_its_end(tmp_path: Path):
-    holder = SeatHolder(tmp_path, SEAT)
+    holder = OperatorSessionHolder(tmp_path, SEAT)
     counting = show_guard(holder, SEAT, GuardView(True, left_s=43.0, cause="p95 41 s > 30 s"))
     assert find_countdown(read_seats(tmp_path)) == counting
     assert (counting.armed, counting.cause) == (True, "p95 41 s > 30 s")
@@ -25,7 +25,7 @@ def test_a_countdown_is_seen_by_others_and_so_is_its_end(tmp_path: Path):
 
 
 def test_while_it_counts_the_seat_stays_as_it_is(tmp_path: Path):
-    holder = SeatHolder(tmp_path, SEAT)
+    holder = OperatorSessionHolder(tmp_path, SEAT)
     counting = show_guard(holder, SEAT, GuardView(True, left_s=43.0))
     assert show_guard(holder, counting, GuardView(True, left_s=12.0)) is counting
     holder.release()

@@ -253,7 +253,7 @@ async def test_a_warning_for_hours_goes_from_watch_to_one_stage_back(embedded: E
     assert verdicts.index("watch") < verdicts.index("rollback_stage")
     assert verdicts[-1] == "rollback_stage"
     lines = texts(seen[-1])
-    assert any("▼ STEP BACK" in t for t in lines)
+    assert any("▼ ROLL BACK ONE STAGE" in t for t in lines)
     assert any("◐ WATCH" in t for t in lines)
 
 

@@ -1,4 +1,4 @@
-"""The way back, watched against the embedded cloud: an alarm before it is needed."""
+"""Rollback readiness, watched against the embedded cloud: an alarm before it is needed."""
 
 import os
 from pathlib import Path
@@ -28,7 +28,7 @@ ROUTERS = [DEFAULT_PLAN, with_router(DEFAULT_PLAN, kind="revisions", candidate="
 
 
 class Way:
-    """An observer that watches the way back."""
+    """An observer that watches rollback readiness."""
 
     def __init__(self, cloud: Embedded, directory: Path) -> None:
         self.cloud = cloud
@@ -83,11 +83,11 @@ async def test_a_right_that_is_taken_away_is_an_alarm(way: Way):
     snapshot = await way.look(RIGHTS_EVERY_S / 60 + 1)
     assert snapshot.readiness.state == "impossible"
     assert way.state(snapshot, "rights") == "impossible"
-    assert any(t.startswith("ALARM: everybody off Canary is NOT possible") for t in texts(snapshot))
+    assert any(t.startswith("ALARM: roll back all is NOT possible") for t in texts(snapshot))
     way.cloud.set_scenario("healthy")
     snapshot = await way.look(RIGHTS_EVERY_S / 60 + 1)
     assert snapshot.readiness.state == "ok"
-    assert "everybody off Canary is possible again" in texts(snapshot)
+    assert "roll back all is possible again" in texts(snapshot)
 
 
 async def test_a_disk_that_has_filled_up_is_an_alarm_before_anything_is_asked_for(

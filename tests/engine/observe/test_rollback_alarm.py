@@ -25,13 +25,13 @@ def at(readiness: Readiness) -> Snapshot:
     ("seen", "said"),
     [
         ((OK, UNKNOWN, OK), []),
-        ((OK, TIGHT, TIGHT), ["everybody off Canary is possible, but: May run 1 instance."]),
-        ((OK, UNKNOWN, TIGHT), ["everybody off Canary is possible, but: May run 1 instance."]),
+        ((OK, TIGHT, TIGHT), ["roll back all is possible, but: May run 1 instance."]),
+        ((OK, UNKNOWN, TIGHT), ["roll back all is possible, but: May run 1 instance."]),
         (
             (GONE, UNKNOWN, OK),
             [
-                "ALARM: everybody off Canary is NOT possible now: It is gone.",
-                "everybody off Canary is possible again",
+                "ALARM: roll back all is NOT possible now: It is gone.",
+                "roll back all is possible again",
             ],
         ),
     ],
@@ -48,6 +48,6 @@ def test_it_says_what_turned_and_not_what_is_not_known_yet(
 
 def test_what_is_not_known_yet_is_not_told_to_others_as_possible_again() -> None:
     assert readiness_notice("impossible", at(UNKNOWN)) is None
-    notice = readiness_notice("impossible", at(OK))
-    assert notice is not None
-    assert "possible again" in notice.text
+    notification = readiness_notice("impossible", at(OK))
+    assert notification is not None
+    assert "possible again" in notification.text

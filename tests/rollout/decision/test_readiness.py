@@ -1,4 +1,4 @@
-"""Whether everybody could be taken off Canary now: each drawback, each impossibility."""
+"""Whether all traffic could be taken off Canary now: each drawback, each impossibility."""
 
 from typing import Any
 

@@ -29,20 +29,20 @@ BAD = window(error_ratio=0.08)
 
 def test_a_change_says_what_who_why_and_on_which_numbers() -> None:
     asked = request(reason="soaked", evidence=evidence_of(snapshot(), NOW))
-    notice = change_notice(promote(PLAN, standing(2), asked), PLACE)
-    assert notice.text == (
+    notification = change_notice(promote(PLAN, standing(2), asked), PLACE)
+    assert notification.text == (
         "ion-api → ion-api-canary (naeda-genesis): promote, Canary 10 % → 25 %, stage 2 → 3"
     )
-    facts = dict(notice.facts)
+    facts = dict(notification.facts)
     assert (facts["by"], facts["why"]) == ("oncall@bastion-2", "soaked")
     assert facts["on"] == "continue: error 0.30 %, p95 610 ms, 1 000 requests"
 
 
 def test_a_forced_change_names_the_gates() -> None:
     asked = request(reason="x", forced=True, evidence=evidence_of(snapshot(), NOW))
-    notice = change_notice(promote(PLAN, standing(2), asked), PLACE)
-    assert notice.text.endswith("(forced)")
-    assert dict(notice.facts)["gates not met"] == "soak_hours"
+    notification = change_notice(promote(PLAN, standing(2), asked), PLACE)
+    assert notification.text.endswith("(forced)")
+    assert dict(notification.facts)["gates not met"] == "soak_hours"
 
 
 def test_leaving_production_names_the_scale_too() -> None:
@@ -69,25 +69,25 @@ def test_an_outcome_says_how_it_ended_and_the_same_failure_is_not_always_news(
     state: Any, tone: str, always: bool
 ) -> None:
     change = promote(PLAN, standing(2), request())
-    notice = outcome_notice(change, Outcome(state, "So it was.", NOW, remedy="Look."), PLACE)
-    assert (notice.tone, notice.key == "") == (tone, always)
-    assert state.replace("_", " ") in notice.text
-    assert dict(notice.facts)["outcome"] == "So it was. Look."
+    notification = outcome_notice(change, Outcome(state, "So it was.", NOW, remedy="Look."), PLACE)
+    assert (notification.tone, notification.key == "") == (tone, always)
+    assert state.replace("_", " ") in notification.text
+    assert dict(notification.facts)["outcome"] == "So it was. Look."
 
 
 @pytest.mark.parametrize("before", list(SEVERITY))
 def test_only_a_turn_for_the_worse_is_told(before: Verdict) -> None:
     now = snapshot(BAD)
-    notice = verdict_notice(before, now, PLACE)
-    assert (notice is not None) == (SEVERITY[before] < SEVERITY["rollback_all"])
+    notification = verdict_notice(before, now, PLACE)
+    assert (notification is not None) == (SEVERITY[before] < SEVERITY["rollback_all"])
 
 
 def test_a_turn_says_verdict_stage_share_reason_and_numbers() -> None:
-    notice = verdict_notice("continue", snapshot(BAD), PLACE)
-    assert notice is not None
-    assert (notice.key, notice.tone) == ("verdict rollback_all", "critical")
-    assert "✗ ROLL BACK (was GO ON), stage 2, 10 % Canary: error ratio beyond" in notice.text
-    assert dict(notice.facts)["error ratio"] == "8.00 %"
+    notification = verdict_notice("continue", snapshot(BAD), PLACE)
+    assert notification is not None
+    assert (notification.key, notification.tone) == ("verdict rollback_all", "critical")
+    assert "✗ ROLL BACK (was GO ON), stage 2, 10 % Canary: error ratio beyond" in notification.text
+    assert dict(notification.facts)["error ratio"] == "8.00 %"
 
 
 def test_a_verdict_is_told_of_only_where_there_is_something_to_judge() -> None:
@@ -121,6 +121,6 @@ def test_text_from_outside_calls_nobody() -> None:
 
 def test_a_missing_number_is_no_zero() -> None:
     unknown = msgspec.structs.replace(snapshot(EMPTY, "missing"), decision=decision(BAD))
-    notice = verdict_notice("continue", unknown, PLACE)
-    assert notice is not None
-    assert dict(notice.facts)["p95"] == "no data"
+    notification = verdict_notice("continue", unknown, PLACE)
+    assert notification is not None
+    assert dict(notification.facts)["p95"] == "no data"

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from canary.rollout.change.change import Outcome
-from canary.rollout.change.history_entries import Deed
+from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.evidence.replay import replay_samples
 from canary.rollout.evidence.view import EvidenceView, TailView, view_evidence
 from canary.rollout.export.report import ReportFacts, StageSpan, find_span, merge_deeds
@@ -99,7 +99,7 @@ def test_a_change_of_another_stage_is_left_out() -> None:
 
 
 def test_a_move_of_another_host_is_told_from_the_record() -> None:
-    deed = Deed(BEGAN + 5, "promote", 10, 2, "lead", "b1", 5, 1, "looks fine", "c9")
+    deed = HistoryEntry(BEGAN + 5, "promote", 10, 2, "lead", "b1", 5, 1, "looks fine", "c9")
     told = section(markdown(facts(changes=(), deeds=(deed,))), "Changes")
     assert r"promote to stage 2, 10 % | lead\@b1 | recorded | looks fine" in told
 
@@ -194,7 +194,7 @@ def test_outside_text_is_no_markup_in_html(field: str) -> None:
 def test_text_of_events_and_changes_is_escaped_in_html() -> None:
     change = ChangeView("c", "promote", HOSTILE, HOSTILE, BEGAN + 1)
     event = Event(NOW - 60, "info", HOSTILE, HOSTILE)
-    deed = Deed(BEGAN + 2, "promote", 10, 2, HOSTILE, HOSTILE, why=HOSTILE, change="d")
+    deed = HistoryEntry(BEGAN + 2, "promote", 10, 2, HOSTILE, HOSTILE, why=HOSTILE, change="d")
     text = html(facts(changes=(change,), events=(event,), deeds=(deed,)))
     assert "<script" not in text
     assert text.count("&lt;script&gt;") >= 6
@@ -242,7 +242,7 @@ def test_bars_name_underflow_and_overflow() -> None:
 
 def test_the_last_visit_of_a_stage_is_meant() -> None:
     deeds = tuple(
-        Deed(at, "m", 5, stage, change=str(at))
+        HistoryEntry(at, "m", 5, stage, change=str(at))
         for at, stage in ((10.0, 1), (20.0, 2), (30.0, 1), (40.0, 1), (50.0, 2))
     )
     assert find_span(1, deeds, 60.0) == StageSpan(1, 30.0, 50.0)
@@ -251,7 +251,7 @@ def test_the_last_visit_of_a_stage_is_meant() -> None:
 
 
 def test_of_a_stage_only_left_the_begin_is_not_known() -> None:
-    left = Deed(50.0, "step_back", 5, 1, from_percent=10, from_stage=2, change="c")
+    left = HistoryEntry(50.0, "step_back", 5, 1, from_percent=10, from_stage=2, change="c")
     span = find_span(2, (left,), 60.0)
     assert span == StageSpan(2, 0.0, 50.0, begin_known=False)
     began = StageSpan(2, BEGAN, NOW, begin_known=False)
@@ -259,6 +259,6 @@ def test_of_a_stage_only_left_the_begin_is_not_known() -> None:
 
 
 def test_a_move_told_twice_counts_once() -> None:
-    one = Deed(10.0, "promote", 5, 1, change="c")
+    one = HistoryEntry(10.0, "promote", 5, 1, change="c")
     again = msgspec.structs.replace(one, at=11.0)
     assert merge_deeds((one,), (again,)) == (one,)

@@ -93,7 +93,7 @@ def test_it_never_raises_a_share_that_somebody_lowered():
 
 
 def test_it_does_not_act_beside_a_rollback_in_flight():
-    flying = ChangeView("c", "rollback_all", "everybody off", "ann@b", NOW)
+    flying = ChangeView("c", "rollback_all", "roll back all", "ann@b", NOW)
     assert "in flight: ann@b" in find_cause(PLAN, at(SPIKE, changes=(flying,))).held
 
 

@@ -217,7 +217,7 @@ def test_an_intent_carries_its_own_evidence():
 
 def test_everybody_off_can_be_asked_again_while_what_is_set_may_not_be_served():
     calm = snapshot(stage=0, percent=0, gates=())
-    assert why_not("rollback_all", calm, False) == "Everybody is on Legacy already."
+    assert why_not("rollback_all", calm, False) == "All traffic is on Legacy already."
     in_doubt = msgspec.structs.replace(calm.traffic, ready=False)
     shown = msgspec.structs.replace(calm, traffic=in_doubt)
     assert why_not("rollback_all", shown, False) is None

@@ -1,7 +1,7 @@
 """Who did what last, and what is in flight from elsewhere."""
 
 from canary.rollout.change.history_entries import deed_of
-from canary.rollout.snapshot.presence import Seat, find_presence, say_deed
+from canary.rollout.snapshot.presence import OperatorSession, find_presence, say_deed
 from tests.rollout.build import NOW, record
 
 MOVED = record(
@@ -44,7 +44,7 @@ def test_without_a_readable_record_the_history_tells():
 
 
 def test_others_on_this_host_are_passed_on():
-    seat = Seat(1, "ann", "bastion", 5.0)
+    seat = OperatorSession(1, "ann", "bastion", 5.0)
     assert find_presence((seat,), None, (), reconciling=False, ours=NOBODY).others == (seat,)
 
 

@@ -17,7 +17,7 @@ from canary.rollout.decision.readiness import WayBack, judge_readiness
 from canary.rollout.decision.tree import DataState, Verdict
 from canary.rollout.decision.watch import Watch
 from canary.rollout.measure.samples import Window
-from canary.rollout.snapshot.presence import Presence, Seat
+from canary.rollout.snapshot.presence import OperatorSession, Presence
 from canary.rollout.snapshot.snapshot import (
     ChangeView,
     Drift,
@@ -62,12 +62,12 @@ SCENES: dict[str, Snapshot] = {
     ),
     "drift": snapshot(traffic=TrafficView(30, record(2), drift=Drift(10, 30, "someone", NOW))),
     "no record": snapshot(traffic=TrafficView(10)),
-    "everybody off": snapshot(stage=0, traffic=TrafficView(0, record(0))),
+    "roll back all": snapshot(stage=0, traffic=TrafficView(0, record(0))),
     "last stage": snapshot(stage=5, traffic=TrafficView(100, record(5), reconciling=True)),
-    "no way back": msgspec.structs.replace(
+    "rollback not possible": msgspec.structs.replace(
         snapshot(),
         readiness=judge_readiness(WayBack("ion-api", exists=False, expected_s=12.0)),
-        presence=Presence((Seat(99, "oncall", "bastion-2", NOW, "guard", armed=True),)),
+        presence=Presence((OperatorSession(99, "oncall", "bastion-2", NOW, "guard", armed=True),)),
     ),
     "not a number": snapshot(window(cpu=math.nan, p99_ms=math.inf)),
 }
@@ -80,7 +80,7 @@ def test_every_moment_fits_the_schema(scene: str) -> None:
 
 
 def test_the_way_back_and_who_would_act_are_told() -> None:
-    document = status_document(SCENES["no way back"])
+    document = status_document(SCENES["rollback not possible"])
     assert document["readiness"]["state"] == "impossible"
     assert document["readiness"]["checks"][2]["remedy"].startswith("Deploy a revision")
     by = [{"user": "oncall", "kind": "guard", "pid": 99}]
@@ -238,7 +238,7 @@ def test_the_line_tells_drift_failing_sources_and_what_is_in_flight() -> None:
     moment = msgspec.structs.replace(
         SCENES["drift"],
         sources=FAILING,
-        changes=(ChangeView("c", "rollback_all", "everybody off", "oncall@bastion", NOW),),
+        changes=(ChangeView("c", "rollback_all", "roll back all", "oncall@bastion", NOW),),
     )
     line = status_line(moment)
     assert "30 % (recorded 10 %)" in line

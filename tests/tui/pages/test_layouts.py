@@ -40,7 +40,7 @@ def test_every_size_has_the_richest_layout_it_has_room_for(
 
 async def test_a_long_result_takes_the_rows_there_are_and_is_cut_with_a_mark() -> None:
     outcome = Outcome("failed", "What happened. " * 60, scenes.NOW, remedy="What to do.")
-    change = ChangeView("1", "rollback_all", "everybody off", "me@host", scenes.NOW, "", outcome)
+    change = ChangeView("1", "rollback_all", "roll back all", "me@host", scenes.NOW, "", outcome)
     rollout = scenes.plan()
     failed = msgspec.structs.replace(scenes.snapshot(rollout), changes=(change,))
     async with staged((80, 24), failed) as stage:
@@ -60,7 +60,7 @@ async def test_verdict_share_freshness_and_the_way_out_are_on_every_size(
         assert "10 %" in text
         assert "74 s" in text
         assert "LOCAL CLOUD ×60" in text
-        assert "R everybody off" in text
+        assert "R roll back all" in text
 
 
 @pytest.mark.parametrize("size", [*SIZES, (20, 5), (10, 3)])

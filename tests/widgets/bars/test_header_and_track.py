@@ -61,7 +61,7 @@ def stood(stage: StageView, traffic: TrafficView) -> Snapshot:
 @pytest.mark.parametrize(
     ("stage", "traffic", "said"),
     [
-        (StageView(0, "", 0), TrafficView(0), "0 % canary  everybody on Legacy"),
+        (StageView(0, "", 0), TrafficView(0), "0 % canary  all traffic is on Legacy"),
         (StageView(None, "", None), TrafficView(None), "share not known"),
         (StageView(5, "", 100), TrafficView(100), "production, no end"),
         (StageView(2, "", 10, None, 24.0), TrafficView(10), "soak no data / 24 h"),
@@ -90,4 +90,4 @@ async def test_nobody_is_said_to_be_off_while_what_is_set_may_not_be_served(
     traffic: TrafficView,
 ) -> None:
     unsettled = stood(StageView(0, "", 0), traffic)
-    assert "everybody on Legacy" not in await frame(StageTrack(), (120, 1), snapshot=unsettled)
+    assert "all traffic is on Legacy" not in await frame(StageTrack(), (120, 1), snapshot=unsettled)

@@ -48,7 +48,7 @@ async def test_the_log_counts_what_lies_below() -> None:
 
 async def test_a_change_in_flight_is_shown_with_its_step_and_author() -> None:
     assert await frame(OutcomeBar(), (110, 1), snapshot=scenes.spiking()) == (
-        "▸ IN FLIGHT Everybody off Canary  waiting for Cloud Run  9 s  by oncall@bastion-2"
+        "▸ IN FLIGHT Roll back all  waiting for Cloud Run  9 s  by oncall@bastion-2"
     )
 
 
@@ -95,11 +95,11 @@ async def test_keys_that_do_not_fit_are_cut_with_a_mark_and_the_vital_ones_stay(
     hints = (
         KeyHint("p", "promote", enabled=False),
         KeyHint("r", "step back"),
-        KeyHint("R", "everybody off", always=True),
+        KeyHint("R", "roll back all", always=True),
         KeyHint("?", "help", always=True),
     )
     async with shown(bar, (34, 1), hints=hints) as pilot:
         text = screen_text(pilot)
-        assert "R everybody off" in text
+        assert "R roll back all" in text
         assert "? help" in text
         assert text.endswith("…")

@@ -45,7 +45,7 @@ async def one(metric: object, size: tuple[int, int] = ROOMY) -> str:
     ("metric", "long", "short"),
     [
         (PROVEN, "✗ errors regression proven 14:18:00Z", "proven worse 14:18:00Z"),
-        (PASSED, "✓ score  no worse than twice, proven", "no worse than twice, proven"),
+        (PASSED, "✓ score  no worse than 2×, proven", "no worse than 2×, proven"),
         (
             UNDECIDED,
             "◌ slow   undecided: about 2 400 more Canary requests, 9 m at today's rate",
@@ -193,7 +193,7 @@ async def test_the_tree_shows_what_evidence_advises_apart_from_its_own_verdict()
     text = await frame(DecisionTree(), (46, 9), snapshot=with_evidence(VIEW, ADVICE))
     assert "✓ GO ON" in text
     assert "┄ evidence ✗ 5xx proven worse 14:18:00Z" in text
-    assert "advises: everybody off Canary" in text
+    assert "advises: roll back all" in text
 
 
 async def test_the_advice_is_seen_in_six_rows() -> None:

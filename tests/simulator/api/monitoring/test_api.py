@@ -8,7 +8,6 @@ from google.cloud import monitoring_v3
 
 from canary.simulator.world.faults import Fault
 from canary.simulator.world.traffic.minute import LATENCY_BOUNDS_MS, merge
-
 from tests.simulator.local_cloud import START, local_cloud, query
 
 CONFIDENCE = "custom.googleapis.com/ion/confidence_score"

@@ -8,7 +8,6 @@ from google.iam.v1 import iam_policy_pb2
 from canary.simulator.config import RouterConfig
 from canary.simulator.endpoints import Endpoints
 from canary.simulator.world.services.services import MOST_REVISIONS
-
 from tests.simulator.local_cloud import (
     CANARY,
     CANARY_REVISION,

@@ -8,7 +8,6 @@ from canary.simulator.api.grpc_server import open_apis
 from canary.simulator.config import Config
 from canary.simulator.wire.messages import UpdateServiceRequest
 from canary.simulator.world.world import World
-
 from tests.simulator.local_cloud import LEGACY, PARENT, START, local_cloud
 
 
