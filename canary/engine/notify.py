@@ -30,7 +30,7 @@ from canary.rollout.export.notification import (
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
-from canary.store.sent_notifications import SentNotifications, told_path
+from canary.store.sent_notifications import SentNotifications, sent_notifications_path
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +192,7 @@ def open_notifier(plan: Plan, directory: Path, on_trouble: Callable[[str], None]
     told: SentNotifications | None = None
     if plan.notify.is_on:
         try:
-            told = SentNotifications(told_path(directory))
+            told = SentNotifications(sent_notifications_path(directory))
         except RecordError as error:
             log.warning("%s", error)
     return Notifier(plan, told, on_trouble)

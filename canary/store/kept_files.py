@@ -8,7 +8,7 @@ from typing import Final
 from canary.store.alert_writings import alert_writings_path
 from canary.store.checklists import checklists_path
 from canary.store.paths import evidence_path, history_path, journal_path
-from canary.store.sent_notifications import told_path
+from canary.store.sent_notifications import sent_notifications_path
 
 PLACES: Final = (
     journal_path,
@@ -16,7 +16,7 @@ PLACES: Final = (
     evidence_path,
     checklists_path,
     alert_writings_path,
-    told_path,
+    sent_notifications_path,
 )
 
 

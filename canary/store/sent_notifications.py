@@ -22,7 +22,7 @@ SCHEMA = Schema(
 )
 
 
-def told_path(directory: Path) -> Path:
+def sent_notifications_path(directory: Path) -> Path:
     """The file in a rollout's directory."""
     return directory / "told.db"
 

@@ -15,7 +15,7 @@ from canary.rollout.export.notification import Notification
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal
 from canary.store.owner import Owner
-from canary.store.sent_notifications import SentNotifications, told_path
+from canary.store.sent_notifications import SentNotifications, sent_notifications_path
 from tests.cloud.webhook_server import Webhook, listening
 from tests.embedded import DEFAULT_PLAN, Embed
 from tests.engine.carried import PACE, ask
@@ -37,7 +37,7 @@ class Watcher:
     def __init__(self, plan: Plan, directory: Path | None = None, **options: Any) -> None:
         self.now = 1000.0
         self.troubles: list[str] = []
-        told = SentNotifications(told_path(directory)) if directory else None
+        told = SentNotifications(sent_notifications_path(directory)) if directory else None
         self.notifier = Notifier(plan, told, self.troubles.append, wall=lambda: self.now, **options)
 
     async def see(self, *seen: Any, minutes: float = 1.0) -> None:
@@ -116,7 +116,7 @@ async def test_without_a_webhook_nothing_is_kept_or_asked(tmp_path: Path):
     async with telling(DEFAULT_PLAN, tmp_path, pytest.fail) as notifier:
         notifier.watch(snapshot())
         notifier.tell(Notification("", "x", "info"))
-    assert not told_path(tmp_path).exists()
+    assert not sent_notifications_path(tmp_path).exists()
 
 
 async def test_the_address_can_come_from_the_environment(webhook: Webhook):

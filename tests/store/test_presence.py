@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from canary.rollout.snapshot.presence import OperatorSession
-from canary.store.presence import SEATS_DIR, OperatorSessionHolder, read_seats
+from canary.store.presence import SESSIONS_DIR, OperatorSessionHolder, read_operator_sessions
 
 ANN = OperatorSession(1, "ann", "bastion", 100.0, terminal="pts/1")
 BOB = OperatorSession(2, "bob", "bastion", 50.0, read_only=True)
@@ -28,7 +28,7 @@ def test_others_are_seen_and_oneself_is_not(tmp_path: Path):
     first, second = OperatorSessionHolder(tmp_path, ANN), OperatorSessionHolder(tmp_path, BOB)
     assert first.others() == (BOB,)
     assert second.others() == (ANN,)
-    assert read_seats(tmp_path) == (BOB, ANN)
+    assert read_operator_sessions(tmp_path) == (BOB, ANN)
     first.release()
     second.release()
 
@@ -53,13 +53,13 @@ def test_who_was_killed_is_not_shown(tmp_path: Path):
     other.wait()
     other.stdout.close()
     assert mine.others() == ()
-    assert len(list((tmp_path / SEATS_DIR).iterdir())) == 1
+    assert len(list((tmp_path / SESSIONS_DIR).iterdir())) == 1
     mine.release()
 
 
 def test_files_are_for_their_owner_alone(tmp_path: Path):
     mine = OperatorSessionHolder(tmp_path, ANN)
-    (path,) = (tmp_path / SEATS_DIR).iterdir()
+    (path,) = (tmp_path / SESSIONS_DIR).iterdir()
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     mine.release()
@@ -67,17 +67,17 @@ def test_files_are_for_their_owner_alone(tmp_path: Path):
 
 def test_rubbish_is_nobody(tmp_path: Path):
     mine = OperatorSessionHolder(tmp_path, ANN)
-    (tmp_path / SEATS_DIR / "rubbish").write_text("{")
+    (tmp_path / SESSIONS_DIR / "rubbish").write_text("{")
     assert mine.others() == ()
     mine.release()
 
 
 def test_a_place_that_cannot_be_written_shows_nobody_and_harms_nothing(tmp_path: Path):
-    (tmp_path / SEATS_DIR).write_text("")
+    (tmp_path / SESSIONS_DIR).write_text("")
     mine = OperatorSessionHolder(tmp_path, ANN)
     assert mine.others() == ()
     mine.release()
-    assert (tmp_path / SEATS_DIR).is_file()
+    assert (tmp_path / SESSIONS_DIR).is_file()
 
 
 def test_a_seat_that_is_written_anew_is_seen_whole(tmp_path: Path):
@@ -86,7 +86,7 @@ def test_a_seat_that_is_written_anew_is_seen_whole(tmp_path: Path):
     for armed in (True, False):
         changed = msgspec.structs.replace(seat, armed=armed)
         holder.change(changed)
-        assert read_seats(tmp_path) == (changed,)
+        assert read_operator_sessions(tmp_path) == (changed,)
     holder.release()
     holder.change(seat)
-    assert read_seats(tmp_path) == ()
+    assert read_operator_sessions(tmp_path) == ()

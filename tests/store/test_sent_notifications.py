@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from canary.rollout.errors import RecordError
-from canary.store.sent_notifications import SentNotifications, told_path
+from canary.store.sent_notifications import SentNotifications, sent_notifications_path
 
 
 @pytest.fixture
 def told(tmp_path: Path):
-    opened = SentNotifications(told_path(tmp_path))
+    opened = SentNotifications(sent_notifications_path(tmp_path))
     yield opened
     opened.close()
 
@@ -36,7 +36,7 @@ def test_a_clock_set_back_does_not_silence_for_ever(told: SentNotifications):
 
 
 def test_of_two_processes_one_tells(tmp_path: Path, told: SentNotifications):
-    other = SentNotifications(told_path(tmp_path))
+    other = SentNotifications(sent_notifications_path(tmp_path))
     assert [told.claim("a", 1.0, 900.0), other.claim("a", 1.0, 900.0)] == [True, False]
     assert told.turn("continue") is None
     assert other.turn("watch") == "continue"
@@ -45,10 +45,12 @@ def test_of_two_processes_one_tells(tmp_path: Path, told: SentNotifications):
 
 
 def test_it_is_for_its_owners_eyes(tmp_path: Path, told: SentNotifications):
-    assert told_path(tmp_path).stat().st_mode & 0o777 == 0o600
+    assert sent_notifications_path(tmp_path).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path):
-    told_path(tmp_path).write_bytes(b"not a database, but long enough to be looked at" * 30)
+    sent_notifications_path(tmp_path).write_bytes(
+        b"not a database, but long enough to be looked at" * 30
+    )
     with pytest.raises(RecordError):
-        SentNotifications(told_path(tmp_path))
+        SentNotifications(sent_notifications_path(tmp_path))

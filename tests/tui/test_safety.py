@@ -109,10 +109,10 @@ def test_the_title_says_what_is_more_urgent_than_the_verdict() -> None:
 
 
 async def test_the_last_move_is_told_where_there_is_room_with_its_day() -> None:
-    deed = HistoryEntry(
+    entry = HistoryEntry(
         scenes.NOW - 80_000, "promote", 10, 2, "alice", "bastion-3", 5, why="soaked " * 9
     )
-    async with staged((200, 60), at(presence=Presence((), deed))) as stage:
+    async with staged((200, 60), at(presence=Presence((), entry))) as stage:
         shown = line(stage.frame(), "rollback ready")
         assert "✓ etag fresh" in shown
         assert "last: 02-28 alice@bastion-3 promoted 5 % → 10 %" in shown
@@ -124,10 +124,10 @@ async def test_its_page_has_every_check_the_people_and_the_last_moves(
     size: tuple[int, int],
 ) -> None:
     bob = OperatorSession(4711, "bob", "bastion-2", scenes.NOW, terminal="pts/3", client="10.0.0.7")
-    deed = HistoryEntry(scenes.NOW, "promote", 10, 2, "alice", "bastion-3", 5)
+    entry = HistoryEntry(scenes.NOW, "promote", 10, 2, "alice", "bastion-3", 5)
     full = at(
         readiness=judged(needed=30.0),
-        presence=Presence((bob,), deed),
+        presence=Presence((bob,), entry),
     )
     async with staged(size, full) as stage:
         assert "also here: bob" in stage.frame() or size[0] == 80
@@ -143,8 +143,8 @@ async def test_its_page_has_every_check_the_people_and_the_last_moves(
 
 
 async def test_a_change_in_flight_elsewhere_is_shown() -> None:
-    deed = HistoryEntry(scenes.NOW, "promote", 25, 3, "bob", "bastion-3", 10)
-    async with staged((120, 40), at(presence=Presence((), deed, deed))) as stage:
+    entry = HistoryEntry(scenes.NOW, "promote", 25, 3, "bob", "bastion-3", 10)
+    async with staged((120, 40), at(presence=Presence((), entry, entry))) as stage:
         assert "▸ IN FLIGHT ELSEWHERE bob@bastion-3 promoted 10 % → 25 %" in stage.frame()
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from rich.style import Style
 
 from canary.rollout.change.change import OutcomeState
-from canary.rollout.snapshot.presence import say_deed
+from canary.rollout.snapshot.presence import format_history_entry
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot, find_waiting
 from canary.rollout.text import format_age, format_clock, format_ratio, sanitize
 from canary.rollout.trials.jobs import NOTHING_RUN, Procedure
@@ -96,7 +96,7 @@ class OutcomeBar(CellWidget):
             self._draw_flight(canvas, find_waiting(flying) or flying[0], snapshot, palette)
             return
         if snapshot.presence.in_flight is not None:
-            said = sanitize(say_deed(snapshot.presence.in_flight), 160)
+            said = sanitize(format_history_entry(snapshot.presence.in_flight), 160)
             runs = [("▸ IN FLIGHT ELSEWHERE ", palette.watch), (said, palette.strong)]
             canvas.runs(0, 0, runs)
             return

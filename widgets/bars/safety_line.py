@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from canary.rollout.decision.readiness import CheckId, Readiness, ReadinessState
-from canary.rollout.snapshot.presence import OperatorSession, find_countdown, say_deed
+from canary.rollout.snapshot.presence import OperatorSession, find_countdown, format_history_entry
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_duration, format_timestamp, sanitize
 from themes import Palette
@@ -138,7 +138,7 @@ def company_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
     if last is None:
         return []
     day = format_timestamp(last.at)[5:11] if snapshot.as_of - last.at > _LONG_AGO_S else ""
-    return [(f"{_GAP}last: {day}{sanitize(say_deed(last), 90)}", palette.dim)]
+    return [(f"{_GAP}last: {day}{sanitize(format_history_entry(last), 90)}", palette.dim)]
 
 
 def seat_name(seat: OperatorSession) -> str:

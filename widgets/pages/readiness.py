@@ -7,7 +7,7 @@ import textwrap
 from rich.style import Style
 
 from canary.rollout.decision.readiness import Check, ReadinessState
-from canary.rollout.snapshot.presence import say_deed, say_seat
+from canary.rollout.snapshot.presence import format_history_entry, format_operator_session
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import NO_DATA, format_duration, format_timestamp, sanitize
 from themes import Palette
@@ -95,17 +95,19 @@ def _people(snapshot: Snapshot, width: int, palette: Palette) -> list[Row]:
     presence = snapshot.presence
     rows: list[Row] = [[("others on this host", palette.dim)]]
     for seat in presence.others:
-        rows += _wrapped("  ", say_seat(seat), width, palette.text, palette)
+        rows += _wrapped("  ", format_operator_session(seat), width, palette.text, palette)
     if not presence.others:
         rows.append([("  nobody", palette.text)])
     rows += [[], [("the last moves, newest first", palette.dim)]]
     if presence.in_flight is not None:
-        said = f"in flight from elsewhere: {say_deed(presence.in_flight)}"
+        said = f"in flight from elsewhere: {format_history_entry(presence.in_flight)}"
         rows += _wrapped("  ▸ ", said, width, palette.watch, palette)
     moves = snapshot.traffic.history or ((presence.last,) if presence.last else ())
-    for deed in moves:
-        day = format_timestamp(deed.at)[:10]
-        rows += _wrapped("  ", f"{day}  {say_deed(deed)}", width, palette.text, palette)
+    for entry in moves:
+        day = format_timestamp(entry.at)[:10]
+        rows += _wrapped(
+            "  ", f"{day}  {format_history_entry(entry)}", width, palette.text, palette
+        )
     if not moves:
         rows.append([("  none is known", palette.text)])
     return rows

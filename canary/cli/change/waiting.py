@@ -95,10 +95,12 @@ def _why(snapshot: Snapshot) -> str:
 @contextlib.contextmanager
 def _seated(session: Session, author: Author) -> Iterator[None]:
     """Be seen by the consoles of this host while waiting."""
-    from canary.engine.guard.supervisor import seat_of
+    from canary.engine.guard.supervisor import operator_session_of
     from canary.store.presence import OperatorSessionHolder
 
-    holder = OperatorSessionHolder(session.directory, seat_of(author, False, kind="rollback"))
+    holder = OperatorSessionHolder(
+        session.directory, operator_session_of(author, False, kind="rollback")
+    )
     try:
         yield
     finally:

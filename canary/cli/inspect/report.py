@@ -13,11 +13,11 @@ from canary.cli.options import chosen_config, config_option, json_option
 from canary.cli.output import say, say_json
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.change.change import SetTraffic, Step
-from canary.rollout.change.history_entries import HistoryEntry, deed_of
+from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
 from canary.rollout.errors import UsageError
 from canary.rollout.evidence.replay import replay_samples
 from canary.rollout.evidence.view import EvidenceView, TailView, view_evidence
-from canary.rollout.export.report import ReportFacts, StageSpan, find_span, merge_deeds
+from canary.rollout.export.report import ReportFacts, StageSpan, find_span, merge_history
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
 from canary.rollout.text import format_iso_time, sanitize
@@ -119,14 +119,14 @@ def _facts(
     stage: int | None,
 ) -> ReportFacts:
     record = snapshot.traffic.record
-    present = (deed_of(record),) if record is not None else ()
+    present = (history_entry_of(record),) if record is not None else ()
     ours = tuple(d for d in map(_deed, entries) if d is not None)
-    deeds = merge_deeds(ours, snapshot.traffic.history, present)
+    history = merge_history(ours, snapshot.traffic.history, present)
     wanted = snapshot.stage.index if stage is None else stage
-    span = _span(wanted, deeds, snapshot)
-    percent = next((d.percent for d in reversed(deeds) if d.stage == span.stage), None)
+    span = _span(wanted, history, snapshot)
+    percent = next((d.percent for d in reversed(history) if d.stage == span.stage), None)
     if percent is None:
-        percent = next((d.from_percent for d in deeds if d.from_stage == span.stage), None)
+        percent = next((d.from_percent for d in history if d.from_stage == span.stage), None)
     return ReportFacts(
         span=span,
         percent=percent if percent is not None else snapshot.stage.percent,
@@ -135,7 +135,7 @@ def _facts(
         + (" (LOCAL CLOUD)" if snapshot.provider == "local" else ""),
         legacy_name=plan.target.legacy,
         canary_name=plan.target.canary,
-        deeds=deeds,
+        history=history,
         changes=changes,
         events=snapshot.events,
         legacy=snapshot.legacy.samples,
@@ -144,11 +144,11 @@ def _facts(
     )
 
 
-def _span(stage: int | None, deeds: tuple[HistoryEntry, ...], snapshot: Snapshot) -> StageSpan:
+def _span(stage: int | None, history: tuple[HistoryEntry, ...], snapshot: Snapshot) -> StageSpan:
     present = snapshot.stage
     if stage is not None and stage == present.index and present.entered_at is not None:
         return StageSpan(stage, present.entered_at)
-    span = None if stage is None else find_span(stage, deeds, snapshot.as_of)
+    span = None if stage is None else find_span(stage, history, snapshot.as_of)
     if span is None:
         which = "The present stage" if stage is None else f"A visit of stage {stage}"
         raise UsageError(

@@ -43,10 +43,10 @@ async def _look(source: PlanSource, *, asks_way_back: bool) -> Snapshot:
     """One look; with what going back rests on only where it is told: that is three calls more."""
     from canary.cli.look import look
     from canary.engine.session import Session
-    from canary.store.presence import read_seats
+    from canary.store.presence import read_operator_sessions
 
     async with await Session.open(source.plan, source.path, read_only=True) as session:
-        session.observer.others = lambda: read_seats(session.directory)
+        session.observer.others = lambda: read_operator_sessions(session.directory)
         if not asks_way_back:
             return await look(session)
         snapshot, _ = await asyncio.gather(look(session), session.observer.read_readiness())

@@ -28,7 +28,7 @@ from canary.cloud.run.reader import RunReader
 from canary.cloud.run.writer import RunWriter
 from canary.cloud.views import ServiceState
 from canary.rollout.change.change import SetTraffic, Step
-from canary.rollout.change.history_entries import append_deed, history_key
+from canary.rollout.change.history_entries import append_history, history_key
 from canary.rollout.change.stage_record import StageRecord, decode_record, encode_record
 from canary.rollout.errors import (
     CanaryError,
@@ -188,7 +188,7 @@ class CommandWriter(RunWriter):
         annotation = self._plan.record.annotation
         past = history_key(annotation)
         before = service.annotations.get(past, "")
-        return {annotation: record, past: append_deed(before, step.record)}
+        return {annotation: record, past: append_history(before, step.record)}
 
     async def _annotate(
         self, service: Any, kept: dict[str, str], step: SetTraffic, *, validate_only: bool = False

@@ -11,7 +11,7 @@ from canary.cloud.run.shares import (
     short_name,
 )
 from canary.cloud.views import RevisionState, ServiceState
-from canary.rollout.change.history_entries import HistoryEntry, history_key, read_deeds
+from canary.rollout.change.history_entries import HistoryEntry, history_key, read_history
 from canary.rollout.change.stage_record import StageRecord, decode_record
 from canary.rollout.errors import Malformed
 from canary.rollout.plan.plan import Plan, ScalePreset
@@ -88,7 +88,7 @@ def _read_record(plan: Plan, message: Any) -> tuple[StageRecord | None, str]:
 
 def _read_history(plan: Plan, message: Any) -> tuple[HistoryEntry, ...]:
     key = history_key(plan.record.annotation)
-    return read_deeds(message.annotations[key]) if key in message.annotations else ()
+    return read_history(message.annotations[key]) if key in message.annotations else ()
 
 
 def _read_ready(condition: Any) -> tuple[bool | None, str]:

@@ -33,7 +33,7 @@ from canary.rollout.change.change import (
     SetTraffic,
     Step,
 )
-from canary.rollout.change.history_entries import append_deed, history_key
+from canary.rollout.change.history_entries import append_history, history_key
 from canary.rollout.change.stage_record import encode_record
 from canary.rollout.errors import Conflict
 from canary.rollout.plan.plan import Plan
@@ -170,7 +170,7 @@ class RunWriter:
             annotations[f"{annotation}-stable"] = stable
         annotations[annotation] = encode_record(step.record)
         past = history_key(annotation)
-        annotations[past] = append_deed(annotations.get(past, ""), step.record)
+        annotations[past] = append_history(annotations.get(past, ""), step.record)
         changed: tuple[str, ...] = ()
         if read_percent(router, service) != step.percent:
             changed = set_percent(router, service, step.percent, names, remembered)

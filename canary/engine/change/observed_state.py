@@ -35,7 +35,7 @@ def find_observed_state(step: Step, state: ServiceState, asked_at: float) -> Tra
         return "there" if state.percent == step.percent else "overtaken"
     if record is None and state.percent == step.percent != step.guard.percent:
         return "there"  # a server that keeps no annotations
-    if any(deed.change == step.record.change for deed in state.history):
+    if any(entry.change == step.record.change for entry in state.history):
         return "overtaken"  # it was in effect, and others have moved the split since
     newer = record is not None and record.entered_at > asked_at
     if newer or state.percent not in (step.guard.percent, step.percent):

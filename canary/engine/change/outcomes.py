@@ -14,7 +14,7 @@ from canary.rollout.change.change import (
     SetTraffic,
     Step,
 )
-from canary.rollout.change.history_entries import deed_of
+from canary.rollout.change.history_entries import history_entry_of
 from canary.rollout.errors import (
     CanaryError,
     Conflict,
@@ -28,7 +28,7 @@ from canary.rollout.errors import (
 )
 from canary.rollout.permit.approval import is_final_approval, split_of
 from canary.rollout.plan.plan import ScalePreset
-from canary.rollout.snapshot.presence import say_deed
+from canary.rollout.snapshot.presence import format_history_entry
 from canary.rollout.text import format_clock, format_percent, sanitize
 
 
@@ -96,7 +96,7 @@ def say_rival(state: ServiceState) -> str:
     """
     record = state.record
     if record is not None and record.move and record.percent == state.percent:
-        return say_deed(deed_of(record))
+        return format_history_entry(history_entry_of(record))
     by = sanitize(state.last_modifier, 100) or "somebody"
     at = "" if state.updated_at is None else f" at {format_clock(state.updated_at)}"
     shown = "" if state.percent is None else f", Canary has {format_percent(state.percent)} now"

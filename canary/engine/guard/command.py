@@ -20,7 +20,7 @@ import msgspec
 from canary.engine.change.execute import carry_out
 from canary.engine.change.intents import intend
 from canary.engine.guard.guard import AutomaticRollback
-from canary.engine.guard.supervisor import seat_of, show_guard
+from canary.engine.guard.supervisor import operator_session_of, show_guard
 from canary.engine.notify import Notifier, telling
 from canary.engine.observe.event_log import Severity
 from canary.engine.session import Session
@@ -113,7 +113,7 @@ class GuardLoop:
     async def run(self, order: GuardOrder, asked: asyncio.Event) -> GuardEnd:
         """Look until asked to end, or once until there is nothing (more) to do."""
         observer = self._session.observer
-        place = seat_of(self._author, False, kind="guard")
+        place = operator_session_of(self._author, False, kind="guard")
         seat = OperatorSessionHolder(self._session.directory, place)
         observer.guard = lambda: self.rollback.view
         snapshot: Snapshot | None = None

@@ -24,7 +24,7 @@ from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import ReadinessState
 from canary.rollout.errors import ReadOnly, Unavailable
 from canary.rollout.export.notification import Notification, place_of
-from canary.rollout.snapshot.presence import OperatorSession, SeatKind
+from canary.rollout.snapshot.presence import OperatorSession, SessionKind
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
 from canary.store.presence import OperatorSessionHolder
@@ -70,7 +70,7 @@ class GuardSupervisor:
     def begin(self) -> None:
         """Take a seat, and arm automatic rollback if the plan has it so. In the engine's loop."""
         session, observer = self._session, self._session.observer
-        self._place = seat_of(self._author, self._read_only)
+        self._place = operator_session_of(self._author, self._read_only)
         self._seat = OperatorSessionHolder(session.directory, self._place)
         observer.others = self._look_around
         if session.journal is not None:
@@ -180,7 +180,9 @@ def show_guard(
     return changed
 
 
-def seat_of(author: Author, read_only: bool, *, kind: SeatKind = "console") -> OperatorSession:
+def operator_session_of(
+    author: Author, read_only: bool, *, kind: SessionKind = "console"
+) -> OperatorSession:
     """The seat of this process: its terminal, and where its SSH session comes from."""
     terminal = ""
     with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -34,7 +34,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     change: str = ""
 
 
-_Deeds = tuple[HistoryEntry, ...]
+_History = tuple[HistoryEntry, ...]
 
 
 def history_key(annotation: str) -> str:
@@ -43,7 +43,7 @@ def history_key(annotation: str) -> str:
     return f"{prefix}/history" if name != "history" else f"{prefix}{slash}{name}-history"
 
 
-def deed_of(record: StageRecord) -> HistoryEntry:
+def history_entry_of(record: StageRecord) -> HistoryEntry:
     """The move that wrote a record; a long reason is cut."""
     why = record.reason
     return HistoryEntry(
@@ -60,22 +60,22 @@ def deed_of(record: StageRecord) -> HistoryEntry:
     )
 
 
-def append_deed(text: str, record: StageRecord) -> str:
+def append_history(text: str, record: StageRecord) -> str:
     """The annotation's new text: the move that `record` tells of before those of `text`.
 
     The same change is never in it twice; the oldest go when it would grow beyond its bounds.
     """
-    newest = deed_of(record)
-    kept = [newest, *(d for d in read_deeds(text) if d.change != newest.change)][:KEPT]
+    newest = history_entry_of(record)
+    kept = [newest, *(d for d in read_history(text) if d.change != newest.change)][:KEPT]
     while len(kept) > 1 and len(msgspec.json.encode(kept)) > MOST_BYTES:
         kept.pop()
     return msgspec.json.encode(kept).decode()
 
 
-def read_deeds(text: str) -> _Deeds:
+def read_history(text: str) -> _History:
     """The moves in an annotation, newest first; none when it cannot be read."""
     try:
-        deeds = msgspec.json.decode(text.encode(), type=_Deeds)
+        history = msgspec.json.decode(text.encode(), type=_History)
     except (msgspec.DecodeError, UnicodeEncodeError):
         return ()
-    return deeds[:KEPT]
+    return history[:KEPT]

@@ -41,7 +41,7 @@ class ReportFacts(msgspec.Struct, frozen=True):
     place: str
     legacy_name: str
     canary_name: str
-    deeds: tuple[HistoryEntry, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
     changes: tuple[ChangeView, ...] = ()
     events: tuple[Event, ...] = ()
     legacy: tuple[Sample, ...] = ()
@@ -100,13 +100,13 @@ class Report(msgspec.Struct, frozen=True):
     sections: tuple[Section, ...]
 
 
-def find_span(stage: int, deeds: tuple[HistoryEntry, ...], now: float) -> StageSpan | None:
+def find_span(stage: int, history: tuple[HistoryEntry, ...], now: float) -> StageSpan | None:
     """The last visit of `stage` that the moves tell of; None when they tell of none.
 
     Where only the move out of it is told, the visit begins at 0 and its begin is not known.
-    `deeds` in any order. Moves that stay in the stage (an adoption, a revert) do not end it.
+    `history` in any order. Moves that stay in the stage (an adoption, a revert) do not end it.
     """
-    moves = sorted((d for d in deeds if d.at <= now), key=lambda d: d.at)
+    moves = sorted((d for d in history if d.at <= now), key=lambda d: d.at)
     last = next((i for i in range(len(moves) - 1, -1, -1) if moves[i].stage == stage), None)
     if last is None:
         left = next((d for d in moves if d.from_stage == stage), None)
@@ -118,9 +118,9 @@ def find_span(stage: int, deeds: tuple[HistoryEntry, ...], now: float) -> StageS
     return StageSpan(stage, moves[first].at, ended_at)
 
 
-def merge_deeds(*sources: tuple[HistoryEntry, ...]) -> tuple[HistoryEntry, ...]:
+def merge_history(*sources: tuple[HistoryEntry, ...]) -> tuple[HistoryEntry, ...]:
     """Moves of several sources, oldest first; one that two of them tell of counts once."""
     merged: dict[str, HistoryEntry] = {}
-    for deed in (d for source in sources for d in source):
-        merged.setdefault(deed.change or f"at {deed.at}", deed)
+    for entry in (d for source in sources for d in source):
+        merged.setdefault(entry.change or f"at {entry.at}", entry)
     return tuple(sorted(merged.values(), key=lambda d: d.at))

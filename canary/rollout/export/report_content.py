@@ -173,10 +173,10 @@ def _changes(facts: ReportFacts) -> Section:
         for c in ours
     ]
     told = {c.id for c in facts.changes}
-    for deed in (d for d in facts.deeds if begin <= d.at <= end and d.change not in told):
-        title = f"{deed.move.replace('_', ' ')} to stage {deed.stage}, {deed.percent} %"
-        by = sanitize(f"{deed.by}@{deed.host}", 80)
-        rows.append((deed.at, sanitize(title), by, "recorded", sanitize(deed.why)))
+    for entry in (d for d in facts.history if begin <= d.at <= end and d.change not in told):
+        title = f"{entry.move.replace('_', ' ')} to stage {entry.stage}, {entry.percent} %"
+        by = sanitize(f"{entry.by}@{entry.host}", 80)
+        rows.append((entry.at, sanitize(title), by, "recorded", sanitize(entry.why)))
     if not rows:
         return Section("Changes", (Paragraph("None is known in this stage."),))
     shown = tuple((format_timestamp(at), *rest) for at, *rest in sorted(rows))

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from canary.rollout.change.history_entries import HistoryEntry, deed_of
+from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.text import format_clock, format_percent, sanitize
 
@@ -24,9 +24,9 @@ MOVE_WORDS = {
 }
 
 
-SeatKind = Literal["console", "guard", "rollback"]
+SessionKind = Literal["console", "guard", "rollback"]
 """A console, `canary guard`, or a rollback from a shell that waits for Cloud Run."""
-SEAT_WORDS: dict[SeatKind, str] = {
+SESSION_WORDS: dict[SessionKind, str] = {
     "console": "console",
     "guard": "canary guard",
     "rollback": "a rollback that waits for Cloud Run",
@@ -45,7 +45,7 @@ class OperatorSession(msgspec.Struct, frozen=True):
     user: str
     host: str
     since: float
-    kind: SeatKind = "console"
+    kind: SessionKind = "console"
     terminal: str = ""
     client: str = ""
     read_only: bool = False
@@ -75,7 +75,7 @@ def find_presence(
     ours: frozenset[str],
 ) -> Presence:
     """Who is here. `ours` are the ids of the changes in this host's journal."""
-    last = deed_of(record) if record is not None and record.move else None
+    last = history_entry_of(record) if record is not None and record.move else None
     if last is None and history:
         last = history[0]
     foreign = last is not None and last.change not in ours
@@ -88,24 +88,23 @@ def find_countdown(others: tuple[OperatorSession, ...]) -> OperatorSession | Non
     return min(counting, key=lambda s: s.due_at or 0.0, default=None)
 
 
-def say_seat(seat: OperatorSession) -> str:
+def format_operator_session(session: OperatorSession) -> str:
     """Who is there, from where: "bob on pts/3 from 10.0.0.7 since 14:03:22Z (console)"."""
-    where = f" on {sanitize(seat.terminal, 40)}" if seat.terminal else ""
-    whence = f" from {sanitize(seat.client, 60)}" if seat.client else ""
-    kind = SEAT_WORDS[seat.kind]
-    marks = ", read-only" if seat.read_only else ", automatic rollback armed" if seat.armed else ""
-    who = sanitize(seat.user, 60) or "somebody"
-    return (
-        f"{who}{where}{whence} since {format_clock(seat.since)} ({kind}, process {seat.pid}{marks})"
-    )
+    where = f" on {sanitize(session.terminal, 40)}" if session.terminal else ""
+    whence = f" from {sanitize(session.client, 60)}" if session.client else ""
+    kind = SESSION_WORDS[session.kind]
+    armed = ", automatic rollback armed" if session.armed else ""
+    marks = ", read-only" if session.read_only else armed
+    who = sanitize(session.user, 60) or "somebody"
+    since = f"since {format_clock(session.since)}"
+    return f"{who}{where}{whence} {since} ({kind}, process {session.pid}{marks})"
 
 
-def say_deed(deed: HistoryEntry) -> str:
+def format_history_entry(entry: HistoryEntry) -> str:
     """Who did what, when: "bob@bastion-3 promoted 10 % → 25 % at 14:03:22Z: why"."""
-    by = f"{deed.by}@{deed.host}" if deed.host else deed.by
-    move = MOVE_WORDS.get(deed.move, "set the split")
-    before = "" if deed.from_percent is None else f"{format_percent(deed.from_percent)} → "
-    why = f": {sanitize(deed.why, 120)}" if deed.why else ""
-    return f"{sanitize(by, 100) or 'somebody'} {move} {before}{format_percent(deed.percent)} at" + (
-        f" {format_clock(deed.at)}{why}"
-    )
+    by = f"{entry.by}@{entry.host}" if entry.host else entry.by
+    move = MOVE_WORDS.get(entry.move, "set the split")
+    before = "" if entry.from_percent is None else f"{format_percent(entry.from_percent)} → "
+    why = f": {sanitize(entry.why, 120)}" if entry.why else ""
+    split = f"{before}{format_percent(entry.percent)}"
+    return f"{sanitize(by, 100) or 'somebody'} {move} {split} at {format_clock(entry.at)}{why}"

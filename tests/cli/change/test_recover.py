@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from canary.store.presence import read_seats
+from canary.store.presence import read_operator_sessions
 from tests.cli.commands import Cloud, _environment
 from tests.cli.conftest import Command
 
@@ -214,7 +214,9 @@ def test_begun_while_cloud_run_is_away_it_goes_out_when_it_answers(
     cloud = open_cloud()
     run = on(cloud)
     process = begin_while_away(cloud, state_dir)
-    seats = [s for place in state_dir.rglob("consoles") for s in read_seats(place.parent)]
+    seats = [
+        s for place in state_dir.rglob("consoles") for s in read_operator_sessions(place.parent)
+    ]
     assert [(s.kind, s.pid) for s in seats] == [("rollback", process.pid)]
     heal(cloud)
     out, err = process.communicate(timeout=PATIENCE_S)

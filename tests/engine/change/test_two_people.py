@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from canary.cloud.run.writer import RunWriter
-from canary.rollout.change.history_entries import read_deeds
+from canary.rollout.change.history_entries import read_history
 from canary.rollout.permit.permit import why_not
 from canary.simulator.world.faults import FaultTable
 from canary.store.journal import Journal
@@ -101,7 +101,7 @@ async def test_a_history_that_somebody_spoiled_hinders_nothing(embedded: Embedde
     with Journal(tmp_path / "journal.db") as journal:
         assert (await carry(embedded, journal, await ask(embedded, "promote"))).state == "done"
     assert [d.change for d in (await router_service(embedded)).history] == ["c1"]
-    assert read_deeds("not json") == ()
+    assert read_history("not json") == ()
 
 
 @contextlib.contextmanager

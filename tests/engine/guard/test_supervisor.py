@@ -7,7 +7,7 @@ from pathlib import Path
 from canary.engine.guard.supervisor import show_guard
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.snapshot.presence import OperatorSession, find_countdown
-from canary.store.presence import OperatorSessionHolder, read_seats
+from canary.store.presence import OperatorSessionHolder, read_operator_sessions
 
 SEAT = OperatorSession(1, "bob", "bastion-3", 1.0)
 
@@ -15,12 +15,12 @@ SEAT = OperatorSession(1, "bob", "bastion-3", 1.0)
 def test_a_countdown_is_seen_by_others_and_so_is_its_end(tmp_path: Path):
     holder = OperatorSessionHolder(tmp_path, SEAT)
     counting = show_guard(holder, SEAT, GuardView(True, left_s=43.0, cause="p95 41 s > 30 s"))
-    assert find_countdown(read_seats(tmp_path)) == counting
+    assert find_countdown(read_operator_sessions(tmp_path)) == counting
     assert (counting.armed, counting.cause) == (True, "p95 41 s > 30 s")
     called_off = show_guard(holder, counting, GuardView(True))
-    assert (called_off.armed, find_countdown(read_seats(tmp_path))) == (True, None)
+    assert (called_off.armed, find_countdown(read_operator_sessions(tmp_path))) == (True, None)
     disarmed = show_guard(holder, called_off, GuardView(False))
-    assert read_seats(tmp_path) == (disarmed,) == (SEAT,)
+    assert read_operator_sessions(tmp_path) == (disarmed,) == (SEAT,)
     holder.release()
 
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from canary.rollout.change.history_entries import (
     KEPT,
     MOST_BYTES,
-    append_deed,
-    deed_of,
+    append_history,
+    history_entry_of,
     history_key,
-    read_deeds,
+    read_history,
 )
 from canary.rollout.change.stage_record import StageRecord
 from tests.rollout.build import NOW
@@ -37,38 +37,38 @@ def record(number: int = 1, **changes: object) -> StageRecord:
 def test_the_newest_move_comes_first():
     text = ""
     for number in range(3):
-        text = append_deed(text, record(number))
-    assert [d.change for d in read_deeds(text)] == ["c-2", "c-1", "c-0"]
+        text = append_history(text, record(number))
+    assert [d.change for d in read_history(text)] == ["c-2", "c-1", "c-0"]
 
 
 def test_a_deed_says_who_what_from_to_when_and_why():
-    deed = deed_of(record(reason="the gates are met"))
-    assert (deed.by, deed.host, deed.move) == ("oncall", "bastion-2", "promote")
-    assert (deed.from_stage, deed.stage, deed.from_percent, deed.percent) == (2, 3, 10, 25)
-    assert (deed.at, deed.why) == (NOW + 1, "the gates are met")
+    entry = history_entry_of(record(reason="the gates are met"))
+    assert (entry.by, entry.host, entry.move) == ("oncall", "bastion-2", "promote")
+    assert (entry.from_stage, entry.stage, entry.from_percent, entry.percent) == (2, 3, 10, 25)
+    assert (entry.at, entry.why) == (NOW + 1, "the gates are met")
 
 
 def test_a_revert_happened_when_it_was_made_not_when_the_stage_was_entered():
-    assert deed_of(record(move="revert", moved_at=NOW + 500)).at == NOW + 500
+    assert history_entry_of(record(move="revert", moved_at=NOW + 500)).at == NOW + 500
 
 
 def test_the_same_change_twice_is_one_deed():
-    once = append_deed("", record())
-    assert append_deed(once, record()) == once
+    once = append_history("", record())
+    assert append_history(once, record()) == once
 
 
 def test_no_more_than_the_last_few_are_kept():
     text = ""
     for number in range(KEPT + 5):
-        text = append_deed(text, record(number))
-    assert len(read_deeds(text)) == KEPT
-    assert read_deeds(text)[0].change == f"c-{KEPT + 4}"
+        text = append_history(text, record(number))
+    assert len(read_history(text)) == KEPT
+    assert read_history(text)[0].change == f"c-{KEPT + 4}"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"at": 1}', "\ud800", "[[]]"])
 def test_what_cannot_be_read_is_begun_anew(text: str):
-    assert read_deeds(text) == ()
-    assert len(read_deeds(append_deed(text, record()))) == 1
+    assert read_history(text) == ()
+    assert len(read_history(append_history(text, record()))) == 1
 
 
 @given(st.lists(st.tuples(texts, texts, texts), max_size=12))
@@ -76,11 +76,11 @@ def test_it_never_grows_beyond_its_bounds(written: list[tuple[str, str, str]]):
     text = ""
     for number, (by, host, reason) in enumerate(written):
         newest = record(number, by=by[:60], host=host[:60], reason=reason)
-        text = append_deed(text, newest)
-        deeds = read_deeds(text)
-        assert deeds[0] == deed_of(newest)
-        assert len(deeds) <= KEPT
-        assert len(text.encode()) <= MOST_BYTES or len(deeds) == 1
+        text = append_history(text, newest)
+        history = read_history(text)
+        assert history[0] == history_entry_of(newest)
+        assert len(history) <= KEPT
+        assert len(text.encode()) <= MOST_BYTES or len(history) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from canary.rollout.change.change import Outcome
 from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.evidence.replay import replay_samples
 from canary.rollout.evidence.view import EvidenceView, TailView, view_evidence
-from canary.rollout.export.report import ReportFacts, StageSpan, find_span, merge_deeds
+from canary.rollout.export.report import ReportFacts, StageSpan, find_span, merge_history
 from canary.rollout.export.report_content import build_report, find_gaps
 from canary.rollout.export.report_html import to_html
 from canary.rollout.export.report_markdown import escape, to_markdown
@@ -99,8 +99,8 @@ def test_a_change_of_another_stage_is_left_out() -> None:
 
 
 def test_a_move_of_another_host_is_told_from_the_record() -> None:
-    deed = HistoryEntry(BEGAN + 5, "promote", 10, 2, "lead", "b1", 5, 1, "looks fine", "c9")
-    told = section(markdown(facts(changes=(), deeds=(deed,))), "Changes")
+    entry = HistoryEntry(BEGAN + 5, "promote", 10, 2, "lead", "b1", 5, 1, "looks fine", "c9")
+    told = section(markdown(facts(changes=(), history=(entry,))), "Changes")
     assert r"promote to stage 2, 10 % | lead\@b1 | recorded | looks fine" in told
 
 
@@ -194,8 +194,8 @@ def test_outside_text_is_no_markup_in_html(field: str) -> None:
 def test_text_of_events_and_changes_is_escaped_in_html() -> None:
     change = ChangeView("c", "promote", HOSTILE, HOSTILE, BEGAN + 1)
     event = Event(NOW - 60, "info", HOSTILE, HOSTILE)
-    deed = HistoryEntry(BEGAN + 2, "promote", 10, 2, HOSTILE, HOSTILE, why=HOSTILE, change="d")
-    text = html(facts(changes=(change,), events=(event,), deeds=(deed,)))
+    entry = HistoryEntry(BEGAN + 2, "promote", 10, 2, HOSTILE, HOSTILE, why=HOSTILE, change="d")
+    text = html(facts(changes=(change,), events=(event,), history=(entry,)))
     assert "<script" not in text
     assert text.count("&lt;script&gt;") >= 6
 
@@ -241,13 +241,13 @@ def test_bars_name_underflow_and_overflow() -> None:
 
 
 def test_the_last_visit_of_a_stage_is_meant() -> None:
-    deeds = tuple(
+    history = tuple(
         HistoryEntry(at, "m", 5, stage, change=str(at))
         for at, stage in ((10.0, 1), (20.0, 2), (30.0, 1), (40.0, 1), (50.0, 2))
     )
-    assert find_span(1, deeds, 60.0) == StageSpan(1, 30.0, 50.0)
-    assert find_span(2, deeds, 60.0) == StageSpan(2, 50.0, None)
-    assert find_span(3, deeds, 60.0) is None
+    assert find_span(1, history, 60.0) == StageSpan(1, 30.0, 50.0)
+    assert find_span(2, history, 60.0) == StageSpan(2, 50.0, None)
+    assert find_span(3, history, 60.0) is None
 
 
 def test_of_a_stage_only_left_the_begin_is_not_known() -> None:
@@ -261,4 +261,4 @@ def test_of_a_stage_only_left_the_begin_is_not_known() -> None:
 def test_a_move_told_twice_counts_once() -> None:
     one = HistoryEntry(10.0, "promote", 5, 1, change="c")
     again = msgspec.structs.replace(one, at=11.0)
-    assert merge_deeds((one,), (again,)) == (one,)
+    assert merge_history((one,), (again,)) == (one,)
