@@ -177,7 +177,7 @@ class Session:
         """Where a side answers: the embedded cloud's address, else what Cloud Run reports."""
         known = self.embedded.service_urls if self.embedded is not None else {}
         is_canary = service == self.plan.target.canary
-        if self.plan.target.router.kind == "revisions" and is_canary:
+        if self.plan.target.shares_one_service and is_canary:
             return known.get(self.plan.target.router.candidate, known.get(service, ""))
         return known.get(service) or self.observer.url_of(service)
 

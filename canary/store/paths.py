@@ -56,17 +56,7 @@ def evidence_path(directory: Path) -> Path:
 def rollout_slug(plan: Plan) -> str:
     """A file name for the rollout: readable in front, a digest behind that tells plans apart."""
     target = plan.target
-    identity = (
-        plan.provider,
-        target.project,
-        target.region,
-        target.legacy,
-        target.canary,
-        target.router.kind,
-        plan.router_service,
-        target.endpoints.run or "",
-    )
-    digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:10]
+    digest = hashlib.sha256("\0".join(plan.identity).encode()).hexdigest()[:10]
     readable = "-".join((plan.provider, target.project, target.region, target.legacy))
     return f"{re.sub(r'[^A-Za-z0-9.-]+', '_', readable)[:80].strip('.-')}-{digest}"
 

@@ -150,7 +150,7 @@ class Rollout:
 
     def _percent_stored(self) -> int:
         service, plan = stored_service(self.cloud), self.cloud.plan
-        if plan.target.router.kind == "revisions":
+        if plan.target.shares_one_service:
             return sum(t.percent for t in service.traffic if t.tag == plan.target.router.candidate)
         variables = {v.name: v.value for v in service.template.containers[0].env}
         return int(variables[plan.target.router.variable])
@@ -189,7 +189,7 @@ class Rollout:
         plan, now = self.cloud.plan, self.cloud.now
         assert snapshot.as_of == now
         assert snapshot.decision.verdict == "continue"
-        revisions = plan.target.router.kind == "revisions"
+        revisions = plan.target.shares_one_service
         service = plan.target.legacy if revisions else plan.target.canary
         revision = f"{service}-00002-can" if revisions else None
         begin = now - plan.metrics.stale_after_s

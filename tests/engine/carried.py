@@ -21,7 +21,7 @@ async def standing_of(cloud: Embedded) -> Standing:
     state = await cloud.run.service(cloud.plan.router_service)
     legacy = await cloud.run.service(target.legacy)
     stage = state.record.stage if state.record is not None else 0
-    shared = target.router.kind == "revisions"
+    shared = target.shares_one_service
     canary = legacy if shared else await cloud.run.service(target.canary)
     guard = Guard(state.name, state.etag, state.percent, state.revision)
     return Standing(stage, state.percent, guard, state.record, legacy.scale, canary.scale)

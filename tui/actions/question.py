@@ -61,7 +61,7 @@ def say_step(step: Step) -> str:
 
 def _why(change: Change, plan: Plan) -> tuple[str, ...]:
     """Why several steps come in their order, and that nothing guards a program of the team's."""
-    unguarded = plan.target.router.kind == "command" and change.to_stage is not None
+    unguarded = not plan.target.router.has_guard and change.to_stage is not None
     return tuple(said for said in (say_order(change), NO_GUARD if unguarded else "") if said)
 
 

@@ -60,7 +60,7 @@ async def look_at_rights(plan: Plan, session: Session) -> AsyncIterator[Finding]
     """Ask TestIamPermissions for each service of the plan; it needs no right of its own."""
     target = plan.target
     services = {plan.router_service, target.legacy}
-    if target.router.kind != "revisions":
+    if not target.shares_one_service:
         services.add(target.canary)
     for service in sorted(services):
         for purpose in PURPOSES:

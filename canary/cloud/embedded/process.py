@@ -131,7 +131,7 @@ def build_config(plan: Plan, state_path: Path | None, *, fresh: bool = False) ->
     return {
         "project": target.project,
         "region": target.region,
-        "legacy": plan.router_service if router.kind == "revisions" else target.legacy,
+        "legacy": plan.router_service if target.shares_one_service else target.legacy,
         "canary": target.canary,
         "router": _build_router(plan, "canary" if by_name else router.candidate),
         "annotation": plan.record.annotation,
@@ -152,15 +152,13 @@ def build_config(plan: Plan, state_path: Path | None, *, fresh: bool = False) ->
 
 def _build_router(plan: Plan, canary_tag: str) -> dict[str, Any]:
     """How the embedded cloud routes. A program of the team's finds a URL map there to set."""
-    router = plan.target.router
+    router = msgspec.structs.asdict(plan.target.router)
+    names = ("variable", "url_map", "legacy_backend", "canary_backend")
     told = {
-        "kind": "url-map" if router.kind == "command" else router.kind,
+        "kind": router["kind"] if plan.target.router.has_guard else "url-map",
         "service": plan.router_service,
-        "variable": router.variable,
         "canary_tag": canary_tag,
-        "url_map": router.url_map,
-        "legacy_backend": router.legacy_backend,
-        "canary_backend": router.canary_backend,
+        **{name: router[name] for name in names},
     }
     return {name: value for name, value in told.items() if value is not None}
 

@@ -29,7 +29,7 @@ def log_filter(plan: Plan, sampled: float = 1.0) -> str:
     """
     target = plan.target
     names = dict.fromkeys((target.legacy, target.canary))
-    if target.router.kind == "revisions":
+    if target.shares_one_service:
         names = {plan.router_service: None}
     services = " OR ".join(_quote(name) for name in names)
     log = f"projects/{target.project}/logs/{url_quote(LOG_ID, safe='')}"
@@ -46,7 +46,7 @@ def log_filter(plan: Plan, sampled: float = 1.0) -> str:
 
 def side_of_request(plan: Plan, candidate: str | None) -> SideOfRequest:
     """How a request's side is told: by its service, or by its revision (`candidate`: Canary's)."""
-    if plan.target.router.kind == "revisions":
+    if plan.target.shares_one_service:
         return lambda _, revision: "canary" if revision == candidate else "legacy"
     sides: dict[str, Side] = {plan.target.legacy: "legacy", plan.target.canary: "canary"}
     return lambda service, _: sides.get(service)

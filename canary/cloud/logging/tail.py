@@ -228,7 +228,7 @@ class LogTail:
 
     async def _candidate(self) -> str | None:
         """The candidate's revision with the router `revisions`; None with any other."""
-        if self._plan.target.router.kind != "revisions":
+        if not self._plan.target.shares_one_service:
             return None
         from canary.cloud.run.reader import RunReader
         from canary.cloud.run.shares import candidate_revision

@@ -58,7 +58,7 @@ _EXTRA_GROUP: dict[Role, str] = {
 
 def side_label(plan: Plan) -> str:
     """The resource label that tells the sides apart."""
-    return "revision_name" if plan.target.router.kind == "revisions" else "service_name"
+    return "revision_name" if plan.target.shares_one_service else "service_name"
 
 
 def build_query(plan: Plan, role: Role, aligner: str = "") -> Query:
@@ -112,6 +112,6 @@ def _build_filter(plan: Plan, metric: str, *, of_cloud_run: bool) -> str:
 
 
 def _services(plan: Plan) -> str:
-    if plan.target.router.kind == "revisions":
+    if plan.target.shares_one_service:
         return quote(plan.router_service)
     return f"one_of({quote(plan.target.legacy)}, {quote(plan.target.canary)})"

@@ -208,7 +208,7 @@ class MonitoringReader:
     async def _sides(self) -> SideOf | CloudError:
         """Return how a series' side is told; an error if the candidate was never known."""
         target = self._plan.target
-        if target.router.kind != "revisions":
+        if not target.shares_one_service:
             sides: dict[str, Side] = {target.legacy: "legacy", target.canary: "canary"}
             return lambda one: sides.get(one.resource.labels["service_name"])
         try:

@@ -77,8 +77,8 @@ def check_resumable(step: Step, state: ServiceState, plan: Plan) -> None:
     split was decided on. A scale is told by its value alone (it may have been set and changed
     since), and a team's own program takes no guard. Raises OutcomeUnknown or Conflict.
     """
-    by_program = plan.target.router.kind == "command"
-    if not isinstance(step, SetTraffic) or by_program or not step.guard.etag:
+    guarded = plan.target.router.has_guard
+    if not isinstance(step, SetTraffic) or not guarded or not step.guard.etag:
         raise OutcomeUnknown(
             "It was sent before, and nothing guards a second sending of it.",
             remedy="Look at what is set; abandon this change, and ask for a new one if needed.",

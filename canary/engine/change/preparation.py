@@ -45,7 +45,7 @@ class Preparation:
             check_share(step, await self._reader.service(self._plan.router_service))
         if not isinstance(step, SetTraffic):
             return step, ""
-        if self._generation is None or self._plan.target.router.kind == "url-map":
+        if self._generation is None or not self._plan.target.router.is_guarded_by_service:
             return step, ""  # a URL map's fingerprint is not touched by any service
         after = await self._reader.service(step.service)
         guard = follow_guard(step.guard, self._generation, after)

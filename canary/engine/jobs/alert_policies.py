@@ -42,7 +42,7 @@ async def compare_policies(session: Session) -> tuple[Action, ...]:
     from canary.cloud.monitoring.alert_policies import AlertPolicies
 
     plan, revision = session.plan, ""
-    if plan.target.router.kind == "revisions":
+    if plan.target.shares_one_service:
         revision = (await session.run_reader.service(plan.router_service)).revision
     found = await AlertPolicies(session.connection, plan).read_all()
     return plan_actions(wanted_policies(plan, revision), found)

@@ -203,7 +203,7 @@ class _Finder:
                 self._found("canary_scale", snapshot.as_of, said)
             else:
                 self.hints["canary_scale"] = said
-        if self._known.plan.target.router.kind == "revisions":
+        if self._known.plan.target.shares_one_service:
             self._found("legacy_backup", snapshot.as_of, "both share one service: nothing to do")
         elif legacy is not None:
             said = f"{legacy.min} to {legacy.max}"

@@ -78,7 +78,7 @@ def _name_sides(
     stage = state.record.stage if state is not None and state.record is not None else None
     percent = state.percent if state is not None else None
     target, told = plan.target, plan.verify
-    if target.router.kind != "revisions":
+    if not target.shares_one_service:
         return LoadTarget(
             url,
             (target.canary,),

@@ -126,7 +126,7 @@ async def compare_now(
     """
     plan = session.plan
     candidate = ""
-    if plan.target.router.kind == "revisions":
+    if plan.target.shares_one_service:
         # Which revision is Canary's, and where the service is, is known to Cloud Run alone.
         await session.observer.read_run()
         state = await _read_router(session)
@@ -152,7 +152,7 @@ def router_address(session: Session) -> str:
         return target.router.url
     if session.embedded is not None:
         return session.embedded.router_url
-    if target.router.kind == "revisions":
+    if target.shares_one_service:
         known = session.observer.url_of(session.plan.router_service)
         if known:
             return known
@@ -195,7 +195,7 @@ class _Count:
 
 def _probe_order(plan: Plan, order: VerifyOrder, url: str) -> ProbeOrder:
     settings = plan.verify
-    word = "revision" if plan.target.router.kind == "revisions" else "service"
+    word = "revision" if plan.target.shares_one_service else "service"
     return ProbeOrder(
         url=url,
         requests=order.requests if order.requests is not None else settings.requests,

@@ -198,7 +198,7 @@ def _view_side(moment: _Moment, side: Side) -> SideView:
     window = moment.reduce(samples, spans.tree_start, spans.end)
     state = _state_of(observed.run, side)
     # With the router `revisions` both sides are one service, whose `revision` is the candidate.
-    shared = plan.target.router.kind == "revisions" and side == "legacy"
+    shared = plan.target.shares_one_service and side == "legacy"
     return SideView(
         service=plan.target.legacy if side == "legacy" else plan.target.canary,
         window=window,

@@ -17,9 +17,6 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Drift, StageView, TrafficView
 from canary.store.journal import Entry
 
-_ON_A_SERVICE = ("env", "revisions")
-"""Routers whose split is served by a Cloud Run service, whose readiness so tells of it."""
-
 
 class RunFacts(msgspec.Struct, frozen=True):
     """What Cloud Run said last. `router` carries the split and the record.
@@ -106,7 +103,7 @@ def view_traffic(plan: Plan, run: RunFacts | None) -> TrafficView:
         last_modifier=router.last_modifier,
         updated_at=router.updated_at,
         history=router.history,
-        ready=router.ready if plan.target.router.kind in _ON_A_SERVICE else None,
+        ready=router.ready if plan.target.router.is_on_service else None,
     )
 
 

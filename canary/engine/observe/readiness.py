@@ -94,7 +94,7 @@ class ReadinessFeed:
 
 def target_of(plan: Plan) -> str:
     """The service that is to take everything."""
-    shared = plan.target.router.kind == "revisions"
+    shared = plan.target.shares_one_service
     return plan.router_service if shared else plan.target.legacy
 
 
@@ -130,7 +130,7 @@ def find_rollback_readiness(
         revision=revision,
         revision_ready=ready,
         revision_reason=reason,
-        remakes=plan.target.router.kind == "env",
+        remakes=plan.target.router.makes_revisions,
         template_ready=router.ready if not router.reconciling else None,
         template_reason=router.ready_reason,
         missing_rights=feed.missing_rights if feed is not None else None,
@@ -203,7 +203,7 @@ def _serving(plan: Plan, run: RunFacts, feed: ReadinessFeed | None) -> tuple[str
     after a change the service names one that was made since.
     """
     revisions = feed.revisions if feed is not None else None
-    if plan.target.router.kind == "revisions":
+    if plan.target.shares_one_service:
         candidate = run.router.revision
         others = [r for r in revisions or () if r.name != candidate]
         good = next((r for r in others if r.ready is not False), None)

@@ -104,7 +104,7 @@ class RunFeed:
         canary = states.get(target.canary, before.canary if before else None)
         if retired is not None:
             legacy = None
-        if target.router.kind == "revisions":
+        if target.shares_one_service:
             legacy = canary = router
         read_at = now if self._plan.router_service in states else before.read_at if before else now
         self.facts = RunFacts(router, legacy, canary, read_at, self._missing)
@@ -129,7 +129,7 @@ class RunFeed:
 
 def _services_of(plan: Plan) -> tuple[str, ...]:
     """The services to read, the router's first; none twice."""
-    if plan.target.router.kind == "revisions":
+    if plan.target.shares_one_service:
         return (plan.router_service,)
     return tuple(dict.fromkeys((plan.router_service, plan.target.legacy, plan.target.canary)))
 

@@ -170,7 +170,7 @@ def _legacy_first(plan: Plan, standing: Standing, percent: int) -> tuple[SetScal
         return ()
     if legacy.max > plan.scale.backup.max:
         return ()
-    service = plan.router_service if _shares_service(plan) else plan.target.legacy
+    service = plan.router_service if plan.target.shares_one_service else plan.target.legacy
     return (SetScale(service, legacy, production),)
 
 
@@ -182,7 +182,7 @@ def _canary_first(plan: Plan, standing: Standing) -> tuple[SetScale, ...]:
     """
     now, preset = standing.scale_canary, plan.scale.production
     # Between revisions of one service there is one scale, which both share.
-    service = plan.router_service if _shares_service(plan) else plan.target.canary
+    service = plan.router_service if plan.target.shares_one_service else plan.target.canary
     if now is None:
         return (SetScale(service, None, preset),)
     wanted = ScalePreset(max(now.min, preset.min), max(now.max, preset.max))
@@ -194,12 +194,8 @@ def _legacy_last(plan: Plan, standing: Standing) -> tuple[SetScale, ...]:
     it would be Canary's own scale.
     """
     now, backup = standing.scale_legacy, plan.scale.backup
-    if _shares_service(plan) or (
+    if plan.target.shares_one_service or (
         now is not None and now.min <= backup.min and now.max <= backup.max
     ):
         return ()
     return (SetScale(plan.target.legacy, now, backup),)
-
-
-def _shares_service(plan: Plan) -> bool:
-    return plan.target.router.kind == "revisions"

@@ -222,7 +222,7 @@ def _measure(plan: Plan, metric: Metric, revision: str) -> Condition:
 def _filter(plan: Plan, metric: str, revision: str, *, run: bool = True) -> str:
     """Canary's part of a metric, in Cloud Monitoring's filter language."""
     target = plan.target
-    split = target.router.kind == "revisions"
+    split = target.shares_one_service
     parts = [f"metric.type = {_quote(metric)}"]
     if run:
         parts.append('resource.type = "cloud_run_revision"')

@@ -31,7 +31,6 @@ from canary.rollout.export.grafana_queries import (
     ask_ratio,
     ask_requests,
     ask_utilisation,
-    is_by_revision,
 )
 from canary.rollout.plan.plan import Plan
 
@@ -154,7 +153,7 @@ def _variables(plan: Plan) -> list[dict[str, Any]]:
         "refresh": 1,
         "regex": "",
     }
-    if not is_by_revision(plan):
+    if not plan.target.shares_one_service:
         return [source]
     return [source, *(_revision_variable(side) for side in SIDES)]
 

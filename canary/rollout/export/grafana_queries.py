@@ -83,11 +83,6 @@ def ask_buckets(plan: Plan, metric: str) -> tuple[Query, ...]:
     return tuple(Query(side, filters=_filters(plan, side), metric=metric) for side in SIDES)
 
 
-def is_by_revision(plan: Plan) -> bool:
-    """Whether both sides are revisions of one service."""
-    return plan.target.router.kind == "revisions"
-
-
 def _of_both(express: Callable[[Side], str]) -> tuple[Query, ...]:
     return tuple(Query(side, express(side)) for side in SIDES)
 
@@ -104,7 +99,7 @@ def _select(
     if metric.startswith(_RUN):
         labels += ['monitored_resource="cloud_run_revision"', f'location="{plan.target.region}"']
     labels.append(f'service_name="{_service(plan, side)}"')
-    if is_by_revision(plan):
+    if plan.target.shares_one_service:
         labels.append(f'revision_name=~"${{{side}_revision}}"')
     if classes is not None:
         labels.append(f'response_code_class=~"{classes}"')
@@ -114,13 +109,13 @@ def _select(
 def _filters(plan: Plan, side: Side) -> tuple[str, ...]:
     """The same choice as the data source's own query builder has it."""
     found = ("resource.label.service_name", "=", _service(plan, side))
-    if not is_by_revision(plan):
+    if not plan.target.shares_one_service:
         return found
     return (*found, "AND", "resource.label.revision_name", "=~", f"${{{side}_revision}}")
 
 
 def _service(plan: Plan, side: Side) -> str:
-    if is_by_revision(plan):
+    if plan.target.shares_one_service:
         return plan.router_service
     return plan.target.legacy if side == "legacy" else plan.target.canary
 

@@ -138,6 +138,26 @@ class Router(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read: tuple[str, ...] = ()
     timeout_s: float = 60.0
 
+    @property
+    def is_on_service(self) -> bool:
+        """Whether a Cloud Run service carries the split itself, and its readiness tells of it."""
+        return self.kind in ("env", "revisions")
+
+    @property
+    def has_guard(self) -> bool:
+        """Whether what sets the split refuses a change that was decided on an older state."""
+        return self.kind != "command"
+
+    @property
+    def is_guarded_by_service(self) -> bool:
+        """Whether the guard of a split is the etag of a service, which a scale changes too."""
+        return self.kind != "url-map"
+
+    @property
+    def makes_revisions(self) -> bool:
+        """Whether setting the share makes a new revision, which has to become ready."""
+        return self.kind == "env"
+
 
 class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses other than Google's public ones; plain http for loopback only."""
@@ -169,6 +189,11 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     router: Router = Router()
     health: Health = Health()
     endpoints: Endpoints = Endpoints()
+
+    @property
+    def shares_one_service(self) -> bool:
+        """Whether both sides are revisions of one service: one scale, one address, one etag."""
+        return self.router.kind == "revisions"
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -274,9 +299,23 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         A split that no service carries (`url-map`, `command`) is looked up beside Canary, which is
         still there when Legacy has been retired.
         """
-        router = self.target.router
-        elsewhere = router.kind in ("url-map", "command")
-        return router.service or (self.target.canary if elsewhere else self.target.legacy)
+        target, router = self.target, self.target.router
+        return router.service or (target.legacy if router.is_on_service else target.canary)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What makes two plans one rollout: they share its journal, history and locks."""
+        target = self.target
+        return (
+            self.provider,
+            target.project,
+            target.region,
+            target.legacy,
+            target.canary,
+            target.router.kind,
+            self.router_service,
+            target.endpoints.run or "",
+        )
 
     def stage(self, index: int) -> Stage:
         """Stage `index` (1…n). Raises IndexError outside."""

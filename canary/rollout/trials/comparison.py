@@ -110,7 +110,7 @@ def side_names(plan: Plan, candidate_revision: str) -> SideNames:
     Between revisions of one service Canary is the candidate's revision, and every other is Legacy.
     """
     target = plan.target
-    if target.router.kind == "revisions":
+    if target.shares_one_service:
         canary = frozenset(n for n in (candidate_revision, target.router.candidate) if n)
         return SideNames(frozenset(), canary, other_is_legacy=True)
     return SideNames(frozenset({target.legacy}), frozenset({target.canary}))

@@ -111,7 +111,7 @@ def find_reasons(plan: Plan, snapshot: Snapshot) -> tuple[Reason, ...]:
 
 def check_retirable(plan: Plan) -> None:
     """Raise UsageError where Legacy is no service of its own: nothing could be forced there."""
-    if plan.target.router.kind == "revisions" or plan.target.legacy == plan.target.canary:
+    if plan.target.shares_one_service or plan.target.legacy == plan.target.canary:
         raise UsageError(
             "Both sides are revisions of one service: there is no Legacy service to delete.",
             remedy="Delete the old revisions in Cloud Run.",
