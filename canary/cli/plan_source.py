@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from pathlib import Path
 from typing import Final
 
@@ -34,19 +32,3 @@ def find_plan(config: str | None) -> PlanSource:
             " with `canary demo`.",
         )
     return PlanSource(load_plan(path), path.absolute())
-
-
-# Who asks, in the shell.
-
-
-def this_user() -> str:
-    """The user's name; "unknown" in a container that has none for this id."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
-
-
-def this_person() -> str:
-    """User and host, as in the journal: "oncall@bastion-2"."""
-    return f"{this_user()}@{socket.gethostname()}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from datetime import UTC, datetime
 
 import click
@@ -12,9 +11,9 @@ import click
 from canary.cli.change.run_change import EXITS
 from canary.cli.options import Duration, chosen_config, chosen_read_only, config_option, json_option
 from canary.cli.output import say
-from canary.cli.plan_source import find_plan, this_user
+from canary.cli.plan_source import find_plan
 from canary.cli.streams import act
-from canary.rollout.change.change import Author
+from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly
 from canary.rollout.text import sanitize
 
@@ -57,7 +56,7 @@ def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | No
         else:
             say(f"{at}  {severity:<8}  {sanitize(text, 1000)}")
 
-    author = Author(this_user(), socket.gethostname())
+    author = this_person()
     order = GuardOrder(countdown_s, once)
     end = asyncio.run(keep_guard(source.plan, source.path, order, author, say_line))
     if end.outcome is not None and once:

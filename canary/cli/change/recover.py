@@ -12,8 +12,9 @@ from canary.cli.change.run_change import EXITS
 from canary.cli.inspect.log import describe_change
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
 from canary.cli.output import say, say_json
-from canary.cli.plan_source import PlanSource, find_plan, this_person
+from canary.cli.plan_source import PlanSource, find_plan
 from canary.cli.streams import act
+from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly, RecordError, UsageError
 from canary.rollout.text import format_iso_time, format_timestamp, sanitize
 
@@ -104,7 +105,7 @@ async def _recover(source: PlanSource, change_id: str, how: How, as_json: bool) 
             raise session.journal_error or RecordError("The journal is not open.")
         entry = find_entry(journal, change_id)
         recovery = Recovery(source.plan, session.run_reader, journal, session.clock)
-        found = await recovery.recover(entry.change.id, how, this_person())
+        found = await recovery.recover(entry.change.id, how, str(this_person()))
         outcome = found.outcome
         if found.state == "resumed":
             outcome = await _carry_on(source, session, journal, entry)

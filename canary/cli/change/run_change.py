@@ -7,8 +7,6 @@ carries the change out itself and ends with its outcome.
 from __future__ import annotations
 
 import asyncio
-import getpass
-import socket
 import sys
 import uuid
 from collections.abc import Awaitable, Callable
@@ -31,8 +29,8 @@ from canary.cli.options import ChangeOptions
 from canary.cli.output import say_json
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.cli.streams import act
+from canary.engine.person import this_person
 from canary.rollout.change.change import (
-    Author,
     Change,
     Outcome,
     Request,
@@ -114,7 +112,7 @@ async def _run(
         if snapshot.standing is None and options.yes and not (options.dry_run or read_only):
             from canary.cli.change.waiting import Withdrawn, wait_for_return
 
-            author = Author(_user(), socket.gethostname())
+            author = this_person()
             try:
                 snapshot = await wait_for_return(session, snapshot, look, author, options.wait_s)
             except Withdrawn:
@@ -136,7 +134,7 @@ def _build(
     assert snapshot.standing is not None  # noqa: S101 - demanded above
     request = Request(
         id=uuid.uuid4().hex,
-        author=Author(_user(), socket.gethostname()),
+        author=this_person(),
         now=now,
         reason=options.reason.strip(),
         forced=options.force,
@@ -288,10 +286,3 @@ def is_pointless(change: Change, snapshot: Snapshot) -> bool:
         wanted.percent,
     )
     return same and snapshot.traffic.canary_percent == wanted.percent
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

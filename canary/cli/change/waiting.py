@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -46,7 +45,12 @@ async def wait_for_return(
     if snapshot.standing is not None or wait_s <= 0 or not await _is_away(session):
         return snapshot
     gc.enable()  # a command lives for a second and collects nothing; this one may live for hours
-    with _seated(session, author), _interruptible():
+    from canary.engine.signals import ended_by_signal
+
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine is run by one
+    # A hang-up does not end the wait: the rollback was asked for.
+    with _seated(session, author), ended_by_signal(task.cancel, hang_up="ignored"):
         try:
             return await _wait(session, snapshot, look, wait_s)
         except asyncio.CancelledError:
@@ -105,28 +109,6 @@ def _seated(session: Session, author: Author) -> Iterator[None]:
         yield
     finally:
         holder.release()
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM end the wait; a hang-up does not: the rollback was asked for."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    handled: list[signal.Signals] = []
-    with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel if task is not None else _nothing)
-            handled.append(number)
-        loop.add_signal_handler(signal.SIGHUP, _nothing)
-        handled.append(signal.SIGHUP)
-    try:
-        yield
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _say(sentence: str) -> None:

@@ -9,7 +9,8 @@ import msgspec
 
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
 from canary.cli.output import say, say_json
-from canary.cli.plan_source import find_plan, this_person
+from canary.cli.plan_source import find_plan
+from canary.engine.person import this_person
 from canary.rollout.change.change import Change, DeleteService, KeepRecord, SetScale, SetTraffic
 from canary.rollout.text import format_iso_time, format_percent, format_timestamp, sanitize
 from canary.store.alert_writings import AlertWriting, read_alert_writings
@@ -74,7 +75,7 @@ def _withdraw(config: str | None, change_id: str, as_json: bool) -> int:
         entry = find_entry(journal, change_id)
         # The cloud's clock is not asked: Cloud Run may well be away.
         times = (entry.change.created_at, *(note.at for note in entry.notes))
-        outcome = withdraw(journal, entry.change.id, this_person(), max(times))
+        outcome = withdraw(journal, entry.change.id, str(this_person()), max(times))
     if as_json:
         say_json({"id": entry.change.id, **msgspec.to_builtins(outcome)})
     else:

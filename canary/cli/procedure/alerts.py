@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from typing import Any
 
@@ -11,10 +10,10 @@ import click
 
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
 from canary.cli.output import say, say_json
-from canary.cli.plan_source import PlanSource, find_plan, this_user
+from canary.cli.plan_source import PlanSource, find_plan
 from canary.cli.streams import act
 from canary.engine.jobs.alert_policies import Applied, apply_actions, compare_policies
-from canary.rollout.change.change import Author
+from canary.engine.person import this_person
 from canary.rollout.errors import CanaryError, ReadOnly, UsageError
 from canary.rollout.export.alert_policies import Action
 from canary.rollout.text import sanitize
@@ -83,7 +82,7 @@ async def _apply(source: PlanSource, *, dry_run: bool, yes: bool, as_json: bool)
             if not yes:
                 _ask(changes)
             act()
-            author = Author(this_user(), socket.gethostname())
+            author = this_person()
             applied = await apply_actions(session, changes, author)
     if as_json:
         say_json(_document(source, actions, applied.done, applied.error))

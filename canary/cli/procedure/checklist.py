@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import socket
 from typing import Any
 
 import click
@@ -12,7 +10,7 @@ import click
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
 from canary.cli.output import say, say_json
 from canary.cli.plan_source import PlanSource, find_plan
-from canary.rollout.change.change import Author
+from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly, UsageError
 from canary.rollout.text import format_iso_time, format_timestamp, sanitize
 from canary.rollout.trials.checklist import PHASES, Checklist, ChecklistBook, Line
@@ -68,20 +66,11 @@ async def _read(
             book = lists.read(snapshot)
             if item:
                 chosen = choose(book, item, stage)
-                lists.tick(chosen, item, author(), session.clock.now(), done=done)
+                lists.tick(chosen, item, this_person(), session.clock.now(), done=done)
                 book = lists.read(snapshot)
             return book
         finally:
             lists.close()
-
-
-def author() -> Author:
-    """Who ticks: the user and the host of this command."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"
-    return Author(user, socket.gethostname())
 
 
 def _choose(book: ChecklistBook, stage: int | None) -> tuple[Checklist, ...]:

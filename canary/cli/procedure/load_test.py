@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import getpass
-import signal
-import socket
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +32,7 @@ from canary.rollout.trials.load_test import (
 )
 
 if TYPE_CHECKING:
-    from canary.engine.jobs.load_test import LoadTestRun
+    pass
 
 EXIT_FAILED: Final = 1
 EXIT_STOPPED: Final = 130
@@ -86,7 +84,9 @@ async def _run(
     from canary.engine.jobs.load_process import demand_locust
     from canary.engine.jobs.load_target import find_target
     from canary.engine.jobs.load_test import LoadTestRun, write_summary
+    from canary.engine.person import this_person
     from canary.engine.session import Session
+    from canary.engine.signals import ended_by_signal
     from canary.store.load_lock import hold_load_lock
     from canary.store.paths import state_dir
 
@@ -96,21 +96,13 @@ async def _run(
         async with await opening as session:
             target = await find_target(session)
             run = LoadTestRun(source.plan, target, settings, session.clock)
-            _heed_signals(run)
-            with ProgressLine() as line:
+            with ended_by_signal(partial(run.stop, f"by {this_person()}")), ProgressLine() as line:
                 line.show(
                     f"load test: starting {settings.users} users on {sanitize(target.url, 80)}"
                 )
                 summary = await run.run(lambda progress: line.show(_progress(progress)))
             base = source.path.parent
             return summary, *keep(lambda: write_summary(source.plan, base, summary))
-
-
-def _heed_signals(run: LoadTestRun) -> None:
-    loop = asyncio.get_running_loop()
-    why = f"by {getpass.getuser()}@{socket.gethostname()}"
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, run.stop, why)
 
 
 def _progress(seen: LoadTestProgress) -> str:

@@ -15,6 +15,7 @@ import msgspec
 from canary.cli.options import chosen_config, config_option, json_option
 from canary.cli.output import say
 from canary.cli.plan_source import find_plan
+from canary.engine.signals import ended_by_signal
 from canary.rollout.errors import Unavailable, UsageError
 from canary.rollout.plan.plan import SCENARIOS, Plan
 
@@ -71,24 +72,19 @@ def _run(settings: dict[str, Any], as_json: bool) -> int:
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert child.stdout is not None  # noqa: S101 - a pipe was asked for
     # It ends with us: by the terminal's own Ctrl-C, by this, or by seeing that we are gone.
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    try:
-        assert child.stdout is not None  # noqa: S101 - a pipe was asked for
+    with ended_by_signal(child.terminate):
         line = child.stdout.readline()
         if line:
-            _tell(json.loads(line), line, as_json)
-        code = child.wait()
-    except KeyboardInterrupt:
-        # A Ctrl-C reaches both; an interrupt sent to us alone does not.
-        child.terminate()
+            _announce(json.loads(line), line, as_json)
         code = child.wait()
     if not line or code not in (0, -signal.SIGTERM):
         raise Unavailable("The embedded cloud did not come up; what it said is above.")
     return 0
 
 
-def _tell(ready: dict[str, Any], line: str, as_json: bool) -> None:
+def _announce(ready: dict[str, Any], line: str, as_json: bool) -> None:
     if as_json:
         say(line.strip())
     else:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from canary.engine.signals import ended_by_signal, ignore_terminal
 from canary.rollout.errors import CanaryError
 from canary.rollout.plan.plan import Plan
 
@@ -59,8 +60,7 @@ def run_executor() -> int:
     """Be the executor: order and doorbell on standard input. Returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     # No terminal and no console may end it half-way through a change; SIGTERM asks it to finish.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore_terminal()
     try:
         order = msgspec.json.decode(_read_line(sys.stdin.fileno()), type=Order)
     except msgspec.DecodeError as error:
@@ -109,8 +109,10 @@ class _Attendance:
         self._cold_reads = 0
 
     async def run(self) -> int:
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._leave)
+        with ended_by_signal(self._leave, by=(signal.SIGTERM,)):
+            return await self._attend()
+
+    async def _attend(self) -> int:
         _listen(sys.stdin.fileno(), self._rung.set, self._leave)
         # Beside the doorbell, not before it: while Cloud Run does not answer, a read takes long.
         warming = asyncio.create_task(self._keep_warm())

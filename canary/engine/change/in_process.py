@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from canary.cloud.connection.clock import CloudClock
@@ -16,6 +15,7 @@ from canary.engine.change.intents import intend
 from canary.engine.change.recovery import end_unsent, withdraw
 from canary.engine.change.settling import Pace
 from canary.engine.notify import Notifier
+from canary.engine.signals import ended_by_signal
 from canary.rollout.change.change import Change, Outcome
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.plan import Plan
@@ -64,7 +64,7 @@ async def carry_out_here(
                 pace=pace,
             )
         )
-        with _interruptible(task):
+        with ended_by_signal(task.cancel, hang_up="ignored"):
             watch = _Wait(change, journal, on_wait, wait_s)
             while not task.done():
                 await asyncio.wait([task], timeout=watch.pause_s)
@@ -170,21 +170,3 @@ def _interrupted(change: Change, journal: Journal, clock: CloudClock) -> Outcome
         clock.now(),
         remedy="Open the console, or run `canary log`: it is looked up there.",
     )
-
-
-@contextlib.contextmanager
-def _interruptible(task: asyncio.Future[Outcome]) -> Iterator[None]:
-    """Cancel the waiting on SIGINT and SIGTERM, ignore SIGHUP; as before afterwards."""
-    loop = asyncio.get_running_loop()
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        loop.add_signal_handler(signal.SIGHUP, lambda: None)
-    except (ValueError, RuntimeError):  # not in the main thread: signals are not ours there
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)

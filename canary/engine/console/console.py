@@ -8,10 +8,8 @@ intent is written to the journal, and an executor in a process of its own is run
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +24,9 @@ from canary.engine.guard.supervisor import GuardSupervisor
 from canary.engine.jobs.checklist_desk import ChecklistDesk
 from canary.engine.jobs.console_verification import Verifying
 from canary.engine.jobs.procedure import OnProcedure, ProcedureWork
+from canary.engine.person import this_person
 from canary.engine.session import Session
-from canary.rollout.change.change import Author, Change
+from canary.rollout.change.change import Change
 from canary.rollout.errors import ReadOnly, Unavailable
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -57,7 +56,7 @@ class ConsoleEngine:
         starting: Starting | None = None,
     ) -> None:
         self.plan = plan
-        self.author = Author(_user(), socket.gethostname())
+        self.author = this_person()
         self._plan_path = plan_path
         self._read_only = read_only or plan.console.read_only
         self._fresh = fresh
@@ -273,10 +272,3 @@ class ConsoleEngine:
     def _begin(self, work: Work) -> None:
         if self._thread is not None:
             self._thread.begin(work)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container without a name for this id
-        return "unknown"

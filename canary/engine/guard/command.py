@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +23,7 @@ from canary.engine.guard.supervisor import operator_session_of, show_guard
 from canary.engine.notify import Notifier, telling
 from canary.engine.observe.event_log import Severity
 from canary.engine.session import Session
+from canary.engine.signals import ended_by_signal
 from canary.rollout.change.change import Author, Change, Outcome
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.export.notification import Notification, place_of
@@ -65,7 +65,7 @@ async def guard(
 ) -> GuardEnd:
     """Guard until SIGTERM, SIGINT or SIGHUP, or once. Raises CanaryError when it cannot begin."""
     asked = asyncio.Event()
-    with signals(asked):
+    with ended_by_signal(asked.set):
         async with await Session.open(plan, plan_path) as session:
             if session.journal is None:
                 raise session.journal_error or RecordError("The journal cannot be opened.")
@@ -212,26 +212,6 @@ class GuardLoop:
         if self._notifier is not None:
             place = place_of(plan.name, plan.target.project, plan.provider)
             self._notifier.tell(Notification("", f"{place}: {text}", severity))
-
-
-@contextlib.contextmanager
-def signals(asked: asyncio.Event) -> Iterator[None]:
-    """SIGTERM, SIGINT and (unless it is ignored, as by `nohup`) SIGHUP ask to end."""
-    loop = asyncio.get_running_loop()
-    numbers = [signal.SIGTERM, signal.SIGINT]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    try:
-        for number in numbers:
-            loop.add_signal_handler(number, asked.set)
-    except (ValueError, RuntimeError):  # not in the main thread: signals are not ours there
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 async def _wait(asked: asyncio.Event, pause_s: float) -> None:

@@ -11,16 +11,16 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from canary.engine.jobs.monitoring_loop import LoopOrder, MonitoringLoop, OnTurn, Turn, wait_for
+from canary.engine.signals import ended_by_signal
 from canary.rollout.errors import CanaryError, Conflict, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_duration, format_timestamp, sanitize
@@ -160,7 +160,7 @@ async def run_loop(
     directory = state_dir(plan)
     asked = asyncio.Event()
     lock = LoopLock(directory)
-    with _signals(asked):
+    with ended_by_signal(asked.set):
         try:
             if not await take_over(directory, lock, say, asked):
                 return None
@@ -244,26 +244,6 @@ async def _run_until(
         return loop.end_early("signal")
     finally:
         waiting.cancel()
-
-
-@contextlib.contextmanager
-def _signals(asked: asyncio.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT ask to end; so does a hang-up, unless it is ignored (`nohup`)."""
-    loop = asyncio.get_running_loop()
-    numbers = [signal.SIGTERM, signal.SIGINT]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    try:
-        for number in numbers:
-            loop.add_signal_handler(number, asked.set)
-    except (ValueError, RuntimeError):  # not in the main thread: signals are not ours there
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 def _describe(before: LoopState | None, pid: int | None) -> str:
