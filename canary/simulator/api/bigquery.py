@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-from canary.simulator.api.bigquery_jobs import Job, Jobs
+from canary.simulator.api.ab_query import COLUMNS, AbQuery, Cell, compute_rows, read_ab_query
 from canary.simulator.api.rest import Call, Rest
-from canary.simulator.api.sql_aggregates import Cell
+from canary.simulator.config import SideName
 from canary.simulator.wire.errors import RestError
+from canary.simulator.world.faults import Fault
+from canary.simulator.world.traffic.ab_table import AbTable
+from canary.simulator.world.traffic.profiles import SIDES
 from canary.simulator.world.world import World
 
 JOBS = "/google.cloud.bigquery.v2.JobService/"
@@ -18,6 +24,110 @@ DEFAULT_WAIT_MS = 10_000
 LONGEST_WAIT_MS = 60_000
 RECHECK_S = 0.1
 MOST_ROWS = 10_000
+LEAST_BILLED_BYTES = 10 * 1024 * 1024
+"""Every query is billed for at least 10 MB a table."""
+MOST_JOBS = 50
+
+
+@dataclass(slots=True)
+class Job:
+    """One query job. `settles_at` is cloud time, None while it never ends."""
+
+    id: str
+    settles_at: float | None
+    bytes: int
+    schema: dict[str, str] = field(default_factory=dict)
+    rows: list[list[Cell]] = field(default_factory=list)
+    fails: bool = False
+    endless: bool = False
+    """Every page says that there is another, and holds no rows."""
+    cancelled: bool = False
+
+
+class Jobs:
+    """The jobs of a world, newest MOST_JOBS; none outlives the process."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._table = AbTable(world)
+        self._jobs: dict[str, Job] = {}
+        self._requests: dict[str, Job] = {}
+
+    def find(self, job_id: str) -> Job:
+        """Return a job; RestError 404."""
+        if job_id not in self._jobs:
+            project = self._world.config.project
+            raise RestError(404, "notFound", f"Not found: Job {project}:{job_id}", "NOT_FOUND")
+        return self._jobs[job_id]
+
+    def is_done(self, job: Job) -> bool:
+        """Whether a job has come to its end, well or not."""
+        return job.cancelled or (
+            job.settles_at is not None and job.settles_at <= self._world.clock.now()
+        )
+
+    async def begin(
+        self, query: AbQuery, *, most_bytes: int | None, request_id: str, fault: Fault
+    ) -> Job:
+        """Begin a query; RestError as BigQuery refuses it. The same request id is the same job.
+
+        Of the fault: `late_s` and `fails` as of any operation, and these shapes:
+        `never-completes`, `bytes-exceeded`, `no-rows`, `endless-pages`, `missing-column` (the last
+        one), and for the columns that are no counts `nulls`, `nan`, `text`.
+        """
+        if request_id and request_id in self._requests:
+            return self._requests[request_id]
+        now = self._world.clock.now()
+        billed = max(LEAST_BILLED_BYTES, self.estimate(query))
+        _check_bytes(billed, 1 if fault.shape == "bytes-exceeded" else most_bytes)
+        rows = await self._answer(query)
+        stuck = fault.shape == "never-completes"
+        job = Job(
+            id=f"job_{uuid.uuid4().hex}",
+            settles_at=None if stuck else now + self._world.config.query_s + fault.late_s,
+            bytes=billed,
+            schema=dict(COLUMNS),
+            rows=rows,
+            fails=fault.fails,
+            endless=fault.shape == "endless-pages",
+        )
+        _spoil(job, fault.shape)
+        self._keep(job, request_id)
+        return job
+
+    def estimate(self, query: AbQuery) -> int:
+        """Return the bytes that a query would read; RestError when its table is not there."""
+        config = self._world.config
+        if query.table not in (config.ab_test.table, f"{config.project}.{config.ab_test.table}"):
+            project, _, rest = query.table.rpartition(".")[0].partition(".")
+            table = query.table.rpartition(".")[2]
+            name = f"{project}:{rest}.{table}" if rest else query.table
+            raise RestError(404, "notFound", f"Not found: Table {name} was not found", "NOT_FOUND")
+        return self._table.size()
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job that is not done."""
+        if not self.is_done(job):
+            job.cancelled = True
+
+    def _keep(self, job: Job, request_id: str) -> None:
+        self._jobs[job.id] = job
+        if request_id:
+            self._requests[request_id] = job
+        while len(self._jobs) > MOST_JOBS:
+            del self._jobs[next(iter(self._jobs))]
+        self._requests = {key: one for key, one in self._requests.items() if one.id in self._jobs}
+
+    async def _answer(self, query: AbQuery) -> list[list[Cell]]:
+        names = self._world.config.ab_test
+        groups: dict[SideName, str] = {
+            side: name
+            for side, name in zip(SIDES, (names.legacy_group, names.canary_group), strict=True)
+            if name in query.groups
+        }
+        parts = [one for one in self._table.parts(query.since, query.until) if one.side in groups]
+        # Half a second of computing: in a thread, so that everybody else is answered.
+        return await asyncio.to_thread(compute_rows, parts, groups)
 
 
 class BigQueryApi:
@@ -44,29 +154,29 @@ class BigQueryApi:
         if body.get("useLegacySql", True):
             raise _invalid("useLegacySql: the embedded cloud speaks GoogleSQL; it must be false.")
         self._check_location(str(body.get("location") or ""))
+        query = read_ab_query(str(body.get("query") or ""), _parameters(body))
         if body.get("dryRun") is True:
-            return self._estimate(body)
+            return self._estimate(query)
         job = await self._jobs.begin(
-            str(body.get("query") or ""),
-            _parameters(body),
+            query,
             most_bytes=_whole(body.get("maximumBytesBilled"), "maximumBytesBilled"),
             request_id=str(body.get("requestId") or ""),
-            shape=call.shape,
+            fault=call.fault,
         )
         await self._wait(job, _whole(body.get("timeoutMs"), "timeoutMs"))
         size = _whole(body.get("maxResults"), "maxResults")
         return self._show(job, "bigquery#queryResponse", 0, size)
 
-    def _estimate(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _estimate(self, query: AbQuery) -> dict[str, Any]:
         """What a dry run answers: no job, and what it would read."""
-        schema, size = self._jobs.estimate(str(body.get("query") or ""), _parameters(body))
+        size = self._jobs.estimate(query)
         config = self._world.config
         return {
             "kind": "bigquery#queryResponse",
             "jobReference": {"projectId": config.project, "location": config.ab_test.location},
             "jobComplete": True,
             "cacheHit": False,
-            "schema": {"fields": schema},
+            "schema": _schema(COLUMNS),
             "totalBytesProcessed": str(size),
         }
 
@@ -110,19 +220,21 @@ class BigQueryApi:
             raise RestError(
                 400, "stopped", "Job execution was cancelled: User requested", "ABORTED"
             )
-        if job.failure:
-            told = {"reason": "internalError", "message": job.failure}
+        if job.fails:
+            failed = "The job encountered an error during execution."
+            told = {"reason": "internalError", "message": failed}
             return {**shown, "jobComplete": True, "errors": [told]}
         end = start + min(size if size is not None else MOST_ROWS, MOST_ROWS)
         shown |= {
             "jobComplete": True,
             "cacheHit": False,
-            "schema": {"fields": job.schema},
+            "schema": _schema(job.schema),
             "totalRows": str(len(job.rows)),
             "totalBytesProcessed": str(job.bytes),
         }
-        if job.rows[start:end]:
-            rows = job.rows[start:end]
+        if job.endless:
+            return {**shown, "pageToken": str(start + 1)}
+        if rows := job.rows[start:end]:
             shown["rows"] = [{"f": [{"v": _text(cell)} for cell in row]} for row in rows]
         if end < len(job.rows):
             shown["pageToken"] = str(end)
@@ -187,9 +299,42 @@ def _whole(value: object, name: str) -> int | None:
 
 
 def _text(cell: Cell) -> str | None:
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
     return None if cell is None else str(cell)
+
+
+def _schema(columns: Mapping[str, str]) -> dict[str, Any]:
+    told = [{"name": name, "type": kind, "mode": "NULLABLE"} for name, kind in columns.items()]
+    return {"fields": told}
+
+
+def _spoil(job: Job, shape: str) -> None:
+    """Give a job's answer a defect; as it is when the shape means nothing for it."""
+    if shape == "no-rows":
+        job.rows = []
+    if shape == "missing-column":
+        del job.schema[next(reversed(job.schema))]
+        job.rows = [row[:-1] for row in job.rows]
+    if shape in _ODD:
+        odd = [kind == "FLOAT" for kind in job.schema.values()]
+        job.rows = [
+            [_ODD[shape] if is_odd else cell for is_odd, cell in zip(odd, row, strict=True)]
+            for row in job.rows
+        ]
+    if shape == "text":
+        job.schema = {n: "STRING" if kind == "FLOAT" else kind for n, kind in job.schema.items()}
+
+
+_ODD: dict[str, Cell] = {"nulls": None, "nan": "NaN", "text": "fast"}
+
+
+def _check_bytes(billed: int, most: int | None) -> None:
+    if most is not None and billed > most:
+        raise RestError(
+            400,
+            "bytesBilledLimitExceeded",
+            f"Query exceeded limit for bytes billed: {most}. {billed} or higher required.",
+            "INVALID_ARGUMENT",
+        )
 
 
 def _invalid(message: str) -> RestError:

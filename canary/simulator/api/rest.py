@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import web
 
 from canary.simulator.wire.errors import ApiError, RestError
-from canary.simulator.world.faults import HTTP_STATUS, Fault
+from canary.simulator.world.faults import HTTP_STATUS, NO_FAULT, Fault
 from canary.simulator.world.world import World
 
 OPERATIONS = "/google.longrunning.Operations/"
@@ -42,8 +42,8 @@ class Call:
     """One REST call on its way to its answer."""
 
     http: web.Request
-    shape: str = ""
-    """The defect that the fault table wants in the answer."""
+    fault: Fault = NO_FAULT
+    """What the fault table wants of the answer, or of what the call begins."""
 
     def part(self, name: str) -> str:
         """Return a part of the path."""
@@ -98,7 +98,7 @@ class Rest:
                     return failed
             if changes and world.scenario.current(world.clock.now()).changes_denied:
                 return error(403, "forbidden", "The caller may look, but not change this.")
-            given = await _given(answer, Call(request, fault.shape if fault else ""))
+            given = await _given(answer, Call(request, fault or NO_FAULT))
             if fault is not None and fault.after_apply:
                 return await _suffer(fault) or given
             return _cut(given) if fault is not None and fault.shape == "cut" else given

@@ -86,6 +86,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
 
+NO_FAULT = Fault(method="")
+
+
 class FaultTable:
     """The faults that were asked for and are not used up, in the order they came."""
 

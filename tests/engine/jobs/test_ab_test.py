@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from canary.engine.jobs.ab_test import ask_bigquery, least_improvement, take_file, write_analysis
 from canary.engine.session import Session
-from canary.rollout.errors import Denied, NotFound, PlanError, Rejected, Unavailable
+from canary.rollout.errors import (
+    CanaryError,
+    Denied,
+    Malformed,
+    NotFound,
+    OperationFailed,
+    PlanError,
+    Rejected,
+    Unavailable,
+)
 from canary.rollout.plan.plan import Plan
 from canary.store.results import read_results
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded, with_endpoints
@@ -92,6 +102,42 @@ async def test_a_failing_service_is_named(embed: Embed, code: str, error: type[E
         cloud.break_method(QUERY, code=code, times=10)
         with pytest.raises(error, match="BigQuery"):
             await ask(reaching(cloud), cloud)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "said"),
+    [
+        ({"shape": "missing-column"}, Malformed, 'no column "succeeded"'),
+        ({"shape": "text"}, Malformed, '"fast" in the column "response_mean_ms"'),
+        ({"shape": "endless-pages"}, Malformed, "empty page"),
+        ({"shape": "bytes-exceeded"}, Rejected, "max_bytes_billed"),
+        ({"fails": True}, OperationFailed, "error during execution"),
+        ({"shape": "never-completes"}, Unavailable, r"did not finish within 0\.3 s"),
+    ],
+)
+async def test_an_odd_answer_is_one_sentence_and_no_analysis(
+    embed: Embed, fault: dict[str, Any], error: type[CanaryError], said: str
+) -> None:
+    async with embed(http=True, speed=600.0, monotonic=time.monotonic) as cloud:
+        cloud.break_method(QUERY, **fault)
+        limit = {"timeout_s": 0.3} if fault.get("shape") == "never-completes" else {}
+        with pytest.raises(error, match=said):
+            await ask(with_ab_test(reaching(cloud), **limit), cloud)
+
+
+@pytest.mark.parametrize("shape", ["no-rows", "nulls", "nan"])
+async def test_figures_that_are_not_there_approve_nothing(embed: Embed, shape: str) -> None:
+    async with embed(http=True, speed=600.0, monotonic=time.monotonic) as cloud:
+        cloud.break_method(QUERY, shape=shape)
+        run = await ask(reaching(cloud), cloud)
+    assert run.analysis.status == "NO_DATA"
+
+
+async def test_a_query_that_takes_its_time_is_waited_for(embed: Embed) -> None:
+    async with embed(http=True, speed=600.0, monotonic=time.monotonic) as cloud:
+        cloud.break_method(QUERY, late_s=600.0)
+        run = await ask(reaching(cloud), cloud)
+    assert run.analysis.status == "APPROVED"
 
 
 async def test_what_is_written_is_what_the_gate_reads(embed: Embed, tmp_path: Path) -> None:

@@ -28,15 +28,10 @@ BEFORE_S = 30 * 86_400.0
 HOUR_S = 3600.0
 _SPREAD = 4096
 
-COLUMNS = {
-    "group": "STRING",
-    "response_time_ms": "FLOAT",
-    "confidence_score": "FLOAT",
-    "success": "BOOLEAN",
-    "timestamp": "TIMESTAMP",
-}
-BYTES = {"group": 8, "response_time_ms": 8, "confidence_score": 8, "success": 1, "timestamp": 8}
-"""What a row's columns take, as BigQuery counts: a string is its bytes and 2 more."""
+ROW_BYTES = 8 + 8 + 8 + 1 + 8
+"""group, response_time_ms, confidence_score, success and timestamp, as BigQuery counts them: a
+string is its bytes and 2 more.
+"""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -64,17 +59,9 @@ class Rows:
         self.response_time_ms = array("d")
         self.confidence_score = array("d")
         self.success = array("b")
-        self.timestamp = array("d")
 
     def __len__(self) -> int:
-        return len(self.timestamp)
-
-    def extend(self, more: Rows) -> None:
-        """Add another group's rows."""
-        self.response_time_ms.extend(more.response_time_ms)
-        self.confidence_score.extend(more.confidence_score)
-        self.success.extend(more.success)
-        self.timestamp.extend(more.timestamp)
+        return len(self.success)
 
 
 class AbTable:
@@ -88,10 +75,10 @@ class AbTable:
         """When the first row was written."""
         return self._world.history_start - BEFORE_S
 
-    def size(self, columns: Iterable[str]) -> int:
-        """Return the bytes that a query over these columns reads: all rows, unpartitioned."""
+    def size(self) -> int:
+        """Return the bytes that a query over all columns reads: all rows, unpartitioned."""
         hours = (self._world.clock.now() - self.begins_at) / HOUR_S
-        return int(2 * hours * ROWS_AN_HOUR) * sum(BYTES[name] for name in set(columns))
+        return int(2 * hours * ROWS_AN_HOUR) * ROW_BYTES
 
     def parts(self, since: float, until: float) -> list[Part]:
         """Return what is to be drawn for [since, until), oldest first."""
@@ -150,8 +137,6 @@ def _draw(part: Part, rows: Rows) -> None:
     rows.response_time_ms.extend([part.median_ms * one for one in drawn[refused:]])
     rows.confidence_score.extend(rng.choices(score_quantiles(part.confidence), k=served))
     rows.success.extend([0] * (refused + failed) + [1] * served)
-    step = (part.end - part.start) / max(1, count)
-    rows.timestamp.extend([part.start + index * step for index in range(count)])
 
 
 @functools.lru_cache(maxsize=8)
