@@ -26,14 +26,24 @@ class Shift(msgspec.Struct, frozen=True):
 
 
 def estimate_shift(
-    first: Sequence[float], second: Sequence[float], confidence: float = 0.95
+    first: Sequence[float],
+    second: Sequence[float],
+    confidence: float = 0.95,
+    *,
+    scale: float = 1.0,
 ) -> Shift | None:
-    """The shift of `first` against `second`; None when a sample is empty."""
+    """The shift of `first` against `second`; None when a sample is empty.
+
+    The search ends within TOLERANCE of the root: values that differ by less than that (ratios) are
+    multiplied by `scale` before it, and the answer is divided by it.
+    """
     if not first or not second:
         return None
+    if scale != 1.0:
+        first, second = [x * scale for x in first], [x * scale for x in second]
     low, high = min(first) - max(second), max(first) - min(second)
     if low == high:
-        return Shift(low, high, low)
+        return Shift(low / scale, high / scale, low / scale)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
 
     def root(target: float, corrected: bool) -> float:
@@ -46,7 +56,10 @@ def estimate_shift(
             return high
         return find_root(gap, low, high)
 
-    return Shift(root(z, True), root(-z, True), root(0.0, False))
+    # Within the tolerance the ends may come out in either order (so they do in Kayenta).
+    ends = sorted((root(z, True), root(-z, True)))
+    estimate = min(max(root(0.0, False), ends[0]), ends[1])
+    return Shift(ends[0] / scale, ends[1] / scale, estimate / scale)
 
 
 def _standard_score(
@@ -87,11 +100,10 @@ def find_root(
     if fa * fb > 0:
         raise ValueError("the function has the same sign at both ends")
     c, fc = a, fa
-    step = before = b - a
     for _ in range(1000):
+        last = b - a
         if fb * fc > 0:
             c, fc = a, fa
-            step = before = b - a
         if abs(fc) < abs(fb):
             a, b, c = b, c, b
             fa, fb, fc = fb, fc, fb
@@ -100,14 +112,16 @@ def find_root(
         if abs(middle) <= precision or fb == 0:
             return b
         guess = _interpolate(a, b, c, fa, fb, fc) if abs(fa) > abs(fb) else None
+        # R's zeroin and Kayenta compare with the last step; Brent's text with the one before it.
+        # With theirs the intervals of Kayenta's larger fixtures come out to 1e-12.
         if (
             guess is not None
-            and abs(before) >= precision
-            and _is_safe(guess, middle, precision, before)
+            and abs(last) >= precision
+            and _is_safe(guess, middle, precision, last)
         ):
-            before, step = step, guess
+            step = guess
         else:
-            step = before = middle
+            step = middle
         a, fa = b, fb
         b += step if abs(step) > precision else math.copysign(precision, middle)
         fb = function(b)
@@ -121,11 +135,11 @@ def _interpolate(a: float, b: float, c: float, fa: float, fb: float, fc: float) 
     q, r, s = fa / fc, fb / fc, fb / fa
     p = s * ((c - b) * q * (q - r) - (b - a) * (r - 1))
     q = (q - 1) * (r - 1) * (s - 1)
-    return -p / -q if q else None
+    return -p / q if q else None
 
 
-def _is_safe(guess: float, middle: float, precision: float, before: float) -> bool:
+def _is_safe(guess: float, middle: float, precision: float, last: float) -> bool:
     """Brent's conditions: towards the root, not past ¾ of the way, and shrinking fast enough."""
     if guess * middle <= 0:
         return False
-    return abs(guess) < min(1.5 * abs(middle) - precision / 2, abs(before) / 2)
+    return abs(guess) < min(1.5 * abs(middle) - precision / 2, abs(last) / 2)

@@ -16,6 +16,9 @@ from canary.rollout.text import NO_DATA, format_count, format_milliseconds, form
 MOST_MINUTES: Final = 2_880
 """Of longer stages an even choice of minutes is compared: ranks take their time."""
 
+RATIO_SCALE: Final = 10_000.0
+"""Ratios and scores differ by less than the search's tolerance; so many times they don't."""
+
 _Value = Callable[[Sample], float | None]
 METRICS: Final[tuple[tuple[str, str, _Value], ...]] = (
     ("error ratio", "error_ratio", lambda s: s.responses.error_ratio if s.responses else None),
@@ -49,7 +52,8 @@ def compare_minutes(legacy: Sequence[Sample], canary: Sequence[Sample]) -> tuple
         sides = [
             _thin([v for s in side if (v := value(s)) is not None]) for side in (legacy, canary)
         ]
-        shift = estimate_shift(sides[1], sides[0])
+        scale = 1.0 if metric == "p95_ms" else RATIO_SCALE
+        shift = estimate_shift(sides[1], sides[0], scale=scale)
         rows.append(ShiftRow(name, metric, tuple(sides[0]), tuple(sides[1]), shift))
     return tuple(rows)
 

@@ -55,3 +55,48 @@ def test_a_root_is_found_to_the_tolerance():
 def test_equal_signs_at_both_ends_are_refused():
     with pytest.raises(ValueError, match="same sign"):
         find_root(lambda x: x * x + 1, -1.0, 1.0)
+
+
+# Minutes of two sides with R's own interval beside them; spinnaker/kayenta, MannWhitneySuite.scala,
+# "Tie out with R Version".
+def numbers(text: str) -> list[float]:
+    return [float(each) for each in text.split()]
+
+
+CONTROL = numbers(
+    """
+    1.5 6 5 2.5 2.5 2 2 3.5 3 3 3 2 3 8 4 2.5 3 2.5 2.5 2 2.5 2 2 2.5 3.5 3 1.5 5 2.5 5.5 2
+    2.5 3.5 2 2.5 4 2 2 2 2 5.5 4.5 4 3 3 3.5 2.5 3 2.5 4 6 2 5 6 3.5 3 54.5 3 5 6 3.5 4.5 2.5
+    2 6 5 2.5 3.5 2 3 2.5 3.5 3.5 2.5 3 4.5 3 15.5 5 2.5 3 4 3.5 4 4 2 4.5 2.5 4 3
+    """
+)
+EXPERIMENT = numbers(
+    """
+    2.5 2.5 2 2.5 3.5 2 3.5 1.5 3 3 2.5 3.5 2 2.5 2 2 5 3 2 1.5 2 4 3 2.5 3 2 2 2 2.5 3.5 1.5
+    1.5 3.5 2 2.5 2.5 3 3.5 2.5 6.5 2.5 4 2.5 3 2.5 6.5 2.5 3 1.5 2 2.5 3 7.5 1.5 2 4 2.5 2
+    2.5 3.5 4 2.5 3 2.5 2 3.5 3 16.5 3 3 7 4.5 5 2 3.5 6 1.5 3 2.5 4 3 1.5 5 3 2.5 5.5 3 1.5
+    2.5 6
+    """
+)
+
+
+def test_the_interval_that_r_computes_is_reproduced_to_its_last_digits():
+    shift = estimate_shift(EXPERIMENT, CONTROL)
+    assert shift is not None
+    assert shift.low == pytest.approx(-0.500002521696696, abs=1e-12)
+    assert shift.high == pytest.approx(-3.486287505871302e-5, abs=1e-12)
+    assert shift.estimate == pytest.approx(-0.4999393907180323, abs=1e-12)
+
+
+@given(
+    st.lists(st.integers(0, 40), min_size=2, max_size=30),
+    st.lists(st.integers(0, 40), min_size=2, max_size=30),
+)
+def test_the_interval_of_tiny_differences_is_in_order_and_fits_their_scale(first, second):
+    ratios = [0.0333 + x * 1e-6 for x in first], [0.0333 + x * 1e-6 for x in second]
+    shift = estimate_shift(*ratios, scale=1e6)
+    assert shift is not None
+    assert shift.low <= shift.estimate <= shift.high
+    plain = estimate_shift(*ratios)
+    assert plain.low <= plain.estimate <= plain.high
+    assert shift.high - shift.low <= 81e-6

@@ -160,3 +160,17 @@ def test_a_pass_needs_two_to_three_thousand_canary_requests():
     need = ratio.requests_needed(test, 0.05, 1.0, 0.005)
     assert need is not None
     assert 2_000 <= need <= 3_000
+
+
+@given(st.lists(st.sampled_from(["window", "reserve", "rebase"]), min_size=1, max_size=60))
+def test_the_mass_stays_one_however_a_past_is_set_apart(steps):
+    test, at = ratio.regression_test(), 0.0
+    for step in steps:
+        if step == "reserve":
+            test = ratio.reserve(test)
+        elif step == "rebase":
+            test = ratio.rebase(test)
+        else:
+            test = ratio.update(test, Counts(at, at + 300.0, 100, 10, 0, 0))
+            assert test.log_value == pytest.approx(0.0, abs=1e-9)
+            at += 300.0
