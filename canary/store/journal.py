@@ -33,7 +33,7 @@ from canary.store.entries import Entry as Entry
 from canary.store.entries import Note as Note
 from canary.store.entries import NoteState as NoteState
 from canary.store.journal_rows import SCHEMA, read_entries
-from canary.store.owner import is_alive
+from canary.store.locks import is_alive
 
 log = logging.getLogger(__name__)
 

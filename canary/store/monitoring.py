@@ -1,14 +1,11 @@
 """The monitoring loop of one rollout on this host: its lock, its state, and who holds it.
 
-There is one loop for a rollout. It holds an exclusive flock while it lives; the kernel drops it
-however the process ends, so a loop that was killed is never taken for running. The state file is
-for others to look at: written whole after every turn, and left behind as the last word.
+There is one loop for a rollout; it holds its lock while it lives. The state file is for others to
+look at: written whole after every turn, and left behind as the last word.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import signal
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from canary.rollout.errors import RecordError
+from canary.store.locks import SingleLock, holder_of
 from canary.store.outputs import write_output
 
 LOCK_FILE: Final = "monitor.lock"
@@ -49,69 +47,14 @@ class LoopState(msgspec.Struct, frozen=True):
     ended_by: EndedBy = ""
 
 
-class LoopLock:
+def loop_lock(directory: Path) -> SingleLock:
     """The right to be the loop of the rollout whose files are in `directory`."""
-
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / LOCK_FILE
-        self._fd = -1
-
-    def acquire(self) -> bool:
-        """Take it; False when another loop has it. Raises RecordError when it cannot be made."""
-        try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as exc:
-            raise RecordError(
-                f"The lock {self._path} cannot be made: {exc.strerror or exc}.",
-                remedy="Check the directory's rights and that the disk can be written.",
-            ) from exc
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(fd)
-            return False
-        self._fd = fd
-        self.sign()
-        return True
-
-    def sign(self) -> None:
-        """Put this process's number into the file, unless it is there.
-
-        On a full disk the lock holds without it, and others cannot ask the loop to end: it is tried
-        again after every turn.
-        """
-        number = str(os.getpid()).encode()
-        if self._fd < 0:
-            return
-        with contextlib.suppress(OSError):
-            if os.pread(self._fd, 32, 0) != number:
-                os.ftruncate(self._fd, 0)
-                os.pwrite(self._fd, number, 0)
-
-    def release(self) -> None:
-        """Give it up; the file is emptied first, so that nobody takes the old number for ours."""
-        if self._fd >= 0:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, 0)
-            os.close(self._fd)
-            self._fd = -1
+    return SingleLock(directory / LOCK_FILE)
 
 
 def holder(directory: Path) -> int | None:
     """The process that is the loop now; None when there is none. 0: there is one, of no number."""
-    try:
-        fd = os.open(directory / LOCK_FILE, os.O_RDONLY)
-    except OSError:
-        return None
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            said = os.pread(fd, 32, 0)
-            return int(said) if said.isdigit() else 0
-        return None
-    finally:
-        os.close(fd)
+    return holder_of(directory / LOCK_FILE)
 
 
 def ask_to_end(directory: Path) -> int | None:

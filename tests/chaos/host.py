@@ -22,7 +22,7 @@ from canary.rollout.permit.confirmation import evidence_of
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.journal import Entry, Journal
-from canary.store.owner import Owner
+from canary.store.locks import Owner
 from tests.embedded import Embedded
 
 PACE = Pace(looks=6)

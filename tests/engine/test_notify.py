@@ -14,7 +14,7 @@ from canary.engine.notify import Notifier, telling
 from canary.rollout.export.notification import Notification
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal
-from canary.store.owner import Owner
+from canary.store.locks import Owner
 from canary.store.sent_notifications import SentNotifications, sent_notifications_path
 from tests.cloud.webhook_server import Webhook, listening
 from tests.embedded import DEFAULT_PLAN, Embed

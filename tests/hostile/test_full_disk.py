@@ -103,10 +103,10 @@ def test_the_monitoring_loop_holds_its_lock_without_a_number_and_signs_it_later(
     said = run_without_room(
         tmp_path,
         """
-from canary.store.monitoring import LoopLock, holder
+from canary.store.monitoring import loop_lock, holder
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-lock = LoopLock(here)
-print(lock.acquire(), holder(here), LoopLock(here).acquire())
+lock = loop_lock(here)
+print(lock.acquire(), holder(here), loop_lock(here).acquire())
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 lock.sign()
 import os
@@ -120,7 +120,7 @@ def test_a_load_test_is_alone_without_a_number_too(tmp_path: Path) -> None:
     said = run_without_room(
         tmp_path,
         """
-from canary.store.load_lock import hold_load_lock
+from canary.store.locks import hold_load_lock
 from canary.rollout.errors import Conflict
 fill()
 with hold_load_lock(here):

@@ -10,7 +10,7 @@ from canary.rollout.change.change import Outcome
 from canary.rollout.errors import RecordError
 from canary.store import journal as journal_module
 from canary.store.journal import Journal, Note
-from canary.store.owner import Owner
+from canary.store.locks import Owner
 
 DONE = Outcome("done", "Canary has 5 %.", 1010.0, 5)
 FAILED = Outcome("failed", "No.", 1011.0)

@@ -6,7 +6,7 @@ import pytest
 
 from canary.rollout.change.change import Outcome
 from canary.store.journal import Journal
-from canary.store.owner import Owner
+from canary.store.locks import Owner
 
 WITHDRAWN = Outcome("abandoned", "Withdrawn.", 9.0)
 DONE = Outcome("done", "Done.", 8.0)

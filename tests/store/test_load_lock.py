@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from canary.rollout.errors import Conflict, RecordError
-from canary.store.load_lock import LOCK_FILE, hold_load_lock
+from canary.store.locks import LOAD_LOCK_FILE, hold_load_lock
 
 HOLD_AND_DIE = """
 import os, sys
 from pathlib import Path
-from canary.store.load_lock import hold_load_lock
+from canary.store.locks import hold_load_lock
 with hold_load_lock(Path(sys.argv[1])):
     os._exit(0)
 """
@@ -33,7 +33,7 @@ def test_a_second_load_test_is_refused_and_told_by_whom(tmp_path: Path) -> None:
 def test_the_next_may_begin_when_the_first_has_ended(tmp_path: Path) -> None:
     for _ in range(2):
         with hold_load_lock(tmp_path):
-            assert (tmp_path / LOCK_FILE).exists()
+            assert (tmp_path / LOAD_LOCK_FILE).exists()
 
 
 def test_a_process_that_died_holds_nothing(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ import msgspec
 from canary.store.monitoring import (
     LOCK_FILE,
     STATE_FILE,
-    LoopLock,
     LoopState,
     ask_to_end,
     holder,
+    loop_lock,
     read_state,
     write_state,
 )
@@ -25,8 +25,8 @@ STATE = LoopState(pid=7, since=100.0, every_s=1800.0, until=None, out_dir="/x", 
 HOLD = """
 import sys
 from pathlib import Path
-from canary.store.monitoring import LoopLock
-assert LoopLock(Path(sys.argv[1])).acquire()
+from canary.store.monitoring import loop_lock
+assert loop_lock(Path(sys.argv[1])).acquire()
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -46,7 +46,7 @@ def hold(directory: Path) -> subprocess.Popen[str]:
 
 
 def test_there_is_one_loop_for_a_rollout(tmp_path: Path) -> None:
-    first, second = LoopLock(tmp_path), LoopLock(tmp_path)
+    first, second = loop_lock(tmp_path), loop_lock(tmp_path)
     assert first.acquire()
     assert not second.acquire()
     assert holder(tmp_path) == os.getpid()

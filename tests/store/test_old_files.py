@@ -29,8 +29,8 @@ from canary.store.checklists import ChecklistRecord, checklists_path
 from canary.store.evidence import EvidenceRecord
 from canary.store.history import History
 from canary.store.journal import Journal
+from canary.store.locks import Owner
 from canary.store.monitor_files import find_newest, read_monitor_file
-from canary.store.owner import Owner
 from canary.store.paths import evidence_path, history_path, journal_path
 from canary.store.results import read_results
 from canary.store.sent_notifications import SentNotifications, sent_notifications_path

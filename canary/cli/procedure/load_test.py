@@ -87,7 +87,7 @@ async def _run(
     from canary.engine.person import this_person
     from canary.engine.session import Session
     from canary.engine.signals import ended_by_signal
-    from canary.store.load_lock import hold_load_lock
+    from canary.store.locks import hold_load_lock
     from canary.store.paths import state_dir
 
     demand_locust()

@@ -21,7 +21,7 @@ from canary.engine.notify import Notifier
 from canary.rollout.errors import CanaryError
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Entry, Journal
-from canary.store.owner import Owner
+from canary.store.locks import Owner
 
 log = logging.getLogger(__name__)
 

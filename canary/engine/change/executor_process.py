@@ -79,7 +79,7 @@ async def stand_by(order: Order) -> int:
     from canary.engine.change.executor import Executor
     from canary.engine.notify import telling
     from canary.store.journal import Journal
-    from canary.store.owner import Owner
+    from canary.store.locks import Owner
     from canary.store.paths import journal_path
     from canary.store.stage_file import stage_file_path
 

@@ -21,7 +21,7 @@ from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_duration
 from canary.store.journal import Journal
-from canary.store.owner import Owner
+from canary.store.locks import Owner
 
 LOOK_S = 0.5
 """So often is looked whether it waits, real seconds."""

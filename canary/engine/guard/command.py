@@ -30,7 +30,7 @@ from canary.rollout.export.notification import Notification, place_of
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.journal import Journal
-from canary.store.owner import Owner
+from canary.store.locks import Owner
 from canary.store.presence import OperatorSessionHolder
 from canary.store.stage_file import stage_file_path
 

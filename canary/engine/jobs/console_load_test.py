@@ -24,7 +24,7 @@ from canary.rollout.trials.load_test import (
     LoadTestSummary,
     summarise_load,
 )
-from canary.store.load_lock import hold_load_lock
+from canary.store.locks import hold_load_lock
 
 log = logging.getLogger(__name__)
 

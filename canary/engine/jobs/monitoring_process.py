@@ -25,11 +25,12 @@ from canary.rollout.errors import CanaryError, Conflict, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_duration, format_timestamp, sanitize
 from canary.rollout.trials.jobs import MonitoringView
+from canary.store.locks import SingleLock
 from canary.store.monitoring import (
-    LoopLock,
     LoopState,
     ask_to_end,
     holder,
+    loop_lock,
     read_state,
 )
 from canary.store.paths import state_dir
@@ -159,7 +160,7 @@ async def run_loop(
     """
     directory = state_dir(plan)
     asked = asyncio.Event()
-    lock = LoopLock(directory)
+    lock = loop_lock(directory)
     with ended_by_signal(asked.set):
         try:
             if not await take_over(directory, lock, say, asked):
@@ -176,7 +177,7 @@ async def run_loop(
 
 async def take_over(
     directory: Path,
-    lock: LoopLock,
+    lock: SingleLock,
     say: Say,
     asked: asyncio.Event,
     *,

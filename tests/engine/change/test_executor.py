@@ -21,7 +21,7 @@ from canary.rollout.change.change import Outcome, SetScale
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.plan import ScalePreset
 from canary.store.journal import Journal
-from canary.store.owner import Owner
+from canary.store.locks import Owner
 from canary.store.paths import journal_path
 from tests.embedded import DEFAULT_PLAN, Embedded
 from tests.engine.carried import PACE, ask, router_service

@@ -11,7 +11,7 @@ from canary.rollout.change.change import SetScale
 from canary.rollout.errors import Conflict, GateNotMet, OutcomeUnknown, UsageError
 from canary.rollout.plan.plan import ScalePreset
 from canary.store.journal import Entry, Journal
-from canary.store.owner import Owner
+from canary.store.locks import Owner
 from tests.embedded import Embedded
 from tests.engine.carried import ask, carry, router_service
 from tests.engine.change.test_execute_killed import first_life

@@ -20,7 +20,7 @@ from canary.engine.jobs.monitoring_loop import LoopOrder
 from canary.engine.jobs.monitoring_process import last_line, start_detached, state, stop, take_over
 from canary.rollout.errors import Conflict
 from canary.rollout.plan.plan import Plan
-from canary.store.monitoring import LoopLock, LoopState, write_state
+from canary.store.monitoring import LoopState, loop_lock, write_state
 from canary.store.paths import state_dir
 from tests.embedded import DEFAULT_PLAN
 from tests.store.test_monitoring import hold
@@ -101,10 +101,10 @@ async def test_a_loop_that_does_not_end_is_a_conflict(
     async def sleep(pause_s: float) -> None:
         waited.append(pause_s)
 
-    other = LoopLock(tmp_path)
+    other = loop_lock(tmp_path)
     assert other.acquire()
     with pytest.raises(Conflict, match="did not end"):
-        await take_over(tmp_path, LoopLock(tmp_path), lambda _: None, asyncio.Event(), sleep=sleep)
+        await take_over(tmp_path, loop_lock(tmp_path), lambda _: None, asyncio.Event(), sleep=sleep)
     other.release()
     assert sum(waited) == pytest.approx(20, abs=0.5)
 
@@ -119,7 +119,7 @@ async def test_taking_over_names_what_was_replaced(tmp_path: Path) -> None:
         if said:
             process.wait()
 
-    lock = LoopLock(tmp_path)
+    lock = loop_lock(tmp_path)
     with process:
         assert await take_over(tmp_path, lock, said.append, asyncio.Event(), sleep=sleep)
     lock.release()

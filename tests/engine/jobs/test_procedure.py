@@ -21,7 +21,7 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.tables import LoadProfile, LoadRequest
 from canary.rollout.trials.jobs import MonitoringView, Procedure
 from canary.rollout.trials.load_test import LoadTestSettings
-from canary.store.load_lock import hold_load_lock
+from canary.store.locks import hold_load_lock
 from canary.store.monitoring import LoopState
 from canary.store.paths import state_dir as directory_of
 from tests.embedded import Embed, Embedded

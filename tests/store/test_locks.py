@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from canary.store.owner import Owner, is_alive
+from canary.store.locks import Owner, is_alive
 
 
 def test_an_owner_is_alive_until_it_is_released(tmp_path):
@@ -16,7 +16,7 @@ def test_an_owner_is_alive_until_it_is_released(tmp_path):
 
 def test_an_owner_whose_process_was_killed_is_dead(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from canary.store.owner import Owner;"
+        "import sys, time; from pathlib import Path; from canary.store.locks import Owner;"
         "print(Owner(Path(sys.argv[1])).token, flush=True); input()"
     )
     process = subprocess.Popen(
