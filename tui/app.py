@@ -22,7 +22,7 @@ from canary.rollout.change.change import Author
 from canary.rollout.errors import CanaryError, Unavailable
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.trials.jobs import Procedure
+from canary.rollout.trials.jobs import JobsView
 from themes import PALETTES, choose_theme, make_themes
 from tui.actions.pending import Situation
 from tui.cloud_time import CloudTime
@@ -32,8 +32,8 @@ from tui.keys import bind
 from tui.messages import (
     EngineStarted,
     HungUp,
+    JobsWaiting,
     Mailbox,
-    ProcedureWaiting,
     SnapshotsWaiting,
     Trouble,
 )
@@ -99,7 +99,7 @@ class CanaryApp(App[None], inherit_bindings=False):
         self._after_start = after_start
         self._engine: EnginePort | None = None
         self._mailbox = Mailbox[Snapshot](lambda: self.post_message(SnapshotsWaiting()))
-        self._procedures = Mailbox[Procedure](lambda: self.post_message(ProcedureWaiting()))
+        self._procedures = Mailbox[JobsView](lambda: self.post_message(JobsWaiting()))
         self._clock = CloudTime(monotonic)
         self._title = Title()
         self._wire = Wire()
@@ -201,7 +201,7 @@ class CanaryApp(App[None], inherit_bindings=False):
         if before is not None and self.plan.console.bell and rings(before, snapshot):
             self.bell()
 
-    def on_procedure_waiting(self, _: ProcedureWaiting) -> None:
+    def on_jobs_waiting(self, _: JobsWaiting) -> None:
         """Draw what runs, how far it is, and how it ended."""
         procedure = self._procedures.take()
         if procedure is not None:

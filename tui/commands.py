@@ -18,7 +18,7 @@ from tui.actions.approval import approval_of
 from tui.actions.changes import KINDS, prepare, why_not
 from tui.actions.look import LookActions
 from tui.actions.pending import Pending, Situation, cause_of_death
-from tui.actions.procedure import ProcedureActions
+from tui.actions.procedure import JobActions
 from tui.actions.question import LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask, ask_to_leave, change_title
 from tui.actions.safety import SafetyActions
 from tui.actions.scale import prepare_scale
@@ -47,7 +47,7 @@ class Commands:
             "suspend": app.action_suspend_process,
             "quit": self.quit,
         }
-        self.procedure = ProcedureActions(self)
+        self.procedure = JobActions(self)
         self.safety = SafetyActions(self)
         self.look = LookActions(self)
         self._groups = (self.procedure, SurveyActions(self), self.safety)

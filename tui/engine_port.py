@@ -11,19 +11,19 @@ from typing import Literal, Protocol
 
 from canary.rollout.change.change import Author, Change
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.trials.jobs import Procedure, ResultOf
+from canary.rollout.trials.jobs import JobsView, ResultOf
 from canary.rollout.trials.load_test import LoadTestSettings
 
 How = Literal["verify", "resume", "abandon"]
 OnSnapshot = Callable[[Snapshot], None]
 OnTrouble = Callable[[str], None]
-OnProcedure = Callable[[Procedure], None]
+OnJobs = Callable[[JobsView], None]
 
 
-class ProcedurePort(Protocol):
+class JobsPort(Protocol):
     """What the engine runs beside observing. Every method returns at once; any thread may call.
 
-    What becomes of it is told through `OnProcedure`, and as events.
+    What becomes of it is told through `OnJobs`, and as events.
     """
 
     def verify(self) -> None:
@@ -78,12 +78,10 @@ class EnginePort(Protocol):
         """Who asks for the changes of this console."""
 
     @property
-    def procedure(self) -> ProcedurePort:
+    def procedure(self) -> JobsPort:
         """What it runs beside observing. Raises Unavailable before `start`."""
 
-    def start(
-        self, on_snapshot: OnSnapshot, on_trouble: OnTrouble, on_procedure: OnProcedure
-    ) -> None:
+    def start(self, on_snapshot: OnSnapshot, on_trouble: OnTrouble, on_procedure: OnJobs) -> None:
         """Begin to observe."""
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ class SnapshotsWaiting(Message):
     """At least one snapshot waits in the mailbox; the newest is the one to draw."""
 
 
-class ProcedureWaiting(Message):
+class JobsWaiting(Message):
     """The procedure's state is another; the newest is in its mailbox."""
 
 

@@ -214,7 +214,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _say("Interrupted.", EXIT_INTERRUPTED)
     except CanaryError as error:
-        return _say_error(error, arguments)
+        return _print_error(error, arguments)
     except (BrokenPipeError, SystemExit):
         # The reader (`head`, a closed pager) has enough; click turns that into a SystemExit. No
         # traceback, now or at the end, and no failure in a script's pipeline.
@@ -235,14 +235,14 @@ def _say(sentence: str, code: int) -> int:
     return code
 
 
-def _say_error(error: CanaryError, arguments: Sequence[str] | None) -> int:
+def _print_error(error: CanaryError, arguments: Sequence[str] | None) -> int:
     """The sentence on standard error; for `--json`, a document on standard output as well."""
     if "--json" in (sys.argv[1:] if arguments is None else arguments):
-        from canary.cli.output import say_json
+        from canary.cli.output import print_json
 
         message, remedy = sanitize(error.message, 2000), sanitize(error.remedy, 2000)
         kind = type(error).__name__
-        say_json({"error": {"kind": kind, "message": message, "remedy": remedy}})
+        print_json({"error": {"kind": kind, "message": message, "remedy": remedy}})
     return _say(sanitize(str(error), 2000), error.exit_code)
 
 

@@ -25,14 +25,14 @@ def say(line: str = "") -> None:
     click.echo(line.encode(_encoding(), "replace").decode(_encoding()))
 
 
-def say_json(document: Any) -> None:
+def print_json(document: Any) -> None:
     """A document on standard output, indented, in the order of its keys."""
     ascii_only = _encoding().lower().replace("-", "") != "utf8"
     text = json.dumps(document, indent=2, ensure_ascii=ascii_only, allow_nan=False)
     click.echo(text if ascii_only else "\n".join(map(_escape, text.split("\n"))))
 
 
-def say_table(rows: Sequence[Sequence[str]], indent: str = "") -> None:
+def print_table(rows: Sequence[Sequence[str]], indent: str = "") -> None:
     """Rows with their columns aligned; empty rows make nothing."""
     if not rows:
         return

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.cli.inspect.lines import say_status
-from canary.cli.inspect.log import _document, _say_entry
-from canary.cli.output import say_json
+from canary.cli.inspect.lines import print_status
+from canary.cli.inspect.log import _document, _print_entry
+from canary.cli.output import print_json
 from canary.engine.change.dry_run import describe
 from canary.engine.observe.journal_view import journal_events, view_change
-from canary.rollout.change.change import Change, Evidence, Outcome, Request
+from canary.rollout.change.change import Change, ChangeEvidence, Outcome, Request
 from canary.rollout.change.moves import rollback_all
 from canary.rollout.export.notification import (
     change_notice,
@@ -50,7 +50,7 @@ def snapshot() -> Snapshot:
 def change() -> Change:
     standing = scenes.snapshot().standing
     assert standing is not None
-    request = Request("c1", scenes.AUTHOR, scenes.NOW, HOSTILE, evidence=Evidence())
+    request = Request("c1", scenes.AUTHOR, scenes.NOW, HOSTILE, evidence=ChangeEvidence())
     built = rollback_all(plan(), standing, request)
     return poison(msgspec.structs.replace(built, id="c1"))
 
@@ -70,7 +70,7 @@ def test_the_poison_reaches_what_it_is_to_reach():
 
 
 def test_status_for_people(capsys: pytest.CaptureFixture[str]):
-    say_status(snapshot(), plan())
+    print_status(snapshot(), plan())
     assert is_harmless(capsys.readouterr().out)
 
 
@@ -81,7 +81,7 @@ def test_the_one_line_for_a_status_bar():
 
 
 def test_the_documents_for_programs(capsys: pytest.CaptureFixture[str]):
-    say_json(status_document(snapshot()))
+    print_json(status_document(snapshot()))
     said = capsys.readouterr().out
     assert is_harmless(said)
     json.loads(said)
@@ -94,9 +94,9 @@ def test_the_terminals_title_and_the_summary_to_copy():
 
 
 def test_the_log_of_changes(capsys: pytest.CaptureFixture[str]):
-    _say_entry(entry())
+    _print_entry(entry())
     assert is_harmless(capsys.readouterr().out)
-    say_json(_document(entry()))
+    print_json(_document(entry()))
     assert is_harmless(capsys.readouterr().out)
 
 

@@ -11,7 +11,7 @@ from canary.rollout.errors import RecordError
 from canary.rollout.evidence.state import advance, start_evidence
 from canary.rollout.evidence.window import LATENCY_BOUNDS_MS, EvidenceWindow, SideWindow
 from canary.rollout.measure.samples import Distribution
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 from canary.simulator.world.traffic.sampling import poisson
 from canary.store.evidence import Checkpoint, EvidenceRecord
 from tests.rollout.evidence.windows import BEGAN, window
@@ -47,7 +47,7 @@ def test_unfit_windows_cover_nothing(record):
 
 
 def test_a_checkpoint_comes_back_as_it_was(record):
-    state = advance(start_evidence(BEGAN, 0.05), window(60, slow=(3, 1)), Evidence())
+    state = advance(start_evidence(BEGAN, 0.05), window(60, slow=(3, 1)), EvidenceSettings())
     kept = Checkpoint(state, BEGAN + 65, BEGAN)
     record.keep([], kept)
     assert record.checkpoint() == kept

@@ -12,9 +12,9 @@ from canary.rollout.trials.checklist import PROGRAM, ChecklistBook, Tick, Visit,
 from canary.rollout.trials.comparison import Comparison, SideFigures, check_split
 from canary.rollout.trials.jobs import (
     AbTestView,
+    JobsView,
     LoadTestView,
     MonitoringView,
-    Procedure,
     VerificationView,
 )
 from canary.rollout.trials.load_test import (
@@ -83,11 +83,11 @@ def verifying(done: int = 62) -> VerifyProgress:
     return VerifyProgress("requests", done, 100, done - done // 10, done // 10)
 
 
-def of(**parts: Any) -> Procedure:
-    return msgspec.structs.replace(Procedure(), **parts)
+def of(**parts: Any) -> JobsView:
+    return msgspec.structs.replace(JobsView(), **parts)
 
 
-def with_verification(result: Verification | None, progress: Any = None) -> Procedure:
+def with_verification(result: Verification | None, progress: Any = None) -> JobsView:
     return of(verification=VerificationView(progress, result))
 
 

@@ -16,12 +16,12 @@ from canary.rollout.change.change import Author, Change
 from canary.rollout.errors import CanaryError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.trials.jobs import Procedure, ResultOf
+from canary.rollout.trials.jobs import JobsView, ResultOf
 from canary.rollout.trials.load_test import LoadTestSettings
 from tests import quiescence
 from tests.tui import scenes
 from tui.app import CanaryApp
-from tui.engine_port import How, OnProcedure, OnSnapshot, OnTrouble
+from tui.engine_port import How, OnJobs, OnSnapshot, OnTrouble
 
 quiescence.install()
 
@@ -86,13 +86,11 @@ class ScriptedEngine:
         self._on_trouble: OnTrouble | None = None
         self.sent: list[Change] = []
         self.asked: list[tuple[object, ...]] = []
-        self._on_procedure: OnProcedure | None = None
+        self._on_procedure: OnJobs | None = None
         self.running = False
         self.procedure = ScriptedProcedure(self.asked)
 
-    def start(
-        self, on_snapshot: OnSnapshot, on_trouble: OnTrouble, on_procedure: OnProcedure
-    ) -> None:
+    def start(self, on_snapshot: OnSnapshot, on_trouble: OnTrouble, on_procedure: OnJobs) -> None:
         self.running = True
         self._on_snapshot, self._on_trouble = on_snapshot, on_trouble
         self._on_procedure = on_procedure
@@ -106,7 +104,7 @@ class ScriptedEngine:
         assert self._on_snapshot is not None
         self._on_snapshot(snapshot)
 
-    def tell(self, procedure: Procedure) -> None:
+    def tell(self, procedure: JobsView) -> None:
         assert self._on_procedure is not None
         self._on_procedure(procedure)
 
@@ -163,7 +161,7 @@ class Stage:
         self.engine.emit(snapshot)
         await self.settle()
 
-    async def tell(self, procedure: Procedure) -> None:
+    async def tell(self, procedure: JobsView) -> None:
         self.engine.tell(procedure)
         await self.settle()
 

@@ -10,7 +10,7 @@ from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import AbTestResult, StageEvidence, check_gates
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
-from canary.rollout.trials.jobs import Procedure
+from canary.rollout.trials.jobs import JobsView
 from canary.rollout.trials.verification import HealthAnswer, VerifyProgress
 from tests.tui import proceedings as given
 from tests.tui import scenes
@@ -621,7 +621,7 @@ async def test_everybody_off_from_production_says_that_legacy_is_scaled_up_first
 @pytest.mark.parametrize("size", [(40, 10), (20, 5), (200, 60)])
 @pytest.mark.parametrize("page", PAGES)
 async def test_every_page_fits_into_every_size(page: str, size: tuple[int, int]) -> None:
-    whole = Procedure(
+    whole = JobsView(
         verification=given.with_verification(given.verified()).verification,
         load_test=given.loading(),
         ab_test=given.ab_test(),

@@ -15,7 +15,7 @@ from tests.tui import proceedings as given
 from tests.tui import scenes
 from tests.tui.scripted import staged
 from tests.tui.test_procedure import SIZES, asked, choose, production
-from tui.actions.question import say_step
+from tui.actions.question import format_step
 
 
 def retirable() -> Snapshot:
@@ -60,7 +60,7 @@ async def test_from_day_31_legacy_is_retired_from_here_by_its_name(size: tuple[i
 
 @pytest.mark.parametrize(("images", "said"), [(("a",), "1 image"), (("a", "b"), "2 images")])
 def test_a_deletion_counts_its_images(images: tuple[str, ...], said: str) -> None:
-    assert say_step(DeleteImages("ion-api", images)) == f"{said} of ion-api deleted"
+    assert format_step(DeleteImages("ion-api", images)) == f"{said} of ion-api deleted"
 
 
 async def test_before_day_31_nothing_is_retired_from_here() -> None:

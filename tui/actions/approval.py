@@ -12,15 +12,15 @@ from canary.rollout.change.change import Change, Request
 from canary.rollout.errors import CanaryError, GateNotMet
 from canary.rollout.permit import permit
 from canary.rollout.permit.approval import (
+    describe_consequences,
+    format_evidence,
+    format_order,
     is_final_approval,
-    say_becomes_true,
-    say_evidence,
-    say_order,
 )
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from tui.actions.pending import Pending, Situation, make_request, pin
-from tui.actions.question import say_step
+from tui.actions.question import format_step
 
 if TYPE_CHECKING:
     from widgets.pages.approval import Approval
@@ -36,10 +36,10 @@ def approval_of(change: Change, plan: Plan, snapshot: Snapshot) -> Approval | No
 
     return Approval(
         change_id=change.id,
-        becomes_true=say_becomes_true(change, plan),
-        steps=tuple(map(say_step, change.steps)),
-        order=say_order(change),
-        evidence=say_evidence(snapshot.gates),
+        becomes_true=describe_consequences(change, plan),
+        steps=tuple(map(format_step, change.steps)),
+        order=format_order(change),
+        evidence=format_evidence(snapshot.gates),
     )
 
 

@@ -12,7 +12,7 @@ from canary.rollout.errors import CanaryError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_count, format_duration, format_timestamp, sanitize
 from canary.rollout.trials.checklist import check_tick
-from canary.rollout.trials.jobs import MonitoringView, Procedure
+from canary.rollout.trials.jobs import JobsView, MonitoringView
 from canary.rollout.trials.load_test import LoadTestSettings
 from tui.actions.changes import NOT_LOOKED
 from tui.pages.layout import PAGES
@@ -20,7 +20,7 @@ from widgets.bars.confirm_strip import Proposal
 
 if TYPE_CHECKING:
     from tui.commands import Commands
-    from tui.engine_port import ProcedurePort
+    from tui.engine_port import JobsPort
     from widgets.pages.checklist import ChecklistPage
 
 LOAD_TEST: Final = "load_test"
@@ -32,7 +32,7 @@ _MOVES: Final = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10}
 READ_ONLY: Final = "This console is read-only."
 
 
-class ProcedureActions:
+class JobActions:
     """The actions of the procedure, by their names in the table of keys."""
 
     def __init__(self, commands: Commands) -> None:
@@ -52,10 +52,10 @@ class ProcedureActions:
         }
 
     @property
-    def _procedure(self) -> Procedure:
+    def _procedure(self) -> JobsView:
         return self._screen.procedure
 
-    def _port(self) -> ProcedurePort:
+    def _port(self) -> JobsPort:
         return self._commands.app.engine_of().procedure
 
     def why_not(self, name: str) -> str | None:

@@ -11,7 +11,7 @@ from canary.rollout.change.change import (
     SetTraffic,
     Step,
 )
-from canary.rollout.permit.approval import is_final_approval, say_order
+from canary.rollout.permit.approval import format_order, is_final_approval
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_age, format_percent, sanitize
@@ -33,7 +33,7 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
     return Proposal(
         change_id=change.id,
         title=pending.title or change_title(change),
-        facts=tuple(map(say_step, change.steps)),
+        facts=tuple(map(format_step, change.steps)),
         target="" if change.kind == "retire" else pending.guard.revision or pending.guard.service,
         data_age=_freshness(pending.data_age_s),
         unmet=tuple(gates[i].label for i in unmet if i in gates),
@@ -43,7 +43,7 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
     )
 
 
-def say_step(step: Step) -> str:
+def format_step(step: Step) -> str:
     """What one step changes, as short as it is whole."""
     if isinstance(step, SetTraffic):
         return f"canary {format_percent(step.before_percent)} → {step.percent} %"
@@ -62,7 +62,7 @@ def say_step(step: Step) -> str:
 def _why(change: Change, plan: Plan) -> tuple[str, ...]:
     """Why several steps come in their order, and that nothing guards a program of the team's."""
     unguarded = not plan.target.router.has_guard and change.to_stage is not None
-    return tuple(said for said in (say_order(change), NO_GUARD if unguarded else "") if said)
+    return tuple(said for said in (format_order(change), NO_GUARD if unguarded else "") if said)
 
 
 def _freshness(age_s: float | None) -> str:

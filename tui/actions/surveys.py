@@ -17,7 +17,7 @@ from widgets.bars.confirm_strip import Proposal
 
 if TYPE_CHECKING:
     from tui.commands import Commands
-    from tui.engine_port import ProcedurePort
+    from tui.engine_port import JobsPort
 
 APPLY_ALERTS: Final = "apply_alerts"
 """Id of the question; those of changes are hexadecimal."""
@@ -104,7 +104,7 @@ class SurveyActions:
         self._commands.attempt(self._port().apply_alerts)
         return True
 
-    def _port(self) -> ProcedurePort:
+    def _port(self) -> JobsPort:
         return self._commands.app.engine_of().procedure
 
 

@@ -13,7 +13,7 @@ from rich.style import Style
 
 from canary.rollout.snapshot.snapshot import Event, Snapshot
 from canary.rollout.text import format_clock, format_timestamp, sanitize
-from canary.rollout.trials.jobs import NOTHING_RUN, Procedure
+from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette
 from tui.pages.alarms import alarm_rows, result_rows, waiting_rows
 from widgets.bars.confirm_strip import ConfirmStrip
@@ -44,7 +44,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     trouble: drawn[str] = drawn("")
     waiting: drawn[str] = drawn("")
     with_events: drawn[bool] = drawn(True)
-    procedure: drawn[Procedure] = drawn(NOTHING_RUN)
+    procedure: drawn[JobsView] = drawn(NOTHING_RUN)
     keys: drawn[dict[str, str]] = drawn({})
     drift_keys: drawn[tuple[str, str]] = drawn(("a", "u"))
     shares: drawn[frozenset[int]] = drawn(frozenset(range(101)))

@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.trials.jobs import NOTHING_RUN, Procedure
+from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from tui.keys import ACTIONS, Keymap, as_written
 from tui.pages.composition import Composition
 from tui.pages.layout import (
@@ -48,7 +48,7 @@ class MainScreen(Composition):
     BINDINGS: ClassVar[list[BindingType]] = []
 
     snapshot: var[Snapshot | None] = var(None, init=False)
-    procedure: var[Procedure] = var(NOTHING_RUN, init=False)
+    procedure: var[JobsView] = var(NOTHING_RUN, init=False)
     now: var[float] = var(0.0, init=False)
     left_s: var[float | None] = var(None, init=False)
     """Real seconds left of automatic rollback's countdown; None: nothing is counted."""
@@ -124,7 +124,7 @@ class MainScreen(Composition):
         self._show_window()
         self.show_keys()
 
-    def watch_procedure(self, procedure: Procedure) -> None:
+    def watch_procedure(self, procedure: JobsView) -> None:
         """Hand what runs, and how it ended, to the widgets that draw it."""
         self.give("procedure", procedure)
         self.show_keys()

@@ -10,7 +10,7 @@ from canary.rollout.change.change import OutcomeState
 from canary.rollout.snapshot.presence import format_history_entry
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot, find_waiting
 from canary.rollout.text import format_age, format_clock, format_ratio, sanitize
-from canary.rollout.trials.jobs import NOTHING_RUN, Procedure
+from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette
 from widgets.pages.load_test import ended_runs, running_runs
 from widgets.pages.verification import progress_runs, result_runs
@@ -34,7 +34,7 @@ LOAD_TEST: Final = "load_test"
 """Stand among the ids of changes for the results of the last verification and load test."""
 
 
-def results(snapshot: Snapshot | None, procedure: Procedure) -> tuple[str, ...]:
+def results(snapshot: Snapshot | None, procedure: JobsView) -> tuple[str, ...]:
     """What ended and was not dismissed: ids of changes, newest first, VERIFICATION, LOAD_TEST.
 
     What is not as it was wished comes before what is; a change that was done and whose verification
@@ -55,7 +55,7 @@ def results(snapshot: Snapshot | None, procedure: Procedure) -> tuple[str, ...]:
     return (*bad, *good)
 
 
-def _is_loud(ended: tuple[str, ...], snapshot: Snapshot, procedure: Procedure) -> bool:
+def _is_loud(ended: tuple[str, ...], snapshot: Snapshot, procedure: JobsView) -> bool:
     """Whether the first result is not as it was wished."""
     if not ended:
         return False
@@ -81,7 +81,7 @@ class OutcomeBar(CellWidget):
 
     snapshot: drawn[Snapshot | None] = drawn(None)
     now: drawn[float] = drawn(0.0)
-    procedure: drawn[Procedure] = drawn(NOTHING_RUN)
+    procedure: drawn[JobsView] = drawn(NOTHING_RUN)
     acknowledge_key: drawn[str] = drawn("Enter")
     stop_key: drawn[str] = drawn("x")
     keys: drawn[dict[str, str]] = drawn({})

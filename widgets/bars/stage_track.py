@@ -10,7 +10,7 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot, StageView, TrafficView
 from canary.rollout.text import format_duration, format_percent, sanitize
 from themes import Palette
-from widgets.pages.calendar import say_day
+from widgets.pages.calendar import format_day
 from widgets.plots.bar import draw_bar
 from widgets.plots.canvas import Canvas, Run, width_of
 from widgets.plots.cells import CellWidget, drawn
@@ -59,7 +59,7 @@ class StageTrack(CellWidget):
     def _day(self) -> str:
         """At the last stage: where the calendar of Legacy's retirement stands."""
         snapshot, plan = self.snapshot, self.plan
-        return "" if snapshot is None or plan is None else say_day(plan, snapshot, self.now)
+        return "" if snapshot is None or plan is None else format_day(plan, snapshot, self.now)
 
 
 def soaked_hours(stage: StageView, now: float) -> float | None:

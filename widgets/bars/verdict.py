@@ -6,7 +6,7 @@ from canary.rollout.decision.labels import format_verdict
 from canary.rollout.decision.tree import Verdict
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_value, sanitize
-from canary.rollout.trials.jobs import NOTHING_RUN, Procedure
+from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run, width_of
 from widgets.plots.cells import CellWidget, drawn
@@ -53,7 +53,7 @@ class VerdictLine(CellWidget):
     """
 
     snapshot: drawn[Snapshot | None] = drawn(None)
-    procedure: drawn[Procedure] = drawn(NOTHING_RUN)
+    procedure: drawn[JobsView] = drawn(NOTHING_RUN)
     now: drawn[float] = drawn(0.0)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:

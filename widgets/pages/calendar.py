@@ -71,7 +71,7 @@ def _whole(text: str, width: int, style: Style) -> list[Row]:
     return [[("  ", style), (part, style)] for part in textwrap.wrap(text, max(20, width - 2))]
 
 
-def say_day(plan: Plan, snapshot: Snapshot, now: float) -> str:
+def format_day(plan: Plan, snapshot: Snapshot, now: float) -> str:
     """Where the calendar stands, for the stage track: "day 5: …"; "" outside of it."""
     began_at = calendar(plan, snapshot).began_at
     if began_at is None:

@@ -9,7 +9,7 @@ from rich.style import Style
 
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.trials.jobs import NOTHING_RUN, Procedure
+from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette
 from widgets.plots.canvas import CUT, Canvas, Run
 from widgets.plots.cells import CellWidget, drawn
@@ -25,7 +25,7 @@ class Page(CellWidget):
     `top` is the first row shown. Where rows are left out, the last row counts them.
     """
 
-    procedure: drawn[Procedure] = drawn(NOTHING_RUN)
+    procedure: drawn[JobsView] = drawn(NOTHING_RUN)
     snapshot: drawn[Snapshot | None] = drawn(None)
     plan: drawn[Plan | None] = drawn(None)
     now: drawn[float] = drawn(0.0)

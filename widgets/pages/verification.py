@@ -82,11 +82,11 @@ def result_runs(view: VerificationView, palette: Palette) -> Row:
         return []
     head = (f"{VERDICT_LINES[result.verdict]} ", verdict_style(result.verdict, palette))
     if result.verdict == "passed":
-        return [head, (_say_passed(result), palette.text)]
+        return [head, (_format_passed(result), palette.text)]
     return [head, (f" {sanitize(result.reason, 500)}", palette.strong)]
 
 
-def _say_passed(result: Verification) -> str:
+def _format_passed(result: Verification) -> str:
     split = result.split
     if split is None or split.share is None or split.low is None or split.high is None:
         return " health ok"

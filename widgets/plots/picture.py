@@ -11,7 +11,7 @@ from canary.rollout.evidence import metric_evidence as evidence
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from widgets.plots.scale import Scale, choose_scale
-from widgets.plots.series import Grid, Metric, Series, SeriesCache, make_grid
+from widgets.plots.series import ColumnGrid, Metric, PlotSeries, SeriesCache, make_grid
 
 _BOTH: Final[tuple[evidence.Metric, ...]] = ("slow", "errors")
 _CONCERN: Final[dict[Metric, tuple[evidence.Metric, ...]]] = {
@@ -54,9 +54,9 @@ class Picture(msgspec.Struct, frozen=True):
     """
 
     metric: Metric
-    grid: Grid
-    legacy: Series
-    canary: Series
+    grid: ColumnGrid
+    legacy: PlotSeries
+    canary: PlotSeries
     scale: Scale
     now: float
     limits: tuple[Limit, ...] = ()
@@ -130,7 +130,7 @@ def find_limits(metric: Metric, plan: Plan | None) -> tuple[Limit, ...]:
     return tuple(lines)
 
 
-def find_changes(snapshot: Snapshot, grid: Grid) -> tuple[float, ...]:
+def find_changes(snapshot: Snapshot, grid: ColumnGrid) -> tuple[float, ...]:
     """When the split was changed, as far as it is in the grid, oldest first."""
     moments = {c.outcome.at for c in snapshot.changes if c.outcome and c.outcome.state == "done"}
     if snapshot.traffic.record is not None:
@@ -138,7 +138,7 @@ def find_changes(snapshot: Snapshot, grid: Grid) -> tuple[float, ...]:
     return tuple(sorted(at for at in moments if grid.start < at <= grid.end))
 
 
-def find_set_apart(snapshot: Snapshot, grid: Grid) -> tuple[tuple[float, float], ...]:
+def find_set_apart(snapshot: Snapshot, grid: ColumnGrid) -> tuple[tuple[float, float], ...]:
     """The seconds after the last change in which the request log still answers for before."""
     view = snapshot.evidence
     if view is None or view.began_at is None or view.set_apart_until is None:
@@ -149,7 +149,7 @@ def find_set_apart(snapshot: Snapshot, grid: Grid) -> tuple[tuple[float, float],
 
 
 def find_detections(
-    metric: Metric, snapshot: Snapshot, grid: Grid
+    metric: Metric, snapshot: Snapshot, grid: ColumnGrid
 ) -> tuple[tuple[float, str], ...]:
     """When a regression was proven that concerns a plot of `metric`, as far as it is in the grid,
     oldest first: now, and at earlier splits. What is counted of requests concerns their latency

@@ -22,7 +22,7 @@ from widgets.plots.cells import CellWidget, drawn
 from widgets.plots.legend import draw_legend
 from widgets.plots.picture import Picture, PlotMaker
 from widgets.plots.scale import label
-from widgets.plots.series import Metric, Series
+from widgets.plots.series import Metric, PlotSeries
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
@@ -249,7 +249,7 @@ def _draw_line(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> 
             _put_over(canvas, box.x + column, y, char, palette.canary, palette)
 
 
-def _line_bits(series: Series, box: Box, picture: Picture) -> list[dict[int, int]]:
+def _line_bits(series: PlotSeries, box: Box, picture: Picture) -> list[dict[int, int]]:
     """For each column {row from the bottom: braille pattern}; joined only to a direct neighbour."""
     top = box.height * 4 - 1
     steps = [

@@ -32,7 +32,7 @@ _NICE_COLUMNS_S = (5.0, 10.0, 15.0, 20.0, 30.0)
 _CACHE_LIMIT = 4096
 
 
-class Grid(msgspec.Struct, frozen=True):
+class ColumnGrid(msgspec.Struct, frozen=True):
     """The columns of a plot: `columns` of `column_s` seconds from `start` (unix seconds).
 
     The grid is aligned to absolute time, and its end jumps ahead by `columns // 12`, so that
@@ -53,7 +53,7 @@ class Grid(msgspec.Struct, frozen=True):
         return math.ceil((at - self.start) / self.column_s - 1e-9) - 1
 
 
-class Series(msgspec.Struct, frozen=True):
+class PlotSeries(msgspec.Struct, frozen=True):
     """One side on a grid: a value or None a column, and which columns are a single lone point.
 
     `lone` holds the columns of runs that rest on one sample only: to be drawn as a point.
@@ -70,7 +70,7 @@ class Series(msgspec.Struct, frozen=True):
         return [v for v in self.values if v is not None]
 
 
-def make_grid(now: float, window_s: float, columns: int) -> Grid:
+def make_grid(now: float, window_s: float, columns: int) -> ColumnGrid:
     """A grid of at most `columns` columns that shows at least `window_s` seconds before `now`."""
     columns = max(1, columns)
     jump = max(1, columns // 12)
@@ -78,14 +78,14 @@ def make_grid(now: float, window_s: float, columns: int) -> Grid:
     column_s = next((n for n in _NICE_COLUMNS_S if n >= raw), math.ceil(raw / 60) * 60.0)
     step = column_s * jump
     end = math.ceil(now / step) * step
-    return Grid(end - column_s * columns, column_s, columns)
+    return ColumnGrid(end - column_s * columns, column_s, columns)
 
 
 class _Groups(msgspec.Struct, frozen=True):
     """Which samples fall in each column of a grid: half-open index ranges, None for a gap."""
 
     samples: Sequence[Sample]
-    grid: Grid
+    grid: ColumnGrid
     ranges: tuple[tuple[int, int] | None, ...]
 
 
@@ -102,7 +102,9 @@ class SeriesCache:
         ] = {}
         self._groups: dict[str, _Groups] = {}
 
-    def series(self, side: str, metric: Metric, samples: Sequence[Sample], grid: Grid) -> Series:
+    def series(
+        self, side: str, metric: Metric, samples: Sequence[Sample], grid: ColumnGrid
+    ) -> PlotSeries:
         """One side's series of `metric`; `samples` are oldest first."""
         groups = self._group(side, samples, grid)
         values = tuple(
@@ -114,9 +116,9 @@ class SeriesCache:
             if found is not None and value is not None:
                 newest = samples[found[1] - 1].end
                 break
-        return Series(values, _lone_columns(values, groups.ranges), newest)
+        return PlotSeries(values, _lone_columns(values, groups.ranges), newest)
 
-    def _group(self, side: str, samples: Sequence[Sample], grid: Grid) -> _Groups:
+    def _group(self, side: str, samples: Sequence[Sample], grid: ColumnGrid) -> _Groups:
         known = self._groups.get(side)
         if known is None or known.samples is not samples or known.grid != grid:
             known = self._groups[side] = _Groups(samples, grid, _ranges(samples, grid))
@@ -126,7 +128,7 @@ class SeriesCache:
         self,
         side: str,
         metric: Metric,
-        grid: Grid,
+        grid: ColumnGrid,
         index: int,
         samples: Sequence[Sample],
         found: tuple[int, int],
@@ -147,7 +149,7 @@ class SeriesCache:
         return value
 
 
-def _ranges(samples: Sequence[Sample], grid: Grid) -> tuple[tuple[int, int] | None, ...]:
+def _ranges(samples: Sequence[Sample], grid: ColumnGrid) -> tuple[tuple[int, int] | None, ...]:
     """The samples that end in each column, or else the one that covers it wholly."""
     ends = [s.end for s in samples]
     ranges: list[tuple[int, int] | None] = []

@@ -14,13 +14,15 @@ from widgets.plots.cells import CellWidget, drawn
 from widgets.plots.legend import MARKS, NAMES, value_run
 from widgets.plots.picture import Picture, PlotMaker
 from widgets.plots.scale import Scale
-from widgets.plots.series import Metric, Series
+from widgets.plots.series import Metric, PlotSeries
 
 _EIGHTHS = "▁▂▃▄▅▆▇█"
 _LONE = "∙"
 
 
-def draw_spark(canvas: Canvas, x: int, y: int, series: Series, scale: Scale, style: Style) -> None:
+def draw_spark(
+    canvas: Canvas, x: int, y: int, series: PlotSeries, scale: Scale, style: Style
+) -> None:
     """One cell a column. The lowest block is the scale's bottom: a zero is not a gap."""
     for column, value in enumerate(series.values):
         if value is None:

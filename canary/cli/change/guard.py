@@ -48,7 +48,7 @@ def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | No
 
     act()
 
-    def say_line(severity: Severity, text: str) -> None:
+    def print_line(severity: Severity, text: str) -> None:
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if as_json:
             line = {"at": at, "severity": severity, "text": sanitize(text, 1000)}
@@ -58,15 +58,15 @@ def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | No
 
     author = this_person()
     order = GuardOrder(countdown_s, once)
-    end = asyncio.run(keep_guard(source.plan, source.path, order, author, say_line))
+    end = asyncio.run(keep_guard(source.plan, source.path, order, author, print_line))
     if end.outcome is not None and once:
         return EXITS[end.outcome.state]
     if not once:
-        say_line("info", "automatic rollback has ended: nobody guards from here any more")
+        print_line("info", "automatic rollback has ended: nobody guards from here any more")
         return 0
     decision = end.snapshot.decision if end.snapshot is not None else None
     if decision is None:
         return EXIT_NO_DATA
     verdict = decision.verdict.replace("_", " ")
-    say_line("info", f"nothing to act on: {verdict}: {decision.reason}")
+    print_line("info", f"nothing to act on: {verdict}: {decision.reason}")
     return EXIT_NO_DATA if decision.verdict == "no_data" else 0

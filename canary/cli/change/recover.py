@@ -11,7 +11,7 @@ import msgspec
 from canary.cli.change.run_change import EXITS
 from canary.cli.inspect.log import describe_change
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.cli.streams import act
 from canary.engine.person import this_person
@@ -73,7 +73,7 @@ def _list(source: PlanSource, as_json: bool) -> int:
         with Journal(path, read_only=True) as journal:
             entries = unresolved(journal)
     if as_json:
-        say_json([_listed(entry) for entry in entries])
+        print_json([_listed(entry) for entry in entries])
     for entry in () if as_json else entries:
         at, what = format_timestamp(entry.change.created_at), describe_change(entry.change)
         say(f"{entry.change.id}  {at}  {what}  by {sanitize(entry.change.author, 80)}")
@@ -110,7 +110,7 @@ async def _recover(source: PlanSource, change_id: str, how: How, as_json: bool) 
         if found.state == "resumed":
             outcome = await _carry_on(source, session, journal, entry)
     if as_json:
-        say_json(_document(entry, found, outcome))
+        print_json(_document(entry, found, outcome))
     elif outcome is not None:
         state = outcome.state.replace("_", " ")
         said = f"{sanitize(outcome.message, 1000)} {sanitize(outcome.remedy, 500)}".rstrip()

@@ -18,15 +18,15 @@ from canary.cli.change.text import (
     approval_lines,
     ask_to_confirm,
     change_document,
-    say_dry_run,
-    say_outcome,
-    say_pointless,
-    say_trouble,
-    say_waiting,
+    print_dry_run,
+    print_outcome,
+    print_pointless,
+    print_trouble,
+    print_waiting,
     show_change,
 )
 from canary.cli.options import ChangeOptions
-from canary.cli.output import say_json
+from canary.cli.output import print_json
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.cli.streams import act
 from canary.engine.person import this_person
@@ -116,7 +116,7 @@ async def _run(
             try:
                 snapshot = await wait_for_return(session, snapshot, look, author, options.wait_s)
             except Withdrawn:
-                say_trouble("Taken back while Cloud Run was away: nothing was sent.")
+                print_trouble("Taken back while Cloud Run was away: nothing was sent.")
                 return EXITS["abandoned"]
         demand_cloud_run(snapshot, "" if options.yes or not options.wait_s else YES_WAITS)
         if prepare is not None:
@@ -124,7 +124,7 @@ async def _run(
         assert build is not None  # noqa: S101 - one of the two is given
         change = _build(source.plan, snapshot, build, options, session.clock.now())
         if is_pointless(change, snapshot):
-            return say_pointless(change, options)
+            return print_pointless(change, options)
         return await _decide(source, session, snapshot, change, options)
 
 
@@ -162,7 +162,7 @@ async def _decide(
         dry_run = msgspec.structs.replace(dry_run, lines=(*dry_run.lines, *told))
         if change.kind == "promote" and not read_only:
             _note_dry_run(session, change)
-        return say_dry_run(change, dry_run, refusal, options)
+        return print_dry_run(change, dry_run, refusal, options)
     if refusal is not None:
         raise refusal
     if not options.yes:
@@ -170,7 +170,7 @@ async def _decide(
         ask_to_confirm(source.plan, change, snapshot)
     from canary.engine.notify import telling
 
-    async with telling(source.plan, session.directory, say_trouble) as notifier:
+    async with telling(source.plan, session.directory, print_trouble) as notifier:
         return await _act(source, session, change, dry_run, options, notifier)
 
 
@@ -188,7 +188,7 @@ def _note_dry_run(session: Session, change: Change) -> None:
         finally:
             lists.close()
     except CanaryError as error:
-        say_trouble(str(error))
+        print_trouble(str(error))
 
 
 async def _act(
@@ -203,12 +203,12 @@ async def _act(
     outcome = await _carry_out(source, session, change, options, notifier)
     if not options.as_json:
         # Before the verification: what has become of the change is not kept waiting for it.
-        say_outcome(change, outcome)
+        print_outcome(change, outcome)
     verification = None
     if outcome.state == "done" and source.plan.verify.after_change and not options.no_verify:
         verification = await _verify(source, session, change, options)
     if options.as_json:
-        say_json(change_document(change, dry_run, outcome, verification))
+        print_json(change_document(change, dry_run, outcome, verification))
     if verification is not None and verification.verdict == "not_passed":
         return NOT_VERIFIED
     # Not verifiable (no router address, nobody answered) is said aloud, but the change is done: a
@@ -221,11 +221,11 @@ async def _verify(
 ) -> Verification | None:
     """The verification of a change that is done; None where there is nothing to verify."""
     from canary.cli.procedure.verify import verify_change
-    from canary.cli.procedure.verify_report import say_verification
+    from canary.cli.procedure.verify_report import print_verification
 
     verification = await verify_change(source, session, change)
     if verification is not None and not options.as_json:
-        say_verification(verification)
+        print_verification(verification)
     return verification
 
 
@@ -256,7 +256,7 @@ async def _carry_out(
         plan=source.plan,
         stage_file=stage_file,
         notifier=notifier,
-        on_wait=say_waiting,
+        on_wait=print_waiting,
         wait_s=options.wait_s,
     )
 

@@ -8,10 +8,10 @@ import click
 import msgspec
 
 from canary.cli.options import ChangeOptions
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.rollout.change.change import Change, Outcome, SetScale, SetTraffic
 from canary.rollout.errors import CanaryError, UsageError
-from canary.rollout.permit.approval import is_final_approval, say_becomes_true, say_evidence
+from canary.rollout.permit.approval import describe_consequences, format_evidence, is_final_approval
 from canary.rollout.permit.confirmation import name_to_type
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from canary.rollout.trials.verification import Verification
 
 
-def say_waiting(since: float) -> None:
+def print_waiting(since: float) -> None:
     """That Cloud Run is away and the change waits for it."""
     said = f"waiting for Cloud Run since {format_clock(since)}; it goes out the moment it answers."
     click.echo(f"canary: {said} Ctrl-C withdraws it.", err=True)
 
 
-def say_trouble(sentence: str) -> None:
+def print_trouble(sentence: str) -> None:
     """What went wrong beside the change, on standard error."""
     click.echo(f"canary: {sanitize(sentence, 300)}", err=True)
 
 
-def say_pointless(change: Change, options: ChangeOptions) -> int:
+def print_pointless(change: Change, options: ChangeOptions) -> int:
     """That all of it is so already; returns the exit code."""
     wanted = change.steps[-1]
     if isinstance(wanted, SetScale):
@@ -42,7 +42,7 @@ def say_pointless(change: Change, options: ChangeOptions) -> int:
         share = wanted.percent if isinstance(wanted, SetTraffic) else None
         note = f"Canary has {share} % already, and the record says so: nothing to change."
     if options.as_json:
-        say_json({"kind": change.kind, "changed": False, "note": note, "outcome": None})
+        print_json({"kind": change.kind, "changed": False, "note": note, "outcome": None})
     else:
         say(note)
     return 0
@@ -52,7 +52,7 @@ def approval_lines(change: Change, plan: Plan, snapshot: Snapshot) -> tuple[str,
     """For the final approval: what becomes true, and on which evidence."""
     if not is_final_approval(change):
         return ()
-    return (*say_becomes_true(change, plan), *say_evidence(snapshot.gates))
+    return (*describe_consequences(change, plan), *format_evidence(snapshot.gates))
 
 
 def show_change(plan: Plan, change: Change, dry_run: DryRun, snapshot: Snapshot) -> None:
@@ -83,12 +83,12 @@ def ask_to_confirm(plan: Plan, change: Change, snapshot: Snapshot) -> None:
         raise UsageError("Not confirmed: nothing was changed.")
 
 
-def say_dry_run(
+def print_dry_run(
     change: Change, dry_run: DryRun, refusal: CanaryError | None, options: ChangeOptions
 ) -> int:
     """What would change, and what would refuse it now; returns the exit code."""
     if options.as_json:
-        say_json({**change_document(change, dry_run, None), "refusal": refusal and str(refusal)})
+        print_json({**change_document(change, dry_run, None), "refusal": refusal and str(refusal)})
     else:
         for line in (*dry_run.lines, *dry_run.gcloud):
             say(line)
@@ -98,7 +98,7 @@ def say_dry_run(
     return 0 if refusal is None else refusal.exit_code
 
 
-def say_outcome(change: Change, outcome: Outcome) -> None:
+def print_outcome(change: Change, outcome: Outcome) -> None:
     """How it ended: what is so on standard output, what is wrong on standard error."""
     if outcome.state == "done":
         say(sanitize(outcome.message, 500))

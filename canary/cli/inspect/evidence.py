@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from canary.cli.options import chosen_config, config_option, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.export.evidence_document import EXIT_CODES, evidence_document, metric_line
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -27,9 +27,9 @@ def evidence(as_json: bool, config: str | None) -> int:
     source = find_plan(chosen_config(config))
     snapshot = asyncio.run(_look(source))
     if as_json:
-        say_json(evidence_document(snapshot))
+        print_json(evidence_document(snapshot))
     else:
-        _say_evidence(snapshot)
+        _print_evidence(snapshot)
     return EXIT_CODES["inconclusive" if snapshot.evidence is None else snapshot.evidence.verdict]
 
 
@@ -44,7 +44,7 @@ async def _look(source: PlanSource) -> Snapshot:
         return session.observer.snapshot()
 
 
-def _say_evidence(snapshot: Snapshot) -> None:
+def _print_evidence(snapshot: Snapshot) -> None:
     view = snapshot.evidence
     if view is None:
         say("No evidence: where the split stands is not known.")

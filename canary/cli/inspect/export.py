@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from canary.cli.options import chosen_config, config_option, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import find_plan
 from canary.rollout.text import sanitize
 
@@ -32,12 +32,12 @@ def grafana(out: str | None, as_json: bool, config: str | None) -> int:
 
     dashboard = build_dashboard(find_plan(chosen_config(config)).plan)
     if out is None:
-        say_json(dashboard)
+        print_json(dashboard)
         return 0
     path = Path(out).expanduser().absolute()
     write_output(path, dashboard)
     if as_json:
-        say_json({"file": str(path), "title": dashboard["title"], "uid": dashboard["uid"]})
+        print_json({"file": str(path), "title": dashboard["title"], "uid": dashboard["uid"]})
     else:
         say(f"Written to {sanitize(path)}.")
     return 0

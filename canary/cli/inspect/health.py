@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from canary.cli.options import chosen_config, config_option, json_option
-from canary.cli.output import say_json, say_table
+from canary.cli.output import print_json, print_table
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.text import format_iso_time, format_milliseconds, sanitize
 
@@ -23,9 +23,9 @@ def health(as_json: bool, config: str | None) -> int:
     """Ask both sides for their health over HTTP. Exits 0 when both are well, else 1."""
     reports = asyncio.run(_probe(find_plan(chosen_config(config))))
     if as_json:
-        say_json([_document(report) for report in reports])
+        print_json([_document(report) for report in reports])
     else:
-        say_table([_row(report) for report in reports])
+        print_table([_row(report) for report in reports])
     return 0 if all(report.ok for report in reports) else 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from canary.cli.output import say, say_table
+from canary.cli.output import print_table, say
 from canary.rollout.change.stage_record import next_stage
 from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.labels import (
@@ -34,17 +34,17 @@ from canary.rollout.text import (
 )
 
 
-def say_status(snapshot: Snapshot, plan: Plan) -> None:
+def print_status(snapshot: Snapshot, plan: Plan) -> None:
     """The whole moment, from what matters most downwards."""
-    _say_head(snapshot, plan)
+    _print_head(snapshot, plan)
     say(f"{format_verdict(snapshot.decision.verdict)}  {sanitize(snapshot.decision.reason)}")
-    _say_troubles(snapshot)
+    _print_troubles(snapshot)
     say()
-    say_table(list(_side_rows(snapshot)))
+    print_table(list(_side_rows(snapshot)))
     say()
     say("decision")
-    say_table(list(_tree_rows(snapshot)), indent="  ")
-    _say_gates(snapshot, plan)
+    print_table(list(_tree_rows(snapshot)), indent="  ")
+    _print_gates(snapshot, plan)
 
 
 def gate_rows(gates: Iterable[Gate]) -> list[tuple[str, ...]]:
@@ -61,7 +61,7 @@ def gate_rows(gates: Iterable[Gate]) -> list[tuple[str, ...]]:
     ]
 
 
-def _say_head(snapshot: Snapshot, plan: Plan) -> None:
+def _print_head(snapshot: Snapshot, plan: Plan) -> None:
     stage, traffic = snapshot.stage, snapshot.traffic
     local = f"LOCAL CLOUD ×{snapshot.speed:g}"
     where = f"{sanitize(snapshot.project)}/{sanitize(snapshot.region)}"
@@ -75,7 +75,7 @@ def _say_head(snapshot: Snapshot, plan: Plan) -> None:
     say(f"{name}   {share}   soak {format_duration(soaked)} / {soak}")
 
 
-def _say_troubles(snapshot: Snapshot) -> None:
+def _print_troubles(snapshot: Snapshot) -> None:
     traffic = snapshot.traffic
     if traffic.in_doubt:
         say("! The last change could not be put into effect: the split from before may be served.")
@@ -140,7 +140,7 @@ def _tree_rows(snapshot: Snapshot) -> Iterable[tuple[str, ...]]:
         )
 
 
-def _say_gates(snapshot: Snapshot, plan: Plan) -> None:
+def _print_gates(snapshot: Snapshot, plan: Plan) -> None:
     stage = snapshot.stage.index
     following = next_stage(plan, stage) if stage is not None else None
     if following is None or not snapshot.gates:
@@ -148,4 +148,4 @@ def _say_gates(snapshot: Snapshot, plan: Plan) -> None:
     met = sum(1 for gate in snapshot.gates if gate.state == "met")
     say()
     say(f"gates to stage {following}: {met} of {len(snapshot.gates)} met")
-    say_table(gate_rows(snapshot.gates), indent="  ")
+    print_table(gate_rows(snapshot.gates), indent="  ")

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import find_plan
 from canary.engine.person import this_person
 from canary.rollout.change.change import Change, DeleteService, KeepRecord, SetScale, SetTraffic
@@ -34,13 +34,13 @@ def log(limit: int, withdrawn: str | None, as_json: bool, config: str | None) ->
         return _withdraw(config, withdrawn, as_json)
     kept = _read(config, limit)
     if as_json:
-        say_json([_document(one) for one in kept])
+        print_json([_document(one) for one in kept])
         return 0
     for one in kept:
         if isinstance(one, AlertWriting):
-            say_alert_writing(one)
+            print_alert_writing(one)
         else:
-            _say_entry(one)
+            _print_entry(one)
     if not kept:
         say("No change was made from this host.")
     return 0
@@ -77,13 +77,13 @@ def _withdraw(config: str | None, change_id: str, as_json: bool) -> int:
         times = (entry.change.created_at, *(note.at for note in entry.notes))
         outcome = withdraw(journal, entry.change.id, str(this_person()), max(times))
     if as_json:
-        say_json({"id": entry.change.id, **msgspec.to_builtins(outcome)})
+        print_json({"id": entry.change.id, **msgspec.to_builtins(outcome)})
     else:
         say(sanitize(outcome.message, 500))
     return 0 if outcome.state == "abandoned" else EXITS[outcome.state]
 
 
-def _say_entry(entry: Entry) -> None:
+def _print_entry(entry: Entry) -> None:
     change, outcome = entry.change, entry.outcome
     state = "in flight" if outcome is None else outcome.state.replace("_", " ")
     since = entry.waiting_since
@@ -187,7 +187,7 @@ def _document(entry: Entry | AlertWriting) -> dict[str, Any]:
 # Alert policies that were written, as `canary log` shows them beside the changes.
 
 
-def say_alert_writing(writing: AlertWriting) -> None:
+def print_alert_writing(writing: AlertWriting) -> None:
     """Who wrote which policies, when, and how it ended."""
     state = "no end" if writing.state == "open" else writing.state
     done, wanted = len(writing.done), len(writing.wanted)

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from canary.cli.options import chosen_config, config_option, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.change.change import SetTraffic, Step
 from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
@@ -55,7 +55,7 @@ def report(
     path = Path(out).expanduser().absolute()
     write_text(path, text)
     if as_json:
-        say_json(
+        print_json(
             {
                 "file": str(path),
                 "stage": facts.span.stage,

@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from canary.cli.options import chosen_config, config_option, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.errors import UsageError
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -29,13 +29,13 @@ def status(as_json: bool, as_line: bool, config: str | None) -> int:
     source = find_plan(chosen_config(config))
     snapshot = asyncio.run(_look(source, asks_way_back=as_json))
     if as_json:
-        say_json(status_document(snapshot))
+        print_json(status_document(snapshot))
     elif as_line:
         say(status_line(snapshot))
     else:
-        from canary.cli.inspect.lines import say_status
+        from canary.cli.inspect.lines import print_status
 
-        say_status(snapshot, source.plan)
+        print_status(snapshot, source.plan)
     return exit_code(snapshot)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from canary.cli.options import chosen_config, config_option, json_option
-from canary.cli.output import conclude, keep, say, say_json
+from canary.cli.output import conclude, keep, print_json, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.text import (
@@ -60,7 +60,7 @@ def ab_test(file: str | None, days: int | None, as_json: bool, config: str | Non
     source = find_plan(chosen_config(config))
     run, path, trouble = _analyse(source, file, days)
     if as_json:
-        say_json(ab_document(run.analysis, run.source))
+        print_json(ab_document(run.analysis, run.source))
     else:
         _say(run)
         if path is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.cli.streams import act
 from canary.engine.jobs.alert_policies import Applied, apply_actions, compare_policies
@@ -33,7 +33,7 @@ def diff(as_json: bool, config: str | None) -> int:
     actions = asyncio.run(_compare(source))
     changes = _changes(actions)
     if as_json:
-        say_json(_document(source, actions, ()))
+        print_json(_document(source, actions, ()))
     else:
         _say(actions)
     return 1 if changes else 0
@@ -85,9 +85,9 @@ async def _apply(source: PlanSource, *, dry_run: bool, yes: bool, as_json: bool)
             author = this_person()
             applied = await apply_actions(session, changes, author)
     if as_json:
-        say_json(_document(source, actions, applied.done, applied.error))
+        print_json(_document(source, actions, applied.done, applied.error))
     else:
-        _say_applied(actions, applied, dry_run=dry_run)
+        _print_applied(actions, applied, dry_run=dry_run)
     return applied.error.exit_code if applied.error is not None else 0
 
 
@@ -111,7 +111,7 @@ def _say(actions: tuple[Action, ...]) -> None:
     say(f"{kept} of {len(actions)} policies are as the plan says.")
 
 
-def _say_applied(actions: tuple[Action, ...], applied: Applied, *, dry_run: bool) -> None:
+def _print_applied(actions: tuple[Action, ...], applied: Applied, *, dry_run: bool) -> None:
     if dry_run:
         _say(actions)
         say("Nothing was changed: this was a dry run.")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly, UsageError
@@ -42,7 +42,7 @@ def checklist(
     book = asyncio.run(_read(source, stage, wish, done=bool(tick), read_only=read_only))
     lists = _choose(book, stage)
     if as_json:
-        say_json({"stage": book.stage, "lists": [_document(one) for one in lists]})
+        print_json({"stage": book.stage, "lists": [_document(one) for one in lists]})
     else:
         _say(lists, book)
     return 0
@@ -87,10 +87,10 @@ def _say(lists: tuple[Checklist, ...], book: ChecklistBook) -> None:
     for index, one in enumerate(lists):
         if index:
             say()
-        _say_list(one)
+        _print_list(one)
 
 
-def _say_list(one: Checklist) -> None:
+def _print_list(one: Checklist) -> None:
     visit = one.visit
     when = "not entered yet"
     if visit is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from canary.cli.options import Duration, chosen_config, chosen_read_only, config_option, json_option
-from canary.cli.output import ProgressLine, conclude, keep, say, say_json, say_table
+from canary.cli.output import ProgressLine, conclude, keep, print_json, print_table, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.errors import ReadOnly, RecordError
 from canary.rollout.text import (
@@ -70,7 +70,7 @@ def load_test(
     gc.enable()
     summary, path, trouble = asyncio.run(_run(source, settings))
     if as_json:
-        say_json(load_document(summary))
+        print_json(load_document(summary))
     else:
         _say(summary, path, written=trouble is None)
     if summary.ended == "stopped":
@@ -128,7 +128,7 @@ def _side(name: str, side: LoadFigures) -> str:
 
 def _say(summary: LoadTestSummary, path: Path | None, *, written: bool) -> None:
     seen = summary.figures
-    say_table(
+    print_table(
         [
             ("", "requests", "requests/s", "p50", "p95", "p99", "error ratio", "success ratio"),
             _row("legacy", seen, seen.legacy),

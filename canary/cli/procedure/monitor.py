@@ -11,13 +11,13 @@ import click
 import msgspec
 
 from canary.cli.options import Duration, chosen_config, config_option, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.text import format_duration, format_iso_time, format_timestamp, sanitize
 
 if TYPE_CHECKING:
-    from canary.engine.jobs.monitoring_loop import LoopOrder, Turn
+    from canary.engine.jobs.monitoring_loop import LoopOrder, TakenSnapshot
     from canary.engine.jobs.monitoring_process import Monitoring
 
 EXIT_NOT_RUNNING = 1
@@ -98,7 +98,7 @@ def _run(source: PlanSource, order: LoopOrder, as_json: bool) -> int:
     def note(line: str) -> None:
         click.echo(line, err=True)
 
-    def on_turn(turn: Turn) -> None:
+    def on_turn(turn: TakenSnapshot) -> None:
         if as_json:
             # One document a line, so that a reader can follow.
             file = None if turn.path is None else str(turn.path)
@@ -119,7 +119,7 @@ def _detach(source: PlanSource, order: LoopOrder, as_json: bool) -> int:
 
     pid = start_detached(source.plan, source.path, order)
     if as_json:
-        say_json({"pid": pid, "out_dir": order.out_dir})
+        print_json({"pid": pid, "out_dir": order.out_dir})
     else:
         say(f"Monitoring in the background (process {pid}), into {sanitize(order.out_dir)}.")
         say("`canary monitor --status` says what it does, `--stop` ends it.")
@@ -137,7 +137,7 @@ def _stop(source: PlanSource, as_json: bool) -> int:
             remedy="Make room if there is none, then ask again; it signs after its next snapshot.",
         )
     if as_json:
-        say_json({"pid": pid, "asked": pid is not None})
+        print_json({"pid": pid, "asked": pid is not None})
     elif pid is None:
         say("No monitoring loop runs for this rollout.")
     else:
@@ -150,7 +150,7 @@ def _status(source: PlanSource, as_json: bool) -> int:
 
     now = state(source.plan)
     if as_json:
-        say_json(_document(now))
+        print_json(_document(now))
     else:
         for line in _lines(now):
             say(line)

@@ -12,7 +12,7 @@ import msgspec
 from canary.cli.change.moves import options_of
 from canary.cli.change.run_change import Build, run_change
 from canary.cli.options import change_options, chosen_config, config_option, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.change.change import Change, Request, Standing
 from canary.rollout.errors import NotFound, UsageError
@@ -45,7 +45,7 @@ def plan_retirement(as_json: bool, config: str | None) -> int:
     at = retirement.calendar(source.plan, snapshot)
     reasons = retirement.find_reasons(source.plan, snapshot)
     if as_json:
-        say_json(_document(source.plan, at, candidate, reasons))
+        print_json(_document(source.plan, at, candidate, reasons))
     else:
         _say(source.plan, at, candidate, reasons)
     return 1 if reasons else 0

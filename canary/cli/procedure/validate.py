@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from canary.cli.options import Duration, chosen_config, config_option, json_option
-from canary.cli.output import say, say_json, say_table
+from canary.cli.output import print_json, print_table, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.decision.gates import Gate, StageEvidence, check_gates, unmet
 from canary.rollout.decision.tree import judge_data
@@ -58,7 +58,7 @@ def validate(
     else:
         checked = _check_live(source, stage)
     if as_json:
-        say_json(_document(source.plan, checked))
+        print_json(_document(source.plan, checked))
     else:
         _say(checked)
     return 1 if unmet(checked.gates) else 0
@@ -138,7 +138,7 @@ def _say(checked: Checked) -> None:
 
     on = f", on {sanitize(checked.file)}" if checked.file else ""
     say(f"Criteria for leaving stage {checked.stage}{on}:")
-    say_table(gate_rows(checked.gates), indent="  ")
+    print_table(gate_rows(checked.gates), indent="  ")
     for note in checked.notes:
         say(f"Note: {note}.")
     closed = unmet(checked.gates)

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from canary.cli.options import chosen_config, config_option, json_option
-from canary.cli.output import ProgressLine, conclude, keep, say, say_json
+from canary.cli.output import ProgressLine, conclude, keep, print_json, say
 from canary.cli.plan_source import PlanSource, find_plan
-from canary.cli.procedure.verify_report import EXITS, progress_on, say_comparison, say_verification
+from canary.cli.procedure.verify_report import (
+    EXITS,
+    print_comparison,
+    print_verification,
+    progress_on,
+)
 from canary.rollout.change.change import Change
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.table_rules import MOST_REQUESTS
@@ -63,9 +68,9 @@ def verify(
     source = find_plan(chosen_config(config))
     verification, path, trouble = asyncio.run(_verify(source, percent, requests, delay_ms))
     if as_json:
-        say_json(verification_document(verification))
+        print_json(verification_document(verification))
     else:
-        say_verification(verification)
+        print_verification(verification)
         if path is not None:
             say(f"Written to {sanitize(path)}.")
     return conclude(EXITS[verification.verdict], trouble)
@@ -91,9 +96,9 @@ def compare(
     comparison = asyncio.run(_compare(source, requests, delay_ms))
     document = {"timestamp": format_iso_time(comparison.at), **comparison_document(comparison)}
     if as_json:
-        say_json(document)
+        print_json(document)
     else:
-        say_comparison(comparison)
+        print_comparison(comparison)
     trouble = None
     if out is not None:
         from canary.store.outputs import write_output

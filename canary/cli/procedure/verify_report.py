@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from canary.cli.output import ProgressLine, say, say_table
+from canary.cli.output import ProgressLine, print_table, say
 from canary.rollout.text import (
     format_count,
     format_milliseconds,
@@ -76,9 +76,9 @@ def progress_text(progress: VerifyProgress) -> str:
     return f"{bar} {progress.done} of {progress.total} requests   {sides}{failed}"
 
 
-def say_verification(verification: Verification) -> None:
+def print_verification(verification: Verification) -> None:
     """The checks, both sides, and the verdict last; one that is not passed on standard error."""
-    say_table(
+    print_table(
         [
             (
                 f"{CHECK_GLYPHS[c.state]} {CHECK_WORDS[c.state]}",
@@ -90,7 +90,7 @@ def say_verification(verification: Verification) -> None:
         indent="  ",
     )
     if verification.comparison is not None:
-        say_comparison(verification.comparison)
+        print_comparison(verification.comparison)
     line = verification_line(verification)
     if verification.verdict == "passed":
         say(line)
@@ -102,12 +102,12 @@ def say_verification(verification: Verification) -> None:
     click.echo(f"canary: {line}. {remedy}", err=True)
 
 
-def say_comparison(comparison: Comparison) -> None:
+def print_comparison(comparison: Comparison) -> None:
     """Both sides beside each other; latencies are as measured from here."""
     legacy, canary = comparison.legacy, comparison.canary
     rows = [("", sanitize(legacy.service, 60), sanitize(canary.service, 60))]
     rows += [(label, show(legacy), show(canary)) for label, show in _ROWS]
-    say_table(rows, indent="  ")
+    print_table(rows, indent="  ")
     if comparison.unnamed:
         say(f"  {format_count(comparison.unnamed)} answers do not say which side they are from.")
     if comparison.unanswered:

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from canary.cli.options import chosen_config, config_option, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import PlanSource, find_plan
 from canary.cli.setup.doctor_host import (
     Finding,
@@ -39,7 +39,7 @@ def doctor(as_json: bool, config: str | None) -> int:
         *look_at_terminal(),
     ]
     if as_json:
-        say_json([msgspec.to_builtins(finding) for finding in findings])
+        print_json([msgspec.to_builtins(finding) for finding in findings])
     else:
         for finding in findings:
             _say(finding)

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from canary.cli.options import chosen_config, json_option
-from canary.cli.output import say, say_json
+from canary.cli.output import print_json, say
 from canary.cli.plan_source import DEFAULT_NAME
 from canary.cli.setup.plan_template import Choices, render_plan
 from canary.rollout.errors import PlanError, UsageError
@@ -74,7 +74,7 @@ def init(
     parse_plan(text, "the plan from these answers")
     _write(path, text, force)
     if as_json:
-        say_json({"file": str(path.absolute()), "provider": choices.provider})
+        print_json({"file": str(path.absolute()), "provider": choices.provider})
         return 0
     say(f"Wrote {sanitize(path, 200)}.")
     say(

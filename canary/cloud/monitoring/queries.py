@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from canary.cloud.monitoring.timeseries import Grid
+from canary.cloud.monitoring.timeseries import PeriodGrid
 from canary.rollout.plan.plan import Plan
 
 Role = Literal["responses", "latency", "confidence", "cpu", "memory", "instances"]
@@ -77,7 +77,7 @@ def build_query(plan: Plan, role: Role, aligner: str = "") -> Query:
     )
 
 
-def build_request(types: Any, plan: Plan, query: Query, grid: Grid) -> Any:
+def build_request(types: Any, plan: Plan, query: Query, grid: PeriodGrid) -> Any:
     """Return the raw ListTimeSeriesRequest; `types` is monitoring_v3.types.metric_service."""
     request_class = types.ListTimeSeriesRequest
     aggregation = types.common.Aggregation

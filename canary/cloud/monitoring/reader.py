@@ -25,7 +25,7 @@ from canary.cloud.monitoring.queries import (
 from canary.cloud.monitoring.timeseries import (
     Columns,
     Defects,
-    Grid,
+    PeriodGrid,
     Side,
     SideOf,
     build_samples,
@@ -44,7 +44,7 @@ READ_TIMEOUT_S = 20.0
 _LATENCY_METRIC = "run.googleapis.com/request_latencies"
 
 _Column = Mapping[Side, Mapping[int, Any]]
-_Parse = Callable[[Any, SideOf, Grid, Defects], _Column]
+_Parse = Callable[[Any, SideOf, PeriodGrid, Defects], _Column]
 _PARSERS: dict[Role, _Parse] = {
     "responses": read_responses,
     "latency": read_distributions,
@@ -87,7 +87,7 @@ class MonitoringReader:
         Raises the first error when no metric at all could be read; otherwise those that could
         not, or had defects, are in `failures`. Nothing to ask (start ≥ end): an empty Reading.
         """
-        grid = Grid(_floor(start, period_s), _floor(end, period_s), period_s)
+        grid = PeriodGrid(_floor(start, period_s), _floor(end, period_s), period_s)
         if grid.start >= grid.end:
             return Reading((), (), (), 0)
         side_of, answers = await asyncio.gather(
@@ -133,7 +133,7 @@ class MonitoringReader:
 
         return monitoring_modules().service_types, client
 
-    async def _read_role(self, role: Role, grid: Grid) -> _Answer:
+    async def _read_role(self, role: Role, grid: PeriodGrid) -> _Answer:
         query = build_query(self._plan, role, self._aligners.get(role, ""))
         answer = _Answer(query.metric)
         try:
@@ -147,7 +147,7 @@ class MonitoringReader:
             answer.series, answer.error = [], exc
         return answer
 
-    async def _fetch(self, query: Query, grid: Grid, answer: _Answer) -> None:
+    async def _fetch(self, query: Query, grid: PeriodGrid, answer: _Answer) -> None:
         """Read all pages of a query into `answer.series`; a page that fails loses them all."""
         types, client = await self._client()
         request = build_request(types, self._plan, query, grid)

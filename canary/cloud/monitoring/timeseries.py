@@ -32,7 +32,7 @@ _CLASSES = {"2xx": 0, "3xx": 1, "4xx": 2, "5xx": 3}
 _OTHER = 4
 
 
-class Grid(msgspec.Struct, frozen=True):
+class PeriodGrid(msgspec.Struct, frozen=True):
     """The periods that were asked for: (start, end] in steps of `period_s`, unix seconds."""
 
     start: int
@@ -67,7 +67,7 @@ class Columns(msgspec.Struct):
 
 
 def read_responses(
-    series: Iterable[Any], side_of: SideOf, grid: Grid, defects: Defects
+    series: Iterable[Any], side_of: SideOf, grid: PeriodGrid, defects: Defects
 ) -> dict[Side, dict[int, Responses]]:
     """Counts of responses by the label `response_code_class`, added up over revisions."""
     tallies = _Columns[list[int]]()
@@ -87,7 +87,7 @@ def read_responses(
 
 
 def read_distributions(
-    series: Iterable[Any], side_of: SideOf, grid: Grid, defects: Defects
+    series: Iterable[Any], side_of: SideOf, grid: PeriodGrid, defects: Defects
 ) -> dict[Side, dict[int, Distribution]]:
     """Distributions, merged over revisions; a period in which their layouts differ is left out."""
     found = _Columns[Distribution]()
@@ -105,7 +105,7 @@ def read_distributions(
 
 
 def read_means(
-    series: Iterable[Any], side_of: SideOf, grid: Grid, defects: Defects
+    series: Iterable[Any], side_of: SideOf, grid: PeriodGrid, defects: Defects
 ) -> dict[Side, dict[int, float]]:
     """Means of distributions, weighted by their counts over revisions; plain numbers weigh 1."""
     sums = _Columns[tuple[float, int]]()
@@ -122,7 +122,7 @@ def read_means(
 
 
 def read_instances(
-    series: Iterable[Any], side_of: SideOf, grid: Grid, defects: Defects
+    series: Iterable[Any], side_of: SideOf, grid: PeriodGrid, defects: Defects
 ) -> dict[Side, dict[int, tuple[float, float | None]]]:
     """(all, active) instances by the label `state`; active None when that was not reported."""
     found = _Columns[tuple[float, float | None]]()
@@ -141,7 +141,7 @@ def read_instances(
     return found.finish(lambda pair: pair)
 
 
-def build_samples(columns: Columns, grid: Grid) -> tuple[Sample, ...]:
+def build_samples(columns: Columns, grid: PeriodGrid) -> tuple[Sample, ...]:
     """One side's metrics put together: a sample for each period with anything, oldest first."""
     responses, latency, confidence = columns.responses, columns.latency, columns.confidence
     cpu, memory, instances = columns.cpu, columns.memory, columns.instances
@@ -188,7 +188,7 @@ class _Columns(Generic[_Part]):
 
 
 def _by_side(
-    series: Iterable[Any], side_of: SideOf, grid: Grid, defects: Defects
+    series: Iterable[Any], side_of: SideOf, grid: PeriodGrid, defects: Defects
 ) -> Iterator[tuple[Side, Any, Iterator[tuple[int, Any]]]]:
     """Each series of a side with its usable points; a series may go on on another page."""
     seen: dict[tuple[Any, ...], set[int]] = {}
@@ -202,7 +202,9 @@ def _by_side(
             yield side, one, _points(one, grid, seen.setdefault(key, set()), defects)
 
 
-def _points(one: Any, grid: Grid, seen: set[int], defects: Defects) -> Iterator[tuple[int, Any]]:
+def _points(
+    one: Any, grid: PeriodGrid, seen: set[int], defects: Defects
+) -> Iterator[tuple[int, Any]]:
     first, last = grid.start, grid.end
     for point in one.points:
         end: int = point.interval.end_time.seconds

@@ -20,7 +20,7 @@ from canary.rollout.change.change import (
     SetTraffic,
     Step,
 )
-from canary.rollout.permit.approval import say_order
+from canary.rollout.permit.approval import format_order
 from canary.rollout.plan.plan import Plan, ScalePreset
 from canary.rollout.plan.table_rules import fill_percent
 from canary.rollout.text import format_percent, format_timestamp, keep_printable, sanitize
@@ -54,7 +54,7 @@ def describe(change: Change, plan: Plan, stable_revision: str = "") -> DryRun:
     revisions; empty: not known, and the command says STABLE_REVISION where it needs the name.
     """
     lines = [line for step in change.steps for line in _lines(step, plan)]
-    lines += [line for line in (say_order(change),) if line]
+    lines += [line for line in (format_order(change),) if line]
     # gcloud has no flag for the annotation that keeps the record.
     steps = (step for step in change.steps if not isinstance(step, KeepRecord))
     # To be pasted into a shell: quoted, and without what the terminal would act on.

@@ -30,7 +30,12 @@ from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import ServiceState
 from canary.engine.change.notes import Ended, Notes
 from canary.engine.change.observed_state import check_resumable
-from canary.engine.change.outcomes import say_done, say_failed, say_not_begun, scale_words
+from canary.engine.change.outcomes import (
+    describe_done,
+    describe_failed,
+    describe_not_begun,
+    scale_words,
+)
 from canary.engine.change.preparation import Preparation
 from canary.engine.change.record_file import RecordFile
 from canary.engine.change.settling import OperationWaiter, Pace, Sent, ServiceReader, StepSender
@@ -140,19 +145,19 @@ class _Execution:
             return self._notes.settled_by_another()
         except _NotBegun:
             why = "It waited too long to be begun."
-            return self._notes.end(say_not_begun(self._change, index, why, self._now()))
+            return self._notes.end(describe_not_begun(self._change, index, why, self._now()))
         except RecordError:
             raise
         except CanaryError as error:
             seen = await self._cloud.waiter.read(self._change.steps[index].service)
             taken = self._taken
             await self._record_file.commit(self._change)
-            failed = say_failed(self._change, index, error, seen, self._now(), taken=taken)
+            failed = describe_failed(self._change, index, error, seen, self._now(), taken=taken)
             return self._notes.end(_with_remarks(failed, self._record_file.remarks))
         # Behind the last step: none of them waits for a hook or a push.
         await self._record_file.commit(self._change)
         remarks = (*self._remarks, *self._record_file.remarks)
-        return self._notes.end(say_done(self._change, remarks, self._now()))
+        return self._notes.end(describe_done(self._change, remarks, self._now()))
 
     async def _carry_out_step(self, index: int, step: Step) -> None:
         reached = self._entry.reached(index)

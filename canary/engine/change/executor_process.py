@@ -143,7 +143,7 @@ class _Attendance:
             self._cold_reads = 0 if warm else self._cold_reads + 1
             if not said:
                 said = True
-                _say_ready()
+                _announce_ready()
             await asyncio.sleep(WARM_EVERY_S if warm else COLD_EVERY_S)
 
     def _is_cut_off(self) -> bool:
@@ -186,6 +186,6 @@ def _read_line(fd: int) -> bytes:
     return bytes(line)
 
 
-def _say_ready() -> None:
+def _announce_ready() -> None:
     with contextlib.suppress(OSError):  # nobody listens any more
         os.write(sys.stdout.fileno(), READY_LINE)

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from canary.cloud.views import ServiceState
-from canary.engine.change.outcomes import say_rival
+from canary.engine.change.outcomes import describe_rival
 from canary.rollout.change.change import Guard, KeepRecord, SetScale, SetTraffic, Step
 from canary.rollout.errors import Conflict, OutcomeUnknown
 from canary.rollout.plan.plan import Plan
@@ -101,6 +101,6 @@ def check_holds(step: SetTraffic, state: ServiceState, asked_at: float) -> None:
 def foreign_change(state: ServiceState) -> Conflict:
     """Somebody else's change is there: who made it, as far as Cloud Run and the record tell."""
     return Conflict(
-        f"{sanitize(state.name, 60)} was changed meanwhile: {say_rival(state)}.",
+        f"{sanitize(state.name, 60)} was changed meanwhile: {describe_rival(state)}.",
         remedy="Look again, then ask again.",
     )

@@ -32,7 +32,7 @@ from canary.rollout.snapshot.presence import format_history_entry
 from canary.rollout.text import format_clock, format_percent, sanitize
 
 
-def say_done(change: Change, remarks: tuple[str, ...], at: float) -> Outcome:
+def describe_done(change: Change, remarks: tuple[str, ...], at: float) -> Outcome:
     """Every step is settled. `remarks` are sentences about what went on beside it."""
     said = [_achieved(step, change) for step in change.steps]
     return Outcome(
@@ -43,7 +43,7 @@ def say_done(change: Change, remarks: tuple[str, ...], at: float) -> Outcome:
     )
 
 
-def say_failed(
+def describe_failed(
     change: Change,
     index: int,
     error: CanaryError,
@@ -79,7 +79,7 @@ def say_failed(
     )
 
 
-def say_not_begun(change: Change, index: int, why: str, at: float) -> Outcome:
+def describe_not_begun(change: Change, index: int, why: str, at: float) -> Outcome:
     """Step `index` and those behind it were not begun, and will not be."""
     others = _said_of_others(change, index)
     return Outcome(
@@ -90,7 +90,7 @@ def say_not_begun(change: Change, index: int, why: str, at: float) -> Outcome:
     )
 
 
-def say_rival(state: ServiceState) -> str:
+def describe_rival(state: ServiceState) -> str:
     """Who made the change that is there now: by the record where it is what is set, else as Cloud
     Run tells: "bob@bastion-3 promoted 10 % → 25 % at 14:03:22Z".
     """
@@ -110,7 +110,7 @@ def _rival(
     if not isinstance(error, Conflict) or not isinstance(step, SetTraffic) or now is None:
         return ()
     ours = now.record is not None and now.record.change == change.id
-    said = say_rival(now)
+    said = describe_rival(now)
     return () if ours or said in error.message else (f"Instead: {said}.",)
 
 

@@ -18,7 +18,7 @@ from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import ServiceState
 from canary.engine.change.executor import FRESH_S
 from canary.engine.change.observed_state import check_resumable, find_observed_state, foreign_change
-from canary.engine.change.outcomes import say_done, say_failed, say_not_begun
+from canary.engine.change.outcomes import describe_done, describe_failed, describe_not_begun
 from canary.engine.change.settling import ServiceReader
 from canary.rollout.change.change import Outcome, OutcomeState, SetScale, SetTraffic
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError
@@ -141,16 +141,16 @@ class Recovery:
             if trace == "there" and (state.reconciling or state.ready is False):
                 return _in_flux(state, index)
         remark = f"Looked up at {format_clock(self._clock.now())}."
-        return self._resolve(change.id, say_done(change, (remark,), self._clock.now()))
+        return self._resolve(change.id, describe_done(change, (remark,), self._clock.now()))
 
     def _replaced(self, entry: Entry, index: int, state: ServiceState) -> Finding:
         """Somebody else's change is there, so that the guard keeps ours out for ever."""
         change, now = entry.change, self._clock.now()
         error = foreign_change(state)
         if entry.reached(index) is None:
-            outcome = say_not_begun(change, index, error.message, now)
+            outcome = describe_not_begun(change, index, error.message, now)
         else:
-            outcome = say_failed(change, index, error, state, now, taken=True)
+            outcome = describe_failed(change, index, error, state, now, taken=True)
         return self._resolve(change.id, outcome)
 
     def _resolve(self, change_id: str, outcome: Outcome) -> Finding:
@@ -201,7 +201,7 @@ def end_unsent(
             break
         steps = range(len(entry.change.steps))
         index = next(i for i in steps if not entry.is_settled(i))
-        outcome = Outcome(state, say_not_begun(entry.change, index, why, now).message, now)
+        outcome = Outcome(state, describe_not_begun(entry.change, index, why, now).message, now)
         if journal.withdraw(entry, outcome):
             return outcome
     raise Conflict(

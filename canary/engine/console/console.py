@@ -23,7 +23,7 @@ from canary.engine.console.recovery import Recovering
 from canary.engine.guard.supervisor import GuardSupervisor
 from canary.engine.jobs.checklist_desk import ChecklistDesk
 from canary.engine.jobs.console_verification import Verifying
-from canary.engine.jobs.procedure import OnProcedure, ProcedureWork
+from canary.engine.jobs.procedure import BackgroundJobs, OnJobs
 from canary.engine.person import this_person
 from canary.engine.session import Session
 from canary.rollout.change.change import Change
@@ -64,7 +64,7 @@ class ConsoleEngine:
         self._log: EngineLog | None = None
         self._session: Session | None = None
         self._observing: Observing | None = None
-        self._procedure: ProcedureWork | None = None
+        self._procedure: BackgroundJobs | None = None
         self._vigil: GuardSupervisor | None = None
         self._recovering: Recovering | None = None
         self._thread: LoopThread | None = None
@@ -73,7 +73,7 @@ class ConsoleEngine:
         self,
         on_snapshot: OnSnapshot,
         on_trouble: OnTrouble,
-        on_procedure: OnProcedure | None = None,
+        on_procedure: OnJobs | None = None,
     ) -> None:
         """Begin to observe. The callbacks are called from the engine's thread.
 
@@ -113,7 +113,7 @@ class ConsoleEngine:
             guard_supervisor=guard_supervisor,
         )
         self._recovering = Recovering(self._session, self.author, self._begin, observing.ring)
-        self._procedure = procedure = ProcedureWork(
+        self._procedure = procedure = BackgroundJobs(
             self._session,
             self._in_loop,
             observing.show_now,
@@ -165,7 +165,7 @@ class ConsoleEngine:
         self.verifying.expect(change)
 
     @property
-    def procedure(self) -> ProcedureWork:
+    def procedure(self) -> BackgroundJobs:
         """What it runs beside observing. Raises Unavailable before `start`."""
         if self._procedure is None:
             raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")

@@ -109,7 +109,7 @@ class Observing:
                 rounds["the executor"] = self._round_of_executor
             if self._session.embedded is not None:
                 rounds["the embedded cloud"] = self._round_of_embedded
-                revival = Revival(self._session, self._say_aloud, self._monotonic)
+                revival = Revival(self._session, self._announce, self._monotonic)
                 rounds["the embedded cloud's life"] = revival.round
             async with asyncio.TaskGroup() as group:
                 for name, work in rounds.items():
@@ -154,7 +154,7 @@ class Observing:
         """Ask both sides for their health; the answers become events."""
         if not self._rounds.begun:
             raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
-        await say_health(self._session)
+        await log_health(self._session)
         self._publish(changed=True)
 
     async def set_scenario(self, name: str) -> None:
@@ -266,7 +266,7 @@ class Observing:
             self._publish(changed=False)
         return EMBEDDED_S
 
-    def _say_aloud(self, severity: Severity, text: str) -> None:
+    def _announce(self, severity: Severity, text: str) -> None:
         """Into the event log and out with the next snapshot; then look at everything."""
         self._session.observer.log.say(self._session.clock.now(), severity, text)
         self._publish(changed=True)
@@ -303,7 +303,7 @@ class Observing:
 # Both sides' health, asked for once and written into the event log.
 
 
-async def say_health(session: Session) -> None:
+async def log_health(session: Session) -> None:
     """Ask both sides, Legacy first; an event for each answer. Nothing is raised."""
     for report in await session.probe():
         took = f" in {format_milliseconds(report.latency_ms)}" if report.ok else ""

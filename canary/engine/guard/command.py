@@ -100,7 +100,7 @@ class GuardLoop:
         self._owner = owner
         self._notifier = notifier
         self._author = author
-        self._say_line = say
+        self._format_line = say
         self._monotonic = monotonic
         self._wait = wait if wait is not None else _wait
         self._tasks: set[asyncio.Task[None]] = set()
@@ -159,7 +159,7 @@ class GuardLoop:
 
     async def _finish(self, asked: asyncio.Event) -> None:
         """What is under way ends first; asked a second time, it is left to the next executor."""
-        self._say_line("info", "a rollback is under way and is finished first")
+        self._format_line("info", "a rollback is under way and is finished first")
         asked.clear()
         again = asyncio.ensure_future(asked.wait())
         while self._tasks and not asked.is_set():
@@ -207,7 +207,7 @@ class GuardLoop:
 
     def _say(self, severity: Severity, text: str) -> None:
         plan = self._session.plan
-        self._say_line(severity, text)
+        self._format_line(severity, text)
         self._session.observer.log.say(self._session.clock.now(), severity, text)
         if self._notifier is not None:
             place = place_of(plan.name, plan.target.project, plan.provider)

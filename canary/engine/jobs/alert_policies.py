@@ -108,7 +108,7 @@ def line_of(action: Action) -> str:
     return sanitize(action.lines[0] if action.lines else f"{action.kind} {action.key}", 400)
 
 
-def say_writing(writing: AlertWriting) -> str:
+def format_writing(writing: AlertWriting) -> str:
     """A writing in one line, as the event log says it; `canary log` has more room."""
     done, wanted = len(writing.done), len(writing.wanted)
     ended = {
@@ -130,4 +130,4 @@ def recall_writings(session: Session) -> None:
     for one in reversed(writings):
         severity: Severity = "good" if one.state == "done" else "warning"
         at = one.asked_at if one.ended_at is None else one.ended_at
-        session.observer.log.say(at, severity, say_writing(one), str(one.author))
+        session.observer.log.say(at, severity, format_writing(one), str(one.author))

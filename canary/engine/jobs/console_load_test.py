@@ -100,7 +100,9 @@ class LoadTesting:
         session = self._session
         target = await find_target(session)
         self._run = run = LoadTestRun(session.plan, target, settings, session.clock)
-        self._say("info", f"load test: {say_settings(settings)} on {sanitize(target.url, 80)}", by)
+        self._say(
+            "info", f"load test: {format_settings(settings)} on {sanitize(target.url, 80)}", by
+        )
         self._show(state="running", url=target.url)
         return await run.run(self._take)
 
@@ -133,7 +135,7 @@ def is_connected(session: Session) -> bool:
     return hasattr(session, "run_reader")
 
 
-def say_settings(settings: LoadTestSettings) -> str:
+def format_settings(settings: LoadTestSettings) -> str:
     """The size of a load test: "50 users, 5 more a second, 1 h"."""
     users = f"{format_count(settings.users)} users, {settings.spawn_rate:g} more a second"
     return f"{users}, {format_duration(settings.duration_s)}"

@@ -53,7 +53,7 @@ class LoopOrder(msgspec.Struct, frozen=True):
     for_s: float | None = None
 
 
-class Turn(msgspec.Struct, frozen=True):
+class TakenSnapshot(msgspec.Struct, frozen=True):
     """One snapshot that was taken. `snapshot` None: nothing could be asked, `trouble` says why.
 
     `path` None: it could not be written, and `trouble` says why.
@@ -74,7 +74,7 @@ class Turn(msgspec.Struct, frozen=True):
         return f"{format_timestamp(self.at)}  {said}{where}{trouble}"
 
 
-OnTurn = Callable[[Turn], None]
+OnSnapshotTaken = Callable[[TakenSnapshot], None]
 Wait = Callable[[float], Awaitable[bool]]
 """Waits so many real seconds; True as soon as the loop is asked to end."""
 
@@ -88,7 +88,7 @@ class MonitoringLoop:
         plan_path: Path,
         directory: Path,
         order: LoopOrder,
-        on_turn: OnTurn,
+        on_turn: OnSnapshotTaken,
         *,
         wait: Wait,
     ) -> None:
@@ -119,7 +119,7 @@ class MonitoringLoop:
 
     # -- turns -----------------------------------------------------------------------------------
 
-    def _begin(self, turn: Turn) -> LoopState:
+    def _begin(self, turn: TakenSnapshot) -> LoopState:
         last = turn.snapshot is not None and turn.snapshot.stage.index == len(self._plan.stages)
         every_s, for_s = self._order.every_s, self._order.for_s
         if every_s is None:
@@ -135,7 +135,7 @@ class MonitoringLoop:
         )
         return self._go_on(state, turn)
 
-    def _go_on(self, state: LoopState, turn: Turn) -> LoopState:
+    def _go_on(self, state: LoopState, turn: TakenSnapshot) -> LoopState:
         """Count the turn, and say when the next is."""
         following: float | None = next_turn(state.since, state.every_s, self._clock.now())
         # A hair's breadth: the sum of many intervals is not exact.
@@ -171,7 +171,7 @@ class MonitoringLoop:
 
     # -- one snapshot ----------------------------------------------------------------------------
 
-    async def _take(self) -> Turn:
+    async def _take(self) -> TakenSnapshot:
         """Look once and write what was seen; never raises for a cloud or a disk that fails."""
         snapshot: Snapshot | None = None
         trouble = ""
@@ -193,7 +193,7 @@ class MonitoringLoop:
             write_output(Path(self._order.out_dir) / file_name(at), document)
         except RecordError as error:
             path, trouble = None, f"{trouble}; {error}".lstrip("; ")
-        return Turn(at, path, snapshot, document, trouble)
+        return TakenSnapshot(at, path, snapshot, document, trouble)
 
     async def _opened(self) -> Session:
         """The session, opened anew after it was lost."""

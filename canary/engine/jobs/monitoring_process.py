@@ -19,7 +19,13 @@ from typing import Final
 
 import msgspec
 
-from canary.engine.jobs.monitoring_loop import LoopOrder, MonitoringLoop, OnTurn, Turn, wait_for
+from canary.engine.jobs.monitoring_loop import (
+    LoopOrder,
+    MonitoringLoop,
+    OnSnapshotTaken,
+    TakenSnapshot,
+    wait_for,
+)
 from canary.engine.signals import ended_by_signal
 from canary.rollout.errors import CanaryError, Conflict, RecordError
 from canary.rollout.plan.plan import Plan
@@ -138,7 +144,7 @@ def run_detached() -> int:
         with contextlib.suppress(OSError):
             print(line, flush=True)  # noqa: T201 - this is the loop's log
 
-    def on_turn(turn: Turn) -> None:
+    def on_turn(turn: TakenSnapshot) -> None:
         say(turn.line)
 
     try:
@@ -151,7 +157,7 @@ def run_detached() -> int:
 
 
 async def run_loop(
-    plan: Plan, plan_path: Path, order: LoopOrder, say: Say, on_turn: OnTurn
+    plan: Plan, plan_path: Path, order: LoopOrder, say: Say, on_turn: OnSnapshotTaken
 ) -> LoopState | None:
     """Replace the loop that runs, and be the loop until the time is over or a signal comes.
 
@@ -166,7 +172,7 @@ async def run_loop(
             if not await take_over(directory, lock, say, asked):
                 return None
 
-            def turned(turn: Turn) -> None:
+            def turned(turn: TakenSnapshot) -> None:
                 lock.sign()
                 on_turn(turn)
 
@@ -225,7 +231,7 @@ async def _run_until(
     plan_path: Path,
     directory: Path,
     order: LoopOrder,
-    on_turn: OnTurn,
+    on_turn: OnSnapshotTaken,
     asked: asyncio.Event,
 ) -> LoopState | None:
     """Run the loop; once asked to end, a turn that hangs is given up after a few seconds."""

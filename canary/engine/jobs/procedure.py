@@ -28,8 +28,8 @@ from canary.rollout.trials.ab_test import AbStatus, summarise
 from canary.rollout.trials.checklist import ChecklistBook
 from canary.rollout.trials.jobs import (
     AbTestView,
+    JobsView,
     MonitoringView,
-    Procedure,
     ResultOf,
     VerificationView,
 )
@@ -54,11 +54,11 @@ AB_WORDS: Final[dict[AbStatus, str]] = {
     "NO_DATA": "A/B test",
 }
 
-OnProcedure = Callable[[Procedure], None]
+OnJobs = Callable[[JobsView], None]
 InLoop = Callable[[Callable[[], object]], None]
 
 
-class ProcedureWork:
+class BackgroundJobs:
     """Runs the procedure's parts with `session`, inside the loop that `in_loop` reaches.
 
     `on_event` is told that the event log has something new, `on_trouble` what hinders.
@@ -79,8 +79,8 @@ class ProcedureWork:
         self._on_event, self._on_trouble = on_event, on_trouble
         self._author = author
         self._read_only = read_only
-        self._on_procedure: OnProcedure = _hear
-        self._shown: Procedure | None = None
+        self._on_procedure: OnJobs = _hear
+        self._shown: JobsView | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._acknowledged: Verification | None = None
         self._ab_test = AbTestView()
@@ -94,7 +94,7 @@ class ProcedureWork:
         self.checklists = ChecklistDesk(session, in_loop, on_trouble, read_only=read_only)
         self.checklists.listen(self._take_book)
 
-    def listen(self, on_procedure: OnProcedure) -> None:
+    def listen(self, on_procedure: OnJobs) -> None:
         """Who is told."""
         self._on_procedure = on_procedure
 
@@ -181,11 +181,11 @@ class ProcedureWork:
             self._look_at_monitoring()
             await asyncio.sleep(MONITORING_S)
 
-    def view(self) -> Procedure:
+    def view(self) -> JobsView:
         """All of it now."""
         verifying = self.verifying
         result = verifying.last
-        return Procedure(
+        return JobsView(
             verification=VerificationView(
                 verifying.progress, result, result is not None and result is self._acknowledged
             ),
@@ -281,5 +281,5 @@ class ProcedureWork:
             raise ReadOnly(f"{what}: this console is read-only.")
 
 
-def _hear(_: Procedure) -> None:
+def _hear(_: JobsView) -> None:
     """Nobody listens."""

@@ -16,7 +16,7 @@ import msgspec
 from canary.cloud.connection.clock import CloudClock
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_store import Coverage, EvidenceKeeping, Past
-from canary.engine.observe.transitions import say_turns, say_withdrawn
+from canary.engine.observe.transitions import log_transitions, log_withdrawn
 from canary.rollout.evidence.replay import latency_before, samples_since
 from canary.rollout.evidence.state import (
     EvidenceState,
@@ -123,7 +123,7 @@ class EvidenceFeed:
         self._monitoring_end = 0.0
         if before is not None:
             self._is_new = False
-            say_withdrawn(self._events, before, self.state)
+            log_withdrawn(self._events, before, self.state)
         self._source, self._said = "none", UNSAID
         self._begin_past(at)
         return True
@@ -150,7 +150,7 @@ class EvidenceFeed:
         behind, self._behind = self._behind, []
         for window in behind:
             self._offer(window)
-        self._say_turns()
+        self._log_transitions()
         return False
 
     def _begin_past(self, since: float) -> None:
@@ -185,7 +185,7 @@ class EvidenceFeed:
             return False
         if self._keeping.is_due(window.end):
             self.keep()
-        return self._say_turns()
+        return self._log_transitions()
 
     def _offer(self, window: EvidenceWindow) -> bool:
         """Judge a window of the log, unless it is to wait for the past. True when it was judged."""
@@ -221,7 +221,7 @@ class EvidenceFeed:
         self._release()
         if self._keeping.is_due(self._monitoring_end):
             self.keep()
-        return self._say_turns()
+        return self._log_transitions()
 
     def _release(self) -> None:
         """Judge what has waited for the past."""
@@ -287,9 +287,9 @@ class EvidenceFeed:
         began = self._log_began
         return self._past_is_read and began is not None and window.end <= began
 
-    def _say_turns(self) -> bool:
+    def _log_transitions(self) -> bool:
         """Say what is proven and was not said yet. True when any verdict is another."""
         if self.state is None:
             return False
         before, self._said = self._said, judge_words(self.state)
-        return say_turns(self._events, self._clock.now(), before, self.state, self._settings)
+        return log_transitions(self._events, self._clock.now(), before, self.state, self._settings)

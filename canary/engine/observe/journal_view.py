@@ -72,13 +72,13 @@ def view_change(entry: Entry) -> ChangeView:
         waiting_since=entry.waiting_since,
         is_withdrawable=entry.is_withdrawable,
         is_automatic=bool(entry.change.cause),
-        steps=view_steps(entry, _say_step),
+        steps=view_steps(entry, _format_step),
     )
 
 
 def title_of(change: Change) -> str:
     """What a change does, in a few words: "promote 10 % → 25 % (stage 2 → 3)"."""
-    steps = ", ".join(_say_step(s) for s in change.steps)
+    steps = ", ".join(_format_step(s) for s in change.steps)
     stages = ""
     if change.from_stage is not None and change.to_stage is not None:
         stages = f" (stage {change.from_stage} → {change.to_stage})"
@@ -123,15 +123,15 @@ def _step_of(entry: Entry) -> str:
         return f"waiting for Cloud Run since {format_clock(since)}"
     count = len(entry.change.steps)
     where = f"step {note.step + 1} of {count}: " if count > 1 else ""
-    return where + _say_note(note)
+    return where + _format_note(note)
 
 
-def _say_note(note: Note) -> str:
+def _format_note(note: Note) -> str:
     known = _NOTE_WORDS.get(note.state, "")
     return known or sanitize(note.detail, 120) or note.state
 
 
-def _say_step(step: Step) -> str:
+def _format_step(step: Step) -> str:
     if isinstance(step, SetTraffic):
         return f"{format_percent(step.before_percent)} → {format_percent(step.percent)}"
     if isinstance(step, KeepRecord):
@@ -140,10 +140,10 @@ def _say_step(step: Step) -> str:
         return f"delete {step.service}"
     if isinstance(step, DeleteImages):
         return f"and {len(step.images)} of its images"
-    return f"{step.service} {_say_range(step.before)} → {_say_range(step.after)}"
+    return f"{step.service} {_format_range(step.before)} → {_format_range(step.after)}"
 
 
-def _say_range(scale: ScalePreset | None) -> str:
+def _format_range(scale: ScalePreset | None) -> str:
     return "?" if scale is None else f"{scale.min}–{scale.max}"
 
 

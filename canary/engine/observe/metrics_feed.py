@@ -15,7 +15,7 @@ from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import Reading
 from canary.engine.observe.backfill import FINE_S, Piece
 from canary.engine.observe.event_log import EventLog
-from canary.engine.observe.series import KEPT_S, Series
+from canary.engine.observe.series import KEPT_S, SampleSeries
 from canary.engine.observe.source import Source
 from canary.rollout.change.change import Side
 from canary.rollout.errors import CanaryError, RecordError, Unavailable
@@ -63,7 +63,7 @@ class MetricsFeed:
         events: EventLog,
         history: History | None,
     ) -> None:
-        self.series: dict[Side, Series] = {"legacy": Series(), "canary": Series()}
+        self.series: dict[Side, SampleSeries] = {"legacy": SampleSeries(), "canary": SampleSeries()}
         self.ingest_delay_s: float | None = None
         self.incomplete = True
         self._reader = reader

@@ -23,7 +23,7 @@ from canary.engine.observe.replay import Replay, Replayed
 from canary.engine.observe.rollback_alarm import ReadinessAlarm
 from canary.engine.observe.run_feed import RunFeed, ServiceReader
 from canary.engine.observe.source import Source
-from canary.engine.observe.transitions import Silence, SkewWatch, say_run, turn_events
+from canary.engine.observe.transitions import Silence, SkewWatch, log_run_changes, transition_events
 from canary.engine.observe.windows import WindowMemory
 from canary.rollout.decision.gates import NO_EVIDENCE
 from canary.rollout.decision.guard import GuardView
@@ -141,7 +141,7 @@ class Observer:
         """Read the services. True when something is different."""
         before = self._run.facts
         changed = await self._run.read()
-        say_run(self.log, before, self._run.facts, self._journal.has, self._clock.now())
+        log_run_changes(self.log, before, self._run.facts, self._journal.has, self._clock.now())
         self._skew.look(self._clock)
         return changed
 
@@ -224,7 +224,7 @@ class Observer:
             watch=replayed.watch,
             changes=changes,
             entries=self._journal.entries,
-            events=(*turn_events(replayed.turns), *self.log.events),
+            events=(*transition_events(replayed.turns), *self.log.events),
             sources=tuple(s.view for s in sources if asked or s is not self._metrics_source),
             evidence=self._evidence,
             rights=self.rights,

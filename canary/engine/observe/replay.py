@@ -23,7 +23,7 @@ LATE_S = 600.0
 TURNS_KEPT = 200
 
 
-class Turn(msgspec.Struct, frozen=True):
+class VerdictTransition(msgspec.Struct, frozen=True):
     """The verdict became another one at the end of a sample. Only judged verdicts make turns."""
 
     at: float
@@ -37,7 +37,7 @@ class Replayed(msgspec.Struct, frozen=True):
     watch: Watch = IDLE
     at: float | None = None
     verdict: Verdict | None = None
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[VerdictTransition, ...] = ()
 
 
 class Replay:
@@ -156,18 +156,18 @@ class _Past:
         return known
 
 
-def _judge(plan: Plan, seen: _Seen, watch: Watch, end: float) -> Turn | None:
+def _judge(plan: Plan, seen: _Seen, watch: Watch, end: float) -> VerdictTransition | None:
     """The verdict at that time; None where there was nothing to judge."""
     if seen.warned is None:
         return None
     if seen.window is not None:
         decision = decide(plan, seen.window, "ok", watch, end)
         known = decision.verdict != "no_data"
-        return Turn(end, decision.verdict, decision.reason) if known else None
+        return VerdictTransition(end, decision.verdict, decision.reason) if known else None
     if watch.since is None:
-        return Turn(end, "continue", "No limit of the tree is passed.")
+        return VerdictTransition(end, "continue", "No limit of the tree is passed.")
     verdict: Verdict = "rollback_stage" if watch.overdue else "watch"
-    return Turn(end, verdict, "A warning is being watched.")
+    return VerdictTransition(end, verdict, "A warning is being watched.")
 
 
 def _beyond(limits: Thresholds, sample: Sample) -> bool:

@@ -28,7 +28,7 @@ _FIELDS = (
 )
 
 
-class Series:
+class SampleSeries:
     """The samples of one side, oldest first, without overlaps."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from canary.cloud.connection.clock import CloudClock, SystemClock
 from canary.engine.observe.event_log import EventLog, Severity
 from canary.engine.observe.position import RunFacts, find_drift
-from canary.engine.observe.replay import Turn
+from canary.engine.observe.replay import VerdictTransition
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.labels import format_verdict
 from canary.rollout.decision.tree import Verdict
@@ -16,7 +16,7 @@ from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.state import EvidenceState
 from canary.rollout.evidence.verdict import MetricVerdict, Word, judge, judge_words
 from canary.rollout.export.evidence_document import NAMES, PROVEN, proof
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 from canary.rollout.snapshot.snapshot import Event, Snapshot, SourceState
 from canary.rollout.text import (
     format_clock,
@@ -35,7 +35,7 @@ VERDICT_SEVERITY: Final[dict[Verdict, Severity]] = {
 }
 
 
-def turn_events(turns: Iterable[Turn]) -> tuple[Event, ...]:
+def transition_events(turns: Iterable[VerdictTransition]) -> tuple[Event, ...]:
     """A line for each turn of the verdict, in the given order."""
     return tuple(
         Event(t.at, VERDICT_SEVERITY[t.verdict], f"{format_verdict(t.verdict)}: {t.reason}")
@@ -43,7 +43,7 @@ def turn_events(turns: Iterable[Turn]) -> tuple[Event, ...]:
     )
 
 
-def say_run(
+def log_run_changes(
     log: EventLog,
     before: RunFacts | None,
     after: RunFacts | None,
@@ -56,14 +56,14 @@ def say_run(
     """
     if after is None:
         return
-    _say_record(log, before, after, is_ours)
-    _say_drift(log, before, after, now)
+    _log_record(log, before, after, is_ours)
+    _log_drift(log, before, after, now)
     error = after.router.record_error
     if error and (before is None or before.router.record_error != error):
         log.say(now, "warning", error)
 
 
-def _say_record(
+def _log_record(
     log: EventLog, before: RunFacts | None, after: RunFacts, is_ours: Callable[[str], bool]
 ) -> None:
     record = after.router.record
@@ -73,10 +73,10 @@ def _say_record(
     by = f"{record.by}@{record.host}" if record.host else record.by
     # A revert keeps the begin of the soak, so the record itself does not say when it was written.
     at = record.entered_at if record.move != "revert" else after.router.updated_at
-    log.say(at if at is not None else record.entered_at, "info", _say_move(record), by)
+    log.say(at if at is not None else record.entered_at, "info", _format_move(record), by)
 
 
-def _say_move(record: StageRecord) -> str:
+def _format_move(record: StageRecord) -> str:
     stage = f"stage {record.stage}" if record.stage else "all traffic is on Legacy"
     why = f": {record.reason}" if record.reason else ""
     shares = format_percent(record.percent)
@@ -86,7 +86,7 @@ def _say_move(record: StageRecord) -> str:
     return f"{stage}, {shares}{how}{why}"
 
 
-def _say_drift(log: EventLog, before: RunFacts | None, after: RunFacts, now: float) -> None:
+def _log_drift(log: EventLog, before: RunFacts | None, after: RunFacts, now: float) -> None:
     drift, known = find_drift(after), find_drift(before)
     if drift is not None:
         if known is None or known.actual_percent != drift.actual_percent:
@@ -104,8 +104,12 @@ def _say_drift(log: EventLog, before: RunFacts | None, after: RunFacts, now: flo
 _SCORE: Final[Metric] = "score"
 
 
-def say_turns(
-    events: EventLog, now: float, before: Sequence[Word], state: EvidenceState, settings: Evidence
+def log_transitions(
+    events: EventLog,
+    now: float,
+    before: Sequence[Word],
+    state: EvidenceState,
+    settings: EvidenceSettings,
 ) -> bool:
     """Say what `state` proves and had not been proven `before`, at the moment of the proof. True
     when any verdict is another.
@@ -126,7 +130,7 @@ def say_turns(
     return True
 
 
-def say_withdrawn(events: EventLog, before: EvidenceState, after: EvidenceState) -> None:
+def log_withdrawn(events: EventLog, before: EvidenceState, after: EvidenceState) -> None:
     """Say that a proof ends with the split that it is of. Says nothing when there was none."""
     if not before.proven:
         return

@@ -85,7 +85,7 @@ Removal = DeleteService | DeleteImages
 Step = SetTraffic | SetScale | KeepRecord | DeleteService | DeleteImages
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class ChangeEvidence(msgspec.Struct, frozen=True):
     """The numbers on the screen when the change was asked for; None is "no data".
 
     `load_test` is "PASSED" or "FAILED" and `ab_improvement` the relative gain where the stage's
@@ -133,7 +133,7 @@ class Change(msgspec.Struct, frozen=True):
     to_stage: int | None = None
     reason: str = ""
     forced: bool = False
-    evidence: Evidence = Evidence()
+    evidence: ChangeEvidence = ChangeEvidence()
     dry_run_shown: bool = False
     cause: str = ""
 
@@ -170,7 +170,7 @@ class Request(msgspec.Struct, frozen=True):
     now: float
     reason: str = ""
     forced: bool = False
-    evidence: Evidence = Evidence()
+    evidence: ChangeEvidence = ChangeEvidence()
     dry_run_shown: bool = False
     cause: str = ""
 

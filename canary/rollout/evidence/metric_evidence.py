@@ -13,7 +13,7 @@ from canary.rollout.evidence.onset import Onset, Stretch
 from canary.rollout.evidence.ratio import Counts, RatioTest
 from canary.rollout.evidence.score import ScoreTest
 from canary.rollout.measure.samples import Distribution, merge
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 
 Metric = Literal["errors", "slow", "score"]
 
@@ -50,7 +50,9 @@ class ScoreEvidence(msgspec.Struct, frozen=True):
     passed_at: float | None = None
 
 
-def advance_ratio(before: RatioEvidence, counts: Counts, settings: Evidence) -> RatioEvidence:
+def advance_ratio(
+    before: RatioEvidence, counts: Counts, settings: EvidenceSettings
+) -> RatioEvidence:
     """The evidence after one more window."""
     regression = ratio.update(before.regression, counts)
     no_worse = ratio.update(before.no_worse, counts)
@@ -70,7 +72,7 @@ def add_scores(
     at: float,
     legacy: Distribution | None,
     canary: Distribution | None,
-    settings: Evidence,
+    settings: EvidenceSettings,
 ) -> ScoreEvidence:
     """The evidence after the scores of one more period, which ended at `at`. None: no scores."""
     both = merged(before.legacy, legacy), merged(before.canary, canary)

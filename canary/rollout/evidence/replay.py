@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from canary.rollout.evidence.state import EvidenceState, advance, advance_scores, start_evidence
 from canary.rollout.evidence.window import window_of_samples
 from canary.rollout.measure.samples import Distribution, Sample, merge
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 
 BASELINE_S = 3600.0
 
@@ -33,7 +33,7 @@ def replay_samples(
     began_at: float,
     until: float,
     share: float,
-    settings: Evidence,
+    settings: EvidenceSettings,
 ) -> EvidenceState:
     """The state after all periods of (began_at, until] that both sides have.
 

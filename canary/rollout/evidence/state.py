@@ -24,7 +24,7 @@ from canary.rollout.evidence.ratio import Counts, RatioTest
 from canary.rollout.evidence.split import SplitTest
 from canary.rollout.evidence.window import EvidenceWindow, slow_bound_ms
 from canary.rollout.measure.samples import Distribution
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 
 SET_APART_S: Final = 30.0
 """So long after a change of the split requests of before are still being answered."""
@@ -125,7 +125,9 @@ def start_evidence(
     )
 
 
-def advance(state: EvidenceState, window: EvidenceWindow, settings: Evidence) -> EvidenceState:
+def advance(
+    state: EvidenceState, window: EvidenceWindow, settings: EvidenceSettings
+) -> EvidenceState:
     """The evidence after one more window, judged or left out."""
     state = _note_revisions(state, window, settings)
     reason = _why_left_out(state, window)
@@ -183,7 +185,7 @@ def advance_scores(
     at: float,
     legacy: Distribution | None,
     canary: Distribution | None,
-    settings: Evidence,
+    settings: EvidenceSettings,
 ) -> EvidenceState:
     """The evidence after the scores of one more period, which ended at `at`. None: no scores."""
     if legacy is None and canary is None:
@@ -230,7 +232,7 @@ def _leave_out(state: EvidenceState, window: EvidenceWindow, reason: str) -> Evi
 
 
 def _note_revisions(
-    state: EvidenceState, window: EvidenceWindow, settings: Evidence
+    state: EvidenceState, window: EvidenceWindow, settings: EvidenceSettings
 ) -> EvidenceState:
     """A Canary revision that was not there before is cold: the next minutes are left out.
 

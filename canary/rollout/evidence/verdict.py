@@ -13,7 +13,7 @@ from canary.rollout.evidence import ratio, score
 from canary.rollout.evidence.metric_evidence import Metric, RatioEvidence, ScoreEvidence
 from canary.rollout.evidence.onset import Stretch
 from canary.rollout.evidence.state import EvidenceState
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 
 Word = Literal["rollback", "pass", "undecided", "inconclusive"]
 
@@ -53,7 +53,7 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     proven_on: Stretch | None = None
 
 
-def judge(state: EvidenceState, settings: Evidence) -> tuple[MetricVerdict, ...]:
+def judge(state: EvidenceState, settings: EvidenceSettings) -> tuple[MetricVerdict, ...]:
     """One verdict for each metric, in the order of METRICS."""
     common = why_inconclusive(state)
     return (
@@ -96,7 +96,7 @@ def _judge_ratio(
     metric: Metric,
     evidence: RatioEvidence,
     state: EvidenceState,
-    settings: Evidence,
+    settings: EvidenceSettings,
     common: str,
 ) -> MetricVerdict:
     test = evidence.regression
@@ -124,7 +124,7 @@ def _judge_ratio(
 
 
 def _judge_score(
-    evidence: ScoreEvidence, state: EvidenceState, settings: Evidence, common: str
+    evidence: ScoreEvidence, state: EvidenceState, settings: EvidenceSettings, common: str
 ) -> MetricVerdict:
     test = evidence.regression
     word = _word(common, evidence.proven_at, evidence.passed_at)
@@ -161,7 +161,7 @@ def _word(why: str, proven_at: float | None, passed_at: float | None) -> Word:
     return "undecided" if passed_at is None else "pass"
 
 
-def _needed_ratio(evidence: RatioEvidence, settings: Evidence) -> float | None:
+def _needed_ratio(evidence: RatioEvidence, settings: EvidenceSettings) -> float | None:
     """The fewer of the Canary requests for either proof, if the ratios stay as they look."""
     test = evidence.regression
     if not test.canary or not test.legacy:
@@ -176,7 +176,7 @@ def _needed_ratio(evidence: RatioEvidence, settings: Evidence) -> float | None:
     return min((n for n in both if n is not None), default=None)
 
 
-def _needed_score(evidence: ScoreEvidence, settings: Evidence) -> float | None:
+def _needed_score(evidence: ScoreEvidence, settings: EvidenceSettings) -> float | None:
     """Canary scores until one of both proofs, with both sides growing alike."""
     legacy, canary, test = evidence.legacy, evidence.canary, evidence.regression
     if test.difference is None or legacy is None or canary is None or not canary.count:

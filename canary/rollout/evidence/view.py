@@ -8,7 +8,7 @@ import msgspec
 
 from canary.rollout.evidence.state import Detection, EvidenceState, LeftOut
 from canary.rollout.evidence.verdict import MetricVerdict, Word, judge
-from canary.rollout.plan.tables import Evidence, OnRegression
+from canary.rollout.plan.tables import EvidenceSettings, OnRegression
 
 EvidenceSource = Literal["tail", "monitoring", "none"]
 _NAMES = {"errors": "5xx", "slow": "slow requests", "score": "confidence"}
@@ -96,7 +96,7 @@ class Advice(msgspec.Struct, frozen=True):
 
 def view_evidence(
     state: EvidenceState | None,
-    settings: Evidence,
+    settings: EvidenceSettings,
     *,
     source: EvidenceSource,
     tail: TailView,
@@ -127,7 +127,7 @@ def view_evidence(
     )
 
 
-def advise(view: EvidenceView, settings: Evidence) -> Advice | None:
+def advise(view: EvidenceView, settings: EvidenceSettings) -> Advice | None:
     """What a proven regression leads to; None when there is none, or the plan says "ignore"."""
     proven = [m for m in view.metrics if m.verdict == "rollback" and m.detected_at is not None]
     if not proven or settings.on_regression == "ignore":

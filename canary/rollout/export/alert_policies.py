@@ -138,11 +138,13 @@ def _compare(wanted: Policy, found: FoundPolicy) -> Action:
     )
     if not fields:
         return Action("keep", wanted.key, wanted, found)
-    lines = tuple(line for name in fields for line in _say_difference(name, found.policy, wanted))
+    lines = tuple(
+        line for name in fields for line in _format_difference(name, found.policy, wanted)
+    )
     return Action("update", wanted.key, wanted, found, fields, lines)
 
 
-def _say_difference(field: str, found: Policy, wanted: Policy) -> tuple[str, ...]:
+def _format_difference(field: str, found: Policy, wanted: Policy) -> tuple[str, ...]:
     subject = sanitize(wanted.display_name)
     if field == "documentation":
         return (f"update {subject}: its documentation",)

@@ -26,7 +26,7 @@ def split_of(change: Change) -> SetTraffic | None:
     return next((s for s in change.steps if isinstance(s, SetTraffic)), None)
 
 
-def say_order(change: Change) -> str:
+def format_order(change: Change) -> str:
     """Why the steps come in this order, one sentence; "" where there is no order to explain."""
     split = split_of(change)
     if split is None or len(change.steps) == 1:
@@ -46,7 +46,7 @@ def say_order(change: Change) -> str:
     return ""
 
 
-def say_becomes_true(change: Change, plan: Plan) -> tuple[str, ...]:
+def describe_consequences(change: Change, plan: Plan) -> tuple[str, ...]:
     """What is true after a final approval, one line each; empty for every other change."""
     split = split_of(change)
     if split is None or not is_final_approval(change):
@@ -62,16 +62,16 @@ def say_becomes_true(change: Change, plan: Plan) -> tuple[str, ...]:
     )
 
 
-def say_evidence(gates: Iterable[Gate]) -> tuple[str, ...]:
+def format_evidence(gates: Iterable[Gate]) -> tuple[str, ...]:
     """The gates as evidence, one line each, as "✓ A/B improvement 51.1 % > 10 %"; that one first.
 
     Empty without gates.
     """
     ordered = sorted(gates, key=lambda gate: gate.id != "ab_test")
-    return tuple(_say_gate(gate) for gate in ordered)
+    return tuple(_format_gate(gate) for gate in ordered)
 
 
-def _say_gate(gate: Gate) -> str:
+def _format_gate(gate: Gate) -> str:
     value, limit = format_value(gate.id, gate.observed), format_limit(gate.id, gate.limit)
     said = f"{GATE_GLYPHS[gate.state]} {gate.label} {value}"
     if gate.comparison != "=":

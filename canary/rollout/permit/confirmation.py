@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from canary.rollout.change.change import Change, DeleteService, Evidence, SetScale, SetTraffic
+from canary.rollout.change.change import Change, ChangeEvidence, DeleteService, SetScale, SetTraffic
 from canary.rollout.decision.gates import unmet
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 
 
-def evidence_of(snapshot: Snapshot, now: float) -> Evidence:
+def evidence_of(snapshot: Snapshot, now: float) -> ChangeEvidence:
     """The numbers that were shown when the change was asked for; what was not known stays None."""
     window, age_s = snapshot.canary.window, snapshot.data_age_s
     tests = {gate.id: gate for gate in snapshot.gates}
     load_test, ab_test = tests.get("load_test"), tests.get("ab_test")
     passed = {1.0: "PASSED", 0.0: "FAILED", None: ""}
-    return Evidence(
+    return ChangeEvidence(
         verdict=snapshot.decision.verdict,
         requests=window.requests,
         error_ratio=window.error_ratio,

@@ -85,7 +85,7 @@ def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | Non
         return "Cloud Run has not answered yet: what is set is not known."
     if snapshot.missing_rights:
         tried = " `canary rollback` in a shell tries it even so." if kind in _BACKWARD else ""
-        return f"{say_missing(snapshot.missing_rights)}{tried}"
+        return f"{format_missing_rights(snapshot.missing_rights)}{tried}"
     reason = _why_pointless(kind, snapshot)
     if reason is not None or kind in _BACKWARD:
         return reason
@@ -101,7 +101,7 @@ def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | Non
     return None
 
 
-def say_missing(rights: tuple[str, ...]) -> str:
+def format_missing_rights(rights: tuple[str, ...]) -> str:
     """Why a console is read-only that was not asked to be; `rights` as in the snapshot."""
     return (
         f"Read-only: this identity lacks {', '.join(rights)}."

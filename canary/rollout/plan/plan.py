@@ -11,7 +11,14 @@ from typing import Literal
 
 import msgspec
 
-from canary.rollout.plan.tables import AbTest, Evidence, Guarding, LoadTest, Notify, Verify
+from canary.rollout.plan.tables import (
+    AbTest,
+    EvidenceSettings,
+    GuardSettings,
+    LoadTest,
+    Notify,
+    Verify,
+)
 
 Provider = Literal["local", "gcp"]
 
@@ -275,8 +282,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verify: Verify = Verify()
     load_test: LoadTest = LoadTest()
     ab_test: AbTest = AbTest()
-    evidence: Evidence = Evidence()
-    guard: Guarding = Guarding()
+    evidence: EvidenceSettings = EvidenceSettings()
+    guard: GuardSettings = GuardSettings()
     notify: Notify = Notify()
     record: Record = Record()
     console: Console = Console()

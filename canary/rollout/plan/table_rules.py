@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from canary.rollout.plan.mistakes import Found, Mistake, check_name, check_range, nearest
-from canary.rollout.plan.tables import AbTest, Evidence, LoadProfile, LoadTest
+from canary.rollout.plan.tables import AbTest, EvidenceSettings, LoadProfile, LoadTest
 from canary.rollout.text import sanitize
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _check_ab_test(test: AbTest) -> Found:
 # What the table [evidence] must obey.
 
 
-def find_evidence_mistakes(evidence: Evidence) -> Found:
+def find_evidence_mistakes(evidence: EvidenceSettings) -> Found:
     """Every rule that the table breaks."""
     for name in ("alpha", "pass_alpha"):
         value = getattr(evidence, name)

@@ -97,7 +97,7 @@ class AbTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 OnRegression = Literal["ignore", "advise", "rollback"]
 
 
-class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class EvidenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`on_regression`: what a proven regression leads to, apart from the thresholds.
 
     `alpha` bounds the chance of ever alarming without a difference, `pass_alpha` that of ever
@@ -117,7 +117,7 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 # The plan's table of automatic rollback. Part of `plan`, in a file of its own.
 
 
-class Guarding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Automatic rollback: how long a person can still stop it (real seconds), how often it may act
     in 24 hours, and whether it is armed from the start.
     """
@@ -127,7 +127,7 @@ class Guarding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     armed: bool = False
 
 
-def find_guard_mistakes(guard: Guarding) -> Found:
+def find_guard_mistakes(guard: GuardSettings) -> Found:
     """Every rule that the table breaks."""
     yield from check_range("guard.countdown_s", guard.countdown_s, 5, 3600)
     yield from check_range("guard.max_per_day", guard.max_per_day, 1, 50)

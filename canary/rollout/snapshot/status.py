@@ -11,7 +11,7 @@ import math
 from typing import Any, Final
 
 from canary.rollout.decision.gates import Gate
-from canary.rollout.decision.labels import format_verdict as say_verdict
+from canary.rollout.decision.labels import format_verdict as format_verdict_line
 from canary.rollout.decision.readiness import Readiness
 from canary.rollout.decision.tree import Alert, Node, Verdict
 from canary.rollout.measure.samples import Window
@@ -164,7 +164,7 @@ def status_line(snapshot: Snapshot) -> str:
     stage, canary = snapshot.stage, snapshot.canary
     judged = canary.data == "ok"
     parts = [
-        say_verdict(snapshot.decision.verdict),
+        format_verdict_line(snapshot.decision.verdict),
         "stage not known" if stage.index is None else f"stage {stage.index}",
         f"{_share(snapshot.traffic)} {sanitize(canary.service, 49)}",
         f"err {format_ratio(canary.window.error_ratio if judged else None)}",

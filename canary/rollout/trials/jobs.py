@@ -123,7 +123,7 @@ class MonitoringView(msgspec.Struct, frozen=True):
     ended_by: str = ""
 
 
-class Procedure(msgspec.Struct, frozen=True):
+class JobsView(msgspec.Struct, frozen=True):
     """All of it at one moment. `monitoring` and `checklists` None: not looked at yet."""
 
     verification: VerificationView = VerificationView()
@@ -135,4 +135,4 @@ class Procedure(msgspec.Struct, frozen=True):
     alerts: AlertsView = AlertsView()
 
 
-NOTHING_RUN = Procedure()
+NOTHING_RUN = JobsView()

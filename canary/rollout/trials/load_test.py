@@ -178,7 +178,7 @@ def find_reasons(
     too_few = any(check.id == "requests" and check.state != "met" for check in checks)
     # That there are too few requests is why there is no data on the rest: said once.
     silent = ("met", "no_data") if too_few else ("met",)
-    reasons += [_say_check(check) for check in checks if check.state not in silent]
+    reasons += [_format_check(check) for check in checks if check.state not in silent]
     return tuple(reasons)
 
 
@@ -207,7 +207,7 @@ def _check(
     return LoadCheck(check_id, label, observed, comparison, limit, "met" if met else "not_met")
 
 
-def _say_check(check: LoadCheck) -> str:
+def _format_check(check: LoadCheck) -> str:
     if check.state == "no_data":
         return f"no data on {check.label}"
     if check.id == "requests":

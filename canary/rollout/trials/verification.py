@@ -132,7 +132,7 @@ def judge_verification(
     )
 
 
-def say_split(split: SplitCheck) -> str:
+def format_split(split: SplitCheck) -> str:
     """The measured share in words: "10.3 % (99 %: 4.6 to 21.2 %) of 97 answers"."""
     if split.share is None or split.low is None or split.high is None:
         return "nothing measured"
@@ -191,7 +191,7 @@ def _check_answers(comparison: Comparison) -> Check:
 def _check_measured(split: SplitCheck | None, comparison: Comparison) -> Check:
     if split is None:
         return Check("split", "measured split", "unknown", "no share to compare it with")
-    said = f"{say_split(split)}, intended {format_percent(split.wanted_percent)}"
+    said = f"{format_split(split)}, intended {format_percent(split.wanted_percent)}"
     if split.state == "too_few":
         few = f"only {format_count(comparison.attributed)} answers name their side"
         return Check("split", "measured split", "unknown", few)
@@ -306,7 +306,7 @@ def verification_line(verification: Verification) -> str:
     if verification.verdict != "passed":
         return f"{head}: {verification.reason}"
     split = verification.split
-    measured = f": split {say_split(split)}" if split is not None else ""
+    measured = f": split {format_split(split)}" if split is not None else ""
     return f"{head}{measured}, intended {format_percent(verification.intended_percent)}"
 
 

@@ -12,7 +12,7 @@ from canary.cloud.monitoring.distributions import read_distribution
 from canary.cloud.monitoring.timeseries import (
     Columns,
     Defects,
-    Grid,
+    PeriodGrid,
     build_samples,
     read_distributions,
     read_instances,
@@ -22,7 +22,7 @@ from canary.cloud.monitoring.timeseries import (
 from canary.rollout.measure.samples import Distribution, Responses
 from tests.cloud.messages import distribution, series
 
-GRID = Grid(start=0, end=600, period_s=60)
+GRID = PeriodGrid(start=0, end=600, period_s=60)
 NAMES = {"ion-api": "legacy", "ion-api-canary": "canary"}
 
 

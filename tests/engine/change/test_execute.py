@@ -7,7 +7,7 @@ import pytest
 from canary.engine.change.execute import carry_out
 from canary.engine.change.intents import intend
 from canary.engine.change.settling import Pace
-from canary.rollout.change.change import Evidence, Guard, Outcome, SetScale, SetTraffic
+from canary.rollout.change.change import ChangeEvidence, Guard, Outcome, SetScale, SetTraffic
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.plan import ScalePreset
@@ -301,7 +301,7 @@ async def test_a_change_that_is_not_in_the_journal_is_not_made(
 async def test_a_promotion_with_unmet_gates_in_its_evidence_is_refused(
     embedded: Embedded, journal: Journal
 ):
-    change = await ask(embedded, "promote", evidence=Evidence(gates_unmet=("soak",)))
+    change = await ask(embedded, "promote", evidence=ChangeEvidence(gates_unmet=("soak",)))
     outcome = await carry(embedded, journal, change)
     assert outcome.state == "refused"
     assert states(journal) == []

@@ -6,7 +6,13 @@ import msgspec
 import pytest
 
 from canary.cloud.registry.artifact_registry import parse_image
-from canary.rollout.change.change import Change, DeleteImages, DeleteService, Evidence, KeepRecord
+from canary.rollout.change.change import (
+    Change,
+    ChangeEvidence,
+    DeleteImages,
+    DeleteService,
+    KeepRecord,
+)
 from canary.rollout.errors import NotFound
 from canary.store.journal import Journal
 from tests.cloud.load_balancer.test_split import MAP_PLAN
@@ -127,7 +133,7 @@ async def test_a_split_that_moved_meanwhile_keeps_legacy(cloud: Embedded, journa
 
 
 async def test_what_was_against_it_refuses_it_here_too(cloud: Embedded, journal: Journal):
-    change = await retirement(cloud, evidence=Evidence(gates_unmet=("day",)))
+    change = await retirement(cloud, evidence=ChangeEvidence(gates_unmet=("day",)))
     outcome = await carry(cloud, journal, change)
     assert outcome.state == "refused"
     assert await is_there(cloud)

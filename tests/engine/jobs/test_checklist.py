@@ -13,7 +13,7 @@ from canary.engine.jobs.checklist_facts import Known, find_facts
 from canary.engine.session import Session
 from canary.rollout.change import change as changes
 from canary.rollout.change import moves
-from canary.rollout.change.change import Author, Evidence, Outcome, Request
+from canary.rollout.change.change import Author, ChangeEvidence, Outcome, Request
 from canary.rollout.decision.gates import AbTestResult, StageEvidence, check_gates
 from canary.rollout.errors import UsageError
 from canary.rollout.plan.plan import ScalePreset
@@ -30,7 +30,7 @@ from tests.engine.watching import Watching
 from tests.rollout.build import EMPTY, NOW, PLAN, record, snapshot, standing, window
 
 ANN = Author("ann", "bastion-1")
-SEEN = Evidence("continue", 1000, 0.003, 0.991, 610.0, 0.85, 74.0)
+SEEN = ChangeEvidence("continue", 1000, 0.003, 0.991, 610.0, 0.85, 74.0)
 
 
 def entered(stage: int = 3, **fields: Any) -> tuple[Entry, Visit, Snapshot]:

@@ -17,7 +17,7 @@ from canary.engine.jobs.monitoring_loop import (
     EMBEDDED_PAUSE_S,
     LoopOrder,
     MonitoringLoop,
-    Turn,
+    TakenSnapshot,
     next_turn,
 )
 from canary.rollout.errors import CanaryError
@@ -39,7 +39,7 @@ class Watched:
     def __init__(self, plan: Plan, cloud: EmbeddedCloud, directory: Path) -> None:
         self.plan, self.cloud, self.directory = plan, cloud, directory
         self.out = directory / "outputs"
-        self.turns: list[Turn] = []
+        self.turns: list[TakenSnapshot] = []
         self.pauses: list[float] = []
         self.end_after: int | None = None
 

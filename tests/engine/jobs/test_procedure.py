@@ -19,7 +19,7 @@ from canary.engine.jobs.monitoring_process import Monitoring, view_monitoring
 from canary.rollout.errors import ReadOnly
 from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.tables import LoadProfile, LoadRequest
-from canary.rollout.trials.jobs import MonitoringView, Procedure
+from canary.rollout.trials.jobs import JobsView, MonitoringView
 from canary.rollout.trials.load_test import LoadTestSettings
 from canary.store.locks import hold_load_lock
 from canary.store.monitoring import LoopState
@@ -42,7 +42,7 @@ class Desk:
 
         self.screen = Screen()
         self.engine = ConsoleEngine(plan, tmp_path / "canary.toml", **options)
-        self.seen: list[Procedure] = []
+        self.seen: list[JobsView] = []
         self._news = threading.Condition()
 
     async def __aenter__(self) -> Desk:
@@ -52,15 +52,15 @@ class Desk:
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.engine.stop)
 
-    def _take(self, procedure: Procedure) -> None:
+    def _take(self, procedure: JobsView) -> None:
         with self._news:
             self.seen.append(procedure)
             self._news.notify_all()
 
-    async def until(self, wanted: Callable[[Procedure], bool]) -> Procedure:
+    async def until(self, wanted: Callable[[JobsView], bool]) -> JobsView:
         """The first procedure that is wanted, from the newest one on."""
 
-        def wait() -> Procedure:
+        def wait() -> JobsView:
             with self._news:
                 found = self._news.wait_for(
                     lambda: bool(self.seen) and wanted(self.seen[-1]), PATIENCE_S

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from canary.engine.observe.replay import Replay, Replayed, Turn
+from canary.engine.observe.replay import Replay, Replayed, VerdictTransition
 from canary.rollout.decision.watch import IDLE
 from canary.rollout.measure.samples import Sample
 from tests.engine.observed import NEWEST, minutes, sample
@@ -21,7 +21,7 @@ def follow(samples: tuple[Sample, ...], changes: tuple[float, ...] = ()) -> Repl
     return Replay(PLAN).follow(samples, changes)
 
 
-def verdicts(turns: tuple[Turn, ...]) -> list[str]:
+def verdicts(turns: tuple[VerdictTransition, ...]) -> list[str]:
     return [t.verdict for t in turns]
 
 

@@ -8,18 +8,18 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.engine.observe.series import Series, between, find_gaps
+from canary.engine.observe.series import SampleSeries, between, find_gaps
 from tests.engine.observed import NEWEST, latencies, minutes, sample
 
 
 def test_samples_are_oldest_first_however_they_come() -> None:
-    series = Series()
+    series = SampleSeries()
     series.add(reversed(minutes(5)))
     assert series.samples == minutes(5)
 
 
 def test_the_same_answer_again_changes_nothing() -> None:
-    series = Series()
+    series = SampleSeries()
     series.add(minutes(5))
     before = series.samples
     assert series.add(minutes(5)) == ()
@@ -27,56 +27,56 @@ def test_the_same_answer_again_changes_nothing() -> None:
 
 
 def test_a_metric_that_comes_later_is_added_to_its_minute() -> None:
-    series = Series()
+    series = SampleSeries()
     series.add([msgspec.structs.replace(sample(NEWEST), latency=None)])
     series.add([msgspec.structs.replace(sample(NEWEST), responses=None)])
     assert series.samples == (sample(NEWEST),)
 
 
 def test_a_metric_that_is_missing_this_time_erases_nothing() -> None:
-    series = Series()
+    series = SampleSeries()
     series.add([sample(NEWEST)])
     assert series.add([msgspec.structs.replace(sample(NEWEST), responses=None)]) == ()
     assert series.samples == (sample(NEWEST),)
 
 
 def test_a_corrected_value_replaces_the_earlier_one() -> None:
-    series = Series()
+    series = SampleSeries()
     series.add([sample(NEWEST, total=100)])
     changed = series.add([sample(NEWEST, total=135)])
     assert series.samples == changed == (sample(NEWEST, total=135),)
 
 
 def test_a_coarse_sample_over_minutes_that_are_known_is_left_out() -> None:
-    series = Series()
+    series = SampleSeries()
     series.add(minutes(3, newest=NEWEST))
     assert series.add([sample(NEWEST + 60, length_s=600)]) == ()
     assert series.samples == minutes(3, newest=NEWEST)
 
 
 def test_minutes_replace_the_coarse_sample_that_they_overlap() -> None:
-    series = Series()
+    series = SampleSeries()
     series.add([sample(NEWEST, length_s=600)])
     series.add(minutes(10, newest=NEWEST))
     assert series.samples == minutes(10, newest=NEWEST)
 
 
 def test_neighbours_of_different_length_both_stay() -> None:
-    series = Series()
+    series = SampleSeries()
     series.add([sample(NEWEST - 60, length_s=600)])
     series.add([sample(NEWEST)])
     assert len(series.samples) == 2
 
 
 def test_what_is_too_old_is_forgotten() -> None:
-    series = Series()
+    series = SampleSeries()
     series.add(minutes(10))
     series.prune(NEWEST - 120)
     assert [s.end - NEWEST for s in series.samples] == [-120, -60, 0]
 
 
 def test_bucket_bounds_are_kept_once() -> None:
-    series = Series()
+    series = SampleSeries()
     copies = [
         msgspec.structs.replace(
             s, latency=msgspec.structs.replace(latencies(9), bounds=(1.0, float(i + 2 - i)))
@@ -91,7 +91,7 @@ def test_bucket_bounds_are_kept_once() -> None:
 
 
 def test_the_newest_end_is_of_a_sample_with_requests_or_latencies() -> None:
-    series = Series()
+    series = SampleSeries()
     idle = msgspec.structs.replace(sample(NEWEST + 60), responses=None, latency=None)
     series.add([sample(NEWEST), idle])
     assert series.newest_end == NEWEST
@@ -102,7 +102,7 @@ def test_the_newest_end_is_of_a_sample_with_requests_or_latencies() -> None:
     st.integers(1, 5),
 )
 def test_no_instant_is_ever_counted_twice(parts: list[tuple[int, int]], batches: int) -> None:
-    series = Series()
+    series = SampleSeries()
     for i in range(batches):
         series.add(sample(60.0 * end, length_s=length) for end, length in parts[i::batches])
     samples = series.samples

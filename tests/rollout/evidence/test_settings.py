@@ -1,7 +1,7 @@
 """The numbers that the comparison is built on are the documented ones."""
 
 from canary.rollout.evidence import ratio, score, split
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 
 
 def test_the_alternatives_of_a_regression_are_the_documented_ones():
@@ -19,9 +19,13 @@ def test_a_new_start_is_mixed_in_every_five_minutes():
 
 
 def test_the_smallest_score_effect_and_the_least_scores_are_005_and_100():
-    assert (Evidence().smallest_score_effect, score.SMALLEST_EFFECT) == (0.05, 0.05)
+    assert (EvidenceSettings().smallest_score_effect, score.SMALLEST_EFFECT) == (0.05, 0.05)
     assert score.MIN_SCORES == 100
 
 
 def test_alarms_spend_one_percent_and_passes_five_and_the_split_a_thousandth():
-    assert (Evidence().alpha, Evidence().pass_alpha, split.ALPHA) == (0.01, 0.05, 0.001)
+    assert (EvidenceSettings().alpha, EvidenceSettings().pass_alpha, split.ALPHA) == (
+        0.01,
+        0.05,
+        0.001,
+    )

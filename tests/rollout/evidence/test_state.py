@@ -20,10 +20,10 @@ from canary.rollout.evidence.state import (
     start_evidence,
 )
 from canary.rollout.measure.samples import Distribution
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 from tests.rollout.evidence.windows import BEGAN, drawn, latencies, window
 
-SETTINGS = Evidence()
+SETTINGS = EvidenceSettings()
 
 
 def run(windows, state: EvidenceState | None = None) -> EvidenceState:

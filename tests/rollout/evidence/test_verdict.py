@@ -28,11 +28,11 @@ from canary.rollout.evidence.view import (
     view_evidence,
 )
 from canary.rollout.measure.samples import Distribution
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 from canary.simulator.world.traffic.sampling import poisson
 from tests.rollout.evidence.windows import BEGAN, drawn, latencies, window
 
-SETTINGS = Evidence()
+SETTINGS = EvidenceSettings()
 
 
 def run(windows, share: float = 0.05) -> EvidenceState:
@@ -51,7 +51,7 @@ def traffic(legacy: float, canary: float, minutes: int, seed: int = 1, share: fl
     return [drawn(rng, 60 + 5 * i, 100, legacy, canary, share) for i in range(12 * minutes)]
 
 
-def view(state: EvidenceState | None, settings: Evidence = SETTINGS) -> EvidenceView:
+def view(state: EvidenceState | None, settings: EvidenceSettings = SETTINGS) -> EvidenceView:
     return view_evidence(state, settings, source="tail", tail=TailView(), reported=0.05)
 
 
@@ -155,14 +155,14 @@ def test_the_split_is_shown_as_intended_reported_and_measured():
 
 @pytest.mark.parametrize("action", ["advise", "rollback"])
 def test_a_proven_regression_becomes_the_plans_advice(action):
-    settings = Evidence(on_regression=action)
+    settings = EvidenceSettings(on_regression=action)
     found = advise(view(run(traffic(0.005, 0.03, 5)), settings), settings)
     assert isinstance(found, Advice)
     assert (found.action, found.metrics) == (action, ("5xx",))
 
 
 def test_a_plan_that_ignores_it_gets_no_advice():
-    settings = Evidence(on_regression="ignore")
+    settings = EvidenceSettings(on_regression="ignore")
     assert advise(view(run(traffic(0.005, 0.03, 5)), settings), settings) is None
 
 

@@ -7,10 +7,10 @@ import pytest
 from canary.rollout.change.moves import promote, rollback_all, step_back
 from canary.rollout.decision.gates import AbTestResult, StageEvidence, check_gates
 from canary.rollout.permit.approval import (
+    describe_consequences,
+    format_evidence,
+    format_order,
     is_final_approval,
-    say_becomes_true,
-    say_evidence,
-    say_order,
 )
 from canary.rollout.permit.confirmation import evidence_of, name_to_type
 from canary.rollout.plan.plan import ScalePreset
@@ -26,13 +26,13 @@ GATES = check_gates(PLAN, 4, window(), "ok", 80.0, TESTED, "continue")
 def test_an_ordinary_promotion_is_no_final_approval(stage: int) -> None:
     change = promote(PLAN, standing(stage), request())
     assert not is_final_approval(change)
-    assert say_becomes_true(change, PLAN) == ()
-    assert say_order(change) == ""
+    assert describe_consequences(change, PLAN) == ()
+    assert format_order(change) == ""
 
 
 def test_final_approval_says_what_becomes_true() -> None:
     assert is_final_approval(FINAL)
-    assert say_becomes_true(FINAL, PLAN) == (
+    assert describe_consequences(FINAL, PLAN) == (
         "Canary (ion-api-canary) is production and takes 100 %",
         "Legacy (ion-api) is the backup: ready for an emergency, it takes nothing",
         "the canary mode is recorded as ended: enabled = false, stage = 5, percent = 100,"
@@ -41,14 +41,14 @@ def test_final_approval_says_what_becomes_true() -> None:
 
 
 def test_final_approval_says_why_legacy_comes_last() -> None:
-    assert "Legacy keeps its own until nothing does" in say_order(FINAL)
+    assert "Legacy keeps its own until nothing does" in format_order(FINAL)
 
 
 @pytest.mark.parametrize("back", [rollback_all, step_back])
 def test_going_back_from_production_says_why_legacy_comes_first(back) -> None:  # type: ignore[no-untyped-def]
     change = back(PLAN, standing(5, scale_legacy=BACKUP), request())
-    assert "ion-api is in backup size" in say_order(change)
-    assert say_order(back(PLAN, standing(5), request())) == ""
+    assert "ion-api is in backup size" in format_order(change)
+    assert format_order(back(PLAN, standing(5), request())) == ""
 
 
 def test_final_approval_takes_the_name_of_canary() -> None:
@@ -56,7 +56,7 @@ def test_final_approval_takes_the_name_of_canary() -> None:
 
 
 def test_the_ab_test_leads_the_evidence() -> None:
-    said = say_evidence(GATES)
+    said = format_evidence(GATES)
     assert said[0] == "✓ A/B improvement 51.1 % > 10 %: 240 000 requests"
     assert len(said) == len(GATES)
 

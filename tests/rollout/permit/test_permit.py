@@ -6,7 +6,15 @@ import msgspec
 import pytest
 
 from canary.rollout.change import moves
-from canary.rollout.change.change import Author, Change, Evidence, Guard, Outcome, Request, Standing
+from canary.rollout.change.change import (
+    Author,
+    Change,
+    ChangeEvidence,
+    Guard,
+    Outcome,
+    Request,
+    Standing,
+)
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.tree import Decision
@@ -203,7 +211,7 @@ def test_nothing_can_be_done_before_cloud_run_has_answered():
 
 def test_an_intent_carries_its_own_evidence():
     snap = snapshot()
-    unmet = Evidence(gates_unmet=("soak",))
+    unmet = ChangeEvidence(gates_unmet=("soak",))
     authorize_intent(ask("promote", snap))
     authorize_intent(ask("rollback_all", snap, evidence=unmet))
     authorize_intent(ask("promote", snap, evidence=unmet, forced=True, reason="hotfix"))

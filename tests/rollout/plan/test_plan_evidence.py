@@ -3,12 +3,12 @@
 import pytest
 
 from canary.rollout.plan.table_rules import find_evidence_mistakes
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 
 
 def test_the_default_advises_and_obeys_its_own_rules():
-    assert Evidence().on_regression == "advise"
-    assert list(find_evidence_mistakes(Evidence())) == []
+    assert EvidenceSettings().on_regression == "advise"
+    assert list(find_evidence_mistakes(EvidenceSettings())) == []
 
 
 @pytest.mark.parametrize(
@@ -27,5 +27,5 @@ def test_the_default_advises_and_obeys_its_own_rules():
     ],
 )
 def test_values_outside_their_range_are_named(field, value, wrong):
-    found = list(find_evidence_mistakes(Evidence(**{field: value})))
+    found = list(find_evidence_mistakes(EvidenceSettings(**{field: value})))
     assert [m.path for m in found] == ([f"evidence.{field}"] if wrong else [])

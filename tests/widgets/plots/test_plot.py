@@ -19,15 +19,15 @@ from widgets.plots.canvas import Canvas
 from widgets.plots.picture import Limit, Picture
 from widgets.plots.plot import Plot, draw_picture
 from widgets.plots.scale import Scale
-from widgets.plots.series import Grid, Series
+from widgets.plots.series import ColumnGrid, PlotSeries
 
 DARK = PALETTES["dark"]
 MONO = PALETTES["mono"]
 WIDTH, HEIGHT = 20, 8
 
 
-def series(values: list[float | None], lone: set[int] | None = None) -> Series:
-    return Series(tuple(values), frozenset(lone or ()), 0.0)
+def series(values: list[float | None], lone: set[int] | None = None) -> PlotSeries:
+    return PlotSeries(tuple(values), frozenset(lone or ()), 0.0)
 
 
 def plotted(
@@ -45,7 +45,7 @@ def plotted(
     columns = max(len(legacy), len(canary))
     picture = Picture(
         metric="p95_ms",
-        grid=Grid(0.0, 60.0, columns),
+        grid=ColumnGrid(0.0, 60.0, columns),
         legacy=series(legacy, lone),
         canary=replace(series(canary, lone), newest_at=newest),
         scale=Scale(0.0, 100.0),
@@ -158,7 +158,7 @@ def test_the_axis_has_units_and_the_time() -> None:
     canvas = Canvas(60, 9)
     picture = Picture(
         "p95_ms",
-        Grid(NOW - 3000, 60.0, 53),
+        ColumnGrid(NOW - 3000, 60.0, 53),
         series([100.0] * 53),
         series([90.0] * 53),
         Scale(0.0, 800.0),
@@ -175,7 +175,7 @@ def test_a_limit_off_the_scale_is_named_at_the_edge() -> None:
     canvas = Canvas(60, 9)
     picture = Picture(
         "p95_ms",
-        Grid(NOW - 3000, 60.0, 53),
+        ColumnGrid(NOW - 3000, 60.0, 53),
         series([100.0] * 53),
         series([90.0] * 53),
         Scale(0.0, 800.0),
@@ -189,8 +189,10 @@ def test_a_limit_off_the_scale_is_named_at_the_edge() -> None:
 def labelled(**more: Any) -> list[str]:
     """A picture of an hour up to NOW, with labels, whose sides are 100 throughout."""
     canvas = Canvas(60, 9)
-    flat = Series((100.0,) * 53, frozenset(), NOW)
-    picture = Picture("p95_ms", Grid(NOW - 3180, 60.0, 53), flat, flat, Scale(0.0, 100.0), NOW)
+    flat = PlotSeries((100.0,) * 53, frozenset(), NOW)
+    picture = Picture(
+        "p95_ms", ColumnGrid(NOW - 3180, 60.0, 53), flat, flat, Scale(0.0, 100.0), NOW
+    )
     draw_picture(canvas, Box(0, 0, 60, 9), replace(picture, **more), DARK)
     return canvas.lines()
 
@@ -202,7 +204,7 @@ def test_changes_do_not_hide_the_name_of_a_limit_off_the_scale() -> None:
 
 
 def test_a_fresh_legacy_does_not_hide_that_canary_is_stale() -> None:
-    lines = labelled(canary=Series((100.0,) * 18 + (None,) * 35, frozenset(), NOW - 2100))
+    lines = labelled(canary=PlotSeries((100.0,) * 18 + (None,) * 35, frozenset(), NOW - 2100))
     assert any(" canary stale 35 m " in line for line in lines)
 
 
@@ -254,5 +256,5 @@ async def test_samples_with_gaps_leave_their_columns_blank() -> None:
 
 @pytest.mark.parametrize("late_s", range(0, 600, 60))
 def test_a_time_is_written_whole_or_not_at_all(late_s: int) -> None:
-    grid = Grid(NOW - 3180 + late_s, 60.0, 53)
+    grid = ColumnGrid(NOW - 3180 + late_s, 60.0, 53)
     assert "…" not in labelled(grid=grid, now=NOW + late_s)[8]

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from canary.rollout.measure.samples import Responses, Sample, merge
 from tests.widgets.scenes import NOW, latency, sample
-from widgets.plots.series import Grid, SeriesCache, make_grid
+from widgets.plots.series import ColumnGrid, SeriesCache, make_grid
 
 START = NOW - NOW % 3600
-MINUTES = Grid(START, 60.0, 6)
+MINUTES = ColumnGrid(START, 60.0, 6)
 
 
 def minute(index: int, **shape: float) -> Sample:
@@ -22,7 +22,7 @@ def minute(index: int, **shape: float) -> Sample:
 
 
 def values(
-    samples: tuple[Sample, ...], grid: Grid = MINUTES, metric: str = "error_ratio"
+    samples: tuple[Sample, ...], grid: ColumnGrid = MINUTES, metric: str = "error_ratio"
 ) -> list[float | None]:
     return list(SeriesCache().series("canary", metric, samples, grid).values)  # type: ignore[arg-type]
 
@@ -75,7 +75,7 @@ def test_one_sample_over_several_columns_is_still_lone() -> None:
 
 def test_percentiles_of_a_column_come_from_merged_buckets() -> None:
     two = (minute(0, median_ms=100.0), minute(1, median_ms=900.0))
-    wide = Grid(START, 120.0, 3)
+    wide = ColumnGrid(START, 120.0, 3)
     merged = merge((latency(600, 100.0), latency(600, 900.0)))
     assert merged is not None
     assert values(two, wide, "p95_ms")[0] == merged.percentile(0.95)
@@ -84,7 +84,7 @@ def test_percentiles_of_a_column_come_from_merged_buckets() -> None:
 def test_a_revised_sample_is_added_up_again() -> None:
     cache = SeriesCache()
     first = (minute(0, errors=0.0), minute(1, errors=0.0), minute(2, errors=0.0))
-    wide = Grid(START, 180.0, 2)
+    wide = ColumnGrid(START, 180.0, 2)
     assert cache.series("canary", "error_ratio", first, wide).values[0] == 0.0
     revised = (first[0], minute(1, errors=0.5), first[2])
     assert cache.series("canary", "error_ratio", revised, wide).values[0] == pytest.approx(1 / 6)

@@ -33,7 +33,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class ModelSeries:
     """One time series; points oldest first, at most one for each end."""
 
     resource_labels: Mapping[str, str]
@@ -160,8 +160,8 @@ def first_slot_start(start_ns: int, end_ns: int, period_s: int) -> int:
 
 
 def aggregate(
-    series: Sequence[Series], shape: Shape, aggregation: Aggregation, end_ns: int
-) -> list[Series]:
+    series: Sequence[ModelSeries], shape: Shape, aggregation: Aggregation, end_ns: int
+) -> list[ModelSeries]:
     """Align each series and reduce those that agree in the fields of `group_by`.
 
     `shape` is that of `series`; points are 60 s samples, deltas even of a CUMULATIVE metric.
@@ -215,8 +215,10 @@ def _aligner(
     return combiner(name.removeprefix("ALIGN_"), bounds)
 
 
-def _reduce(series: Iterable[Series], shape: Shape, aggregation: Aggregation) -> list[Series]:
-    groups: dict[tuple[str, ...], list[Series]] = {}
+def _reduce(
+    series: Iterable[ModelSeries], shape: Shape, aggregation: Aggregation
+) -> list[ModelSeries]:
+    groups: dict[tuple[str, ...], list[ModelSeries]] = {}
     for one in series:
         key = tuple(_label(one, field) for field in aggregation.group_by)
         groups.setdefault(key, []).append(one)
@@ -228,10 +230,10 @@ def _reduce(series: Iterable[Series], shape: Shape, aggregation: Aggregation) ->
 
 
 def _merge_group(
-    members: Sequence[Series],
+    members: Sequence[ModelSeries],
     group_by: Sequence[str],
     combine: Callable[[Sequence[Value]], Value],
-) -> Series:
+) -> ModelSeries:
     if combine is total and len(members) == 1:
         points = list(members[0].points)
     else:
@@ -242,7 +244,7 @@ def _merge_group(
         points = [(at, combine(slots[at])) for at in sorted(slots)]
     first = members[0]
     # project_id outlives every reduction: series of two projects are never added up.
-    return Series(
+    return ModelSeries(
         {"project_id": first.resource_labels.get("project_id", "")}
         | _kept(first.resource_labels, "resource", group_by),
         _kept(first.metric_labels, "metric", group_by),
@@ -255,7 +257,7 @@ def _kept(labels: Mapping[str, str], owner: str, group_by: Sequence[str]) -> dic
     return {name: value for name, value in labels.items() if name in wanted}
 
 
-def _label(series: Series, field: str) -> str:
+def _label(series: ModelSeries, field: str) -> str:
     if field.startswith("resource.labels."):
         return series.resource_labels.get(field.removeprefix("resource.labels."), "")
     if field.startswith("metric.labels."):

@@ -11,8 +11,8 @@ import grpc
 from canary.simulator.api.monitoring.aggregation import (
     NS,
     Aggregation,
+    ModelSeries,
     Point,
-    Series,
     aggregate,
     check,
     first_slot_start,
@@ -53,7 +53,7 @@ class MonitoringApi:
         self._world = world
         self._metrics = metrics_of(world.config.confidence_metric)
         self._visible_ns = 0
-        self._answers: OrderedDict[tuple[str, int], list[Series]] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, int], list[ModelSeries]] = OrderedDict()
 
     def list_time_series(self, request: Any) -> Any:
         """Answer ListTimeSeries.
@@ -139,7 +139,7 @@ class MonitoringApi:
         self._visible_ns = max(self._visible_ns, int((now - delay_s) * NS))
         return self._visible_ns
 
-    def _keep(self, key: tuple[str, int], series: list[Series]) -> None:
+    def _keep(self, key: tuple[str, int], series: list[ModelSeries]) -> None:
         self._answers[key] = series
         while len(self._answers) > _KEPT_ANSWERS:
             self._answers.popitem(last=False)
@@ -151,7 +151,7 @@ class MonitoringApi:
         metric: Metric,
         aggregation: Aggregation,
         until_ns: int,
-    ) -> list[Series]:
+    ) -> list[ModelSeries]:
         start_ns, end_ns = read_interval(request.interval)
         since_ns = start_ns
         cumulative = aggregation.raw and metric.shape.kind == "CUMULATIVE"
@@ -162,7 +162,7 @@ class MonitoringApi:
         raw = self._collect(selection, metric, since_ns, min(end_ns, until_ns))
         if cumulative:
             raw = [
-                Series(
+                ModelSeries(
                     one.resource_labels,
                     one.metric_labels,
                     [point for point in accumulate(one.points) if point[0] > start_ns],
@@ -174,7 +174,7 @@ class MonitoringApi:
 
     def _collect(
         self, selection: MonitoringFilter, metric: Metric, since_ns: int, until_ns: int
-    ) -> list[Series]:
+    ) -> list[ModelSeries]:
         """Return the selected series with their samples in (since, until], ordered by labels."""
         points: dict[tuple[str, str, Labels], list[Point]] = {}
         for service in self._world.config.services:
@@ -184,7 +184,7 @@ class MonitoringApi:
                 _add_minute(points, metric, minute)
         selected = []
         for (service, revision, labels), samples in sorted(points.items()):
-            series = Series(self._resource(service, revision), dict(labels), samples)
+            series = ModelSeries(self._resource(service, revision), dict(labels), samples)
             if selection.matches(_fields(metric, series)):
                 selected.append(series)
         return selected
@@ -226,7 +226,7 @@ def _add_minute(
         samples.append((end_ns, value))
 
 
-def _fields(metric: Metric, series: Series) -> Mapping[str, str]:
+def _fields(metric: Metric, series: ModelSeries) -> Mapping[str, str]:
     fields = {"metric.type": metric.type, "resource.type": RESOURCE_TYPE}
     fields |= {f"resource.labels.{name}": text for name, text in series.resource_labels.items()}
     fields |= {f"metric.labels.{name}": text for name, text in series.metric_labels.items()}
@@ -234,7 +234,7 @@ def _fields(metric: Metric, series: Series) -> Mapping[str, str]:
 
 
 def _write_headers(
-    request: Any, series: Sequence[Series], writer: SeriesWriter, token: PageToken
+    request: Any, series: Sequence[ModelSeries], writer: SeriesWriter, token: PageToken
 ) -> Any:
     response = messages.ListTimeSeriesResponse()
     end = token.offset + page_size(request, POINTS_A_PAGE, POINTS_A_PAGE)
@@ -246,7 +246,7 @@ def _write_headers(
 
 
 def _write_points(
-    request: Any, series: Sequence[Series], writer: SeriesWriter, token: PageToken
+    request: Any, series: Sequence[ModelSeries], writer: SeriesWriter, token: PageToken
 ) -> Any:
     response = messages.ListTimeSeriesResponse()
     room = page_size(request, POINTS_A_PAGE, POINTS_A_PAGE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from canary.simulator.api.monitoring.aggregation import NS, Aggregation, Point, Series, Shape
+from canary.simulator.api.monitoring.aggregation import NS, Aggregation, ModelSeries, Point, Shape
 from canary.simulator.api.monitoring.combining import Value
 from canary.simulator.api.monitoring.descriptors import (
     RESOURCE_LABELS,
@@ -66,7 +66,7 @@ class SeriesWriter:
             "DISTRIBUTION": self._write_distribution,
         }[shape.value_type]
 
-    def write(self, out: Any, series: Series, newest: int, points: int) -> None:
+    def write(self, out: Any, series: ModelSeries, newest: int, points: int) -> None:
         """Fill a TimeSeries with the labels and, beginning `newest` back, this many points."""
         out.metric.type = self._metric.type
         out.metric.labels.update(series.metric_labels)

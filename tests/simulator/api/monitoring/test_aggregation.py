@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from canary.simulator.api.monitoring.aggregation import (
     NS,
     Aggregation,
-    Series,
+    ModelSeries,
     Shape,
     aggregate,
     align,
@@ -28,7 +28,7 @@ def points(*pairs):
 
 
 def one(values, **labels):
-    return Series({"project_id": "p", **labels}, {}, values)
+    return ModelSeries({"project_id": "p", **labels}, {}, values)
 
 
 spreads = st.builds(
