@@ -29,6 +29,19 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(os.sched_getaffinity(0)) + 1
 
 
+ROOT = Path(__file__).resolve().parent
+QUICK = ("loadtest", "rollout", "simulator/world", "store", "themes", "widgets")
+"""Where the unit tests are: `pytest -m quick` runs these, and no other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as quick what stays in this process: no cloud, no terminal."""
+    folders = tuple(ROOT / folder for folder in QUICK)
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker("quick")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the chaos test runs, and what it begins with."""
     parser.addoption("--runs", type=int, default=40, help="schedules of the chaos test")
