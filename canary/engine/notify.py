@@ -30,7 +30,8 @@ from canary.rollout.export.notification import (
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
-from canary.store.sent_notifications import SentNotifications, sent_notifications_path
+from canary.store.paths import sent_notifications_path
+from canary.store.sent_notifications import SentNotifications
 
 log = logging.getLogger(__name__)
 

@@ -28,8 +28,7 @@ from canary.rollout.plan.plan import Endpoints, Plan
 from canary.store.evidence import EvidenceRecord
 from canary.store.history import History
 from canary.store.journal import Journal
-from canary.store.kept_files import remove_kept
-from canary.store.paths import evidence_path, history_path, journal_path, state_dir
+from canary.store.paths import evidence_path, history_path, journal_path, remove_kept, state_dir
 from canary.store.results import Results, read_results
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar, Self
 
 import msgspec
 
@@ -213,6 +214,29 @@ class Database:
     def _error(self, said: str, remedy: str = "") -> RecordError:
         """The path last: it is long, and the end of a line may be cut."""
         return RecordError(f"The {self._schema.what} {said} ({self.path}).", remedy=remedy)
+
+
+class Record:
+    """What is kept in a file of `schema` at `path`, made when it is missing; `with` closes it.
+
+    `read_only` looks without writing anything. Every method raises RecordError on trouble.
+    """
+
+    schema: ClassVar[Schema]
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._database = Database(path, self.schema, read_only=read_only)
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 _TROUBLES: dict[int, tuple[str, str]] = {

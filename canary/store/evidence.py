@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -18,7 +17,7 @@ from canary.rollout.errors import RecordError
 from canary.rollout.evidence.state import EvidenceState
 from canary.rollout.evidence.window import LATENCY_BOUNDS_MS, EvidenceWindow, SideWindow
 from canary.rollout.measure.samples import Distribution
-from canary.store.database import Database, Schema
+from canary.store.database import Record, Schema
 
 SCHEMA = Schema(
     what="record of the evidence",
@@ -70,15 +69,10 @@ class _PackedWindow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     late: int
 
 
-class EvidenceRecord:
-    """The windows at `path`, made when it is missing. Raises RecordError on trouble."""
+class EvidenceRecord(Record):
+    """The windows, and what they came to."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, SCHEMA)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+    schema = SCHEMA
 
     def keep(self, windows: Sequence[EvidenceWindow], checkpoint: Checkpoint | None) -> None:
         """Keep windows and what they came to, in one transaction."""
@@ -132,8 +126,7 @@ class EvidenceRecord:
 
     def _unreadable(self, exc: Exception) -> RecordError:
         return RecordError(
-            f"The record of the evidence {self._database.path} has a row that cannot be read:"
-            f" {exc}.",
+            f"The record of the evidence {self.path} has a row that cannot be read: {exc}.",
             remedy="Delete the file: it is a cache.",
         )
 

@@ -15,7 +15,7 @@ import msgspec
 
 from canary.rollout.errors import RecordError
 from canary.rollout.measure.samples import Distribution, Responses, Sample
-from canary.store.database import Database, Schema
+from canary.store.database import Record, Schema
 
 Side = Literal["legacy", "canary"]
 
@@ -59,11 +59,13 @@ _TOUCH_S = 0.5
 _decoder = msgspec.msgpack.Decoder(list[_PackedSample])
 
 
-class History:
-    """The samples at `path`, made when it is missing. Raises RecordError on trouble."""
+class History(Record):
+    """The samples of both sides."""
+
+    schema = SCHEMA
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, SCHEMA)
+        super().__init__(path)
         self._layouts: dict[tuple[float, ...], int] = {}
         self._bounds: dict[int, tuple[float, ...]] = {}
         try:
@@ -71,16 +73,6 @@ class History:
         except RecordError:
             self.close()
             raise
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
-
-    def __enter__(self) -> History:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def add(self, side: Side, samples: Sequence[Sample]) -> None:
         """Keep samples, in any order; one of the same (start, end] replaces the one there."""
@@ -112,7 +104,7 @@ class History:
             return _without_overlaps(self._unpack(p) for p in packed)
         except (msgspec.DecodeError, KeyError) as exc:
             raise RecordError(
-                f"The history {self._database.path} has a row that cannot be read: {exc}.",
+                f"The history {self.path} has a row that cannot be read: {exc}.",
                 remedy="Delete the file: it is a cache and is filled again.",
             ) from exc
 
@@ -144,7 +136,7 @@ class History:
                     self._layouts[bounds] = number
         except msgspec.DecodeError as exc:
             raise RecordError(
-                f"The history {self._database.path} has a layout that cannot be read: {exc}.",
+                f"The history {self.path} has a layout that cannot be read: {exc}.",
                 remedy="Delete the file: it is a cache and is filled again.",
             ) from exc
 

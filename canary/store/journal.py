@@ -28,11 +28,11 @@ import msgspec
 
 from canary.rollout.change.change import Change, Outcome
 from canary.rollout.errors import RecordError
-from canary.store.database import Database
+from canary.store.database import Record
+from canary.store.entries import SCHEMA, read_entries
 from canary.store.entries import Entry as Entry
 from canary.store.entries import Note as Note
 from canary.store.entries import NoteState as NoteState
-from canary.store.journal_rows import SCHEMA, read_entries
 from canary.store.locks import is_alive
 
 log = logging.getLogger(__name__)
@@ -41,29 +41,17 @@ KEPT_CHANGES = 10_000
 """So many settled changes stay in the journal; older ones are dropped."""
 
 
-class Journal:
-    """The journal at `path`, made when it is missing. Every method raises RecordError on trouble.
+class Journal(Record):
+    """The journal. `wall` is this host's clock, unix seconds."""
 
-    `read_only` looks without writing anything. `wall` is this host's clock, unix seconds.
-    """
+    schema = SCHEMA
 
     def __init__(
         self, path: Path, *, read_only: bool = False, wall: Callable[[], float] = time.time
     ) -> None:
-        self.path = path
+        super().__init__(path, read_only=read_only)
         self._wall = wall
         self._writes = 0
-        self._database = Database(path, SCHEMA, read_only=read_only)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def intend(self, change: Change, owner: str = "") -> bool:
         """Write the intent; it is on the disk when this returns. False: it is there already.

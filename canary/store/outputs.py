@@ -44,7 +44,7 @@ def write_text(path: Path, text: str) -> None:
     """The same for a text, as UTF-8."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(path, text.encode())
+        replace_file(path, text.encode())
     except OSError as exc:
         raise RecordError(
             f"{path} could not be written: {exc.strerror or exc}.",
@@ -52,13 +52,14 @@ def write_text(path: Path, text: str) -> None:
         ) from exc
 
 
-def _replace(path: Path, body: bytes) -> None:
-    # mkstemp makes it 0600.
+def replace_file(path: Path, body: bytes, mode: int = 0o600) -> None:
+    """Replace a file in one step, on the disk when this returns. Raises OSError."""
     fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(body)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:

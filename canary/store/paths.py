@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from typing import Final
 
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.plan import Plan
@@ -51,6 +52,38 @@ def history_path(directory: Path) -> Path:
 def evidence_path(directory: Path) -> Path:
     """The record of the evidence in a rollout's directory."""
     return directory / "evidence.db"
+
+
+def checklists_path(directory: Path) -> Path:
+    """The record of checklists in a rollout's directory."""
+    return directory / "checklists.db"
+
+
+def alert_writings_path(directory: Path) -> Path:
+    """The record of alert policies in a rollout's directory."""
+    return directory / "alerts.db"
+
+
+def sent_notifications_path(directory: Path) -> Path:
+    """The memory of notifications in a rollout's directory."""
+    return directory / "told.db"
+
+
+def remove_kept(directory: Path) -> None:
+    """Remove all that is kept of one world, for it starts over; nothing where there is nothing."""
+    for path in (place(directory) for place in _PLACES):
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+_PLACES: Final = (
+    journal_path,
+    history_path,
+    evidence_path,
+    checklists_path,
+    alert_writings_path,
+    sent_notifications_path,
+)
 
 
 def rollout_slug(plan: Plan) -> str:

@@ -1,4 +1,4 @@
-"""Results of the load test and the A/B test, from the files in the outputs directory.
+"""Results of load test, A/B test and verifications, from the files in the outputs directory.
 
 A file that is missing is no result; one that cannot be read is no result either, and is said to be
 broken. Both leave the gate at "no data". Fields that are read:
@@ -28,6 +28,7 @@ import msgspec
 from canary.rollout.decision.gates import AbTestResult, LoadTestResult, StageEvidence
 from canary.rollout.errors import RecordError
 from canary.rollout.text import sanitize
+from canary.rollout.trials.verification import output_name
 
 LOAD_TEST_FILE = "load_test_summary.json"
 AB_TEST_FILE = "ab_test_analysis.json"
@@ -158,3 +159,40 @@ def _shown(value: object) -> str:
 
 def _broken(path: Path, why: str) -> RecordError:
     return RecordError(f"{path} cannot be used: {why}.", remedy="Run the test again.")
+
+
+# Verifications, as they were written to `compare_stageN.json`.
+
+
+class CheckSeen(msgspec.Struct, frozen=True):
+    """One check of a verification: its state ("passed", …) and what was said."""
+
+    state: str
+    said: str
+
+
+class VerificationSeen(msgspec.Struct, frozen=True):
+    """A verification of a stage: when (unix seconds, cloud time), of which change, its checks."""
+
+    at: float
+    verdict: str
+    change: str
+    checks: dict[str, CheckSeen]
+
+
+def read_verification(outputs: Path, stage: int) -> VerificationSeen | None:
+    """The newest verification of a stage; None without one, or when the file is none."""
+    try:
+        path = outputs / output_name(stage)
+        if path.stat().st_size > _LONGEST:
+            return None
+        return _verification(msgspec.json.decode(path.read_bytes()))
+    except (OSError, msgspec.DecodeError, RecursionError, ValueError, KeyError, TypeError):
+        # Written by another version, or by hand: it is no evidence then.
+        return None
+
+
+def _verification(document: dict[str, Any]) -> VerificationSeen:
+    checks = {c["id"]: CheckSeen(str(c["state"]), str(c["said"])) for c in document["checks"]}
+    at = datetime.fromisoformat(document["timestamp"]).timestamp()
+    return VerificationSeen(at, str(document["verdict"]), str(document.get("change") or ""), checks)

@@ -4,9 +4,7 @@ the same thing twice. Nothing rests on it; it may be thrown away.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from canary.store.database import Database, Schema
+from canary.store.database import Record, Schema
 
 KEPT_S = 7 * 86_400.0
 
@@ -22,23 +20,10 @@ SCHEMA = Schema(
 )
 
 
-def sent_notifications_path(directory: Path) -> Path:
-    """The file in a rollout's directory."""
-    return directory / "told.db"
+class SentNotifications(Record):
+    """The memory. Times are this host's wall clock: the limit is for the people who read it."""
 
-
-class SentNotifications:
-    """The memory at `path`, made when it is missing. Every method raises RecordError on trouble.
-
-    Times are this host's wall clock: the limit is for the people who read it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, SCHEMA)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+    schema = SCHEMA
 
     def claim(self, key: str, now: float, every_s: float) -> bool:
         """Whether `key` may be told now, by the caller alone: not told within `every_s` before."""

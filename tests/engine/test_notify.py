@@ -15,7 +15,8 @@ from canary.rollout.export.notification import Notification
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal
 from canary.store.locks import Owner
-from canary.store.sent_notifications import SentNotifications, sent_notifications_path
+from canary.store.paths import sent_notifications_path
+from canary.store.sent_notifications import SentNotifications
 from tests.cloud.webhook_server import Webhook, listening
 from tests.embedded import DEFAULT_PLAN, Embed
 from tests.engine.carried import PACE, ask

@@ -16,8 +16,8 @@ import pytest
 from canary.rollout.change.change import Author, Change, Guard, Outcome, Request, Standing
 from canary.rollout.change.moves import step_back
 from canary.rollout.errors import RecordError
+from canary.store.entries import SCHEMA
 from canary.store.journal import Journal
-from canary.store.journal_rows import SCHEMA
 from tests.hostile.text import is_harmless
 from tests.rollout.build import PLAN
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.store.git import commit_file
+from canary.store.stage_file import commit_file
 
 ROOT = Path(__file__).resolve().parents[2]
 SHELLS = {"system", "popen", "create_subprocess_shell", "getoutput", "getstatusoutput"}

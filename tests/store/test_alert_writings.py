@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 
 from canary.rollout.change.change import Author
-from canary.store.alert_writings import (
-    KEPT,
+from canary.store.paths import alert_writings_path
+from canary.store.procedure_records import (
+    KEPT_WRITINGS,
     AlertWriting,
     AlertWritings,
-    alert_writings_path,
     read_alert_writings,
 )
 
@@ -42,7 +42,7 @@ def test_it_is_for_its_owners_eyes_and_does_not_grow_for_ever(tmp_path: Path):
         assert path.stat().st_mode & 0o777 == 0o600
         with sqlite3.connect(path) as db:
             db.execute("UPDATE writings SET sequence = 1")
-            db.execute("UPDATE sqlite_sequence SET seq = ?", (KEPT,))
+            db.execute("UPDATE sqlite_sequence SET seq = ?", (KEPT_WRITINGS,))
         db.close()
         kept.keep(msgspec.structs.replace(WRITING, id="w2"))
         assert [one.id for one in kept.recent(10)] == ["w2"]

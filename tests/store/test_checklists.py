@@ -6,8 +6,9 @@ import pytest
 
 from canary.rollout.errors import RecordError
 from canary.rollout.trials.checklist import Tick, Visit
-from canary.store.checklists import ChecklistRecord, checklists_path
-from canary.store.verifications import read_verification
+from canary.store.paths import checklists_path
+from canary.store.procedure_records import ChecklistRecord
+from canary.store.results import read_verification
 
 TICK = Tick(2, "first_hour", True, "oncall@bastion", 1000.5, "quiet")
 VISIT = Visit(2, "c1", 1000.0, "oncall@bastion", "promote")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from canary.rollout.errors import RecordError
-from canary.store.git import commit_file, read_standing
+from canary.store.stage_file import commit_file, read_standing
 
 MESSAGE = "feat: Stage 2 canary rollout (10% traffic)\n\nbody"
 

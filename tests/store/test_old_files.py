@@ -24,18 +24,22 @@ from canary.rollout.snapshot.status import status_document
 from canary.rollout.trials.checklist import Tick, Visit
 from canary.store import monitoring, presence
 from canary.store.ab_results import read_ab_results
-from canary.store.alert_writings import AlertWriting, read_alert_writings
-from canary.store.checklists import ChecklistRecord, checklists_path
 from canary.store.evidence import EvidenceRecord
 from canary.store.history import History
 from canary.store.journal import Journal
 from canary.store.locks import Owner
 from canary.store.monitor_files import find_newest, read_monitor_file
-from canary.store.paths import evidence_path, history_path, journal_path
-from canary.store.results import read_results
-from canary.store.sent_notifications import SentNotifications, sent_notifications_path
+from canary.store.paths import (
+    checklists_path,
+    evidence_path,
+    history_path,
+    journal_path,
+    sent_notifications_path,
+)
+from canary.store.procedure_records import AlertWriting, ChecklistRecord, read_alert_writings
+from canary.store.results import read_results, read_verification
+from canary.store.sent_notifications import SentNotifications
 from canary.store.stage_file import read_stage_file
-from canary.store.verifications import read_verification
 from tests.rollout.build import AUTHOR, NOW, PLAN, snapshot
 
 OLD = Path(__file__).parent / "old" / "0.1"

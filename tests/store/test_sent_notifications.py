@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from canary.rollout.errors import RecordError
-from canary.store.sent_notifications import SentNotifications, sent_notifications_path
+from canary.store.paths import sent_notifications_path
+from canary.store.sent_notifications import SentNotifications
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from canary.cli.plan_source import find_plan
 from canary.engine.person import this_person
 from canary.rollout.change.change import Change, DeleteService, KeepRecord, SetScale, SetTraffic
 from canary.rollout.text import format_iso_time, format_percent, format_timestamp, sanitize
-from canary.store.alert_writings import AlertWriting, read_alert_writings
+from canary.store.procedure_records import AlertWriting, read_alert_writings
 
 if TYPE_CHECKING:
     from canary.store.journal import Entry

@@ -14,8 +14,7 @@ from canary.rollout.change.change import Change, SetTraffic
 from canary.rollout.errors import RecordError
 from canary.rollout.export.commit_message import commit_message
 from canary.rollout.plan.plan import Plan
-from canary.store.git import commit_file
-from canary.store.stage_file import write_stage_file
+from canary.store.stage_file import commit_file, write_stage_file
 
 
 class RecordFile:

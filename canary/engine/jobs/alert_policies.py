@@ -14,12 +14,8 @@ from canary.rollout.change.change import Author
 from canary.rollout.errors import CanaryError, OutcomeUnknown, RecordError
 from canary.rollout.export.alert_policies import Action, plan_actions, wanted_policies
 from canary.rollout.text import sanitize
-from canary.store.alert_writings import (
-    AlertWriting,
-    AlertWritings,
-    alert_writings_path,
-    read_alert_writings,
-)
+from canary.store.paths import alert_writings_path
+from canary.store.procedure_records import AlertWriting, AlertWritings, read_alert_writings
 
 if TYPE_CHECKING:
     from canary.engine.session import Session

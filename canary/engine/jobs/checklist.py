@@ -36,14 +36,13 @@ from canary.rollout.trials.checklist import (
     span_of,
     trace_visits,
 )
-from canary.store.checklists import ChecklistRecord, checklists_path
 from canary.store.entries import Entry
-from canary.store.git import read_standing
 from canary.store.journal import Journal
 from canary.store.monitoring import holder, read_state
-from canary.store.results import read_results
-from canary.store.stage_file import read_stage_file, stage_file_path
-from canary.store.verifications import read_verification
+from canary.store.paths import checklists_path
+from canary.store.procedure_records import ChecklistRecord
+from canary.store.results import read_results, read_verification
+from canary.store.stage_file import read_stage_file, read_standing, stage_file_path
 
 ENTRIES = 500
 """So many changes of the journal are looked at; older visits are in the record by then."""

@@ -24,9 +24,9 @@ from canary.rollout.text import (
 )
 from canary.rollout.trials.checklist import PROGRAM, Tick, Visit
 from canary.store.entries import Entry
-from canary.store.git import GitStanding
 from canary.store.monitoring import LoopState
-from canary.store.verifications import VerificationSeen
+from canary.store.results import VerificationSeen
+from canary.store.stage_file import GitStanding
 
 FIRST_HOUR_S = 3600.0
 

@@ -19,11 +19,11 @@ from canary.rollout.errors import UsageError
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import Snapshot, StageView, TrafficView
 from canary.rollout.trials.checklist import Checklist, ChecklistBook, Visit
-from canary.store.git import GitStanding
 from canary.store.journal import Entry, Journal
 from canary.store.monitoring import LoopState
 from canary.store.outputs import write_output
-from canary.store.verifications import CheckSeen, VerificationSeen
+from canary.store.results import CheckSeen, VerificationSeen
+from canary.store.stage_file import GitStanding
 from tests.embedded import Embed, Embedded
 from tests.engine.carried import ask, carry
 from tests.engine.watching import Watching
