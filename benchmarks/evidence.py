@@ -87,6 +87,12 @@ def bars() -> list[Bar]:
         ),
         Bar("latency × 1.5, 100 requests/s", latency_run, 1000, (50, 85)),
         Bar("score −0.05, 20 requests/s", functools.partial(score_run, -0.05), 1000, (130, 190)),
+        Bar(
+            "score −0.05 after 24 healthy hours, 20 requests/s",
+            functools.partial(score_run, -0.05, healthy_s=86_400.0),
+            200,
+            (400, 600),
+        ),
         Bar("score, no difference: ever alarms", functools.partial(score_run, 0.0), 2000, (0.017,)),
         Bar(
             "false pass at a true ratio of 2 (α .05), 100 requests/s",

@@ -15,13 +15,16 @@ from random import Random
 
 import msgspec
 
-from canary.rollout.evidence import ratio, score
+from canary.rollout.evidence import ratio
+from canary.rollout.evidence.metric_evidence import ScoreEvidence, add_scores
 from canary.rollout.evidence.ratio import Counts
 from canary.rollout.evidence.state import BASELINE_REQUESTS
 from canary.rollout.evidence.window import LATENCY_BOUNDS_MS, slow_bound_ms
 from canary.rollout.measure.samples import Distribution, merge
+from canary.rollout.plan.tables import Evidence
 
 ALPHA, PASS_ALPHA = 0.01, 0.05
+SETTINGS = Evidence(alpha=ALPHA, pass_alpha=PASS_ALPHA)
 SHARE = 0.05
 WINDOW_S = 5.0
 TWO_HOURS_S = 7200.0
@@ -122,17 +125,29 @@ def latency_run(seed: int) -> float | None:
     return None
 
 
-def score_run(difference: float, seed: int) -> float | None:
-    """Canary's mean score differs from the start, 20 requests a second, one score each."""
-    rng = Random(f"evidence/score/{difference}/{seed}")
-    legacy: Distribution | None = None
-    canary: Distribution | None = None
+def score_run(difference: float, seed: int, healthy_s: float = 0.0) -> float | None:
+    """Canary's mean score differs after `healthy_s`, 20 requests a second, one score each."""
+    rng = Random(f"evidence/score/{difference}/{healthy_s}/{seed}")
+    evidence = ScoreEvidence()
+    # The healthy past comes in minutes, as Cloud Monitoring has it; from there in windows.
+    for index in range(int(healthy_s / 60)):
+        evidence = _score_period(rng, evidence, (index + 1) * 60.0, 60.0, 0.0)
+        if evidence.proven_at is not None:
+            return evidence.proven_at - healthy_s
     for index in range(int(TWO_HOURS_S / WINDOW_S)):
-        legacy = _add_scores(rng, legacy, 20 * (1 - SHARE) * WINDOW_S, SCORE_MEAN)
-        canary = _add_scores(rng, canary, 20 * SHARE * WINDOW_S, SCORE_MEAN + difference)
-        if score.compare_scores(legacy, canary).is_proven(ALPHA):
-            return (index + 1) * WINDOW_S
+        at = healthy_s + (index + 1) * WINDOW_S
+        evidence = _score_period(rng, evidence, at, WINDOW_S, difference)
+        if evidence.proven_at is not None:
+            return at - healthy_s
     return None
+
+
+def _score_period(
+    rng: Random, before: ScoreEvidence, at: float, length_s: float, difference: float
+) -> ScoreEvidence:
+    legacy = _add_scores(rng, None, 20 * (1 - SHARE) * length_s, SCORE_MEAN)
+    canary = _add_scores(rng, None, 20 * SHARE * length_s, SCORE_MEAN + difference)
+    return add_scores(before, at, legacy, canary, SETTINGS)
 
 
 def draw_window(

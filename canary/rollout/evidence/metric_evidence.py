@@ -11,7 +11,7 @@ from canary.rollout.evidence import dispersion, onset, ratio, score
 from canary.rollout.evidence.dispersion import Dispersion
 from canary.rollout.evidence.onset import Onset, Stretch
 from canary.rollout.evidence.ratio import Counts, RatioTest
-from canary.rollout.evidence.score import ScoreTest
+from canary.rollout.evidence.score import LateScores, ScoreTest
 from canary.rollout.measure.samples import Distribution, merge
 from canary.rollout.plan.tables import EvidenceSettings
 
@@ -38,16 +38,19 @@ class RatioEvidence(msgspec.Struct, frozen=True):
 class ScoreEvidence(msgspec.Struct, frozen=True):
     """The application's score since the start, and when it was first proven worse, or no worse.
 
-    `regression` compares Canary with Legacy; `no_worse` with what lies the smallest effect that
-    matters below Legacy.
+    `regression` compares all since then, `late` is its mixture over starts, which proves;
+    `seen_at` is the end of the newest period. `no_worse` compares with what lies the smallest
+    effect that matters below Legacy.
     """
 
     legacy: Distribution | None = None
     canary: Distribution | None = None
     regression: ScoreTest = score.compare_scores(None, None)
+    late: LateScores = LateScores()
     no_worse_log_value: float = 0.0
     proven_at: float | None = None
     passed_at: float | None = None
+    seen_at: float | None = None
 
 
 def advance_ratio(
@@ -78,16 +81,34 @@ def add_scores(
     both = merged(before.legacy, legacy), merged(before.canary, canary)
     effect = settings.smallest_score_effect
     regression = score.compare_scores(*both, effect)
+    late = _advance_late(before, at, both, effect)
     no_worse = _no_worse_log_value(regression, *both, effect)
-    proven = regression.is_proven(settings.alpha)
+    proven = late.is_proven(settings.alpha)
     passed = no_worse >= -math.log(settings.pass_alpha) and regression.canary >= score.MIN_SCORES
     return ScoreEvidence(
         *both,
         regression,
+        late,
         no_worse,
         before.proven_at if before.proven_at is not None or not proven else at,
         before.passed_at if before.passed_at is not None or not passed else at,
+        at,
     )
+
+
+def _advance_late(
+    before: ScoreEvidence,
+    at: float,
+    after: tuple[Distribution | None, Distribution | None],
+    effect: float,
+) -> LateScores:
+    """The mixture over starts after one more period; of another layout it starts anew."""
+    began = at if before.seen_at is None else before.seen_at
+    moments = score.moments_of(after[0]), score.moments_of(after[1])
+    were = score.moments_of(before.legacy), score.moments_of(before.canary)
+    if any(is_.count < was.count for is_, was in zip(moments, were, strict=True)):
+        return score.update_late(LateScores(), began, (score.Moments(),) * 2, moments, effect)
+    return score.update_late(before.late, began, were, moments, effect)
 
 
 def merged(before: Distribution | None, more: Distribution | None) -> Distribution | None:

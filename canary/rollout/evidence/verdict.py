@@ -133,12 +133,11 @@ def _judge_score(
         why = "no scores of both sides are known yet"
     needed = _needed_score(evidence, settings) if word == "undecided" else None
     limit, pass_limit = -math.log(settings.alpha), -math.log(settings.pass_alpha)
-    worse = test.difference is not None and test.difference < 0
     return MetricVerdict(
         metric="score",
         verdict=word,
         why=why,
-        strength=1.0 if evidence.proven_at else _share(test.log_value if worse else 0.0, limit),
+        strength=1.0 if evidence.proven_at else _share(evidence.late.log_value, limit),
         pass_strength=(
             1.0 if evidence.passed_at else _share(evidence.no_worse_log_value, pass_limit)
         ),
