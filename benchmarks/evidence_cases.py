@@ -21,10 +21,10 @@ from canary.rollout.evidence.ratio import Counts
 from canary.rollout.evidence.state import BASELINE_REQUESTS
 from canary.rollout.evidence.window import LATENCY_BOUNDS_MS, slow_bound_ms
 from canary.rollout.measure.samples import Distribution, merge
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 
 ALPHA, PASS_ALPHA = 0.01, 0.05
-SETTINGS = Evidence(alpha=ALPHA, pass_alpha=PASS_ALPHA)
+SETTINGS = EvidenceSettings(alpha=ALPHA, pass_alpha=PASS_ALPHA)
 SHARE = 0.05
 WINDOW_S = 5.0
 TWO_HOURS_S = 7200.0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from canary.rollout.evidence import score
 from canary.rollout.evidence.metric_evidence import ScoreEvidence, add_scores
 from canary.rollout.measure.samples import Distribution
-from canary.rollout.plan.tables import Evidence
+from canary.rollout.plan.tables import EvidenceSettings
 
 
 def scores(count: int, mean: float, deviation: float = 0.1) -> Distribution:
@@ -49,7 +49,7 @@ def minutes(evidence: ScoreEvidence, first: int, last: int, canary_mean: float) 
     """Minutes `first` … `last`: 1 140 scores of Legacy with a mean of 0.85, 60 of Canary."""
     for minute in range(first, last):
         legacy, canary = scores(1140, 0.85, 0.12), scores(60, canary_mean, 0.12)
-        evidence = add_scores(evidence, (minute + 1) * 60.0, legacy, canary, Evidence())
+        evidence = add_scores(evidence, (minute + 1) * 60.0, legacy, canary, EvidenceSettings())
     return evidence
 
 
@@ -73,7 +73,7 @@ def test_the_starts_that_are_kept_are_few_however_long_it_runs():
 def test_of_another_layout_the_starts_begin_anew():
     evidence = minutes(ScoreEvidence(), 0, 60, 0.85)
     other = Distribution((0.3, 1.0), (0, 60), 60, 0.5, 0.8)
-    assert add_scores(evidence, 3660.0, other, other, Evidence()).late.begun == 1
+    assert add_scores(evidence, 3660.0, other, other, EvidenceSettings()).late.begun == 1
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=3, max_size=40))
