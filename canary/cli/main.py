@@ -7,17 +7,17 @@ Textual nor Google's packages nor httpx (a test looks).
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 import click
 
 from canary.cli.options import Chosen, config_option, read_only_option
-from canary.cli.streams import FULL, Acting, forgive, loss
+from canary.cli.output import FULL, Acting, forgive, loss
 from canary.rollout.errors import CanaryError
 from canary.rollout.text import sanitize
 
@@ -27,7 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Say where the rollout stands and what the tree advises.",
     ),
     "validate": (
-        "canary.cli.procedure.validate",
+        "canary.cli.inspect.validate",
         "Check a stage's success criteria, live or on a file.",
     ),
     "promote": ("canary.cli.change.moves", "Go on to the next stage."),
@@ -41,18 +41,18 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Take a split that was changed elsewhere into the record.",
     ),
     "revert": ("canary.cli.change.moves", "Set the split back to what the record says."),
-    "health": ("canary.cli.inspect.health", "Ask both sides whether they are well."),
+    "health": ("canary.cli.inspect.status", "Ask both sides whether they are well."),
     "load-test": (
         "canary.cli.procedure.load_test",
         "Put users on the router with Locust, for the gate.",
     ),
     "ab-test": ("canary.cli.procedure.ab_test", "Compare both groups of the A/B test in BigQuery."),
     "verify": (
-        "canary.cli.procedure.verify",
+        "canary.cli.change.verify",
         "Verify that the split that is served is the intended one.",
     ),
     "compare": (
-        "canary.cli.procedure.verify",
+        "canary.cli.change.verify",
         "Put both sides side by side, by requests to the router.",
     ),
     "monitor": ("canary.cli.procedure.monitor", "Write a snapshot every so often, for the soak."),
@@ -65,7 +65,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Show Legacy's calendar; delete it and its images in the end.",
     ),
     "checklist": ("canary.cli.procedure.checklist", "Show what goes with a move, and tick it."),
-    "export": ("canary.cli.inspect.export", "Write a dashboard for Grafana."),
+    "export": ("canary.cli.inspect.report", "Write a dashboard for Grafana."),
     "evidence": (
         "canary.cli.inspect.evidence",
         "Compare Canary with Legacy since the last change.",
@@ -83,7 +83,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "doctor": ("canary.cli.setup.doctor", "Check plan, cloud, permissions, records and terminal."),
     "init": ("canary.cli.setup.init", "Write a commented plan."),
     "simulate": ("canary.cli.setup.simulate", "Run the embedded cloud alone."),
-    "demo": ("canary.cli.setup.demo", "Open the console on an embedded cloud with a scenario."),
+    "demo": ("canary.cli.setup.console", "Open the console on an embedded cloud with a scenario."),
 }
 """Command → (module, one line for the help). The function in the module has the
 command's name, "_" for "-"."""
@@ -172,9 +172,6 @@ def canary(ctx: click.Context, config: str | None, read_only: bool) -> int:
 
 def main() -> int:
     """The entry point: run the command and end the process with its exit code."""
-    # A command lives for less than a second and frees nothing worth a collection; what stays open
-    # for long (`console`, `demo`) turns the collector on again.
-    gc.disable()
     forgive()
     code = _answer(run())
     if "textual" in sys.modules:
@@ -246,12 +243,46 @@ def _print_error(error: CanaryError, arguments: Sequence[str] | None) -> int:
     return _say(sanitize(str(error), 2000), error.exit_code)
 
 
-def _log_bug(error: BaseException) -> str:
-    from canary.cli.bug_log import write_bug
+# A mistake in this program is written down in a bounded file that only its owner can read.
 
+BUG_LOG: Final = "canary.log"
+BUG_LOG_BYTES: Final = 1_000_000
+
+
+def _log_bug(error: BaseException) -> str:
     kept = write_bug(error)
     where = f"The details are in {kept}." if kept else "The details could not be written down."
     return f"A mistake in this program: {type(error).__name__}. {where}"
+
+
+def write_bug(error: BaseException) -> Path | None:
+    """Append the traceback (without values of variables: they may hold secrets).
+
+    Returns the file, or None when it cannot be written; that must not hide the mistake itself.
+    """
+    import traceback
+    from datetime import UTC, datetime
+
+    try:
+        path = _directory() / BUG_LOG
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.exists() and path.stat().st_size > BUG_LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        lines = "".join(traceback.format_exception(error))
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
+            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n{lines}\n")
+    except OSError:
+        return None
+    return path
+
+
+def _directory() -> Path:
+    override = os.environ.get("CANARY_STATE_DIR")
+    if override:
+        return Path(override).expanduser()
+    from platformdirs import user_state_path
+
+    return user_state_path("canary-console", appauthor=False)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from canary.cli.main import run
-from canary.cli.streams import Acting
+from canary.cli.output import Acting
 from tests.cli.commands import Cloud, Ended, running_cloud
 
 Command = Callable[..., Ended]

@@ -12,7 +12,7 @@ import pytest
 
 from canary.cli import main
 from canary.cli.main import COMMANDS, EXIT_CODES
-from canary.cli.setup.plan_template import Choices, render_plan
+from canary.cli.setup.init import Choices, render_plan
 from canary.rollout.plan.plan import KEY_ACTIONS, SCENARIOS
 from canary.simulator.world.traffic.scenarios import SCENARIOS as PLAYED
 from tests.cli.commands import ROOT, run_at_terminal, run_process

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.cli.streams import Acting, Forgiving
+from canary.cli.output import Acting, Forgiving
 from tests.cli.commands import ROOT, Cloud
 
 FULL = Path("/dev/full")

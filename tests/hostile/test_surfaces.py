@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.cli.inspect.lines import print_status
 from canary.cli.inspect.log import _document, _print_entry
+from canary.cli.inspect.status import print_status
 from canary.cli.output import print_json
 from canary.engine.change.dry_run import describe
 from canary.engine.observe.journal_view import journal_events, view_change

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 
 import click
 
-from canary.cli.change.run_change import EXITS
-from canary.cli.options import Duration, chosen_config, chosen_read_only, config_option, json_option
-from canary.cli.output import say
-from canary.cli.plan_source import find_plan
-from canary.cli.streams import act
+from canary.cli.change.text import EXITS
+from canary.cli.opening import find_plan
+from canary.cli.options import Duration, chosen_read_only, config_option, json_option
+from canary.cli.output import act, say
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly
 from canary.rollout.text import sanitize
@@ -42,7 +41,7 @@ def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | No
     from canary.engine.guard.command import guard as keep_guard
     from canary.engine.observe.event_log import Severity
 
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     if chosen_read_only() or source.plan.console.read_only:
         raise ReadOnly("Automatic rollback cannot act here: read-only.")
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from canary.cli.change.run_change import Build, run_change
+from canary.cli.opening import find_plan
 from canary.cli.options import (
     WAITS_S,
     ChangeOptions,
@@ -17,7 +18,6 @@ from canary.cli.options import (
     verify_option,
     wait_options,
 )
-from canary.cli.plan_source import find_plan
 from canary.rollout.change import moves
 from canary.rollout.change.change import Change, Request, Side, Standing
 from canary.rollout.errors import UsageError

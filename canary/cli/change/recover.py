@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from canary.cli.change.run_change import EXITS
-from canary.cli.inspect.log import describe_change
-from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
-from canary.cli.output import print_json, say
-from canary.cli.plan_source import PlanSource, find_plan
-from canary.cli.streams import act
+from canary.cli.change.text import EXITS, describe_change
+from canary.cli.opening import PlanSource, find_plan, open_session
+from canary.cli.options import chosen_read_only, config_option, json_option
+from canary.cli.output import act, print_json, say
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly, RecordError, UsageError
 from canary.rollout.text import format_iso_time, format_timestamp, sanitize
@@ -49,7 +47,7 @@ def recover(
     """
     if verifies + resumes + abandons > 1:
         raise UsageError("--verify, --resume and --abandon exclude each other.")
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     if change_id is None:
         if resumes or abandons:
             raise UsageError("Which change?", remedy="`canary recover` lists them with their ids.")
@@ -96,10 +94,8 @@ def _listed(entry: Entry) -> dict[str, Any]:
 
 async def _recover(source: PlanSource, change_id: str, how: How, as_json: bool) -> int:
     from canary.engine.change.recovery import Recovery, find_entry
-    from canary.engine.session import Session
 
-    opening = Session.open(source.plan, source.path, need_metrics=False)
-    async with await opening as session:
+    async with open_session(source, read_only=False, need_metrics=False) as session:
         journal = session.journal
         if journal is None:
             raise session.journal_error or RecordError("The journal is not open.")

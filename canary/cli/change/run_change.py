@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from canary.cli.change.text import (
+    EXITS,
     approval_lines,
     ask_to_confirm,
     change_document,
@@ -25,10 +26,9 @@ from canary.cli.change.text import (
     print_waiting,
     show_change,
 )
+from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look
 from canary.cli.options import ChangeOptions
-from canary.cli.output import print_json
-from canary.cli.plan_source import PlanSource, find_plan
-from canary.cli.streams import act
+from canary.cli.output import act, print_json
 from canary.engine.person import this_person
 from canary.rollout.change.change import (
     Change,
@@ -53,15 +53,6 @@ if TYPE_CHECKING:
 Build = Callable[[Plan, Standing, Request], Change]
 Prepare = Callable[["Session", Snapshot], Awaitable[Build]]
 
-EXITS: Final = {
-    "done": 0,
-    "failed": 3,
-    "refused": 4,
-    "not_begun": 4,
-    "unknown": 5,
-    "abandoned": 130,
-}
-"""Outcome → exit code."""
 YES_WAITS: Final = "With --yes it waits, and goes out the moment Cloud Run answers. "
 NOT_VERIFIED: Final = 1
 """The change is done, and a verification says that it did not have its effect."""
@@ -100,7 +91,6 @@ async def _run(
     *,
     need_metrics: bool,
 ) -> int:
-    from canary.cli.look import demand_cloud_run, look
     from canary.engine.session import Session
 
     opening = Session.open(
@@ -220,8 +210,7 @@ async def _verify(
     source: PlanSource, session: Session, change: Change, options: ChangeOptions
 ) -> Verification | None:
     """The verification of a change that is done; None where there is nothing to verify."""
-    from canary.cli.procedure.verify import verify_change
-    from canary.cli.procedure.verify_report import print_verification
+    from canary.cli.change.verify import print_verification, verify_change
 
     verification = await verify_change(source, session, change)
     if verification is not None and not options.as_json:

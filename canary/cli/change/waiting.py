@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -44,7 +43,6 @@ async def wait_for_return(
     """
     if snapshot.standing is not None or wait_s <= 0 or not await _is_away(session):
         return snapshot
-    gc.enable()  # a command lives for a second and collects nothing; this one may live for hours
     from canary.engine.signals import ended_by_signal
 
     task = asyncio.current_task()

@@ -6,9 +6,9 @@ import asyncio
 
 import click
 
-from canary.cli.options import chosen_config, config_option, json_option
+from canary.cli.opening import PlanSource, find_plan, look_back, open_session
+from canary.cli.options import config_option, json_option
 from canary.cli.output import print_json, say
-from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.export.evidence_document import EXIT_CODES, evidence_document, metric_line
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_duration, format_ratio, format_timestamp
@@ -24,7 +24,7 @@ def evidence(as_json: bool, config: str | None) -> int:
     Exits 0 when Canary is proven to be no worse, 10 undecided, 20 when a regression is proven, 30
     when nothing can be concluded.
     """
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     snapshot = asyncio.run(_look(source))
     if as_json:
         print_json(evidence_document(snapshot))
@@ -34,14 +34,8 @@ def evidence(as_json: bool, config: str | None) -> int:
 
 
 async def _look(source: PlanSource) -> Snapshot:
-    from canary.cli.look import demand_cloud_run, look
-    from canary.engine.session import Session
-
-    async with await Session.open(source.plan, source.path, read_only=True) as session:
-        demand_cloud_run(await look(session))
-        async for _ in session.observer.backfill():
-            pass
-        return session.observer.snapshot()
+    async with open_session(source) as session:
+        return await look_back(session)
 
 
 def _print_evidence(snapshot: Snapshot) -> None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
+from canary.cli.change.text import EXITS, describe_change
+from canary.cli.opening import find_plan
+from canary.cli.options import chosen_read_only, config_option, json_option
 from canary.cli.output import print_json, say
-from canary.cli.plan_source import find_plan
 from canary.engine.person import this_person
-from canary.rollout.change.change import Change, DeleteService, KeepRecord, SetScale, SetTraffic
-from canary.rollout.text import format_iso_time, format_percent, format_timestamp, sanitize
+from canary.rollout.change.change import Change, SetTraffic
+from canary.rollout.text import format_iso_time, format_timestamp, sanitize
 from canary.store.procedure_records import AlertWriting, read_alert_writings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _read(config: str | None, limit: int) -> tuple[Entry | AlertWriting, ...]:
     from canary.store.journal import Journal
     from canary.store.paths import journal_path, state_dir
 
-    directory = state_dir(find_plan(chosen_config(config)).plan)
+    directory = state_dir(find_plan(config).plan)
     kept: list[Entry | AlertWriting] = list(read_alert_writings(directory, limit))
     path = journal_path(directory)
     # Looking must not make a journal where there is none.
@@ -63,7 +64,6 @@ def _read(config: str | None, limit: int) -> tuple[Entry | AlertWriting, ...]:
 
 
 def _withdraw(config: str | None, change_id: str, as_json: bool) -> int:
-    from canary.cli.change.run_change import EXITS
     from canary.engine.change.recovery import find_entry, withdraw
     from canary.rollout.errors import ReadOnly
     from canary.store.journal import Journal
@@ -71,7 +71,7 @@ def _withdraw(config: str | None, change_id: str, as_json: bool) -> int:
 
     if chosen_read_only():
         raise ReadOnly("Changes are not withdrawn here: read-only.")
-    with Journal(journal_path(state_dir(find_plan(chosen_config(config)).plan))) as journal:
+    with Journal(journal_path(state_dir(find_plan(config).plan))) as journal:
         entry = find_entry(journal, change_id)
         # The cloud's clock is not asked: Cloud Run may well be away.
         times = (entry.change.created_at, *(note.at for note in entry.notes))
@@ -110,29 +110,6 @@ def _print_entry(entry: Entry) -> None:
         )
     elif outcome is None or outcome.state == "unknown":
         say(f"    `canary recover {change.id}` looks what became of it")
-
-
-def describe_change(change: Change) -> str:
-    """A change in a few words: "promote: Canary 10 % → 25 %, stage 2 → 3"."""
-    parts = []
-    for step in change.steps:
-        if isinstance(step, SetTraffic):
-            parts.append(
-                f"Canary {format_percent(step.before_percent)} → {format_percent(step.percent)}"
-            )
-        elif isinstance(step, SetScale):
-            before = "not known" if step.before is None else f"{step.before.min}–{step.before.max}"
-            after = f"{step.after.min}–{step.after.max}"
-            parts.append(f"{sanitize(step.service, 60)} instances {before} → {after}")
-        elif isinstance(step, KeepRecord):
-            parts.append(f"record to {sanitize(step.service, 60)}")
-        elif isinstance(step, DeleteService):
-            parts.append(f"{sanitize(step.service, 60)} deleted")
-        else:
-            parts.append(f"{len(step.images)} of its images deleted")
-    if change.to_stage is not None:
-        parts.append(f"stage {change.from_stage} → {change.to_stage}")
-    return f"{change.kind.replace('_', ' ')}: {', '.join(parts)}"
 
 
 def _shares(change: Change) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`canary report`: a stage for the record, as Markdown or HTML."""
+"""`canary report | export grafana`: a stage for the record, the dashboard as a file."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeGuard
 import click
 import msgspec
 
-from canary.cli.options import chosen_config, config_option, json_option
+from canary.cli.opening import PlanSource, find_plan, look_back, open_session
+from canary.cli.options import config_option, json_option
 from canary.cli.output import print_json, say
-from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.change.change import SetTraffic, Step
 from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
 from canary.rollout.errors import UsageError
@@ -44,7 +44,7 @@ def report(
     """
     if as_json and out is None:
         raise UsageError("--json says what was written: it needs --out FILE.")
-    facts, plan = asyncio.run(_gather(find_plan(chosen_config(config)), stage))
+    facts, plan = asyncio.run(_gather(find_plan(config), stage))
     text = _write(plan, facts, as_html or (out or "").endswith((".html", ".htm")))
     if out is None:
         for line in text.rstrip("\n").split("\n"):
@@ -87,15 +87,10 @@ def _write(plan: Plan, facts: ReportFacts, is_html: bool) -> str:
 
 
 async def _gather(source: PlanSource, stage: int | None) -> tuple[ReportFacts, Plan]:
-    from canary.cli.look import demand_cloud_run, look
     from canary.engine.observe.journal_view import view_change
-    from canary.engine.session import Session
 
-    async with await Session.open(source.plan, source.path, read_only=True) as session:
-        demand_cloud_run(await look(session))
-        async for _ in session.observer.backfill():
-            pass
-        snapshot = session.observer.snapshot()
+    async with open_session(source) as session:
+        snapshot = await look_back(session)
         entries = session.journal.recent(10_000) if session.journal is not None else ()
         changes = tuple(view_change(entry) for entry in entries)
         facts = _facts(source.plan, snapshot, entries, changes, stage)
@@ -209,3 +204,34 @@ def _judge(plan: Plan, snapshot: Snapshot, facts: ReportFacts) -> EvidenceView |
     )
     off = TailView(off=_REPLAYED)
     return view_evidence(state, plan.evidence, source="monitoring", tail=off, reported=None)
+
+
+@click.group()
+def export() -> None:
+    """Write a dashboard for Grafana."""
+
+
+@export.command()
+@click.option("--out", "-o", metavar="FILE", help="Where to; standard output if not given.")
+@json_option
+@config_option
+def grafana(out: str | None, as_json: bool, config: str | None) -> int:
+    """Write the dashboard for Grafana 10 or newer and its Google Cloud Monitoring data source.
+
+    In Grafana: Dashboards, New, Import. Both sides, with the limits of the plan; nothing is asked
+    of the cloud.
+    """
+    from canary.rollout.export.grafana import build_dashboard
+    from canary.store.outputs import write_output
+
+    dashboard = build_dashboard(find_plan(config).plan)
+    if out is None:
+        print_json(dashboard)
+        return 0
+    path = Path(out).expanduser().absolute()
+    write_output(path, dashboard)
+    if as_json:
+        print_json({"file": str(path), "title": dashboard["title"], "uid": dashboard["uid"]})
+    else:
+        say(f"Written to {sanitize(path)}.")
+    return 0

@@ -1,17 +1,48 @@
-"""`canary status`: where the rollout stands, for people, for programs, for a status bar."""
+"""`canary status | health`: where the rollout stands, for people, programs, a status bar."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import click
 
-from canary.cli.options import chosen_config, config_option, json_option
-from canary.cli.output import print_json, say
-from canary.cli.plan_source import PlanSource, find_plan
+from canary.cli.opening import PlanSource, find_plan, look, open_session
+from canary.cli.options import config_option, json_option
+from canary.cli.output import print_json, print_table, say
+from canary.rollout.change.stage_record import next_stage
+from canary.rollout.decision.gates import Gate
+from canary.rollout.decision.labels import (
+    DATA_WORDS,
+    GATE_GLYPHS,
+    GATE_WORDS,
+    NODE_WORDS,
+    format_verdict,
+)
 from canary.rollout.errors import UsageError
-from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.snapshot.status import exit_code, status_document, status_line
+from canary.rollout.measure.samples import Window
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import SideView, Snapshot
+from canary.rollout.snapshot.status import exit_code, in_flight, status_document, status_line
+from canary.rollout.text import (
+    format_age,
+    format_count,
+    format_duration,
+    format_iso_time,
+    format_limit,
+    format_milliseconds,
+    format_percent,
+    format_rate,
+    format_ratio,
+    format_score,
+    format_timestamp,
+    format_value,
+    sanitize,
+)
+
+if TYPE_CHECKING:
+    from canary.cloud.views import HealthReport
 
 
 @click.command()
@@ -26,28 +57,179 @@ def status(as_json: bool, as_line: bool, config: str | None) -> int:
     """
     if as_json and as_line:
         raise UsageError("--json and --line exclude each other.", remedy="Choose one.")
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     snapshot = asyncio.run(_look(source, asks_way_back=as_json))
     if as_json:
         print_json(status_document(snapshot))
     elif as_line:
         say(status_line(snapshot))
     else:
-        from canary.cli.inspect.lines import print_status
-
         print_status(snapshot, source.plan)
     return exit_code(snapshot)
 
 
 async def _look(source: PlanSource, *, asks_way_back: bool) -> Snapshot:
     """One look; with what going back rests on only where it is told: that is three calls more."""
-    from canary.cli.look import look
-    from canary.engine.session import Session
     from canary.store.presence import read_operator_sessions
 
-    async with await Session.open(source.plan, source.path, read_only=True) as session:
+    async with open_session(source) as session:
         session.observer.others = lambda: read_operator_sessions(session.directory)
         if not asks_way_back:
             return await look(session)
         snapshot, _ = await asyncio.gather(look(session), session.observer.read_readiness())
         return session.observer.snapshot() if snapshot.standing is not None else snapshot
+
+
+def print_status(snapshot: Snapshot, plan: Plan) -> None:
+    """The whole moment, from what matters most downwards."""
+    _print_head(snapshot, plan)
+    say(f"{format_verdict(snapshot.decision.verdict)}  {sanitize(snapshot.decision.reason)}")
+    _print_troubles(snapshot)
+    say()
+    print_table(list(_side_rows(snapshot)))
+    say()
+    say("decision")
+    print_table(list(_tree_rows(snapshot)), indent="  ")
+    _print_gates(snapshot, plan)
+
+
+def gate_rows(gates: Iterable[Gate]) -> list[tuple[str, ...]]:
+    """One row a gate: glyph and word, label, observed, comparison, limit, evidence."""
+    return [
+        (
+            f"{GATE_GLYPHS[gate.state]} {GATE_WORDS[gate.state]}",
+            gate.label,
+            format_value(gate.id, gate.observed),
+            f"{gate.comparison} {format_limit(gate.id, gate.limit)}",
+            sanitize(gate.evidence),
+        )
+        for gate in gates
+    ]
+
+
+def _print_head(snapshot: Snapshot, plan: Plan) -> None:
+    stage, traffic = snapshot.stage, snapshot.traffic
+    local = f"LOCAL CLOUD ×{snapshot.speed:g}"
+    where = f"{sanitize(snapshot.project)}/{sanitize(snapshot.region)}"
+    parts = [sanitize(snapshot.rollout), where, *([local] if snapshot.provider == "local" else [])]
+    say("   ".join([*parts, format_timestamp(snapshot.as_of)]))
+    share = format_percent(traffic.canary_percent)
+    share = "share not known" if traffic.canary_percent is None else f"{share} Canary"
+    name = sanitize(stage.name) if not stage.index else f"stage {stage.index} of {len(plan.stages)}"
+    soaked = None if stage.soaked_hours is None else stage.soaked_hours * 3600
+    soak = "no end" if stage.soak_hours is None else format_duration(stage.soak_hours * 3600)
+    say(f"{name}   {share}   soak {format_duration(soaked)} / {soak}")
+
+
+def _print_troubles(snapshot: Snapshot) -> None:
+    traffic = snapshot.traffic
+    if traffic.in_doubt:
+        say("! The last change could not be put into effect: the split from before may be served.")
+    if traffic.drift is not None:
+        by = f" by {sanitize(traffic.drift.by)}" if traffic.drift.by else ""
+        say(
+            f"! changed elsewhere{by}: {format_percent(traffic.drift.actual_percent)}, recorded"
+            f" {format_percent(traffic.drift.recorded_percent)}; `canary adopt` or `canary revert`"
+        )
+    if traffic.record_error:
+        say(f"! {sanitize(traffic.record_error)}")
+    for source in snapshot.sources:
+        if source.state == "failing":
+            say(f"! {sanitize(source.name)}: {sanitize(source.message)}")
+    for alert in snapshot.alerts:
+        value, limit = (
+            format_value(alert.id, alert.observed),
+            format_limit(alert.id, alert.limit),
+        )
+        say(f"! {alert.scope}: {alert.id.replace('_', ' ')} {value}, limit {limit}")
+    for change in in_flight(snapshot):
+        say(
+            f"… {sanitize(change.title)} by {sanitize(change.author)}: "
+            f"{sanitize(change.step) or 'waiting'}"
+        )
+
+
+_ROWS: tuple[tuple[str, Callable[[Window], str]], ...] = (
+    ("requests", lambda w: format_count(w.requests)),
+    ("error ratio", lambda w: format_ratio(w.error_ratio)),
+    ("success ratio", lambda w: format_ratio(w.success_ratio)),
+    ("p50", lambda w: format_milliseconds(w.p50_ms)),
+    ("p95", lambda w: format_milliseconds(w.p95_ms)),
+    ("p99", lambda w: format_milliseconds(w.p99_ms)),
+    ("confidence", lambda w: format_score(w.confidence)),
+    ("cpu", lambda w: format_ratio(w.cpu)),
+    ("memory", lambda w: format_ratio(w.memory)),
+    ("instances", lambda w: format_rate(w.instances)),
+)
+
+
+def _side_rows(snapshot: Snapshot) -> Iterable[tuple[str, str, str]]:
+    legacy, canary = snapshot.legacy, snapshot.canary
+    yield (format_duration(snapshot.window_s), sanitize(legacy.service), sanitize(canary.service))
+    for label, show in _ROWS:
+        yield (label, show(legacy.window), show(canary.window))
+    yield ("data", _data(legacy), _data(canary))
+
+
+def _data(side: SideView) -> str:
+    state = DATA_WORDS[side.data]
+    return state if side.data_age_s is None else f"{state}, {format_age(side.data_age_s)} old"
+
+
+def _tree_rows(snapshot: Snapshot) -> Iterable[tuple[str, ...]]:
+    for node in snapshot.decision.path:
+        yield (
+            f"{node.question}?",
+            NODE_WORDS[node.outcome],
+            format_value(node.id, node.observed) if node.observed is not None else "",
+            f"limit {format_limit(node.id, node.limit)}",
+        )
+
+
+def _print_gates(snapshot: Snapshot, plan: Plan) -> None:
+    stage = snapshot.stage.index
+    following = next_stage(plan, stage) if stage is not None else None
+    if following is None or not snapshot.gates:
+        return
+    met = sum(1 for gate in snapshot.gates if gate.state == "met")
+    say()
+    say(f"gates to stage {following}: {met} of {len(snapshot.gates)} met")
+    print_table(gate_rows(snapshot.gates), indent="  ")
+
+
+@click.command()
+@json_option
+@config_option
+def health(as_json: bool, config: str | None) -> int:
+    """Ask both sides for their health over HTTP. Exits 0 when both are well, else 1."""
+    reports = asyncio.run(_probe(find_plan(config)))
+    if as_json:
+        print_json([_document(report) for report in reports])
+    else:
+        print_table([_row(report) for report in reports])
+    return 0 if all(report.ok for report in reports) else 1
+
+
+async def _probe(source: PlanSource) -> tuple[HealthReport, ...]:
+    async with open_session(source, need_metrics=False) as session:
+        # The addresses are the plan's or, without any there, what Cloud Run says.
+        await session.observer.read_run()
+        return await session.probe()
+
+
+def _row(report: HealthReport) -> tuple[str, ...]:
+    glyph = "✓ well" if report.ok else "✗ not well"
+    shown = format_milliseconds(report.latency_ms)
+    return (glyph, sanitize(report.service), shown, sanitize(report.message), sanitize(report.url))
+
+
+def _document(report: HealthReport) -> dict[str, object]:
+    return {
+        "service": report.service,
+        "url": sanitize(report.url),
+        "ok": report.ok,
+        "status": report.status,
+        "latency_ms": report.latency_ms,
+        "message": sanitize(report.message),
+        "at": format_iso_time(report.at),
+    }

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from canary.cli.options import chosen_config, config_option, json_option
+from canary.cli.opening import PlanSource, find_plan, open_session
+from canary.cli.options import config_option, json_option
 from canary.cli.output import conclude, keep, print_json, say
-from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.text import (
     format_count,
@@ -57,7 +57,7 @@ def ab_test(file: str | None, days: int | None, as_json: bool, config: str | Non
     """
     if file is not None and days is not None:
         raise UsageError("A file is taken as it stands: --days does not go with --from.")
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     run, path, trouble = _analyse(source, file, days)
     if as_json:
         print_json(ab_document(run.analysis, run.source))
@@ -82,10 +82,8 @@ def _analyse(
 
 async def _ask(source: PlanSource, days: int | None) -> AbTestRun:
     from canary.engine.jobs.ab_test import ask_bigquery
-    from canary.engine.session import Session
 
-    opening = Session.open(source.plan, source.path, read_only=True, need_metrics=False)
-    async with await opening as session:
+    async with open_session(source, need_metrics=False) as session:
         return await ask_bigquery(session, days)
 
 

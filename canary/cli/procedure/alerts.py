@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
-from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
-from canary.cli.output import print_json, say
-from canary.cli.plan_source import PlanSource, find_plan
-from canary.cli.streams import act
+from canary.cli.opening import PlanSource, find_plan, open_session
+from canary.cli.options import chosen_read_only, config_option, json_option
+from canary.cli.output import act, print_json, say
 from canary.engine.jobs.alert_policies import Applied, apply_actions, compare_policies
 from canary.engine.person import this_person
 from canary.rollout.errors import CanaryError, ReadOnly, UsageError
@@ -29,7 +28,7 @@ def alerts() -> None:
 @config_option
 def diff(as_json: bool, config: str | None) -> int:
     """Show what `apply` would create, update or delete. Exits 0 for nothing, 1 for something."""
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     actions = asyncio.run(_compare(source))
     changes = _changes(actions)
     if as_json:
@@ -50,7 +49,7 @@ def apply(dry_run: bool, yes: bool, as_json: bool, config: str | None) -> int:
     Policies of others are never touched, nor channels and switches of these. The first failure
     ends it; what was done stays, and asking again does the rest. `canary log` shows it.
     """
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     if chosen_read_only() or source.plan.console.read_only:
         if not dry_run:
             raise ReadOnly("This console is read-only: nothing can be changed from here.")
@@ -63,18 +62,12 @@ def apply(dry_run: bool, yes: bool, as_json: bool, config: str | None) -> int:
 
 
 async def _compare(source: PlanSource) -> tuple[Action, ...]:
-    from canary.engine.session import Session
-
-    opening = Session.open(source.plan, source.path, read_only=True, need_metrics=False)
-    async with await opening as session:
+    async with open_session(source, need_metrics=False) as session:
         return await compare_policies(session)
 
 
 async def _apply(source: PlanSource, *, dry_run: bool, yes: bool, as_json: bool) -> int:
-    from canary.engine.session import Session
-
-    opening = Session.open(source.plan, source.path, need_metrics=False)
-    async with await opening as session:
+    async with open_session(source, read_only=False, need_metrics=False) as session:
         actions = await compare_policies(session)
         changes = _changes(actions)
         applied = Applied()

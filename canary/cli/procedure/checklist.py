@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from canary.cli.options import chosen_config, chosen_read_only, config_option, json_option
+from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look, open_session
+from canary.cli.options import chosen_read_only, config_option, json_option
 from canary.cli.output import print_json, say
-from canary.cli.plan_source import PlanSource, find_plan
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly, UsageError
 from canary.rollout.text import format_iso_time, format_timestamp, sanitize
@@ -32,7 +32,7 @@ def checklist(
     """
     if tick and untick:
         raise UsageError("--tick and --untick exclude each other.", remedy="Choose one.")
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     if stage is not None and stage > len(source.plan.stages):
         raise UsageError(f"There is no stage {stage}: the plan has {len(source.plan.stages)}.")
     read_only = chosen_read_only() or source.plan.console.read_only
@@ -51,11 +51,9 @@ def checklist(
 async def _read(
     source: PlanSource, stage: int | None, item: str | None, *, done: bool, read_only: bool
 ) -> ChecklistBook:
-    from canary.cli.look import demand_cloud_run, look
     from canary.engine.jobs.checklist import Checklists, choose
-    from canary.engine.session import Session
 
-    async with await Session.open(source.plan, source.path, read_only=read_only) as session:
+    async with open_session(source, read_only=read_only) as session:
         snapshot = await look(session)
         # What closed lists say needs no cloud; where the rollout stands does.
         demand_cloud_run(snapshot)

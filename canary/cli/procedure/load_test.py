@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from canary.cli.options import Duration, chosen_config, chosen_read_only, config_option, json_option
+from canary.cli.opening import PlanSource, find_plan, open_session
+from canary.cli.options import Duration, chosen_read_only, config_option, json_option
 from canary.cli.output import ProgressLine, conclude, keep, print_json, print_table, say
-from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.errors import ReadOnly, RecordError
 from canary.rollout.text import (
     format_count,
@@ -60,14 +59,12 @@ def load_test(
     """
     from canary.engine.jobs.load_target import choose_settings
 
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     if chosen_read_only() or source.plan.console.read_only:
         raise ReadOnly("A load test is refused: this is read-only, and it would put load on both.")
     settings = choose_settings(
         source.plan, users=users, spawn_rate=spawn_rate, duration_s=duration, profile=profile
     )
-    # Unlike most commands this one lives for an hour.
-    gc.enable()
     summary, path, trouble = asyncio.run(_run(source, settings))
     if as_json:
         print_json(load_document(summary))
@@ -85,15 +82,13 @@ async def _run(
     from canary.engine.jobs.load_target import find_target
     from canary.engine.jobs.load_test import LoadTestRun, write_summary
     from canary.engine.person import this_person
-    from canary.engine.session import Session
     from canary.engine.signals import ended_by_signal
     from canary.store.locks import hold_load_lock
     from canary.store.paths import state_dir
 
     demand_locust()
     with hold_load_lock(state_dir(source.plan)):
-        opening = Session.open(source.plan, source.path, read_only=True, need_metrics=False)
-        async with await opening as session:
+        async with open_session(source, need_metrics=False) as session:
             target = await find_target(session)
             run = LoadTestRun(source.plan, target, settings, session.clock)
             with ended_by_signal(partial(run.stop, f"by {this_person()}")), ProgressLine() as line:

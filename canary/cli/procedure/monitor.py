@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from canary.cli.options import Duration, chosen_config, config_option, json_option
+from canary.cli.opening import PlanSource, find_plan
+from canary.cli.options import Duration, config_option, json_option
 from canary.cli.output import print_json, say
-from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.text import format_duration, format_iso_time, format_timestamp, sanitize
 
@@ -71,7 +71,7 @@ def monitor(
     """
     if stops + asks + detach > 1:
         raise UsageError("--detach, --stop and --status exclude each other.", remedy="Choose one.")
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     if asks:
         return _status(source, as_json)
     if stops:
@@ -85,10 +85,7 @@ def _order(
 ) -> LoopOrder:
     from canary.engine.jobs.monitoring_loop import LoopOrder
 
-    if out_dir is not None:
-        directory = Path(out_dir).expanduser().absolute()
-    else:
-        directory = source.path.parent / source.plan.record.outputs
+    directory = source.outputs if out_dir is None else Path(out_dir).expanduser().absolute()
     return LoopOrder(str(directory), every_s, for_s)
 
 

@@ -11,9 +11,9 @@ import msgspec
 
 from canary.cli.change.moves import options_of
 from canary.cli.change.run_change import Build, run_change
-from canary.cli.options import change_options, chosen_config, config_option, json_option
+from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look, open_session
+from canary.cli.options import change_options, config_option, json_option
 from canary.cli.output import print_json, say
-from canary.cli.plan_source import PlanSource, find_plan
 from canary.rollout.change.change import Change, Request, Standing
 from canary.rollout.errors import NotFound, UsageError
 from canary.rollout.plan.plan import Plan
@@ -39,7 +39,7 @@ def plan_retirement(as_json: bool, config: str | None) -> int:
 
     Exits 0 when Legacy may be deleted now, 1 when something is against it.
     """
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     retirement.check_retirable(source.plan)
     snapshot, candidate = asyncio.run(_look(source))
     at = retirement.calendar(source.plan, snapshot)
@@ -95,11 +95,9 @@ def _build(
 
 
 async def _look(source: PlanSource) -> tuple[Snapshot, Candidate | None]:
-    from canary.cli.look import demand_cloud_run, look
     from canary.engine.jobs.surveys import find_candidate
-    from canary.engine.session import Session
 
-    async with await Session.open(source.plan, source.path, read_only=True) as session:
+    async with open_session(source) as session:
         snapshot = await look(session)
         demand_cloud_run(snapshot)
         try:

@@ -1,8 +1,10 @@
-"""`canary init`: write a commented plan from flags or questions."""
+"""`canary init`: write a commented plan, from flags or questions; without any, the shipped one."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -11,15 +13,33 @@ from typing import Final
 import click
 import msgspec
 
+from canary.cli.opening import DEFAULT_NAME
 from canary.cli.options import chosen_config, json_option
 from canary.cli.output import print_json, say
-from canary.cli.plan_source import DEFAULT_NAME
-from canary.cli.setup.plan_template import Choices, render_plan
 from canary.rollout.errors import PlanError, UsageError
 from canary.rollout.plan.file import parse_plan
 from canary.rollout.text import sanitize
 
-DEFAULTS = Choices()
+
+class Choices(msgspec.Struct, frozen=True):
+    """What `canary init` asks for; everything else is edited in the file afterwards."""
+
+    provider: str = "local"
+    project: str = "naeda-genesis"
+    region: str = "us-central1"
+    legacy: str = "ion-api"
+    canary: str = "ion-api-canary"
+    router: str = "env"
+    variable: str = "CANARY_TRAFFIC_PERCENTAGE"
+    candidate: str = "canary"
+    url_map: str = "ion-api-map"
+    legacy_backend: str = "ion-api-backend"
+    canary_backend: str = "ion-api-canary-backend"
+    set: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+
+
+DEFAULTS: Final = Choices()
 ROUTERS: Final = ("env", "revisions", "url-map", "command")
 QUESTIONS: Final = {
     "env": (("variable", "Variable that holds the share"),),
@@ -153,3 +173,47 @@ def _write(path: Path, text: str, force: bool) -> None:
         raise UsageError(f"{sanitize(path, 200)} is there already.", remedy="Use --force.") from exc
     except OSError as exc:
         raise PlanError(f"{sanitize(path, 200)} cannot be written: {exc.strerror}.") from exc
+
+
+# The plan's text: the shipped one with the chosen values in its lines.
+
+ROUTER_LINES: Final[dict[str, tuple[str, ...]]] = {
+    "url-map": ("url_map", "legacy_backend", "canary_backend"),
+    "command": ("set", "read"),
+}
+"""The keys of [target.router] that a kind needs and the others leave commented out."""
+
+
+def shipped_plan() -> str:
+    """The commented plan that comes with the program, canary.toml.
+
+    In an installed package it lies beside this file, in a checkout at the top.
+    """
+    beside = Path(__file__).with_name(DEFAULT_NAME)
+    path = beside if beside.exists() else Path(__file__).parents[3] / DEFAULT_NAME
+    return path.read_text(encoding="utf-8")
+
+
+def render_plan(choices: Choices) -> str:
+    """The plan file's text. What was chosen is quoted as TOML; the caller parses it to check it.
+
+    The lines of the chosen router are live; those of the others stay commented out, as examples.
+    """
+    text = shipped_plan()
+    examples = {name for names in ROUTER_LINES.values() for name in names}
+    examples -= set(ROUTER_LINES.get(choices.router, ()))
+    for name, value in msgspec.structs.asdict(choices).items():
+        if value and name not in examples:
+            text = _set_line(text, "kind" if name == "router" else name, _quote(value))
+    return text
+
+
+def _set_line(text: str, key: str, value: str) -> str:
+    """The text with the first line of a key live and set; a comment behind it stays."""
+    line = re.compile(rf"(?m)^(?:# )?{key} = [^#\n]*?( *#.*)?$")
+    return line.sub(lambda found: f"{key} = {value}{found[1] or ''}", text, count=1)
+
+
+def _quote(value: str | tuple[str, ...]) -> str:
+    """A JSON string or list is one of TOML's, except that JSON need not escape DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -12,9 +12,9 @@ from typing import Any
 import click
 import msgspec
 
-from canary.cli.options import chosen_config, config_option, json_option
+from canary.cli.opening import find_plan
+from canary.cli.options import config_option, json_option
 from canary.cli.output import say
-from canary.cli.plan_source import find_plan
 from canary.engine.signals import ended_by_signal
 from canary.rollout.errors import Unavailable, UsageError
 from canary.rollout.plan.plan import SCENARIOS, Plan
@@ -50,7 +50,7 @@ def simulate(
     """
     from canary.cloud.embedded.process import build_config
 
-    plan = _with_choices(find_plan(chosen_config(config)).plan, speed, seed, scenario, stage)
+    plan = _with_choices(find_plan(config).plan, speed, seed, scenario, stage)
     settings = build_config(plan, Path(state).absolute() if state else None, fresh=fresh)
     settings.update(leases=False, grpc_port=port, http_port=port + 1 if port else 0)
     return _run(settings, as_json)

@@ -26,7 +26,7 @@ from canary.rollout.plan.plan import Plan
 
 log = logging.getLogger(__name__)
 
-COMMAND = (sys.executable, "-m", "canary.cli.executor")
+COMMAND = (sys.executable, "-m", "canary.cli.background", "executor")
 LOG_FILE = "executor.log"
 LOG_LIMIT = 262_144
 """A longer log is begun anew at the next start."""

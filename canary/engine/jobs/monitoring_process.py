@@ -41,7 +41,7 @@ from canary.store.monitoring import (
 )
 from canary.store.paths import state_dir
 
-COMMAND: Final = (sys.executable, "-m", "canary.cli.monitoring")
+COMMAND: Final = (sys.executable, "-m", "canary.cli.background", "monitoring")
 LOG_FILE: Final = "monitor.log"
 LOG_LIMIT: Final = 262_144
 """A longer log is begun anew at the next start."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.cli.setup.plan_template import Choices, render_plan
+from canary.cli.setup.init import Choices, render_plan
 from canary.rollout.plan.file import load_plan, parse_plan
 from tests.cli.commands import ROOT, run_at_terminal
 from tests.cli.conftest import Command

@@ -256,7 +256,7 @@ async def test_the_process_has_a_session_of_its_own(embedded, tmp_path):
 
 def test_without_an_order_the_process_says_so_and_ends():
     done = subprocess.run(
-        [sys.executable, "-m", "canary.cli.executor"],
+        [sys.executable, "-m", "canary.cli.background", "executor"],
         input=b"hello\n",
         capture_output=True,
         check=False,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.cli.procedure.verify_report import progress_on, progress_text
+from canary.cli.change.verify import progress_on, progress_text
 from canary.engine.jobs.verify import VerifyProgress
 from tests.cli.commands import Cloud
 from tests.cli.conftest import Command

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from canary.cli.options import chosen_config, config_option, json_option
-from canary.cli.output import ProgressLine, conclude, keep, print_json, say
-from canary.cli.plan_source import PlanSource, find_plan
-from canary.cli.procedure.verify_report import (
-    EXITS,
-    print_comparison,
-    print_verification,
-    progress_on,
-)
+from canary.cli.opening import PlanSource, find_plan, open_session
+from canary.cli.options import config_option, json_option
+from canary.cli.output import ProgressLine, conclude, keep, print_json, print_table, say
 from canary.rollout.change.change import Change
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.table_rules import MOST_REQUESTS
-from canary.rollout.text import format_iso_time, sanitize
-from canary.rollout.trials.comparison import Comparison
+from canary.rollout.text import (
+    format_count,
+    format_iso_time,
+    format_milliseconds,
+    format_ratio,
+    format_score,
+    sanitize,
+)
+from canary.rollout.trials.comparison import Comparison, SideFigures
 from canary.rollout.trials.verification import (
+    CHECK_GLYPHS,
+    CHECK_WORDS,
     Verification,
+    VerificationVerdict,
     comparison_document,
     verification_document,
+    verification_line,
 )
 
 if TYPE_CHECKING:
-    from canary.engine.jobs.verify import VerifyOrder
+    from canary.engine.jobs.verify import VerifyOrder, VerifyProgress
     from canary.engine.session import Session
 
 EXIT_NO_DATA: Final = 30
@@ -65,7 +72,7 @@ def verify(
     Writes outputs/compare_stageN.json. Exits 0 when passed, 1 when not, and 30 when it could not
     be verified, which is never a pass.
     """
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     verification, path, trouble = asyncio.run(_verify(source, percent, requests, delay_ms))
     if as_json:
         print_json(verification_document(verification))
@@ -92,7 +99,7 @@ def compare(
 
     Exits 0, or 30 when no answer told which side it is from.
     """
-    source = find_plan(chosen_config(config))
+    source = find_plan(config)
     comparison = asyncio.run(_compare(source, requests, delay_ms))
     document = {"timestamp": format_iso_time(comparison.at), **comparison_document(comparison)}
     if as_json:
@@ -134,10 +141,8 @@ async def _verify(
     source: PlanSource, percent: int | None, requests: int | None, delay_ms: float | None
 ) -> tuple[Verification, Path | None, RecordError | None]:
     from canary.engine.jobs.verify import VerifyOrder, write_verification
-    from canary.engine.session import Session
 
-    opening = Session.open(source.plan, source.path, read_only=True, need_metrics=False)
-    async with await opening as session:
+    async with open_session(source, need_metrics=False) as session:
         order = VerifyOrder(requests=requests, delay_ms=delay_ms, intended_percent=percent)
         verification = await _verify_with(session, order)
     base = source.path.parent
@@ -153,10 +158,95 @@ async def _verify_with(session: Session, order: VerifyOrder) -> Verification:
 
 async def _compare(source: PlanSource, requests: int | None, delay_ms: float | None) -> Comparison:
     from canary.engine.jobs.verify import VerifyOrder, compare_now
-    from canary.engine.session import Session
 
-    opening = Session.open(source.plan, source.path, read_only=True, need_metrics=False)
-    async with await opening as session:
+    async with open_session(source, need_metrics=False) as session:
         order = VerifyOrder(requests=requests, delay_ms=delay_ms)
         with ProgressLine(sys.stderr) as line:
             return await compare_now(session, order, progress_on(line))
+
+
+EXITS: Final[dict[VerificationVerdict, int]] = {"passed": 0, "not_passed": 1, "unverified": 30}
+
+_BAR: Final = 24
+
+_ROWS: Final[tuple[tuple[str, Callable[[SideFigures], str]], ...]] = (
+    ("requests", lambda s: format_count(s.requests)),
+    ("error ratio", lambda s: format_ratio(s.error_ratio)),
+    ("success ratio", lambda s: format_ratio(s.success_ratio)),
+    ("p50", lambda s: format_milliseconds(s.p50_ms)),
+    ("p95", lambda s: format_milliseconds(s.p95_ms)),
+    ("p99", lambda s: format_milliseconds(s.p99_ms)),
+    ("confidence", lambda s: format_score(s.confidence)),
+)
+
+
+LEAST_PAUSE_S: Final = 0.1
+"""The line is rewritten at most ten times a second: a slow terminal must not hold requests up."""
+
+
+def progress_on(
+    line: ProgressLine, monotonic: Callable[[], float] = time.monotonic
+) -> Callable[[VerifyProgress], None]:
+    """What shows a verification's progress on the line."""
+    shown_at = float("-inf")
+
+    def show(progress: VerifyProgress) -> None:
+        nonlocal shown_at
+        now = monotonic()
+        is_step = 0 < progress.done < progress.total
+        if is_step and now - shown_at < LEAST_PAUSE_S:
+            return
+        shown_at = now
+        line.show(progress_text(progress))
+
+    return show
+
+
+def progress_text(progress: VerifyProgress) -> str:
+    """ "████░░░░ 40 of 100 requests   legacy 36   canary 4"."""
+    if progress.step == "health":
+        return "verifying: asking both sides for their health"
+    filled = _BAR * progress.done // max(1, progress.total)
+    bar = "█" * filled + "░" * (_BAR - filled)
+    failed = f"   no answer {progress.failed}" if progress.failed else ""
+    sides = f"legacy {progress.legacy}   canary {progress.canary}"
+    return f"{bar} {progress.done} of {progress.total} requests   {sides}{failed}"
+
+
+def print_verification(verification: Verification) -> None:
+    """The checks, both sides, and the verdict last; one that is not passed on standard error."""
+    print_table(
+        [
+            (
+                f"{CHECK_GLYPHS[c.state]} {CHECK_WORDS[c.state]}",
+                sanitize(c.label),
+                sanitize(c.said, 300),
+            )
+            for c in verification.checks
+        ],
+        indent="  ",
+    )
+    if verification.comparison is not None:
+        print_comparison(verification.comparison)
+    line = verification_line(verification)
+    if verification.verdict == "passed":
+        say(line)
+        return
+    remedy = {
+        "not_passed": "Verify again with `canary verify`, or go back with `canary rollback`.",
+        "unverified": "That is not a pass: see to what is named, then `canary verify`.",
+    }[verification.verdict]
+    click.echo(f"canary: {line}. {remedy}", err=True)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Both sides beside each other; latencies are as measured from here."""
+    legacy, canary = comparison.legacy, comparison.canary
+    rows = [("", sanitize(legacy.service, 60), sanitize(canary.service, 60))]
+    rows += [(label, show(legacy), show(canary)) for label, show in _ROWS]
+    print_table(rows, indent="  ")
+    if comparison.unnamed:
+        say(f"  {format_count(comparison.unnamed)} answers do not say which side they are from.")
+    if comparison.unanswered:
+        why = f": {sanitize(comparison.first_error)}" if comparison.first_error else ""
+        say(f"  {format_count(comparison.unanswered)} requests were not answered{why}.")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from canary.cli.plan_source import PlanSource
-from canary.cli.procedure.validate_file import check_file
+from canary.cli.inspect.validate import check_file
+from canary.cli.opening import PlanSource
 from canary.rollout.export.monitor_document import monitor_document
 from tests.cli.commands import ROOT, Cloud
 from tests.cli.conftest import Command

@@ -1,0 +1,97 @@
+"""Which plan a command works with, its session, and one look at the rollout.
+
+The engine is imported only when a session is opened: help and mistakes of usage come at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from canary.cli.options import chosen_config
+from canary.rollout.errors import PlanError, Unavailable
+from canary.rollout.plan.file import load_plan
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import sanitize
+
+if TYPE_CHECKING:
+    from canary.engine.session import Session
+
+DEFAULT_NAME: Final = "canary.toml"
+
+
+class PlanSource(msgspec.Struct, frozen=True):
+    """A plan and the file it was read from."""
+
+    plan: Plan
+    path: Path
+
+    @property
+    def outputs(self) -> Path:
+        """The directory for results, beside the plan."""
+        return self.path.parent / self.plan.record.outputs
+
+
+def find_plan(config: str | None) -> PlanSource:
+    """The plan named behind or before the command, else ./canary.toml.
+
+    Raises PlanError: missing or wrong.
+    """
+    config = chosen_config(config)
+    path = Path(config).expanduser() if config is not None else Path(DEFAULT_NAME)
+    if config is None and not path.exists():
+        raise PlanError(
+            f"There is no {DEFAULT_NAME} in {sanitize(Path.cwd(), 200)}.",
+            remedy="Name a plan with --config FILE, write one with `canary init`, or look around"
+            " with `canary demo`.",
+        )
+    return PlanSource(load_plan(path), path.absolute())
+
+
+@contextlib.asynccontextmanager
+async def open_session(
+    source: PlanSource, *, read_only: bool = True, need_metrics: bool = True
+) -> AsyncIterator[Session]:
+    """The plan's session while the block lasts. Raises CanaryError: the cloud does not come up."""
+    from canary.engine.session import Session
+
+    opening = Session.open(source.plan, source.path, read_only=read_only, need_metrics=need_metrics)
+    async with await opening as session:
+        yield session
+
+
+async def look(session: Session) -> Snapshot:
+    """The snapshot of now. A source that fails is told in it, not raised.
+
+    What earlier looks have read is taken over first, so that a one-hour watch is known at once.
+    """
+    session.observer.load_history()
+    session.observer.read_results()
+    return await session.observer.refresh()
+
+
+async def look_back(session: Session) -> Snapshot:
+    """The snapshot of now, with the past that Cloud Monitoring still has. Raises Unavailable."""
+    demand_cloud_run(await look(session))
+    async for _ in session.observer.backfill():
+        pass
+    return session.observer.snapshot()
+
+
+def demand_cloud_run(snapshot: Snapshot, first: str = "") -> None:
+    """Raise Unavailable, with what Cloud Run said, when it has not answered; `first` is what to do
+    before anything else.
+    """
+    if snapshot.standing is not None:
+        return
+    said = next((s.message for s in snapshot.sources if s.name == "Cloud Run" and s.message), "")
+    raise Unavailable(
+        f"Cloud Run has not answered: {said}" if said else "Cloud Run has not answered.",
+        remedy=f"{first}`canary doctor` says what is missing.",
+        source="Cloud Run",
+    )
