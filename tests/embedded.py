@@ -22,7 +22,7 @@ from canary.rollout.plan.file import load_plan
 from canary.rollout.plan.plan import Endpoints, Plan, Router
 from canary.simulator.api.grpc_server import Apis, open_apis, start_grpc
 from canary.simulator.config import parse_config
-from canary.simulator.control.leases import Leases
+from canary.simulator.control.ownership import Leases
 from canary.simulator.endpoints import bind
 from canary.simulator.world.faults import Fault
 from canary.simulator.world.world import World

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from canary.rollout.change.stage_record import StageRecord, decode_record
-from canary.simulator.world.services.run_state import short_name
+from canary.simulator.wire.messages import short_name
 from tests.embedded import Embedded
 
 OTHERS = ""

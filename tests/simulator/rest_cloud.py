@@ -14,7 +14,7 @@ import httpx
 from canary.simulator.api.grpc_server import Apis, open_apis, start_grpc
 from canary.simulator.config import Config, RouterConfig
 from canary.simulator.control.http_server import start_http
-from canary.simulator.control.leases import Leases
+from canary.simulator.control.ownership import Leases
 from canary.simulator.endpoints import bind
 from canary.simulator.world.world import World
 from tests.simulator.local_cloud import START, LocalCloud

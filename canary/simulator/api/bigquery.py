@@ -15,8 +15,8 @@ from canary.simulator.api.rest import Call, Rest
 from canary.simulator.config import SideName
 from canary.simulator.wire.errors import RestError
 from canary.simulator.world.faults import Fault
-from canary.simulator.world.traffic.ab_table import AbTable
-from canary.simulator.world.traffic.profiles import SIDES
+from canary.simulator.world.requests import AbTable
+from canary.simulator.world.traffic.scenarios import SIDES
 from canary.simulator.world.world import World
 
 JOBS = "/google.cloud.bigquery.v2.JobService/"

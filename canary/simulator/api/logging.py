@@ -21,7 +21,7 @@ from canary.simulator.api.log_filter import Fields, Test, parse_log_filter
 from canary.simulator.wire.errors import ApiError, invalid
 from canary.simulator.wire.messages import load_types, timestamp
 from canary.simulator.world.faults import Fault
-from canary.simulator.world.traffic.request_log import LogEntry, RequestLog
+from canary.simulator.world.requests import LogEntry, RequestLog
 from canary.simulator.world.world import World
 
 SERVICE = "google.logging.v2.LoggingServiceV2"

@@ -9,9 +9,8 @@ from aiohttp import web
 
 from canary.simulator.api.rest import Call, Rest
 from canary.simulator.wire.errors import RestError
-from canary.simulator.world.compute_operations import ComputeOperation, show_operation
-from canary.simulator.world.services.operations import RECHECK_S
-from canary.simulator.world.url_maps import COMPUTE, UrlMaps
+from canary.simulator.world.services.state import RECHECK_S
+from canary.simulator.world.url_maps import COMPUTE, ComputeOperation, UrlMaps, show_operation
 from canary.simulator.world.world import World
 
 URL_MAPS = "/google.cloud.compute.v1.UrlMaps/"

@@ -1,19 +1,198 @@
-"""The HTTP servers of the embedded cloud, on sockets that already listen."""
+"""The HTTP servers of the embedded cloud: REST APIs, and the control side under /_cloud/.
+
+The control side has clock, scenarios, faults, lease and state.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any, TypeVar
 
+import msgspec
 from aiohttp import web
 
+from canary.simulator.api.bigquery import BigQueryApi
 from canary.simulator.api.grpc_server import Apis
-from canary.simulator.api.rest_apis import rest_routes
-from canary.simulator.control.http_control import Control
+from canary.simulator.api.registry import RegistryApi
+from canary.simulator.api.rest import Rest
+from canary.simulator.api.run.knative import KnativeApi
+from canary.simulator.api.url_maps import UrlMapApi
 from canary.simulator.control.http_services import Front
-from canary.simulator.control.leases import Leases
+from canary.simulator.control.ownership import Leases
 from canary.simulator.endpoints import Listener
+from canary.simulator.world.faults import Fault
+from canary.simulator.world.images import Images
+from canary.simulator.world.traffic.scenarios import SCENARIOS, SIDES
+from canary.simulator.world.url_maps import UrlMaps
 from canary.simulator.world.world import World
+
+PREFIX = "/_cloud"
+HEARTBEAT_S = 15.0
+
+BodyT = TypeVar("BodyT")
+
+
+class ScenarioBody(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /_cloud/scenario."""
+
+    name: str
+    params: dict[str, float] = {}
+
+
+class ClockBody(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /_cloud/clock: another speed, a jump forwards, or both (the speed first)."""
+
+    speed: float | None = None
+    advance_s: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """Handlers of the control side; a wrong body is answered 400 with `{"error": …}`."""
+
+    world: World
+    leases: Leases
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        return [
+            web.get(f"{PREFIX}/clock", self.get_clock),
+            web.post(f"{PREFIX}/clock", self.post_clock),
+            web.post(f"{PREFIX}/scenario", self.post_scenario),
+            web.get(f"{PREFIX}/faults", self.get_faults),
+            web.post(f"{PREFIX}/faults", self.post_fault),
+            web.delete(f"{PREFIX}/faults", self.delete_faults),
+            web.get(f"{PREFIX}/lease", self.get_lease),
+            web.post(f"{PREFIX}/end", self.post_end),
+            web.get(f"{PREFIX}/state", self.get_state),
+        ]
+
+    async def get_clock(self, _: web.Request) -> web.Response:
+        """Answer cloud time, speed, the scenario that is on, and those there are."""
+        return _json(self._clock())
+
+    async def post_clock(self, request: web.Request) -> web.Response:
+        """Set the speed, jump forwards; answer as `get_clock` does, after everything settled."""
+        body = await _body(request, ClockBody)
+        clock = self.world.clock
+        if body.speed is not None:
+            _or_400(lambda: clock.set_speed(body.speed or 0.0))
+        if body.advance_s is not None:
+            _or_400(lambda: clock.advance(body.advance_s or 0.0))
+        self.world.settle()
+        self.world.save()
+        return _json(self._clock())
+
+    async def post_scenario(self, request: web.Request) -> web.Response:
+        """Begin a scenario; answer as `get_clock` does."""
+        body = await _body(request, ScenarioBody)
+        _or_400(lambda: self.world.scenario.switch(body.name, body.params))
+        self.world.settle()
+        return _json(self._clock())
+
+    async def get_faults(self, _: web.Request) -> web.Response:
+        """Answer the faults that are still to come."""
+        return _json({"faults": self.world.faults.faults})
+
+    async def post_fault(self, request: web.Request) -> web.Response:
+        """Add a fault; answer all that are still to come."""
+        self.world.faults.add(await _body(request, Fault))
+        return await self.get_faults(request)
+
+    async def delete_faults(self, request: web.Request) -> web.Response:
+        """Take away the faults of `?method=PATTERN`, or all."""
+        self.world.faults.clear(request.query.get("method"))
+        return await self.get_faults(request)
+
+    async def get_lease(self, request: web.Request) -> web.StreamResponse:
+        """Hold a lease until the connection closes (which cancels this handler)."""
+        response = web.StreamResponse(headers={"content-type": "text/plain; charset=utf-8"})
+        with self.leases.hold():
+            await response.prepare(request)
+            while True:
+                # The heartbeat finds a peer that is gone without having closed; it is no clock.
+                await response.write(b"\n")
+                await asyncio.sleep(HEARTBEAT_S)
+
+    async def post_end(self, _: web.Request) -> web.Response:
+        """End at once if it lives by leases and nobody holds one; answer whether it does."""
+        ends = self.world.config.leases and self.leases.end_unused()
+        return _json({"ends": ends})
+
+    async def get_state(self, _: web.Request) -> web.Response:
+        """Answer what the world is made of right now, for people who look for a fault."""
+        world, now = self.world, self.world.clock.now()
+        world.settle()
+        behaviours = {side: world.traffic.behaviour(side, now) for side in SIDES}
+        return _json(
+            {
+                **self._clock(),
+                "config": world.config,
+                "endpoints": world.endpoints,
+                "origin": world.origin,
+                "leases": self.leases.held,
+                "percent": world.timeline.split_at(now),
+                "scenario_state": world.scenario.current(now),
+                "sides": behaviours,
+                "faults": world.faults.faults,
+                "calls": world.calls,
+                "timeline": list(world.timeline),
+            }
+        )
+
+    def _clock(self) -> dict[str, Any]:
+        return {
+            "now": self.world.clock.now(),
+            "speed": self.world.clock.speed,
+            "scenario": self.world.scenario_name,
+            "scenarios": list(SCENARIOS),
+        }
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    body = msgspec.json.encode(value)
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+async def _body(request: web.Request, kind: type[BodyT]) -> BodyT:
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except msgspec.MsgspecError as exc:
+        raise _bad_request(str(exc)) from exc
+
+
+def _or_400(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except ValueError as exc:
+        raise _bad_request(str(exc)) from exc
+
+
+def _bad_request(reason: str) -> web.HTTPBadRequest:
+    body = msgspec.json.encode({"error": reason}).decode()
+    return web.HTTPBadRequest(text=body, content_type="application/json")
+
+
+def rest_routes(world: World, apis: Apis) -> list[web.RouteDef]:
+    """Return the routes of all REST APIs over one world."""
+    rest = Rest(world)
+    # What was deployed first; a registry that was saved once knows better.
+    deployed = [
+        container.image
+        for revisions in apis.state.revisions.values()
+        for revision in revisions.values()
+        for container in revision.containers
+    ]
+    return [
+        *KnativeApi(world, apis).routes(rest),
+        *RegistryApi(world, Images(world, deployed)).routes(rest),
+        *BigQueryApi(world).routes(rest),
+        *UrlMapApi(world, UrlMaps(world)).routes(rest),
+    ]
+
 
 SHUTDOWN_S = 0.5
 

@@ -16,8 +16,7 @@ from typing import Any
 import msgspec
 
 from canary.simulator.config import Config
-from canary.simulator.control.leases import Leases
-from canary.simulator.control.ownership import Ownership, OwnershipError, Ready
+from canary.simulator.control.ownership import Leases, Ownership, OwnershipError, Ready
 from canary.simulator.endpoints import (
     LOOPBACK,
     Endpoints,

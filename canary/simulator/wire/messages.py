@@ -164,3 +164,8 @@ def timestamp(unix_s: float) -> Any:
 def nanoseconds(stamp: Any) -> int:
     """Return a Timestamp or Duration as integer nanoseconds."""
     return int(stamp.seconds) * 1_000_000_000 + int(stamp.nanos)
+
+
+def short_name(name: str) -> str:
+    """Return the last part of a resource name."""
+    return name.rpartition("/")[2]

@@ -9,11 +9,11 @@ import pytest
 
 from canary.simulator.config import Config, RouterConfig
 from canary.simulator.control.http_server import start_http
-from canary.simulator.control.leases import Leases
+from canary.simulator.control.http_services import answer, count_answer
+from canary.simulator.control.ownership import Leases
 from canary.simulator.endpoints import bind
 from canary.simulator.world.timeline import Removed, Scale, Split
-from canary.simulator.world.traffic.answers import answer, count_answer
-from canary.simulator.world.traffic.capacity import STARTUP_S
+from canary.simulator.world.traffic.behaviour import STARTUP_S
 from canary.simulator.world.world import World
 from tests.simulator.rest_cloud import PLAIN
 

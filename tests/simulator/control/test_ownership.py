@@ -1,9 +1,12 @@
-"""Who owns a state file."""
+"""Who owns a state file, and who holds a lease."""
 
+from __future__ import annotations
+
+import asyncio
 import os
 import stat
 
-from canary.simulator.control.ownership import Ownership, Ready
+from canary.simulator.control.ownership import Leases, Ownership, Ready
 
 READY = Ready(
     pid=os.getpid(),
@@ -57,3 +60,57 @@ def test_the_line_is_its_owners_only_and_nothing_is_left_beside_it(tmp_path):
 def test_the_line_of_an_owner_says_nothing_of_sharing():
     assert "shared" not in READY.line()
     assert READY.line().count("\n") == 1
+
+
+NEVER_S = 3600.0
+
+
+async def test_without_a_first_lease_the_cloud_ends():
+    ended = asyncio.Event()
+    Leases(ended.set, first_s=0.0, grace_s=NEVER_S).start()
+    await ended.wait()
+
+
+async def test_the_last_lease_that_closes_ends_the_cloud():
+    ended = asyncio.Event()
+    leases = Leases(ended.set, first_s=NEVER_S, grace_s=0.0)
+    leases.start()
+    with leases.hold():
+        assert leases.held == 1
+    await ended.wait()
+
+
+async def test_a_cloud_with_a_lease_left_does_not_end():
+    ended = asyncio.Event()
+    leases = Leases(ended.set, first_s=0.0, grace_s=0.0)
+    leases.start()
+    with leases.hold():
+        with leases.hold():
+            pass
+        await _turns()
+        assert not ended.is_set()
+
+
+async def test_a_lease_within_the_grace_keeps_the_cloud():
+    ended = asyncio.Event()
+    leases = Leases(ended.set, first_s=NEVER_S, grace_s=0.0)
+    with leases.hold():
+        pass
+    with leases.hold():
+        await _turns()
+        assert not ended.is_set()
+
+
+async def test_stopped_leases_end_nothing_any_more():
+    ended = asyncio.Event()
+    leases = Leases(ended.set, first_s=0.0, grace_s=0.0)
+    leases.start()
+    leases.stop()
+    await _turns()
+    assert not ended.is_set()
+
+
+async def _turns():
+    """Let everything run that is due."""
+    for _ in range(5):
+        await asyncio.sleep(0)

@@ -35,7 +35,7 @@ from canary.simulator.api.monitoring.series import (
 )
 from canary.simulator.wire import messages
 from canary.simulator.wire.errors import ApiError, invalid_field, not_found, unimplemented
-from canary.simulator.wire.paging import PageToken, cut_page, page_size, read_token
+from canary.simulator.wire.requests import PageToken, cut_page, page_size, read_token
 from canary.simulator.world.traffic.minute import Minute
 from canary.simulator.world.world import World
 

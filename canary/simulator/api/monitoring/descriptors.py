@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from canary.simulator.api.monitoring.aggregation import Shape
-from canary.simulator.api.monitoring.combining import Value
+from canary.simulator.api.monitoring.aggregation import Shape, Value
 from canary.simulator.world.traffic.minute import (
     CONFIDENCE_BOUNDS,
     LATENCY_BOUNDS_MS,

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from canary.simulator.api.monitoring.aggregation import NS, Aggregation, ModelSeries, Point, Shape
-from canary.simulator.api.monitoring.combining import Value
+from canary.simulator.api.monitoring.aggregation import (
+    NS,
+    Aggregation,
+    ModelSeries,
+    Point,
+    Shape,
+    Value,
+)
 from canary.simulator.api.monitoring.descriptors import (
     RESOURCE_LABELS,
     RESOURCE_TYPE,

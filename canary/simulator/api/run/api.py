@@ -6,11 +6,11 @@ from typing import Any
 
 from canary.simulator.wire import messages
 from canary.simulator.wire.errors import failed_precondition, invalid, not_found
-from canary.simulator.wire.paging import cut_page
-from canary.simulator.world.services.operations import OperationsApi
-from canary.simulator.world.services.run_state import OperationRecord, RunState, short_name
+from canary.simulator.wire.messages import short_name
+from canary.simulator.wire.requests import cut_page
+from canary.simulator.world.services.resources import served_percents, with_addresses
 from canary.simulator.world.services.services import ServiceChanges
-from canary.simulator.world.services.status import served_percents, with_addresses
+from canary.simulator.world.services.state import OperationRecord, OperationsApi, RunState
 from canary.simulator.world.world import World
 
 CHANGE_PERMISSIONS = frozenset(

@@ -18,7 +18,7 @@ from canary.simulator.api.run.knative_view import API_VERSION, view_revision, vi
 from canary.simulator.api.run.knative_wanted import MASK, read_wanted
 from canary.simulator.wire import messages
 from canary.simulator.wire.errors import invalid_field, not_found
-from canary.simulator.world.services.run_state import short_name
+from canary.simulator.wire.messages import short_name
 from canary.simulator.world.world import World
 
 SERVICES = "/google.cloud.run.v2.Services/"

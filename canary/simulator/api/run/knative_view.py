@@ -11,8 +11,8 @@ import json
 from typing import Any
 
 from canary.simulator.wire import messages
+from canary.simulator.wire.messages import short_name
 from canary.simulator.world.images import by_digest
-from canary.simulator.world.services.run_state import short_name
 
 API_VERSION = "serving.knative.dev/v1"
 LOCATION_LABEL = "cloud.googleapis.com/location"

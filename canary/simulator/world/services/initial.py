@@ -6,14 +6,15 @@ from typing import Any
 
 from canary.simulator.config import Config
 from canary.simulator.wire import messages
-from canary.simulator.world.services.revisions import (
+from canary.simulator.world.services.resources import (
     bare_template,
     build_revision,
     finish_revision,
     mark_active,
+    show_settled,
+    stamp_etag,
 )
-from canary.simulator.world.services.run_state import RunState
-from canary.simulator.world.services.status import show_settled, stamp_etag
+from canary.simulator.world.services.state import RunState
 from canary.simulator.world.world import World
 
 DEPLOYED_BEFORE_S = 86_400.0

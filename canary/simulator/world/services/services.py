@@ -1,4 +1,7 @@
-"""Changes of services: what UpdateService and DeleteService accept, and what they begin."""
+"""Changes of services: what UpdateService and DeleteService accept, and what they begin.
+
+The scenario `conflict` changes the split here too, as somebody else's hand.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,63 @@ import grpc
 
 from canary.simulator.wire import messages
 from canary.simulator.wire.errors import ApiError, not_found, unimplemented
-from canary.simulator.wire.field_masks import apply_mask
-from canary.simulator.world.services.foreign_change import OTHER_PERCENT_STEP, foreign_version
-from canary.simulator.world.services.operations import begin_operation
-from canary.simulator.world.services.revisions import (
+from canary.simulator.wire.messages import short_name
+from canary.simulator.wire.requests import apply_mask
+from canary.simulator.world.services.resources import (
     bare_template,
     build_revision,
     has_failed,
     new_revision_name,
+    served_percents,
+    show_reconciling,
+    stamp_etag,
+    tagged_revision,
 )
 from canary.simulator.world.services.rules import check_service
-from canary.simulator.world.services.run_state import OperationRecord, RunState, short_name
-from canary.simulator.world.services.status import served_percents, show_reconciling, stamp_etag
+from canary.simulator.world.services.state import OperationRecord, RunState, begin_operation
 from canary.simulator.world.timeline import Removed
 from canary.simulator.world.world import World
+
+OTHER_PERCENT_STEP = 5
+"""The second foreign change differs from the first by so many percent."""
+
+
+def foreign_version(world: World, state: RunState, percent: int) -> Any | None:
+    """Return the service that holds the split with another share, annotations untouched.
+
+    None when that service is gone, or has no Canary to send requests to.
+    """
+    router, config = world.config.router, world.config
+    holder = config.legacy if router.kind == "revisions" else router.service
+    current = state.services.get(holder)
+    if current is None:
+        return None
+    wanted = messages.Service()
+    wanted.CopyFrom(current)
+    if router.kind == "env":
+        _set_variable(wanted, router.variable, str(percent))
+        return wanted
+    canary = tagged_revision(current, router.canary_tag)
+    return None if canary is None else _set_traffic(wanted, router.canary_tag, percent)
+
+
+def _set_variable(service: Any, variable: str, value: str) -> None:
+    service.template.revision = ""
+    for entry in service.template.containers[0].env:
+        if entry.name == variable:
+            entry.value = value
+            return
+    service.template.containers[0].env.add(name=variable, value=value)
+
+
+def _set_traffic(service: Any, tag: str, percent: int) -> Any | None:
+    left = 100 - percent
+    for target in service.traffic:
+        # All of the rest goes to the first target that isn't Canary.
+        target.percent = percent if target.tag == tag else left
+        left = left if target.tag == tag else 0
+    return service if sum(target.percent for target in service.traffic) == 100 else None
+
 
 MUTABLE = frozenset(
     [

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from canary.simulator.world.traffic.minute import LATENCY_BOUNDS_MS, Distribution
-from canary.simulator.world.traffic.shapes import bucket_of, bucket_of_ratio
+from canary.simulator.world.traffic.sampling import bucket_of, bucket_of_ratio
 
 
 class Arrived(msgspec.Struct, frozen=True):

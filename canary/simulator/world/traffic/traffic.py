@@ -16,12 +16,17 @@ import msgspec
 from canary.simulator.config import Config, SideName
 from canary.simulator.world.timeline import Regime, Timeline
 from canary.simulator.world.traffic.arrivals import Arrivals
-from canary.simulator.world.traffic.behaviour import Behaviour, Behaviours
-from canary.simulator.world.traffic.capacity import CONCURRENCY, TARGET_BUSY
+from canary.simulator.world.traffic.behaviour import CONCURRENCY, TARGET_BUSY, Behaviour, Behaviours
 from canary.simulator.world.traffic.minute import MINUTE_S, Distribution, Minute, merge
-from canary.simulator.world.traffic.profiles import PROFILES, SIDES
-from canary.simulator.world.traffic.sampling import binomial, poisson
-from canary.simulator.world.traffic.shapes import confidence_buckets, draw, latency_buckets, ratios
+from canary.simulator.world.traffic.sampling import (
+    binomial,
+    confidence_buckets,
+    draw,
+    latency_buckets,
+    poisson,
+    ratios,
+)
+from canary.simulator.world.traffic.scenarios import PROFILES, SIDES
 
 WANDER = 0.03
 """Minute-to-minute wander of the load and of latency, the same for both sides: a shared cause

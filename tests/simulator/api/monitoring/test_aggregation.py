@@ -13,8 +13,8 @@ from canary.simulator.api.monitoring.aggregation import (
     align,
     check,
     first_slot_start,
+    percentile,
 )
-from canary.simulator.api.monitoring.combining import percentile
 from canary.simulator.wire.errors import ApiError
 from canary.simulator.world.traffic.minute import Distribution, merge
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from canary.simulator.world.clock import Clock
+from canary.simulator.world.world import Clock
 
 
 class Real:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.simulator.world.traffic.capacity import (
+from canary.simulator.world.traffic.behaviour import (
     CONCURRENCY,
     SLOW_FROM_BUSY,
     cope,

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from canary.simulator.config import Config
+from canary.simulator.world.requests import DELAY_S, MOST_AT_ONCE, RequestLog
 from canary.simulator.world.timeline import Split
-from canary.simulator.world.traffic.request_log import DELAY_S, MOST_AT_ONCE, RequestLog
 from canary.simulator.world.world import World
 
 START = 1_760_000_040.0
