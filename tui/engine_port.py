@@ -27,7 +27,7 @@ class JobsPort(Protocol):
     """
 
     def verify(self) -> None:
-        """Verify the present split; one that runs is given up for it."""
+        """Verify the present split; one that runs is abandoned for it."""
 
     def stop(self) -> None:
         """End the verification and the load test that run here."""

@@ -97,7 +97,7 @@ class Notifier:
         try:
             self._waiting.put_nowait(notification)
         except asyncio.QueueFull:
-            log.warning("not told, too much waits: %s", notification.text)
+            log.warning("not sent, too much waits: %s", notification.text)
             return
         if self._sender is None or self._sender.done():
             self._sender = asyncio.get_running_loop().create_task(self._send(), name="webhook")
@@ -147,7 +147,7 @@ class Notifier:
         address = self._environ.get(name, "").strip()
         if not address:
             raise RecordError(
-                f"The environment variable {sanitize(name, 60)} is not set: nobody is told."
+                f"The environment variable {sanitize(name, 60)} is not set: no notifications."
             )
         return address
 

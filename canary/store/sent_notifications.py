@@ -9,7 +9,7 @@ from canary.store.database import Record, Schema
 KEPT_S = 7 * 86_400.0
 
 SCHEMA = Schema(
-    what="memory of notices",
+    what="memory of sent notifications",
     application_id=0x43416E31,  # "CAn1"
     version=1,
     statements=(

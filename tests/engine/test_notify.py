@@ -135,7 +135,7 @@ async def test_a_variable_that_is_not_set_is_said_once(webhook: Webhook):
     for text in ("a", "b"):
         watcher.notifier.tell(Notification("", text, "info"))
     await watcher.notifier.drain()
-    assert watcher.troubles == ["The environment variable HOOK is not set: nobody is told."]
+    assert watcher.troubles == ["The environment variable HOOK is not set: no notifications."]
 
 
 async def test_a_webhook_that_hangs_holds_up_nothing_and_is_said(webhook: Webhook):

@@ -110,7 +110,7 @@ class SafetyActions:
         waiting = find_waiting(snapshot.changes) if snapshot is not None else None
         if waiting is not None:
             self._commands.app.engine_of().withdraw(waiting.id)
-            self._commands.say(f"Taken back: {sanitize(waiting.title, 80)}.")
+            self._commands.say(f"Withdrawn: {sanitize(waiting.title, 80)}.")
 
     def look_up(self) -> None:
         """Look at the cloud what became of it."""
@@ -136,7 +136,7 @@ class SafetyActions:
         elif what == RESUME and change_id:
             self._commands.attempt(lambda: self._recover("resume", "Going on with it.", change_id))
         elif what == ABANDON and change_id:
-            self._commands.attempt(lambda: self._recover("abandon", "Giving it up.", change_id))
+            self._commands.attempt(lambda: self._recover("abandon", "Abandoning it.", change_id))
         else:
             return False
         return True
@@ -220,7 +220,7 @@ def ask_to_resume(change: ChangeView) -> Proposal:
 
 
 def ask_to_abandon(change: ChangeView) -> Proposal:
-    """The question before an unfinished change is given up."""
+    """The question before an unfinished change is abandoned."""
     return Proposal(
         change_id=f"{ABANDON}:{change.id}",
         title="Abandon it",

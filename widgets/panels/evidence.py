@@ -93,7 +93,7 @@ def said(metric: MetricVerdict, room: int) -> str:
         what = "regression proven" if is_long else "proven worse"
         return f"{what} {format_clock(metric.detected_at)}"
     if metric.verdict == "pass":
-        return "no worse than 2×, proven" if room >= 27 else "proven no worse"
+        return "no worse than 2×" if room >= 16 else "proven no worse"
     if metric.verdict == "inconclusive":
         return f"inconclusive: {sanitize(metric.why, 120)}"
     if metric.why:

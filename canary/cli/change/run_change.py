@@ -106,7 +106,7 @@ async def _run(
             try:
                 snapshot = await wait_for_return(session, snapshot, look, author, options.wait_s)
             except Withdrawn:
-                print_trouble("Taken back while Cloud Run was away: nothing was sent.")
+                print_trouble("Withdrawn while Cloud Run was away: nothing was sent.")
                 return EXITS["abandoned"]
         demand_cloud_run(snapshot, "" if options.yes or not options.wait_s else YES_WAITS)
         if prepare is not None:

@@ -118,7 +118,7 @@ class Recovery:
         state = await self._read(entry.change.steps[found.step].service)
         now = "" if state is None else _true_now(state)
         now = "" if now in found.message else now
-        message = f"Given up by {sanitize(by, 80)}. {found.message} {now}".rstrip()
+        message = f"Abandoned by {sanitize(by, 80)}. {found.message} {now}".rstrip()
         outcome = Outcome("abandoned", message, self._clock.now(), _percent(state))
         return self._resolve(entry.change.id, outcome)
 

@@ -69,7 +69,7 @@ class Verifying:
         self._on_progress, self._on_verification = on_progress, on_verification
 
     def start(self, order: VerifyOrder | None = None) -> None:
-        """Verify now; a verification that runs is given up for it."""
+        """Verify now; a verification that runs is abandoned for it."""
         self._in_loop(lambda: self._begin(order if order is not None else VerifyOrder()))
 
     def stop(self) -> None:
@@ -79,7 +79,7 @@ class Verifying:
     def expect(self, change: Change) -> None:
         """Verify this change once it is done, if the plan has it so.
 
-        One that runs is given up: what it measures is about to be another share.
+        One that runs is abandoned: what it measures is about to be another share.
         """
         wanted = self._session.plan.verify.after_change and order_of(change) is not None
 
@@ -115,7 +115,7 @@ class Verifying:
         if task is not None and not task.done():
             task.cancel()
             self.progress = None
-            self._say("info", "the verification was given up")
+            self._say("info", "the verification was abandoned")
 
     async def _run(self, order: VerifyOrder) -> None:
         try:

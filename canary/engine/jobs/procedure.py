@@ -101,7 +101,7 @@ class BackgroundJobs:
     # -- wishes, from any thread -----------------------------------------------------------------
 
     def verify(self) -> None:
-        """Verify the present split now; a verification that runs is given up for it."""
+        """Verify the present split now; a verification that runs is abandoned for it."""
         self.verifying.start()
 
     def stop(self) -> None:

@@ -38,7 +38,7 @@ class ReadinessAlarm:
 
 
 def readiness_notice(before: ReadinessState | None, snapshot: Snapshot) -> Notification | None:
-    """Word to others when roll back all has become impossible, or possible again."""
+    """Notify others when roll back all has become impossible, or possible again."""
     readiness = snapshot.readiness
     if readiness is None or readiness.state == before or readiness.is_only_unknown:
         return None

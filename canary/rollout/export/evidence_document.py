@@ -27,7 +27,7 @@ NAMES: Final[dict[Metric, str]] = {
 }
 _SAID: Final[dict[Word, str]] = {
     "rollback": "regression proven",
-    "pass": "no worse than 2×, proven",
+    "pass": "no worse than 2×",
     "undecided": "undecided",
     "inconclusive": "inconclusive",
 }

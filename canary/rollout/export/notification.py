@@ -1,4 +1,4 @@
-"""Word to others: what is told of a change, its outcome, a verdict that turned for the worse. Pure.
+"""Notifications of a change, its outcome, a verdict that turned for the worse. Pure.
 
 A notice becomes Slack's JSON, which Mattermost, Google Chat's bridges and others take as well.
 """

@@ -133,14 +133,14 @@ def find_guard_mistakes(guard: GuardSettings) -> Found:
     yield from check_range("guard.max_per_day", guard.max_per_day, 1, 50)
 
 
-# The plan's table of word to others: [notify]. Part of `plan`. Units are in the names.
+# The plan's table of notifications: [notify]. Part of `plan`. Units are in the names.
 
 
 class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A webhook that is told of changes, their outcomes, and verdicts that turn for the worse.
 
     The address is `webhook`, or what the environment variable `webhook_variable` holds: it is a
-    secret with most services. Both None: nobody is told. The same thing is told at most once in
+    secret with most services. Both None: nothing is sent. The same thing is sent at most once in
     `repeat_minutes` (of this host's clock); `timeout_s` is how long an answer is waited for.
     """
 

@@ -1,4 +1,4 @@
-"""From the shell: what is not known is looked up, resumed, given up; what waits is withdrawn."""
+"""From the shell: what is not known is looked up, resumed, abandoned; what waits is withdrawn."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ async def test_abandoned_it_stays_so(embedded: Embedded, journal: Journal):
     await recovery_of(embedded, journal).abandon("c1", BY)
     outcome = entry_of(journal).outcome
     assert outcome.state == "abandoned"
-    assert "Given up by oncall@bastion." in outcome.message
+    assert "Abandoned by oncall@bastion." in outcome.message
     assert "Canary is set to 10 % now." in outcome.message
     found = await recovery_of(embedded, journal).resume("c1", BY)
     assert (found.state, found.outcome) == ("ended", outcome)

@@ -112,7 +112,7 @@ async def test_what_is_unknown_is_looked_up_and_given_up(embed: Embed) -> None:
         ended = await it.screen.until(
             lambda s: s.changes[0].outcome is not None and s.changes[0].outcome.state == "abandoned"
         )
-        assert "Given up by" in ended.changes[0].outcome.message
+        assert "Abandoned by" in ended.changes[0].outcome.message
 
 
 async def test_what_is_unknown_is_gone_on_with(embed: Embed) -> None:

@@ -180,7 +180,7 @@ async def test_stopped_it_gives_no_result_and_a_new_one_replaces_it(
         verifying.start(VerifyOrder(requests=100, delay_ms=60_000.0))
         verifying.start(VerifyOrder(requests=100, delay_ms=60_000.0))
         verifying.stop()
-        await running.screen.until(lambda s: any("given up" in text for _, text in texts(s)))
+        await running.screen.until(lambda s: any("abandoned" in text for _, text in texts(s)))
         verifying.start(VerifyOrder(requests=30, delay_ms=0.0))
         await listener.result()
     assert len(listener.results) == 1

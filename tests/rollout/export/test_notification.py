@@ -1,4 +1,4 @@
-"""Word to others: what is told, and that nothing in it calls or colours."""
+"""Notifications: what is sent, and that nothing in it calls or colours."""
 
 from __future__ import annotations
 

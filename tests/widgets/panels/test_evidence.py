@@ -45,7 +45,7 @@ async def one(metric: object, size: tuple[int, int] = ROOMY) -> str:
     ("metric", "long", "short"),
     [
         (PROVEN, "✗ errors regression proven 14:18:00Z", "proven worse 14:18:00Z"),
-        (PASSED, "✓ score  no worse than 2×, proven", "no worse than 2×, proven"),
+        (PASSED, "✓ score  no worse than 2×", "no worse than 2×"),
         (
             UNDECIDED,
             "◌ slow   undecided: about 2 400 more Canary requests, 9 m at today's rate",
