@@ -16,12 +16,12 @@ def main(arguments: list[str]) -> int:
         return USAGE
     try:
         config = parse_config(arguments[0] if arguments else "{}")
+        from canary.simulator.control.lifecycle import run
+
+        return run(config)
     except ConfigError as exc:
         sys.stderr.write(f"canary.simulator: {exc}\n")
         return USAGE
-    from canary.simulator.control.lifecycle import run
-
-    return run(config)
 
 
 if __name__ == "__main__":

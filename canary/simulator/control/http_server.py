@@ -61,6 +61,7 @@ class Control:
         return [
             web.get(f"{PREFIX}/clock", self.get_clock),
             web.post(f"{PREFIX}/clock", self.post_clock),
+            web.get(f"{PREFIX}/scenarios", self.get_scenarios),
             web.post(f"{PREFIX}/scenario", self.post_scenario),
             web.get(f"{PREFIX}/faults", self.get_faults),
             web.post(f"{PREFIX}/faults", self.post_fault),
@@ -85,6 +86,10 @@ class Control:
         self.world.settle()
         self.world.save()
         return _json(self._clock())
+
+    async def get_scenarios(self, _: web.Request) -> web.Response:
+        """Answer the scenarios there are, with a sentence about each, healthy first."""
+        return _json([{"name": one.name, "about": one.about} for one in SCENARIOS.values()])
 
     async def post_scenario(self, request: web.Request) -> web.Response:
         """Begin a scenario; answer as `get_clock` does."""

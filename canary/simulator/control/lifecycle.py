@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from canary.simulator.config import Config
+from canary.simulator.config import Config, ConfigError
 from canary.simulator.control.ownership import Leases, Ownership, OwnershipError, Ready
 from canary.simulator.endpoints import (
     LOOPBACK,
@@ -26,6 +26,7 @@ from canary.simulator.endpoints import (
     free_again,
 )
 from canary.simulator.world.saved import StateError, remove_state
+from canary.simulator.world.traffic.scenarios import check_scenario
 from canary.simulator.world.world import World
 
 DONE, FAILED = 0, 3
@@ -46,8 +47,12 @@ def run(config: Config) -> int:
     """Run the embedded cloud until it ends; return the exit code.
 
     0: it ended as it should, or another process owns the state and its line was printed.
-    3: it could not start; stderr says why.
+    3: it could not start; stderr says why. ConfigError for a scenario that there is not.
     """
+    try:
+        check_scenario(config.scenario, config.scenario_params)
+    except ValueError as exc:
+        raise ConfigError(f"configuration: {exc}") from exc
     logging.basicConfig(level=logging.WARNING, format="canary.simulator: %(message)s")
     logging.raiseExceptions = False  # a console that is gone must not turn a log line into a loop
     if config.leases:

@@ -195,6 +195,15 @@ async def test_a_scenario_is_switched_on_live_and_healthy_clears_it(open_cloud):
         assert (await cloud.post("scenario", {"name": name})).json()["scenario"] == name
 
 
+async def test_the_scenarios_there_are_tell_a_name_and_a_sentence(open_cloud):
+    cloud = await open_cloud()
+    listed = (await cloud.get(cloud.endpoints.router, "/_cloud/scenarios")).json()
+    assert listed[0] == {"name": "healthy", "about": "nothing is wrong"}
+    names = (await cloud.get(cloud.endpoints.router, "/_cloud/clock")).json()["scenarios"]
+    assert [one["name"] for one in listed] == names
+    assert all(one["about"] for one in listed)
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -145,7 +145,13 @@ def test_in_the_foreground_it_ends_with_its_parent():
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
-    [(["{"], "truncated"), (['{"percent": 200}'], "percent"), (["{}", "{}"], "usage")],
+    [
+        (["{"], "truncated"),
+        (['{"percent": 200}'], "percent"),
+        (['{"scenario": "storm"}'], "expected one of healthy, error-spike"),
+        (['{"scenario": "latency", "scenario_params": {"ratio": 1}}'], "expected factor"),
+        (["{}", "{}"], "usage"),
+    ],
 )
 def test_a_configuration_that_is_wrong_is_one_sentence_and_exit_2(arguments, named):
     done = subprocess.run(

@@ -96,7 +96,7 @@ class Scenario(msgspec.Struct, frozen=True):
     """A named scenario: one line for people, the numbers that can be set, what it changes."""
 
     name: str
-    summary: str
+    about: str
     params: Mapping[str, float] = {}
     traffic: Callable[[Mapping[str, float]], Mapping[SideName, SideEffects]] | None = None
     api: Callable[[Mapping[str, float]], Mapping[str, object]] | None = None
