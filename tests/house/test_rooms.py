@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("canary", "tui", "widgets", "themes")
 PACKAGES = (
+    "canary.cli",
     "canary.cloud",
     "canary.loadtest",
     "canary.rollout",
