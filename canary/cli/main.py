@@ -22,70 +22,34 @@ from canary.rollout.errors import CanaryError
 from canary.rollout.text import sanitize
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "status": (
-        "canary.cli.inspect.status",
-        "Say where the rollout stands and what the tree advises.",
-    ),
-    "validate": (
-        "canary.cli.inspect.validate",
-        "Check a stage's success criteria, live or on a file.",
-    ),
-    "promote": ("canary.cli.change.moves", "Go on to the next stage."),
-    "rollback": (
-        "canary.cli.change.moves",
-        "Go one stage back, to a named one, or roll back all.",
-    ),
-    "scale": ("canary.cli.change.moves", "Set the least and most instances of a side."),
-    "adopt": (
-        "canary.cli.change.moves",
-        "Take a split that was changed elsewhere into the record.",
-    ),
-    "revert": ("canary.cli.change.moves", "Set the split back to what the record says."),
-    "health": ("canary.cli.inspect.status", "Ask both sides whether they are well."),
-    "load-test": (
-        "canary.cli.procedure.load_test",
-        "Put users on the router with Locust, for the gate.",
-    ),
-    "ab-test": ("canary.cli.procedure.ab_test", "Compare both groups of the A/B test in BigQuery."),
-    "verify": (
-        "canary.cli.change.verify",
-        "Verify that the split that is served is the intended one.",
-    ),
-    "compare": (
-        "canary.cli.change.verify",
-        "Put both sides side by side, by requests to the router.",
-    ),
-    "monitor": ("canary.cli.procedure.monitor", "Write a snapshot every so often, for the soak."),
-    "alerts": (
-        "canary.cli.procedure.alerts",
-        "Compare the plan's limits with alert policies; write them.",
-    ),
-    "retire": (
-        "canary.cli.procedure.retire",
-        "Show Legacy's calendar; delete it and its images in the end.",
-    ),
-    "checklist": ("canary.cli.procedure.checklist", "Show what goes with a move, and tick it."),
-    "export": ("canary.cli.inspect.report", "Write a dashboard for Grafana."),
-    "evidence": (
-        "canary.cli.inspect.evidence",
-        "Compare Canary with Legacy since the last change.",
-    ),
-    "report": ("canary.cli.inspect.report", "Write the report of a stage for the record."),
-    "log": (
-        "canary.cli.inspect.log",
-        "Show the changes made from this host; withdraw one that waits.",
-    ),
-    "recover": (
-        "canary.cli.change.recover",
-        "Look what became of a change whose end is not known.",
-    ),
-    "guard": ("canary.cli.change.guard", "Roll back by itself when the tree advises it."),
-    "doctor": ("canary.cli.setup.doctor", "Check plan, cloud, permissions, records and terminal."),
-    "init": ("canary.cli.setup.init", "Write a commented plan."),
-    "simulate": ("canary.cli.setup.simulate", "Run the embedded cloud alone."),
-    "demo": ("canary.cli.setup.console", "Open the console on an embedded cloud with a scenario."),
+    "status": ("inspect.status", "Say where the rollout stands and what the tree advises."),
+    "validate": ("inspect.validate", "Check a stage's success criteria, live or on a file."),
+    "promote": ("change.moves", "Go on to the next stage."),
+    "rollback": ("change.moves", "Go one stage back, to a named one, or roll back all."),
+    "scale": ("change.moves", "Set the least and most instances of a side."),
+    "adopt": ("change.moves", "Take a split that was changed elsewhere into the record."),
+    "revert": ("change.moves", "Set the split back to what the record says."),
+    "health": ("inspect.status", "Ask both sides whether they are well."),
+    "load-test": ("procedure.load_test", "Put users on the router with Locust, for the gate."),
+    "ab-test": ("procedure.ab_test", "Compare both groups of the A/B test in BigQuery."),
+    "verify": ("change.verify", "Verify that the split that is served is the intended one."),
+    "compare": ("change.verify", "Put both sides side by side, by requests to the router."),
+    "monitor": ("procedure.monitor", "Write a snapshot every so often, for the soak."),
+    "alerts": ("procedure.alerts", "Compare the plan's limits with alert policies; write them."),
+    "retire": ("procedure.retire", "Show Legacy's calendar; delete it and its images in the end."),
+    "checklist": ("procedure.checklist", "Show what goes with a move, and tick it."),
+    "export": ("inspect.report", "Write a dashboard for Grafana."),
+    "evidence": ("inspect.evidence", "Compare Canary with Legacy since the last change."),
+    "report": ("inspect.report", "Write the report of a stage for the record."),
+    "log": ("inspect.log", "Show the changes made from this host; withdraw one that waits."),
+    "recover": ("change.recover", "Look what became of a change whose end is not known."),
+    "guard": ("change.guard", "Roll back by itself when the tree advises it."),
+    "doctor": ("setup.doctor", "Check plan, cloud, permissions, records and terminal."),
+    "init": ("setup.init", "Write a commented plan."),
+    "simulate": ("setup.simulate", "Run the embedded cloud alone."),
+    "demo": ("setup.console", "Open the console on an embedded cloud with a scenario."),
 }
-"""Command → (module, one line for the help). The function in the module has the
+"""Command → (module in canary.cli, one line for the help). The function in the module has the
 command's name, "_" for "-"."""
 
 EXIT_INTERRUPTED: Final = 130
@@ -120,7 +84,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        command = getattr(import_module(module), cmd_name.replace("-", "_"))
+        command = getattr(import_module(f"canary.cli.{module}"), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101 - a slip in the table above
         return command
 

@@ -59,11 +59,15 @@ def json_option(command: Decorated) -> Decorated:
     return click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")(command)
 
 
+def plan_options(command: Decorated) -> Decorated:
+    """What nearly every command has: `--json --config`."""
+    return json_option(config_option(command))
+
+
 def change_options(command: Decorated) -> Decorated:
     """What every change can be told: `--dry-run --yes --reason --force --json --config`."""
     for option in (
-        json_option,
-        config_option,
+        plan_options,
         click.option("--force", is_flag=True, help="Override gates; needs --reason."),
         click.option("--reason", metavar="TEXT", default="", help="Why; kept in the record."),
         click.option("--yes", "-y", is_flag=True, help="Do not ask."),
@@ -81,8 +85,6 @@ def verify_option(command: Decorated) -> Decorated:
 
 def wait_options(command: Decorated) -> Decorated:
     """`--wait DURATION` and `--no-wait`: for changes that go back."""
-    from canary.cli.options import Duration
-
     said = "So long it waits for a Cloud Run that is away; 24h."
     command = click.option("--wait", "wait_s", type=Duration(1, WAITS_S), help=said)(command)
     said = "Do not wait for a Cloud Run that is away."

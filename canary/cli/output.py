@@ -17,7 +17,14 @@ from typing import Any, Final, Self, TextIO, TypeVar
 import click
 
 from canary.rollout.errors import RecordError
-from canary.rollout.text import keep_printable, sanitize
+from canary.rollout.text import (
+    format_count,
+    format_milliseconds,
+    format_ratio,
+    format_score,
+    keep_printable,
+    sanitize,
+)
 
 
 def say(line: str = "") -> None:
@@ -27,6 +34,16 @@ def say(line: str = "") -> None:
     """
     line = "\n".join(map(keep_printable, line.split("\n")))
     click.echo(line.encode(_encoding(), "replace").decode(_encoding()))
+
+
+def complain(sentence: object, limit: int = 1000) -> None:
+    """A sentence on standard error, in the program's name; of the text at most `limit` is shown."""
+    click.echo(f"canary: {sanitize(sentence, limit)}", err=True)
+
+
+def say_written(path: object) -> None:
+    """Where the result was written."""
+    say(f"Written to {sanitize(path)}.")
 
 
 def print_json(document: Any) -> None:
@@ -44,6 +61,25 @@ def print_table(rows: Sequence[Sequence[str]], indent: str = "") -> None:
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=False))
         say(f"{indent}{'  '.join(cells)}".rstrip())
+
+
+FIGURES: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
+    ("requests", format_count),
+    ("error_ratio", format_ratio),
+    ("success_ratio", format_ratio),
+    ("p50_ms", format_milliseconds),
+    ("p95_ms", format_milliseconds),
+    ("p99_ms", format_milliseconds),
+    ("confidence", format_score),
+)
+
+
+def figure_rows(*sides: object) -> list[tuple[str, ...]]:
+    """A row for each of FIGURES, which all `sides` have, and a column for each side."""
+    return [
+        (name.removesuffix("_ms").replace("_", " "), *(show(getattr(s, name)) for s in sides))
+        for name, show in FIGURES
+    ]
 
 
 def _escape(line: str) -> str:
@@ -129,7 +165,7 @@ def conclude(code: int, trouble: RecordError | None) -> int:
     """The exit code of a result that was said: its own, or 3 where all that fails is its file."""
     if trouble is None:
         return code
-    click.echo(f"canary: {sanitize(trouble, 1000)}", err=True)
+    complain(trouble)
     return code or trouble.exit_code
 
 

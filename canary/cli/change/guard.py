@@ -10,7 +10,7 @@ import click
 
 from canary.cli.change.text import EXITS
 from canary.cli.opening import find_plan
-from canary.cli.options import Duration, chosen_read_only, config_option, json_option
+from canary.cli.options import Duration, chosen_read_only, plan_options
 from canary.cli.output import act, say
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly
@@ -27,8 +27,7 @@ EXIT_NO_DATA = 30
     help="How long it can still be stopped, real time; guard.countdown_s of the plan.",
 )
 @click.option("--once", is_flag=True, help="Look once, act if need be, and end.")
-@json_option
-@config_option
+@plan_options
 def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | None) -> int:
     """Carry out what the tree advises: roll back, after a countdown, once for each cause.
 

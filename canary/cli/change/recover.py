@@ -6,11 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from canary.cli.change.text import EXITS, describe_change
+from canary.cli.change.text import EXITS, describe_change, format_end, outcome_document
 from canary.cli.opening import PlanSource, find_plan, open_session
-from canary.cli.options import chosen_read_only, config_option, json_option
+from canary.cli.options import chosen_read_only, plan_options
 from canary.cli.output import act, print_json, say
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly, RecordError, UsageError
@@ -30,8 +29,7 @@ EXIT_OPEN = 5
 @click.option("--verify", "verifies", is_flag=True, help="Look what became of it (the default).")
 @click.option("--resume", "resumes", is_flag=True, help="Resume it; it never acts twice.")
 @click.option("--abandon", "abandons", is_flag=True, help="Abandon it; what was sent stays.")
-@json_option
-@config_option
+@plan_options
 def recover(
     change_id: str | None,
     verifies: bool,
@@ -107,13 +105,8 @@ async def _recover(source: PlanSource, change_id: str, how: How, as_json: bool) 
             outcome = await _carry_on(source, session, journal, entry)
     if as_json:
         print_json(_document(entry, found, outcome))
-    elif outcome is not None:
-        state = outcome.state.replace("_", " ")
-        said = f"{sanitize(outcome.message, 1000)} {sanitize(outcome.remedy, 500)}".rstrip()
-        say(f"{state}: {said}")
     else:
-        said = f"{sanitize(found.message, 1000)} {sanitize(found.remedy, 500)}".rstrip()
-        say(f"{found.state.replace('_', ' ')}: {said}")
+        say(format_end(found if outcome is None else outcome))
     if outcome is None:
         return EXIT_OPEN
     return 0 if how == "abandon" and outcome.state == "abandoned" else EXITS[outcome.state]
@@ -142,7 +135,5 @@ def _document(entry: Entry, found: Finding, outcome: Outcome | None) -> dict[str
         "found": found.state,
         "message": sanitize(found.message, 1000),
         "remedy": sanitize(found.remedy, 500),
-        "outcome": None
-        if outcome is None
-        else {**msgspec.to_builtins(outcome), "at": format_iso_time(outcome.at)},
+        "outcome": outcome_document(outcome),
     }

@@ -7,7 +7,6 @@ carries the change out itself and ends with its outcome.
 from __future__ import annotations
 
 import asyncio
-import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
@@ -19,16 +18,16 @@ from canary.cli.change.text import (
     approval_lines,
     ask_to_confirm,
     change_document,
+    demand_terminal_to_ask,
     print_dry_run,
     print_outcome,
     print_pointless,
-    print_trouble,
     print_waiting,
     show_change,
 )
 from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look
 from canary.cli.options import ChangeOptions
-from canary.cli.output import act, print_json
+from canary.cli.output import act, complain, print_json
 from canary.engine.person import this_person
 from canary.rollout.change.change import (
     Change,
@@ -39,7 +38,7 @@ from canary.rollout.change.change import (
     Standing,
 )
 from canary.rollout.errors import CanaryError, UsageError
-from canary.rollout.permit.confirmation import evidence_of
+from canary.rollout.permit.confirmation import evidence_of, name_to_type
 from canary.rollout.permit.permit import authorize
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -72,11 +71,7 @@ def run_change(
     """
     if options.force and not options.reason.strip():
         raise UsageError("Gates are overridden only with a reason.", remedy="Give --reason TEXT.")
-    if not (options.yes or options.dry_run or sys.stdin.isatty()):
-        raise UsageError(
-            "There is no terminal to ask for confirmation at.",
-            remedy="Use --yes to change it unasked, or --dry-run to see what would change.",
-        )
+    demand_terminal_to_ask(unasked=options.yes or options.dry_run)
     source = find_plan(options.config)
     if not options.dry_run:
         act()
@@ -106,7 +101,7 @@ async def _run(
             try:
                 snapshot = await wait_for_return(session, snapshot, look, author, options.wait_s)
             except Withdrawn:
-                print_trouble("Withdrawn while Cloud Run was away: nothing was sent.")
+                complain("Withdrawn while Cloud Run was away: nothing was sent.")
                 return EXITS["abandoned"]
         demand_cloud_run(snapshot, "" if options.yes or not options.wait_s else YES_WAITS)
         if prepare is not None:
@@ -157,10 +152,10 @@ async def _decide(
         raise refusal
     if not options.yes:
         show_change(source.plan, change, dry_run, snapshot)
-        ask_to_confirm(source.plan, change, snapshot)
+        ask_to_confirm(name_to_type(source.plan, change, snapshot.traffic.canary_percent))
     from canary.engine.notify import telling
 
-    async with telling(source.plan, session.directory, print_trouble) as notifier:
+    async with telling(source.plan, session.directory, complain) as notifier:
         return await _act(source, session, change, dry_run, options, notifier)
 
 
@@ -178,7 +173,7 @@ def _note_dry_run(session: Session, change: Change) -> None:
         finally:
             lists.close()
     except CanaryError as error:
-        print_trouble(str(error))
+        complain(str(error))
 
 
 async def _act(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
 
 from canary.cli.options import ChangeOptions
-from canary.cli.output import print_json, say
+from canary.cli.output import complain, print_json, say
 from canary.rollout.change.change import (
     Change,
     DeleteService,
@@ -19,13 +20,13 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.errors import CanaryError, UsageError
 from canary.rollout.permit.approval import describe_consequences, format_evidence, is_final_approval
-from canary.rollout.permit.confirmation import name_to_type
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_age, format_clock, format_iso_time, format_percent, sanitize
 
 if TYPE_CHECKING:
     from canary.engine.change.dry_run import DryRun
+    from canary.engine.change.recovery import Finding
     from canary.rollout.trials.verification import Verification
 
 
@@ -66,12 +67,7 @@ def describe_change(change: Change) -> str:
 def print_waiting(since: float) -> None:
     """That Cloud Run is away and the change waits for it."""
     said = f"waiting for Cloud Run since {format_clock(since)}; it goes out the moment it answers."
-    click.echo(f"canary: {said} Ctrl-C withdraws it.", err=True)
-
-
-def print_trouble(sentence: str) -> None:
-    """What went wrong beside the change, on standard error."""
-    click.echo(f"canary: {sanitize(sentence, 300)}", err=True)
+    complain(f"{said} Ctrl-C withdraws it.")
 
 
 def print_pointless(change: Change, options: ChangeOptions) -> int:
@@ -112,9 +108,17 @@ def show_change(plan: Plan, change: Change, dry_run: DryRun, snapshot: Snapshot)
         click.echo(line, err=True)
 
 
-def ask_to_confirm(plan: Plan, change: Change, snapshot: Snapshot) -> None:
-    """Raise UsageError unless it is confirmed: by the name of the service where it is grave."""
-    name = name_to_type(plan, change, snapshot.traffic.canary_percent)
+def demand_terminal_to_ask(*, unasked: bool) -> None:
+    """Raise UsageError where confirmation is needed and nobody is there to give it."""
+    if not (unasked or sys.stdin.isatty()):
+        raise UsageError(
+            "There is no terminal to ask for confirmation at.",
+            remedy="Use --yes to change it unasked, or --dry-run to see what would change.",
+        )
+
+
+def ask_to_confirm(name: str = "") -> None:
+    """Raise UsageError unless it is confirmed: by typing `name`, where it is grave."""
     if name:
         typed = click.prompt(f"Type {name} to confirm", default="", show_default=False, err=True)
         confirmed = typed.strip() == name
@@ -146,8 +150,20 @@ def print_outcome(change: Change, outcome: Outcome) -> None:
         if any(isinstance(step, SetTraffic) for step in change.steps):
             say("The metrics show it in 2 to 4 minutes; `canary status` tells what they say.")
     else:
-        said = f"{sanitize(outcome.message, 1000)} {sanitize(outcome.remedy, 500)}".rstrip()
-        click.echo(f"canary: {outcome.state.replace('_', ' ')}: {said}", err=True)
+        complain(format_end(outcome), 2000)
+
+
+def format_end(end: Outcome | Finding) -> str:
+    """An outcome, or what was found, with what to do about it: "failed: no such revision."."""
+    said = f"{sanitize(end.message, 1000)} {sanitize(end.remedy, 500)}".rstrip()
+    return f"{end.state.replace('_', ' ')}: {said}"
+
+
+def outcome_document(outcome: Outcome | None) -> dict[str, Any] | None:
+    """An outcome as --json has it; None as long as there is none."""
+    if outcome is None:
+        return None
+    return {**msgspec.to_builtins(outcome), "at": format_iso_time(outcome.at)}
 
 
 def change_document(
@@ -166,9 +182,7 @@ def change_document(
         "changed": outcome is not None and outcome.state == "done",
         "lines": list(dry_run.lines),
         "gcloud": list(dry_run.gcloud),
-        "outcome": None
-        if outcome is None
-        else {**msgspec.to_builtins(outcome), "at": format_iso_time(outcome.at)},
+        "outcome": outcome_document(outcome),
         "verification": None if verification is None else _verified(verification),
     }
 

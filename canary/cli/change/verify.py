@@ -12,20 +12,27 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from canary.cli.opening import PlanSource, find_plan, open_session
-from canary.cli.options import config_option, json_option
-from canary.cli.output import ProgressLine, conclude, keep, print_json, print_table, say
+from canary.cli.options import plan_options
+from canary.cli.output import (
+    ProgressLine,
+    complain,
+    conclude,
+    figure_rows,
+    keep,
+    print_json,
+    print_table,
+    say,
+    say_written,
+)
 from canary.rollout.change.change import Change
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.table_rules import MOST_REQUESTS
 from canary.rollout.text import (
     format_count,
     format_iso_time,
-    format_milliseconds,
-    format_ratio,
-    format_score,
     sanitize,
 )
-from canary.rollout.trials.comparison import Comparison, SideFigures
+from canary.rollout.trials.comparison import Comparison
 from canary.rollout.trials.verification import (
     CHECK_GLYPHS,
     CHECK_WORDS,
@@ -58,8 +65,7 @@ def _probe_options(command: Any) -> Any:
     "--percent", type=click.IntRange(0, 100), help="The intended share; the record's if not given."
 )
 @_probe_options
-@json_option
-@config_option
+@plan_options
 def verify(
     percent: int | None,
     requests: int | None,
@@ -79,15 +85,14 @@ def verify(
     else:
         print_verification(verification)
         if path is not None:
-            say(f"Written to {sanitize(path)}.")
+            say_written(path)
     return conclude(EXITS[verification.verdict], trouble)
 
 
 @click.command()
 @_probe_options
 @click.option("--out", metavar="FILE", help="Write it there as JSON, too.")
-@json_option
-@config_option
+@plan_options
 def compare(
     requests: int | None,
     delay_ms: float | None,
@@ -112,7 +117,7 @@ def compare(
 
         _, trouble = keep(lambda: write_output(Path(out).expanduser(), document))
         if trouble is None and not as_json:
-            say(f"Written to {sanitize(out)}.")
+            say_written(out)
     return conclude(0 if comparison.attributed else EXIT_NO_DATA, trouble)
 
 
@@ -133,7 +138,7 @@ async def verify_change(
         note_verification(session.journal, verification)
         write_verification(source.plan, source.path.parent, verification)
     except RecordError as error:
-        click.echo(f"canary: {sanitize(error, 500)}", err=True)
+        complain(error)
     return verification
 
 
@@ -168,17 +173,6 @@ async def _compare(source: PlanSource, requests: int | None, delay_ms: float | N
 EXITS: Final[dict[VerificationVerdict, int]] = {"passed": 0, "not_passed": 1, "unverified": 30}
 
 _BAR: Final = 24
-
-_ROWS: Final[tuple[tuple[str, Callable[[SideFigures], str]], ...]] = (
-    ("requests", lambda s: format_count(s.requests)),
-    ("error ratio", lambda s: format_ratio(s.error_ratio)),
-    ("success ratio", lambda s: format_ratio(s.success_ratio)),
-    ("p50", lambda s: format_milliseconds(s.p50_ms)),
-    ("p95", lambda s: format_milliseconds(s.p95_ms)),
-    ("p99", lambda s: format_milliseconds(s.p99_ms)),
-    ("confidence", lambda s: format_score(s.confidence)),
-)
-
 
 LEAST_PAUSE_S: Final = 0.1
 """The line is rewritten at most ten times a second: a slow terminal must not hold requests up."""
@@ -236,15 +230,14 @@ def print_verification(verification: Verification) -> None:
         "not_passed": "Verify again with `canary verify`, or go back with `canary rollback`.",
         "unverified": "That is not a pass: see to what is named, then `canary verify`.",
     }[verification.verdict]
-    click.echo(f"canary: {line}. {remedy}", err=True)
+    complain(f"{line}. {remedy}")
 
 
 def print_comparison(comparison: Comparison) -> None:
     """Both sides beside each other; latencies are as measured from here."""
     legacy, canary = comparison.legacy, comparison.canary
     rows = [("", sanitize(legacy.service, 60), sanitize(canary.service, 60))]
-    rows += [(label, show(legacy), show(canary)) for label, show in _ROWS]
-    print_table(rows, indent="  ")
+    print_table([*rows, *figure_rows(legacy, canary)], indent="  ")
     if comparison.unnamed:
         say(f"  {format_count(comparison.unnamed)} answers do not say which side they are from.")
     if comparison.unanswered:

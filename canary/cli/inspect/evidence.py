@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from canary.cli.opening import PlanSource, find_plan, look_back, open_session
-from canary.cli.options import config_option, json_option
+from canary.cli.options import plan_options
 from canary.cli.output import print_json, say
 from canary.rollout.export.evidence_document import EXIT_CODES, evidence_document, metric_line
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -15,8 +15,7 @@ from canary.rollout.text import format_duration, format_ratio, format_timestamp
 
 
 @click.command()
-@json_option
-@config_option
+@plan_options
 def evidence(as_json: bool, config: str | None) -> int:
     """Say what the comparison of both sides since the last change of the split has come to.
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from canary.cli.change.text import EXITS, describe_change
+from canary.cli.change.text import EXITS, describe_change, outcome_document
 from canary.cli.opening import find_plan
-from canary.cli.options import chosen_read_only, config_option, json_option
+from canary.cli.options import chosen_read_only, plan_options
 from canary.cli.output import print_json, say
 from canary.engine.person import this_person
 from canary.rollout.change.change import Change, SetTraffic
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @click.option("--withdraw", "withdrawn", metavar="ID", help="Take a change back that waits.")
-@json_option
-@config_option
+@plan_options
 def log(limit: int, withdrawn: str | None, as_json: bool, config: str | None) -> int:
     """Show the changes made from this host, newest first; alert policies written, too.
 
@@ -154,9 +153,7 @@ def _document(entry: Entry | AlertWriting) -> dict[str, Any]:
         "evidence": msgspec.to_builtins(change.evidence),
         "steps": msgspec.to_builtins(change.steps),
         "notes": [{**msgspec.to_builtins(n), "at": format_iso_time(n.at)} for n in entry.notes],
-        "outcome": None
-        if outcome is None
-        else {**msgspec.to_builtins(outcome), "at": format_iso_time(outcome.at)},
+        "outcome": outcome_document(outcome),
         "acknowledged": entry.acknowledged,
     }
 

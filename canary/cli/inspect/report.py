@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from canary.cli.opening import PlanSource, find_plan, look_back, open_session
-from canary.cli.options import config_option, json_option
-from canary.cli.output import print_json, say
+from canary.cli.options import plan_options
+from canary.cli.output import print_json, say, say_written
 from canary.rollout.change.change import SetTraffic, Step
 from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
 from canary.rollout.errors import UsageError
@@ -20,7 +20,7 @@ from canary.rollout.evidence.view import EvidenceView, TailView, view_evidence
 from canary.rollout.export.report import ReportFacts, StageSpan, find_span, merge_history
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
-from canary.rollout.text import format_iso_time, sanitize
+from canary.rollout.text import format_iso_time
 
 if TYPE_CHECKING:
     from canary.store.entries import Entry
@@ -32,8 +32,7 @@ _REPLAYED = "judged again from Cloud Monitoring's minutes, for this report"
 @click.option("--stage", type=click.IntRange(0), metavar="N", help="The present one if not given.")
 @click.option("--out", "-o", metavar="FILE", help="Where to; standard output if not given.")
 @click.option("--html", "as_html", is_flag=True, help="As HTML; so is a FILE that ends in .html.")
-@json_option
-@config_option
+@plan_options
 def report(
     stage: int | None, out: str | None, as_html: bool, as_json: bool, config: str | None
 ) -> int:
@@ -64,7 +63,7 @@ def report(
             }
         )
     else:
-        say(f"Written to {sanitize(path)}.")
+        say_written(path)
     return 0
 
 
@@ -213,8 +212,7 @@ def export() -> None:
 
 @export.command()
 @click.option("--out", "-o", metavar="FILE", help="Where to; standard output if not given.")
-@json_option
-@config_option
+@plan_options
 def grafana(out: str | None, as_json: bool, config: str | None) -> int:
     """Write the dashboard for Grafana 10 or newer and its Google Cloud Monitoring data source.
 
@@ -233,5 +231,5 @@ def grafana(out: str | None, as_json: bool, config: str | None) -> int:
     if as_json:
         print_json({"file": str(path), "title": dashboard["title"], "uid": dashboard["uid"]})
     else:
-        say(f"Written to {sanitize(path)}.")
+        say_written(path)
     return 0

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from canary.cli.opening import PlanSource, find_plan, look, open_session
-from canary.cli.options import config_option, json_option
-from canary.cli.output import print_json, print_table, say
+from canary.cli.options import config_option, json_option, plan_options
+from canary.cli.output import figure_rows, print_json, print_table, say
 from canary.rollout.change.stage_record import next_stage
 from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.labels import (
@@ -27,7 +27,6 @@ from canary.rollout.snapshot.snapshot import SideView, Snapshot
 from canary.rollout.snapshot.status import exit_code, in_flight, status_document, status_line
 from canary.rollout.text import (
     format_age,
-    format_count,
     format_duration,
     format_iso_time,
     format_limit,
@@ -35,7 +34,6 @@ from canary.rollout.text import (
     format_percent,
     format_rate,
     format_ratio,
-    format_score,
     format_timestamp,
     format_value,
     sanitize,
@@ -150,22 +148,16 @@ def _print_troubles(snapshot: Snapshot) -> None:
 
 
 _ROWS: tuple[tuple[str, Callable[[Window], str]], ...] = (
-    ("requests", lambda w: format_count(w.requests)),
-    ("error ratio", lambda w: format_ratio(w.error_ratio)),
-    ("success ratio", lambda w: format_ratio(w.success_ratio)),
-    ("p50", lambda w: format_milliseconds(w.p50_ms)),
-    ("p95", lambda w: format_milliseconds(w.p95_ms)),
-    ("p99", lambda w: format_milliseconds(w.p99_ms)),
-    ("confidence", lambda w: format_score(w.confidence)),
     ("cpu", lambda w: format_ratio(w.cpu)),
     ("memory", lambda w: format_ratio(w.memory)),
     ("instances", lambda w: format_rate(w.instances)),
 )
 
 
-def _side_rows(snapshot: Snapshot) -> Iterable[tuple[str, str, str]]:
+def _side_rows(snapshot: Snapshot) -> Iterable[tuple[str, ...]]:
     legacy, canary = snapshot.legacy, snapshot.canary
     yield (format_duration(snapshot.window_s), sanitize(legacy.service), sanitize(canary.service))
+    yield from figure_rows(legacy.window, canary.window)
     for label, show in _ROWS:
         yield (label, show(legacy.window), show(canary.window))
     yield ("data", _data(legacy), _data(canary))
@@ -198,8 +190,7 @@ def _print_gates(snapshot: Snapshot, plan: Plan) -> None:
 
 
 @click.command()
-@json_option
-@config_option
+@plan_options
 def health(as_json: bool, config: str | None) -> int:
     """Ask both sides for their health over HTTP. Exits 0 when both are well, else 1."""
     reports = asyncio.run(_probe(find_plan(config)))

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look, open_session
-from canary.cli.options import Duration, config_option, json_option
+from canary.cli.options import Duration, plan_options
 from canary.cli.output import print_json, print_table, say
 from canary.rollout.decision.gates import Gate, StageEvidence, check_criteria, check_gates, unmet
 from canary.rollout.decision.tree import DataState, judge_data
@@ -36,8 +36,7 @@ from canary.store.results import read_results
     type=Duration(1, 31_536_000),
     help="With --from: an older file is stale; 2h.",
 )
-@json_option
-@config_option
+@plan_options
 def validate(
     stage: int | None,
     pattern: str | None,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from canary.cli.opening import PlanSource, find_plan, open_session
-from canary.cli.options import config_option, json_option
-from canary.cli.output import conclude, keep, print_json, say
+from canary.cli.options import plan_options
+from canary.cli.output import conclude, keep, print_json, say, say_written
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.text import (
     format_count,
@@ -47,8 +47,7 @@ LABELS: Final[dict[AbMetric, str]] = {
 @click.command()
 @click.option("--from", "file", metavar="FILE", help="Results from a file instead of BigQuery.")
 @click.option("--days", type=click.IntRange(1, 3650), help="How far back; the plan's if not given.")
-@json_option
-@config_option
+@plan_options
 def ab_test(file: str | None, days: int | None, as_json: bool, config: str | None) -> int:
     """Compare both groups of the A/B test, and write outputs/ab_test_analysis.json for the gate.
 
@@ -64,7 +63,7 @@ def ab_test(file: str | None, days: int | None, as_json: bool, config: str | Non
     else:
         _say(run)
         if path is not None:
-            say(f"Written to {sanitize(path)}.")
+            say_written(path)
     return conclude(EXIT_CODES[run.analysis.status], trouble)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import Any
 
 import click
 
+from canary.cli.change.text import ask_to_confirm, demand_terminal_to_ask
 from canary.cli.opening import PlanSource, find_plan, open_session
-from canary.cli.options import chosen_read_only, config_option, json_option
-from canary.cli.output import act, print_json, say
+from canary.cli.options import chosen_read_only, plan_options
+from canary.cli.output import act, complain, print_json, say
 from canary.engine.jobs.alert_policies import Applied, apply_actions, compare_policies
 from canary.engine.person import this_person
-from canary.rollout.errors import CanaryError, ReadOnly, UsageError
+from canary.rollout.errors import CanaryError, ReadOnly
 from canary.rollout.export.alert_policies import Action
 from canary.rollout.text import sanitize
 
@@ -24,8 +24,7 @@ def alerts() -> None:
 
 
 @alerts.command("diff")
-@json_option
-@config_option
+@plan_options
 def diff(as_json: bool, config: str | None) -> int:
     """Show what `apply` would create, update or delete. Exits 0 for nothing, 1 for something."""
     source = find_plan(config)
@@ -41,8 +40,7 @@ def diff(as_json: bool, config: str | None) -> int:
 @alerts.command("apply")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@json_option
-@config_option
+@plan_options
 def apply(dry_run: bool, yes: bool, as_json: bool, config: str | None) -> int:
     """Create, update and delete this rollout's policies, one at a time, each read back.
 
@@ -53,11 +51,8 @@ def apply(dry_run: bool, yes: bool, as_json: bool, config: str | None) -> int:
     if chosen_read_only() or source.plan.console.read_only:
         if not dry_run:
             raise ReadOnly("This console is read-only: nothing can be changed from here.")
-    elif not (yes or dry_run or sys.stdin.isatty()):
-        raise UsageError(
-            "There is no terminal to ask for confirmation at.",
-            remedy="Use --yes to change it unasked, or --dry-run to see what would change.",
-        )
+    else:
+        demand_terminal_to_ask(unasked=yes or dry_run)
     return asyncio.run(_apply(source, dry_run=dry_run, yes=yes, as_json=as_json))
 
 
@@ -88,8 +83,7 @@ def _ask(changes: tuple[Action, ...]) -> None:
     for action in changes:
         for line in action.lines:
             click.echo(sanitize(line, 400), err=True)
-    if not click.confirm("Do it?", default=False, err=True):
-        raise UsageError("Not confirmed: nothing was changed.")
+    ask_to_confirm()
 
 
 def _changes(actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -113,7 +107,7 @@ def _print_applied(actions: tuple[Action, ...], applied: Applied, *, dry_run: bo
         say(f"done: {sanitize(action.lines[0], 400)}")
     if applied.error is not None:
         left = len(_changes(actions)) - len(applied.done)
-        click.echo(f"canary: {sanitize(applied.error, 1000)} Not done: {left}.", err=True)
+        complain(f"{sanitize(applied.error, 900)} Not done: {left}.")
     elif not applied.done:
         say(f"All {len(actions)} policies are as the plan says: nothing to change.")
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look, open_session
-from canary.cli.options import chosen_read_only, config_option, json_option
+from canary.cli.options import chosen_read_only, plan_options
 from canary.cli.output import print_json, say
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly, UsageError
@@ -20,8 +20,7 @@ from canary.rollout.trials.checklist import PHASES, Checklist, ChecklistBook, Li
 @click.option("--stage", type=click.IntRange(1), metavar="N", help="All lists of stage N.")
 @click.option("--tick", metavar="ID", help="Tick an item, with your name.")
 @click.option("--untick", metavar="ID", help="Take your tick back.")
-@json_option
-@config_option
+@plan_options
 def checklist(
     stage: int | None, tick: str | None, untick: str | None, as_json: bool, config: str | None
 ) -> int:

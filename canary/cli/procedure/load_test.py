@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from canary.cli.opening import PlanSource, find_plan, open_session
-from canary.cli.options import Duration, chosen_read_only, config_option, json_option
-from canary.cli.output import ProgressLine, conclude, keep, print_json, print_table, say
+from canary.cli.options import Duration, chosen_read_only, plan_options
+from canary.cli.output import (
+    ProgressLine,
+    conclude,
+    keep,
+    print_json,
+    print_table,
+    say,
+    say_written,
+)
 from canary.rollout.errors import ReadOnly, RecordError
 from canary.rollout.text import (
     format_count,
@@ -42,8 +50,7 @@ EXIT_STOPPED: Final = 130
 @click.option("--spawn-rate", type=click.FloatRange(0.01, 10_000), help="Users more each second.")
 @click.option("--duration", type=Duration(1.0, 604_800.0), metavar="60m", help="How long.")
 @click.option("--profile", metavar="NAME", help="What they ask for; the plan's.")
-@json_option
-@config_option
+@plan_options
 def load_test(
     users: int | None,
     spawn_rate: float | None,
@@ -138,7 +145,7 @@ def _say(summary: LoadTestSummary, path: Path | None, *, written: bool) -> None:
     for reason in summary.reasons[1:]:
         say(f"  also: {reason}")
     if path is not None:
-        say(f"Written to {sanitize(path)}.")
+        say_written(path)
     elif written:
         say("No request was made: nothing was written.")
 

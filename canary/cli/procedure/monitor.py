@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from canary.cli.opening import PlanSource, find_plan
-from canary.cli.options import Duration, config_option, json_option
+from canary.cli.options import Duration, plan_options
 from canary.cli.output import print_json, say
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.text import format_duration, format_iso_time, format_timestamp, sanitize
@@ -52,8 +52,7 @@ class LengthOrNone(Duration):
 @click.option(
     "--status", "asks", is_flag=True, help="Say what the loop does; exits 1 if none runs."
 )
-@json_option
-@config_option
+@plan_options
 def monitor(
     every_s: float | None,
     for_s: float | None,

@@ -12,7 +12,7 @@ import msgspec
 from canary.cli.change.moves import options_of
 from canary.cli.change.run_change import Build, run_change
 from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look, open_session
-from canary.cli.options import change_options, config_option, json_option
+from canary.cli.options import change_options, plan_options
 from canary.cli.output import print_json, say
 from canary.rollout.change.change import Change, Request, Standing
 from canary.rollout.errors import NotFound, UsageError
@@ -32,8 +32,7 @@ def retire() -> None:
 
 
 @retire.command("plan")
-@json_option
-@config_option
+@plan_options
 def plan_retirement(as_json: bool, config: str | None) -> int:
     """Show the calendar with today marked, what would be deleted, and what is against it.
 

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from canary.cli.opening import PlanSource, find_plan, open_session
-from canary.cli.options import config_option, json_option
+from canary.cli.options import plan_options
 from canary.cli.output import print_json, say
 from canary.cli.setup.doctor_host import (
     Finding,
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@json_option
-@config_option
+@plan_options
 def doctor(as_json: bool, config: str | None) -> int:
     """Check plan, cloud, permissions, records and terminal. Exits 1 when something is wrong."""
     source = find_plan(config)

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from canary.cli.opening import find_plan
-from canary.cli.options import config_option, json_option
+from canary.cli.options import plan_options
 from canary.cli.output import say
 from canary.engine.signals import ended_by_signal
 from canary.rollout.errors import Unavailable, UsageError
@@ -30,8 +30,7 @@ from canary.rollout.plan.plan import SCENARIOS, Plan
 @click.option("--stage", type=click.IntRange(0), help="Where a fresh one starts.")
 @click.option("--state", metavar="FILE", help="Keep its state here; nowhere if not given.")
 @click.option("--fresh", is_flag=True, help="Start over.")
-@json_option
-@config_option
+@plan_options
 def simulate(
     port: int,
     speed: float,
