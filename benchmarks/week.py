@@ -61,7 +61,7 @@ async def measure(config: Path) -> dict[str, float]:
     started = time.perf_counter()
     session.observer.load_history()
     loaded = time.perf_counter()
-    snapshot = session.observer.snapshot()
+    snapshot = session.observer.judge()
     drawn = time.perf_counter()
     samples = len(snapshot.legacy.samples) + len(snapshot.canary.samples)
     await session.close()

@@ -54,13 +54,11 @@ def find_plan(config: str | None) -> PlanSource:
 
 
 @contextlib.asynccontextmanager
-async def open_session(
-    source: PlanSource, *, read_only: bool = True, need_metrics: bool = True
-) -> AsyncIterator[Session]:
+async def open_session(source: PlanSource, *, need_metrics: bool = True) -> AsyncIterator[Session]:
     """The plan's session while the block lasts. Raises CanaryError: the cloud does not come up."""
     from canary.engine.session import Session
 
-    opening = Session.open(source.plan, source.path, read_only=read_only, need_metrics=need_metrics)
+    opening = Session.open(source.plan, source.path, need_metrics=need_metrics)
     async with await opening as session:
         yield session
 
@@ -71,7 +69,6 @@ async def look(session: Session) -> Snapshot:
     What earlier looks have read is taken over first, so that a one-hour watch is known at once.
     """
     session.observer.load_history()
-    session.observer.read_results()
     return await session.observer.refresh()
 
 
@@ -80,7 +77,7 @@ async def look_back(session: Session) -> Snapshot:
     demand_cloud_run(await look(session))
     async for _ in session.observer.backfill():
         pass
-    return session.observer.snapshot()
+    return session.observer.judge()
 
 
 def demand_cloud_run(snapshot: Snapshot, first: str = "") -> None:

@@ -1,8 +1,9 @@
 """One plan, opened: its files on this host, its cloud (embedded or real), readers and observer.
 
-The shell's commands and the console's engine use the same session. Files are opened first and need
-no cloud; the embedded cloud is started before Google's packages are imported, which happens beside
-it. Only what is needed is loaded: no metrics, no monitoring client.
+The shell's commands and the console's engine use the same `Session`, which is whole when it is
+made. The console shows the journal while the cloud still comes up: it begins with a
+`SessionOpening`, whose local files are there first, and has a `Session` once it is connected. Only
+what is needed is loaded: no metrics, no monitoring client.
 """
 
 from __future__ import annotations
@@ -10,81 +11,98 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import msgspec
-
-from canary.cloud.connection.clients import Connection
 from canary.cloud.connection.clock import CloudClock, SystemClock
-from canary.cloud.router.routing import open_routing, override_endpoints
 from canary.cloud.views import HealthReport
+from canary.engine.clients import Cloud, open_cloud
+from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.observer import Observer
 from canary.engine.observe.readiness import ReadinessFeed
-from canary.rollout.errors import CanaryError, RecordError
-from canary.rollout.plan.plan import Endpoints, Plan
+from canary.rollout.errors import CanaryError, RecordError, Unavailable
+from canary.rollout.plan.plan import Plan
 from canary.store.evidence import EvidenceRecord
 from canary.store.history import History
 from canary.store.journal import Journal
 from canary.store.paths import evidence_path, history_path, journal_path, remove_kept, state_dir
-from canary.store.results import Results, read_results
+from canary.store.results import read_results
 
 if TYPE_CHECKING:
     from canary.cloud.embedded.embedded import EmbeddedCloud
     from canary.cloud.embedded.process import Starting
-    from canary.cloud.registry.artifact_registry import ImageRegistry
-    from canary.cloud.router.routing import StepWriter
-    from canary.cloud.run.reader import RunReader
     from canary.engine.observe.evidence_feed import EvidenceFeed
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class LocalFiles:
+    """What this host keeps of a rollout, opened. No cloud is needed for it.
+
+    `journal` None: it cannot be used (`journal_error` says why); observing goes on, and nothing can
+    be changed. `history` and `evidence` None: a cache that cannot be used, or is not asked for.
+    """
+
+    journal: Journal | None
+    journal_error: RecordError | None
+    history: History | None
+    evidence: EvidenceRecord | None
+
+    def close(self) -> None:
+        """Give them back."""
+        for file in (self.evidence, self.history, self.journal):
+            if file is not None:
+                file.close()
+
+
+def open_files(directory: Path, *, need_metrics: bool = True) -> LocalFiles:
+    """Open what lies in a rollout's directory; what cannot be opened is logged and left out."""
+    journal, journal_error = None, None
+    try:
+        journal = _open_journal(journal_path(directory))
+    except RecordError as error:
+        log.warning("journal: %s", error)
+        journal_error = error
+    history, evidence = None, None
+    if need_metrics:
+        # Caches: without them the cloud is asked again.
+        with _logged("history"):
+            history = History(history_path(directory))
+        with _logged("evidence"):
+            evidence = EvidenceRecord(evidence_path(directory))
+    return LocalFiles(journal, journal_error, history, evidence)
+
+
 class Session:
     """What one plan is observed and changed with, inside one event loop.
 
-    `open` does everything; the console uses the parts, to show the journal while the cloud still
-    comes up. `journal` None: it cannot be used (`journal_error` says why); observing goes on, and
-    nothing can be changed. `embedded` None: a real cloud, or a local server of its own.
-    `starting`: the embedded cloud, where it was begun already.
-    `plan_path` is where canary.toml is; results and records are looked for beside it.
+    `embedded` None: a real cloud, or a local server of its own. `plan_path` is where canary.toml
+    is; results and records are looked for beside it. `journal` and `history` as in LocalFiles.
     """
-
-    observer: Observer
-    connection: Connection
-    run_reader: RunReader
-    endpoints: Endpoints
 
     def __init__(
         self,
         plan: Plan,
-        plan_path: Path | None = None,
+        plan_path: Path,
+        directory: Path,
+        files: LocalFiles,
+        cloud: Cloud,
+        given_back: contextlib.AsyncExitStack,
         *,
-        read_only: bool = False,
         need_metrics: bool = True,
-        fresh: bool = False,
-        starting: Starting | None = None,
     ) -> None:
-        self.plan = plan
-        self.directory = state_dir(plan)
-        self.plan_path = plan_path if plan_path is not None else Path("canary.toml").absolute()
-        self.read_only = read_only
-        self.journal: Journal | None = None
-        self.journal_error: RecordError | None = None
-        self.history: History | None = None
-        self.evidence_record: EvidenceRecord | None = None
-        self.embedded: EmbeddedCloud | None = None
-        self.clock: CloudClock = SystemClock()
-        self._need_metrics = need_metrics
-        self._fresh = fresh and plan.is_embedded
-        self._starting = starting
-        self._opened = contextlib.AsyncExitStack()
-        # Starting over throws the files away, but not under the eyes of another console: whether
-        # there is one is known only once the cloud has answered.
-        if not self._fresh:
-            self._open_files()
+        self.plan, self.plan_path, self.directory = plan, plan_path, directory
+        self.journal, self.journal_error = files.journal, files.journal_error
+        self.history = files.history
+        self.cloud = cloud
+        self.embedded: EmbeddedCloud | None = cloud.embedded
+        self.clock: CloudClock = cloud.clock
+        self._given_back = given_back
+        self.observer = self._observe(files, need_metrics=need_metrics)
 
     @property
     def base(self) -> Path:
@@ -97,18 +115,16 @@ class Session:
         plan: Plan,
         plan_path: Path | None = None,
         *,
-        read_only: bool = False,
         need_metrics: bool = True,
         fresh: bool = False,
-    ) -> Self:
+    ) -> Session:
         """Open and connect. Raises CanaryError when the cloud does not come up."""
-        session = cls(plan, plan_path, read_only=read_only, need_metrics=need_metrics, fresh=fresh)
+        opening = SessionOpening(plan, plan_path, need_metrics=need_metrics, fresh=fresh)
         try:
-            await session.connect()
+            return await opening.connect()
         except BaseException:
-            await session.close()
+            await opening.close()
             raise
-        return session
 
     async def __aenter__(self) -> Self:
         return self
@@ -121,26 +137,14 @@ class Session:
     ) -> None:
         await self.close()
 
-    async def connect(self) -> None:
-        """Start or join the cloud, and make the readers. Nothing is asked of it yet.
-
-        Raises CanaryError when the embedded cloud does not come up, or an address is unusable. May
-        be called again after that.
-        """
-        endpoints = self.plan.target.endpoints
-        if self.plan.is_embedded:
-            embedded, _ = await asyncio.gather(self._open_embedded(), self._import_clients())
-            endpoints = override_endpoints(embedded.endpoints, endpoints)
-        elif self.plan.provider == "local" and endpoints.monitoring is None:
-            # An independent server for the demonstration speaks both, as the embedded cloud does.
-            endpoints = msgspec.structs.replace(endpoints, monitoring=endpoints.run)
-        if self._fresh and self.journal is None:
-            self._start_over()
-        self._make_readers(endpoints)
-
     async def close(self) -> None:
         """Give everything back; the embedded cloud ends with its last session."""
-        await self._opened.aclose()
+        await self._given_back.aclose()
+
+    def keep_evidence(self) -> None:
+        """Write what the evidence has come to into its record; done at the end, too."""
+        if self.observer.comparison is not None:
+            self.observer.comparison.keep()
 
     async def revive_embedded(self) -> None:
         """Start the embedded cloud again, which has died. Raises Unavailable."""
@@ -148,14 +152,6 @@ class Session:
 
         if self.embedded is not None:
             await revive_embedded(self.embedded, self.plan, self.directory)
-
-    def writer(self) -> StepWriter:
-        """What changes are sent with."""
-        return self._routing.writer
-
-    def images(self) -> ImageRegistry:
-        """Where the container images are."""
-        return self._routing.images
 
     async def probe(self) -> tuple[HealthReport, ...]:
         """Ask both sides for their health, Legacy first. Nothing is raised: reports say it."""
@@ -180,103 +176,148 @@ class Session:
             return known.get(self.plan.target.router.candidate, known.get(service, ""))
         return known.get(service) or self.observer.url_of(service)
 
-    async def _open_embedded(self) -> EmbeddedCloud:
-        from canary.cloud.embedded.embedded import open_embedded
-
-        if self.embedded is None:
-            starting, self._starting = self._starting, None
-            embedded = await open_embedded(
-                self.plan, self.directory, fresh=self._fresh, starting=starting
-            )
-            self._opened.push_async_callback(embedded.close)
-            self.embedded, self.clock = embedded, embedded.clock
-        return self.embedded
-
-    async def _import_clients(self) -> None:
-        """Import Google's packages on a thread: half a second beside the cloud's own start."""
-        from canary.cloud.connection.client_modules import monitoring_modules, run_modules
-
-        wanted: list[Callable[[], object]] = [run_modules]
-        if self._need_metrics:
-            wanted.append(monitoring_modules)
-        # A pause first, so that the other process is on its way before this one is busy.
-        await asyncio.sleep(0)
-        for load in wanted:
-            await asyncio.to_thread(load)
-
-    def _make_readers(self, endpoints: Endpoints) -> None:
+    def _observe(self, files: LocalFiles, *, need_metrics: bool) -> Observer:
         from canary.cloud.monitoring.reader import MonitoringReader
 
-        self.endpoints = endpoints
-        hear = self.clock.hear if isinstance(self.clock, SystemClock) else None
-        self.connection = Connection(endpoints, hear)
-        self._opened.push_async_callback(self.connection.close)
-        self._routing = open_routing(self.plan, self.connection, endpoints)
-        self._opened.push_async_callback(self._routing.close)
-        self.run_reader = self._routing.reader
-        monitoring = MonitoringReader(self.connection, self.plan) if self._need_metrics else None
-        self.observer = Observer(
-            self.plan,
-            self.run_reader,
-            monitoring,
-            self.history,
-            self.journal,
-            self.clock,
-            results=self._read_results,
-            scenario=self._scenario,
+        plan, cloud, events = self.plan, self.cloud, EventLog()
+        outputs, embedded = self.base / plan.record.outputs, self.embedded
+        observer = Observer(
+            plan,
+            cloud.reader,
+            MonitoringReader(cloud.connection, plan) if need_metrics else None,
+            files.history,
+            files.journal,
+            cloud.clock,
+            log=events,
+            comparison=self._compare(files.evidence, events) if need_metrics else None,
+            readiness=ReadinessFeed(plan, cloud.reader, cloud.clock),
+            results=lambda: read_results(outputs),
+            scenario=lambda: embedded.scenario if embedded is not None else "",
         )
-        if self._need_metrics:
-            from canary.engine.jobs.alert_policies import recall_writings
+        if files.journal_error is not None:
+            observer.miss_journal(files.journal_error)
+        return observer
 
-            self.observer.comparison = self._open_evidence()
-            recall_writings(self)
-        self.observer.rights = ReadinessFeed(self.plan, self.run_reader, self.clock)
-        if self.journal_error is not None:
-            self.observer.miss_journal(self.journal_error)
-
-    def _open_evidence(self) -> EvidenceFeed:
+    def _compare(self, record: EvidenceRecord | None, events: EventLog) -> EvidenceFeed:
         """What compares the sides; with the request log unless the plan leaves it alone."""
         from canary.cloud.logging.tail import LogTail
         from canary.engine.observe.evidence_feed import EvidenceFeed
 
-        tail = LogTail(self.connection, self.plan, self.clock) if self.plan.evidence.tail else None
-        record = self.evidence_record
-        feed = EvidenceFeed(self.plan, tail, self.clock, self.observer.log, record)
-        self._opened.callback(feed.keep)
-        return feed
+        plan, cloud = self.plan, self.cloud
+        tail = LogTail(cloud.connection, plan, cloud.clock) if plan.evidence.tail else None
+        return EvidenceFeed(plan, tail, cloud.clock, events, record)
 
-    def _read_results(self) -> Results:
-        return read_results(self.base / self.plan.record.outputs)
 
-    def _scenario(self) -> str:
-        return self.embedded.scenario if self.embedded is not None else ""
+class SessionOpening:
+    """A plan whose local files are open and whose cloud is still to come.
 
-    def _open_files(self) -> None:
-        try:
-            self.journal = _open_journal(journal_path(self.directory))
-            self._opened.callback(self.journal.close)
-        except RecordError as error:
-            log.warning("journal: %s", error)
-            self.journal_error = error
-        if not self._need_metrics:
-            return
-        try:
-            self.history = History(history_path(self.directory))
-            self._opened.callback(self.history.close)
-        except RecordError as error:
-            # A cache: without it the cloud is asked again.
-            log.warning("history: %s", error)
-        try:
-            self.evidence_record = EvidenceRecord(evidence_path(self.directory))
-            self._opened.callback(self.evidence_record.close)
-        except RecordError as error:
-            log.warning("evidence: %s", error)
+    `fresh` starts a local cloud over: its files are opened when it has answered. `starting`: it was
+    begun already. To be closed, connected or not.
+    """
 
-    def _start_over(self) -> None:
-        """Throw away what was kept of the world that is gone; its times mean nothing in the new."""
-        if self.embedded is not None and not self.embedded.shared:
-            remove_kept(self.directory)
-        self._open_files()
+    def __init__(
+        self,
+        plan: Plan,
+        plan_path: Path | None = None,
+        *,
+        need_metrics: bool = True,
+        fresh: bool = False,
+        starting: Starting | None = None,
+    ) -> None:
+        self.plan, self.directory = plan, state_dir(plan)
+        self.plan_path = plan_path if plan_path is not None else Path("canary.toml").absolute()
+        self.connected: Session | None = None
+        self._need_metrics = need_metrics
+        self._fresh = fresh and plan.is_embedded
+        self._starting = starting
+        self._given_back = contextlib.AsyncExitStack()
+        # Starting over throws the files away, but not under the eyes of another console: whether
+        # there is one is known only once the cloud has answered.
+        self._files = None if self._fresh else self._open_files()
+
+    @property
+    def session(self) -> Session:
+        """The session. Raises Unavailable until it is connected."""
+        if self.connected is None:
+            raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
+        return self.connected
+
+    @property
+    def base(self) -> Path:
+        """The directory beside whose canary.toml results and records lie."""
+        return self.plan_path.parent
+
+    @property
+    def clock(self) -> CloudClock:
+        """The cloud's; this host's until it is connected."""
+        return self.connected.clock if self.connected is not None else SystemClock()
+
+    @property
+    def journal(self) -> Journal | None:
+        """The journal; None when it cannot be used, or is not open yet."""
+        return self._files.journal if self._files is not None else None
+
+    def demand_journal(self) -> Journal:
+        """The journal. Raises RecordError when it cannot be used, Unavailable when it is not open
+        yet.
+        """
+        if self.journal is None:
+            error = self._files.journal_error if self._files is not None else None
+            raise error or Unavailable("The journal is not open yet.", remedy="Wait a moment.")
+        return self.journal
+
+    async def connect(self) -> Session:
+        """Start or join the cloud, and make the readers. Nothing is asked of it yet.
+
+        Raises CanaryError when the embedded cloud does not come up, or an address is unusable. May
+        be called again after that.
+        """
+        starting, self._starting = self._starting, None
+        async with contextlib.AsyncExitStack() as stack:
+            cloud = await stack.enter_async_context(
+                open_cloud(
+                    self.plan,
+                    self.directory,
+                    need_metrics=self._need_metrics,
+                    fresh=self._fresh,
+                    starting=starting,
+                )
+            )
+            if self._files is None:
+                if cloud.embedded is not None and not cloud.embedded.shared:
+                    # Of a world that is gone: its times mean nothing in the new.
+                    remove_kept(self.directory)
+                self._files = self._open_files()
+            session = Session(
+                self.plan,
+                self.plan_path,
+                self.directory,
+                self._files,
+                cloud,
+                self._given_back,
+                need_metrics=self._need_metrics,
+            )
+            stack.callback(session.keep_evidence)
+            await self._given_back.enter_async_context(stack.pop_all())
+        self.connected = session
+        return session
+
+    async def close(self) -> None:
+        """Give everything back; the embedded cloud ends with its last session."""
+        await self._given_back.aclose()
+
+    def _open_files(self) -> LocalFiles:
+        files = open_files(self.directory, need_metrics=self._need_metrics)
+        self._given_back.callback(files.close)
+        return files
+
+
+@contextlib.contextmanager
+def _logged(what: str) -> Iterator[None]:
+    try:
+        yield
+    except RecordError as error:
+        log.warning("%s: %s", what, error)
 
 
 def _open_journal(path: Path) -> Journal:

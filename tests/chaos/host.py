@@ -233,7 +233,7 @@ class Host:
     def ask(self, kind: Kind, *, forced: bool = False) -> tuple[Change, Snapshot] | None:
         """Ask as the console does, from what was last seen; None when it is not permitted."""
         self.observer.read_journal()
-        snapshot = self.observer.snapshot()
+        snapshot = self.observer.judge()
         reason = permit.why_not(kind, snapshot, read_only=False)
         if snapshot.standing is None or (reason is not None and not forced):
             return None

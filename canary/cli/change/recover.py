@@ -93,12 +93,12 @@ def _listed(entry: Entry) -> dict[str, Any]:
 async def _recover(source: PlanSource, change_id: str, how: How, as_json: bool) -> int:
     from canary.engine.change.recovery import Recovery, find_entry
 
-    async with open_session(source, read_only=False, need_metrics=False) as session:
+    async with open_session(source, need_metrics=False) as session:
         journal = session.journal
         if journal is None:
             raise session.journal_error or RecordError("The journal is not open.")
         entry = find_entry(journal, change_id)
-        recovery = Recovery(source.plan, session.run_reader, journal, session.clock)
+        recovery = Recovery(source.plan, session.cloud.reader, journal, session.clock)
         found = await recovery.recover(entry.change.id, how, str(this_person()))
         outcome = found.outcome
         if found.state == "resumed":
@@ -119,9 +119,7 @@ async def _carry_on(
     from canary.engine.change.in_process import carry_on_here
     from canary.store.stage_file import stage_file_path
 
-    cloud_clients = CloudClients(
-        session.writer(), session.run_reader, session.clock, session.embedded
-    )
+    cloud_clients = CloudClients.of(session.cloud)
     path = stage_file_path(source.path, source.plan.record.file)
     return await carry_on_here(
         entry.change, cloud_clients, journal, plan=source.plan, stage_file=path

@@ -88,9 +88,7 @@ async def _run(
 ) -> int:
     from canary.engine.session import Session
 
-    opening = Session.open(
-        source.plan, source.path, read_only=options.read_only, need_metrics=need_metrics
-    )
+    opening = Session.open(source.plan, source.path, need_metrics=need_metrics)
     async with await opening as session:
         snapshot = await look(session)
         read_only = options.read_only or source.plan.console.read_only
@@ -229,9 +227,7 @@ async def _carry_out(
     if session.journal is None:
         error = session.journal_error or RecordError("The journal is not open.")
         raise without_journal(error, change, source.plan) from error
-    cloud_clients = CloudClients(
-        session.writer(), session.run_reader, session.clock, session.embedded
-    )
+    cloud_clients = CloudClients.of(session.cloud)
     stage_file = stage_file_path(source.path, source.plan.record.file)
     return await carry_out_here(
         change,

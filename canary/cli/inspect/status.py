@@ -71,11 +71,11 @@ async def _look(source: PlanSource, *, asks_way_back: bool) -> Snapshot:
     from canary.store.presence import read_operator_sessions
 
     async with open_session(source) as session:
-        session.observer.others = lambda: read_operator_sessions(session.directory)
-        if not asks_way_back:
-            return await look(session)
-        snapshot, _ = await asyncio.gather(look(session), session.observer.read_readiness())
-        return session.observer.snapshot() if snapshot.standing is not None else snapshot
+        if asks_way_back:
+            await asyncio.gather(look(session), session.observer.read_readiness())
+        else:
+            await look(session)
+        return session.observer.snapshot(read_operator_sessions(session.directory))
 
 
 def print_status(snapshot: Snapshot, plan: Plan) -> None:

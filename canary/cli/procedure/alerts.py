@@ -62,7 +62,7 @@ async def _compare(source: PlanSource) -> tuple[Action, ...]:
 
 
 async def _apply(source: PlanSource, *, dry_run: bool, yes: bool, as_json: bool) -> int:
-    async with open_session(source, read_only=False, need_metrics=False) as session:
+    async with open_session(source, need_metrics=False) as session:
         actions = await compare_policies(session)
         changes = _changes(actions)
         applied = Applied()

@@ -52,7 +52,7 @@ async def _read(
 ) -> ChecklistBook:
     from canary.engine.jobs.checklist import Checklists, choose
 
-    async with open_session(source, read_only=read_only) as session:
+    async with open_session(source) as session:
         snapshot = await look(session)
         # What closed lists say needs no cloud; where the rollout stands does.
         demand_cloud_run(snapshot)

@@ -141,7 +141,7 @@ async def look_at_log_right(plan: Plan, session: Session) -> Finding:
         return Finding(what, "ok", "not asked: the plan leaves the log alone", needed=False)
     instead = "Without it the evidence rests on Cloud Monitoring's minutes."
     try:
-        await demand_log_right(session.connection, plan, LOG_WITHIN_S)
+        await demand_log_right(session.cloud.connection, plan, LOG_WITHIN_S)
     except Denied as error:
         remedy = f"Grant {ROLE} ({RIGHT}). {instead}"
         return Finding(what, "wrong", error.message, remedy, needed=False)
@@ -153,7 +153,7 @@ async def look_at_log_right(plan: Plan, session: Session) -> Finding:
 async def _look_at_right(session: Session, service: str, purpose: Purpose) -> Finding:
     what = f"right to {purpose.verb} {service}"
     try:
-        held = await session.run_reader.permissions(service, purpose.rights)
+        held = await session.cloud.reader.permissions(service, purpose.rights)
     except CanaryError as error:
         return Finding(what, "unknown", error.message, error.remedy, purpose.needed)
     missing = [right for right in purpose.rights if right not in held]

@@ -75,8 +75,9 @@ def run_executor() -> int:
 
 async def stand_by(order: Order) -> int:
     """Stand by until standard input ends, then finish what is open. Returns the exit code."""
-    from canary.engine.change.clients import open_hands
+    from canary.engine.change.clients import CloudClients
     from canary.engine.change.executor import Executor
+    from canary.engine.clients import open_cloud
     from canary.engine.notify import telling
     from canary.store.journal import Journal
     from canary.store.locks import Owner
@@ -88,14 +89,13 @@ async def stand_by(order: Order) -> int:
     plan = order.plan
     # What a webhook refuses is in the log; nobody watches here.
     async with (
-        open_hands(plan, directory) as cloud_clients,
+        open_cloud(plan, directory) as cloud,
         telling(plan, directory, log.warning) as told,
     ):
         with Journal(journal_path(directory)) as journal, Owner(directory) as owner:
-            executor = Executor(
-                plan, cloud_clients, journal, owner, stage_file=stage_file, notifier=told
-            )
-            return await _Attendance(executor, cloud_clients.embedded).run()
+            clients = CloudClients.of(cloud)
+            executor = Executor(plan, clients, journal, owner, stage_file=stage_file, notifier=told)
+            return await _Attendance(executor, cloud.embedded).run()
 
 
 class _Attendance:

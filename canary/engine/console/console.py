@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 
 from canary.engine.change.intents import intend, without_journal
 from canary.engine.change.recovery import How
+from canary.engine.console.console_loop import ConsoleLoop, connect
 from canary.engine.console.engine_log import EngineLog
 from canary.engine.console.loop_thread import LoopThread, Work
-from canary.engine.console.polls import Observing
 from canary.engine.console.recovery import Recovering
-from canary.engine.guard.supervisor import GuardSupervisor
+from canary.engine.jobs.alert_policies import recall_writings
 from canary.engine.jobs.checklist_desk import ChecklistDesk
 from canary.engine.jobs.console_verification import Verifying
 from canary.engine.jobs.procedure import BackgroundJobs, OnJobs
 from canary.engine.person import this_person
-from canary.engine.session import Session
+from canary.engine.session import SessionOpening
 from canary.rollout.change.change import Change
-from canary.rollout.errors import ReadOnly, Unavailable
+from canary.rollout.errors import ReadOnly, RecordError, Unavailable
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.paths import state_dir
@@ -62,10 +62,9 @@ class ConsoleEngine:
         self._fresh = fresh
         self._starting = starting
         self._log: EngineLog | None = None
-        self._session: Session | None = None
-        self._observing: Observing | None = None
+        self._opening: SessionOpening | None = None
+        self._observing: ConsoleLoop | None = None
         self._procedure: BackgroundJobs | None = None
-        self._vigil: GuardSupervisor | None = None
         self._recovering: Recovering | None = None
         self._thread: LoopThread | None = None
 
@@ -84,39 +83,13 @@ class ConsoleEngine:
         self._log.open()
         # gRPC's C core writes to stderr, in the middle of the screen. Set before it is loaded.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        self._session = Session(
-            self.plan,
-            self._plan_path,
-            read_only=self._read_only,
-            fresh=self._fresh,
-            starting=self._starting,
+        self._opening = opening = SessionOpening(
+            self.plan, self._plan_path, fresh=self._fresh, starting=self._starting
         )
-
-        def show(snapshot: Snapshot) -> None:
-            on_snapshot(snapshot)
-            procedure.verifying.look(snapshot)
-            procedure.checklists.look(snapshot)
-
-        self._vigil = guard_supervisor = GuardSupervisor(
-            self._session,
-            self.author,
-            self.submit,
-            self._in_loop,
-            lambda: observing.show_now(),
-            read_only=self._read_only,
-        )
-        self._observing = observing = Observing(
-            self._session,
-            show,
-            on_trouble,
-            stands_by=not self._read_only,
-            guard_supervisor=guard_supervisor,
-        )
-        self._recovering = Recovering(self._session, self.author, self._begin, observing.ring)
         self._procedure = procedure = BackgroundJobs(
-            self._session,
+            opening,
             self._in_loop,
-            observing.show_now,
+            self._show_now,
             on_trouble,
             author=self.author,
             read_only=self._read_only,
@@ -124,11 +97,30 @@ class ConsoleEngine:
         if on_procedure is not None:
             procedure.listen(on_procedure)
 
+        def show(snapshot: Snapshot) -> None:
+            on_snapshot(snapshot)
+            procedure.verifying.look(snapshot)
+            procedure.checklists.look(snapshot)
+
         async def main() -> None:
             self._begin(procedure.watch)
+            session = await connect(opening, on_trouble)
+            recall_writings(session)
+            self._observing = observing = ConsoleLoop(
+                session,
+                self.author,
+                show,
+                on_trouble,
+                self.submit,
+                self._in_loop,
+                read_only=self._read_only,
+            )
+            self._recovering = Recovering(
+                session, self.author, self._begin, observing.wake_executor
+            )
             await observing.run()
 
-        self._thread = LoopThread(main, self._session.close, self._log.close, on_trouble)
+        self._thread = LoopThread(main, opening.close, self._log.close, on_trouble)
         self._thread.start()
 
     def stop(self) -> None:
@@ -150,18 +142,17 @@ class ConsoleEngine:
         """
         if self._read_only:
             raise ReadOnly("This console is read-only: nothing can be changed from here.")
-        session, observing = self._opened(), self._observing
-        if session.journal is None or observing is None:
-            if session.journal_error is not None:
-                raise without_journal(session.journal_error, change, self.plan)
-            raise Unavailable("The journal is not open yet.", remedy="Wait a moment.")
+        try:
+            journal = self._opened().demand_journal()
+        except RecordError as error:
+            raise without_journal(error, change, self.plan) from error
         if self._thread is None or not self._thread.is_alive:
             raise Unavailable(
                 "The engine has ended, so nothing would carry the change out.",
                 remedy="Open the console again, or use `canary rollback --all` in a shell.",
             )
-        intend(session.journal, change, self.plan)
-        self._in_loop(observing.ring)
+        intend(journal, change, self.plan)
+        self._in_loop(self._connected().wake_executor)
         self.verifying.expect(change)
 
     @property
@@ -200,25 +191,25 @@ class ConsoleEngine:
 
         Raises ReadOnly, and Unavailable before the cloud is there.
         """
-        self._watch().arm(countdown_s)
+        self._connected().guard.arm(countdown_s)
         self._look_at_guard()
 
     def disarm_guard(self) -> None:
         """Disarm automatic rollback; holds when this returns."""
-        self._watch().disarm()
+        self._connected().guard.disarm()
         self._look_at_guard()
 
     def cancel_guard(self) -> bool:
         """Stop its countdown, for this cause; holds when this returns. False: none runs."""
-        cancelled = self._watch().cancel()
+        cancelled = self._connected().guard.cancel()
         self._look_at_guard()
         return cancelled
 
     def acknowledge(self, change_id: str) -> None:
         """Mark the outcome of a change as seen. Raises RecordError when that cannot be kept."""
-        session = self._opened()
-        if session.journal is not None:
-            session.journal.acknowledge(change_id)
+        journal = self._opened().journal
+        if journal is not None:
+            journal.acknowledge(change_id)
         if self._observing is not None:
             self._in_loop(self._observing.look_into_journal)
 
@@ -229,40 +220,52 @@ class ConsoleEngine:
 
     def probe(self) -> None:
         """Ask both sides for their health; the answers arrive as events."""
-        if self._observing is not None:
-            self._begin(self._observing.probe)
+
+        async def probe() -> None:
+            await self._connected().probe()
+
+        self._begin(probe)
 
     def scenarios(self) -> tuple[str, ...]:
         """What the embedded cloud can play; empty on a real cloud, and before it is up."""
-        embedded = self._session.embedded if self._session is not None else None
+        session = self._opening.connected if self._opening is not None else None
+        embedded = session.embedded if session is not None else None
         return embedded.scenarios if embedded is not None else ()
 
     def set_scenario(self, name: str) -> None:
         """Let the embedded cloud play something else."""
-        observing = self._observing
-        if observing is not None:
-            self._begin(lambda: observing.set_scenario(name))
 
-    def _watch(self) -> GuardSupervisor:
-        if self._vigil is None:
-            raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
-        return self._vigil
+        async def play() -> None:
+            await self._connected().set_scenario(name)
+
+        self._begin(play)
 
     def _recovery(self) -> Recovering:
         if self._read_only:
             raise ReadOnly("This console is read-only: nothing can be changed from here.")
+        self._connected()
         if self._recovering is None:
-            raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
+            raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
         return self._recovering
 
     def _look_at_guard(self) -> None:
         if self._observing is not None:
             self._in_loop(self._observing.look_at_guard)
 
-    def _opened(self) -> Session:
-        if self._session is None:
+    def _opened(self) -> SessionOpening:
+        if self._opening is None:
             raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
-        return self._session
+        return self._opening
+
+    def _connected(self) -> ConsoleLoop:
+        self._opened()
+        if self._observing is None:
+            raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
+        return self._observing
+
+    def _show_now(self) -> None:
+        if self._observing is not None:
+            self._observing.show_now()
 
     def _in_loop(self, act: Callable[[], object]) -> None:
         """Let the engine's thread do something; nothing when it has ended."""

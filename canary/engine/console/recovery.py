@@ -30,16 +30,16 @@ Begin = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
 class Recovering:
     """Recovers changes of `session`. `begin` runs work in the engine's loop, troubles told;
-    `ring` has the executor look into the journal.
+    `wake` has the executor look into the journal.
     """
 
     def __init__(
-        self, session: Session, author: Author, begin: Begin, ring: Callable[[], None]
+        self, session: Session, author: Author, begin: Begin, wake: Callable[[], None]
     ) -> None:
         self._session = session
         self._author = author
         self._begin = begin
-        self._ring = ring
+        self._wake = wake
 
     def start(self, change_id: str, how: How) -> None:
         """Verify, resume or abandon a change; refusals are told as troubles."""
@@ -54,13 +54,11 @@ class Recovering:
 
     async def _recover(self, change_id: str, how: How) -> None:
         session, journal = self._session, self._journal()
-        if not hasattr(session, "run_reader"):
-            raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
         title = title_of(find_entry(journal, change_id).change)
-        recovery = Recovery(session.plan, session.run_reader, journal, session.clock)
+        recovery = Recovery(session.plan, session.cloud.reader, journal, session.clock)
         found = await recovery.recover(change_id, how, str(self._author))
         self._say(title, found)
-        self._ring()
+        self._wake()
 
     def _say(self, title: str, found: Finding) -> None:
         text = f"looked up: {title}: {found.message} {found.remedy}".rstrip()

@@ -36,7 +36,7 @@ class Revival:
         self._tries: list[float] = []
         self._given_up = False
 
-    async def round(self) -> float:
+    async def poll(self) -> float:
         """Wait until it dies, and start it again; how long to wait then, in real seconds."""
         embedded = self._session.embedded
         if embedded is None:

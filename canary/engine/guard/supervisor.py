@@ -1,6 +1,6 @@
-"""What a console keeps watch over beside the rollout: readiness, automatic rollback, others.
+"""What a console observes beside the rollout: readiness, automatic rollback, other operators.
 
-Its rounds run in the engine's loop, never the screen's.
+Its polls run in the engine's loop, never the screen's.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 
-from canary.engine.guard.guard import AutomaticRollback
+from canary.engine.guard.guard import AutomaticRollback, Say
 from canary.engine.notify import Notifier
 from canary.engine.observe.event_log import Severity
+from canary.engine.observe.poll_loop import Beside
 from canary.engine.observe.rollback_alarm import readiness_notice
 from canary.engine.session import Session
 from canary.rollout.change.change import Author, Change
@@ -31,15 +32,22 @@ from canary.store.presence import OperatorSessionHolder
 
 READINESS_S: Final = 15.0
 GUARD_IDLE_S, GUARD_ARMED_S, GUARD_COUNTING_S = 5.0, 1.0, 0.25
-COMPANY_S: Final = 2.0
+PRESENCE_S: Final = 2.0
 """Pauses in real seconds."""
 
-InLoop = Callable[[Callable[[], object]], None]
+InLoop = Callable[[Callable[[], object]], object]
+
+
+def _hear(severity: Severity, text: str) -> None:
+    """While nobody listens."""
 
 
 class GuardSupervisor:
-    """The watch of one session. `submit` takes a change down the one path; `in_loop` reaches the
-    loop of the engine from any thread; `on_change` sends a snapshot out.
+    """Automatic rollback of one session, in a console or in `canary guard`.
+
+    `submit` takes a change down the one path; `in_loop` reaches the loop that observes from any
+    thread; `on_change` sends a snapshot out; `notifier` None: others are not notified. `also_say`
+    hears at once what goes into the event log.
     """
 
     def __init__(
@@ -48,78 +56,81 @@ class GuardSupervisor:
         author: Author,
         submit: Callable[[Change], None],
         in_loop: InLoop,
-        on_change: Callable[[], None],
+        on_change: Callable[[], object],
+        notifier: Notifier | None,
         *,
         read_only: bool = False,
+        kind: SessionKind = "console",
+        also_say: Say = _hear,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
         self._author = author
-        self._submit = submit
         self._in_loop = in_loop
         self._on_change = on_change
+        self._notifier = notifier
         self._read_only = read_only
         self._monotonic = monotonic
         self._rollback: AutomaticRollback | None = None
-        self._seat: OperatorSessionHolder | None = None
+        if session.journal is not None:
+            self._rollback = AutomaticRollback(
+                session.plan, session.journal, author, submit, self.say, monotonic=monotonic
+            )
+        self._also_say = also_say
+        self._shown = operator_session_of(author, read_only, kind=kind)
+        self._presence = OperatorSessionHolder(session.directory, self._shown)
         self._others: tuple[OperatorSession, ...] = ()
         self._others_at = float("-inf")
         self._readiness: ReadinessState | None = None
-        self.notifier: Notifier | None = None
 
     def begin(self) -> None:
-        """Take a seat, and arm automatic rollback if the plan has it so. In the engine's loop."""
-        session, observer = self._session, self._session.observer
-        self._place = operator_session_of(self._author, self._read_only)
-        self._seat = OperatorSessionHolder(session.directory, self._place)
-        observer.others = self._look_around
-        if session.journal is not None:
-            self._rollback = AutomaticRollback(
-                session.plan, session.journal, self._author, self._submit, self._say
-            )
-            observer.guard = self._view_guard
-            if session.plan.guard.armed and not self._read_only:
-                self._rollback.arm("the plan")
-                self._show_seat()
+        """Arm automatic rollback if the plan has it so. In the engine's loop."""
+        if self._rollback is not None and self._session.plan.guard.armed and not self._read_only:
+            self._rollback.arm("the plan")
+            self._show_guard()
 
     def end(self) -> None:
-        """Leave the seat."""
-        if self._seat is not None:
-            self._seat.release()
+        """Be present no longer."""
+        self._presence.release()
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether a countdown runs."""
+        return self._rollback is not None and self._rollback.is_counting
 
     def arm(self, countdown_s: float | None = None) -> None:
         """Arm automatic rollback. Raises ReadOnly, or Unavailable before the cloud is there."""
         if self._read_only:
             raise ReadOnly("This console is read-only: automatic rollback cannot be armed here.")
         self._guard().arm(str(self._author), countdown_s)
-        self._show_seat()
+        self._show_guard()
 
     def disarm(self) -> None:
         """Disarm it; holds when this returns."""
         self._guard().disarm(str(self._author))
-        self._show_seat()
+        self._show_guard()
 
     def cancel(self) -> bool:
         """Stop its countdown; holds when this returns. False: none runs."""
         cancelled = self._guard().cancel(str(self._author))
-        self._show_seat()
+        self._show_guard()
         return cancelled
 
-    async def round_of_readiness(self) -> float:
-        """Ask what going back rests on."""
+    async def poll_readiness(self) -> float:
+        """Ask what a rollback rests on."""
         if await self._session.observer.read_readiness():
             self._on_change()
         return READINESS_S
 
-    async def round_of_guard(self) -> float:
+    async def poll(self) -> float:
         """Let automatic rollback look at what is known now."""
         rollback = self._rollback
-        self._show_seat()  # again: it was armed or disarmed from another thread
+        self._show_guard()  # again: it was armed or disarmed from another thread
         if rollback is None or not rollback.view.armed:
             return GUARD_IDLE_S
         session = self._session
-        if rollback.look(session.observer.snapshot(), session.clock.now()):
-            self._show_seat()
+        if rollback.look(session.observer.snapshot(*self.beside()), session.clock.now()):
+            self._show_guard()
             self._on_change()
         return GUARD_COUNTING_S if rollback.is_counting else GUARD_ARMED_S
 
@@ -128,13 +139,13 @@ class GuardSupervisor:
         notification = readiness_notice(self._readiness, snapshot)
         if snapshot.readiness is not None and not snapshot.readiness.is_only_unknown:
             self._readiness = snapshot.readiness.state
-        if notification is not None and self.notifier is not None:
-            self.notifier.tell(notification)
+        if notification is not None and self._notifier is not None:
+            self._notifier.tell(notification)
 
-    def _show_seat(self) -> None:
+    def _show_guard(self) -> None:
         """Let others on this host see whether automatic rollback is armed here, and counts down."""
-        if self._seat is not None and self._rollback is not None:
-            self._place = show_guard(self._seat, self._place, self._rollback.view)
+        if self._rollback is not None:
+            self._shown = show_guard(self._presence, self._shown, self._rollback.view)
 
     def _guard(self) -> AutomaticRollback:
         if self._rollback is None:
@@ -143,24 +154,23 @@ class GuardSupervisor:
             )
         return self._rollback
 
-    def _view_guard(self) -> GuardView | None:
-        return self._rollback.view if self._rollback is not None else None
-
-    def _look_around(self) -> tuple[OperatorSession, ...]:
+    def beside(self) -> Beside:
+        """For the snapshot: other operators, looked up every few seconds, and what is armed."""
         now = self._monotonic()
-        if self._seat is not None and now - self._others_at >= COMPANY_S:
-            self._others, self._others_at = self._seat.others(), now
-        return self._others
+        if now - self._others_at >= PRESENCE_S:
+            self._others, self._others_at = self._presence.others(), now
+        return Beside(self._others, self._rollback.view if self._rollback is not None else None)
 
-    def _say(self, severity: Severity, text: str) -> None:
+    def say(self, severity: Severity, text: str) -> None:
         """In the event log and by webhook; from any thread."""
         plan = self._session.plan
+        self._also_say(severity, text)
 
         def say() -> None:
             self._session.observer.log.say(self._session.clock.now(), severity, text)
-            if self.notifier is not None:
+            if self._notifier is not None:
                 place = place_of(plan.name, plan.target.project, plan.provider)
-                self.notifier.tell(Notification("", f"{place}: {text}", severity))
+                self._notifier.tell(Notification("", f"{place}: {text}", severity))
             self._on_change()
 
         self._in_loop(say)

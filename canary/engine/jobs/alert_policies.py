@@ -39,8 +39,8 @@ async def compare_policies(session: Session) -> tuple[Action, ...]:
 
     plan, revision = session.plan, ""
     if plan.target.shares_one_service:
-        revision = (await session.run_reader.service(plan.router_service)).revision
-    found = await AlertPolicies(session.connection, plan).read_all()
+        revision = (await session.cloud.reader.service(plan.router_service)).revision
+    found = await AlertPolicies(session.cloud.connection, plan).read_all()
     return plan_actions(wanted_policies(plan, revision), found)
 
 
@@ -52,7 +52,7 @@ async def apply_actions(session: Session, actions: Sequence[Action], author: Aut
     """
     from canary.cloud.monitoring.alert_policies import AlertPolicies
 
-    policies = AlertPolicies(session.connection, session.plan)
+    policies = AlertPolicies(session.cloud.connection, session.plan)
     done: list[Action] = []
     try:
         with AlertWritings(alert_writings_path(session.directory)) as kept:

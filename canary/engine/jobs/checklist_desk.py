@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from canary.engine.jobs.checklist import Checklists, choose
-from canary.engine.session import Session
+from canary.engine.session import SessionOpening
 from canary.rollout.change.change import Author
 from canary.rollout.errors import CanaryError, ReadOnly
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -29,18 +29,18 @@ InLoop = Callable[[Callable[[], object]], None]
 
 
 class ChecklistDesk:
-    """Keeps the checklists of `session` at hand. `on_trouble` is told what hinders it."""
+    """Keeps the checklists of `opening` at hand. `on_trouble` is told what hinders it."""
 
     def __init__(
         self,
-        session: Session,
+        opening: SessionOpening,
         in_loop: InLoop,
         on_trouble: Callable[[str], None],
         *,
         read_only: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._session = session
+        self._opening = opening
         self._in_loop = in_loop
         self._on_trouble = on_trouble
         self._read_only = read_only
@@ -114,12 +114,12 @@ class ChecklistDesk:
         self, snapshot: Snapshot, tick: tuple[str, Author, int | None, bool] | None
     ) -> ChecklistBook:
         """On a thread of its own; opened each time: it is asked once a minute."""
-        session = self._session
+        opening = self._opening
         lists = Checklists(
-            session.plan,
-            session.plan_path,
-            session.directory,
-            session.journal,
+            opening.plan,
+            opening.plan_path,
+            opening.directory,
+            opening.journal,
             read_only=self._read_only,
         )
         try:
@@ -130,7 +130,7 @@ class ChecklistDesk:
                 raise ReadOnly("This console is read-only: nothing can be ticked from here.")
             item, author, stage, done = tick
             chosen = choose(book, item, stage)
-            lists.tick(chosen, item, author, session.clock.now(), done=done)
+            lists.tick(chosen, item, author, opening.clock.now(), done=done)
             return lists.read(snapshot)
         finally:
             lists.close()

@@ -14,7 +14,7 @@ import msgspec
 from canary.engine.jobs.load_target import find_target
 from canary.engine.jobs.load_test import LoadTestRun, write_summary
 from canary.engine.observe.event_log import Severity
-from canary.engine.session import Session
+from canary.engine.session import SessionOpening
 from canary.rollout.errors import CanaryError
 from canary.rollout.text import format_count, format_duration, sanitize
 from canary.rollout.trials.jobs import LoadTestView
@@ -33,10 +33,10 @@ Say = Callable[[Severity, str, str], None]
 
 
 class LoadTesting:
-    """Runs load tests with `session`; `on_change` is told whenever `view` is another."""
+    """Runs load tests once `opening` is connected; `on_change` is told when `view` is another."""
 
-    def __init__(self, session: Session, say: Say, on_change: Callable[[], None]) -> None:
-        self._session = session
+    def __init__(self, opening: SessionOpening, say: Say, on_change: Callable[[], None]) -> None:
+        self._opening = opening
         self._say = say
         self._on_change = on_change
         self._run: LoadTestRun | None = None
@@ -45,12 +45,12 @@ class LoadTesting:
 
     def target_url(self) -> str:
         """Where the requests would enter, as far as it is known; "" when it is not."""
-        session, plan = self._session, self._session.plan
-        if session.embedded is not None:
+        session, plan = self._opening.connected, self._opening.plan
+        if session is not None and session.embedded is not None:
             return session.embedded.router_url
         if plan.target.router.url:
             return plan.target.router.url
-        return session.observer.url_of(plan.router_service) if is_connected(session) else ""
+        return session.observer.url_of(plan.router_service) if session is not None else ""
 
     def begin(self, settings: LoadTestSettings, by: str) -> None:
         """Begin one; nothing happens while one runs. In the loop."""
@@ -82,7 +82,7 @@ class LoadTesting:
 
     async def _work(self, settings: LoadTestSettings, by: str) -> None:
         try:
-            with hold_load_lock(self._session.directory):
+            with hold_load_lock(self._opening.directory):
                 summary = await self._load(settings, by)
         except CanaryError as error:
             self._end(str(error))
@@ -97,7 +97,7 @@ class LoadTesting:
             self._run = None
 
     async def _load(self, settings: LoadTestSettings, by: str) -> LoadTestSummary:
-        session = self._session
+        session = self._opening.session
         target = await find_target(session)
         self._run = run = LoadTestRun(session.plan, target, settings, session.clock)
         self._say(
@@ -112,7 +112,7 @@ class LoadTesting:
     def _keep(self, summary: LoadTestSummary, by: str) -> None:
         trouble = ""
         try:
-            written = write_summary(self._session.plan, self._session.base, summary)
+            written = write_summary(self._opening.plan, self._opening.base, summary)
             if written is None:
                 trouble = "No request was made: nothing was written."
         except CanaryError as error:
@@ -128,11 +128,6 @@ class LoadTesting:
     def _show(self, **changes: object) -> None:
         self.view = msgspec.structs.replace(self.view, **changes)
         self._on_change()
-
-
-def is_connected(session: Session) -> bool:
-    """Whether the cloud's readers are made: until then there is nothing to ask with."""
-    return hasattr(session, "run_reader")
 
 
 def format_settings(settings: LoadTestSettings) -> str:

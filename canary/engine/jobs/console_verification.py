@@ -22,7 +22,7 @@ from canary.engine.jobs.verify import (
     write_verification,
 )
 from canary.engine.observe.event_log import Severity
-from canary.engine.session import Session
+from canary.engine.session import Session, SessionOpening
 from canary.rollout.change.change import Change, SetTraffic
 from canary.rollout.errors import CanaryError
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
@@ -42,19 +42,19 @@ InLoop = Callable[[Callable[[], object]], None]
 
 
 class Verifying:
-    """Verifies with `session` inside the loop that `in_loop` reaches.
+    """Verifies once `opening` is connected, inside the loop that `in_loop` reaches.
 
     `on_trouble` is told what hinders it, `on_change` that the event log has something new.
     """
 
     def __init__(
         self,
-        session: Session,
+        opening: SessionOpening,
         in_loop: InLoop,
         on_trouble: Callable[[str], None],
         on_change: Callable[[], None],
     ) -> None:
-        self._session = session
+        self._opening = opening
         self._in_loop = in_loop
         self._on_trouble, self._on_change = on_trouble, on_change
         self._on_progress: OnProgress = _hear
@@ -81,7 +81,7 @@ class Verifying:
 
         One that runs is abandoned: what it measures is about to be another share.
         """
-        wanted = self._session.plan.verify.after_change and order_of(change) is not None
+        wanted = self._opening.plan.verify.after_change and order_of(change) is not None
 
         def note() -> None:
             if order_of(change) is not None:
@@ -105,10 +105,13 @@ class Verifying:
 
     def _begin(self, order: VerifyOrder) -> None:
         self._abandon()
-        if not hasattr(self._session, "run_reader"):
+        session = self._opening.connected
+        if session is None:
             self._on_trouble("The cloud is not connected yet: nothing can be verified.")
             return
-        self._task = asyncio.get_running_loop().create_task(self._run(order), name="verifying")
+        self._task = asyncio.get_running_loop().create_task(
+            self._run(session, order), name="verifying"
+        )
 
     def _abandon(self) -> None:
         task, self._task = self._task, None
@@ -117,11 +120,11 @@ class Verifying:
             self.progress = None
             self._say("info", "the verification was abandoned")
 
-    async def _run(self, order: VerifyOrder) -> None:
+    async def _run(self, session: Session, order: VerifyOrder) -> None:
         try:
-            verification = await verify(self._session, order, self._show)
+            verification = await verify(session, order, self._show)
             self.progress = None
-            self._keep(verification)
+            self._keep(session, verification)
         except CanaryError as error:
             self._on_trouble(str(error))
         except Exception as error:
@@ -134,8 +137,7 @@ class Verifying:
                 self._task, self.progress = None, None
                 self._on_change()
 
-    def _keep(self, verification: Verification) -> None:
-        session = self._session
+    def _keep(self, session: Session, verification: Verification) -> None:
         self.last = verification
         noted = False
         try:
@@ -159,7 +161,8 @@ class Verifying:
         self._on_progress(progress)
 
     def _say(self, severity: Severity, text: str) -> None:
-        self._session.observer.log.say(self._session.clock.now(), severity, text)
+        session = self._opening.session
+        session.observer.log.say(session.clock.now(), severity, text)
         self._on_change()
 
 

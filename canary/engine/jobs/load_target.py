@@ -107,7 +107,7 @@ async def _read_service(
 ) -> tuple[ServiceState | None, CanaryError | None]:
     """The service that carries the split; a load test goes on without, where it can."""
     try:
-        return await session.run_reader.service(service), None
+        return await session.cloud.reader.service(service), None
     except CanaryError as error:
         return None, error
 

@@ -200,7 +200,7 @@ class MonitoringLoop:
         if self._session is not None and self._lost:
             await self._close()
         if self._session is None:
-            self._session = await Session.open(self._plan, self._plan_path, read_only=True)
+            self._session = await Session.open(self._plan, self._plan_path)
             self._clock, self._lost = self._session.clock, False
             # What earlier looks have read, so that a one-hour watch is known at once.
             self._session.observer.load_history()

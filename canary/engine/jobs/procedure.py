@@ -15,13 +15,13 @@ import msgspec
 
 from canary.engine.jobs.ab_test import ask_bigquery, write_analysis
 from canary.engine.jobs.checklist_desk import ChecklistDesk
-from canary.engine.jobs.console_load_test import LoadTesting, is_connected
+from canary.engine.jobs.console_load_test import LoadTesting
 from canary.engine.jobs.console_verification import Verifying
 from canary.engine.jobs.monitoring_loop import LoopOrder
 from canary.engine.jobs.monitoring_process import start_detached, state, stop, view_monitoring
 from canary.engine.jobs.surveys import Surveys
 from canary.engine.observe.event_log import Severity
-from canary.engine.session import Session
+from canary.engine.session import SessionOpening
 from canary.rollout.change.change import Author
 from canary.rollout.errors import CanaryError, ReadOnly
 from canary.rollout.trials.ab_test import AbStatus, summarise
@@ -59,14 +59,14 @@ InLoop = Callable[[Callable[[], object]], None]
 
 
 class BackgroundJobs:
-    """Runs the procedure's parts with `session`, inside the loop that `in_loop` reaches.
+    """Runs the procedure's parts, once `opening` is connected, in the loop that `in_loop` reaches.
 
     `on_event` is told that the event log has something new, `on_trouble` what hinders.
     """
 
     def __init__(
         self,
-        session: Session,
+        opening: SessionOpening,
         in_loop: InLoop,
         on_event: Callable[[], None],
         on_trouble: Callable[[str], None],
@@ -74,7 +74,7 @@ class BackgroundJobs:
         author: Author,
         read_only: bool,
     ) -> None:
-        self._session = session
+        self._opening = opening
         self._in_loop = in_loop
         self._on_event, self._on_trouble = on_event, on_trouble
         self._author = author
@@ -87,11 +87,11 @@ class BackgroundJobs:
         self._asking: asyncio.Task[None] | None = None
         self._monitoring: MonitoringView | None = None
         self._book: ChecklistBook | None = None
-        self.surveys = Surveys(session, self._say, self._changed, author)
-        self.load_testing = LoadTesting(session, self._say, self._changed)
-        self.verifying = Verifying(session, in_loop, on_trouble, self._heard)
+        self.surveys = Surveys(opening, self._say, self._changed, author)
+        self.load_testing = LoadTesting(opening, self._say, self._changed)
+        self.verifying = Verifying(opening, in_loop, on_trouble, self._heard)
         self.verifying.listen(self._hear_progress, self._hear_result)
-        self.checklists = ChecklistDesk(session, in_loop, on_trouble, read_only=read_only)
+        self.checklists = ChecklistDesk(opening, in_loop, on_trouble, read_only=read_only)
         self.checklists.listen(self._take_book)
 
     def listen(self, on_procedure: OnJobs) -> None:
@@ -151,17 +151,17 @@ class BackgroundJobs:
         RecordError.
         """
         self._demand_write("The monitoring loop is not started")
-        session = self._session
-        outputs = session.base / session.plan.record.outputs
+        opening = self._opening
+        outputs = opening.base / opening.plan.record.outputs
         order = LoopOrder(str(outputs.absolute()), every_s, for_s)
-        pid = start_detached(session.plan, session.plan_path, order)
+        pid = start_detached(opening.plan, opening.plan_path, order)
         self._in_loop(self._look_at_monitoring)
         return pid
 
     def stop_monitoring(self) -> int | None:
         """Ask the loop to end; its process, None when none runs. Raises ReadOnly, RecordError."""
         self._demand_write("The monitoring loop is not stopped")
-        pid = stop(self._session.plan)
+        pid = stop(self._opening.plan)
         self._in_loop(self._look_at_monitoring)
         return pid
 
@@ -198,7 +198,7 @@ class BackgroundJobs:
         )
 
     def _begin_load_test(self, settings: LoadTestSettings) -> None:
-        if not is_connected(self._session):
+        if self._opening.connected is None:
             self._on_trouble("The cloud is not connected yet: no load test can begin.")
             return
         self.load_testing.begin(settings, str(self._author))
@@ -206,7 +206,7 @@ class BackgroundJobs:
     def _begin_ab_test(self) -> None:
         if self._ab_test.running:
             return
-        if not is_connected(self._session):
+        if self._opening.connected is None:
             self._on_trouble("The cloud is not connected yet: the A/B test cannot be asked for.")
             return
         self._ab_test = msgspec.structs.replace(self._ab_test, running=True, trouble="")
@@ -215,7 +215,7 @@ class BackgroundJobs:
         self._changed()
 
     async def _ask_ab_test(self) -> None:
-        session, trouble = self._session, ""
+        session, trouble = self._opening.session, ""
         try:
             run = await ask_bigquery(session)
             self._ab_test = AbTestView(True, run.analysis, run.source)
@@ -235,7 +235,7 @@ class BackgroundJobs:
 
     def _look_at_monitoring(self) -> None:
         try:
-            seen = view_monitoring(state(self._session.plan))
+            seen = view_monitoring(state(self._opening.plan))
         except CanaryError as error:
             seen = MonitoringView(trouble=str(error))
         if seen != self._monitoring:
@@ -258,9 +258,9 @@ class BackgroundJobs:
         self._changed()
 
     def _say(self, severity: Severity, text: str, by: str = "") -> None:
-        session = self._session
-        author = by or str(self._author)
-        session.observer.log.say(session.clock.now(), severity, text, author)
+        session, author = self._opening.connected, by or str(self._author)
+        if session is not None:
+            session.observer.log.say(session.clock.now(), severity, text, author)
         self._on_event()
 
     def _changed(self) -> None:

@@ -16,11 +16,10 @@ import msgspec
 
 from canary.cloud.registry.artifact_registry import parse_image
 from canary.engine.jobs.alert_policies import apply_actions, compare_policies, line_of
-from canary.engine.jobs.console_load_test import is_connected
 from canary.engine.observe.event_log import Severity
-from canary.engine.session import Session
+from canary.engine.session import Session, SessionOpening
 from canary.rollout.change.change import Author
-from canary.rollout.errors import CanaryError, NotFound, Unavailable
+from canary.rollout.errors import CanaryError, NotFound
 from canary.rollout.trials.jobs import AlertsView, RetirementView
 from canary.rollout.trials.retirement import Candidate, check_retirable
 
@@ -34,12 +33,14 @@ Subject = Literal["retirement", "alerts"]
 
 
 class Surveys:
-    """Both looks of one session. `say` writes into the event log, `changed` shows the views."""
+    """Both looks of one session, which may still be connecting. `say` writes into the event log,
+    `changed` shows the views.
+    """
 
     def __init__(
-        self, session: Session, say: Say, changed: Callable[[], None], author: Author
+        self, opening: SessionOpening, say: Say, changed: Callable[[], None], author: Author
     ) -> None:
-        self._session = session
+        self._opening = opening
         self._author = author
         self._say, self._changed = say, changed
         self._tasks: dict[Subject, asyncio.Task[None]] = {}
@@ -72,7 +73,6 @@ class Surveys:
     async def _run(self, what: Subject, work: Callable[[], Awaitable[None]]) -> None:
         trouble = ""
         try:
-            demand_connection(self._session)
             await work()
         except CanaryError as error:
             trouble = str(error)
@@ -90,7 +90,7 @@ class Surveys:
         self._changed()
 
     async def _find_candidate(self) -> None:
-        session = self._session
+        session = self._opening.session
         check_retirable(session.plan)
         try:
             candidate = await find_candidate(session)
@@ -100,22 +100,16 @@ class Surveys:
         self.retirement = msgspec.structs.replace(self.retirement, candidate=candidate)
 
     async def _compare(self) -> None:
-        actions = await compare_policies(self._session)
+        actions = await compare_policies(self._opening.session)
         self.alerts = msgspec.structs.replace(self.alerts, actions=actions)
 
     async def _apply(self) -> None:
-        applied = await apply_actions(self._session, self.alerts.changes, self._author)
+        applied = await apply_actions(self._opening.session, self.alerts.changes, self._author)
         for action in applied.done:
             self._say("good", f"alert policy: {line_of(action)}")
         await self._compare()
         if applied.error is not None:
             raise applied.error
-
-
-def demand_connection(session: Session) -> None:
-    """Raise Unavailable before the cloud was reached for the first time."""
-    if not is_connected(session):
-        raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
 
 
 # What a retirement would delete: looked up, nothing decided. Rules: `rollout.retirement`.
@@ -136,9 +130,9 @@ async def find_candidate(session: Session) -> Candidate:
     users are not known is not one to delete. NotFound when Legacy is gone already.
     """
     legacy = session.plan.target.legacy
-    state = await session.run_reader.service(legacy)
-    named = await session.run_reader.images()
-    registry = session.images()
+    state = await session.cloud.reader.service(legacy)
+    named = await session.cloud.reader.images()
+    registry = session.cloud.images
     own = await _resolve(registry, named.get(legacy, ()))
     others = await _resolve(
         registry, {one for service, images in named.items() if service != legacy for one in images}

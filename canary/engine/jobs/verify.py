@@ -221,7 +221,7 @@ def note_verification(journal: Journal | None, verification: Verification) -> bo
 async def _read_router(session: Session) -> ServiceState | CanaryError:
     try:
         async with asyncio.timeout(READ_LIMIT_S):
-            return await session.run_reader.service(session.plan.router_service)
+            return await session.cloud.reader.service(session.plan.router_service)
     except TimeoutError:
         return Unavailable(f"Cloud Run did not answer in {READ_LIMIT_S:.0f} s.")
     except CanaryError as error:

@@ -8,7 +8,7 @@ own either: when to ask is the caller's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from canary.cloud.connection.clock import CloudClock
 from canary.engine.observe.assemble import Observed, assemble, known_changes
@@ -23,7 +23,7 @@ from canary.engine.observe.replay import Replay, Replayed
 from canary.engine.observe.rollback_alarm import ReadinessAlarm
 from canary.engine.observe.run_feed import RunFeed, ServiceReader
 from canary.engine.observe.source import Source
-from canary.engine.observe.transitions import Silence, SkewWatch, log_run_changes, transition_events
+from canary.engine.observe.transitions import NoData, SkewWatch, log_run_changes, transition_events
 from canary.engine.observe.windows import WindowMemory
 from canary.rollout.decision.gates import NO_EVIDENCE
 from canary.rollout.decision.guard import GuardView
@@ -42,9 +42,10 @@ class Observer:
     """Reads, remembers, and hands out snapshots.
 
     `journal` None: no changes are shown. `monitoring` None: metrics are not asked for, and all
-    that rests on them is "no data". `results` gives what the load and A/B tests left behind,
-    `scenario` what the embedded cloud plays ("" for the real one). Set from outside, where there
-    is any: `rights` (what going back rests on), `others` (who else is here) and `guard`.
+    that rests on them is "no data". `log` is where transitions are written. `comparison` compares
+    the sides beside the tree, `readiness` asks what a rollback rests on; None: they are not asked
+    for. `results` gives what the load and A/B tests left behind, `scenario` what the embedded cloud
+    plays ("" for the real one).
     """
 
     def __init__(
@@ -56,13 +57,17 @@ class Observer:
         journal: Journal | None,
         clock: CloudClock,
         *,
+        log: EventLog | None = None,
+        comparison: EvidenceFeed | None = None,
+        readiness: ReadinessFeed | None = None,
         results: Callable[[], Results] | None = None,
         scenario: Callable[[], str] = str,
     ) -> None:
-        self.plan = plan
-        self.log = EventLog()
+        self.plan, self.clock = plan, clock
+        self.log = log if log is not None else EventLog()
+        self.comparison = comparison
+        self._readiness = readiness
         self._skew = SkewWatch(self.log)
-        self._clock = clock
         self._results = results
         self._scenario = scenario
         self._run_source = Source("Cloud Run", self.log)
@@ -74,9 +79,6 @@ class Observer:
             self._metrics = MetricsFeed(
                 plan, monitoring, clock, self._metrics_source, self.log, history
             )
-        self.rights: ReadinessFeed | None = None
-        self.others: Callable[[], tuple[OperatorSession, ...]] = tuple
-        self.guard: Callable[[], GuardView | None] = lambda: None
         self._alarm = ReadinessAlarm(self.log)
         self._evidence = NO_EVIDENCE
         self._replay = Replay(plan)
@@ -84,9 +86,7 @@ class Observer:
         self._windows = WindowMemory()
         self._backfilled = False
         self._filling = False
-        self.comparison: EvidenceFeed | None = None
-        """What compares the sides beside the tree; None: it is not asked for."""
-        self._silence = Silence(self.log)
+        self._no_data = NoData(self.log)
 
     @property
     def in_flight(self) -> bool:
@@ -118,7 +118,7 @@ class Observer:
 
     def miss_journal(self, error: RecordError) -> None:
         """Say that there is no journal, and why."""
-        self._journal.source.failed(error, self._clock.now())
+        self._journal.source.failed(error, self.clock.now())
 
     def url_of(self, service: str) -> str:
         """Where a service answers, as Cloud Run reports it; "" when that is not known."""
@@ -128,21 +128,22 @@ class Observer:
 
     async def refresh(self) -> Snapshot:
         """Read everything once, concurrently; never raises for a source that fails."""
+        self.read_results()
         self.read_journal()
         await asyncio.gather(self.read_run(), self.read_metrics())
-        snapshot, feed = self.snapshot(), self.comparison
+        snapshot, feed = self.judge(), self.comparison
         if feed is None or not feed.is_rebuilding:
             return snapshot
         for _ in iter(feed.rebuild, False):
             await asyncio.sleep(0)
-        return self.snapshot()
+        return self.judge()
 
     async def read_run(self) -> bool:
         """Read the services. True when something is different."""
         before = self._run.facts
         changed = await self._run.read()
-        log_run_changes(self.log, before, self._run.facts, self._journal.has, self._clock.now())
-        self._skew.look(self._clock)
+        log_run_changes(self.log, before, self._run.facts, self._journal.has, self.clock.now())
+        self._skew.look(self.clock)
         return changed
 
     async def read_metrics(self) -> bool:
@@ -151,18 +152,23 @@ class Observer:
 
     async def read_readiness(self) -> bool:
         """Ask what going back rests on, as far as it is due. True when something is different."""
-        return self.rights is not None and await self.rights.read()
+        return self._readiness is not None and await self._readiness.read()
 
     def read_journal(self) -> bool:
         """Read the journal if it was written to. True when it was, or is in trouble."""
         before = self._journal.entries
-        changed = self._journal.read(self._clock.now())
+        changed = self._journal.read(self.clock.now())
         after = self._journal.entries
-        if self.rights is not None and _failed(after) != _failed(before):
-            self.rights.ask_again()
-        if self.rights is not None and _ended(after) != _ended(before):
-            self.rights.look_again()
+        if self._readiness is not None and _failed(after) != _failed(before):
+            self._readiness.ask_again()
+        if self._readiness is not None and _ended(after) != _ended(before):
+            self._readiness.look_again()
         return changed
+
+    def ask_rights_again(self) -> None:
+        """Ask for the rights at the next read of the readiness, due or not."""
+        if self._readiness is not None:
+            self._readiness.ask_again()
 
     def read_results(self) -> bool:
         """Look for results of the load and A/B tests. True when they are different."""
@@ -170,7 +176,7 @@ class Observer:
             return False
         found = self._results()
         for problem in found.problems:
-            self.log.say(self._clock.now(), "warning", problem)
+            self.log.say(self.clock.now(), "warning", problem)
         changed = found.evidence != self._evidence
         self._evidence = found.evidence
         return changed
@@ -189,7 +195,7 @@ class Observer:
                 yield await feed.fill(piece)
         except CanaryError as error:
             feed.incomplete = True
-            self._metrics_source.failed(error, self._clock.now())
+            self._metrics_source.failed(error, self.clock.now())
             return
         finally:
             self._filling = False
@@ -198,27 +204,50 @@ class Observer:
             self._followed = None
         self._backfilled = True
 
-    def snapshot(self) -> Snapshot:
-        """What is known now, judged now."""
-        now = self._clock.now()
-        snapshot = assemble(self.plan, self._observed(now), now, self._windows.reduce)
-        alarmed = self.rights is not None and self._alarm.look(snapshot)
+    def judge(
+        self, others: Sequence[OperatorSession] = (), guard: GuardView | None = None
+    ) -> Snapshot:
+        """Take in what was read – the evidence goes on, transitions are written into the event log
+        – and return the snapshot that tells of it. Arguments as `snapshot`'s.
+        """
+        legacy, canary = self._samples
+        self._compare(legacy, canary, self._changes(self.clock.now()))
+        snapshot = self.snapshot(others, guard)
+        alarmed = self._readiness is not None and self._alarm.look(snapshot)
         metrics, run = self._metrics_source.view.state, self._run_source.view.state
-        if self._silence.say(snapshot, metrics, run) or alarmed:
-            snapshot = assemble(self.plan, self._observed(now), now, self._windows.reduce)
-        self._silence.note(snapshot)
+        if self._no_data.say(snapshot, metrics, run) or alarmed:
+            snapshot = self.snapshot(others, guard)
+        self._no_data.note(snapshot)
         return snapshot
 
-    def _observed(self, now: float) -> Observed:
-        legacy, canary = self._metrics.samples if self._metrics is not None else ((), ())
-        run = self._run.facts
-        changes = known_changes(run, self._journal.entries, self._run.moved_at, now)
+    def snapshot(
+        self, others: Sequence[OperatorSession] = (), guard: GuardView | None = None
+    ) -> Snapshot:
+        """What is known now, with its age now. Writes nothing: two calls tell the same.
+
+        `others`: who else is at this rollout; `guard`: automatic rollback here, None without it.
+        """
+        now = self.clock.now()
+        observed = self._observed(now, tuple(others), guard)
+        return assemble(self.plan, observed, now, self._windows.reduce)
+
+    @property
+    def _samples(self) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+        return self._metrics.samples if self._metrics is not None else ((), ())
+
+    def _changes(self, now: float) -> tuple[float, ...]:
+        return known_changes(self._run.facts, self._journal.entries, self._run.moved_at, now)
+
+    def _observed(
+        self, now: float, others: tuple[OperatorSession, ...], guard: GuardView | None
+    ) -> Observed:
+        legacy, canary = self._samples
+        changes = self._changes(now)
         replayed = self._follow(canary, changes)
-        comparison = self._compare(legacy, canary, changes)
         sources = (self._run_source, self._metrics_source, self._journal.source)
         asked = self._metrics is not None
         return Observed(
-            run=run,
+            run=self._run.facts,
             legacy=legacy,
             canary=canary,
             watch=replayed.watch,
@@ -227,14 +256,14 @@ class Observer:
             events=(*transition_events(replayed.turns), *self.log.events),
             sources=tuple(s.view for s in sources if asked or s is not self._metrics_source),
             evidence=self._evidence,
-            rights=self.rights,
-            others=self.others(),
-            guard=self.guard(),
+            rights=self._readiness,
+            others=others,
+            guard=guard,
             ingest_delay_s=self._metrics.ingest_delay_s if self._metrics is not None else None,
             scenario=self._scenario(),
-            speed=self._clock.speed,
+            speed=self.clock.speed,
             backfilled=self._backfilled,
-            comparison=comparison,
+            comparison=self._view_evidence(),
         )
 
     def _compare(
@@ -242,18 +271,23 @@ class Observer:
         legacy: tuple[Sample, ...],
         canary: tuple[Sample, ...],
         changes: tuple[float, ...],
-    ) -> EvidenceView | None:
-        """The evidence with what is known by now; the past only once it is there in full."""
+    ) -> None:
+        """Let the evidence go on with what is known now; the past only once it is there in full."""
         feed, run = self.comparison, self._run.facts
         if feed is None or run is None:
-            return None
-        percent = run.router.percent
-        feed.follow_split(changes[-1] if changes else None, percent, legacy)
+            return
+        feed.follow_split(changes[-1] if changes else None, run.router.percent, legacy)
         past_is_there = self._backfilled and not self._filling
         if past_is_there and self._metrics is not None and not self._metrics.incomplete:
             feed.take_samples(legacy, canary)
+
+    def _view_evidence(self) -> EvidenceView | None:
+        """The evidence as it stands; None until Cloud Run has said where the split is."""
+        feed, run = self.comparison, self._run.facts
+        if feed is None or run is None:
+            return None
         served = run.router.served_percent
-        return feed.view(served if served is not None else percent)
+        return feed.view(served if served is not None else run.router.percent)
 
     def _follow(self, canary: tuple[Sample, ...], changes: tuple[float, ...]) -> Replayed:
         """The watch over these samples; computed only when they or the changes are others."""
@@ -266,7 +300,7 @@ class Observer:
         return self._followed[2]
 
     def _missing(self, feed: MetricsFeed) -> tuple[Piece, ...]:
-        now = self._clock.now()
+        now = self.clock.now()
         record = known_record(self.plan, self._run.facts)
         since = begin_of_backfill(record.entered_at if record is not None else None, now)
         newest = max((s[-1].end for s in feed.samples if s), default=now)

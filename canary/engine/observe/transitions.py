@@ -154,7 +154,7 @@ def _both(verdict: MetricVerdict) -> str:
 # When nothing can be judged any more, and when it can again: said once each.
 
 
-class Silence:
+class NoData:
     """Whether the last snapshot could be judged, and whether the log was told that it could not."""
 
     def __init__(self, log: EventLog) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from canary.engine.console.console import ConsoleEngine
-from canary.engine.console.intervals import LEAST_METRICS_S, pause_until
-from canary.engine.console.polls import Observing
-from canary.engine.session import Session
+from canary.engine.console.console_loop import only_news
+from canary.engine.observe.observer import Observer
+from canary.engine.observe.poll_loop import LEAST_METRICS_S, PollLoop, pause_until
 from canary.rollout.change.change import Change, Request
 from canary.rollout.change.moves import rollback_all
 from canary.rollout.errors import ReadOnly, Unavailable
@@ -223,14 +223,14 @@ async def test_what_nobody_foresaw_is_logged_and_shown_and_observing_goes_on(
     embed: Embed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mistakes = [ZeroDivisionError("a mistake of ours")]
-    looked = Observing._round_of_run
+    looked = PollLoop._poll_run
 
-    async def fail_once(self: Observing) -> float:
+    async def fail_once(self: PollLoop) -> float:
         if mistakes:
             raise mistakes.pop()
         return await looked(self)
 
-    monkeypatch.setattr(Observing, "_round_of_run", fail_once)
+    monkeypatch.setattr(PollLoop, "_poll_run", fail_once)
     async with live(embed) as cloud, Running(cloud.plan, read_only=True) as it:
         assert "ZeroDivisionError" in await it.screen.until_trouble()
         await it.screen.until(lambda s: s.canary.window.requests is not None)
@@ -242,22 +242,22 @@ async def test_what_nobody_foresaw_is_logged_and_shown_and_observing_goes_on(
 
 async def test_a_snapshot_goes_out_only_when_it_says_something_else(embedded: Embedded) -> None:
     screen, now = Screen(), [0.0]
-    async with await Session.open(embedded.plan, read_only=True) as session:
-        session.clock = embedded.clock
-        session._make_readers(embedded.endpoints)
-        observing = Observing(session, screen.show, screen.complain, monotonic=lambda: now[0])
-        await session.observer.refresh()
-        observing._publish(changed=False)
-        observing._publish(changed=False)
-        assert len(screen.snapshots) == 1
-        now[0] += 5.0
-        observing._publish(changed=False)
-        assert len(screen.snapshots) == 2
-        embedded.advance(600)  # nothing is read, and yet: the data has become stale
-        observing._publish(changed=False)
-        assert screen.snapshots[-1].decision.verdict == "no_data"
-        observing._publish(changed=True)
-        assert len(screen.snapshots) == 4
+    cloud = embedded
+    observer = Observer(cloud.plan, cloud.run, cloud.monitoring, None, None, cloud.clock)
+    polls = PollLoop(observer, None, screen.complain, monotonic=lambda: now[0])
+    polls.subscribe(only_news(screen.show, lambda: now[0]))
+    await observer.refresh()
+    polls.publish(changed=False)
+    polls.publish(changed=False)
+    assert len(screen.snapshots) == 1
+    now[0] += 5.0
+    polls.publish(changed=False)
+    assert len(screen.snapshots) == 2
+    cloud.advance(600)  # nothing is read, and yet: the data has become stale
+    polls.publish(changed=False)
+    assert screen.snapshots[-1].decision.verdict == "no_data"
+    polls.publish(changed=True)
+    assert len(screen.snapshots) == 4
 
 
 @pytest.mark.parametrize(

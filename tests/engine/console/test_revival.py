@@ -24,8 +24,8 @@ async def test_one_that_is_killed_is_started_again_and_the_event_log_says_so() -
     said: list[tuple[str, str]] = []
     async with await Session.open(DEFAULT_PLAN, need_metrics=False) as session:
         kill(session)
-        assert await Revival(session, lambda *event: said.append(event), lambda: 0.0).round() == 0.0
-        state = await session.run_reader.service(DEFAULT_PLAN.router_service)
+        assert await Revival(session, lambda *event: said.append(event), lambda: 0.0).poll() == 0.0
+        state = await session.cloud.reader.service(DEFAULT_PLAN.router_service)
         assert state.percent == 10
         kill(session)
     assert [severity for severity, _ in said] == ["warning", "good"]
@@ -43,10 +43,10 @@ async def test_one_that_does_not_come_up_is_tried_a_few_times_and_then_only_when
             (session.directory / f"{STATE_FILE}{suffix}").unlink(missing_ok=True)
         (session.directory / STATE_FILE).write_bytes(b"no state file" * 1000)
         revival = Revival(session, lambda _, text: said.append(text), lambda: now[0])
-        pauses = [await revival.round() for _ in range(MOST_TRIES + 1)]
+        pauses = [await revival.poll() for _ in range(MOST_TRIES + 1)]
         assert pauses[-1] > WITHIN_S > pauses[0]
         assert "F5" in said[-1]
         tried = sum("starting it again" in text for text in said)
         assert tried == MOST_TRIES
-        await revival.round()
+        await revival.poll()
         assert sum("starting it again" in text for text in said) == MOST_TRIES + 1

@@ -39,7 +39,7 @@ def with_ab_test(plan: Plan, **changed: object) -> Plan:
 
 
 async def ask(plan: Plan, cloud: Embedded, days: int | None = None):
-    async with await Session.open(plan, read_only=True, need_metrics=False) as session:
+    async with await Session.open(plan, need_metrics=False) as session:
         session.clock = cloud.clock
         return await ask_bigquery(session, days)
 

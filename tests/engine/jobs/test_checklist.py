@@ -10,7 +10,7 @@ import pytest
 from canary.engine.jobs.checklist import Checklists, choose
 from canary.engine.jobs.checklist_desk import ChecklistDesk
 from canary.engine.jobs.checklist_facts import Known, find_facts
-from canary.engine.session import Session
+from canary.engine.session import SessionOpening
 from canary.rollout.change import change as changes
 from canary.rollout.change import moves
 from canary.rollout.change.change import Author, ChangeEvidence, Outcome, Request
@@ -313,13 +313,14 @@ async def test_a_dry_run_that_was_asked_for_is_ticked_by_who_asked(desk: Desk):
 
 async def test_the_console_reads_on_a_thread_and_ticks(embed: Embed, tmp_path: Path, state_dir):
     async with embed() as cloud:
-        session = await Session.open(cloud.plan, tmp_path / "canary.toml")
+        opening = SessionOpening(cloud.plan, tmp_path / "canary.toml")
+        session = await opening.connect()
         session.clock = cloud.clock
         told: list[ChecklistBook] = []
         arrived = asyncio.Event()
         troubles: list[str] = []
         loop = asyncio.get_running_loop()
-        reading = ChecklistDesk(session, loop.call_soon_threadsafe, troubles.append)
+        reading = ChecklistDesk(opening, loop.call_soon_threadsafe, troubles.append)
         reading.listen(lambda book: (told.append(book), arrived.set()))
         reading.look(await session.observer.refresh())
         assert told == []

@@ -219,7 +219,7 @@ def routed(cloud: Embedded, url: str, **router: str) -> Plan:
 
 
 async def target_of(plan: Plan) -> LoadTarget:
-    async with await Session.open(plan, read_only=True, need_metrics=False) as session:
+    async with await Session.open(plan, need_metrics=False) as session:
         return await find_target(session)
 
 

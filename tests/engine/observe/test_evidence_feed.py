@@ -301,10 +301,9 @@ def plan_that(on_regression: str) -> Plan:
 async def test_the_snapshot_tells_the_advice_apart_from_the_tree(on_regression, action):
     spike = {"scenario": "error-spike", "scenario_params": {"ratio": 0.015, "base": 0.002}}
     async with embed(plan_that(on_regression), requests_per_s=200.0, **spike) as cloud:
-        watching = Watching(cloud)
         comparing = Comparing(plan=cloud.plan)
         comparing.feed._clock = cloud.clock
-        watching.observer.comparison = comparing.feed
+        watching = Watching(cloud, comparison=comparing.feed)
         await watching.observer.refresh()
         cloud.advance(1800)
         await watching.observer.refresh()
@@ -319,10 +318,9 @@ async def test_the_snapshot_tells_the_advice_apart_from_the_tree(on_regression, 
 
 async def test_evidence_never_turns_no_data_into_anything_else():
     async with embed(scenario="no-data") as cloud:
-        watching = Watching(cloud)
         comparing = Comparing(plan=cloud.plan)
         comparing.feed._clock = cloud.clock
-        watching.observer.comparison = comparing.feed
+        watching = Watching(cloud, comparison=comparing.feed)
         await watching.observer.refresh()
         cloud.advance(1800)
         snapshot = await watching.observer.refresh()

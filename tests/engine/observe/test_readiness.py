@@ -32,8 +32,8 @@ class Way:
 
     def __init__(self, cloud: Embedded, directory: Path) -> None:
         self.cloud = cloud
-        self.watching = Watching(cloud, directory)
-        self.watching.observer.rights = ReadinessFeed(cloud.plan, cloud.run, cloud.clock)
+        readiness = ReadinessFeed(cloud.plan, cloud.run, cloud.clock)
+        self.watching = Watching(cloud, directory, readiness=readiness)
 
     async def look(self, minutes: float = 1.0) -> Snapshot:
         self.cloud.advance(minutes * 60)

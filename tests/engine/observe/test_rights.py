@@ -16,9 +16,8 @@ KINDS = ("promote", "step_back", "rollback_all", "scale")
 
 
 def watch(cloud: Embedded, directory: Path | None = None) -> Watching:
-    watching = Watching(cloud, directory)
-    watching.observer.rights = ReadinessFeed(cloud.plan, cloud.run, cloud.clock)
-    return watching
+    readiness = ReadinessFeed(cloud.plan, cloud.run, cloud.clock)
+    return Watching(cloud, directory, readiness=readiness)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,109 @@
+"""The one opener of a plan's cloud: connection, router, clock, and the embedded cloud if it is one.
+
+The session (console, `canary guard`, `canary monitor`, every command of the shell) and the executor
+open it here. The embedded cloud is started before Google's packages are imported, which happens
+beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from canary.cloud.connection.clients import Connection
+from canary.cloud.connection.clock import CloudClock, SystemClock
+from canary.cloud.router.routing import open_routing, override_endpoints
+from canary.rollout.plan.plan import Endpoints, Plan
+
+if TYPE_CHECKING:
+    from canary.cloud.embedded.embedded import EmbeddedCloud
+    from canary.cloud.embedded.process import Starting
+    from canary.cloud.registry.artifact_registry import ImageRegistry
+    from canary.cloud.router.routing import StepWriter
+    from canary.cloud.run.reader import RunReader
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A plan's cloud, connected: `reader` and `writer` of the split, whatever the router, `images`
+    for where the container images are. `embedded` None: a real one, or a local server of one's own.
+    """
+
+    connection: Connection
+    endpoints: Endpoints
+    reader: RunReader
+    writer: StepWriter
+    images: ImageRegistry
+    clock: CloudClock
+    embedded: EmbeddedCloud | None
+
+
+@contextlib.asynccontextmanager
+async def open_cloud(
+    plan: Plan,
+    directory: Path,
+    *,
+    need_metrics: bool = False,
+    fresh: bool = False,
+    starting: Starting | None = None,
+) -> AsyncIterator[Cloud]:
+    """Connect for as long as the block lasts; nothing is asked of Cloud Run or Monitoring yet.
+
+    The embedded cloud is started or joined (state in `directory`; `fresh`: from its beginning;
+    `starting`: it was begun already), and ends with its last user. An address in the plan wins over
+    the embedded cloud's. Raises Unavailable when the embedded cloud does not come up, PlanError for
+    an address that is missing.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        endpoints, clock, embedded = plan.target.endpoints, SystemClock(), None
+        if plan.is_embedded:
+            embedded, _ = await asyncio.gather(
+                _join_embedded(stack, plan, directory, fresh=fresh, starting=starting),
+                _import_clients(need_metrics),
+            )
+            endpoints = override_endpoints(embedded.endpoints, endpoints)
+        elif plan.provider == "local" and endpoints.monitoring is None:
+            # An independent server for the demonstration speaks both, as the embedded cloud does.
+            endpoints = msgspec.structs.replace(endpoints, monitoring=endpoints.run)
+        connection = Connection(endpoints, None if embedded is not None else clock.hear)
+        stack.push_async_callback(connection.close)
+        routing = open_routing(plan, connection, endpoints)
+        stack.push_async_callback(routing.close)
+        at: CloudClock = embedded.clock if embedded is not None else clock
+        yield Cloud(
+            connection, endpoints, routing.reader, routing.writer, routing.images, at, embedded
+        )
+
+
+async def _join_embedded(
+    stack: contextlib.AsyncExitStack,
+    plan: Plan,
+    directory: Path,
+    *,
+    fresh: bool,
+    starting: Starting | None,
+) -> EmbeddedCloud:
+    from canary.cloud.embedded.embedded import open_embedded
+
+    embedded = await open_embedded(plan, directory, fresh=fresh, starting=starting)
+    stack.push_async_callback(embedded.close)
+    return embedded
+
+
+async def _import_clients(need_metrics: bool) -> None:
+    """Import Google's packages on a thread: half a second beside the cloud's own start."""
+    from canary.cloud.connection.client_modules import monitoring_modules, run_modules
+
+    wanted: list[Callable[[], object]] = [run_modules]
+    if need_metrics:
+        wanted.append(monitoring_modules)
+    # A pause first, so that the other process is on its way before this one is busy.
+    await asyncio.sleep(0)
+    for load in wanted:
+        await asyncio.to_thread(load)
