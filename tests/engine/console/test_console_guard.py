@@ -110,7 +110,11 @@ async def test_what_is_unknown_is_looked_up_and_given_up(embed: Embed) -> None:
         assert any("nothing of it is to be seen" in e.text for e in found.events)
         it.engine.recover("c-1", "abandon")
         ended = await it.screen.until(
-            lambda s: s.changes[0].outcome is not None and s.changes[0].outcome.state == "abandoned"
+            lambda s: (
+                bool(s.changes)
+                and s.changes[0].outcome is not None
+                and s.changes[0].outcome.state == "abandoned"
+            )
         )
         assert "Abandoned by" in ended.changes[0].outcome.message
 
