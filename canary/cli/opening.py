@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from canary.cli.known_names import known_names
 from canary.cli.options import chosen_config
 from canary.rollout.errors import PlanError, Unavailable
 from canary.rollout.plan.file import load_plan
@@ -50,7 +51,7 @@ def find_plan(config: str | None) -> PlanSource:
             remedy="Name a plan with --config FILE, write one with `canary init`, or look around"
             " with `canary demo`.",
         )
-    return PlanSource(load_plan(path), path.absolute())
+    return PlanSource(load_plan(path, known_names()), path.absolute())
 
 
 @contextlib.asynccontextmanager

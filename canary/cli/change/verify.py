@@ -26,7 +26,7 @@ from canary.cli.output import (
 )
 from canary.rollout.change.change import Change
 from canary.rollout.errors import RecordError
-from canary.rollout.plan.table_rules import MOST_REQUESTS
+from canary.rollout.plan.tables import MOST_REQUESTS
 from canary.rollout.text import (
     format_count,
     format_iso_time,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from canary.cli.known_names import SCENARIOS, known_names
 from canary.cli.opening import DEFAULT_NAME, PlanSource, find_plan
 from canary.cli.options import chosen_config, chosen_read_only, config_option
 from canary.rollout.errors import CanaryError, UsageError
-from canary.rollout.plan.plan import SCENARIOS, Plan
+from canary.rollout.plan.plan import Plan
 
 if TYPE_CHECKING:
     from canary.cloud.embedded.process import Starting
@@ -148,5 +149,5 @@ def _find(config: str | None) -> PlanSource:
     from canary.cli.setup.init import Choices, render_plan
     from canary.rollout.plan.file import parse_plan
 
-    plan = parse_plan(render_plan(Choices()), "the default plan")
+    plan = parse_plan(render_plan(Choices()), "the default plan", known_names())
     return PlanSource(plan, Path(DEFAULT_NAME).absolute())

@@ -13,6 +13,7 @@ from typing import Final
 import click
 import msgspec
 
+from canary.cli.known_names import known_names
 from canary.cli.opening import DEFAULT_NAME
 from canary.cli.options import chosen_config, json_option
 from canary.cli.output import print_json, say
@@ -91,7 +92,7 @@ def init(
     known = {name: value for name, value in given.items() if value is not None}
     choices = _choose(_ask(known) if asked else known)
     text = render_plan(choices)
-    parse_plan(text, "the plan from these answers")
+    parse_plan(text, "the plan from these answers", known_names())
     _write(path, text, force)
     if as_json:
         print_json({"file": str(path.absolute()), "provider": choices.provider})

@@ -16,7 +16,7 @@ import msgspec
 from canary.cloud.connection.endpoints import is_loopback
 from canary.cloud.connection.tls import verification_for
 from canary.rollout.errors import CloudError, Denied, QuotaExhausted, Rejected, Unavailable
-from canary.rollout.plan.table_rules import webhook_mistake
+from canary.rollout.plan.rules import find_address_mistake
 from canary.rollout.text import sanitize
 
 SOURCE = "the webhook"
@@ -40,7 +40,7 @@ async def post_webhook(
     was lost would be told twice. Raises Unavailable, Denied, QuotaExhausted or Rejected, none
     of which repeats the address.
     """
-    wrong = webhook_mistake(url)
+    wrong = find_address_mistake(url)
     if wrong:
         raise Rejected(f"The webhook's address {wrong}.", source=SOURCE)
     import httpx

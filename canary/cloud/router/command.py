@@ -39,7 +39,6 @@ from canary.rollout.errors import (
     ToolFailed,
 )
 from canary.rollout.plan.plan import Plan
-from canary.rollout.plan.table_rules import fill_percent
 from canary.rollout.text import format_timestamp, sanitize
 
 SOURCE = "the router's program"
@@ -136,7 +135,7 @@ class CommandWriter(RunWriter):
 
     async def _run(self, step: SetTraffic, before: int | None) -> None:
         router = self._plan.target.router
-        ended = await run_command(fill_percent(router.set, step.percent), router.timeout_s)
+        ended = await run_command(router.set_arguments(step.percent), router.timeout_s)
         if ended.code != 0:
             raise await self._failure(ended, before)
         if not router.read:

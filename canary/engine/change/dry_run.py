@@ -22,7 +22,6 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.permit.approval import format_order
 from canary.rollout.plan.plan import Plan, ScalePreset
-from canary.rollout.plan.table_rules import fill_percent
 from canary.rollout.text import format_percent, format_timestamp, keep_printable, sanitize
 
 UNKNOWN_STABLE = "STABLE_REVISION"
@@ -126,7 +125,7 @@ def _command(
         case "url-map":
             return _curl(step, plan)
         case "command":
-            return shlex.join(fill_percent(router.set, step.percent))
+            return shlex.join(router.set_arguments(step.percent))
         case "env":
             setting = f"{router.variable}={step.percent}"
             return _gcloud(plan, ["update", step.service, f"--update-env-vars={setting}"])

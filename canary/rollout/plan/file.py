@@ -11,19 +11,23 @@ from typing import Any, Final
 import msgspec
 
 from canary.rollout.errors import PlanError
-from canary.rollout.plan.mistakes import Mistake
+from canary.rollout.plan.mistakes import Mistake, read_value
 from canary.rollout.plan.plan import Alerts, Local, Plan
-from canary.rollout.plan.rules import find_rule_mistakes
+from canary.rollout.plan.rules import KnownNames, find_rule_mistakes
 from canary.rollout.text import sanitize
 
 MAX_BYTES: Final = 1_000_000
 """A plan is a few kilobytes; what is larger was named by mistake."""
 
+_TABLE: Final = re.compile(r"[.\[]")
 _PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|(end of document))\)\s*$")
 
 
-def load_plan(path: Path) -> Plan:
-    """The plan in a file. Raises PlanError: missing, unreadable, not UTF-8, or wrong."""
+def load_plan(path: Path, known: KnownNames | None = None) -> Plan:
+    """The plan in a file. Raises PlanError: missing, unreadable, not UTF-8, or wrong.
+
+    `known` None: whatever it names as key or scenario is taken as it is.
+    """
     source = sanitize(path, 200)
     try:
         size = path.stat().st_size
@@ -45,10 +49,10 @@ def load_plan(path: Path) -> Plan:
         ) from exc
     except OSError as exc:
         raise PlanError(f"{source} cannot be read: {exc.strerror}.") from exc
-    return parse_plan(text, source)
+    return parse_plan(text, source, known)
 
 
-def parse_plan(text: str, source: str) -> Plan:
+def parse_plan(text: str, source: str, known: KnownNames | None = None) -> Plan:
     """The plan in a text; `source` is the file as the person named it.
 
     Limits that a table [alerts.warning] or [alerts.critical] leaves out keep their defaults: who
@@ -57,16 +61,18 @@ def parse_plan(text: str, source: str) -> Plan:
     """
     data = _with_start_stage(_with_default_limits(_parse_toml(text, source)))
     try:
-        plan = msgspec.convert(data, Plan)
+        plan: Plan | None = msgspec.convert(data, Plan)
+        mistakes: list[Mistake] = []
+        # The decoder lets nan and inf pass as numbers; no rule could say a sensible word on them.
+        if _has_odd_number(data):
+            plan, mistakes = read_value(data, Plan)
     except msgspec.ValidationError as exc:
-        mistakes = _find_shape_mistakes(data)
+        plan, mistakes = read_value(data, Plan)
         if not mistakes:
             raise PlanError(f"{source}: {sanitize(exc)}.") from exc
-        raise _error(source, mistakes) from exc
-    # The decoder lets nan and inf pass as numbers; no rule below could say a sensible word on them.
-    mistakes = _find_shape_mistakes(data) if _has_odd_number(data) else []
-    mistakes = mistakes or find_rule_mistakes(plan)
-    if mistakes:
+    if plan is not None:
+        mistakes = _merge(mistakes, find_rule_mistakes(plan, known))
+    if plan is None or mistakes:
         raise _error(source, mistakes)
     return plan
 
@@ -84,6 +90,8 @@ def _parse_toml(text: str, source: str) -> dict[str, Any]:
             f"{source}{line}: this is not TOML: {what}{end}.",
             remedy="Expected lines as `key = value` below headings as [table].",
         ) from exc
+    except ValueError as exc:  # a whole number of more digits than Python reads
+        raise PlanError(f"{source}: this is not a plan: a number in it is far too long.") from exc
     except RecursionError as exc:
         raise PlanError(f"{source}: this is not a plan: it is nested too deeply.") from exc
 
@@ -116,19 +124,20 @@ _DEFAULT_WARNING: Final = _limits("warning")
 _DEFAULT_CRITICAL: Final = _limits("critical")
 
 
-def _find_shape_mistakes(data: dict[str, Any]) -> list[Mistake]:
-    # Imported only for a wrong plan: 15 ms that a rollback from the shell need not wait for.
-    from canary.rollout.plan.shape import find_shape_mistakes
-
-    return find_shape_mistakes(data)
-
-
 def _has_odd_number(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_has_odd_number(v) for v in value.values())
     if isinstance(value, list):
         return any(_has_odd_number(v) for v in value)
     return isinstance(value, float) and not (float("-inf") < value < float("inf"))
+
+
+def _merge(ranges: Sequence[Mistake], rules: Sequence[Mistake]) -> list[Mistake]:
+    """All mistakes in the order of the plan's tables; of one value the rule's is the narrower."""
+    ruled = {mistake.path for mistake in rules}
+    found = [*(m for m in ranges if m.path not in ruled), *rules]
+    tables = Plan.__struct_fields__
+    return sorted(found, key=lambda m: tables.index(_TABLE.split(m.path, 1)[0]))
 
 
 def _error(source: str, mistakes: Sequence[Mistake]) -> PlanError:

@@ -1,110 +1,77 @@
 """The plan of a rollout: stages, criteria, thresholds, where things are. Frozen, from canary.toml.
 
-The defaults are the numbers of the rollout procedure. Reading the file and saying what is wrong
-with it is `plan_file`; this module only says what a plan is.
+The defaults are the numbers of the rollout procedure. What a single value may be stands in its
+type, with msgspec's own constraints; what holds between values is in `rules`.
 Units are in the names; ratios are 0…1, percent is 0…100 and always Canary's share.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from canary.rollout.plan.tables import (
+    VARIABLE,
     AbTest,
     EvidenceSettings,
     GuardSettings,
+    Latency,
     LoadTest,
     Notify,
+    Ratio,
     Verify,
+    text,
 )
 
 Provider = Literal["local", "gcp"]
+MOST_INSTANCES: Final = 10_000
+PERCENT: Final = "{percent}"
+"""What stands for the share in the arguments of `target.router.set`."""
 
-KEY_ACTIONS = (
-    "promote",
-    "step_back",
-    "rollback_all",
-    "scale",
-    "adopt",
-    "revert",
-    "way_back",
-    "guard",
-    "cancel_guard",
-    "withdraw",
-    "recovery",
-    "look_up",
-    "resume",
-    "abandon",
-    "verify",
-    "verification",
-    "checklist",
-    "load_test",
-    "stop",
-    "ab_test",
-    "monitoring",
-    "start_monitoring",
-    "stop_monitoring",
-    "approval",
-    "retirement",
-    "retire",
-    "alerts",
-    "apply_alerts",
-    "gates",
-    "evidence",
-    "events",
-    "window",
-    "zoom",
-    "next_panel",
-    "previous_panel",
-    "filter",
-    "refresh",
-    "theme",
-    "copy",
-    "acknowledge",
-    "help",
-    "palette",
-    "suspend",
-    "quit",
-)
-"""What a key can be bound to in [console.keys]."""
-
-SCENARIOS = (
-    "healthy",
-    "error-spike",
-    "slow-burn",
-    "latency",
-    "low-confidence",
-    "no-data",
-    "stale",
-    "quota",
-    "monitoring-outage",
-    "run-outage",
-    "conflict",
-    "denied",
-    "stuck-operation",
-    "failing-operation",
-)
-"""What the embedded cloud can play; it has the same list, and a test holds the two together."""
+Share = Annotated[int, Meta(ge=1, le=100, description="1 to 100, Canary's share")]
+ServiceName = Annotated[
+    str,
+    text(
+        "[a-z]([-a-z0-9]{0,47}[a-z0-9])?",
+        "a Cloud Run service name: lower-case letters, digits and hyphens, at most 49",
+    ),
+]
+Tag = Annotated[str, text("[a-z]([-a-z0-9]{0,61}[a-z0-9])?", "a tag or revision")]
+ProjectId = Annotated[str, text("([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]", "a project id")]
+Region = Annotated[str, text("[a-z]+(-[a-z0-9]+)+", 'a region, as "us-central1"')]
+VariableName = Annotated[str, text(VARIABLE, "the name of an environment variable")]
+MetricType = Annotated[
+    str,
+    text(
+        "[A-Za-z0-9.-]+(/[A-Za-z0-9_.-]+)+",
+        'a metric type, as "custom.googleapis.com/ion/confidence_score"',
+    ),
+]
+Annotation = Annotated[
+    str, text(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-\w.]*[A-Za-z0-9])?", "prefix/name")
+]
+HealthPath = Annotated[str, text("(?s:/.*)", 'a path, as "/health"')]
+Path = Annotated[str, text(r"(?s:.*\S.*)", "a path")]
 
 
 class Criteria(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What Canary must show to leave a stage; a value equal to its limit passes."""
 
-    max_error_ratio: float
-    max_p95_ms: float
-    min_success_ratio: float
-    min_confidence: float
+    max_error_ratio: Ratio
+    max_p95_ms: Latency
+    min_success_ratio: Ratio
+    min_confidence: Ratio
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits that raise an alert when passed strictly; None is not judged."""
 
-    error_ratio: float | None = None
-    p95_ms: float | None = None
-    success_ratio: float | None = None
-    confidence: float | None = None
+    error_ratio: Ratio | None = None
+    p95_ms: Latency | None = None
+    success_ratio: Ratio | None = None
+    confidence: Ratio | None = None
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,12 +82,12 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `min_ab_improvement` is the least relative gain in mean response time (strictly beyond).
     """
 
-    percent: int
-    soak_hours: float | None = None
+    percent: Share
+    soak_hours: Annotated[float, Meta(ge=0, le=8760)] | None = None
     criteria: Criteria | None = None
     automatic_rollback: Thresholds | None = None
     load_test: bool = False
-    min_ab_improvement: float | None = None
+    min_ab_improvement: Ratio | None = None
 
 
 class Router(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,16 +101,20 @@ class Router(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     kind: Literal["env", "revisions", "url-map", "command"] = "env"
-    service: str | None = None
-    variable: str = "CANARY_TRAFFIC_PERCENTAGE"
-    candidate: str = "canary"
+    service: ServiceName | None = None
+    variable: VariableName = "CANARY_TRAFFIC_PERCENTAGE"
+    candidate: Tag = "canary"
     url: str | None = None
     url_map: str | None = None
     legacy_backend: str | None = None
     canary_backend: str | None = None
     set: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
-    timeout_s: float = 60.0
+    timeout_s: Annotated[float, Meta(ge=0.1, le=600)] = 60.0
+
+    def set_arguments(self, percent: int) -> tuple[str, ...]:
+        """The program of `command` and its arguments, with the share in them."""
+        return tuple(each.replace(PERCENT, str(percent)) for each in self.set)
 
     @property
     def is_on_service(self) -> bool:
@@ -180,19 +151,19 @@ class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a side is asked whether it is well. URLs default to what Cloud Run reports."""
 
-    path: str = "/health"
+    path: HealthPath = "/health"
     legacy_url: str | None = None
     canary_url: str | None = None
-    timeout_s: float = 5.0
+    timeout_s: Annotated[float, Meta(ge=0.1, le=60)] = 5.0
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which services of which project take the traffic."""
 
-    project: str
-    region: str
-    legacy: str
-    canary: str
+    project: ProjectId
+    region: Region
+    legacy: ServiceName
+    canary: ServiceName
     router: Router = Router()
     health: Health = Health()
     endpoints: Endpoints = Endpoints()
@@ -206,19 +177,19 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Windows, freshness and the least number of requests a judgement may rest on."""
 
-    window_minutes: int = 5
-    criteria_window_minutes: int = 60
-    min_requests: int = 100
-    stale_after_s: float = 300.0
-    refresh_s: float = 30.0
-    confidence_metric: str = "custom.googleapis.com/ion/confidence_score"
+    window_minutes: Annotated[int, Meta(ge=1, le=1440)] = 5
+    criteria_window_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 60
+    min_requests: Annotated[int, Meta(ge=1, le=10**9)] = 100
+    stale_after_s: Annotated[float, Meta(ge=60, le=86_400)] = 300.0
+    refresh_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    confidence_metric: MetricType = "custom.googleapis.com/ion/confidence_score"
 
 
 class ScalePreset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Least and most instances of a side."""
 
-    min: int
-    max: int
+    min: Annotated[int, Meta(ge=0, le=MOST_INSTANCES)]
+    max: Annotated[int, Meta(ge=1, le=MOST_INSTANCES)]
 
 
 class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -233,7 +204,7 @@ class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     warning: Thresholds = Thresholds(error_ratio=0.02, p95_ms=20_000.0, success_ratio=0.90)
     critical: Thresholds = Thresholds(error_ratio=0.05, p95_ms=30_000.0, success_ratio=0.80)
-    watch_minutes: float = 60.0
+    watch_minutes: Annotated[float, Meta(ge=0, le=10_080)] = 60.0
 
 
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -249,12 +220,12 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Local(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The embedded cloud: how fast its clock runs, its seed and what it plays."""
 
-    speed: float = 60.0
-    seed: int = 7
+    speed: Annotated[float, Meta(ge=0.1, le=3600)] = 60.0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 7
     scenario: str = "healthy"
     stage: int = 2
-    soaked_hours: float = 23.5
-    requests_per_s: float = 45.0
+    soaked_hours: Annotated[float, Meta(ge=0, le=168)] = 23.5
+    requests_per_s: Annotated[float, Meta(ge=0.1, le=100_000)] = 45.0
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -263,9 +234,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `git`: the file is committed after each change of the split, and with `push` pushed.
     """
 
-    file: str = "rollout.toml"
-    annotation: str = "canary-console/record"
-    outputs: str = "outputs"
+    file: Path = "rollout.toml"
+    annotation: Annotation = "canary-console/record"
+    outputs: Path = "outputs"
     git: bool = False
     push: bool = False
 

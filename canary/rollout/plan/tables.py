@@ -1,15 +1,50 @@
-"""The plan's tables of the two trials: the load test and the A/B test.
+"""The plan's tables that other rooms take alone: trials, verification, evidence, guard, [notify].
 
-Part of `plan`, in a file of its own. Units are in the names; ratios are 0…1.
+Part of `plan`. Units are in the names; ratios are 0…1. A `description` is what a wrong value is
+told to be instead; without one, that is the range.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
-from canary.rollout.plan.mistakes import Found, check_range
+MOST_WAIT_S: Final = 3600
+VARIABLE: Final = "[A-Za-z_][A-Za-z0-9_]*"
+"""What the name of an environment variable looks like."""
+
+LEAST_BYTES_BILLED: Final = 10_485_760
+"""BigQuery bills at least 10 MB for each table that a query reads."""
+
+MOST_REQUESTS: Final = 10_000
+"""A verification asks real users' servers; more than this is a load test."""
+
+
+def text(pattern: str, due: str) -> Meta:
+    """The constraint of a text that is `pattern` from end to end, said as `due`."""
+    return Meta(pattern=rf"\A(?:{pattern})\Z", description=due)
+
+
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+Latency = Annotated[float, Meta(ge=1, le=3_600_000)]
+Probability = Annotated[float, Meta(gt=0, lt=1, description="above 0 and below 1, as 0.01")]
+ScoreEffect = Annotated[
+    float, Meta(gt=0, le=1, description="above 0 and at most 1, a difference of confidence")
+]
+UrlPath = Annotated[str, text("/[!-~]*", 'a path, as "/chat"')]
+Field = Annotated[str, text("(?s:.+)", "the name of a field of a JSON body")]
+Header = Annotated[str, text("[A-Za-z0-9!#$%&'*+.^_`|~-]+", "the name of a header")]
+Group = Annotated[str, text(r"(?s:.*\S.*)", "a value of the column `group`")]
+Location = Annotated[str, text("[A-Za-z]+(-[A-Za-z0-9]+)*", 'a location, as "US"')]
+TableName = Annotated[
+    str,
+    text(
+        r"([a-z0-9.-]+:)?([a-z][-a-z0-9]{4,28}[a-z0-9]\.)?\w{1,1024}\.[\w-]{1,1024}",
+        'dataset.table or project.dataset.table, as "ab_test.results"',
+    ),
+]
 
 
 class LoadRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,18 +53,18 @@ class LoadRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `body` is sent as JSON and as it stands; "" sends none.
     """
 
-    path: str
+    path: UrlPath
     method: Literal["GET", "POST"] = "GET"
     body: str = ""
-    weight: int = 1
+    weight: Annotated[int, Meta(ge=1, le=1000)] = 1
 
 
 class LoadProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a user does: one of the requests, then a pause of min_wait_s to max_wait_s, again."""
 
     requests: tuple[LoadRequest, ...]
-    min_wait_s: float = 1.0
-    max_wait_s: float = 3.0
+    min_wait_s: Annotated[float, Meta(ge=0, le=MOST_WAIT_S)] = 1.0
+    max_wait_s: Annotated[float, Meta(ge=0, le=MOST_WAIT_S)] = 3.0
 
 
 LIGHT: Final = LoadProfile(
@@ -51,15 +86,15 @@ class LoadTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     long a user waits for an answer.
     """
 
-    users: int = 50
-    spawn_rate: float = 5.0
-    duration_minutes: float = 60.0
+    users: Annotated[int, Meta(ge=1, le=100_000)] = 50
+    spawn_rate: Annotated[float, Meta(ge=0.01, le=10_000)] = 5.0
+    duration_minutes: Annotated[float, Meta(ge=0.01, le=10_080)] = 60.0
     profile: str = "light"
-    timeout_s: float = 60.0
-    max_error_ratio: float = 0.02
-    max_p95_ms: float = 20_000.0
-    min_success_ratio: float = 0.91
-    max_unattributed_ratio: float = 0.01
+    timeout_s: Annotated[float, Meta(ge=0.1, le=3600)] = 60.0
+    max_error_ratio: Ratio = 0.02
+    max_p95_ms: Latency = 20_000.0
+    min_success_ratio: Ratio = 0.91
+    max_unattributed_ratio: Ratio = 0.01
     profiles: dict[str, LoadProfile] = {}
 
     @property
@@ -79,20 +114,18 @@ class AbTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values of its column `group`. `location` is where the dataset is.
     """
 
-    table: str = "ab_test.results"
-    days: int = 30
-    location: str = "US"
-    max_bytes_billed: int = 10_000_000_000
-    timeout_s: float = 120.0
-    legacy_group: str = "legacy"
-    canary_group: str = "canary"
+    table: TableName = "ab_test.results"
+    days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    location: Location = "US"
+    max_bytes_billed: Annotated[int, Meta(ge=LEAST_BYTES_BILLED, le=2**63 - 1)] = 10_000_000_000
+    timeout_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
+    legacy_group: Group = "legacy"
+    canary_group: Group = "canary"
 
     def full_table(self, project: str) -> str:
         """The table with its project."""
         return self.table if self.table.count(".") > 1 else f"{project}.{self.table}"
 
-
-# The plan's table [evidence]: how Canary is compared with Legacy, and what a proof leads to.
 
 OnRegression = Literal["ignore", "advise", "rollback"]
 
@@ -107,14 +140,11 @@ class EvidenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     on_regression: OnRegression = "advise"
-    alpha: float = 0.01
-    pass_alpha: float = 0.05
+    alpha: Probability = 0.01
+    pass_alpha: Probability = 0.05
     tail: bool = True
-    warm_up_minutes: float = 3.0
-    smallest_score_effect: float = 0.05
-
-
-# The plan's table of automatic rollback. Part of `plan`, in a file of its own.
+    warm_up_minutes: Annotated[float, Meta(ge=0, le=1440)] = 3.0
+    smallest_score_effect: ScoreEffect = 0.05
 
 
 class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,18 +152,9 @@ class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     in 24 hours, and whether it is armed from the start.
     """
 
-    countdown_s: float = 60.0
-    max_per_day: int = 3
+    countdown_s: Annotated[float, Meta(ge=5, le=3600)] = 60.0
+    max_per_day: Annotated[int, Meta(ge=1, le=50)] = 3
     armed: bool = False
-
-
-def find_guard_mistakes(guard: GuardSettings) -> Found:
-    """Every rule that the table breaks."""
-    yield from check_range("guard.countdown_s", guard.countdown_s, 5, 3600)
-    yield from check_range("guard.max_per_day", guard.max_per_day, 1, 50)
-
-
-# The plan's table of notifications: [notify]. Part of `plan`. Units are in the names.
 
 
 class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,18 +167,13 @@ class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     webhook: str | None = None
     webhook_variable: str | None = None
-    repeat_minutes: float = 15.0
-    timeout_s: float = 5.0
+    repeat_minutes: Annotated[float, Meta(ge=0, le=10_080)] = 15.0
+    timeout_s: Annotated[float, Meta(ge=0.1, le=60)] = 5.0
 
     @property
     def is_on(self) -> bool:
         """Whether anybody is to be told."""
         return self.webhook is not None or self.webhook_variable is not None
-
-
-# The plan's table of what follows a change: the verification.
-#
-# Part of `plan`, in a file of its own. Units are in the names.
 
 
 class Verify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,10 +186,10 @@ class Verify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     after_change: bool = True
-    requests: int = 100
-    delay_ms: float = 50.0
-    path: str = "/api/v2/recommend/personalized"
-    timeout_s: float = 10.0
-    side_header: str | None = None
-    side_field: str | None = None
-    confidence_field: str = "confidence"
+    requests: Annotated[int, Meta(ge=1, le=MOST_REQUESTS)] = 100
+    delay_ms: Annotated[float, Meta(ge=0, le=60_000)] = 50.0
+    path: UrlPath = "/api/v2/recommend/personalized"
+    timeout_s: Annotated[float, Meta(ge=0.1, le=300)] = 10.0
+    side_header: Header | None = None
+    side_field: Field | None = None
+    confidence_field: Field = "confidence"

@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from canary.rollout.errors import PlanError
 from canary.rollout.plan.file import MAX_BYTES, load_plan, parse_plan
 from canary.rollout.plan.plan import Alerts, Local, Plan, Thresholds
+from canary.rollout.plan.rules import KnownNames
 from tests.rollout.build import BARE_PLAN
 
+KNOWN = KnownNames(("promote", "rollback_all", "scale"), ("healthy", "error-spike"))
 DEFAULT = (Path(__file__).parents[3] / "canary.toml").read_text()
 
 
 def refuse(text: str) -> PlanError:
     with pytest.raises(PlanError) as refused:
-        parse_plan(text, "canary.toml")
+        parse_plan(text, "canary.toml", KNOWN)
     assert refused.value.exit_code == 2
     return refused.value
 
@@ -26,7 +28,7 @@ def refuse(text: str) -> PlanError:
 def verdict_on(text: str) -> str:
     """What is said of a text; nothing of a good one."""
     try:
-        parse_plan(text, "canary.toml")
+        parse_plan(text, "canary.toml", KNOWN)
     except PlanError as refused:
         return str(refused)
     return ""
@@ -234,6 +236,29 @@ def test_credentials_in_an_address_are_refused_and_not_repeated() -> None:
 )
 def test_a_mistake_of_syntax_names_the_line(text: str, line: str) -> None:
     assert str(refuse(text)).startswith(line)
+
+
+def test_every_mistake_of_range_order_and_name_is_counted() -> None:
+    text = swap("max_p95_ms = 18_000.0", "max_p95_ms = 0").replace("soak_hours = 48.0\n", "")
+    text = text.replace("stale_after_s = 300.0", "stale_after_s = 1")
+    text = text.replace("criteria_window_minutes = 60", "criteria_window_minutes = 0")
+    text = text.replace('scenario = "healthy"', 'scenario = "calm"')
+    refused = refuse(text + '\n[console.keys]\nfly = "x"\n')
+    assert "stages[1].criteria.max_p95_ms (stage 2) is 0; expected 1 to 3.6e+06" in str(refused)
+    assert refused.remedy == "There are 5 more mistakes."
+
+
+def test_what_others_own_is_taken_as_it_is_where_nobody_says_what_is_known() -> None:
+    text = swap('scenario = "healthy"', 'scenario = "calm"') + '\n[console.keys]\nfly = "x"\n'
+    plan = parse_plan(text, "canary.toml")
+    assert (plan.local.scenario, plan.console.keys) == ("calm", {"fly": "x"})
+
+
+@pytest.mark.parametrize("number", ["1e999", "9" * 400, "-" + "9" * 400, "9" * 5000])
+@pytest.mark.parametrize("key", ["speed", "seed", "stage"])
+def test_a_number_beyond_all_bounds_is_refused(key: str, number: str) -> None:
+    old = {"speed": "speed = 60.0", "seed": "seed = 7", "stage": "stage = 2"}[key]
+    assert len(str(refuse(swap(f"\n{old}", f"\n{key} = {number}")))) < 400
 
 
 def test_the_first_mistake_is_named_and_the_others_are_counted() -> None:

@@ -2,13 +2,15 @@
 
 import pytest
 
-from canary.rollout.plan.table_rules import find_evidence_mistakes
+from canary.rollout.errors import PlanError
+from canary.rollout.plan.file import parse_plan
 from canary.rollout.plan.tables import EvidenceSettings
+from tests.rollout.build import BARE_PLAN
 
 
 def test_the_default_advises_and_obeys_its_own_rules():
     assert EvidenceSettings().on_regression == "advise"
-    assert list(find_evidence_mistakes(EvidenceSettings())) == []
+    assert parse_plan(BARE_PLAN, "canary.toml").evidence == EvidenceSettings()
 
 
 @pytest.mark.parametrize(
@@ -27,5 +29,11 @@ def test_the_default_advises_and_obeys_its_own_rules():
     ],
 )
 def test_values_outside_their_range_are_named(field, value, wrong):
-    found = list(find_evidence_mistakes(EvidenceSettings(**{field: value})))
-    assert [m.path for m in found] == ([f"evidence.{field}"] if wrong else [])
+    text = f"{BARE_PLAN}[evidence]\n{field} = {value}\n"
+    if not wrong:
+        assert getattr(parse_plan(text, "canary.toml").evidence, field) == value
+        return
+    with pytest.raises(PlanError) as caught:
+        parse_plan(text, "canary.toml")
+    assert caught.value.message.startswith(f"canary.toml: evidence.{field} is {value:g}; expected")
+    assert caught.value.remedy == ""

@@ -6,8 +6,7 @@ import pytest
 
 from canary.rollout.errors import PlanError
 from canary.rollout.plan.file import parse_plan
-from canary.rollout.plan.plan import Plan
-from canary.rollout.plan.table_rules import fill_percent
+from canary.rollout.plan.plan import Plan, Router
 
 TEXT = (Path(__file__).parents[3] / "canary.toml").read_text()
 MAP = 'kind = "url-map"\nurl_map = "m"\nlegacy_backend = "old"\ncanary_backend = "new"\n'
@@ -65,7 +64,8 @@ def test_addresses_of_the_two_apis_are_checked(api: str):
 
 
 def test_the_share_stands_wherever_it_is_asked_for():
-    assert fill_percent(("p", "--canary={percent}", "x{percent}y{percent}"), 5) == (
+    router = Router(kind="command", set=("p", "--canary={percent}", "x{percent}y{percent}"))
+    assert router.set_arguments(5) == (
         "p",
         "--canary=5",
         "x5y5",
