@@ -221,7 +221,7 @@ class JobActions:
 
 def settings_of(plan: Plan) -> LoadTestSettings:
     """The plan's load test. Raises UsageError when its profile is not there."""
-    from canary.engine.jobs.load_target import choose_settings
+    from canary.engine.jobs.load_test import choose_settings
 
     return choose_settings(plan)
 

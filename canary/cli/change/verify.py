@@ -38,13 +38,14 @@ from canary.rollout.trials.verification import (
     CHECK_WORDS,
     Verification,
     VerificationVerdict,
+    VerifyProgress,
     comparison_document,
     verification_document,
     verification_line,
 )
 
 if TYPE_CHECKING:
-    from canary.engine.jobs.verify import VerifyOrder, VerifyProgress
+    from canary.engine.jobs.verification import VerifyOrder
     from canary.engine.session import Session
 
 EXIT_NO_DATA: Final = 30
@@ -128,7 +129,7 @@ async def verify_change(
 
     The file is written too; that it cannot be is said, and takes nothing from the result.
     """
-    from canary.engine.jobs.verify import note_verification, order_of, write_verification
+    from canary.engine.jobs.verification import note_verification, order_of, write_verification
 
     order = order_of(change)
     if order is None:
@@ -145,7 +146,7 @@ async def verify_change(
 async def _verify(
     source: PlanSource, percent: int | None, requests: int | None, delay_ms: float | None
 ) -> tuple[Verification, Path | None, RecordError | None]:
-    from canary.engine.jobs.verify import VerifyOrder, write_verification
+    from canary.engine.jobs.verification import VerifyOrder, write_verification
 
     async with open_session(source, need_metrics=False) as session:
         order = VerifyOrder(requests=requests, delay_ms=delay_ms, intended_percent=percent)
@@ -155,19 +156,20 @@ async def _verify(
 
 
 async def _verify_with(session: Session, order: VerifyOrder) -> Verification:
-    from canary.engine.jobs.verify import verify as verify_now
+    from canary.engine.jobs.verification import verify as verify_now
 
     with ProgressLine(sys.stderr) as line:
         return await verify_now(session, order, progress_on(line))
 
 
 async def _compare(source: PlanSource, requests: int | None, delay_ms: float | None) -> Comparison:
-    from canary.engine.jobs.verify import VerifyOrder, compare_now
+    from canary.engine.jobs.router_requests import compare_now
 
     async with open_session(source, need_metrics=False) as session:
-        order = VerifyOrder(requests=requests, delay_ms=delay_ms)
         with ProgressLine(sys.stderr) as line:
-            return await compare_now(session, order, progress_on(line))
+            return await compare_now(
+                session, progress_on(line), requests=requests, delay_ms=delay_ms
+            )
 
 
 EXITS: Final[dict[VerificationVerdict, int]] = {"passed": 0, "not_passed": 1, "unverified": 30}

@@ -64,7 +64,7 @@ def load_test(
     Durations and latencies are of the cloud's clock. Exits 0 when it PASSED, 1 when it FAILED,
     3 when Locust does not start, 130 when Ctrl-C or SIGTERM stopped it: that is FAILED, too.
     """
-    from canary.engine.jobs.load_target import choose_settings
+    from canary.engine.jobs.load_test import choose_settings
 
     source = find_plan(config)
     if chosen_read_only() or source.plan.console.read_only:
@@ -86,8 +86,8 @@ async def _run(
     source: PlanSource, settings: LoadTestSettings
 ) -> tuple[LoadTestSummary, Path | None, RecordError | None]:
     from canary.engine.jobs.load_process import demand_locust
-    from canary.engine.jobs.load_target import find_target
     from canary.engine.jobs.load_test import LoadTestRun, write_summary
+    from canary.engine.jobs.router_requests import find_target
     from canary.engine.person import this_person
     from canary.engine.signals import ended_by_signal
     from canary.store.locks import hold_load_lock

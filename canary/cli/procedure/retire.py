@@ -72,7 +72,7 @@ def apply_retirement(confirm: str | None, **given: Any) -> int:
 
 async def _prepare(session: Session, snapshot: Snapshot) -> Build:
     """What builds the deletion, from what is there now. On the way it is said what stays."""
-    from canary.engine.jobs.surveys import find_candidate
+    from canary.engine.jobs.retirement import find_candidate
 
     try:
         candidate = await find_candidate(session)
@@ -94,7 +94,7 @@ def _build(
 
 
 async def _look(source: PlanSource) -> tuple[Snapshot, Candidate | None]:
-    from canary.engine.jobs.surveys import find_candidate
+    from canary.engine.jobs.retirement import find_candidate
 
     async with open_session(source) as session:
         snapshot = await look(session)

@@ -21,9 +21,7 @@ from canary.engine.console.engine_log import EngineLog
 from canary.engine.console.loop_thread import LoopThread, Work
 from canary.engine.console.recovery import Recovering
 from canary.engine.jobs.alert_policies import recall_writings
-from canary.engine.jobs.checklist_desk import ChecklistDesk
-from canary.engine.jobs.console_verification import Verifying
-from canary.engine.jobs.procedure import BackgroundJobs, OnJobs
+from canary.engine.jobs.background import BackgroundJobs, OnJobs
 from canary.engine.person import this_person
 from canary.engine.session import SessionOpening
 from canary.rollout.change.change import Change
@@ -93,14 +91,12 @@ class ConsoleEngine:
             on_trouble,
             author=self.author,
             read_only=self._read_only,
+            on_jobs=on_procedure,
         )
-        if on_procedure is not None:
-            procedure.listen(on_procedure)
 
         def show(snapshot: Snapshot) -> None:
             on_snapshot(snapshot)
-            procedure.verifying.look(snapshot)
-            procedure.checklists.look(snapshot)
+            procedure.look(snapshot)
 
         async def main() -> None:
             self._begin(procedure.watch)
@@ -153,7 +149,7 @@ class ConsoleEngine:
             )
         intend(journal, change, self.plan)
         self._in_loop(self._connected().wake_executor)
-        self.verifying.expect(change)
+        self.procedure.verification.expect(change)
 
     @property
     def procedure(self) -> BackgroundJobs:
@@ -161,16 +157,6 @@ class ConsoleEngine:
         if self._procedure is None:
             raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
         return self._procedure
-
-    @property
-    def verifying(self) -> Verifying:
-        """Its verifications: `start`, `stop`. Raises Unavailable before `start`."""
-        return self.procedure.verifying
-
-    @property
-    def checklists(self) -> ChecklistDesk:
-        """Its checklists: `read`, `tick`. Raises Unavailable before `start`."""
-        return self.procedure.checklists
 
     def recover(self, change_id: str, how: How) -> None:
         """Look up a change whose end is not known ("verify"), hand it to the executor again

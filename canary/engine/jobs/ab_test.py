@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from canary.engine.jobs.job import Host, Job
+from canary.engine.observe.event_log import Severity
 from canary.rollout.errors import PlanError, Unavailable
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import sanitize
@@ -14,9 +16,12 @@ from canary.rollout.trials.ab_test import (
     DEFAULT_LEAST_IMPROVEMENT,
     AbAnalysis,
     AbSource,
+    AbStatus,
     ab_document,
     analyse,
+    summarise,
 )
+from canary.rollout.trials.jobs import AbTestView
 from canary.store.ab_results import read_ab_results
 from canary.store.outputs import write_result
 from canary.store.results import AB_TEST_FILE
@@ -26,6 +31,13 @@ if TYPE_CHECKING:
     from canary.engine.session import Session
 
 DAY_S = 86_400.0
+
+SAID: Final[dict[AbStatus, tuple[Severity, str]]] = {
+    "APPROVED": ("good", "A/B test approves Canary"),
+    "NOT_APPROVED": ("critical", "A/B test does not approve Canary"),
+    "NO_DATA": ("warning", "A/B test"),
+}
+"""How the event log says a result."""
 
 
 class AbTestRun(msgspec.Struct, frozen=True):
@@ -136,3 +148,26 @@ def _endpoint(session: Session) -> str | None:
             source="BigQuery",
         )
     return session.embedded.endpoints.bigquery
+
+
+class AbTestJob(Job[AbTestView]):
+    """The console's A/B test."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host, AbTestView())
+
+    def begin(self) -> None:
+        """Ask BigQuery, and write the analysis for the gate; nothing while it is being asked."""
+        if self._host.opening.connected is None:
+            self._host.report("The cloud is not connected yet: the A/B test cannot be asked for.")
+        elif not self.view.running:
+            self.view = msgspec.structs.replace(self.view, running=True, trouble="")
+            self._begin("A/B test", self._ask)
+
+    async def _ask(self) -> None:
+        session = self._host.opening.session
+        run = await ask_bigquery(session)
+        self._show(analysis=run.analysis, source=run.source)
+        write_analysis(session.plan, session.base, run)
+        severity, said = SAID[run.analysis.status]
+        self._host.say(severity, f"{said}: {summarise(run.analysis)}")

@@ -1,4 +1,8 @@
-"""Comparing a rollout's alert policies with its plan, and setting them right one by one."""
+"""Comparing a rollout's alert policies with its plan, and setting them right one by one.
+
+They are no change of the rollout and are written from here; why, and what is kept of it:
+`store.procedure_records`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from canary.engine.jobs.job import Host, Job
 from canary.engine.observe.event_log import Severity
 from canary.rollout.change.change import Author
 from canary.rollout.errors import CanaryError, OutcomeUnknown, RecordError
 from canary.rollout.export.alert_policies import Action, plan_actions, wanted_policies
 from canary.rollout.text import sanitize
+from canary.rollout.trials.jobs import AlertsView
 from canary.store.paths import alert_writings_path
 from canary.store.procedure_records import AlertWriting, AlertWritings, read_alert_writings
 
@@ -127,3 +133,34 @@ def recall_writings(session: Session) -> None:
         severity: Severity = "good" if one.state == "done" else "warning"
         at = one.asked_at if one.ended_at is None else one.ended_at
         session.observer.log.say(at, severity, format_writing(one), str(one.author))
+
+
+class AlertsJob(Job[AlertsView]):
+    """The console's comparison of the policies, and their writing."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host, AlertsView())
+
+    def look(self) -> None:
+        """Compare the policies with the plan; nothing while that is being done."""
+        if not self.view.running:
+            self.view = AlertsView(running=True)
+            self._begin("alerts", self._compare)
+
+    def apply(self) -> None:
+        """Carry out what was shown, one policy after another, and compare again."""
+        if not self.view.running and self.view.changes:
+            self.view = msgspec.structs.replace(self.view, running=True)
+            self._begin("alerts", self._apply)
+
+    async def _compare(self) -> None:
+        self._show(actions=await compare_policies(self._host.opening.session))
+
+    async def _apply(self) -> None:
+        host = self._host
+        applied = await apply_actions(host.opening.session, self.view.changes, host.author)
+        for action in applied.done:
+            host.say("good", f"alert policy: {line_of(action)}")
+        await self._compare()
+        if applied.error is not None:
+            raise applied.error

@@ -1,13 +1,17 @@
 """The checklists of one rollout: looked up from all that is known, and ticked by people.
 
-Reads files and asks git: tens of milliseconds, so the console does it on a thread
-(`checklist_desk`). What the program has found is written down when it is first seen: a monitoring
-loop that ran, a verification that was passed, are not to be seen any more when the list is read.
+Reads files and asks git: tens of milliseconds, so the console does it on a thread. What the program
+has found is written down when it is first seen: a monitoring loop that ran, a verification that was
+passed, are not to be seen any more when the list is read.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,9 +23,10 @@ from canary.engine.jobs.checklist_facts import (
     visit_by_record,
     visits_in,
 )
+from canary.engine.jobs.job import Host, attempt
 from canary.rollout.change.change import Author
 from canary.rollout.change.stage_record import StageRecord, next_stage
-from canary.rollout.errors import RecordError, UsageError
+from canary.rollout.errors import ReadOnly, RecordError, UsageError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
@@ -200,3 +205,86 @@ def choose(book: ChecklistBook, item: str, stage: int | None) -> Checklist:
         raise UsageError("There is no stage to tick anything for.")
     check_tick(present, item, done=True)
     return present
+
+
+EVERY_S = 60.0
+"""Real seconds between two readings while nothing happens."""
+
+
+_Tick = tuple[str, int | None, bool]
+"""Item, stage (None: where it belongs now), done."""
+
+
+class ChecklistJob:
+    """The console's checklists: read on a thread, since git is asked; ticked from any thread.
+
+    When the rollout has moved, and every now and then, the lists are read anew, so that what the
+    program knows is written down even while nobody looks at them.
+    """
+
+    def __init__(self, host: Host, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._host = host
+        self._monotonic = monotonic
+        self._snapshot: Snapshot | None = None
+        self._moved: object = None
+        # Not at once: the first seconds belong to the first numbers.
+        self._read_at = monotonic()
+        self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.book: ChecklistBook | None = None
+        """As last read; None before the first time."""
+
+    def read(self) -> None:
+        """Read the lists now. Any thread."""
+        self._host.in_loop(self._begin)
+
+    def tick(self, item: str, *, stage: int | None = None, done: bool = True) -> None:
+        """Tick or untick an item, and read the lists anew. Any thread; a refusal is reported."""
+        self._host.in_loop(lambda: self._begin((item, stage, done)))
+
+    def look(self, snapshot: Snapshot) -> None:
+        """Follow the rollout; in the engine's loop."""
+        self._snapshot = snapshot
+        record = snapshot.traffic.record
+        outcomes = tuple((c.id, c.outcome is not None) for c in snapshot.changes[:5])
+        moved = (record.change if record is not None else "", outcomes)
+        if snapshot.standing is None:
+            return
+        due = self._monotonic() - self._read_at >= EVERY_S
+        began = self._moved is None
+        changed, self._moved = moved != self._moved, moved
+        if due or (changed and not began):
+            self._begin()
+
+    def _begin(self, tick: _Tick | None = None) -> None:
+        self._read_at = self._monotonic()
+        task = asyncio.get_running_loop().create_task(self._run(tick), name="checklists")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, tick: _Tick | None) -> None:
+        if self._snapshot is None:
+            return
+        error = await attempt("reading of the checklists", self._read(self._snapshot, tick))
+        if error:
+            self._host.report(error)
+
+    async def _read(self, snapshot: Snapshot, tick: _Tick | None) -> None:
+        async with self._lock:
+            self.book = await asyncio.to_thread(self._work, snapshot, tick)
+        self._host.changed()
+
+    def _work(self, snapshot: Snapshot, tick: _Tick | None) -> ChecklistBook:
+        """On a thread of its own; opened each time: it is asked once a minute."""
+        opening, host = self._host.opening, self._host
+        place = (opening.plan, opening.plan_path, opening.directory, opening.journal)
+        with contextlib.closing(Checklists(*place, read_only=host.read_only)) as lists:
+            book = lists.read(snapshot)
+            if tick is None:
+                return book
+            if host.read_only:
+                raise ReadOnly("This console is read-only: nothing can be ticked from here.")
+            item, stage, done = tick
+            chosen = choose(book, item, stage)
+            lists.tick(chosen, item, host.author, opening.clock.now(), done=done)
+            return lists.read(snapshot)

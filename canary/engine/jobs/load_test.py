@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from canary.cloud.connection.clock import CloudClock
+from canary.engine.jobs.job import Host, Job, attempt
 from canary.engine.jobs.load_process import LoadProcess
-from canary.rollout.errors import ToolFailed
+from canary.engine.jobs.router_requests import LoadTarget, find_target
+from canary.rollout.errors import CanaryError, ToolFailed, UsageError
 from canary.rollout.plan.plan import Plan
+from canary.rollout.text import format_count, format_duration, sanitize
+from canary.rollout.trials.jobs import LoadTestView
 from canary.rollout.trials.load_test import (
     LoadEnd,
     LoadFigures,
@@ -21,7 +25,9 @@ from canary.rollout.trials.load_test import (
     check_load,
     find_reasons,
     load_document,
+    summarise_load,
 )
+from canary.store.locks import hold_load_lock
 from canary.store.outputs import write_result
 from canary.store.results import LOAD_TEST_FILE
 
@@ -33,23 +39,6 @@ LEAST_TIMEOUT_S = 5.0
 OnProgress = Callable[[LoadTestProgress], None]
 
 
-class LoadTarget(msgspec.Struct, frozen=True):
-    """Where the load goes, and how an answer is known to be a side's.
-
-    `canary` and `legacy` are names in `header` of the response, or in `field` of its JSON body:
-    services, or with one service its revisions; then every other name is Legacy's.
-    """
-
-    url: str
-    canary: tuple[str, ...]
-    legacy: tuple[str, ...] = ()
-    header: str = "x-canary-service"
-    field: str = "service"
-    others_are_legacy: bool = False
-    stage: int | None = None
-    percent: int | None = None
-
-
 class _Line(msgspec.Struct, frozen=True):
     """A line of the process, of the kinds "progress" and "finished"."""
 
@@ -58,6 +47,33 @@ class _Line(msgspec.Struct, frozen=True):
     sides: dict[str, LoadFigures]
     busy: bool = False
     ended: LoadEnd = "time"
+
+
+def choose_settings(
+    plan: Plan,
+    *,
+    users: int | None = None,
+    spawn_rate: float | None = None,
+    duration_s: float | None = None,
+    profile: str | None = None,
+) -> LoadTestSettings:
+    """The plan's load test, with what was chosen otherwise. Raises UsageError: no such profile."""
+    test = plan.load_test
+    name = test.profile if profile is None else profile
+    found = test.find_profile(name)
+    if found is None:
+        raise UsageError(
+            f'There is no profile "{sanitize(name, 40)}".',
+            remedy=f"Known: {', '.join(test.profile_names)}; more in [load_test.profiles].",
+        )
+    return LoadTestSettings(
+        profile_name=name,
+        profile=found,
+        users=test.users if users is None else users,
+        spawn_rate=test.spawn_rate if spawn_rate is None else spawn_rate,
+        duration_s=test.duration_minutes * 60.0 if duration_s is None else duration_s,
+        timeout_s=test.timeout_s,
+    )
 
 
 class LoadTestRun:
@@ -208,3 +224,87 @@ def _scale(figures: LoadFigures | None, speed: float) -> LoadFigures:
 
 def _times(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
+
+
+class LoadTestJob(Job[LoadTestView]):
+    """The console's load test: whatever ends the loop ends the load; nobody leaves users behind."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host, LoadTestView())
+        self._run: LoadTestRun | None = None
+
+    def target_url(self) -> str:
+        """Where the requests would enter, as far as it is known; "" when it is not."""
+        session, plan = self._host.opening.connected, self._host.opening.plan
+        if session is not None and session.embedded is not None:
+            return session.embedded.router_url
+        if plan.target.router.url:
+            return plan.target.router.url
+        return session.observer.url_of(plan.router_service) if session is not None else ""
+
+    def begin(self, settings: LoadTestSettings) -> None:
+        """Begin one; nothing happens while one runs."""
+        if self._host.opening.connected is None:
+            self._host.report("The cloud is not connected yet: no load test can begin.")
+        elif not self.view.is_running:
+            by = str(self._host.author)
+            self.view = LoadTestView("starting", settings, self.target_url(), by)
+            self._begin("load test", lambda: self._work(settings))
+
+    def stop(self) -> None:
+        """End it early, with what it has seen; nothing happens while none runs."""
+        if not self.view.is_running:
+            return
+        if self._run is None:
+            # The target is still being looked for: nobody is at work yet.
+            if self._task is not None:
+                self._task.cancel()
+            self._show(state="idle", trouble="The load test was stopped before it had begun.")
+            return
+        self._run.stop(f"by {self._host.author}")
+        self._show(state="stopping")
+
+    def acknowledge(self) -> None:
+        """The result has been seen."""
+        if self.view.waiting is not None:
+            self._show(acknowledged=True)
+
+    async def _do(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        error = await attempt(name, work())
+        self._run = None
+        if error:
+            self._show(state="idle", trouble=error)
+            self._host.say("warning", f"the load test did not take place: {error}")
+
+    async def _work(self, settings: LoadTestSettings) -> None:
+        with hold_load_lock(self._host.opening.directory):
+            summary = await self._load(settings)
+        self._keep(summary)
+
+    async def _load(self, settings: LoadTestSettings) -> LoadTestSummary:
+        session = self._host.opening.session
+        target = await find_target(session)
+        self._run = run = LoadTestRun(session.plan, target, settings, session.clock)
+        size, where = format_settings(settings), sanitize(target.url, 80)
+        self._host.say("info", f"load test: {size} on {where}")
+        self._show(state="running", url=target.url)
+        return await run.run(lambda progress: self._show(progress=progress))
+
+    def _keep(self, summary: LoadTestSummary) -> None:
+        trouble = ""
+        try:
+            written = write_summary(self._host.opening.plan, self._host.opening.base, summary)
+            if written is None:
+                trouble = "No request was made: nothing was written."
+        except CanaryError as error:
+            trouble = str(error)
+        self._show(state="idle", summary=summary, progress=summary.figures, trouble=trouble)
+        said = summarise_load(summary.status, summary.reasons, summary.figures)
+        passed = summary.status == "PASSED"
+        self._host.say("good" if passed else "critical", f"load test {said}")
+
+
+def format_settings(settings: LoadTestSettings) -> str:
+    """The size of a load test: "50 users, 5 more a second, 1 h"."""
+    users = f"{format_count(settings.users)} users, {settings.spawn_rate:g} more a second"
+    return f"{users}, {format_duration(settings.duration_s)}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from canary.cli.change.verify import progress_on, progress_text
-from canary.engine.jobs.verify import VerifyProgress
+from canary.engine.jobs.verification import VerifyProgress
 from tests.cli.commands import Cloud
 from tests.cli.conftest import Command
 

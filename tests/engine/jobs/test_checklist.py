@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.engine.jobs.checklist import Checklists, choose
-from canary.engine.jobs.checklist_desk import ChecklistDesk
+from canary.engine.jobs.checklist import ChecklistJob, Checklists, choose
 from canary.engine.jobs.checklist_facts import Known, find_facts
+from canary.engine.jobs.job import Host
 from canary.engine.session import SessionOpening
 from canary.rollout.change import change as changes
 from canary.rollout.change import moves
@@ -320,15 +320,25 @@ async def test_the_console_reads_on_a_thread_and_ticks(embed: Embed, tmp_path: P
         arrived = asyncio.Event()
         troubles: list[str] = []
         loop = asyncio.get_running_loop()
-        reading = ChecklistDesk(opening, loop.call_soon_threadsafe, troubles.append)
-        reading.listen(lambda book: (told.append(book), arrived.set()))
+
+        def changed() -> None:
+            told.append(reading.book)
+            arrived.set()
+
+        def unasked(*_: object) -> None:
+            raise AssertionError
+
+        in_loop = loop.call_soon_threadsafe
+        reading = ChecklistJob(
+            Host(opening, in_loop, unasked, unasked, changed, troubles.append, ANN)
+        )
         reading.look(await session.observer.refresh())
         assert told == []
         reading.read()
         await asyncio.wait_for(arrived.wait(), 10)
         assert line(told[-1].current, "alerts").done is False
         arrived.clear()
-        reading.tick("alerts", ANN)
+        reading.tick("alerts")
         await asyncio.wait_for(arrived.wait(), 10)
         assert line(told[-1].current, "alerts").by == "ann@bastion-1"
         assert reading.book == told[-1]

@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 from canary.cloud.connection.clock import ScaledClock
-from canary.engine.jobs.load_target import choose_settings, find_target
-from canary.engine.jobs.load_test import LoadTarget, LoadTestRun, write_summary
+from canary.engine.jobs.load_test import LoadTestRun, choose_settings, write_summary
+from canary.engine.jobs.router_requests import LoadTarget, find_target
 from canary.engine.session import Session
 from canary.rollout.errors import ToolFailed, Unavailable, UsageError
 from canary.rollout.plan.plan import Plan, Router
@@ -193,7 +193,7 @@ async def test_a_locust_that_does_not_start_is_one_sentence(
 
 def test_nothing_of_locust_is_loaded_into_this_process() -> None:
     code = (
-        "import sys, canary.cli.procedure.load_test, canary.engine.jobs.load_target, "
+        "import sys, canary.cli.procedure.load_test, canary.engine.jobs.router_requests, "
         "canary.engine.jobs.load_process\n"
         "canary.engine.jobs.load_process.find_spec('locust')\n"
         "print(sorted({'locust', 'gevent'} & set(sys.modules)))"

@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from canary.engine.jobs.console_verification import _is_split_set
-from canary.engine.jobs.verify import VerifyOrder, VerifyProgress
+from canary.engine.jobs.verification import VerifyOrder, _is_split_set
 from canary.rollout.change.change import (
     Author,
     Change,
@@ -29,10 +28,10 @@ from canary.rollout.change.moves import rollback_all, step_back
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.plan.plan import Plan, ScalePreset
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
-from canary.rollout.trials.verification import Verification
+from canary.rollout.trials.verification import Verification, VerifyProgress
 from tests.embedded import Embed, Embedded
 from tests.engine.console.test_console import Running, has_numbers
-from tests.engine.jobs.test_verify import at_router
+from tests.engine.jobs.test_verification import at_router
 
 pytestmark = pytest.mark.usefixtures("state_dir")
 PATIENCE_S = 30.0
@@ -45,7 +44,7 @@ class Listener:
         self.progress: list[VerifyProgress] = []
         self.results: list[Verification] = []
         self._news = threading.Semaphore(0)
-        running.engine.verifying.listen(self.progress.append, self._take)
+        running.engine.procedure.verification.listen(self.progress.append, self._take)
 
     def _take(self, verification: Verification) -> None:
         self.results.append(verification)
@@ -89,7 +88,7 @@ async def test_asked_for_it_tells_how_far_it_is_and_the_result(
     ):
         await running.screen.until(has_numbers)
         listener = Listener(running)
-        running.engine.verifying.start(VerifyOrder(requests=40, delay_ms=0.0))
+        running.engine.procedure.verification.start(VerifyOrder(requests=40, delay_ms=0.0))
         verification = await listener.result()
         said = await running.screen.until(lambda s: any("VERIF" in text for _, text in texts(s)))
     assert verification.verdict == "passed"
@@ -155,7 +154,7 @@ async def test_one_that_is_not_passed_is_as_loud_as_a_failed_change(
     ):
         await running.screen.until(has_numbers)
         listener = Listener(running)
-        running.engine.verifying.start(VerifyOrder(delay_ms=0.0, intended_percent=50))
+        running.engine.procedure.verification.start(VerifyOrder(delay_ms=0.0, intended_percent=50))
         assert (await listener.result()).verdict == "not_passed"
         await running.screen.until(
             lambda s: any(
@@ -176,7 +175,7 @@ async def test_stopped_it_gives_no_result_and_a_new_one_replaces_it(
     ):
         await running.screen.until(has_numbers)
         listener = Listener(running)
-        verifying = running.engine.verifying
+        verifying = running.engine.procedure.verification
         verifying.start(VerifyOrder(requests=100, delay_ms=60_000.0))
         verifying.start(VerifyOrder(requests=100, delay_ms=60_000.0))
         verifying.stop()
@@ -199,6 +198,6 @@ async def test_the_plan_can_leave_it_out(embed: Embed, tmp_path: Path) -> None:
         await running.screen.until(
             lambda s: any(c.id == "c-verify" and c.outcome is not None for c in s.changes)
         )
-        running.engine.verifying.start(VerifyOrder(requests=30, delay_ms=0.0))
+        running.engine.procedure.verification.start(VerifyOrder(requests=30, delay_ms=0.0))
         verification = await listener.result()
     assert (verification.change, len(listener.results)) == ("", 1)

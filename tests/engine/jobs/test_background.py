@@ -26,7 +26,7 @@ from canary.store.monitoring import LoopState
 from canary.store.paths import state_dir as directory_of
 from tests.embedded import Embed, Embedded
 from tests.engine.console.test_console import Screen, has_numbers
-from tests.engine.jobs.test_verify import at_router
+from tests.engine.jobs.test_verification import at_router
 
 pytestmark = pytest.mark.usefixtures("state_dir")
 needs_locust = pytest.mark.skipif(find_spec("locust") is None, reason="Locust is not installed")
@@ -142,7 +142,7 @@ async def test_a_load_test_ends_with_its_console(embed: Embed, tmp_path: Path) -
             await desk.screen.until(has_numbers)
             desk.engine.procedure.start_load_test(settings(600.0))
             await desk.until(lambda p: p.load_test.progress is not None)
-            run = desk.engine.procedure.load_testing._run
+            run = desk.engine.procedure.load_test._run
             assert run is not None
             assert run.pid is not None
         with pytest.raises(ProcessLookupError):

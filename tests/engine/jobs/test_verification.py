@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.engine.jobs.verify import (
+from canary.engine.jobs.verification import (
     VerifyOrder,
     VerifyProgress,
     compare_now,
@@ -111,7 +111,7 @@ async def test_without_the_routers_address_it_could_not_be_verified(embed: Embed
         assert verification.verdict == "unverified"
         assert "target.router.url is not set" in verification.reason
         with pytest.raises(PlanError, match=r"target\.router\.url"):
-            await compare_now(session, FAST, lambda _: None)
+            await compare_now(session, lambda _: None)
 
 
 async def test_a_router_that_nobody_answers_at_is_not_passed(embed: Embed) -> None:

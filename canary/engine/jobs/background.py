@@ -1,0 +1,207 @@
+"""What the console runs beside observing: its jobs, as one frozen JobsView.
+
+Lives in the engine's loop. Wishes may come from any thread and return at once; what has become of
+them leaves a few times a second at most, called from the engine's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from canary.engine.jobs.ab_test import AbTestJob
+from canary.engine.jobs.alert_policies import AlertsJob
+from canary.engine.jobs.checklist import ChecklistJob
+from canary.engine.jobs.job import Host, InLoop
+from canary.engine.jobs.load_test import LoadTestJob
+from canary.engine.jobs.monitoring_loop import LoopOrder
+from canary.engine.jobs.monitoring_process import start_detached, state, stop, view_monitoring
+from canary.engine.jobs.retirement import RetirementJob
+from canary.engine.jobs.verification import VerificationJob
+from canary.engine.observe.event_log import Severity
+from canary.engine.session import SessionOpening
+from canary.rollout.change.change import Author
+from canary.rollout.errors import CanaryError, ReadOnly
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.trials.jobs import JobsView, MonitoringView, ResultOf
+from canary.rollout.trials.load_test import LoadTestSettings
+
+LEAST_PAUSE_S = 0.25
+"""Between two views that differ only in how far something is."""
+MONITORING_S = 2.0
+"""Real seconds between two looks at the monitoring loop's state file."""
+
+OnJobs = Callable[[JobsView], None]
+
+
+class BackgroundJobs:
+    """Runs the jobs, once `opening` is connected, in the loop that `in_loop` reaches.
+
+    `on_event` is told that the event log has something new, `on_trouble` what hinders.
+    """
+
+    def __init__(
+        self,
+        opening: SessionOpening,
+        in_loop: InLoop,
+        on_event: Callable[[], None],
+        on_trouble: Callable[[str], None],
+        *,
+        author: Author,
+        read_only: bool,
+        on_jobs: OnJobs | None = None,
+    ) -> None:
+        self._opening = opening
+        self._in_loop = in_loop
+        self._on_event = on_event
+        self._on_jobs = on_jobs
+        self._read_only = read_only
+        self._shown: JobsView | None = None
+        self._waiting: asyncio.TimerHandle | None = None
+        self._monitoring: MonitoringView | None = None
+        host = Host(
+            opening,
+            in_loop,
+            say=self._say,
+            logged=on_event,
+            changed=self._changed,
+            report=on_trouble,
+            author=author,
+            read_only=read_only,
+        )
+        self.verification = VerificationJob(host)
+        self.load_test = LoadTestJob(host)
+        self.checklists = ChecklistJob(host)
+        self._ab_test = AbTestJob(host)
+        self._retirement = RetirementJob(host)
+        self._alerts = AlertsJob(host)
+        self._author = author
+
+    # -- wishes, from any thread -----------------------------------------------------------------
+
+    def verify(self) -> None:
+        """Verify the present split now; a verification that runs is abandoned for it."""
+        self.verification.start()
+
+    def stop(self) -> None:
+        """End the verification and the load test that run here."""
+        self.verification.stop()
+        self._in_loop(self.load_test.stop)
+
+    def acknowledge(self, what: ResultOf) -> None:
+        """The last result of that has been seen."""
+        job = self.verification if what == "verification" else self.load_test
+        self._in_loop(job.acknowledge)
+
+    def load_target(self) -> str:
+        """Where a load test's requests would enter; "" while it is not known."""
+        return self.load_test.target_url()
+
+    def start_load_test(self, settings: LoadTestSettings) -> None:
+        """Begin a load test. Raises ReadOnly."""
+        self._demand_write("A load test is refused")
+        self._in_loop(lambda: self.load_test.begin(settings))
+
+    def run_ab_test(self) -> None:
+        """Ask BigQuery, and write the analysis for the gate; nothing while it is being asked."""
+        self._in_loop(self._ab_test.begin)
+
+    def look_at_retirement(self) -> None:
+        """Look up what a retirement would delete."""
+        self._in_loop(self._retirement.look)
+
+    def look_at_alerts(self) -> None:
+        """Compare the alert policies with the plan."""
+        self._in_loop(self._alerts.look)
+
+    def apply_alerts(self) -> None:
+        """Write the alert policies as they were shown to differ. Raises ReadOnly."""
+        self._demand_write("Alert policies are not written")
+        self._in_loop(self._alerts.apply)
+
+    def start_monitoring(self, every_s: float | None = None, for_s: float | None = None) -> int:
+        """Start the loop in a process of its own, replacing the one that runs; its number.
+
+        None: as the procedure has it for the stage; `for_s` 0: without end. Raises ReadOnly and
+        RecordError.
+        """
+        self._demand_write("The monitoring loop is not started")
+        opening = self._opening
+        outputs = opening.base / opening.plan.record.outputs
+        order = LoopOrder(str(outputs.absolute()), every_s, for_s)
+        pid = start_detached(opening.plan, opening.plan_path, order)
+        self._in_loop(self._look_at_monitoring)
+        return pid
+
+    def stop_monitoring(self) -> int | None:
+        """Ask the loop to end; its process, None when none runs. Raises ReadOnly, RecordError."""
+        self._demand_write("The monitoring loop is not stopped")
+        pid = stop(self._opening.plan)
+        self._in_loop(self._look_at_monitoring)
+        return pid
+
+    def read_checklists(self) -> None:
+        """Read the checklists anew."""
+        self.checklists.read()
+
+    def tick(self, stage: int, item: str, *, done: bool) -> None:
+        """Tick an item of a stage's list, or take that back, in this console's author's name."""
+        self.checklists.tick(item, stage=stage, done=done)
+
+    # -- in the loop -----------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Follow the monitoring loop's state, whoever started it; until cancelled."""
+        while True:
+            self._look_at_monitoring()
+            await asyncio.sleep(MONITORING_S)
+
+    def look(self, snapshot: Snapshot) -> None:
+        """Follow the rollout: what a change that has ended calls for is begun."""
+        self.verification.look(snapshot)
+        self.checklists.look(snapshot)
+
+    def view(self) -> JobsView:
+        """All of it now."""
+        return JobsView(
+            verification=self.verification.view,
+            load_test=self.load_test.view,
+            ab_test=self._ab_test.view,
+            monitoring=self._monitoring,
+            checklists=self.checklists.book,
+            retirement=self._retirement.view,
+            alerts=self._alerts.view,
+        )
+
+    def _look_at_monitoring(self) -> None:
+        try:
+            seen = view_monitoring(state(self._opening.plan))
+        except CanaryError as error:
+            seen = MonitoringView(trouble=str(error))
+        if seen != self._monitoring:
+            self._monitoring = seen
+            self._changed()
+
+    def _say(self, severity: Severity, text: str) -> None:
+        session = self._opening.connected
+        if session is not None:
+            session.observer.log.say(session.clock.now(), severity, text, str(self._author))
+        self._on_event()
+
+    def _changed(self) -> None:
+        """Show it soon: at once when it is the first for a while, else with the next ones."""
+        if self._waiting is None:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.call_later(LEAST_PAUSE_S, self._show)
+
+    def _show(self) -> None:
+        self._waiting = None
+        view = self.view()
+        if view != self._shown:
+            self._shown = view
+            if self._on_jobs is not None:
+                self._on_jobs(view)
+
+    def _demand_write(self, what: str) -> None:
+        if self._read_only:
+            raise ReadOnly(f"{what}: this console is read-only.")

@@ -1,0 +1,85 @@
+"""What a retirement would delete: looked up, nothing decided. Rules: `rollout.trials.retirement`.
+
+Carried out it is down the one path of all changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from canary.cloud.registry.artifact_registry import parse_image
+from canary.engine.jobs.job import Host, Job
+from canary.rollout.errors import NotFound
+from canary.rollout.trials.jobs import RetirementView
+from canary.rollout.trials.retirement import Candidate, check_retirable
+
+if TYPE_CHECKING:
+    from canary.cloud.registry.artifact_registry import ImageRegistry
+    from canary.engine.session import Session
+
+
+class _Resolved(msgspec.Struct, frozen=True):
+    """Images by digest; and those in registries that are not asked."""
+
+    digests: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
+
+
+async def find_candidate(session: Session) -> Candidate:
+    """Legacy with its etag and the images that are its alone.
+
+    An image that any other service of the region runs is kept; so is everything that no revision
+    of Legacy names. Raises CanaryError when any of it cannot be looked up: an image whose other
+    users are not known is not one to delete. NotFound when Legacy is gone already.
+    """
+    legacy = session.plan.target.legacy
+    state = await session.cloud.reader.service(legacy)
+    named = await session.cloud.reader.images()
+    registry = session.cloud.images
+    own = await _resolve(registry, named.get(legacy, ()))
+    others = await _resolve(
+        registry, {one for service, images in named.items() if service != legacy for one in images}
+    )
+    return Candidate(
+        service=legacy,
+        etag=state.etag,
+        images=tuple(sorted(own.digests - others.digests)),
+        kept=tuple(sorted(own.digests & others.digests)),
+        elsewhere=tuple(sorted(own.elsewhere)),
+    )
+
+
+async def _resolve(registry: ImageRegistry, images: Iterable[str]) -> _Resolved:
+    digests: set[str] = set()
+    elsewhere: set[str] = set()
+    for image in sorted(images):
+        name = parse_image(image)
+        if name is None:
+            elsewhere.add(image)
+        elif (digest := await registry.resolve(name)) is not None:
+            digests.add(digest)
+    return _Resolved(frozenset(digests), frozenset(elsewhere))
+
+
+class RetirementJob(Job[RetirementView]):
+    """The console's look-up of what would be deleted."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host, RetirementView())
+
+    def look(self) -> None:
+        """Look it up now; nothing while that is being done."""
+        if not self.view.running:
+            self.view = RetirementView(running=True)
+            self._begin("retirement", self._find)
+
+    async def _find(self) -> None:
+        session = self._host.opening.session
+        check_retirable(session.plan)
+        try:
+            self._show(candidate=await find_candidate(session))
+        except NotFound:
+            self._show(gone=True)
