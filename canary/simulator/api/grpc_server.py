@@ -155,15 +155,10 @@ def methods_of(apis: Apis) -> dict[str, dict[str, Method]]:
             "ListRevisions": Method(
                 run.list_revisions, m.ListRevisionsRequest, m.ListRevisionsResponse
             ),
-            "DeleteRevision": Method(run.delete_revision, m.DeleteRevisionRequest, m.Operation),
         },
         OPERATIONS: {
             "GetOperation": Method(operations.get, m.GetOperationRequest, m.Operation),
             "WaitOperation": Method(operations.wait, m.WaitOperationRequest, m.Operation),
-            "ListOperations": Method(
-                operations.list, m.ListOperationsRequest, m.ListOperationsResponse
-            ),
-            "DeleteOperation": Method(operations.delete, m.DeleteOperationRequest, m.Empty),
         },
         METRICS: {
             "ListTimeSeries": Method(
@@ -173,9 +168,6 @@ def methods_of(apis: Apis) -> dict[str, dict[str, Method]]:
                 monitoring.list_metric_descriptors,
                 m.ListMetricDescriptorsRequest,
                 m.ListMetricDescriptorsResponse,
-            ),
-            "GetMetricDescriptor": Method(
-                monitoring.get_metric_descriptor, m.GetMetricDescriptorRequest, m.MetricDescriptor
             ),
         },
         ALERTS: {

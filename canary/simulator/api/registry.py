@@ -2,28 +2,145 @@
 
 Its own REST rather than the Docker registry protocol (`/v2/…/manifests/DIGEST`), because that is
 what a real deletion takes: it says why a version cannot go (tags lead to it) and deletes them along
-on request (`force`), answers with an operation that can be looked up after a lost answer, deletes a
-package with everything in it, takes the same bearer token as the other APIs and one permission
-(`artifactregistry.versions.delete`). The Docker protocol needs a token exchange and every tag to be
-deleted first, and knows no packages.
+on request (`force`), answers with an operation that can be looked up after a lost answer, takes the
+same bearer token as the other APIs and one permission (`artifactregistry.versions.delete`). The
+Docker protocol needs a token exchange and every tag to be deleted first.
 Source: https://cloud.google.com/artifact-registry/docs/reference/rest
+
+The images of both sides are versions of the packages that the services were deployed from; a
+deletion takes versions, not files. Kept in the world's state file.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import unquote
 
+import msgspec
 from aiohttp import web
 
 from canary.simulator.api.rest import Call, Rest
-from canary.simulator.wire.errors import RestError, not_found
+from canary.simulator.wire.errors import RestError, failed_precondition, not_found
 from canary.simulator.wire.messages import timestamp
-from canary.simulator.world.images import Images, Version
 from canary.simulator.world.world import World
+
+_KEY = "images"
+_BYTES = 182_452_224
+OLDER_VERSIONS = 3
+"""Builds from before the rollout, without a tag, as a repository that nobody cleans has them."""
+
+
+class Version(msgspec.Struct, kw_only=True):
+    """One image: `digest` is `sha256:…`, times are unix seconds."""
+
+    digest: str
+    created_at: float
+    updated_at: float
+    bytes: int
+    tags: list[str] = []
+
+
+class Images:
+    """Versions by package: `(location, repository, package)`. Mutable, saved with each change."""
+
+    def __init__(self, world: World, deployed: Iterable[str]) -> None:
+        self._world = world
+        text = world.saved.get(_KEY)
+        self._packages: dict[str, list[Version]] = {}
+        if text is not None:
+            self._packages = msgspec.json.decode(text, type=dict[str, list[Version]])
+            return
+        for image in deployed:
+            self._push(image)
+        self._save()
+
+    def has_repository(self, repository: str) -> bool:
+        """Whether there is, or was at the start, a repository of this name."""
+        config = self._world.config
+        return repository == f"projects/{config.project}/locations/{config.region}/repositories/ion"
+
+    def versions(self, package: str) -> list[Version]:
+        """Return a package's versions, newest first; ApiError NOT_FOUND if there is none."""
+        if package not in self._packages:
+            raise not_found("Requested entity was not found.")
+        return self._packages[package]
+
+    def version(self, package: str, digest: str) -> Version:
+        """Return a version; ApiError NOT_FOUND."""
+        for one in self.versions(package):
+            if one.digest == digest:
+                return one
+        raise not_found("Requested entity was not found.")
+
+    def delete_version(self, package: str, digest: str, *, force: bool) -> Version:
+        """Delete a version; FAILED_PRECONDITION while tags lead to it, unless forced."""
+        gone = self.version(package, digest)
+        if gone.tags and not force:
+            raise failed_precondition(
+                f"Version {digest} has tags ({', '.join(gone.tags)}); delete them first or force."
+            )
+        self.versions(package).remove(gone)
+        if not self._packages[package]:
+            del self._packages[package]
+        self._save()
+        return gone
+
+    def _push(self, image: str) -> None:
+        """Put a deployed image into its package, with a few builds that came before it."""
+        package, tag = _package_of(image, self._world.config.project)
+        versions = self._packages.setdefault(package, [])
+        deployed_at = self._world.history_start - 86_400.0
+        if any(one.digest == digest_of(image) for one in versions):
+            return
+        names = [image, *(f"{image}~{age}" for age in range(1, OLDER_VERSIONS + 1))]
+        for age, name in enumerate(names):
+            at = deployed_at - age * 7 * 86_400.0
+            versions.append(
+                Version(
+                    digest=digest_of(name),
+                    created_at=at,
+                    updated_at=at,
+                    bytes=_BYTES - age * 1_048_576,
+                    tags=[] if age else [tag],
+                )
+            )
+        versions.sort(key=lambda one: -one.created_at)
+
+    def _save(self) -> None:
+        self._world.saved.put(_KEY, msgspec.json.encode(self._packages))
+        self._world.save()
+
+
+def _package_of(image: str, project: str) -> tuple[str, str]:
+    """Return (package's full name, tag) of `REGION-docker.pkg.dev/P/REPOSITORY/IMAGE:TAG`."""
+    host, _, repository, name = image.split("/", 3)
+    name, _, tag = name.partition(":")
+    location = host.removesuffix("-docker.pkg.dev")
+    place = f"projects/{project}/locations/{location}/repositories/{repository}"
+    return f"{place}/packages/{name.replace('/', '%2F')}", tag or "latest"
+
+
+# Digests of container images: what a tag of the embedded registry points at.
+
+
+def digest_of(image: str) -> str:
+    """Return the digest (`sha256:…`) of an image by its full name with tag, always the same one.
+
+    There are no layers here; a name that carries a digest already has that one.
+    """
+    _, found, digest = image.partition("@")
+    return digest if found else f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
+
+
+def by_digest(image: str) -> str:
+    """Return the image's name with its digest instead of its tag."""
+    name = image.partition("@")[0]
+    head, slash, last = name.rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}@{digest_of(image)}"
+
 
 REGISTRY = "/google.devtools.artifactregistry.v1.ArtifactRegistry/"
 TYPES = "type.googleapis.com/google.devtools.artifactregistry.v1"
@@ -32,7 +149,7 @@ _PAGE, _LARGEST_PAGE = 100, 1000
 
 
 class RegistryApi:
-    """Handlers of packages, versions, tags and Docker images."""
+    """Handlers of versions and tags."""
 
     def __init__(self, world: World, images: Images) -> None:
         self._world = world
@@ -45,43 +162,19 @@ class RegistryApi:
         place = "/v1/projects/{project}/locations/{location}"
         shelf = f"{place}/repositories/{{repository}}"
         package = f"{shelf}/packages/{{package}}"
-        version, tag = f"{package}/versions/{{version}}", f"{package}/tags/{{tag}}"
+        version = f"{package}/versions/{{version}}"
+
+        delete = rest.handler(f"{REGISTRY}DeleteVersion", self.delete_version, changes=True)
 
         def reading(path: str, name: str, answer: Any) -> web.RouteDef:
             return web.get(path, rest.handler(f"{REGISTRY}{name}", answer))
 
-        def deleting(path: str, name: str, answer: Any) -> web.RouteDef:
-            return web.delete(path, rest.handler(f"{REGISTRY}{name}", answer, changes=True))
-
         return [
-            reading(f"{shelf}/dockerImages", "ListDockerImages", self.docker_images),
-            reading(f"{shelf}/packages", "ListPackages", self.packages),
-            reading(package, "GetPackage", self.package),
-            reading(f"{package}/versions", "ListVersions", self.versions),
             reading(version, "GetVersion", self.version),
             reading(f"{package}/tags", "ListTags", self.tags),
             reading(f"{place}/operations/{{operation}}", "GetOperation", self.operation),
-            deleting(package, "DeletePackage", self.delete_package),
-            deleting(version, "DeleteVersion", self.delete_version),
-            deleting(tag, "DeleteTag", self.delete_tag),
+            web.delete(version, delete),
         ]
-
-    def packages(self, call: Call) -> dict[str, Any]:
-        """Answer GET …/packages."""
-        names = self._images.packages(self._repository(call))
-        return _page(call, "packages", [self._show_package(name) for name in names])
-
-    def package(self, call: Call) -> dict[str, Any]:
-        """Answer GET …/packages/K."""
-        name = self._package(call)
-        self._images.versions(name)
-        return self._show_package(name)
-
-    def versions(self, call: Call) -> dict[str, Any]:
-        """Answer GET …/versions: newest first; tags are told with `view=FULL` only."""
-        name, full = self._package(call), call.query("view") == "FULL"
-        found = [_show_version(name, one, full) for one in self._images.versions(name)]
-        return _page(call, "versions", found)
 
     def version(self, call: Call) -> dict[str, Any]:
         """Answer GET …/versions/DIGEST."""
@@ -99,31 +192,11 @@ class RegistryApi:
         ]
         return _page(call, "tags", found)
 
-    def docker_images(self, call: Call) -> dict[str, Any]:
-        """Answer GET …/dockerImages: every version of every package, as images with their tags."""
-        place = self._repository(call)
-        found = [
-            _show_image(place, name, one)
-            for name in self._images.packages(place)
-            for one in self._images.versions(name)
-        ]
-        return _page(call, "dockerImages", found)
-
-    def delete_package(self, call: Call) -> dict[str, Any]:
-        """Answer DELETE …/packages/K with an operation."""
-        self._images.delete_package(self._package(call))
-        return self._begin(call)
-
     def delete_version(self, call: Call) -> dict[str, Any]:
         """Answer DELETE …/versions/DIGEST (`force=true` with its tags) with an operation."""
         force = call.query("force") == "true"
         self._images.delete_version(self._package(call), call.part("version"), force=force)
         return self._begin(call)
-
-    def delete_tag(self, call: Call) -> dict[str, Any]:
-        """Answer DELETE …/tags/T with nothing."""
-        self._images.delete_tag(self._package(call), call.part("tag"))
-        return {}
 
     def operation(self, call: Call) -> dict[str, Any]:
         """Answer GET …/operations/O."""
@@ -150,15 +223,6 @@ class RegistryApi:
         if done:
             shown["response"] = {"@type": "type.googleapis.com/google.protobuf.Empty"}
         return shown
-
-    def _show_package(self, name: str) -> dict[str, Any]:
-        versions = self._images.versions(name)
-        return {
-            "name": name,
-            "displayName": unquote(name.rpartition("/")[2]),
-            "createTime": _time(min(one.created_at for one in versions)),
-            "updateTime": _time(max(one.updated_at for one in versions)),
-        }
 
     def _check_place(self, call: Call) -> None:
         config = self._world.config
@@ -203,20 +267,6 @@ def _show_version(package: str, one: Version, full: bool) -> dict[str, Any]:
             {"name": f"{package}/tags/{tag}", "version": name} for tag in one.tags
         ]
     return shown
-
-
-def _show_image(place: str, package: str, one: Version) -> dict[str, Any]:
-    _, project, _, location, _, repository = place.split("/")
-    image = unquote(package.rpartition("/")[2])
-    return {
-        "name": f"{place}/dockerImages/{image}@{one.digest}",
-        "uri": f"{location}-docker.pkg.dev/{project}/{repository}/{image}@{one.digest}",
-        "tags": one.tags,
-        "imageSizeBytes": str(one.bytes),
-        "uploadTime": _time(one.created_at),
-        "updateTime": _time(one.updated_at),
-        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-    }
 
 
 def _page(call: Call, key: str, items: Sequence[dict[str, Any]]) -> dict[str, Any]:

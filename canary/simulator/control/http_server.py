@@ -16,7 +16,7 @@ from aiohttp import web
 
 from canary.simulator.api.bigquery import BigQueryApi
 from canary.simulator.api.grpc_server import Apis
-from canary.simulator.api.registry import RegistryApi
+from canary.simulator.api.registry import Images, RegistryApi
 from canary.simulator.api.rest import Rest
 from canary.simulator.api.run.knative import KnativeApi
 from canary.simulator.api.url_maps import UrlMapApi
@@ -24,7 +24,6 @@ from canary.simulator.control.http_services import Front
 from canary.simulator.control.ownership import Leases
 from canary.simulator.endpoints import Listener
 from canary.simulator.world.faults import Fault
-from canary.simulator.world.images import Images
 from canary.simulator.world.traffic.scenarios import SCENARIOS, SIDES
 from canary.simulator.world.url_maps import UrlMaps
 from canary.simulator.world.world import World

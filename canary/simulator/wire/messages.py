@@ -20,7 +20,7 @@ from typing import Any
 from google.api import distribution_pb2, metric_pb2, monitored_resource_pb2
 from google.iam.v1 import iam_policy_pb2
 from google.longrunning import operations_pb2
-from google.protobuf import any_pb2, duration_pb2, empty_pb2, timestamp_pb2
+from google.protobuf import duration_pb2, empty_pb2, timestamp_pb2
 
 _PACKAGES = (
     "google.cloud.run_v2",
@@ -109,7 +109,6 @@ Revision: Any = _revision.Revision.pb()
 GetRevisionRequest: Any = _revision.GetRevisionRequest.pb()
 ListRevisionsRequest: Any = _revision.ListRevisionsRequest.pb()
 ListRevisionsResponse: Any = _revision.ListRevisionsResponse.pb()
-DeleteRevisionRequest: Any = _revision.DeleteRevisionRequest.pb()
 RevisionTemplate: Any = _template.RevisionTemplate.pb()
 Condition: Any = _condition.Condition.pb()
 TrafficTarget: Any = _traffic.TrafficTarget.pb()
@@ -122,15 +121,11 @@ TestIamPermissionsResponse: Any = iam_policy_pb2.TestIamPermissionsResponse
 Operation: Any = operations_pb2.Operation
 GetOperationRequest: Any = operations_pb2.GetOperationRequest
 WaitOperationRequest: Any = operations_pb2.WaitOperationRequest
-ListOperationsRequest: Any = operations_pb2.ListOperationsRequest
-ListOperationsResponse: Any = operations_pb2.ListOperationsResponse
-DeleteOperationRequest: Any = operations_pb2.DeleteOperationRequest
 
 ListTimeSeriesRequest: Any = _metric_service.ListTimeSeriesRequest.pb()
 ListTimeSeriesResponse: Any = _metric_service.ListTimeSeriesResponse.pb()
 ListMetricDescriptorsRequest: Any = _metric_service.ListMetricDescriptorsRequest.pb()
 ListMetricDescriptorsResponse: Any = _metric_service.ListMetricDescriptorsResponse.pb()
-GetMetricDescriptorRequest: Any = _metric_service.GetMetricDescriptorRequest.pb()
 TimeSeries: Any = _metric.TimeSeries.pb()
 AGGREGATION: Any = _common.Aggregation.pb()
 
@@ -149,7 +144,6 @@ MetricDescriptor: Any = metric_pb2.MetricDescriptor
 MonitoredResource: Any = monitored_resource_pb2.MonitoredResource
 Distribution: Any = distribution_pb2.Distribution
 
-Any_: Any = any_pb2.Any
 Duration: Any = duration_pb2.Duration
 Empty: Any = empty_pb2.Empty
 Timestamp: Any = timestamp_pb2.Timestamp

@@ -124,10 +124,6 @@ class Timeline:
         """Return the scenario that is on at a time; None before the first."""
         return self.regime_at(when).scenario
 
-    def removed_at(self, when: float, service: str) -> bool:
-        """Whether the service has been deleted by then."""
-        return service in self.regime_at(when).removed
-
     def _extend_regimes(self) -> None:
         for event in self._events[len(self._regimes) - 1 :]:
             self._regimes.append(_after(self._regimes[-1], event))

@@ -126,10 +126,6 @@ class UrlMaps:
             self._kept = msgspec.json.decode(text, type=_Kept)
         world.on_settle(self.settle)
 
-    def names(self) -> list[str]:
-        """Return the names of the URL maps: one, or none."""
-        return [self._world.config.router.url_map] if self._kept is not None else []
-
     def get(self, name: str) -> dict[str, Any]:
         """Return a URL map; RestError 404 if there is none."""
         return self._find(name).document

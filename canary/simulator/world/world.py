@@ -91,7 +91,7 @@ EARLIER_PERCENTS = (0, 5, 10, 25, 50)
 ARRIVALS_KEPT_S = 8 * 86_400.0
 """Longer than any window that is looked at (7 days)."""
 
-_CHANGE_METHODS = ("UpdateService", "CreateService", "DeleteService", "DeleteRevision")
+_CHANGE_METHODS = ("UpdateService", "CreateService", "DeleteService")
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,7 +240,8 @@ class World:
         self.saved.save()
 
     def trim(self) -> None:
-        """Forget the real requests of more than ARRIVALS_KEPT_S ago."""
+        """Forget the real requests of more than ARRIVALS_KEPT_S ago, and unasked minutes."""
+        self.traffic.trim()
         before = int(self.clock.now() - ARRIVALS_KEPT_S)
         self.traffic.arrivals.drop(before)
         self.saved.drop_arrivals(before)

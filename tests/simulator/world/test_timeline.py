@@ -51,7 +51,7 @@ def test_a_side_is_served_by_its_newest_revision():
 
 def test_a_removed_service_comes_back_with_a_new_revision():
     timeline = Timeline([Removed(5.0, "a"), NewRevision(9.0, "a", "a-2", "legacy")])
-    assert [timeline.removed_at(t, "a") for t in (4.0, 5.0, 9.0)] == [False, True, False]
+    assert ["a" in timeline.regime_at(t).removed for t in (4.0, 5.0, 9.0)] == [False, True, False]
 
 
 def test_the_last_scenario_is_on():

@@ -27,9 +27,7 @@ from canary.simulator.api.monitoring.descriptors import (
 )
 from canary.simulator.api.monitoring.filters import MonitoringFilter, parse_filter
 from canary.simulator.api.monitoring.series import (
-    RESET_S,
     SeriesWriter,
-    accumulate,
     read_aggregation,
     read_interval,
 )
@@ -42,7 +40,6 @@ from canary.simulator.world.world import World
 POINTS_A_PAGE = 10_000
 """The real limit is 100 000; a page of so many distributions would pass gRPC's 4 MB default."""
 
-_HEADERS = int(messages.ListTimeSeriesRequest.TimeSeriesView.Value("HEADERS"))
 _KEPT_ANSWERS = 4
 
 
@@ -58,8 +55,8 @@ class MonitoringApi:
     def list_time_series(self, request: Any) -> Any:
         """Answer ListTimeSeries.
 
-        Series are ordered by their labels, points newest first; a page is counted in points
-        (in series for the view HEADERS), so that a long series goes on in the next page.
+        Series are ordered by their labels, points newest first; a page is counted in points, so
+        that a long series goes on in the next page.
         """
         self._check_project(request.name, "monitoring.timeSeries.list")
         selection = parse_filter(request.filter)
@@ -68,6 +65,8 @@ class MonitoringApi:
             raise invalid_field("order_by", request.order_by, "It must be left blank.")
         if request.HasField("secondary_aggregation"):
             raise unimplemented("secondary_aggregation: the embedded cloud reduces once only.")
+        if request.view:
+            raise unimplemented("view: the embedded cloud answers with points only.")
         aggregation = read_aggregation(request.aggregation, metric)
         shape = check(aggregation, metric.shape)
         token = read_token(request)
@@ -79,8 +78,6 @@ class MonitoringApi:
             self._keep(key, series)
         writer = SeriesWriter(metric, shape, aggregation)
         token = PageToken(token.digest, token.offset, until_ns)
-        if request.view == _HEADERS:
-            return _write_headers(request, series, writer, token)
         return _write_points(request, series, writer, token)
 
     def list_metric_descriptors(self, request: Any) -> Any:
@@ -97,14 +94,6 @@ class MonitoringApi:
             metric_descriptors=[self._describe(metric) for metric in page],
             next_page_token=following,
         )
-
-    def get_metric_descriptor(self, request: Any) -> Any:
-        """Answer GetMetricDescriptor; NOT_FOUND for a type that does not exist."""
-        owner, found, metric_type = request.name.partition("/metricDescriptors/")
-        self._check_project(owner, "monitoring.metricDescriptors.get")
-        if not found or metric_type not in self._metrics:
-            raise not_found(f'Could not find descriptor for metric "{metric_type}".')
-        return self._describe(self._metrics[metric_type])
 
     def _check_project(self, name: str, permission: str) -> None:
         if name != f"projects/{self._world.config.project}":
@@ -153,23 +142,9 @@ class MonitoringApi:
         until_ns: int,
     ) -> list[ModelSeries]:
         start_ns, end_ns = read_interval(request.interval)
-        since_ns = start_ns
-        cumulative = aggregation.raw and metric.shape.kind == "CUMULATIVE"
-        if not aggregation.raw:
-            since_ns = first_slot_start(start_ns, end_ns, aggregation.period_s)
-        elif cumulative:
-            since_ns = start_ns // (RESET_S * NS) * RESET_S * NS
+        since_ns = first_slot_start(start_ns, end_ns, aggregation.period_s)
         raw = self._collect(selection, metric, since_ns, min(end_ns, until_ns))
-        if cumulative:
-            raw = [
-                ModelSeries(
-                    one.resource_labels,
-                    one.metric_labels,
-                    [point for point in accumulate(one.points) if point[0] > start_ns],
-                )
-                for one in raw
-            ]
-        series = aggregate(raw, metric.shape, aggregation, end_ns)
+        series = aggregate(raw, aggregation, end_ns)
         return [one for one in series if one.points]
 
     def _collect(
@@ -231,18 +206,6 @@ def _fields(metric: Metric, series: ModelSeries) -> Mapping[str, str]:
     fields |= {f"resource.labels.{name}": text for name, text in series.resource_labels.items()}
     fields |= {f"metric.labels.{name}": text for name, text in series.metric_labels.items()}
     return fields
-
-
-def _write_headers(
-    request: Any, series: Sequence[ModelSeries], writer: SeriesWriter, token: PageToken
-) -> Any:
-    response = messages.ListTimeSeriesResponse()
-    end = token.offset + page_size(request, POINTS_A_PAGE, POINTS_A_PAGE)
-    for one in series[token.offset : end]:
-        writer.write(response.time_series.add(), one, newest=0, points=0)
-    if end < len(series):
-        response.next_page_token = PageToken(token.digest, end, token.until_ns).encode()
-    return response
 
 
 def _write_points(

@@ -9,14 +9,12 @@ from canary.simulator.api.monitoring.aggregation import (
     NS,
     Aggregation,
     ModelSeries,
-    Point,
     Shape,
     Value,
 )
 from canary.simulator.api.monitoring.descriptors import (
     RESOURCE_LABELS,
     RESOURCE_TYPE,
-    SAMPLE_PERIOD_S,
     Buckets,
     Explicit,
     Exponential,
@@ -26,34 +24,6 @@ from canary.simulator.wire import messages
 from canary.simulator.wire.errors import invalid_field
 from canary.simulator.world.traffic.minute import Distribution
 
-RESET_S = 3600
-"""A CUMULATIVE series starts over at each full hour, as if its writer had been replaced."""
-
-
-def accumulate(points: Sequence[Point]) -> list[Point]:
-    """Turn deltas into running totals since the hour's start (raw CUMULATIVE points)."""
-    totals: list[Point] = []
-    hour, total = -1, Distribution()
-    for at, value in points:
-        if not isinstance(value, Distribution):
-            raise TypeError("the only cumulative metric here is a distribution")
-        own_hour = _hour_start(at)
-        total = _add(total, value) if own_hour == hour else value
-        hour = own_hour
-        totals.append((at, total))
-    return totals
-
-
-def _hour_start(end_ns: int) -> int:
-    return (end_ns - 1) // (RESET_S * NS) * RESET_S * NS
-
-
-def _add(one: Distribution, other: Distribution) -> Distribution:
-    length = max(len(one.counts), len(other.counts))
-    padded = [d.counts + (0,) * (length - len(d.counts)) for d in (one, other)]
-    counts = tuple(map(sum, zip(*padded, strict=True)))
-    return Distribution(counts, one.sum + other.sum, one.sum_sq + other.sum_sq)
-
 
 class SeriesWriter:
     """Writes the series of one answer; what all its points share is built once."""
@@ -62,9 +32,7 @@ class SeriesWriter:
         """`shape` is that of the aggregated series."""
         self._metric = metric
         self._shape = shape
-        self._span_ns = (SAMPLE_PERIOD_S if aggregation.raw else aggregation.period_s) * NS
-        rate = aggregation.aligner == "ALIGN_RATE"
-        self._unit = f"{metric.unit}/s" if rate else metric.unit
+        self._span_ns = aggregation.period_s * NS
         self._options = bucket_options(metric.buckets)
         self._write_value: Callable[[Any, Value], None] = {
             "INT64": _write_int64,
@@ -80,7 +48,7 @@ class SeriesWriter:
         out.resource.labels.update(series.resource_labels)
         out.metric_kind = messages.MetricDescriptor.MetricKind.Value(self._shape.kind)
         out.value_type = messages.MetricDescriptor.ValueType.Value(self._shape.value_type)
-        out.unit = self._unit
+        out.unit = self._metric.unit
         last = len(series.points) - newest
         write_value, add = self._write_value, out.points.add
         for at, value in reversed(series.points[max(0, last - points) : last]):
@@ -93,8 +61,6 @@ class SeriesWriter:
         start = at
         if self._shape.kind == "DELTA":
             start = at - self._span_ns
-        elif self._shape.kind == "CUMULATIVE":
-            start = _hour_start(at)
         interval.start_time.seconds, interval.start_time.nanos = divmod(start, NS)
 
     def _write_distribution(self, out: Any, value: Value) -> None:

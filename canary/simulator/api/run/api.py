@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import failed_precondition, invalid, not_found
+from canary.simulator.wire.errors import invalid, not_found
 from canary.simulator.wire.messages import short_name
 from canary.simulator.wire.requests import cut_page
-from canary.simulator.world.services.resources import served_percents, with_addresses
+from canary.simulator.world.services.resources import with_addresses
 from canary.simulator.world.services.services import ServiceChanges
 from canary.simulator.world.services.state import OperationRecord, OperationsApi, RunState
 from canary.simulator.world.world import World
@@ -106,29 +106,6 @@ class RunApi:
         found = [one for name in names for one in reversed(self._state.revisions[name].values())]
         page, following = cut_page(found, request, _PAGE, _LARGEST_PAGE)
         return messages.ListRevisionsResponse(revisions=page, next_page_token=following)
-
-    def delete_revision(self, request: Any) -> Any:
-        """Answer DeleteRevision with an operation.
-
-        FAILED_PRECONDITION while traffic or a tag leads to it, or while it is the latest.
-        """
-        self._world.settle()
-        service, revision = self._find_revision(request.name)
-        name = short_name(request.name)
-        wanted = {target.revision for target in service.traffic}
-        if name in wanted or name in served_percents(service):
-            raise failed_precondition(
-                f"Revision '{name}' cannot be deleted: traffic or a tag leads to it."
-            )
-        if name == short_name(service.latest_created_revision):
-            raise failed_precondition(
-                f"Revision '{name}' cannot be deleted: it is the latest created revision."
-            )
-        if request.etag and request.etag != revision.etag:
-            raise failed_precondition(f"The etag of revision '{name}' does not match.")
-        if request.validate_only:
-            return self._done(revision)
-        return self._operations.describe(self._changes.delete_revision(revision))
 
     def _find_revision(self, name: str) -> tuple[Any, Any]:
         """Return the service and the revision of a full name; NOT_FOUND if there is none."""

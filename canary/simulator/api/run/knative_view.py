@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from canary.simulator.api.registry import by_digest
 from canary.simulator.wire import messages
 from canary.simulator.wire.messages import short_name
-from canary.simulator.world.images import by_digest
 
 API_VERSION = "serving.knative.dev/v1"
 LOCATION_LABEL = "cloud.googleapis.com/location"

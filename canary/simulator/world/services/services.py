@@ -165,11 +165,6 @@ class ServiceChanges:
         self._state.save(self._world.saved)
         self._world.save()
 
-    def delete_revision(self, revision: Any) -> OperationRecord:
-        """Begin to delete a revision that nothing leads to."""
-        now, takes_s = self._world.clock.now(), self._world.config.operation_s
-        return self._keep(begin_operation(self._world, revision, "delete-revision", now, takes_s))
-
     def change_by_others(self, percent: int) -> None:
         """Have somebody else set the share, without a look at our annotation."""
         service = foreign_version(self._world, self._state, percent)

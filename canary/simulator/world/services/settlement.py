@@ -67,8 +67,6 @@ class Settlement:
             _fail(record, _NOT_FOUND, f"Service '{record.service}' was deleted meanwhile.")
         elif record.kind == "delete":
             self._finish_delete(record, service, at)
-        elif record.kind == "delete-revision":
-            self._finish_revision_delete(record)
         else:
             self._finish_update(record, service, at)
 
@@ -122,14 +120,6 @@ class Settlement:
         del self._state.revisions[record.service]
         del self._state.templates[record.service]
         self._world.append(Removed(at, record.service))
-        record.result = record.wanted
-
-    def _finish_revision_delete(self, record: OperationRecord) -> None:
-        if record.fails:
-            _fail(record, _INTERNAL, _BROKEN)
-            return
-        self._state.revisions[record.service].pop(record.revision, None)
-        self._state.templates[record.service].pop(record.revision, None)
         record.result = record.wanted
 
 

@@ -12,9 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import failed_precondition, invalid_field, not_found
+from canary.simulator.wire.errors import not_found
 from canary.simulator.wire.messages import short_name
-from canary.simulator.wire.requests import cut_page
 from canary.simulator.world.saved import Saved
 from canary.simulator.world.services.resources import with_addresses
 from canary.simulator.world.world import World
@@ -23,20 +22,19 @@ _KEY = "run"
 MOST_OPERATIONS = 200
 """Done operations beyond this many are forgotten, oldest first; so does the real service."""
 
-OperationKind = Literal["update", "delete", "delete-revision"]
+OperationKind = Literal["update", "delete"]
 
 
 class OperationRecord(msgspec.Struct, kw_only=True):
     """One long-running operation.
 
-    `wanted` is the serialized Service (or Revision, when one is deleted) as the caller wanted it.
+    `wanted` is the serialized Service as the caller wanted it.
     `settles_at` is cloud time; None while it is stuck. `fails` is settled when it begins.
     """
 
     id: str
     kind: OperationKind
     service: str
-    revision: str = ""
     wanted: bytes
     started_at: float
     settles_at: float | None
@@ -124,18 +122,16 @@ LONGEST_WAIT_S = 30.0
 def begin_operation(
     world: World, wanted: Any, kind: OperationKind, now: float, takes_s: float
 ) -> OperationRecord:
-    """Return a new operation on a Service or Revision, as scenario and fault table let it go."""
+    """Return a new operation on a Service, as scenario and fault table let it go."""
     mode = world.scenario.current(now).operation_mode
     fault = world.present_fault
     if fault is not None:
         takes_s += fault.late_s
         mode = "failing" if fault.fails else mode
-    path = wanted.name.split("/")
     return OperationRecord(
         id=str(uuid.uuid4()),
         kind=kind,
-        service=path[5],
-        revision=path[7] if kind == "delete-revision" else "",
+        service=short_name(wanted.name),
         wanted=wanted.SerializeToString(),
         started_at=now,
         settles_at=None if mode == "stuck" else now + takes_s,
@@ -153,7 +149,7 @@ class OperationsApi:
         self._parent = f"projects/{world.config.project}/locations/{world.config.region}"
 
     def describe(self, record: OperationRecord) -> Any:
-        """Return the Operation message: metadata and response are a Service or a Revision."""
+        """Return the Operation message: metadata and response are a Service."""
         operation = messages.Operation(
             name=f"{self._parent}/operations/{record.id}", done=record.done
         )
@@ -168,8 +164,6 @@ class OperationsApi:
 
     def _target(self, record: OperationRecord) -> Any:
         data = record.result or record.wanted
-        if record.kind == "delete-revision":
-            return messages.Revision.FromString(data)
         return with_addresses(messages.Service.FromString(data), self._world.endpoints)
 
     def get(self, request: Any) -> Any:
@@ -189,36 +183,11 @@ class OperationsApi:
             self._world.settle()
         return self.describe(record)
 
-    def list(self, request: Any) -> Any:
-        """Answer ListOperations: newest first; `done=true` and `done=false` can be asked for."""
-        self._world.settle()
-        wanted = {"": (True, False), "done=true": (True,), "done=false": (False,)}
-        done = wanted.get(request.filter.replace(" ", "").lower())
-        if done is None:
-            raise invalid_field("filter", request.filter, "Only done=true or done=false.")
-        if request.name != self._parent:
-            raise not_found(f"Resource '{request.name}' was not found.")
-        found = [one for one in self._state.operations.values() if one.done in done]
-        page, following = cut_page(found[::-1], request, default=100, most=100)
-        return messages.ListOperationsResponse(
-            operations=[self.describe(one) for one in page], next_page_token=following
-        )
-
     def _find(self, name: str) -> OperationRecord:
         record = self._state.operations.get(short_name(name))
         if record is None or name != f"{self._parent}/operations/{record.id}":
             raise not_found(f"Operation '{name}' was not found.")
         return record
-
-    def delete(self, request: Any) -> Any:
-        """Answer DeleteOperation: forgets a done one; FAILED_PRECONDITION while it runs."""
-        record = self._find(request.name)
-        if not record.done:
-            raise failed_precondition(f"Operation '{request.name}' is not done.")
-        del self._state.operations[record.id]
-        self._state.save(self._world.saved)
-        self._world.save()
-        return messages.Empty()
 
     def _real_seconds_left(self, record: OperationRecord) -> float:
         if record.settles_at is None:

@@ -36,6 +36,7 @@ CLIENT_ERROR_PACE = 0.3
 """A refused request is answered in so much of the time of a served one."""
 
 CACHED_MINUTES = 12_000
+"""At most, of all that were asked for between two calls of `trim`: 5 kB each."""
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ class Flow(msgspec.Struct, frozen=True):
 
 
 class Traffic:
-    """Computes minutes when asked for them, and keeps the newest CACHED_MINUTES of them."""
+    """Computes minutes when asked for them, and keeps those that are asked for again."""
 
     def __init__(
         self, config: Config, timeline: Timeline, seed: int, requests_per_s: float
@@ -68,6 +69,7 @@ class Traffic:
         self._timeline = timeline
         self._seed = seed
         self._cache: dict[int, tuple[Minute, ...]] = {}
+        self._asked: set[int] = set()
 
     def minutes(
         self, service: str, revision: str | None, start: float, end: float
@@ -88,6 +90,15 @@ class Traffic:
         for end in [end for end in self._cache if end > when]:
             del self._cache[end]
 
+    def trim(self) -> None:
+        """Forget the minutes that nobody asked for since the last time.
+
+        Who watches asks for the newest again and again, and for a whole history once: kept for
+        good, that made the process grow by 9 MB a day.
+        """
+        self._cache = {end: kept for end, kept in self._cache.items() if end in self._asked}
+        self._asked.clear()
+
     def behaviour(self, side: SideName, now: float) -> Behaviour | None:
         """Return how a side answers now; None when it has never been deployed."""
         return self._behaviours.at(side, now, self._timeline.regime_at(now))
@@ -106,6 +117,7 @@ class Traffic:
         return shared, shared.gauss(0.0, WANDER), shared.gauss(0.0, WANDER)
 
     def _minute(self, end: int) -> tuple[Minute, ...]:
+        self._asked.add(end)
         cached = self._cache.get(end)
         if cached is not None:
             return cached

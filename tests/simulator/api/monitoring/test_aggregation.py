@@ -13,7 +13,6 @@ from canary.simulator.api.monitoring.aggregation import (
     align,
     check,
     first_slot_start,
-    percentile,
 )
 from canary.simulator.wire.errors import ApiError
 from canary.simulator.world.traffic.minute import Distribution, merge
@@ -44,20 +43,15 @@ spreads = st.builds(
     [
         ("ALIGN_SUM", 12),
         ("ALIGN_MEAN", 4.0),
-        ("ALIGN_MIN", 1),
-        ("ALIGN_MAX", 9),
-        ("ALIGN_COUNT", 3),
-        ("ALIGN_NEXT_OLDER", 9),
-        ("ALIGN_STDDEV", pytest.approx(3.559, abs=1e-3)),
     ],
 )
 def test_an_aligner_makes_one_value_of_a_period(aligner, value):
-    aligned = align(points((1, 1), (2, 2), (3, 9)), GAUGE, Aggregation(180, aligner), 180 * NS)
+    aligned = align(points((1, 1), (2, 2), (3, 9)), Aggregation(180, aligner), 180 * NS)
     assert aligned == [(180 * NS, value)]
 
 
 def test_a_period_without_samples_has_no_point():
-    aligned = align(points((1, 5), (6, 7)), COUNT, Aggregation(120, "ALIGN_DELTA"), 360 * NS)
+    aligned = align(points((1, 5), (6, 7)), Aggregation(120, "ALIGN_DELTA"), 360 * NS)
     assert aligned == [(120 * NS, 5), (360 * NS, 7)]
 
 
@@ -74,17 +68,12 @@ def test_the_first_period_may_begin_before_the_interval(start_s, end_s, period_s
     [
         ("REDUCE_SUM", 12),
         ("REDUCE_MEAN", 6.0),
-        ("REDUCE_MIN", 2),
-        ("REDUCE_MAX", 10),
-        ("REDUCE_COUNT", 2),
-        ("REDUCE_STDDEV", 4.0),
-        ("REDUCE_PERCENTILE_50", 6.0),
     ],
 )
 def test_a_reducer_makes_one_series_of_a_group(reducer, value):
-    aggregation = Aggregation(60, "ALIGN_MAX", reducer, ("resource.labels.side",))
+    aggregation = Aggregation(60, "ALIGN_MEAN", reducer, ("resource.labels.side",))
     series = [one(points((1, 2)), side="a", revision="r1"), one(points((1, 10)), side="a")]
-    (reduced,) = aggregate(series, GAUGE, aggregation, 60 * NS)
+    (reduced,) = aggregate(series, aggregation, 60 * NS)
     assert list(reduced.points) == [(60 * NS, value)]
     assert reduced.resource_labels == {"project_id": "p", "side": "a"}
 
@@ -92,7 +81,7 @@ def test_a_reducer_makes_one_series_of_a_group(reducer, value):
 def test_a_minute_that_only_one_series_has_is_kept():
     aggregation = Aggregation(60, "ALIGN_DELTA", "REDUCE_SUM")
     series = [one(points((1, 2), (2, 3))), one(points((2, 4)))]
-    (reduced,) = aggregate(series, COUNT, aggregation, 120 * NS)
+    (reduced,) = aggregate(series, aggregation, 120 * NS)
     assert list(reduced.points) == points((1, 2), (2, 7))
 
 
@@ -100,7 +89,7 @@ def test_a_minute_that_only_one_series_has_is_kept():
 def test_no_value_is_lost_or_invented_by_aligning_distributions(pairs, minutes):
     samples = points(*sorted(dict(pairs).items()))
     aggregation = Aggregation(minutes * 60, "ALIGN_DELTA")
-    aligned = align(samples, SPREAD, aggregation, 30 * 60 * NS)
+    aligned = align(samples, aggregation, 30 * 60 * NS)
     before = merge([value for _, value in samples])
     after = merge([value for _, value in aligned])
     assert after.counts == before.counts
@@ -108,39 +97,14 @@ def test_no_value_is_lost_or_invented_by_aligning_distributions(pairs, minutes):
 
 
 @pytest.mark.parametrize(
-    ("counts", "quantile", "value"),
-    [
-        ((), 0.5, 0.0),
-        ((0, 10), 0.5, 1.5),
-        ((0, 10), 1.0, 2.0),
-        ((10,), 0.5, 0.5),
-        ((0, 0, 0, 10), 0.5, 4.0),
-        ((0, 1, 1), 0.5, 2.0),
-    ],
-)
-def test_a_percentile_is_interpolated_inside_its_bucket(counts, quantile, value):
-    assert percentile(Distribution(counts), quantile, SPREAD.bounds) == pytest.approx(value)
-
-
-def test_two_disjoint_distributions_merge_before_the_percentile():
-    # 950 in [64, 128) and 50 in [512, 1024): the 95th percentile is 128, not the mean of two.
-    bounds = tuple(2.0**i for i in range(12))
-    fast = Distribution((0,) * 7 + (950,))
-    slow = Distribution((0,) * 10 + (50,))
-    assert percentile(merge([fast, slow]), 0.95, bounds) == pytest.approx(128.0)
-
-
-@pytest.mark.parametrize(
     ("aggregation", "shape", "result"),
     [
-        (Aggregation(), SPREAD, SPREAD),
         (Aggregation(60, "ALIGN_DELTA"), SPREAD, SPREAD),
         (Aggregation(60, "ALIGN_DELTA"), Shape("CUMULATIVE", "INT64"), COUNT),
-        (Aggregation(60, "ALIGN_RATE"), COUNT, Shape("GAUGE", "DOUBLE")),
-        (Aggregation(60, "ALIGN_PERCENTILE_99"), SPREAD, Shape("GAUGE", "DOUBLE")),
         (Aggregation(60, "ALIGN_DELTA", "REDUCE_SUM"), SPREAD, SPREAD),
-        (Aggregation(60, "ALIGN_DELTA", "REDUCE_PERCENTILE_95"), SPREAD, Shape("GAUGE", "DOUBLE")),
-        (Aggregation(60, "ALIGN_MAX", "REDUCE_COUNT"), GAUGE, Shape("GAUGE", "INT64")),
+        (Aggregation(60, "ALIGN_DELTA", "REDUCE_MEAN"), SPREAD, Shape("GAUGE", "DOUBLE")),
+        (Aggregation(60, "ALIGN_MEAN", "REDUCE_SUM"), GAUGE, Shape("GAUGE", "DOUBLE")),
+        (Aggregation(60, "ALIGN_SUM"), GAUGE, GAUGE),
     ],
 )
 def test_the_shape_of_the_result(aggregation, shape, result):
@@ -148,7 +112,7 @@ def test_the_shape_of_the_result(aggregation, shape, result):
 
 
 @pytest.mark.parametrize(
-    "name", ["ALIGN_PERCENT_CHANGE", "ALIGN_FRACTION_TRUE", "ALIGN_INTERPOLATE"]
+    "name", ["ALIGN_NONE", "ALIGN_PERCENT_CHANGE", "ALIGN_FRACTION_TRUE", "ALIGN_INTERPOLATE"]
 )
 def test_an_aligner_that_is_not_known_is_said_to_be_unimplemented(name):
     with pytest.raises(ApiError, match=name) as refusal:

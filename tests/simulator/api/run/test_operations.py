@@ -45,24 +45,6 @@ async def test_an_unknown_operation_is_not_found():
             await cloud.services.get_operation({"name": f"{PARENT}/operations/none"})
 
 
-@pytest.mark.parametrize(("selection", "count"), [("", 2), ("done=true", 1), ("done=false", 1)])
-async def test_operations_are_listed_by_whether_they_are_done(selection, count):
-    async with local_cloud() as cloud:
-        await cloud.set_variable("25")
-        cloud.advance(12.1)
-        await cloud.set_variable("50")
-        request = operations_pb2.ListOperationsRequest(name=PARENT, filter=selection)
-        answer = await cloud.services.list_operations(request)
-    assert len(answer.operations) == count
-
-
-async def test_a_running_operation_cannot_be_deleted():
-    async with local_cloud() as cloud:
-        operation = await cloud.set_variable("25")
-        with pytest.raises(exceptions.FailedPrecondition):
-            await cloud.services.delete_operation({"name": operation.operation.name})
-
-
 def restart(path, after_s):
     """Return the world and APIs of a process that starts with the state another left."""
     world = World(Config(state_path=str(path), speed=1.0), monotonic=lambda: 0.0)

@@ -96,6 +96,20 @@ def test_minutes_do_not_depend_on_the_order_in_which_they_are_asked_for():
     assert list(last(other, CANARY, 60))[-5:] == list(late)
 
 
+def test_minutes_that_nobody_asks_for_any_more_are_forgotten_and_read_the_same_again():
+    world = still()
+    traffic, now = world.traffic, world.clock.now()
+    day = traffic.minutes(LEGACY, None, now - 86_400.0, now)
+    world.trim()
+    kept = traffic.minutes(LEGACY, None, now - 600.0, now)
+    assert all(one is other for one, other in zip(kept, day[-len(kept) :], strict=True))
+    world.trim()
+    again = traffic.minutes(LEGACY, None, now - 86_400.0, now)
+    assert again == day
+    assert again[-1] is day[-1]
+    assert again[0] is not day[0]
+
+
 def test_another_seed_gives_another_day():
     assert list(last(still(), CANARY, 5)) != list(last(still(seed=8), CANARY, 5))
 
