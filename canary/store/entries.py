@@ -8,31 +8,16 @@ import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
 
 import msgspec
 
+from canary.rollout.change import life
 from canary.rollout.change.change import Change, Outcome
+from canary.rollout.change.life import REMARKS as REMARKS
+from canary.rollout.change.life import NoteState as NoteState
 from canary.store.database import Schema
 
 log = logging.getLogger(__name__)
-
-NoteState = Literal[
-    "sent",
-    "accepted",
-    "unknown",
-    "settled",
-    "waiting",
-    "resumed",
-    "remark",
-    "verified",
-    "not_verified",
-    "unverified",
-]
-REMARKS: Final[frozenset[NoteState]] = frozenset(
-    {"remark", "verified", "not_verified", "unverified"}
-)
-"""What is said of a change and moves it nowhere; the last three are of its verification."""
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -63,12 +48,30 @@ class Entry(msgspec.Struct, frozen=True):
     intended_at: float
     owner: str
 
-    def reached(self, step: int) -> NoteState | None:
-        """The last state noted for `step`, remarks aside; None when it was not begun, or only
-        tried without anything going out.
-        """
-        states = [n.state for n in self.notes if n.step == step and n.state not in REMARKS]
-        return states[-1] if states and states[-1] != "waiting" else None
+    @property
+    def marks(self) -> tuple[life.Mark, ...]:
+        """The notes as the table of a change's life reads them."""
+        return tuple((note.step, note.state) for note in self.notes)
+
+    @property
+    def state(self) -> life.State:
+        """Where the change is in its life."""
+        ended = None if self.outcome is None else self.outcome.state
+        return life.state_of(self.marks, len(self.change.steps), ended)
+
+    @property
+    def present_step(self) -> int:
+        """The first step that is not settled; the number of steps when all are."""
+        return life.present_step(self.marks, len(self.change.steps))
+
+    def state_of(self, step: int) -> life.State:
+        """How far a step is, whatever became of the change."""
+        return life.state_of_step(self.marks, step)
+
+    def state_before_resumed(self, step: int) -> life.State:
+        """How far a step was before a person said to go on with it."""
+        marks = [mark for mark in self.marks if mark[1] != "resumed"]
+        return life.state_of_step(marks, step)
 
     @property
     def last(self) -> Note | None:
@@ -78,7 +81,7 @@ class Entry(msgspec.Struct, frozen=True):
     @property
     def waiting_since(self) -> float | None:
         """Since when it waits for Cloud Run, cloud time; None when it does not."""
-        if self.outcome is not None or self.last is None or self.last.state != "waiting":
+        if self.state != "waiting" or self.last is None:
             return None
         since = self.last.at
         for note in reversed(self.notes):
@@ -97,7 +100,7 @@ class Entry(msgspec.Struct, frozen=True):
     @property
     def settled_at(self) -> float | None:
         """When the last step was seen in effect, cloud time; None while any is not."""
-        if not all(map(self.is_settled, range(len(self.change.steps)))):
+        if self.present_step < len(self.change.steps):
             return None
         return max((n.at for n in self.notes if n.state == "settled"), default=None)
 
@@ -108,13 +111,11 @@ class Entry(msgspec.Struct, frozen=True):
     @property
     def is_withdrawable(self) -> bool:
         """Whether it is open and nothing of it is on its way: then it can still be withdrawn."""
-        if self.outcome is not None or all(map(self.is_settled, range(len(self.change.steps)))):
-            return False
-        return self.last is None or self.last.state in ("waiting", "settled", "resumed")
+        return "withdraw" in life.LIFE[self.state]
 
     def is_settled(self, step: int) -> bool:
         """Whether `step` is done."""
-        return self.reached(step) == "settled"
+        return self.state_of(step) == "settled"
 
     def operation(self, step: int) -> str:
         """The name of the operation that carries `step`, empty when none is known."""

@@ -5,15 +5,8 @@ the authority on where the rollout stands: that is in the cloud. An intent is on
 `intend` returns (WAL, synchronous=FULL); a change ends once, the first outcome stays; a change is
 carried out by one owner, taken over only from one that is dead (`owner`).
 
-States of a step, in the order they are noted::
-
-    sent → accepted → settled
-      ├──→ unknown ──→ settled       no answer came: it is being looked up
-      └──→ waiting ──→ sent          it is certain that it did not go out: Cloud Run is away
-    unknown ──→ resumed ──→ sent     a person said so, having looked (`engine.recovery`)
-
-A `remark`, or what a verification found, may stand anywhere, and changes nothing.
-An outcome stays, except "unknown": that is replaced once it is found out how the change ended.
+What may be written when is `rollout.change.life`; anything else is refused (IllegalEvent). A
+`remark`, or what a verification found, may stand anywhere, and moves nothing.
 """
 
 from __future__ import annotations
@@ -21,15 +14,17 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from canary.rollout.change.change import Change, Outcome
+from canary.rollout.change import life
+from canary.rollout.change.change import Change, Outcome, OutcomeState
 from canary.rollout.errors import RecordError
 from canary.store.database import Record
-from canary.store.entries import SCHEMA, read_entries
+from canary.store.entries import REMARKS, SCHEMA, read_entries
 from canary.store.entries import Entry as Entry
 from canary.store.entries import Note as Note
 from canary.store.entries import NoteState as NoteState
@@ -93,32 +88,35 @@ class Journal(Record):
         """Note what is being done; on the disk when this returns.
 
         False, and nothing noted, when the change is settled already or not known: then it must
-        not be carried out any further.
+        not be carried out any further. Raises IllegalEvent for what cannot follow.
         """
         with self._database.writing() as db:
-            done = db.execute(
-                "INSERT INTO notes (change_id, step, state, detail, at) SELECT id, ?, ?, ?, ?"
-                " FROM changes WHERE id = ? AND outcome IS NULL",
-                (step, state, detail, at, change_id),
-            ).rowcount
+            known = _read_life(db, change_id)
+            done = known is not None and known.outcome is None
+            if known is not None and done:
+                if state not in REMARKS:
+                    event = life.event_of_note(known.marks, known.steps, step, state)
+                    life.follow(known.state, event)
+                _write_note(db, change_id, step, state, detail, at)
         self._writes += 1
-        return done == 1
+        return done
 
     def remark(self, change_id: str, state: NoteState, detail: str, at: float) -> bool:
         """Note what was found of a change, ended or not: one of REMARKS. False: it is not known."""
         with self._database.writing() as db:
-            done = db.execute(
-                "INSERT INTO notes (change_id, step, state, detail, at) SELECT id, 0, ?, ?, ?"
-                " FROM changes WHERE id = ?",
-                (state, detail, at, change_id),
-            ).rowcount
+            done = _read_life(db, change_id) is not None
+            if done:
+                _write_note(db, change_id, 0, state, detail, at)
         self._writes += 1
-        return done == 1
+        return done
 
     def settle(self, change_id: str, outcome: Outcome) -> bool:
-        """Write how the change ended. False: it had ended before, and that outcome stays."""
+        """Write how the change ended. False: it had ended before, and that outcome stays.
+
+        Raises IllegalEvent for an end that it cannot come to.
+        """
         with self._database.writing() as db:
-            done = _settle_open(db, change_id, outcome)
+            done = _end(db, change_id, outcome, life.EVENT_OF_END)
             db.execute(
                 "DELETE FROM changes WHERE outcome IS NOT NULL AND"
                 " sequence <= (SELECT max(sequence) FROM changes) - ?",
@@ -138,7 +136,7 @@ class Journal(Record):
             count = "SELECT count(*) FROM notes WHERE change_id = ?"
             if db.execute(count, (change_id,)).fetchone()[0] != len(entry.notes):
                 return False
-            done = _settle_open(db, change_id, outcome)
+            done = _end(db, change_id, outcome, life.EVENT_OF_END)
         self._writes += 1
         return done
 
@@ -151,12 +149,12 @@ class Journal(Record):
             if not self._is_left(db, change_id):
                 return False
             _keep_unknown(db, change_id)
-            done = _settle_open(db, change_id, outcome)
+            done = _end(db, change_id, outcome, life.EVENT_OF_FINDING)
         self._writes += 1
         return done
 
-    def reopen(self, change_id: str, step: int, by: str, at: float) -> bool:
-        """Open a change again for an executor, told to go on with `step` (state "resumed").
+    def reopen(self, change_id: str, by: str, at: float) -> bool:
+        """Open a change again for an executor, told to go on with its present step ("resumed").
 
         It counts as intended now. False as with `resolve`.
         """
@@ -164,11 +162,11 @@ class Journal(Record):
             if not self._is_left(db, change_id):
                 return False
             _keep_unknown(db, change_id)
-            db.execute(
-                "INSERT INTO notes (change_id, step, state, detail, at)"
-                " VALUES (?, ?, 'resumed', ?, ?)",
-                (change_id, step, by, at),
-            )
+            known = _read_life(db, change_id)
+            if known is None:
+                return False
+            life.follow(known.state, "resume")
+            _write_note(db, change_id, known.present_step, "resumed", by, at)
             db.execute(
                 "UPDATE changes SET owner = '', intended_at = ?, acknowledged = 0 WHERE id = ?",
                 (self._wall(), change_id),
@@ -212,27 +210,80 @@ class Journal(Record):
 
     def _is_left(self, db: sqlite3.Connection, change_id: str) -> bool:
         """Whether nobody carries the change out, and how it ended is not known."""
-        row = db.execute("SELECT owner, outcome FROM changes WHERE id = ?", (change_id,)).fetchone()
-        if row is None:
+        known = _read_life(db, change_id)
+        if known is None:
             return False
-        if row[1] is None:
-            return not (row[0] and self.is_alive(row[0]))
-        try:
-            return msgspec.json.decode(row[1], type=Outcome).state == "unknown"
-        except msgspec.DecodeError:
-            return False
+        held = known.outcome is None and known.owner != "" and self.is_alive(known.owner)
+        return not held and "abandon" in life.LIFE[known.state]
 
     def _select(self, clause: str, *parameters: str | int) -> tuple[Entry, ...]:
         with self._database.reading() as db:
             return read_entries(db, clause, parameters)
 
 
-def _settle_open(db: sqlite3.Connection, change_id: str, outcome: Outcome) -> bool:
+class _Life(NamedTuple):
+    """What the journal holds of one change, as far as its life goes."""
+
+    marks: tuple[life.Mark, ...]
+    steps: int
+    outcome: OutcomeState | None
+    owner: str
+
+    @property
+    def state(self) -> life.State:
+        return life.state_of(self.marks, self.steps, self.outcome)
+
+    @property
+    def present_step(self) -> int:
+        return life.present_step(self.marks, self.steps)
+
+
+class _Steps(msgspec.Struct, frozen=True):
+    steps: tuple[msgspec.Raw, ...]
+
+
+def _read_life(db: sqlite3.Connection, change_id: str) -> _Life | None:
+    """None: the change is not known. Raises RecordError when its row cannot be read."""
+    query = "SELECT body, outcome, owner FROM changes WHERE id = ?"
+    row = db.execute(query, (change_id,)).fetchone()
+    if row is None:
+        return None
+    notes = "SELECT step, state FROM notes WHERE change_id = ? ORDER BY sequence"
+    try:
+        steps = len(msgspec.json.decode(row[0], type=_Steps).steps)
+        ended = None if row[1] is None else msgspec.json.decode(row[1], type=Outcome).state
+    except msgspec.DecodeError as exc:
+        raise RecordError(f"The change {change_id} in the journal cannot be read: {exc}.") from exc
+    return _Life(tuple(db.execute(notes, (change_id,)).fetchall()), steps, ended, row[2])
+
+
+def _write_note(
+    db: sqlite3.Connection, change_id: str, step: int, state: NoteState, detail: str, at: float
+) -> None:
+    db.execute(
+        "INSERT INTO notes (change_id, step, state, detail, at) VALUES (?, ?, ?, ?, ?)",
+        (change_id, step, state, detail, at),
+    )
+
+
+def _end(
+    db: sqlite3.Connection,
+    change_id: str,
+    outcome: Outcome,
+    events: Mapping[OutcomeState, life.Event],
+) -> bool:
+    """Write the outcome of an open change. False: it is none, or not known."""
+    known = _read_life(db, change_id)
+    if known is None or known.outcome is not None:
+        return False
+    event = events.get(outcome.state)
+    if event is None:
+        raise life.IllegalEvent(f'"{outcome.state}" is not found out: it is what was not.')
+    if life.follow(known.state, event).to != outcome.state:
+        raise life.IllegalEvent(f'"{event}" does not lead to "{outcome.state}".')
     body = msgspec.json.encode(outcome).decode()
-    done = db.execute(
-        "UPDATE changes SET outcome = ? WHERE id = ? AND outcome IS NULL", (body, change_id)
-    ).rowcount
-    return done == 1
+    db.execute("UPDATE changes SET outcome = ? WHERE id = ?", (body, change_id))
+    return True
 
 
 def _keep_unknown(db: sqlite3.Connection, change_id: str) -> None:
@@ -241,8 +292,5 @@ def _keep_unknown(db: sqlite3.Connection, change_id: str) -> None:
     if row is None or row[0] is None:
         return
     was = msgspec.json.decode(row[0], type=Outcome)
-    db.execute(
-        "INSERT INTO notes (change_id, step, state, detail, at) VALUES (?, 0, 'remark', ?, ?)",
-        (change_id, f"unknown: {was.message}", was.at),
-    )
+    _write_note(db, change_id, 0, "remark", f"unknown: {was.message}", was.at)
     db.execute("UPDATE changes SET outcome = NULL WHERE id = ?", (change_id,))

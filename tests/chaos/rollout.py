@@ -13,6 +13,7 @@ import msgspec
 
 from canary.engine.observe.source import QUOTA_MOST_S
 from canary.rollout.change.change import Change, Kind, SetScale, SetTraffic
+from canary.rollout.change.life import NEVER_SENT, replay
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from tests.chaos.host import Host, Ticker
@@ -127,6 +128,9 @@ class Rollout:
         effects = {e.change for e in self.ledger.splits}
         for change_id, entry in entries.items():
             assert entry.outcome is not None
+            # Its whole life is one that the table allows.
+            steps = len(entry.change.steps)
+            assert replay(entry.marks, steps, entry.outcome.state) == entry.state
             splits = any(isinstance(s, SetTraffic) for s in entry.change.steps)
             if splits and entry.outcome.state == "done":
                 assert change_id in effects, entry
@@ -158,7 +162,7 @@ class Rollout:
     def _scales_sent(self) -> int:
         """How many steps that scale were ever about to be sent."""
         return sum(
-            isinstance(step, SetScale) and entry.reached(index) is not None
+            isinstance(step, SetScale) and entry.state_of(index) not in NEVER_SENT
             for host in self.hosts
             for entry in host.entries
             for index, step in enumerate(entry.change.steps)

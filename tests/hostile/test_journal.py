@@ -38,6 +38,7 @@ def full(tmp_path: Path) -> Path:
         for index in range(40):
             journal.intend(change(f"c{index}", "r" * 200))
             journal.note(f"c{index}", 0, "sent", "", 1000.0)
+            journal.note(f"c{index}", 0, "settled", "", 1000.5)
             journal.settle(f"c{index}", DONE)
         journal.intend(change("open"))
     return path

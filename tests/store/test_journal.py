@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from canary.rollout.change.change import Outcome
+from canary.rollout.change.life import IllegalEvent
 from canary.rollout.errors import RecordError
 from canary.store import journal as journal_module
 from canary.store.journal import Journal, Note
@@ -75,34 +76,34 @@ def test_an_intent_can_be_claimed_as_it_is_written(journal, make_change, tmp_pat
 
 def test_a_settled_change_is_not_claimed_again(journal, make_change):
     journal.intend(make_change())
-    journal.settle("c1", DONE)
+    journal.settle("c1", FAILED)
     assert not journal.claim("c1", "somebody")
     assert journal.open_changes() == ()
 
 
 def test_the_first_outcome_stays(journal, make_change):
     journal.intend(make_change())
-    assert journal.settle("c1", DONE)
-    assert not journal.settle("c1", FAILED)
-    assert journal.entry("c1").outcome == DONE
+    assert journal.settle("c1", FAILED)
+    assert not journal.settle("c1", DONE)
+    assert journal.entry("c1").outcome == FAILED
 
 
 def test_notes_are_kept_in_order_and_tell_how_far_a_step_is(journal, make_change):
     journal.intend(make_change())
-    assert journal.entry("c1").reached(0) is None
+    assert journal.entry("c1").state_of(0) == "to_do"
     assert journal.note("c1", 0, "sent", "", 1001.0)
     assert journal.note("c1", 0, "accepted", "operations/7", 1002.0)
     assert journal.note("c1", 0, "remark", "slow", 1003.0)
     entry = journal.entry("c1")
     assert entry.notes[0] == Note(0, "sent", "", 1001.0)
-    assert entry.reached(0) == "accepted"
+    assert entry.state_of(0) == "accepted"
     assert entry.operation(0) == "operations/7"
-    assert entry.reached(1) is None
+    assert entry.state_of(1) == "to_do"
 
 
 def test_nothing_is_noted_for_a_change_that_has_ended(journal, make_change):
     journal.intend(make_change())
-    journal.settle("c1", DONE)
+    journal.settle("c1", FAILED)
     assert not journal.note("c1", 0, "sent", "", 1001.0)
     assert not journal.note("unknown", 0, "sent", "", 1001.0)
     assert journal.entry("c1").notes == ()
@@ -113,20 +114,57 @@ def test_a_verification_is_kept_with_a_change_that_has_ended_and_moves_it_nowher
 ):
     change = make_change()
     journal.intend(change)
+    journal.note(change.id, 0, "sent", "", 1.0)
     journal.note(change.id, 0, "settled", "", 2.0)
     journal.settle(change.id, Outcome("done", "Canary has 5 %.", 3.0))
     assert journal.remark(change.id, "not_verified", "split 0 %", 4.0)
     assert not journal.remark("nobody", "verified", "", 4.0)
     entry = journal.entry(change.id)
     assert entry.notes[-1] == Note(0, "not_verified", "split 0 %", 4.0)
-    assert (entry.reached(0), entry.last.state, entry.outcome.state) == ("settled",) * 2 + ("done",)
+    assert (entry.state_of(0), entry.last.state, entry.state) == ("settled", "settled", "done")
+
+
+@pytest.mark.parametrize(
+    ("before", "refused"),
+    [
+        ((), "settled"),
+        (("sent",), "sent"),
+        (("sent", "accepted"), "waiting"),
+        (("sent", "unknown"), "sent"),
+        (("sent", "settled"), "sent"),
+    ],
+)
+def test_what_cannot_follow_is_refused_loudly_and_nothing_is_noted(
+    journal, make_change, before, refused
+):
+    journal.intend(make_change())
+    for state in before:
+        journal.note("c1", 0, state, "", 1.0)
+    with pytest.raises(IllegalEvent):
+        journal.note("c1", 0, refused, "", 2.0)
+    with pytest.raises(IllegalEvent, match="the present one is"):
+        journal.note("c1", 2, "sent", "", 2.0)
+    assert [n.state for n in journal.entry("c1").notes] == list(before)
+
+
+def test_a_change_is_not_done_before_its_steps_are(journal, make_change):
+    journal.intend(make_change())
+    for state in ("sent", "accepted"):
+        journal.note("c1", 0, state, "", 1.0)
+        with pytest.raises(IllegalEvent):
+            journal.settle("c1", DONE)
+    assert journal.entry("c1").outcome is None
+    journal.note("c1", 0, "settled", "", 2.0)
+    with pytest.raises(IllegalEvent):
+        journal.settle("c1", Outcome("not_begun", "No.", 2.0))
+    assert journal.settle("c1", DONE)
 
 
 def test_only_an_outcome_can_be_acknowledged(journal, make_change):
     journal.intend(make_change())
     journal.acknowledge("c1")
     assert not journal.entry("c1").acknowledged
-    journal.settle("c1", DONE)
+    journal.settle("c1", FAILED)
     journal.acknowledge("c1")
     assert journal.entry("c1").acknowledged
 
@@ -145,7 +183,7 @@ def test_the_version_differs_after_a_write_of_ones_own_and_of_anothers(
     journal.intend(make_change())
     seen.add(journal.version())
     with Journal(tmp_path / "journal.db") as other:
-        other.settle("c1", DONE)
+        other.settle("c1", FAILED)
         seen.add(journal.version())
         assert journal.version() in seen
     assert len(seen) == 3
@@ -159,7 +197,7 @@ def test_the_oldest_settled_changes_are_dropped_and_open_ones_are_not(
         journal.intend(make_change(f"c{n}"))
         if n:
             journal.note(f"c{n}", 0, "sent", "", 1.0)
-            journal.settle(f"c{n}", DONE)
+            journal.settle(f"c{n}", FAILED)
     assert [e.change.id for e in journal.recent(10)] == ["c4", "c3", "c0"]
 
 

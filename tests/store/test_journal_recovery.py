@@ -62,19 +62,25 @@ def test_after_a_withdrawal_nothing_can_be_sent(journal, make_change):
 
 def test_an_unknown_end_is_replaced_and_kept_as_a_remark(journal, make_change):
     journal.intend(make_change())
+    noted(journal, "sent")
     journal.settle("c1", UNKNOWN)
     assert journal.resolve("c1", DONE)
     entry = journal.entry("c1")
     assert entry.outcome == DONE
-    assert [(n.state, n.detail) for n in entry.notes] == [("remark", "unknown: No answer.")]
+    assert [(n.state, n.detail) for n in entry.notes] == [
+        ("sent", ""),
+        ("remark", "unknown: No answer."),
+    ]
 
 
 @pytest.mark.parametrize("end", [DONE, WITHDRAWN, Outcome("failed", "No.", 1.0)])
 def test_a_known_end_stays(journal, make_change, end):
     journal.intend(make_change())
+    if end == DONE:
+        noted(journal, "sent", "settled")
     journal.settle("c1", end)
     assert not journal.resolve("c1", Outcome("refused", "Other.", 2.0))
-    assert not journal.reopen("c1", 0, "ann", 3.0)
+    assert not journal.reopen("c1", "ann", 3.0)
     assert journal.entry("c1").outcome == end
 
 
@@ -84,22 +90,23 @@ def test_what_a_living_executor_has_is_neither_resolved_nor_reopened(
     with Owner(tmp_path) as owner:
         journal.intend(make_change(), owner.token)
         assert not journal.resolve("c1", DONE)
-        assert not journal.reopen("c1", 0, "ann", 3.0)
-    assert journal.reopen("c1", 0, "ann", 3.0)
+        assert not journal.reopen("c1", "ann", 3.0)
+    assert journal.reopen("c1", "ann", 3.0)
 
 
 def test_reopened_it_is_open_free_and_intended_now(journal, make_change):
     journal.intend(make_change(), "dead")
+    noted(journal, "sent")
     journal.settle("c1", UNKNOWN)
-    assert journal.reopen("c1", 0, "ann", 3.0)
+    assert journal.reopen("c1", "ann", 3.0)
     (entry,) = journal.open_changes()
     assert (entry.outcome, entry.owner, entry.intended_at) == (None, "", 77.0)
-    assert (entry.last.state, entry.last.detail, entry.reached(0)) == ("resumed", "ann", "resumed")
+    assert (entry.last.state, entry.last.detail, entry.state_of(0)) == ("resumed", "ann", "resumed")
 
 
 def test_what_is_not_there_is_neither_resolved_nor_reopened(journal):
     assert not journal.resolve("c1", DONE)
-    assert not journal.reopen("c1", 0, "ann", 3.0)
+    assert not journal.reopen("c1", "ann", 3.0)
 
 
 def test_it_waits_since_the_first_time_that_it_did_not_go_out(journal, make_change):
@@ -107,7 +114,7 @@ def test_it_waits_since_the_first_time_that_it_did_not_go_out(journal, make_chan
     for at, state in ((1.0, "sent"), (2.0, "waiting"), (3.0, "sent"), (4.0, "waiting")):
         journal.note("c1", 0, state, "", at)
     assert journal.entry("c1").waiting_since == 2.0
-    assert journal.entry("c1").reached(0) is None
+    assert journal.entry("c1").state_of(0) == "waiting"
     journal.note("c1", 0, "sent", "", 5.0)
     assert journal.entry("c1").waiting_since is None
 

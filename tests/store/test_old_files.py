@@ -44,6 +44,11 @@ from tests.rollout.build import AUTHOR, NOW, PLAN, snapshot
 
 OLD = Path(__file__).parent / "old" / "0.1"
 
+REACHED = {"to_do": None, "waiting": None, "unanswered": "unknown"} | {
+    state: state for state in ("sent", "accepted", "settled", "resumed")
+}
+"""A step's state as version 0.1 called it."""
+
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
@@ -64,7 +69,7 @@ def test_every_change_in_the_journal_with_its_notes_and_its_outcome(old: Path) -
     derived = [
         {
             "id": e.change.id,
-            "reached": [e.reached(i) for i in range(len(e.change.steps))],
+            "reached": [REACHED[e.state_of(i)] for i in range(len(e.change.steps))],
             "waiting_since": e.waiting_since,
             "settled_at": e.settled_at,
             "identity": e.cloud_identity,
@@ -85,7 +90,7 @@ def test_an_old_journal_is_gone_on_with(old: Path) -> None:
         assert journal.note("c-sent", 0, "accepted", "operations/op-9", NOW + 20)
         entry = journal.entry("c-sent")
         assert entry is not None
-        assert (entry.reached(0), entry.operation(0)) == ("accepted", "operations/op-9")
+        assert (entry.state_of(0), entry.operation(0)) == ("accepted", "operations/op-9")
 
 
 @pytest.mark.parametrize("read_only", [True, False])

@@ -40,6 +40,7 @@ from canary.engine.change.preparation import Preparation
 from canary.engine.change.record_file import RecordFile
 from canary.engine.change.settling import OperationWaiter, Pace, Sent, ServiceReader, StepSender
 from canary.rollout.change.change import Change, Outcome, SetScale, SetTraffic, Step
+from canary.rollout.change.life import NEVER_SENT, NEXT
 from canary.rollout.errors import (
     CanaryError,
     OperationFailed,
@@ -51,7 +52,6 @@ from canary.rollout.errors import (
 from canary.rollout.permit.permit import authorize_intent
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_percent, sanitize
-from canary.store.entries import REMARKS
 from canary.store.journal import Entry, Journal
 
 log = logging.getLogger(__name__)
@@ -160,19 +160,20 @@ class _Execution:
         return self._notes.end(describe_done(self._change, remarks, self._now()))
 
     async def _carry_out_step(self, index: int, step: Step) -> None:
-        reached = self._entry.reached(index)
-        self._taken = reached is not None
-        if reached == "settled":
-            return
-        if reached is None:
-            sent = await self._send(index, step)
-        elif reached == "resumed":
-            sent = await self._resume(index, step)
-        elif reached == "accepted":
-            sent = await self._settle(index, step, self._entry.operation(index))
-        else:
-            why = OutcomeUnknown("No answer was recorded.")
-            sent = await self._cloud.waiter.look_up(step, why)
+        state = self._entry.state_of(index)
+        self._taken = state not in NEVER_SENT
+        match NEXT[state]:
+            case "end":
+                return
+            case "send":
+                sent = await self._send(index, step)
+            case "resume":
+                sent = await self._resume(index, step)
+            case "follow":
+                sent = await self._settle(index, step, self._entry.operation(index))
+            case "look_up":
+                why = OutcomeUnknown("No answer was recorded.")
+                sent = await self._cloud.waiter.look_up(step, why)
         if sent.trace == "overtaken":
             self._remark_overtaken(step, sent.state)
         self._notes.note(index, "settled", _modifier(sent))
@@ -215,9 +216,8 @@ class _Execution:
         What may have gone out is looked at once more: what is to be seen is followed; else it goes
         out under its old guard.
         """
-        states = [n.state for n in self._entry.notes if n.step == index]
-        before = next((s for s in reversed(states) if s not in ("resumed", *REMARKS)), None)
-        if before in (None, "waiting"):
+        before = self._entry.state_before_resumed(index)
+        if before in NEVER_SENT:
             return await self._send(index, step)
         self._taken = True
         if before == "accepted":

@@ -9,6 +9,7 @@ import msgspec
 from canary.cloud.connection.clock import CloudClock
 from canary.engine.change.intents import without_journal
 from canary.rollout.change.change import Change, Outcome
+from canary.rollout.change.life import IllegalEvent
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal, NoteState
@@ -28,6 +29,8 @@ class Notes:
         self._change = change
         self._plan = plan
         self._clock = clock
+        self._owed: list[tuple[int, NoteState, str, float]] = []
+        """What was done and could not be noted: it is noted before anything more is sent."""
 
     def must(self, index: int, state: NoteState, detail: str) -> None:
         """What must be on the disk before anything more is done: without it there is no call.
@@ -35,7 +38,10 @@ class Notes:
         Raises RecordError when it cannot be written, Ended when the change was withdrawn.
         """
         try:
+            self._pay()
             known = self._journal.note(self._change.id, index, state, detail, self._clock.now())
+        except IllegalEvent:
+            raise
         except RecordError as error:
             raise without_journal(error, self._change, self._plan) from error
         if not known:
@@ -43,10 +49,18 @@ class Notes:
 
     def note(self, index: int, state: NoteState, detail: str) -> None:
         """What was done already is noted as well as can be: it is not undone for a full disk."""
+        self._owed.append((index, state, detail, self._clock.now()))
         try:
-            self._journal.note(self._change.id, index, state, detail, self._clock.now())
+            self._pay()
+        except IllegalEvent:
+            raise
         except RecordError:
             log.exception("change %s, step %d is not noted", self._change.id, index)
+
+    def _pay(self) -> None:
+        while self._owed:
+            self._journal.note(self._change.id, *self._owed[0])
+            self._owed.pop(0)
 
     def remark(self, index: int, said: str) -> None:
         """Something worth knowing of a step that changes nothing about it."""
@@ -55,7 +69,10 @@ class Notes:
     def end(self, outcome: Outcome) -> Outcome:
         """Record the outcome; returns the one that counts: the first that was recorded."""
         try:
+            self._pay()
             first = self._journal.settle(self._change.id, outcome)
+        except IllegalEvent:
+            raise
         except RecordError as error:
             log.exception("change %s ended and cannot be recorded", self._change.id)
             message = f"{outcome.message} This is not in the journal: {error.message}"

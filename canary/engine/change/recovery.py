@@ -21,6 +21,7 @@ from canary.engine.change.observed_state import check_resumable, find_observed_s
 from canary.engine.change.outcomes import describe_done, describe_failed, describe_not_begun
 from canary.engine.change.settling import ServiceReader
 from canary.rollout.change.change import Outcome, OutcomeState, SetScale, SetTraffic
+from canary.rollout.change.life import LIFE, NEVER_SENT
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_clock, sanitize
@@ -93,12 +94,12 @@ class Recovery:
             return found
         entry = find_entry(self._journal, change_id)
         self._check_age(entry, found.step)
-        step, reached = entry.change.steps[found.step], entry.reached(found.step)
+        step, reached = entry.change.steps[found.step], entry.state_of(found.step)
         if found.state == "not_done" and reached != "accepted":
             check_resumable(step, await self._reader.service(step.service), self._plan)
-        if found.state == "unknown" and reached not in (None, "accepted"):
+        if found.state == "unknown" and reached not in {*NEVER_SENT, "accepted"}:
             return found
-        if not self._journal.reopen(entry.change.id, found.step, by, self._clock.now()):
+        if not self._journal.reopen(entry.change.id, by, self._clock.now()):
             raise Conflict("Somebody else has just taken it up, or ended it.", remedy="Look again.")
         return Finding("resumed", "It was handed to an executor, which resumes it.")
 
@@ -147,7 +148,7 @@ class Recovery:
         """Somebody else's change is there, so that the guard keeps ours out for ever."""
         change, now = entry.change, self._clock.now()
         error = foreign_change(state)
-        if entry.reached(index) is None:
+        if entry.state_of(index) in NEVER_SENT:
             outcome = describe_not_begun(change, index, error.message, now)
         else:
             outcome = describe_failed(change, index, error, state, now, taken=True)
@@ -161,7 +162,7 @@ class Recovery:
 
     def _check_age(self, entry: Entry, step: int) -> None:
         """A promotion that has changed nothing yet rests on numbers of then."""
-        idle = step == 0 and entry.reached(step) != "accepted"
+        idle = step == 0 and entry.state_of(step) != "accepted"
         old = abs(self._wall() - entry.intended_at) > FRESH_S
         if entry.change.kind == "promote" and idle and old:
             raise GateNotMet(
@@ -199,9 +200,8 @@ def end_unsent(
             raise Conflict(f"It has ended already: {ended}.", remedy=entry.outcome.message)
         if not entry.is_withdrawable:
             break
-        steps = range(len(entry.change.steps))
-        index = next(i for i in steps if not entry.is_settled(i))
-        outcome = Outcome(state, describe_not_begun(entry.change, index, why, now).message, now)
+        said = describe_not_begun(entry.change, entry.present_step, why, now)
+        outcome = Outcome(state, said.message, now)
         if journal.withdraw(entry, outcome):
             return outcome
     raise Conflict(
@@ -254,8 +254,7 @@ def _in_hand(entry: Entry) -> Finding:
 
 def _absent(entry: Entry, index: int, state: ServiceState) -> Finding:
     choices = "Resume it (--resume), or abandon it (--abandon)."
-    reached = entry.reached(index)
-    if reached is None or reached == "resumed":
+    if "withdraw" in LIFE[entry.state_of(index)]:
         said = "This step was never sent." if index else "Nothing of it was ever sent."
         return Finding("not_begun", f"{said} {_true_now(state)}", choices, index)
     said = "It was sent, and nothing of it is to be seen."

@@ -268,4 +268,4 @@ def _moved(entry: Entry) -> bool:
         return True
     steps = enumerate(entry.change.steps)
     split = next((i for i, s in steps if isinstance(s, SetTraffic)), None)
-    return split is not None and entry.reached(split) == "settled"
+    return split is not None and entry.is_settled(split)

@@ -16,6 +16,7 @@ from canary.rollout.change.change import (
     StepState,
     StepView,
 )
+from canary.rollout.change.life import NEVER_SENT
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import ChangeView, Event
 from canary.rollout.text import format_clock, format_percent, sanitize
@@ -149,7 +150,7 @@ def _format_range(scale: ScalePreset | None) -> str:
 
 # From the journal's notes to the states of a change's steps. Pure.
 
-_SAID = {"sent": "sent", "accepted": "settling", "unknown": "no answer, being looked up"}
+_SAID = {"sent": "sent", "accepted": "settling", "unanswered": "no answer, being looked up"}
 
 
 def view_steps(entry: Entry, say: Callable[[Step], str]) -> tuple[StepView, ...]:
@@ -161,14 +162,14 @@ def view_steps(entry: Entry, say: Callable[[Step], str]) -> tuple[StepView, ...]
 
 
 def _state_of(entry: Entry, index: int) -> tuple[StepState, str]:
-    reached = entry.reached(index)
-    if reached == "settled":
+    state = entry.state_of(index)
+    if state == "settled":
         return "done", ""
     if entry.outcome is not None:
         return _ended(entry, index)
-    if reached is not None:
-        return "under_way", _SAID.get(reached, reached)
-    return "to_do", ""
+    if state in NEVER_SENT:
+        return "to_do", ""
+    return "under_way", _SAID.get(state, state)
 
 
 def _ended(entry: Entry, index: int) -> tuple[StepState, str]:
@@ -176,8 +177,7 @@ def _ended(entry: Entry, index: int) -> tuple[StepState, str]:
     outcome = entry.outcome
     if outcome is None or outcome.state == "done":
         return "done", ""
-    first = all(entry.is_settled(before) for before in range(index))
-    if not first:
+    if index != entry.present_step:
         return "to_do", "not begun"
     if outcome.state == "unknown":
         return "unknown", "how it ended is not known"

@@ -92,7 +92,7 @@ async def test_a_traffic_step_that_fails_leaves_both_sides_able_to_serve(
     async with embed(AT_HALF) as cloud:
 
         async def deny():
-            if journal.entry("c1").reached(0) == "accepted":
+            if journal.entry("c1").state_of(0) == "accepted":
                 cloud.set_scenario("denied")
 
         outcome = await approve(cloud, journal, between=deny)
@@ -113,7 +113,7 @@ async def test_a_last_step_that_fails_says_that_canary_is_production_and_what_is
     async with embed(AT_HALF) as cloud:
 
         async def deny():
-            if journal.entry("c1").reached(1) == "accepted":
+            if journal.entry("c1").state_of(1) == "accepted":
                 cloud.set_scenario("denied")
 
         outcome = await approve(cloud, journal, between=deny)

@@ -35,6 +35,8 @@ def test_what_a_verification_found_is_there_when_it_is_opened_again(
 ) -> None:
     with Journal(tmp_path / "journal.db") as journal:
         journal.intend(CHANGE)
+        journal.note("c1", 0, "sent", "", 1001.0)
+        journal.note("c1", 0, "settled", "", 1009.0)
         journal.settle("c1", Outcome("done", "It is so.", 1010.0))
         journal.remark("c1", state, f"{line}\x1b[2J", 1020.0)
         journal.remark("c1", "remark", "something else", 1030.0)
