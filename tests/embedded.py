@@ -17,7 +17,7 @@ from canary.cloud.connection.clients import Connection
 from canary.cloud.connection.clock import ScaledClock
 from canary.cloud.embedded.process import build_config
 from canary.cloud.monitoring.reader import MonitoringReader
-from canary.cloud.router.routing import open_routing
+from canary.cloud.router.choice import open_router
 from canary.rollout.plan.file import load_plan
 from canary.rollout.plan.plan import Endpoints, Plan, Router
 from canary.simulator.api.grpc_server import Apis, open_apis, start_grpc
@@ -48,9 +48,7 @@ class Embedded:
         self.plan = plan
         self.control_url = control_url
         self.connection = Connection(plan.target.endpoints)
-        self.routing = open_routing(plan, self.connection, plan.target.endpoints)
-        self.run = self.routing.reader
-        self.writer = self.routing.writer
+        self.run = self.writer = self.router = open_router(plan, self.connection)
         self.monitoring = MonitoringReader(self.connection, plan)
         self.clock = ScaledClock(world.clock.now(), time.monotonic(), 0.0)
 
@@ -137,7 +135,7 @@ async def embed(
     try:
         yield cloud
     finally:
-        await cloud.routing.close()
+        await cloud.router.close()
         await cloud.connection.close()
         for runner in runners:
             await runner.cleanup()

@@ -18,28 +18,26 @@ import msgspec
 
 from canary.cloud.connection.clients import Connection
 from canary.cloud.connection.clock import CloudClock, SystemClock
-from canary.cloud.router.routing import open_routing, override_endpoints
+from canary.cloud.connection.endpoints import override_endpoints
+from canary.cloud.router.choice import open_router
 from canary.rollout.plan.plan import Endpoints, Plan
 
 if TYPE_CHECKING:
     from canary.cloud.embedded.embedded import EmbeddedCloud
     from canary.cloud.embedded.process import Starting
-    from canary.cloud.registry.artifact_registry import ImageRegistry
-    from canary.cloud.router.routing import StepWriter
-    from canary.cloud.run.reader import RunReader
+    from canary.cloud.router.router import Router
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """A plan's cloud, connected: `reader` and `writer` of the split, whatever the router, `images`
-    for where the container images are. `embedded` None: a real one, or a local server of one's own.
+    """A plan's cloud, connected: all is read and changed through its router.
+
+    `embedded` None: a real one, or a local server of one's own.
     """
 
     connection: Connection
     endpoints: Endpoints
-    reader: RunReader
-    writer: StepWriter
-    images: ImageRegistry
+    router: Router
     clock: CloudClock
     embedded: EmbeddedCloud | None
 
@@ -73,12 +71,10 @@ async def open_cloud(
             endpoints = msgspec.structs.replace(endpoints, monitoring=endpoints.run)
         connection = Connection(endpoints, None if embedded is not None else clock.hear)
         stack.push_async_callback(connection.close)
-        routing = open_routing(plan, connection, endpoints)
-        stack.push_async_callback(routing.close)
+        router = open_router(plan, connection, endpoints)
+        stack.push_async_callback(router.close)
         at: CloudClock = embedded.clock if embedded is not None else clock
-        yield Cloud(
-            connection, endpoints, routing.reader, routing.writer, routing.images, at, embedded
-        )
+        yield Cloud(connection, endpoints, router, at, embedded)
 
 
 async def _join_embedded(

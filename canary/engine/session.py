@@ -183,14 +183,14 @@ class Session:
         outputs, embedded = self.base / plan.record.outputs, self.embedded
         observer = Observer(
             plan,
-            cloud.reader,
+            cloud.router,
             MonitoringReader(cloud.connection, plan) if need_metrics else None,
             files.history,
             files.journal,
             cloud.clock,
             log=events,
             comparison=self._compare(files.evidence, events) if need_metrics else None,
-            readiness=ReadinessFeed(plan, cloud.reader, cloud.clock),
+            readiness=ReadinessFeed(plan, cloud.router.run, cloud.clock),
             results=lambda: read_results(outputs),
             scenario=lambda: embedded.scenario if embedded is not None else "",
         )

@@ -6,8 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from canary.cloud.run.reader import RunReader
-from canary.cloud.run.writer import RunWriter
+from canary.cloud.router.choice import open_router
 from canary.engine.change.clients import CloudClients
 from canary.engine.change.executor import Executor
 from canary.engine.change.intents import intend
@@ -82,8 +81,8 @@ class MortalClients:
 
     def __init__(self, cloud: Embedded, life: Life) -> None:
         self._life = life
-        self._reader = RunReader(cloud.connection, cloud.plan)
-        self._writer = RunWriter(cloud.connection, cloud.plan)
+        self._reader = open_router(cloud.plan, cloud.connection)
+        self._writer = open_router(cloud.plan, cloud.connection)
 
     async def service(self, name: str) -> Any:
         return await self._live(self._reader.service(name))

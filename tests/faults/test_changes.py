@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.cloud.run.reader import RunReader
-from canary.cloud.run.writer import RunWriter
+from canary.cloud.router.choice import open_router
 from canary.engine.change.execute import QUOTA_PAUSE_S, carry_out
 from canary.rollout.change.change import Change, Outcome
 from canary.store.journal import Journal
@@ -33,12 +32,11 @@ class Hand:
     def __init__(self, cloud: Embedded, journal: Journal, fault: str = "") -> None:
         self.cloud = cloud
         self.journal = journal
-        self.reader = RunReader(cloud.connection, cloud.plan, timeout_s=deadline_s(fault))
-        self.writer = RunWriter(
-            cloud.connection,
+        self.writer = self.reader = open_router(
             cloud.plan,
-            timeout_s=deadline_s(fault),
+            cloud.connection,
             read_timeout_s=deadline_s(fault),
+            change_timeout_s=deadline_s(fault),
         )
         self.mends_after = 60
         self.pauses: list[float] = []
@@ -127,7 +125,7 @@ async def test_a_cloud_that_is_away_after_the_sending_is_waited_for(hand: Hand, 
         cloud.break_method("GetService|GetOperation", **FAULTS[fault])
         return await send(*arguments, **keywords)
 
-    send, hand.writer._update = hand.writer._update, away
+    send, hand.writer.run.update = hand.writer.run.update, away
     outcome = await hand.carry(change)
     assert (outcome.state, outcome.percent) == ("done", 25)
     assert hand.sent == 1

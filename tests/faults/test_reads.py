@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canary.cloud.monitoring.reader import MonitoringReader
-from canary.cloud.run.reader import RunReader
+from canary.cloud.router.choice import open_router
 from canary.engine.observe.observer import Observer
 from canary.rollout.errors import CanaryError
 from canary.rollout.permit.permit import promotion_gates, why_not
@@ -28,7 +28,7 @@ class Watch:
 
     def __init__(self, cloud: Embedded, fault: str) -> None:
         self.cloud = cloud
-        run = RunReader(cloud.connection, cloud.plan, timeout_s=deadline_s(fault))
+        run = open_router(cloud.plan, cloud.connection, read_timeout_s=deadline_s(fault))
         metrics = MonitoringReader(cloud.connection, cloud.plan, timeout_s=deadline_s(fault))
         self.observer = Observer(cloud.plan, run, metrics, None, None, cloud.clock)
 
@@ -137,11 +137,12 @@ async def test_one_metric_that_fails_loses_no_other(watch: Watch, fault: str):
 async def test_other_reads_end_in_one_sentence_after_a_bounded_number_of_calls(
     embedded: Embedded, method: str, ask, fault: str
 ):
-    await ask(embedded.run)
+    await ask(embedded.run.run)
     embedded.break_method(method, **FAULTS[fault])
     before = embedded.world.calls[method]
+    slow = open_router(embedded.plan, embedded.connection, read_timeout_s=deadline_s(fault))
     with pytest.raises(CanaryError) as caught:
-        await ask(RunReader(embedded.connection, embedded.plan, timeout_s=deadline_s(fault)))
+        await ask(slow.run)
     assert embedded.world.calls[method] - before == most_calls(fault)
     assert caught.value.message.startswith("Cloud Run ")
 

@@ -9,7 +9,7 @@ import pytest
 from canary.cloud.connection.clients import Connection
 from canary.cloud.connection.clock import SystemClock
 from canary.cloud.monitoring.reader import MonitoringReader
-from canary.cloud.run.reader import RunReader
+from canary.cloud.router.choice import open_router
 from canary.engine.observe.observer import Observer
 from canary.rollout.permit.permit import promotion_gates, why_not
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -77,7 +77,7 @@ async def look_with_a_clock_off_by(cloud: Embedded, ahead_s: float) -> Snapshot:
     """What a host sees whose clock is ahead of the cloud's by so much (negative: behind)."""
     clock = SystemClock(wall=lambda: cloud.now + ahead_s)
     connection = Connection(cloud.endpoints, clock.hear)
-    run, metrics = RunReader(connection, cloud.plan), MonitoringReader(connection, cloud.plan)
+    run, metrics = open_router(cloud.plan, connection), MonitoringReader(connection, cloud.plan)
     observer = Observer(cloud.plan, run, metrics, None, None, clock)
     try:
         await observer.refresh()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from canary.engine.change.dry_run import NO_GUARD, describe
+from canary.cloud.router.router import NO_GUARD
+from canary.engine.change.dry_run import describe
 from canary.rollout.change.change import (
     Change,
     DeleteImages,

@@ -80,7 +80,7 @@ async def _wait(session: Session, snapshot: Snapshot, look: Look, wait_s: float)
 async def _is_away(session: Session) -> bool:
     """Whether Cloud Run is away or asks for patience; what it refuses is no reason to wait."""
     try:
-        await session.cloud.reader.service(session.plan.router_service)
+        await session.cloud.router.service(session.plan.router_service)
     except (Unavailable, QuotaExhausted):
         return True
     except Exception:  # noqa: BLE001 - the look that follows says what it is

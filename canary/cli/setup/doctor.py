@@ -153,7 +153,7 @@ async def look_at_log_right(plan: Plan, session: Session) -> Finding:
 async def _look_at_right(session: Session, service: str, purpose: Purpose) -> Finding:
     what = f"right to {purpose.verb} {service}"
     try:
-        held = await session.cloud.reader.permissions(service, purpose.rights)
+        held = await session.cloud.router.run.permissions(service, purpose.rights)
     except CanaryError as error:
         return Finding(what, "unknown", error.message, error.remedy, purpose.needed)
     missing = [right for right in purpose.rights if right not in held]

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from canary.rollout.errors import PlanError
+from canary.rollout.plan.plan import Endpoints
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -46,6 +47,13 @@ def parse_endpoint(url: str, key: str) -> Address:
             remedy="Use https.",
         )
     return Address(parts.hostname, port or (80 if plain else 443), plain)
+
+
+def override_endpoints(endpoints: Endpoints, given: Endpoints) -> Endpoints:
+    """`endpoints` with every address that the plan gives itself put in its place."""
+    addresses = msgspec.structs.asdict(given)
+    chosen = {name: address for name, address in addresses.items() if address is not None}
+    return msgspec.structs.replace(endpoints, **chosen)
 
 
 def is_loopback(host: str) -> bool:

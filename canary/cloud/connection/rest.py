@@ -14,8 +14,10 @@ import msgspec
 
 from canary.cloud.connection.endpoints import Address, is_loopback, parse_endpoint
 from canary.cloud.connection.errors import refusal_of, translate
+from canary.cloud.connection.retries import read_again
 from canary.cloud.connection.tls import verification_for
-from canary.rollout.errors import CanaryError, Malformed, Unavailable
+from canary.rollout.errors import CanaryError, Malformed, OutcomeUnknown, PlanError, Unavailable
+from canary.rollout.plan.plan import Endpoints, Plan
 from canary.rollout.text import sanitize
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -38,6 +40,9 @@ _QUOTA_REASONS = frozenset(
     {"quotaExceeded", "rateLimitExceeded", "userRateLimitExceeded", "resourcesExceeded"}
 )
 """The older format answers 403 for these."""
+
+_UNCERTAIN = frozenset({408, 500, 502, 503, 504})
+"""A change that is answered so may have taken effect."""
 
 
 class Refusal(Exception):
@@ -125,6 +130,50 @@ class RestClient:
             ) from exc
         return self._parse(response.status_code, answer, doing)
 
+    async def read(
+        self,
+        path: str,
+        doing: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        timeout_s: float = 30.0,
+    ) -> dict[str, Any]:
+        """GET the JSON object at `path`; tried again. Raises CanaryError."""
+        return await read_again(
+            lambda: self.call("GET", path, doing, query=query, timeout_s=timeout_s)
+        )
+
+    async def change(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        *,
+        remedy: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str | int] | None = None,
+        timeout_s: float = 30.0,
+    ) -> str:
+        """Send one change, once; return the `name` of the operation that it is answered with.
+
+        Raises Refusal where it was clearly refused, and OutcomeUnknown, with `remedy`, where it may
+        have taken effect.
+        """
+        try:
+            answer = await self.send(
+                method, path, doing, body=body, query=query, timeout_s=timeout_s
+            )
+        except Refusal as refusal:
+            if refusal.status not in _UNCERTAIN:
+                raise
+            raise self._unclear(doing, refusal.message, remedy) from refusal
+        except (Unavailable, Malformed) as error:
+            raise self._unclear(doing, error.message, remedy) from error
+        name = answer.get("name")
+        if not isinstance(name, str) or not name:
+            raise self._unclear(doing, "the answer names no operation", remedy)
+        return name
+
     async def close(self) -> None:
         """Close the connections; can be called twice."""
         client, self._client = self._client, None
@@ -178,6 +227,12 @@ class RestClient:
             source=self._source,
         )
 
+    def _unclear(self, doing: str, why: str, remedy: str) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            f"{self._source} was asked, and gave no clear answer ({doing}): {sanitize(why, 300)}",
+            remedy=remedy,
+        )
+
     async def _authorize(self, method: str, url: str, headers: dict[str, str], doing: str) -> None:
         if self._address.plain:
             return
@@ -195,6 +250,20 @@ class RestClient:
         if self._credentials is None:
             self._credentials, _ = google.auth.default(scopes=SCOPES)
         self._credentials.before_request(Request(), method, url, headers)
+
+
+def open_rest(plan: Plan, endpoints: Endpoints, api: str, public: str, source: str) -> RestClient:
+    """The client of an API (a name of `Endpoints`) where the plan has it; else Google's own.
+
+    Raises PlanError rather than let a demonstration reach for the real cloud.
+    """
+    address: str | None = getattr(endpoints, api)
+    if address is None and plan.provider == "local":
+        raise PlanError(
+            f"The plan runs locally and does not say where {api.replace('_', ' ')} is.",
+            remedy=f"Set target.endpoints.{api}.",
+        )
+    return RestClient(address, public, key=f"target.endpoints.{api}", source=source)
 
 
 def _auth_errors() -> type[Exception]:

@@ -230,12 +230,9 @@ class LogTail:
         """The candidate's revision with the router `revisions`; None with any other."""
         if not self._plan.target.shares_one_service:
             return None
-        from canary.cloud.run.reader import RunReader
-        from canary.cloud.run.shares import candidate_revision
+        from canary.cloud.run.traffic import read_candidate
 
-        reader = RunReader(self._connection, self._plan)
-        service = await reader.message(self._plan.router_service)
-        found = candidate_revision(self._plan.target.router, service)
+        found = await read_candidate(self._connection, self._plan)
         if found is None:
             raise Unavailable("No revision has the candidate's tag.", source="Cloud Run")
         return found

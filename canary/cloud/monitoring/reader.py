@@ -34,7 +34,6 @@ from canary.cloud.monitoring.timeseries import (
     read_means,
     read_responses,
 )
-from canary.cloud.run.shares import candidate_revision
 from canary.cloud.views import Reading
 from canary.rollout.errors import CloudError, Malformed, Rejected, Unavailable
 from canary.rollout.plan.plan import Plan
@@ -212,7 +211,10 @@ class MonitoringReader:
             sides: dict[str, Side] = {target.legacy: "legacy", target.canary: "canary"}
             return lambda one: sides.get(one.resource.labels["service_name"])
         try:
-            self._candidate = await self._read_candidate() or self._candidate
+            from canary.cloud.run.traffic import read_candidate
+
+            known = await read_candidate(self._connection, self._plan)
+            self._candidate = known or self._candidate
         except CloudError as exc:
             if self._candidate is None:
                 return exc
@@ -226,12 +228,6 @@ class MonitoringReader:
             )
         label = side_label(self._plan)
         return lambda one: "canary" if one.resource.labels[label] == candidate else "legacy"
-
-    async def _read_candidate(self) -> str | None:
-        from canary.cloud.run.reader import RunReader
-
-        service = await RunReader(self._connection, self._plan).message(self._plan.router_service)
-        return candidate_revision(self._plan.target.router, service)
 
 
 def _floor(at: float, period_s: int) -> int:

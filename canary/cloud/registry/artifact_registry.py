@@ -9,18 +9,17 @@ first.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from canary.cloud.connection.errors import translate_failed_operation
-from canary.cloud.connection.rest import Refusal, RestClient
-from canary.cloud.connection.retries import read_again
+from canary.cloud.connection.rest import Refusal, RestClient, open_rest
 from canary.cloud.views import OperationState
 from canary.rollout.change.change import DeleteImages
-from canary.rollout.errors import CanaryError, Malformed, NotFound, OutcomeUnknown, Unavailable
+from canary.rollout.errors import CanaryError, Malformed, NotFound, OutcomeUnknown
+from canary.rollout.plan.plan import Endpoints, Plan
 from canary.rollout.text import sanitize
 
 SOURCE = "Artifact Registry"
@@ -35,7 +34,7 @@ _IMAGE = re.compile(
     r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[a-z0-9.:-]+)/(?P<repository>[a-z0-9-]+)"
     r"/(?P<package>[^:@\s]+)(:(?P<tag>[\w.-]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-_UNCERTAIN = frozenset({408, 500, 502, 503, 504})
+_TWICE = "Look at the repository; an image can be deleted twice without harm."
 
 
 class ImageName(msgspec.Struct, frozen=True):
@@ -67,10 +66,14 @@ def parse_image(image: str) -> ImageName | None:
 
 
 class ImageRegistry:
-    """Reads and deletes images. `open_rest` is called at the first use."""
+    """Reads and deletes images.
 
-    def __init__(self, open_rest: Callable[[], RestClient]) -> None:
-        self._open = open_rest
+    The first use raises PlanError when the plan runs locally and does not say where it is.
+    """
+
+    def __init__(self, plan: Plan, endpoints: Endpoints) -> None:
+        self._plan = plan
+        self._endpoints = endpoints
         self._rest: RestClient | None = None
 
     async def resolve(self, image: ImageName) -> str | None:
@@ -124,7 +127,7 @@ class ImageRegistry:
                 raise OutcomeUnknown(
                     f"{number} of {len(step.images)} images were asked to be deleted, then:"
                     f" {error.message}",
-                    remedy="Look at the repository; an image can be deleted twice without harm.",
+                    remedy=_TWICE,
                 ) from error
             operations += [operation] if operation else []
         return OPERATION + " ".join(operations)
@@ -151,36 +154,27 @@ class ImageRegistry:
     async def _delete(self, image: str) -> str:
         doing = f"deleting {sanitize(image, 200)}"
         try:
-            answer = await self._client().send(
+            return await self._client().change(
                 "DELETE",
                 _version_path(image),
                 doing,
                 query={"force": "true"},
                 timeout_s=CHANGE_TIMEOUT_S,
+                remedy=_TWICE,
             )
         except Refusal as refusal:
             if refusal.status == 404:
                 return ""
-            if refusal.status in _UNCERTAIN:
-                raise _unclear(doing, refusal.message) from refusal
             raise refusal.translate(SOURCE, doing) from refusal
-        except (Unavailable, Malformed) as error:
-            raise _unclear(doing, error.message) from error
-        name = answer.get("name")
-        if not isinstance(name, str) or not name:
-            raise _unclear(doing, "the answer names no operation")
-        return name
 
     async def _read(
         self, path: str, doing: str, query: dict[str, str | int] | None = None
     ) -> dict[str, Any]:
-        return await read_again(
-            lambda: self._client().call("GET", path, doing, query=query, timeout_s=READ_TIMEOUT_S)
-        )
+        return await self._client().read(path, doing, query=query, timeout_s=READ_TIMEOUT_S)
 
     def _client(self) -> RestClient:
         if self._rest is None:
-            self._rest = self._open()
+            self._rest = open_rest(self._plan, self._endpoints, "artifact_registry", PUBLIC, SOURCE)
         return self._rest
 
 
@@ -189,13 +183,6 @@ def _version_path(image: str) -> str:
     if name is None or not name.digest:
         raise Malformed(f"{sanitize(image, 200)} names no image by its digest.", source=SOURCE)
     return f"{name.path}/versions/{name.digest}"
-
-
-def _unclear(doing: str, why: str) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        f"{SOURCE} was asked, and gave no clear answer ({doing}): {sanitize(why, 300)}",
-        remedy="Look at the repository; an image can be deleted twice without harm.",
-    )
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:

@@ -17,18 +17,19 @@ guard.
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
-from canary.cloud.connection.clients import Connection
+from canary.cloud.registry.artifact_registry import ImageRegistry
 from canary.cloud.router.program import Ended, find_program, run_command
-from canary.cloud.run.reader import RunReader
-from canary.cloud.run.writer import RunWriter
+from canary.cloud.router.router import NO_GUARD, Router, check_guard
+from canary.cloud.run.client import RunClient
+from canary.cloud.run.services import read_service
 from canary.cloud.views import ServiceState
-from canary.rollout.change.change import SetTraffic, Step
-from canary.rollout.change.history_entries import append_history, history_key
+from canary.rollout.change.change import SetTraffic
 from canary.rollout.change.stage_record import StageRecord, decode_record, encode_record
 from canary.rollout.errors import (
     CanaryError,
@@ -38,7 +39,7 @@ from canary.rollout.errors import (
     OutcomeUnknown,
     ToolFailed,
 )
-from canary.rollout.plan.plan import Plan
+from canary.rollout.plan.plan import Endpoints, Plan
 from canary.rollout.text import format_timestamp, sanitize
 
 SOURCE = "the router's program"
@@ -50,23 +51,6 @@ READ_BACK_PAUSE_S = 1.0
 def intent_key(plan: Plan) -> str:
     """The annotation that is there from before the program runs until its result is recorded."""
     return f"{plan.record.annotation}-intent"
-
-
-class CommandReader(RunReader):
-    """Services as Cloud Run has them; the one that stands for the split, with the program's share.
-
-    Without `read` the share is the record's, as long as no change was begun and not recorded.
-    """
-
-    async def service(self, name: str) -> ServiceState:
-        """Return the state of a service. A `read` that fails is told as `record_error`."""
-        if name != self._plan.router_service:
-            return await super().service(name)
-        message = await self.message(name)
-        percent, trouble = await read_share(self._plan, message)
-        state = self.view(message)
-        error = state.record_error or trouble
-        return msgspec.structs.replace(state, percent=percent, record_error=error)
 
 
 async def read_share(plan: Plan, service: Any) -> tuple[int | None, str]:
@@ -97,44 +81,70 @@ async def ask_program(plan: Plan) -> int:
     return int(text)
 
 
-class CommandWriter(RunWriter):
-    """Sends a split by running the program between two guarded updates; the rest to Cloud Run.
+class CommandRouter(Router):
+    """Runs the team's program between two guarded updates of the service that stands for the split.
 
+    Without `read` the share is the record's, as long as no change was begun and not recorded.
     `sleep` waits between the looks at what the program has set.
     """
 
     def __init__(
         self,
-        connection: Connection,
         plan: Plan,
+        run: RunClient,
+        registry: ImageRegistry,
+        endpoints: Endpoints,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        super().__init__(connection, plan)
+        super().__init__(plan, run, registry, endpoints)
         self._sleep = sleep
 
-    async def send(self, step: Step, *, validate_only: bool = False) -> str:
-        """Send one step and return the operation's name ("" when only validated).
+    async def read_split(self) -> ServiceState:
+        """The service with the program's share. A `read` that fails is told as `record_error`."""
+        message = await self.run.message(self.plan.router_service)
+        percent, trouble = await read_share(self.plan, message)
+        state = read_service(self.plan, message)
+        error = state.record_error or trouble
+        return msgspec.structs.replace(state, percent=percent, record_error=error)
+
+    async def set_split(self, step: SetTraffic, *, validate_only: bool) -> str:
+        """Intent, program, record.
 
         Raises OperationFailed when the program failed or took too long, and OutcomeUnknown when
         what it did could not be recorded.
         """
-        if not isinstance(step, SetTraffic):
-            return await super().send(step, validate_only=validate_only)
-        plan, record = self._plan, encode_record(step.record)
-        service = await self._reader.message(step.service)
+        plan = self.plan
+        service = await self.run.message(step.service)
         share, _ = await read_share(plan, service)
-        _check_guard(step, service, share)
+        check_guard(
+            step.guard,
+            share,
+            service.etag,
+            share="Canary's share",
+            moved=f"{step.service}, which keeps the record, was changed since this was decided.",
+        )
         if share == step.percent or validate_only:
-            kept = self._kept(service, step, record)
-            return await self._annotate(service, kept, step, validate_only=validate_only)
+            kept = self.keep_record(service, step.record)
+            return await self._keep(service, kept, step, validate_only=validate_only)
         find_program(plan.target.router.set)
-        await self._annotate(service, {intent_key(plan): record}, step)
-        await self._run(step, share)
-        return await self._record(step, record)
+        await self._keep(service, {intent_key(plan): encode_record(step.record)}, step)
+        await self._run_program(step, share)
+        return await self._record(step)
 
-    async def _run(self, step: SetTraffic, before: int | None) -> None:
-        router = self._plan.target.router
+    @staticmethod
+    def describe_place(step: SetTraffic, plan: Plan) -> str:
+        """The program, and that nothing guards it."""
+        program = sanitize(plan.target.router.set[0], 80)
+        return f"what {program} sets ({NO_GUARD}); the record on {sanitize(step.service)}"
+
+    @staticmethod
+    def by_hand(step: SetTraffic, plan: Plan, _stable: str) -> str:
+        """The program itself."""
+        return shlex.join(plan.target.router.set_arguments(step.percent))
+
+    async def _run_program(self, step: SetTraffic, before: int | None) -> None:
+        router = self.plan.target.router
         ended = await run_command(router.set_arguments(step.percent), router.timeout_s)
         if ended.code != 0:
             raise await self._failure(ended, before)
@@ -144,7 +154,7 @@ class CommandWriter(RunWriter):
         for look in range(READ_BACKS):
             if look:
                 await self._sleep(READ_BACK_PAUSE_S)
-            shown = await ask_program(self._plan)
+            shown = await ask_program(self.plan)
             if shown == step.percent:
                 return
         raise OperationFailed(
@@ -155,9 +165,9 @@ class CommandWriter(RunWriter):
 
     async def _failure(self, ended: Ended, before: int | None) -> OperationFailed:
         now = "What is set now is not known."
-        if self._plan.target.router.read:
+        if self.plan.target.router.read:
             try:
-                percent = await ask_program(self._plan)
+                percent = await ask_program(self.plan)
                 same = " as before" if percent == before else ""
                 now = f"The share is {percent} %{same}."
             except CanaryError as error:
@@ -168,50 +178,28 @@ class CommandWriter(RunWriter):
             source=SOURCE,
         )
 
-    async def _record(self, step: SetTraffic, record: str) -> str:
+    async def _record(self, step: SetTraffic) -> str:
         """Put the record in the intent's place; the split is set by now."""
         try:
-            service = await self._reader.message(step.service)
-            intent = _decode(service.annotations.get(intent_key(self._plan), ""))
+            service = await self.run.message(step.service)
+            intent = _decode(service.annotations.get(intent_key(self.plan), ""))
             if intent is None or intent.change != step.record.change:
                 raise Conflict("Another change of the split was begun meanwhile.")
-            return await self._annotate(service, self._kept(service, step, record), step)
+            return await self._keep(service, self.keep_record(service, step.record), step)
         except CanaryError as error:
             raise OutcomeUnknown(
                 f"The program has set the share; that could not be recorded: {error.message}",
                 remedy="Look at the split; adopt it if it is as it should be.",
             ) from error
 
-    def _kept(self, service: Any, step: SetTraffic, record: str) -> dict[str, str]:
-        """The record, and the history with it before what was there."""
-        annotation = self._plan.record.annotation
-        past = history_key(annotation)
-        before = service.annotations.get(past, "")
-        return {annotation: record, past: append_history(before, step.record)}
-
-    async def _annotate(
+    async def _keep(
         self, service: Any, kept: dict[str, str], step: SetTraffic, *, validate_only: bool = False
     ) -> str:
         """One guarded update of the annotations; an intent that is not in `kept` goes away."""
         annotations = dict(service.annotations)
-        annotations.pop(intent_key(self._plan), None)
+        annotations.pop(intent_key(self.plan), None)
         return await self.annotate(
             service, {**annotations, **kept}, step, validate_only=validate_only
-        )
-
-
-def _check_guard(step: SetTraffic, service: Any, share: int | None) -> None:
-    guard = step.guard
-    if guard.percent is not None and share != guard.percent:
-        found = "cannot be read" if share is None else f"is {share} %"
-        raise Conflict(
-            f"Canary's share {found}; this was decided at {guard.percent} %.",
-            remedy="Nothing was changed. Look again, and decide anew.",
-        )
-    if guard.etag and service.etag != guard.etag:
-        raise Conflict(
-            f"{step.service}, which keeps the record, was changed since this was decided.",
-            remedy="Nothing was changed. Look again, and decide anew.",
         )
 
 

@@ -1,15 +1,10 @@
-"""Cloud Run `Service` and `Revision` messages → views. Pure: raw protobufs in, frozen out."""
+"""Cloud Run `Service` and `Revision` messages ↔ views. Pure; the messages are raw protobufs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from canary.cloud.run.shares import (
-    candidate_revision,
-    read_percent,
-    read_served_percent,
-    short_name,
-)
 from canary.cloud.views import RevisionState, ServiceState
 from canary.rollout.change.history_entries import HistoryEntry, history_key, read_history
 from canary.rollout.change.stage_record import StageRecord, decode_record
@@ -27,12 +22,16 @@ _DEFAULT_MOST_INSTANCES = 100
 _REASON_LENGTH = 300
 
 
-def read_service(plan: Plan, message: Any) -> ServiceState:
-    """Return the state of a service; the share only if it is the router's.
+def short_name(name: str) -> str:
+    """The last part of a resource name: `projects/…/revisions/x` → `x`."""
+    return name.rpartition("/")[2]
 
-    The record is the router's, too, or Canary's, which keeps it when the router is deleted.
+
+def read_service(plan: Plan, message: Any) -> ServiceState:
+    """The state of a service, without the share, which is its router's to tell.
+
+    The record is the router's service's or Canary's, which keeps it when the former is deleted.
     """
-    router = plan.target.router
     name = short_name(message.name)
     carries = name == plan.router_service
     keeps = carries or name == plan.target.canary
@@ -43,13 +42,12 @@ def read_service(plan: Plan, message: Any) -> ServiceState:
         name=name,
         etag=message.etag,
         uri=message.uri,
-        percent=read_percent(router, message) if carries else None,
-        served_percent=read_served_percent(router, message) if carries else None,
+        percent=None,
+        served_percent=None,
         reconciling=message.reconciling or 0 < message.observed_generation < message.generation,
         ready=ready,
         ready_reason=reason,
-        revision=(candidate_revision(router, message) if carries else None)
-        or short_name(message.latest_ready_revision),
+        revision=short_name(message.latest_ready_revision),
         record=record,
         record_error=record_error,
         scale=_read_scale(message),
@@ -111,3 +109,52 @@ def _read_time(message: Any, field: str) -> float | None:
         return None
     stamp = getattr(message, field)
     return float(stamp.seconds + stamp.nanos / 1e9)
+
+
+# What is sent: a Service with little in it, so that nothing else is touched.
+
+_SYSTEM_NAMESPACES = (
+    "run.googleapis.com",
+    "serving.knative.dev",
+    "autoscaling.knative.dev",
+    "cloud.googleapis.com",
+)
+"""Annotations in these (and what is below them) are refused in a request."""
+
+_AUTOMATIC_SCALING = 1
+"""google.cloud.run.v2.ServiceScaling.ScalingMode.AUTOMATIC."""
+
+
+def start_update(service: Any) -> Any:
+    """A Service with nothing but its name and the etag that guards the update."""
+    update = type(service)()
+    update.name = service.name
+    update.etag = service.etag
+    return update
+
+
+def put_annotations(update: Any, annotations: Mapping[str, str]) -> None:
+    """Put annotations into `update`, without the system's, which stay as they are over there.
+
+    All that there are must be given: whether the mask merges or replaces is not documented.
+    """
+    for key, value in annotations.items():
+        if not _is_system(key):
+            update.annotations[key] = value
+
+
+def put_scale(update: Any, service: Any, scale: ScalePreset) -> None:
+    """Put service-level limits into `update`: they make no new revision."""
+    update.scaling.CopyFrom(service.scaling)
+    update.scaling.min_instance_count = scale.min
+    update.scaling.max_instance_count = scale.max
+    # With manual scaling both limits would be accepted and ignored.
+    update.scaling.scaling_mode = _AUTOMATIC_SCALING
+    update.scaling.ClearField("manual_instance_count")
+
+
+def _is_system(annotation: str) -> bool:
+    prefix, slash, _ = annotation.partition("/")
+    return bool(slash) and any(
+        prefix == system or prefix.endswith(f".{system}") for system in _SYSTEM_NAMESPACES
+    )

@@ -23,4 +23,4 @@ class CloudClients(NamedTuple):
     @classmethod
     def of(cls, cloud: Cloud) -> Self:
         """Those of a plan's cloud that is connected."""
-        return cls(cloud.writer, cloud.reader, cloud.clock, cloud.embedded)
+        return cls(cloud.router, cloud.router, cloud.clock, cloud.embedded)

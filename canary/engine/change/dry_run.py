@@ -7,10 +7,11 @@ not act (a journal that cannot be written).
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 
 import msgspec
 
+from canary.cloud.router.choice import router_class
+from canary.cloud.router.router import gcloud_run
 from canary.rollout.change.change import (
     Change,
     DeleteImages,
@@ -23,13 +24,6 @@ from canary.rollout.change.change import (
 from canary.rollout.permit.approval import format_order
 from canary.rollout.plan.plan import Plan, ScalePreset
 from canary.rollout.text import format_percent, format_timestamp, keep_printable, sanitize
-
-UNKNOWN_STABLE = "STABLE_REVISION"
-UNKNOWN_CANDIDATE = "CANDIDATE_REVISION"
-"""These stand in a command for a revision whose name is not known."""
-
-NO_GUARD = "no guard against a change made elsewhere meanwhile"
-"""What a program of the team's is without; said wherever it is to be run."""
 
 
 class DryRun(msgspec.Struct, frozen=True):
@@ -81,28 +75,12 @@ def _lines(step: Step, plan: Plan) -> tuple[str, ...]:
     was = "unknown" if record.previous_stage is None else str(record.previous_stage)
     lines = (
         f"Canary's share: {format_percent(step.before_percent)} → {step.percent} %"
-        f" on {_where(step, plan)}",
+        f" on {router_class(plan).describe_place(step, plan)}",
         f"stage: {was} → {record.stage}{soak}",
     )
     if record.enabled:
         return lines
     return (*lines, f"canary mode: ended, production is {sanitize(record.production_service)}")
-
-
-def _where(step: SetTraffic, plan: Plan) -> str:
-    service = sanitize(step.service)
-    router = plan.target.router
-    match router.kind:
-        case "env":
-            variable = sanitize(router.variable)
-            return f"{service}, variable {variable} (a new revision of {service})"
-        case "url-map":
-            return f"URL map {sanitize(router.url_map)}, weights of its default route"
-        case "command":
-            program = sanitize(router.set[0], 80)
-            return f"what {program} sets ({NO_GUARD}); the record on {service}"
-        case _:
-            return f"{service}, revision {sanitize(step.guard.revision or router.candidate)}"
 
 
 def _instances(scale: ScalePreset | None) -> str:
@@ -114,68 +92,10 @@ def _command(
 ) -> str:
     if isinstance(step, SetScale):
         arguments = ["update", step.service, f"--min={step.after.min}", f"--max={step.after.max}"]
-        return _gcloud(plan, arguments)
+        return gcloud_run(plan, *arguments)
     if isinstance(step, DeleteService):
-        return _gcloud(plan, ["delete", step.service])
+        return gcloud_run(plan, "delete", step.service)
     if isinstance(step, DeleteImages):
         delete = ["gcloud", "artifacts", "docker", "images", "delete"]
         return " && ".join(shlex.join([*delete, one, "--delete-tags"]) for one in step.images)
-    router = plan.target.router
-    match router.kind:
-        case "url-map":
-            return _curl(step, plan)
-        case "command":
-            return shlex.join(router.set_arguments(step.percent))
-        case "env":
-            setting = f"{router.variable}={step.percent}"
-            return _gcloud(plan, ["update", step.service, f"--update-env-vars={setting}"])
-        case _:
-            split = _split(step, plan, stable_revision)
-            return _gcloud(plan, ["update-traffic", step.service, split])
-
-
-def _gcloud(plan: Plan, arguments: Sequence[str]) -> str:
-    where = [f"--region={plan.target.region}", f"--project={plan.target.project}"]
-    return shlex.join(["gcloud", "run", "services", *arguments, *where])
-
-
-def _curl(step: SetTraffic, plan: Plan) -> str:
-    """gcloud has no command for the weights but to export, edit and import the whole map."""
-    router, project = plan.target.router, plan.target.project
-    shares = ((router.legacy_backend, 100 - step.percent), (router.canary_backend, step.percent))
-    weighted = [
-        {
-            "backendService": f"projects/{project}/global/backendServices/{backend}",
-            "weight": share * 10,
-        }
-        for backend, share in shares
-    ]
-    body = {
-        "fingerprint": step.guard.etag or "FINGERPRINT",
-        "defaultRouteAction": {"weightedBackendServices": weighted},
-    }
-    url = f"https://compute.googleapis.com/compute/v1/projects/{project}/global/urlMaps"
-    authorization = '"Authorization: Bearer $(gcloud auth print-access-token)"'
-    data = shlex.quote(msgspec.json.encode(body).decode())
-    target = shlex.quote(f"{url}/{router.url_map}")
-    kind = shlex.quote("Content-Type: application/json")
-    return f"curl -X PATCH -H {authorization} -H {kind} -d {data} {target}"
-
-
-def _split(step: SetTraffic, plan: Plan, stable_revision: str) -> str:
-    """The flag that sets the split between revisions.
-
-    With the candidate alone gcloud scales those that now serve the rest in proportion; that fails
-    when nothing else serves, so from 100 % down (or from the unknown) the stable one is named.
-    """
-    others_serve = step.before_percent is not None and step.before_percent < 100
-    alone = step.percent == 100 or (others_serve and not stable_revision)
-    stable = stable_revision or UNKNOWN_STABLE
-    if not step.guard.revision and alone:
-        return f"--to-tags={plan.target.router.candidate}={step.percent}"
-    candidate = step.guard.revision or UNKNOWN_CANDIDATE
-    if alone:
-        return f"--to-revisions={candidate}={step.percent}"
-    if step.percent == 0:
-        return f"--to-revisions={stable}=100"
-    return f"--to-revisions={candidate}={step.percent},{stable}={100 - step.percent}"
+    return router_class(plan).by_hand(step, plan, stable_revision)

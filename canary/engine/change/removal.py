@@ -14,7 +14,7 @@ from canary.rollout.text import format_duration, format_percent
 
 
 class Remover(Protocol):
-    """What is asked of the cloud (`cloud.step_writer.StepWriter`)."""
+    """What is asked of the cloud (`cloud.router.router.Router`)."""
 
     async def operation(self, name: str) -> OperationState:
         """Read an operation. Raises CanaryError."""

@@ -22,14 +22,14 @@ from canary.rollout.text import format_duration, format_percent, sanitize
 
 
 class ServiceReader(Protocol):
-    """What is read of Cloud Run (`cloud.run.RunReader`)."""
+    """What is read of Cloud Run (`cloud.router.router.Router`)."""
 
     async def service(self, name: str) -> ServiceState:
         """Read one service. Raises CanaryError."""
 
 
 class StepSender(Protocol):
-    """What is asked of Cloud Run (`cloud.run.RunWriter`)."""
+    """What is asked of Cloud Run (`cloud.router.router.Router`)."""
 
     async def send(self, step: Step) -> str:
         """Send a step once; return the operation's name. Raises CanaryError."""

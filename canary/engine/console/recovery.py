@@ -55,7 +55,7 @@ class Recovering:
     async def _recover(self, change_id: str, how: How) -> None:
         session, journal = self._session, self._journal()
         title = title_of(find_entry(journal, change_id).change)
-        recovery = Recovery(session.plan, session.cloud.reader, journal, session.clock)
+        recovery = Recovery(session.plan, session.cloud.router, journal, session.clock)
         found = await recovery.recover(change_id, how, str(self._author))
         self._say(title, found)
         self._wake()

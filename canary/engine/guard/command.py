@@ -190,8 +190,8 @@ class GuardLoop:
         try:
             outcome = await carry_out(
                 change,
-                session.cloud.writer,
-                session.cloud.reader,
+                session.cloud.router,
+                session.cloud.router,
                 self._journal,
                 session.clock,
                 plan=session.plan,

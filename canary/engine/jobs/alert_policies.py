@@ -45,7 +45,7 @@ async def compare_policies(session: Session) -> tuple[Action, ...]:
 
     plan, revision = session.plan, ""
     if plan.target.shares_one_service:
-        revision = (await session.cloud.reader.service(plan.router_service)).revision
+        revision = (await session.cloud.router.service(plan.router_service)).revision
     found = await AlertPolicies(session.cloud.connection, plan).read_all()
     return plan_actions(wanted_policies(plan, revision), found)
 

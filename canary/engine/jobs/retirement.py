@@ -36,9 +36,9 @@ async def find_candidate(session: Session) -> Candidate:
     users are not known is not one to delete. NotFound when Legacy is gone already.
     """
     legacy = session.plan.target.legacy
-    state = await session.cloud.reader.service(legacy)
-    named = await session.cloud.reader.images()
-    registry = session.cloud.images
+    state = await session.cloud.router.service(legacy)
+    named = await session.cloud.router.run.images()
+    registry = session.cloud.router.registry
     own = await _resolve(registry, named.get(legacy, ()))
     others = await _resolve(
         registry, {one for service, images in named.items() if service != legacy for one in images}

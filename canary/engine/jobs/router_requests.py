@@ -80,7 +80,7 @@ async def read_router(session: Session) -> ServiceState | CanaryError:
     """The service that carries the split, or why Cloud Run does not say."""
     try:
         async with asyncio.timeout(READ_LIMIT_S):
-            return await session.cloud.reader.service(session.plan.router_service)
+            return await session.cloud.router.service(session.plan.router_service)
     except TimeoutError:
         return Unavailable(f"Cloud Run did not answer in {READ_LIMIT_S:.0f} s.")
     except CanaryError as error:

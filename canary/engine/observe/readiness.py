@@ -32,7 +32,7 @@ FRESH_REAL_S: Final = 30.0
 
 
 class RightsReader(Protocol):
-    """What is asked of Cloud Run besides the services (`cloud.run.RunReader`)."""
+    """What is asked of Cloud Run besides the services (`cloud.run.client.RunClient`)."""
 
     async def permissions(self, service: str, names: Iterable[str]) -> set[str]:
         """Those of the permissions that the caller has. Raises CanaryError."""

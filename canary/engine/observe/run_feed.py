@@ -22,7 +22,7 @@ MOVES_KEPT = 50
 
 
 class ServiceReader(Protocol):
-    """What is needed of `cloud.run.RunReader`."""
+    """What is needed of `cloud.router.router.Router`."""
 
     async def service(self, name: str) -> ServiceState:
         """One service as it is now; raises CanaryError."""

@@ -4,7 +4,7 @@ import pytest
 
 from canary.cloud.connection.clients import Connection, read_date
 from canary.cloud.connection.clock import SKEW_FROM_S, SystemClock
-from canary.cloud.run.reader import RunReader
+from canary.cloud.router.choice import open_router
 from canary.rollout.errors import Unavailable
 from tests.embedded import Embedded
 
@@ -71,7 +71,7 @@ async def test_every_adapter_tells_the_clock(embedded: Embedded):
     clock = SystemClock(wall=lambda: embedded.now - 600.0)
     connection = Connection(embedded.endpoints, clock.hear)
     try:
-        await RunReader(connection, embedded.plan).service("ion-api")
+        await open_router(embedded.plan, connection).service("ion-api")
     finally:
         await connection.close()
     assert clock.now() == pytest.approx(embedded.now, abs=1.5)

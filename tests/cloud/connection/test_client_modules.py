@@ -32,8 +32,11 @@ def run(code: str) -> str:
         "embedded.embedded",
         "http.health",
         "monitoring.reader",
-        "run.reader",
-        "run.shares",
+        "router.choice",
+        "router.command",
+        "router.url_map",
+        "router.revisions",
+        "run.client",
         "views",
     ],
 )

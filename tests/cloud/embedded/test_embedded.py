@@ -18,7 +18,7 @@ from canary.cloud.embedded.embedded import (
     revive_embedded,
 )
 from canary.cloud.embedded.process import begin_embedded, build_config
-from canary.cloud.run.reader import RunReader
+from canary.cloud.router.choice import open_router
 from canary.rollout.change.stage_record import decode_record
 from canary.rollout.errors import Rejected, Unavailable
 from tests.embedded import DEFAULT_PLAN, Embed, with_router
@@ -90,7 +90,7 @@ async def test_its_addresses_serve_googles_clients_and_its_clock_is_theirs(
 ) -> None:
     async with opened(state_dir) as cloud:
         connection = Connection(cloud.endpoints)
-        state = await RunReader(connection, DEFAULT_PLAN).service("ion-api")
+        state = await open_router(DEFAULT_PLAN, connection).service("ion-api")
         await connection.close()
         assert state.percent == DEFAULT_PLAN.percent_of(DEFAULT_PLAN.local.stage)
         assert state.record is not None
@@ -166,7 +166,7 @@ async def test_one_that_was_killed_lives_again_where_it_was_with_what_was_set(
 ) -> None:
     async with opened(state_dir) as cloud:
         connection = Connection(cloud.endpoints)
-        reader = RunReader(connection, DEFAULT_PLAN)
+        reader = open_router(DEFAULT_PLAN, connection)
         await cloud.set_scenario("slow-burn")
         await cloud.set_clock(speed=30.0)
         other = await open_embedded(DEFAULT_PLAN, state_dir)

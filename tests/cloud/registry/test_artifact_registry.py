@@ -2,7 +2,6 @@
 
 import pytest
 
-from canary.cloud.connection.rest import RestClient
 from canary.cloud.registry.artifact_registry import ImageRegistry, parse_image
 from canary.rollout.change.change import DeleteImages
 from canary.rollout.errors import (
@@ -30,9 +29,7 @@ async def cloud(embed: Embed):
 
 @pytest.fixture
 async def registry(cloud: Embedded):
-    opened = ImageRegistry(
-        lambda: RestClient(cloud.endpoints.artifact_registry, "", key="k", source="AR")
-    )
+    opened = ImageRegistry(cloud.plan, cloud.endpoints)
     yield opened
     await opened.close()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from canary.cloud.router.command import CommandWriter, intent_key
-from canary.cloud.router.routing import open_routing
+from canary.cloud.router.choice import open_router
+from canary.cloud.router.command import CommandRouter, intent_key
 from canary.cloud.views import ServiceState
 from canary.rollout.change.change import Guard, SetScale, SetTraffic
 from canary.rollout.change.stage_record import StageRecord
@@ -50,8 +50,8 @@ def use(cloud: Embedded, tmp_path: Path, **router: object) -> Plan:
     share = str(tmp_path / "share")
     given = {"set": (share, "set", "{percent}"), "read": (share, "read"), **router}
     cloud.plan = with_router(cloud.plan, kind="command", **given)
-    cloud.routing = open_routing(cloud.plan, cloud.connection, cloud.endpoints)
-    cloud.run, cloud.writer = cloud.routing.reader, CommandWriter(cloud.connection, cloud.plan)
+    cloud.router = open_router(cloud.plan, cloud.connection)
+    cloud.run = cloud.writer = cloud.router
     return cloud.plan
 
 
@@ -73,7 +73,7 @@ def step_to(state: ServiceState, to: int, change: str = "c1", **guard: object) -
 
 
 async def annotations(cloud: Embedded) -> dict[str, str]:
-    return dict((await cloud.run.message(cloud.plan.router_service)).annotations)
+    return dict((await cloud.run.run.message(cloud.plan.router_service)).annotations)
 
 
 async def test_the_share_is_what_the_program_reads(cloud: Embedded, tmp_path: Path):
@@ -139,7 +139,9 @@ async def test_a_program_that_sets_something_else_is_found_out(cloud: Embedded, 
     async def sleep(pause_s: float) -> None:
         pauses.append(pause_s)
 
-    writer = CommandWriter(cloud.connection, cloud.plan, sleep=sleep)
+    writer = CommandRouter(
+        cloud.plan, cloud.router.run, cloud.router.registry, cloud.endpoints, sleep=sleep
+    )
     with pytest.raises(OperationFailed, match="the share is 10 % even so, not 5 %"):
         await writer.send(step_to(await state_of(cloud), 5))
     assert len(pauses) == 4

@@ -15,8 +15,8 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.errors import NotFound
 from canary.store.journal import Journal
-from tests.cloud.load_balancer.test_split import MAP_PLAN
 from tests.cloud.registry.test_artifact_registry import DELETE, REPOSITORY
+from tests.cloud.router.test_url_map_split import MAP_PLAN
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded
 from tests.engine.carried import AUTHOR, carry
 
@@ -44,7 +44,7 @@ async def retirement(cloud: Embedded, **fields: object) -> Change:
         return msgspec.structs.replace(change, **fields)
     name = parse_image(f"{REPOSITORY}/ion-api:v1")
     assert name is not None
-    image = await cloud.routing.images.resolve(name)
+    image = await cloud.router.registry.resolve(name)
     assert image is not None
     steps = (DeleteService("ion-api", state.etag, 100), DeleteImages("ion-api", (image,)))
     change = Change("c1", "retire", cloud.plan.name, steps, AUTHOR, cloud.now)
@@ -65,7 +65,7 @@ async def test_the_record_is_kept_on_canary_before_its_holder_goes(
 
 async def is_there(cloud: Embedded, service: str = "ion-api") -> bool:
     try:
-        await cloud.run.message(service)
+        await cloud.run.run.message(service)
     except NotFound:
         return False
     return True
@@ -89,7 +89,7 @@ async def test_canarys_image_in_the_same_package_stays(cloud: Embedded, journal:
     await carry(cloud, journal, await retirement(cloud))
     name = parse_image(f"{REPOSITORY}/ion-api:v2")
     assert name is not None
-    assert await cloud.routing.images.resolve(name) is not None
+    assert await cloud.router.registry.resolve(name) is not None
 
 
 async def test_a_lost_answer_is_looked_up_until_it_is_gone(cloud: Embedded, journal: Journal):

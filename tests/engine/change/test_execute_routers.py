@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from canary.cloud.router.routing import open_routing
+from canary.cloud.router.choice import open_router
 from canary.rollout.plan.plan import Plan, ScalePreset
 from canary.store.journal import Journal
-from tests.cloud.load_balancer.test_split import MAP_PLAN, PATCH
 from tests.cloud.router.test_command import PROGRAM
+from tests.cloud.router.test_url_map_split import MAP_PLAN, PATCH
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded, with_router
 from tests.engine.carried import ask, carry, router_service
 
@@ -123,5 +123,4 @@ async def _to_backup(cloud: Embedded):
 
 def _use(cloud: Embedded, **router: object) -> None:
     cloud.plan = with_router(cloud.plan, kind="command", **router)
-    routing = open_routing(cloud.plan, cloud.connection, cloud.endpoints)
-    cloud.run, cloud.writer = routing.reader, routing.writer
+    cloud.run = cloud.writer = cloud.router = open_router(cloud.plan, cloud.connection)

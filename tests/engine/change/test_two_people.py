@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.cloud.run.writer import RunWriter
+from canary.cloud.router.choice import open_router
 from canary.rollout.change.history_entries import read_history
 from canary.rollout.permit.permit import why_not
 from canary.simulator.world.faults import FaultTable
@@ -92,10 +92,10 @@ async def test_record_split_and_history_are_one_update(embedded: Embedded, tmp_p
 
 
 async def test_a_history_that_somebody_spoiled_hinders_nothing(embedded: Embedded, tmp_path: Path):
-    message = await embedded.run.message("ion-api")
+    message = await embedded.run.run.message("ion-api")
     step = (await ask(embedded, "promote")).steps[0]
     spoiled = {"canary-console/history": "not json"}
-    writer = RunWriter(embedded.connection, embedded.plan)
+    writer = open_router(embedded.plan, embedded.connection)
     await writer.annotate(message, spoiled, step, validate_only=False)
     embedded.advance(60.0)
     with Journal(tmp_path / "journal.db") as journal:

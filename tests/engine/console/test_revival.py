@@ -25,7 +25,7 @@ async def test_one_that_is_killed_is_started_again_and_the_event_log_says_so() -
     async with await Session.open(DEFAULT_PLAN, need_metrics=False) as session:
         kill(session)
         assert await Revival(session, lambda *event: said.append(event), lambda: 0.0).poll() == 0.0
-        state = await session.cloud.reader.service(DEFAULT_PLAN.router_service)
+        state = await session.cloud.router.service(DEFAULT_PLAN.router_service)
         assert state.percent == 10
         kill(session)
     assert [severity for severity, _ in said] == ["warning", "good"]

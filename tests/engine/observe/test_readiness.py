@@ -32,7 +32,7 @@ class Way:
 
     def __init__(self, cloud: Embedded, directory: Path) -> None:
         self.cloud = cloud
-        readiness = ReadinessFeed(cloud.plan, cloud.run, cloud.clock)
+        readiness = ReadinessFeed(cloud.plan, cloud.run.run, cloud.clock)
         self.watching = Watching(cloud, directory, readiness=readiness)
 
     async def look(self, minutes: float = 1.0) -> Snapshot:

@@ -8,7 +8,7 @@ import pytest
 from canary.engine.observe.run_feed import find_retired
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import NotFound, Unavailable
-from tests.cloud.load_balancer.test_split import MAP_PLAN
+from tests.cloud.router.test_url_map_split import MAP_PLAN
 from tests.embedded import DEFAULT_PLAN, Embedded
 
 ENDED = StageRecord(5, 100, 1_760_000_000.0, enabled=False, production_service="ion-api-canary")

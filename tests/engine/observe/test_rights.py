@@ -16,7 +16,7 @@ KINDS = ("promote", "step_back", "rollback_all", "scale")
 
 
 def watch(cloud: Embedded, directory: Path | None = None) -> Watching:
-    readiness = ReadinessFeed(cloud.plan, cloud.run, cloud.clock)
+    readiness = ReadinessFeed(cloud.plan, cloud.run.run, cloud.clock)
     return Watching(cloud, directory, readiness=readiness)
 
 

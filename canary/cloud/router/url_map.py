@@ -1,4 +1,4 @@
-"""Canary's share ↔ the default route of a URL map (compute/v1 `UrlMap` as JSON). Pure.
+"""A split that a load balancer's URL map makes: weights of its default route, changed by one PATCH.
 
     {"fingerprint": …, "description": …, "defaultRouteAction": {"weightedBackendServices":
         [{"backendService": ".../backendServices/B", "weight": 0…1000}, …]}}
@@ -6,27 +6,144 @@
 Weights count by their part of the sum. A PATCH is a merge patch: objects are merged, arrays are
 replaced whole, so every entry that is there goes along. Host rules and path matchers stay as they
 are, and what they catch is not split by the default route: the verification measures that.
+
+Record and split stay together because they are together: the record rides in the map's description,
+in the same PATCH as the weights, guarded by the same fingerprint. There is nothing between the two
+at which a crash could leave one without the other, and of two people at two consoles one is refused
+(412). Rejected: the record as an annotation on a service, written before the PATCH; a crash between
+the two leaves a record that the split does not follow.
 """
 
 from __future__ import annotations
 
+import asyncio
+import shlex
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from canary.cloud.load_balancer.url_maps import OPERATION, SOURCE, UrlMap
+from canary.cloud.registry.artifact_registry import ImageRegistry
+from canary.cloud.router.router import Router, check_guard, share_out
+from canary.cloud.run.client import RunClient
+from canary.cloud.run.services import read_service
+from canary.cloud.views import OperationState, ServiceState
+from canary.rollout.change.change import SetTraffic
 from canary.rollout.change.stage_record import StageRecord, decode_record, encode_record
 from canary.rollout.errors import Malformed, Rejected
-from canary.rollout.plan.plan import Plan, Router
+from canary.rollout.plan import plan as plans
+from canary.rollout.plan.plan import Endpoints, Plan
 from canary.rollout.text import sanitize
 
 FULL_WEIGHT = 1000
-SOURCE = "Compute Engine"
 
 Document = Mapping[str, Any]
 
 
-def read_percent(router: Router, document: Document) -> int | None:
+class UrlMapRouter(Router):
+    """No service carries the split: the one that stands for it is read with the map's share.
+
+    Its `etag` is the map's fingerprint. Who changed the map and when is not told by it, so neither
+    is here; what a map shows is in effect, so it is never `reconciling`.
+    """
+
+    def __init__(
+        self, plan: Plan, run: RunClient, registry: ImageRegistry, endpoints: Endpoints
+    ) -> None:
+        super().__init__(plan, run, registry, endpoints)
+        self._map = UrlMap(plan, endpoints)
+
+    async def read_split(self) -> ServiceState:
+        """Service and map, asked for at once."""
+        message, document = await asyncio.gather(
+            self.run.message(self.plan.router_service), self._map.get(), return_exceptions=True
+        )
+        # Both are awaited to their end first: a read left behind would fail unheard.
+        for answer in (message, document):
+            if isinstance(answer, BaseException):
+                raise answer
+        return show_split(self.plan, read_service(self.plan, message), document)
+
+    async def set_split(self, step: SetTraffic, *, validate_only: bool) -> str:
+        """One PATCH of weights and description."""
+        document = await self._map.get()
+        fingerprint, name = document.get("fingerprint"), self._map.name
+        check_guard(
+            step.guard,
+            read_percent(self.plan.target.router, document),
+            fingerprint if isinstance(fingerprint, str) else "",
+            share=f"Canary's share by URL map {name}",
+            moved=f"URL map {name} was changed since this was decided (its fingerprint is"
+            " another).",
+        )
+        body = build_patch(self.plan, document, step.percent, step.record)
+        if validate_only:
+            return ""
+        # The id of the change makes the request recognisable over there, were it ever doubled.
+        return await self._map.patch(body, str(uuid.uuid5(uuid.NAMESPACE_OID, step.record.change)))
+
+    async def operation(self, name: str) -> OperationState:
+        """As everywhere, and Compute Engine's own."""
+        if name.startswith(OPERATION):
+            return await self._map.operation(name)
+        return await super().operation(name)
+
+    async def close(self) -> None:
+        """The connections to Compute Engine, too."""
+        await self._map.close()
+        await super().close()
+
+    @staticmethod
+    def describe_place(_step: SetTraffic, plan: Plan) -> str:
+        """The map and its default route."""
+        return f"URL map {sanitize(plan.target.router.url_map)}, weights of its default route"
+
+    @staticmethod
+    def by_hand(step: SetTraffic, plan: Plan, _stable: str) -> str:
+        """The PATCH by curl: gcloud can only export, edit and import the whole map."""
+        router = plan.target.router
+        shares = (
+            (router.legacy_backend, 100 - step.percent),
+            (router.canary_backend, step.percent),
+        )
+        weighted = [
+            {"backendService": backend_path(plan, backend or ""), "weight": share * 10}
+            for backend, share in shares
+        ]
+        body = {
+            "fingerprint": step.guard.etag or "FINGERPRINT",
+            "defaultRouteAction": {"weightedBackendServices": weighted},
+        }
+        maps = f"https://compute.googleapis.com/compute/v1/projects/{plan.target.project}"
+        authorization = '"Authorization: Bearer $(gcloud auth print-access-token)"'
+        data = shlex.quote(msgspec.json.encode(body).decode())
+        target = shlex.quote(f"{maps}/global/urlMaps/{router.url_map}")
+        kind = shlex.quote("Content-Type: application/json")
+        return f"curl -X PATCH -H {authorization} -H {kind} -d {data} {target}"
+
+
+def show_split(plan: Plan, state: ServiceState, document: Document) -> ServiceState:
+    """The service's state with share, record and fingerprint of the URL map."""
+    description = document.get("description")
+    text = description if isinstance(description, str) else ""
+    record, record_error = read_record(text, plan.record.annotation)
+    fingerprint = document.get("fingerprint")
+    return msgspec.structs.replace(
+        state,
+        etag=fingerprint if isinstance(fingerprint, str) else "",
+        percent=read_percent(plan.target.router, document),
+        served_percent=None,
+        reconciling=False,
+        record=record,
+        record_error=record_error,
+        last_modifier="",
+        updated_at=None,
+    )
+
+
+def read_percent(router: plans.Router, document: Document) -> int | None:
     """Canary's share (0…100) by the map's default route; None when it has none that splits.
 
     0 and 100 are said only when they are exact: 99.9 % reads as 99 %, so that nobody takes Legacy
@@ -118,11 +235,8 @@ def _name(link: object) -> str:
     return link.rpartition("/")[2] if isinstance(link, str) else ""
 
 
-# The stage record in a free text that people may write in, too: one line, `ANNOTATION={…}`.
-#
-# A URL map has no annotations; its `description` is the one field in which the record can ride in
-# the
-# same guarded PATCH as the weights. Pure.
+# The stage record in a free text that people may write in, too: one line, `ANNOTATION={…}`. A URL
+# map has no annotations; its `description` is the one field that goes in the same guarded PATCH.
 
 LONGEST_TEXT = 2048
 """Characters that a description may have."""
@@ -158,25 +272,7 @@ def write_record(text: str, annotation: str, record: StageRecord) -> str:
                 f"The description of the URL map leaves no space for the stage record:"
                 f" {len(written)} characters of at most {LONGEST_TEXT}.",
                 remedy="Shorten the description of the URL map.",
-                source="Compute Engine",
+                source=SOURCE,
             )
         reason = reason[: max(0, len(reason) - excess - 1)]
         record = msgspec.structs.replace(record, reason=f"{reason}…" if reason else "")
-
-
-# Sharing out a whole in whole parts, by largest remainder. Pure.
-
-
-def share_out(whole: int, weights: Sequence[int]) -> tuple[int, ...]:
-    """Parts of `whole` in proportion to `weights`; they sum to it, or are all 0 as the weights are.
-
-    What is left by rounding down goes to the largest remainders, of equal ones to the first.
-    """
-    total = sum(weights)
-    if total <= 0:
-        return (0,) * len(weights)
-    parts = [whole * weight // total for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda i: (-(whole * weights[i] % total), i))
-    for index in by_remainder[: whole - sum(parts)]:
-        parts[index] += 1
-    return tuple(parts)

@@ -161,9 +161,9 @@ async def test_a_map_that_is_not_there_is_not_found(embed: Embed):
         plan = msgspec.structs.replace(
             cloud.plan, target=msgspec.structs.replace(cloud.plan.target, router=other)
         )
-        from canary.cloud.router.routing import open_routing
+        from canary.cloud.router.choice import open_router
 
-        routing = open_routing(plan, cloud.connection, cloud.endpoints)
+        router = open_router(plan, cloud.connection, cloud.endpoints)
         with pytest.raises(NotFound):
-            await routing.reader.service(plan.router_service)
-        await routing.close()
+            await router.service(plan.router_service)
+        await router.close()

@@ -1,4 +1,4 @@
-"""Canary's share in Service messages."""
+"""Canary's share in the traffic[] of a Service message."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,142 +8,74 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.cloud.run.shares import (
-    Target,
-    candidate_revision,
-    needs_revisions,
-    read_percent,
-    read_served_percent,
-    set_percent,
+from canary.cloud.router.revisions import (
+    find_stable,
+    read_served,
+    read_share,
     split_shares,
-    stable_revision,
+    write_traffic,
 )
-from canary.rollout.errors import NotFound, Rejected
-from canary.rollout.plan.plan import Router
-from tests.cloud.messages import env_service, service, split_service
+from canary.cloud.run.traffic import Target, find_candidate
+from canary.rollout.errors import NotFound
+from tests.cloud.messages import split_service
 
-VARIABLE = "CANARY_TRAFFIC_PERCENTAGE"
-ENV = Router()
-BY_TAG = Router(kind="revisions", candidate="canary")
-BY_NAME = Router(kind="revisions", candidate="ion-api-00002-can")
+BY_TAG, BY_NAME = "canary", "ion-api-00002-can"
 LEGACY, CANARY = "ion-api-00001-leg", "ion-api-00002-can"
+
+
+def share(candidate: str, message: Any) -> int | None:
+    return read_share(candidate, message, message.traffic)
 
 
 def shares_of(message: Any) -> list[tuple[str, int, str]]:
     return [(t.revision, t.percent, t.tag) for t in message.traffic]
 
 
-@pytest.mark.parametrize(
-    ("text", "percent"),
-    [
-        ("0", 0),
-        ("10", 10),
-        ("100", 100),
-        (" 25 ", 25),
-        ("101", None),
-        ("-1", None),
-        ("10.5", None),
-        ("", None),
-        ("ten", None),
-        ("１０", None),
-        ("1" * 5000, None),
-    ],
-)
-def test_the_variable_is_a_whole_percent_or_not_known(text: str, percent: int | None) -> None:
-    assert read_percent(ENV, env_service({VARIABLE: text})) == percent
-
-
-def test_a_variable_that_is_not_set_is_not_known() -> None:
-    assert read_percent(ENV, env_service({"OTHER": "10"})) is None
-
-
-def test_two_containers_that_disagree_are_not_known() -> None:
-    assert read_percent(ENV, env_service({VARIABLE: "10"}, {VARIABLE: "20"})) is None
-
-
-def test_two_containers_that_agree_are_known_and_set_together() -> None:
-    message = env_service({VARIABLE: "10"}, {VARIABLE: "10"})
-    set_percent(ENV, message, 25)
-    assert read_percent(ENV, message) == 25
-
-
-def test_setting_the_variable_clears_the_revisions_name() -> None:
-    message = env_service({VARIABLE: "10", "KEPT": "as it is"})
-    assert set_percent(ENV, message, 0) == ("template",)
-    assert message.template.revision == ""
-    assert {v.name: v.value for v in message.template.containers[0].env} == {
-        VARIABLE: "0",
-        "KEPT": "as it is",
-    }
-
-
-def test_a_missing_variable_is_set_on_the_container_that_takes_requests() -> None:
-    message = env_service({}, {})
-    message.template.containers[1].ports.add(container_port=8080)
-    set_percent(ENV, message, 5)
-    assert not message.template.containers[0].env
-    assert message.template.containers[1].env[0].value == "5"
-
-
-def test_a_variable_from_a_secret_is_not_overwritten() -> None:
-    message = env_service({})
-    variable = message.template.containers[0].env.add(name=VARIABLE)
-    variable.value_source.secret_key_ref.secret = "share"
-    assert read_percent(ENV, message) is None
-    with pytest.raises(Rejected):
-        set_percent(ENV, message, 5)
-
-
-def test_a_service_without_containers_cannot_carry_the_variable() -> None:
-    with pytest.raises(NotFound):
-        set_percent(ENV, service(), 5)
-
-
 def test_the_share_of_the_tagged_revision_is_read() -> None:
-    assert read_percent(BY_TAG, split_service((LEGACY, 90, ""), (CANARY, 10, "canary"))) == 10
+    assert share(BY_TAG, split_service((LEGACY, 90, ""), (CANARY, 10, "canary"))) == 10
 
 
 def test_all_entries_of_the_candidate_count() -> None:
     message = split_service((LEGACY, 60, ""), (CANARY, 0, "canary"), (CANARY, 40, ""))
-    assert read_percent(BY_TAG, message) == 40
+    assert share(BY_TAG, message) == 40
 
 
 def test_latest_counts_as_the_revision_that_it_is() -> None:
     message = split_service((LEGACY, 70, ""), ("", 30, ""), latest=CANARY)
-    assert read_percent(BY_NAME, message) == 30
+    assert share(BY_NAME, message) == 30
 
 
 def test_a_tag_that_points_nowhere_is_not_known() -> None:
     message = split_service((LEGACY, 100, ""))
-    assert candidate_revision(BY_TAG, message) is None
-    assert read_percent(BY_TAG, message) is None
+    assert find_candidate(BY_TAG, message) is None
+    assert share(BY_TAG, message) is None
     with pytest.raises(NotFound):
-        set_percent(BY_TAG, message, 5)
+        write_traffic(BY_TAG, message, 5)
 
 
 def test_a_candidate_by_name_without_an_entry_has_no_share() -> None:
-    assert read_percent(BY_NAME, split_service((LEGACY, 100, ""))) == 0
+    assert share(BY_NAME, split_service((LEGACY, 100, ""))) == 0
 
 
 def test_a_split_that_does_not_sum_to_100_is_not_known() -> None:
-    assert read_percent(BY_TAG, split_service((LEGACY, 80, ""), (CANARY, 10, "canary"))) is None
+    assert share(BY_TAG, split_service((LEGACY, 80, ""), (CANARY, 10, "canary"))) is None
 
 
 def test_no_traffic_at_all_means_all_to_latest() -> None:
-    assert read_percent(BY_NAME, split_service(latest=CANARY)) == 100
+    assert share(BY_NAME, split_service(latest=CANARY)) == 100
 
 
 def test_what_is_served_is_read_apart_from_what_is_set() -> None:
     message = split_service((LEGACY, 90, ""), (CANARY, 10, "canary"))
-    assert read_served_percent(BY_TAG, message) is None
+    assert read_served(BY_TAG, message) is None
     message.traffic_statuses.add(type_=2, revision=LEGACY, percent=95)
     message.traffic_statuses.add(type_=2, revision=CANARY, percent=5, tag="canary")
-    assert (read_percent(BY_TAG, message), read_served_percent(BY_TAG, message)) == (10, 5)
+    assert (share(BY_TAG, message), read_served(BY_TAG, message)) == (10, 5)
 
 
 def test_other_peoples_tags_stay() -> None:
     message = split_service((LEGACY, 90, "stable"), (CANARY, 10, "canary"), (LEGACY, 0, "pr-7"))
-    set_percent(BY_TAG, message, 100)
+    write_traffic(BY_TAG, message, 100)
     assert shares_of(message) == [
         (LEGACY, 0, "stable"),
         (CANARY, 100, "canary"),
@@ -153,7 +85,7 @@ def test_other_peoples_tags_stay() -> None:
 
 def test_latest_stays_latest_for_the_stable_side() -> None:
     message = split_service(("", 90, ""), (CANARY, 10, "canary"))
-    set_percent(BY_TAG, message, 25)
+    write_traffic(BY_TAG, message, 25)
     assert [(t.type_, t.revision, t.percent) for t in message.traffic] == [
         (1, "", 75),
         (2, CANARY, 25),
@@ -162,7 +94,7 @@ def test_latest_stays_latest_for_the_stable_side() -> None:
 
 def test_latest_that_is_the_candidate_is_pinned_by_name() -> None:
     message = split_service((LEGACY, 90, ""), ("", 10, "canary"), latest=CANARY)
-    set_percent(BY_TAG, message, 25)
+    write_traffic(BY_TAG, message, 25)
     assert [(t.type_, t.revision, t.percent) for t in message.traffic] == [
         (2, LEGACY, 75),
         (2, CANARY, 25),
@@ -171,9 +103,9 @@ def test_latest_that_is_the_candidate_is_pinned_by_name() -> None:
 
 def test_back_from_100_percent_goes_to_the_revision_that_was_remembered() -> None:
     message = split_service((CANARY, 100, "canary"), ("ion-api-00009-pr", 0, "pr-9"))
-    assert needs_revisions(BY_TAG, message, 0)
+    assert not find_stable(BY_TAG, message)
     ready = ["ion-api-00009-pr", CANARY, "ion-api-00001-old", LEGACY]
-    set_percent(BY_TAG, message, 0, ready, LEGACY)
+    write_traffic(BY_TAG, message, 0, ready, LEGACY)
     assert (LEGACY, 100, "") in shares_of(message)
     assert ("ion-api-00009-pr", 0, "pr-9") in shares_of(message)
 
@@ -183,19 +115,19 @@ def test_back_from_100_percent_goes_else_to_the_newest_before_the_candidate(
     remembered: str,
 ) -> None:
     message = split_service((CANARY, 100, "canary"))
-    set_percent(BY_TAG, message, 5, ["ion-api-00009-pr", CANARY, LEGACY], remembered)
+    write_traffic(BY_TAG, message, 5, ["ion-api-00009-pr", CANARY, LEGACY], remembered)
     assert shares_of(message) == [(CANARY, 5, "canary"), (LEGACY, 95, "")]
 
 
 def test_back_from_100_percent_to_nobody_is_refused() -> None:
     message = split_service((CANARY, 100, "canary"))
     with pytest.raises(NotFound):
-        set_percent(BY_TAG, message, 0, ["ion-api-00009-pr", CANARY])
+        write_traffic(BY_TAG, message, 0, ["ion-api-00009-pr", CANARY])
 
 
 def test_the_stable_revision_is_the_one_with_the_most_beside_the_candidate() -> None:
     message = split_service((LEGACY, 30, ""), ("ion-api-00003-x", 50, ""), (CANARY, 20, "canary"))
-    assert stable_revision(BY_TAG, message) == "ion-api-00003-x"
+    assert find_stable(BY_TAG, message) == "ion-api-00003-x"
 
 
 @st.composite
@@ -229,9 +161,9 @@ def test_setting_the_same_share_twice_is_setting_it_once(
 ) -> None:
     message = split_service(*[(t.revision, t.percent, t.tag) for t in targets])
     revisions = [CANARY, "ion-api-0"]
-    set_percent(BY_TAG, message, percent, revisions)
+    write_traffic(BY_TAG, message, percent, revisions)
     once = message.SerializeToString(deterministic=True)
-    assert read_percent(BY_TAG, message) == percent
+    assert share(BY_TAG, message) == percent
     if percent < 100:
-        set_percent(BY_TAG, message, percent, revisions)
+        write_traffic(BY_TAG, message, percent, revisions)
         assert message.SerializeToString(deterministic=True) == once

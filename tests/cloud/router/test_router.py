@@ -7,8 +7,7 @@ import msgspec
 import pytest
 
 from canary.cloud.connection.clients import Connection
-from canary.cloud.run.reader import RunReader
-from canary.cloud.run.writer import RunWriter
+from canary.cloud.router.choice import open_router
 from canary.cloud.views import ServiceState
 from canary.rollout.change.change import Guard, SetScale, SetTraffic
 from canary.rollout.change.stage_record import StageRecord
@@ -91,7 +90,7 @@ async def test_setting_the_share_writes_the_record_in_the_same_update(embedded: 
 async def test_other_environment_and_annotations_survive_a_change(embedded: Embedded) -> None:
     before = await embedded.run.service("ion-api")
     await settle(embedded, await embedded.writer.send(traffic_step(before, 25)))
-    message = await embedded.run.message("ion-api")
+    message = await embedded.run.run.message("ion-api")
     variables = {v.name: v.value for v in message.template.containers[0].env}
     assert variables == {"ION_MODEL": "legacy", "CANARY_TRAFFIC_PERCENTAGE": "25"}
 
@@ -156,7 +155,7 @@ async def test_an_answer_that_does_not_come_in_time_is_an_unknown_outcome(
 ) -> None:
     before = await embedded.run.service("ion-api")
     embedded.break_method("UpdateService", delay_s=30.0, times=1)
-    writer = RunWriter(embedded.connection, embedded.plan, timeout_s=0.05)
+    writer = open_router(embedded.plan, embedded.connection, change_timeout_s=0.05)
     with pytest.raises(OutcomeUnknown):
         await writer.send(traffic_step(before, 5))
 
@@ -167,7 +166,7 @@ async def test_without_permission_a_change_is_denied_and_reads_go_on(embedded: E
     with pytest.raises(Denied):
         await embedded.writer.send(traffic_step(before, 5))
     wanted = ["run.services.get", "run.services.update"]
-    assert await embedded.run.permissions("ion-api", wanted) == {"run.services.get"}
+    assert await embedded.run.run.permissions("ion-api", wanted) == {"run.services.get"}
 
 
 async def test_an_operation_that_fails_says_so_and_leaves_the_share(embedded: Embedded) -> None:
@@ -225,7 +224,7 @@ async def test_somebody_elses_change_after_our_own_scale_is_a_conflict(embedded:
     before = await embedded.run.service("ion-api")
     scale = SetScale("ion-api", before.scale, ScalePreset(2, 20))
     await settle(embedded, await embedded.writer.send(scale))
-    other = RunWriter(embedded.connection, embedded.plan)
+    other = open_router(embedded.plan, embedded.connection)
     now = await embedded.run.service("ion-api")
     await settle(embedded, await other.send(traffic_step(now, 10)))
     with pytest.raises(Conflict):
@@ -253,7 +252,9 @@ async def test_a_read_of_a_service_that_is_away_gives_up(embedded: Embedded) -> 
 async def test_a_read_that_takes_too_long_is_unavailable(embedded: Embedded) -> None:
     embedded.break_method("GetService", delay_s=30.0)
     with pytest.raises(Unavailable):
-        await RunReader(embedded.connection, embedded.plan, timeout_s=0.02).service("ion-api")
+        await open_router(embedded.plan, embedded.connection, read_timeout_s=0.02).service(
+            "ion-api"
+        )
 
 
 async def test_a_change_is_not_sent_when_the_read_before_it_fails(embedded: Embedded) -> None:
@@ -276,7 +277,7 @@ async def test_between_revisions_the_tag_stays_through_0_and_100_percent(embed: 
             state = await cloud.run.service("ion-api")
             operation = await cloud.writer.send(traffic_step(state, percent))
             assert await settle(cloud, operation) is None
-            message = await cloud.run.message("ion-api")
+            message = await cloud.run.run.message("ion-api")
             shares = {t.revision.rpartition("/")[2]: t.percent for t in message.traffic}
             assert shares.get("ion-api-00002-can", 0) == percent
             assert shares.get("ion-api-00001-leg", 0) == 100 - percent
@@ -287,7 +288,7 @@ async def test_revisions_come_newest_first(embed: Embed) -> None:
     async with embed() as cloud:
         state = await cloud.run.service("ion-api")
         await settle(cloud, await cloud.writer.send(traffic_step(state, 5)))
-        revisions = await cloud.run.revisions("ion-api")
+        revisions = await cloud.run.run.revisions("ion-api")
         newest = (await cloud.run.service("ion-api")).revision
         assert [r.name for r in revisions] == [newest, "ion-api-00001-leg"]
         assert all(r.ready for r in revisions)
@@ -298,7 +299,7 @@ async def test_a_cloud_that_comes_back_is_found_again(embed: Embed) -> None:
         assert (await first.run.service("ion-api")).percent == 10
         port = int((first.endpoints.run or "").rpartition(":")[2])
         connection = Connection(first.endpoints)
-        reader = RunReader(connection, first.plan)
+        reader = open_router(first.plan, connection)
         await reader.service("ion-api")
     with pytest.raises(Unavailable):
         await reader.service("ion-api")

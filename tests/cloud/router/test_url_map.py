@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.cloud.load_balancer.url_map import (
+from canary.cloud.router.router import share_out
+from canary.cloud.router.url_map import (
     LONGEST_TEXT,
     build_patch,
     read_percent,
     read_record,
-    share_out,
     write_record,
 )
 from canary.rollout.change.stage_record import StageRecord

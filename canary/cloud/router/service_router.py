@@ -1,0 +1,60 @@
+"""Routers whose split one Cloud Run service carries: share and record go in one guarded update."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from canary.cloud.router.router import Router, check_guard
+from canary.cloud.run.services import put_annotations, start_update
+from canary.rollout.change.change import SetTraffic
+
+
+class ServiceRouter(Router):
+    """What `env` and `revisions` have in common."""
+
+    @abstractmethod
+    def read_percent(self, service: Any) -> int | None:
+        """Canary's share (0…100) as a raw Service has it set; None when that cannot be read."""
+
+    @abstractmethod
+    async def write_percent(self, service: Any, percent: int) -> str:
+        """Change a raw Service so that Canary has `percent`; return the field that was changed.
+
+        Raises NotFound and Rejected where that is not possible.
+        """
+
+    def note_split(self, _service: Any) -> dict[str, str]:
+        """Annotations that tell what the next change of the split must know of this one."""
+        return {}
+
+    async def set_split(self, step: SetTraffic, *, validate_only: bool) -> str:
+        """Send share and record as one UpdateService; a share that is set is not set again."""
+        service = await self.run.message(step.service)
+        percent = self.read_percent(service)
+        self._check(step, service, percent)
+        annotations = {
+            **service.annotations,
+            **self.note_split(service),
+            **self.keep_record(service, step.record),
+        }
+        update = start_update(service)
+        put_annotations(update, annotations)
+        mask = ["annotations"]
+        if percent != step.percent:
+            field = await self.write_percent(service, step.percent)
+            getattr(update, field).MergeFrom(getattr(service, field))
+            mask.insert(0, field)
+        return await self.update(update, mask, step, validate_only=validate_only)
+
+    def _check(self, step: SetTraffic, service: Any, percent: int | None) -> None:
+        guard = step.guard
+        same = service.etag == self.own_etag(guard.etag)
+        check_guard(
+            guard,
+            percent,
+            guard.etag if same else service.etag,
+            share=f"Canary's share on {step.service}",
+            moved=f"{step.service} was changed since this was decided (etag {service.etag},"
+            f" not {guard.etag}).",
+        )
