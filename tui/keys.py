@@ -59,7 +59,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("recovery", ("o",), "Show the changes whose end is not known.", "safety"),
     Action("look_up", ("i",), "Look up what became of such a change.", "safety"),
     Action("resume", ("G",), "Resume such a change; it never acts twice.", "safety"),
-    Action("abandon", ("D",), "Give such a change up; what was sent stays.", "safety"),
+    Action("abandon", ("D",), "Abandon such a change; what was sent stays.", "safety"),
     Action(
         "verify",
         ("v",),
@@ -100,7 +100,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("refresh", ("f5", "ctrl+l"), "Look at the cloud now, and draw the screen anew.", "look"),
     Action("theme", ("t",), "Change the colours.", "look"),
     Action("copy", ("y",), "Copy a summary of what is on the screen.", "session"),
-    Action("acknowledge", ("enter",), "Put the result of a change away.", "session"),
+    Action("acknowledge", ("enter",), "Dismiss the result of a change.", "session"),
     Action("help", ("?",), "Show all keys.", "session", "help", True),
     Action("palette", (":", "ctrl+p"), "Find any command by its name.", "session", "command"),
     Action("suspend", ("ctrl+z",), "Go back to the shell for a while.", "session"),

@@ -19,7 +19,8 @@ OLD = {
     r"\b(?:take|taken|taking)\b[^.;]{0,20} off canary\b": "roll back all; all traffic is on Legacy",
     r"\bstep(?:s|ped|ping)? back\b": "roll back one stage",
     r"\b(?:puts?|putting)\b[^.;,]{0,40}\baway\b": "dismiss",
-    r"\b(?:takes?|took|taken|taking)\b[^.;,]{0,30}\bback\b": "withdraw",
+    r"\b(?:takes?|took|taken|taking)(?: it| them| this| that|(?: an?| the| your) \w+)?"
+    r" back\b": "withdraw",
     r"\b(?:gives?|gave|given|giving)\b[^.;,]{0,30}\bup\b": "abandon",
     r"\btold to play\b|\bwhat it plays\b": "scenario",
     r"\bstep(?:s|ped|ping)? aside\b": "off, because …",
@@ -74,7 +75,7 @@ def test_no_string_of_the_product_has_a_word_of_the_old_table(package: str):
         )
         if (words := find_old(text))
     ]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "canary.toml"]
@@ -97,6 +98,7 @@ def test_no_document_has_a_word_of_the_old_table(name: str):
         'say("the way back is ready")',
         'say(f"✗ {way} back: Everybody could be taken off {side}, or off")',
         'say("a change " "is given " "up")',
+        'help="Give such a change up; put it away; take a change back."',
         'TEXT = """no worse\n    than twice"""',
     ],
 )
@@ -110,7 +112,7 @@ def test_an_old_word_that_was_planted_is_found(said: str):
         "def step_back(): ...",
         'def f():\n    """Gives up after a while."""',
         'say("goes back one stage; traffic steps to 10 %")',
-        'say("takes Slack\'s JSON", "back")',
+        'say("takes Slack\'s JSON", "back", "Legacy can take everything back")',
     ],
 )
 def test_names_and_docstrings_are_no_words_on_the_screen(innocent: str):

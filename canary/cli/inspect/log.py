@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True)
-@click.option("--withdraw", "withdrawn", metavar="ID", help="Take a change back that waits.")
+@click.option("--withdraw", "withdrawn", metavar="ID", help="Withdraw a change that waits.")
 @plan_options
 def log(limit: int, withdrawn: str | None, as_json: bool, config: str | None) -> int:
     """Show the changes made from this host, newest first; alert policies written, too.

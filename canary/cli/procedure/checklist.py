@@ -19,7 +19,7 @@ from canary.rollout.trials.checklist import PHASES, Checklist, ChecklistBook, Li
 @click.command()
 @click.option("--stage", type=click.IntRange(1), metavar="N", help="All lists of stage N.")
 @click.option("--tick", metavar="ID", help="Tick an item, with your name.")
-@click.option("--untick", metavar="ID", help="Take your tick back.")
+@click.option("--untick", metavar="ID", help="Remove your tick.")
 @plan_options
 def checklist(
     stage: int | None, tick: str | None, untick: str | None, as_json: bool, config: str | None

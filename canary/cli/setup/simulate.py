@@ -27,7 +27,7 @@ from canary.rollout.plan.plan import Plan
 )
 @click.option("--speed", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True)
 @click.option("--seed", type=click.IntRange(0), help="Another one makes another traffic.")
-@click.option("--scenario", type=click.Choice(SCENARIOS), help="What it plays from the start.")
+@click.option("--scenario", type=click.Choice(SCENARIOS), help="What happens from the start.")
 @click.option("--stage", type=click.IntRange(0), help="Where a fresh one starts.")
 @click.option("--state", metavar="FILE", help="Keep its state here; nowhere if not given.")
 @click.option("--fresh", is_flag=True, help="Start over.")
