@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from canary.cli.known_names import known_names
 from canary.cli.options import chosen_config
 from canary.rollout.errors import PlanError, Unavailable
 from canary.rollout.plan.file import load_plan
 from canary.rollout.plan.plan import Plan
+from canary.rollout.plan.rules import KnownNames
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
 
@@ -65,7 +65,7 @@ async def open_session(source: PlanSource, *, need_metrics: bool = True) -> Asyn
 
 
 async def look(session: Session) -> Snapshot:
-    """The snapshot of now. A source that fails is told in it, not raised.
+    """The snapshot of now. A source that fails is named in it, not raised.
 
     What earlier looks have read is taken over first, so that a one-hour watch is known at once.
     """
@@ -93,3 +93,34 @@ def demand_cloud_run(snapshot: Snapshot, first: str = "") -> None:
         remedy=f"{first}`canary doctor` says what is missing.",
         source="Cloud Run",
     )
+
+
+# Names that a plan may use and that others own: the console's keys, the scenarios. The domain knows
+# neither; every command that reads a plan gives it these.
+
+SCENARIOS: Final = (
+    "healthy",
+    "error-spike",
+    "slow-burn",
+    "latency",
+    "low-confidence",
+    "no-data",
+    "stale",
+    "quota",
+    "monitoring-outage",
+    "run-outage",
+    "conflict",
+    "denied",
+    "stuck-operation",
+    "failing-operation",
+)
+"""What the embedded cloud can play. It is a process that nobody imports, so a test holds its own
+list and this one together."""
+
+
+def known_names() -> KnownNames:
+    """What [console.keys] and `local.scenario` may name."""
+    # The keys are plain data: no Textual comes with them (0.8 ms).
+    from tui.keys import ACTIONS
+
+    return KnownNames(tuple(action.name for action in ACTIONS), SCENARIOS)

@@ -65,7 +65,7 @@ def plan_options(command: Decorated) -> Decorated:
 
 
 def change_options(command: Decorated) -> Decorated:
-    """What every change can be told: `--dry-run --yes --reason --force --json --config`."""
+    """The options of every change: `--dry-run --yes --reason --force --json --config`."""
     for option in (
         plan_options,
         click.option("--force", is_flag=True, help="Override gates; needs --reason."),

@@ -161,12 +161,12 @@ def keep(write: Callable[[], KeptT]) -> tuple[KeptT | None, RecordError | None]:
         return None, error
 
 
-def conclude(code: int, trouble: RecordError | None) -> int:
+def conclude(code: int, error: RecordError | None) -> int:
     """The exit code of a result that was said: its own, or 3 where all that fails is its file."""
-    if trouble is None:
+    if error is None:
         return code
-    complain(trouble)
-    return code or trouble.exit_code
+    complain(error)
+    return code or error.exit_code
 
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

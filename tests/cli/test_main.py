@@ -11,8 +11,8 @@ import click
 import pytest
 
 from canary.cli import main
-from canary.cli.known_names import SCENARIOS, known_names
 from canary.cli.main import COMMANDS, EXIT_CODES
+from canary.cli.opening import SCENARIOS, known_names
 from canary.cli.setup.init import Choices, render_plan
 from canary.simulator.world.traffic.scenarios import SCENARIOS as PLAYED
 from tests.cli.commands import ROOT, run_at_terminal, run_process
@@ -168,7 +168,7 @@ def test_a_plan_may_name_every_key_of_the_console() -> None:
 
 
 def test_the_names_of_the_keys_come_without_textual() -> None:
-    listed = "import sys, canary.cli.known_names as k; k.known_names(); print(*sys.modules)"
+    listed = "import sys, canary.cli.opening as k; k.known_names(); print(*sys.modules)"
     program = [sys.executable, "-c", listed]
     done = subprocess.run(program, capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}

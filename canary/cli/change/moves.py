@@ -44,12 +44,12 @@ def _promote(plan: Plan, standing: Standing, request: Request) -> Change:
 
 @click.command()
 @click.option("--to", type=click.IntRange(0), metavar="N", help="Back to stage N; 0 is --all.")
-@click.option("--all", "everybody", is_flag=True, help="Roll back all.")
+@click.option("--all", "all_back", is_flag=True, help="Roll back all.")
 @wait_options
 @verify_option
 @change_options
 def rollback(
-    to: int | None, everybody: bool, wait_s: float | None, no_wait: bool, **given: Any
+    to: int | None, all_back: bool, wait_s: float | None, no_wait: bool, **given: Any
 ) -> int:
     """Go one stage back, to stage N, or roll back all.
 
@@ -60,12 +60,12 @@ def rollback(
     if no_wait and wait_s is not None:
         raise UsageError("--wait and --no-wait exclude each other.", remedy="Choose one.")
     given["wait_s"] = 0.0 if no_wait else wait_s if wait_s is not None else WAITS_S
-    if everybody and to is not None:
+    if all_back and to is not None:
         raise UsageError("--all and --to exclude each other.", remedy="Choose one.")
     options = options_of(given)
     if to:
         _demand_stage(find_plan(options.config).plan, to)
-    build: Build = moves.rollback_all if everybody or to == 0 else moves.step_back
+    build: Build = moves.rollback_all if all_back or to == 0 else moves.step_back
     if to:
         build = partial(moves.step_back, to=to)
     return run_change(build, options, need_metrics=False)

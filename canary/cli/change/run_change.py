@@ -141,8 +141,8 @@ async def _decide(
     read_only = options.read_only or source.plan.console.read_only
     refusal = _refusal(change, snapshot, read_only, options.force)
     if options.dry_run:
-        told = approval_lines(change, source.plan, snapshot)
-        dry_run = msgspec.structs.replace(dry_run, lines=(*dry_run.lines, *told))
+        approval = approval_lines(change, source.plan, snapshot)
+        dry_run = msgspec.structs.replace(dry_run, lines=(*dry_run.lines, *approval))
         if change.kind == "promote" and not read_only:
             _note_dry_run(session, change)
         return print_dry_run(change, dry_run, refusal, options)

@@ -80,14 +80,14 @@ def verify(
     be verified, which is never a pass.
     """
     source = find_plan(config)
-    verification, path, trouble = asyncio.run(_verify(source, percent, requests, delay_ms))
+    verification, path, error = asyncio.run(_verify(source, percent, requests, delay_ms))
     if as_json:
         print_json(verification_document(verification))
     else:
         print_verification(verification)
         if path is not None:
             say_written(path)
-    return conclude(EXITS[verification.verdict], trouble)
+    return conclude(EXITS[verification.verdict], error)
 
 
 @click.command()
@@ -112,14 +112,14 @@ def compare(
         print_json(document)
     else:
         print_comparison(comparison)
-    trouble = None
+    error = None
     if out is not None:
         from canary.store.outputs import write_output
 
-        _, trouble = keep(lambda: write_output(Path(out).expanduser(), document))
-        if trouble is None and not as_json:
+        _, error = keep(lambda: write_output(Path(out).expanduser(), document))
+        if error is None and not as_json:
             say_written(out)
-    return conclude(0 if comparison.attributed else EXIT_NO_DATA, trouble)
+    return conclude(0 if comparison.attributed else EXIT_NO_DATA, error)
 
 
 async def verify_change(

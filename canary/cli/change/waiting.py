@@ -39,7 +39,7 @@ async def wait_for_return(
     """Look again until Cloud Run answers; the snapshot of then.
 
     As it came where Cloud Run has answered, or where waiting would not help (no right, no such
-    service), or where `wait_s` real seconds are over. Raises GivenUp when it is interrupted.
+    service), or where `wait_s` real seconds are over. Raises Withdrawn when it is interrupted.
     """
     if snapshot.standing is not None or wait_s <= 0 or not await _is_away(session):
         return snapshot
@@ -61,10 +61,10 @@ async def _wait(session: Session, snapshot: Snapshot, look: Look, wait_s: float)
         f"{_why(snapshot)} Waiting for up to {format_age(wait_s)}: it goes out the moment Cloud Run"
         " answers. Nothing is in the journal yet. Ctrl-C withdraws it."
     )
-    turn = 0
+    reads = 0
     while (waited := time.monotonic() - began) < wait_s:
-        await asyncio.sleep(min(PAUSES_S[min(turn, len(PAUSES_S) - 1)], wait_s - waited))
-        turn += 1
+        await asyncio.sleep(min(PAUSES_S[min(reads, len(PAUSES_S) - 1)], wait_s - waited))
+        reads += 1
         if not await _is_away(session):
             snapshot = await look(session)
             if snapshot.standing is not None:

@@ -56,7 +56,7 @@ def status(as_json: bool, as_line: bool, config: str | None) -> int:
     if as_json and as_line:
         raise UsageError("--json and --line exclude each other.", remedy="Choose one.")
     source = find_plan(config)
-    snapshot = asyncio.run(_look(source, asks_way_back=as_json))
+    snapshot = asyncio.run(_look(source, asks_readiness=as_json))
     if as_json:
         print_json(status_document(snapshot))
     elif as_line:
@@ -66,12 +66,12 @@ def status(as_json: bool, as_line: bool, config: str | None) -> int:
     return exit_code(snapshot)
 
 
-async def _look(source: PlanSource, *, asks_way_back: bool) -> Snapshot:
+async def _look(source: PlanSource, *, asks_readiness: bool) -> Snapshot:
     """One look; with what going back rests on only where it is told: that is three calls more."""
     from canary.store.presence import read_operator_sessions
 
     async with open_session(source) as session:
-        if asks_way_back:
+        if asks_readiness:
             await asyncio.gather(look(session), session.observer.read_readiness())
         else:
             await look(session)
@@ -82,7 +82,7 @@ def print_status(snapshot: Snapshot, plan: Plan) -> None:
     """The whole moment, from what matters most downwards."""
     _print_head(snapshot, plan)
     say(f"{format_verdict(snapshot.decision.verdict)}  {sanitize(snapshot.decision.reason)}")
-    _print_troubles(snapshot)
+    _print_errors(snapshot)
     say()
     print_table(list(_side_rows(snapshot)))
     say()
@@ -119,7 +119,7 @@ def _print_head(snapshot: Snapshot, plan: Plan) -> None:
     say(f"{name}   {share}   soak {format_duration(soaked)} / {soak}")
 
 
-def _print_troubles(snapshot: Snapshot) -> None:
+def _print_errors(snapshot: Snapshot) -> None:
     traffic = snapshot.traffic
     if traffic.in_doubt:
         say("! The last change could not be put into effect: the split from before may be served.")

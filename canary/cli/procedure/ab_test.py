@@ -57,14 +57,14 @@ def ab_test(file: str | None, days: int | None, as_json: bool, config: str | Non
     if file is not None and days is not None:
         raise UsageError("A file is taken as it stands: --days does not go with --from.")
     source = find_plan(config)
-    run, path, trouble = _analyse(source, file, days)
+    run, path, error = _analyse(source, file, days)
     if as_json:
         print_json(ab_document(run.analysis, run.source))
     else:
         _say(run)
         if path is not None:
             say_written(path)
-    return conclude(EXIT_CODES[run.analysis.status], trouble)
+    return conclude(EXIT_CODES[run.analysis.status], error)
 
 
 def _analyse(

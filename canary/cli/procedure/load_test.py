@@ -72,14 +72,14 @@ def load_test(
     settings = choose_settings(
         source.plan, users=users, spawn_rate=spawn_rate, duration_s=duration, profile=profile
     )
-    summary, path, trouble = asyncio.run(_run(source, settings))
+    summary, path, error = asyncio.run(_run(source, settings))
     if as_json:
         print_json(load_document(summary))
     else:
-        _say(summary, path, written=trouble is None)
+        _say(summary, path, written=error is None)
     if summary.ended == "stopped":
-        return conclude(EXIT_STOPPED, trouble)
-    return conclude(0 if summary.status == "PASSED" else EXIT_FAILED, trouble)
+        return conclude(EXIT_STOPPED, error)
+    return conclude(0 if summary.status == "PASSED" else EXIT_FAILED, error)
 
 
 async def _run(

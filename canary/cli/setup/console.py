@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from canary.cli.known_names import SCENARIOS, known_names
-from canary.cli.opening import DEFAULT_NAME, PlanSource, find_plan
+from canary.cli.opening import DEFAULT_NAME, SCENARIOS, PlanSource, find_plan, known_names
 from canary.cli.options import chosen_config, chosen_read_only, config_option
 from canary.rollout.errors import CanaryError, UsageError
 from canary.rollout.plan.plan import Plan

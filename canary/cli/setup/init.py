@@ -13,8 +13,7 @@ from typing import Final
 import click
 import msgspec
 
-from canary.cli.known_names import known_names
-from canary.cli.opening import DEFAULT_NAME
+from canary.cli.opening import DEFAULT_NAME, known_names
 from canary.cli.options import chosen_config, json_option
 from canary.cli.output import print_json, say
 from canary.rollout.errors import PlanError, UsageError

@@ -12,8 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from canary.cli.known_names import SCENARIOS
-from canary.cli.opening import find_plan
+from canary.cli.opening import SCENARIOS, find_plan
 from canary.cli.options import plan_options
 from canary.cli.output import say
 from canary.engine.signals import ended_by_signal

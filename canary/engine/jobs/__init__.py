@@ -3,5 +3,5 @@ checklists, alert policies, the look-up of a retirement. One file for each job.
 
 In: a connected session, and what was chosen. Out: a result of `rollout.trials`, and its file
 beside canary.toml for the gates. Door: for the shell the functions of each file; for the console
-`background.BackgroundJobs`, which runs them in the engine's loop and shows one frozen JobsView.
+`engine.console.background_jobs`, which runs each `Job` in the engine's loop.
 """

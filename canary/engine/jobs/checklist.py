@@ -84,9 +84,9 @@ class Checklists:
         """All lists as they stand at a moment, and write down what is newly known.
 
         Raises RecordError when the record of ticks cannot be read; what else cannot be looked at
-        is said in `trouble`, and its items stay open.
+        is said in the book's `trouble`, and its items stay open.
         """
-        known, trouble = self._look(snapshot)
+        known, error = self._look(snapshot)
         visits = self._visits(known)
         ticks = self._record.ticks()
         lists = [self._list(known, visit.stage, visit, visits, ticks) for visit in visits]
@@ -94,7 +94,7 @@ class Checklists:
         upcoming = next_stage(self._plan, stage) if stage is not None else None
         if upcoming is not None:
             lists.append(self._list(known, upcoming, None, visits, ticks))
-        return ChecklistBook(stage, tuple(lists), trouble)
+        return ChecklistBook(stage, tuple(lists), error)
 
     def tick(
         self, checklist: Checklist, item: str, author: Author, now: float, *, done: bool = True
@@ -108,18 +108,18 @@ class Checklists:
         self._record.add(Tick(stage, "dry_run", True, sanitize(author, 120), now, "--dry-run"))
 
     def _look(self, snapshot: Snapshot) -> tuple[Known, str]:
-        troubles = []
+        errors = []
         entries: tuple[Entry, ...] = ()
         try:
             entries = self._journal.recent(ENTRIES) if self._journal is not None else ()
         except RecordError as error:
-            troubles.append(str(error))
+            errors.append(str(error))
         path = stage_file_path(self._plan_path, self._plan.record.file)
         stage_file: StageRecord | None = None
         try:
             stage_file = read_stage_file(path)
         except RecordError as error:
-            troubles.append(str(error))
+            errors.append(str(error))
         outputs = self._plan_path.parent / self._plan.record.outputs
         stages = range(1, len(self._plan.stages) + 1)
         seen = {stage: read_verification(outputs, stage) for stage in stages}
@@ -134,7 +134,7 @@ class Checklists:
             loop=read_state(self._directory),
             loop_runs=holder(self._directory) is not None,
         )
-        return known, " ".join(troubles)
+        return known, " ".join(errors)
 
     def _visits(self, known: Known) -> tuple[Visit, ...]:
         kept = self._record.visits()

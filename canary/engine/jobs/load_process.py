@@ -21,7 +21,7 @@ import msgspec
 from canary.rollout.errors import ToolFailed
 from canary.rollout.text import sanitize
 
-SILENCE_S = 60.0
+NO_OUTPUT_S = 60.0
 """A process that says nothing for so long hangs: it reports each second."""
 STOP_WITHIN_S = 20.0
 """From SIGTERM to the last line; after that it is killed."""
@@ -44,7 +44,7 @@ class LoadProcess:
         self._said: deque[str] = deque(maxlen=20)
         self._killing: asyncio.TimerHandle | None = None
         self._stopping = False
-        self.silent = False
+        self.without_output = False
 
     async def lines(self, settings: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """Start it and yield what it says, until it ends. Raises ToolFailed: it cannot be started.
@@ -94,8 +94,8 @@ class LoadProcess:
     @property
     def last_words(self) -> str:
         """The last thing it said on standard error, or how it ended; on one line."""
-        if self.silent:
-            return f"it said nothing for {SILENCE_S:g} s"
+        if self.without_output:
+            return f"it said nothing for {NO_OUTPUT_S:g} s"
         if self._said:
             return sanitize(self._said[-1], 300).rstrip(".")
         code = self._process.returncode if self._process is not None else None
@@ -106,9 +106,9 @@ class LoadProcess:
     async def _next_line(self, process: asyncio.subprocess.Process) -> bytes:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         try:
-            return await asyncio.wait_for(process.stdout.readline(), SILENCE_S)
+            return await asyncio.wait_for(process.stdout.readline(), NO_OUTPUT_S)
         except TimeoutError:
-            self.silent = True
+            self.without_output = True
         except ValueError:  # a line beyond the limit: nothing of ours
             self._said.append("it said a line without end")
         return b""

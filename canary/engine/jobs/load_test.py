@@ -114,7 +114,7 @@ class LoadTestRun:
         return self._judge(seen, started_at)
 
     def stop(self, why: str) -> None:
-        """End it early; `why` is told in the summary, as "by oncall@bastion-2"."""
+        """End it early; `why` is in the summary, as "by oncall@bastion-2"."""
         self._why = self._why or why
         self._process.stop()
 
@@ -154,7 +154,7 @@ class LoadTestRun:
         self._seen = msgspec.structs.replace(now, requests_per_s=_recent_rate(before, now))
 
     def _process_settings(self) -> dict[str, Any]:
-        """What the process is told: durations of this machine's clock."""
+        """What the process reads: durations of this machine's clock."""
         settings, target = self._settings, self._target
         profile = settings.profile
         duration_s = settings.duration_s / self._speed
@@ -291,14 +291,14 @@ class LoadTestJob(Job[LoadTestView]):
         return await run.run(lambda progress: self._show(progress=progress))
 
     def _keep(self, summary: LoadTestSummary) -> None:
-        trouble = ""
+        error = ""
         try:
             written = write_summary(self._host.opening.plan, self._host.opening.base, summary)
             if written is None:
-                trouble = "No request was made: nothing was written."
-        except CanaryError as error:
-            trouble = str(error)
-        self._show(state="idle", summary=summary, progress=summary.figures, trouble=trouble)
+                error = "No request was made: nothing was written."
+        except CanaryError as refused:
+            error = str(refused)
+        self._show(state="idle", summary=summary, progress=summary.figures, trouble=error)
         said = summarise_load(summary.status, summary.reasons, summary.figures)
         passed = summary.status == "PASSED"
         self._host.say("good" if passed else "critical", f"load test {said}")

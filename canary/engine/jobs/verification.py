@@ -105,13 +105,13 @@ async def verify(
     await session.observer.read_run()
     reports = await session.probe()
     comparison: Comparison | None = None
-    trouble = ""
+    why = ""
     try:
         comparison = await compare_now(
             session, on_progress, requests=order.requests, delay_ms=order.delay_ms, sleep=sleep
         )
     except CanaryError as error:
-        trouble = str(error)
+        why = str(error)
     # Behind the requests: what is reported must still be so after them.
     state = await read_router(session)
     intended, stage = _intended(plan, order, state)
@@ -126,7 +126,7 @@ async def verify(
         comparison,
         stage=stage,
         change=order.change,
-        trouble=trouble,
+        trouble=why,
     )
 
 
@@ -205,7 +205,7 @@ class VerificationJob:
         self.view = VerificationView()
 
     def listen(self, on_progress: OnProgress, on_verification: OnVerification) -> None:
-        """Who is told: how far it is, and the result."""
+        """Who hears how far it is, and the result."""
         self._on_progress, self._on_verification = on_progress, on_verification
 
     def start(self, order: VerifyOrder | None = None) -> None:

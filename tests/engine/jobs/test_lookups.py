@@ -10,8 +10,8 @@ import pytest
 from canary.rollout.errors import ReadOnly
 from canary.rollout.plan.plan import Plan
 from tests.embedded import Embed, Embedded
+from tests.engine.console.test_background_jobs import Desk, live, texts
 from tests.engine.console.test_console import has_numbers
-from tests.engine.jobs.test_background import Desk, live, texts
 
 pytestmark = pytest.mark.usefixtures("state_dir")
 
