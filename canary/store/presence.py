@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from canary.rollout.snapshot.presence import OperatorSession
+from canary.rollout.snapshot.snapshot import OperatorSession
 from canary.store.locks import HeldFile, list_held, read_held
 
 SESSIONS_DIR: Final = "consoles"

@@ -17,7 +17,7 @@ from canary.rollout.change import moves
 from canary.rollout.change.change import Author, Change, Kind, Request
 from canary.rollout.errors import CanaryError
 from canary.rollout.permit import permit
-from canary.rollout.permit.confirmation import evidence_of
+from canary.rollout.permit.approval import evidence_of
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.journal import Entry, Journal

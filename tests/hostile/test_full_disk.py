@@ -139,7 +139,7 @@ def test_who_is_here_finds_no_room_and_leaves_nothing_behind(tmp_path: Path) -> 
         tmp_path,
         """
 from canary.store.presence import OperatorSessionHolder
-from canary.rollout.snapshot.presence import OperatorSession
+from canary.rollout.snapshot.snapshot import OperatorSession
 fill()
 seat = OperatorSessionHolder(here, OperatorSession("me", "host", 1, 1000.0))
 seat.change(OperatorSession("me", "host", 1, 2000.0))

@@ -10,8 +10,7 @@ import msgspec
 from canary.rollout.change.change import Author, Guard, Request, Standing
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import NO_EVIDENCE, check_gates
-from canary.rollout.decision.tree import DataState, Decision, decide, find_alerts
-from canary.rollout.decision.watch import IDLE, Watch
+from canary.rollout.decision.tree import IDLE, DataState, Decision, Watch, decide, find_alerts
 from canary.rollout.measure.samples import Responses, Window
 from canary.rollout.plan.file import load_plan
 from canary.rollout.plan.plan import Plan, ScalePreset

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.rollout.decision.gates import GateState
-from canary.rollout.decision.labels import (
+from canary.rollout.decision.gates import (
     DATA_WORDS,
     GATE_GLYPHS,
     GATE_WORDS,
     NODE_WORDS,
     VERDICT_GLYPHS,
     VERDICT_WORDS,
+    GateState,
     format_verdict,
 )
 from canary.rollout.decision.tree import DataState, NodeOutcome, Verdict

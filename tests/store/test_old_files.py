@@ -19,7 +19,7 @@ from canary.rollout.change.history_entries import HistoryEntry, read_history
 from canary.rollout.change.stage_record import StageRecord, decode_record
 from canary.rollout.export.monitor_document import monitor_document
 from canary.rollout.measure.samples import Distribution, Responses, Sample
-from canary.rollout.snapshot.presence import OperatorSession
+from canary.rollout.snapshot.snapshot import OperatorSession
 from canary.rollout.snapshot.status import status_document
 from canary.rollout.trials.checklist import Tick, Visit
 from canary.store import monitoring, presence

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from canary.rollout.snapshot.presence import OperatorSession
+from canary.rollout.snapshot.snapshot import OperatorSession
 from canary.store.presence import SESSIONS_DIR, OperatorSessionHolder, read_operator_sessions
 
 ANN = OperatorSession(1, "ann", "bastion", 100.0, terminal="pts/1")
@@ -16,7 +16,7 @@ OTHER = """
 import os, signal, sys
 from pathlib import Path
 from canary.store.presence import OperatorSessionHolder
-from canary.rollout.snapshot.presence import OperatorSession
+from canary.rollout.snapshot.snapshot import OperatorSession
 me = OperatorSession(os.getpid(), "eve", "bastion", 1.0)
 holder = OperatorSessionHolder(Path(sys.argv[1]), me)
 print("here", flush=True)

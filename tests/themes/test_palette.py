@@ -10,7 +10,7 @@ from rich.color import ColorSystem
 from rich.style import Style
 from textual.theme import Theme
 
-from canary.rollout.decision.labels import VERDICT_GLYPHS, VERDICT_WORDS
+from canary.rollout.decision.gates import VERDICT_GLYPHS, VERDICT_WORDS
 from canary.rollout.decision.tree import SEVERITY
 from themes import PALETTES, choose_theme, make_themes, palette_of
 

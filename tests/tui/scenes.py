@@ -11,8 +11,7 @@ import msgspec
 from canary.rollout.change.change import Author, Guard, Outcome, Standing
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import NO_EVIDENCE, check_gates
-from canary.rollout.decision.tree import decide, find_alerts, judge_data
-from canary.rollout.decision.watch import IDLE, Watch, advance
+from canary.rollout.decision.tree import IDLE, Watch, advance_watch, decide, find_alerts, judge_data
 from canary.rollout.measure.samples import Distribution, Responses, Sample, reduce_window
 from canary.rollout.plan.plan import Console, Criteria, Plan, ScalePreset, Stage, Target, Thresholds
 from canary.rollout.snapshot.snapshot import (
@@ -161,7 +160,7 @@ def snapshot(
     alerts = find_alerts(rollout, stage, own_side.window, own_side.data)
     watch: Watch = IDLE
     if any(a.scope == "warning" for a in alerts):
-        watch = advance(IDLE, warned=True, at=now - 1380, watch_s=3600)
+        watch = advance_watch(IDLE, warned=True, at=now - 1380, watch_s=3600)
     decision = decide(rollout, own_side.window, own_side.data, watch, now)
     record = StageRecord(stage, rollout.percent_of(stage), entered, "oncall", "bastion-2")
     guard = Guard("ion-api", etag, share, "ion-api-00007-abc")

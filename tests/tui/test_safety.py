@@ -12,8 +12,7 @@ from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import Readiness, WayBack, judge_readiness
 from canary.rollout.plan.plan import ScalePreset
-from canary.rollout.snapshot.presence import OperatorSession, Presence
-from canary.rollout.snapshot.snapshot import ChangeView, Event, Snapshot
+from canary.rollout.snapshot.snapshot import ChangeView, Event, OperatorSession, Presence, Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import rows, staged
 from tui.pages.alarms import rings

@@ -9,8 +9,7 @@ import msgspec
 from canary.rollout.change.change import Outcome
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import Gate
-from canary.rollout.decision.tree import Alert, DataState, Decision, Node, Verdict
-from canary.rollout.decision.watch import Watch
+from canary.rollout.decision.tree import Alert, DataState, Decision, Node, Verdict, Watch
 from canary.rollout.measure.samples import Distribution, Responses, Sample, reduce_window
 from canary.rollout.plan.plan import Criteria, Plan, ScalePreset, Stage, Target
 from canary.rollout.snapshot.snapshot import (

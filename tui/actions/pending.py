@@ -13,7 +13,7 @@ import msgspec
 
 from canary.rollout.change.change import Author, Change, Guard, Request
 from canary.rollout.permit import permit
-from canary.rollout.permit.confirmation import evidence_of, name_to_type
+from canary.rollout.permit.approval import evidence_of, name_to_type
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_percent, sanitize

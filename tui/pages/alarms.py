@@ -7,8 +7,13 @@ import textwrap
 from typing import Final
 
 from canary.rollout.decision.tree import SEVERITY
-from canary.rollout.snapshot.presence import OperatorSession, find_countdown
-from canary.rollout.snapshot.snapshot import ChangeView, Snapshot, find_waiting
+from canary.rollout.snapshot.snapshot import (
+    ChangeView,
+    OperatorSession,
+    Snapshot,
+    find_countdown,
+    find_waiting,
+)
 from canary.rollout.text import format_age, sanitize
 from themes import Palette
 from widgets.plots.canvas import Run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canary.rollout.decision.labels import format_verdict
+from canary.rollout.decision.gates import format_verdict
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canary.rollout.decision.labels import DATA_WORDS, GATE_GLYPHS, NODE_WORDS, format_verdict
+from canary.rollout.decision.gates import DATA_WORDS, GATE_GLYPHS, NODE_WORDS, format_verdict
 from canary.rollout.decision.tree import Node
 from canary.rollout.snapshot.snapshot import SideView, Snapshot
 from canary.rollout.text import (

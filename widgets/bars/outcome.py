@@ -7,8 +7,12 @@ from typing import Final
 from rich.style import Style
 
 from canary.rollout.change.change import OutcomeState
-from canary.rollout.snapshot.presence import format_history_entry
-from canary.rollout.snapshot.snapshot import ChangeView, Snapshot, find_waiting
+from canary.rollout.snapshot.snapshot import (
+    ChangeView,
+    Snapshot,
+    find_waiting,
+    format_history_entry,
+)
 from canary.rollout.text import format_age, format_clock, format_ratio, sanitize
 from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from canary.rollout.decision.readiness import CheckId, Readiness, ReadinessState
-from canary.rollout.snapshot.presence import OperatorSession, find_countdown, format_history_entry
-from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import (
+    OperatorSession,
+    Snapshot,
+    find_countdown,
+    format_history_entry,
+)
 from canary.rollout.text import format_duration, format_timestamp, sanitize
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run, width_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.style import Style
 
-from canary.rollout.decision.labels import GATE_GLYPHS
+from canary.rollout.decision.gates import GATE_GLYPHS
 from canary.rollout.text import (
     format_count,
     format_duration,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast, get_args
 
-from canary.rollout.decision.labels import format_verdict
+from canary.rollout.decision.gates import format_verdict
 from canary.rollout.decision.tree import Verdict
 from canary.rollout.text import NO_DATA, format_count, format_duration, format_timestamp, sanitize
 from canary.rollout.trials.jobs import MonitoringView

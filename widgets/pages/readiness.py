@@ -7,8 +7,7 @@ import textwrap
 from rich.style import Style
 
 from canary.rollout.decision.readiness import Check, ReadinessState
-from canary.rollout.snapshot.presence import format_history_entry, format_operator_session
-from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import Snapshot, format_history_entry, format_operator_session
 from canary.rollout.text import NO_DATA, format_duration, format_timestamp, sanitize
 from themes import Palette
 from widgets.bars.safety_line import CHECK_WORDS, GLYPHS, readiness_runs, seat_name

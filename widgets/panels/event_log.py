@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from canary.rollout.decision.labels import VERDICT_GLYPHS
+from canary.rollout.decision.gates import VERDICT_GLYPHS
 from canary.rollout.snapshot.snapshot import Event, Snapshot
 from canary.rollout.text import format_clock, format_timestamp, sanitize
 from themes import Palette

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from canary.rollout.decision.gates import Gate
-from canary.rollout.decision.labels import GATE_GLYPHS, GATE_WORDS
+from canary.rollout.decision.gates import GATE_GLYPHS, GATE_WORDS, Gate
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import NO_DATA, format_limit, format_value, sanitize

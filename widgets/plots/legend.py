@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canary.rollout.decision.labels import DATA_WORDS
+from canary.rollout.decision.gates import DATA_WORDS
 from canary.rollout.measure.samples import Window
 from canary.rollout.snapshot.snapshot import SideView, Snapshot
 from canary.rollout.text import NO_DATA, format_count, format_rate, format_value

@@ -38,7 +38,7 @@ from canary.rollout.change.change import (
     Standing,
 )
 from canary.rollout.errors import CanaryError, UsageError
-from canary.rollout.permit.confirmation import evidence_of, name_to_type
+from canary.rollout.permit.approval import evidence_of, name_to_type
 from canary.rollout.permit.permit import authorize
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot

@@ -44,7 +44,7 @@ def report(
     if as_json and out is None:
         raise UsageError("--json says what was written: it needs --out FILE.")
     facts, plan = asyncio.run(_gather(find_plan(config), stage))
-    text = _write(plan, facts, as_html or (out or "").endswith((".html", ".htm")))
+    text = _block_lines(plan, facts, as_html or (out or "").endswith((".html", ".htm")))
     if out is None:
         for line in text.rstrip("\n").split("\n"):
             say(line)
@@ -67,11 +67,10 @@ def report(
     return 0
 
 
-def _write(plan: Plan, facts: ReportFacts, is_html: bool) -> str:
+def _block_lines(plan: Plan, facts: ReportFacts, is_html: bool) -> str:
     from canary.cli.inspect.p_values import ask_p_values
+    from canary.rollout.export.report import to_html, to_markdown
     from canary.rollout.export.report_content import build_report
-    from canary.rollout.export.report_html import to_html
-    from canary.rollout.export.report_markdown import to_markdown
     from canary.rollout.export.report_statistics import compare_minutes, with_p_values
 
     begin, end = facts.span.began_at, facts.until

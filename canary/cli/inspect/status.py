@@ -12,12 +12,12 @@ from canary.cli.opening import PlanSource, find_plan, look, open_session
 from canary.cli.options import config_option, json_option, plan_options
 from canary.cli.output import figure_rows, print_json, print_table, say
 from canary.rollout.change.stage_record import next_stage
-from canary.rollout.decision.gates import Gate
-from canary.rollout.decision.labels import (
+from canary.rollout.decision.gates import (
     DATA_WORDS,
     GATE_GLYPHS,
     GATE_WORDS,
     NODE_WORDS,
+    Gate,
     format_verdict,
 )
 from canary.rollout.errors import UsageError

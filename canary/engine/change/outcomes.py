@@ -28,7 +28,7 @@ from canary.rollout.errors import (
 )
 from canary.rollout.permit.approval import is_final_approval, split_of
 from canary.rollout.plan.plan import ScalePreset
-from canary.rollout.snapshot.presence import format_history_entry
+from canary.rollout.snapshot.snapshot import format_history_entry
 from canary.rollout.text import format_clock, format_percent, sanitize
 
 

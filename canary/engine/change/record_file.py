@@ -12,7 +12,7 @@ from pathlib import Path
 
 from canary.rollout.change.change import Change, SetTraffic
 from canary.rollout.errors import RecordError
-from canary.rollout.export.commit_message import commit_message
+from canary.rollout.permit.approval import commit_message
 from canary.rollout.plan.plan import Plan
 from canary.store.stage_file import commit_file, write_stage_file
 

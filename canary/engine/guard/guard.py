@@ -21,7 +21,7 @@ from canary.rollout.change.change import Author, Change, Request
 from canary.rollout.decision import guard as rules
 from canary.rollout.decision.guard import Act, Attempt, Cause, GuardState, GuardView
 from canary.rollout.errors import CanaryError, RecordError
-from canary.rollout.permit.confirmation import evidence_of
+from canary.rollout.permit.approval import evidence_of
 from canary.rollout.permit.guard_cause import find_cause
 from canary.rollout.permit.permit import authorize
 from canary.rollout.plan.plan import Plan

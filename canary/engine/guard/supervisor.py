@@ -25,8 +25,7 @@ from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import ReadinessState
 from canary.rollout.errors import ReadOnly, Unavailable
 from canary.rollout.export.notification import Notification, place_of
-from canary.rollout.snapshot.presence import OperatorSession, SessionKind
-from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import OperatorSession, SessionKind, Snapshot
 from canary.rollout.text import sanitize
 from canary.store.presence import OperatorSessionHolder
 

@@ -34,13 +34,20 @@ from canary.rollout.change.change import Side
 from canary.rollout.decision.gates import NO_EVIDENCE, Gate, StageEvidence, check_gates
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import AWAY_S, Readiness, judge_readiness
-from canary.rollout.decision.tree import Decision, decide, find_alerts, judge_data
-from canary.rollout.decision.watch import IDLE, Watch
+from canary.rollout.decision.tree import IDLE, Decision, Watch, decide, find_alerts, judge_data
 from canary.rollout.evidence.view import EvidenceView, advise
 from canary.rollout.measure.samples import Sample
 from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.presence import OperatorSession, Presence, find_presence
-from canary.rollout.snapshot.snapshot import Event, SideView, Snapshot, SourceView, StageView
+from canary.rollout.snapshot.snapshot import (
+    Event,
+    OperatorSession,
+    Presence,
+    SideView,
+    Snapshot,
+    SourceView,
+    StageView,
+    find_presence,
+)
 from canary.rollout.text import format_duration
 from canary.store.journal import Entry
 

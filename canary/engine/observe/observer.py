@@ -31,8 +31,7 @@ from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.measure.samples import Sample
 from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.presence import OperatorSession
-from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import OperatorSession, Snapshot
 from canary.store.history import History
 from canary.store.journal import Entry, Journal
 from canary.store.results import Results

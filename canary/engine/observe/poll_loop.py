@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from canary.engine.observe.observer import Observer
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.errors import CanaryError
-from canary.rollout.snapshot.presence import OperatorSession
-from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import OperatorSession, Snapshot
 
 if TYPE_CHECKING:
     from canary.cloud.embedded.embedded import EmbeddedCloud

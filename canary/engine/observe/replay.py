@@ -12,8 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from canary.rollout.decision.tree import Verdict, decide, passed_limits
-from canary.rollout.decision.watch import IDLE, Watch, advance
+from canary.rollout.decision.tree import IDLE, Verdict, Watch, advance_watch, decide, passed_limits
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Sample, Window, reduce_window
 from canary.rollout.plan.plan import Plan, Thresholds
 
@@ -98,7 +97,7 @@ def replay(
         if changed_at is not None and (at is None or at <= changed_at):
             watch = IDLE
         seen = past.observe(index, changed_at)
-        watch = advance(watch, warned=seen.warned, at=end, watch_s=watch_s)
+        watch = advance_watch(watch, warned=seen.warned, at=end, watch_s=watch_s)
         turn = _judge(plan, seen, watch, end)
         if turn is not None:
             if turn.verdict != (verdict or "continue"):

@@ -10,7 +10,7 @@ from canary.engine.observe.event_log import EventLog, Severity
 from canary.engine.observe.position import RunFacts, find_drift
 from canary.engine.observe.replay import VerdictTransition
 from canary.rollout.change.stage_record import StageRecord
-from canary.rollout.decision.labels import format_verdict
+from canary.rollout.decision.gates import format_verdict
 from canary.rollout.decision.tree import Verdict
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.state import EvidenceState

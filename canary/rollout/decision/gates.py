@@ -6,13 +6,14 @@ their limit pass. Sources: the success criteria and the procedure of the rollout
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
-from canary.rollout.decision.tree import DataState, Verdict
+from canary.rollout.decision.tree import DataState, NodeOutcome, Verdict
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.plan.plan import Criteria, Plan
+from canary.rollout.text import NO_DATA
 
 GateState = Literal["met", "not_met", "no_data"]
 Comparison = Literal["≤", "≥", ">", "="]
@@ -225,3 +226,41 @@ def _verdict_gate(verdict: Verdict) -> Gate:
     observed = {"met": 1.0, "not_met": 0.0, "no_data": None}[state]
     words = verdict.replace("_", " ")
     return Gate("verdict", "tree says go on", observed, "=", 1.0, state, words, False)
+
+
+# What a verdict, a gate, a node and the state of the data are called, and their glyphs.
+
+VERDICT_WORDS: Final[dict[Verdict, str]] = {
+    "continue": "GO ON",
+    "watch": "WATCH",
+    "rollback_stage": "ROLL BACK ONE STAGE",
+    "rollback_all": "ROLL BACK",
+    "no_data": "NO DATA",
+}
+VERDICT_GLYPHS: Final[dict[Verdict, str]] = {
+    "continue": "✓",
+    "watch": "◐",
+    "rollback_stage": "▼",
+    "rollback_all": "✗",
+    "no_data": "?",
+}
+GATE_GLYPHS: Final[dict[GateState, str]] = {"met": "✓", "not_met": "✗", "no_data": "?"}
+GATE_WORDS: Final[dict[GateState, str]] = {"met": "met", "not_met": "not met", "no_data": NO_DATA}
+NODE_WORDS: Final[dict[NodeOutcome, str]] = {
+    "yes": "yes",
+    "no": "no",
+    "no_data": NO_DATA,
+    "not_reached": "not reached",
+}
+DATA_WORDS: Final[dict[DataState, str]] = {
+    "ok": "fresh",
+    "thin": "too few requests",
+    "stale": "stale",
+    "missing": NO_DATA,
+    "masked": "from before the change",
+}
+
+
+def format_verdict(value: Verdict) -> str:
+    """Glyph and words of a verdict: "✓ GO ON"."""
+    return f"{VERDICT_GLYPHS[value]} {VERDICT_WORDS[value]}"

@@ -18,7 +18,6 @@ from typing import Literal
 
 import msgspec
 
-from canary.rollout.decision.watch import Watch
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.plan.plan import Alerts, Plan, Thresholds
 from canary.rollout.text import format_limit, format_value
@@ -245,3 +244,37 @@ def _why_no_data(plan: Plan, data: DataState, blind: Node | None) -> str:
         "missing": "No data of Canary in the window.",
         "masked": "All data is from before the last change of the split.",
     }[data]
+
+
+# The watch of the decision tree: its clock, advanced one observation at a time.
+#
+# A warning opens a watch of `watch_s`. At its end: still warned → overdue (one stage back is
+# advised) until the warning clears; cleared → the watch closes. While the watch runs, a warning
+# that comes and goes neither restarts nor ends it: "watch closely for one hour" is meant
+# literally. Observations without data neither open, clear nor close a watch: silence is not
+# recovery.
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """The watch at one moment. `since` None: nothing is being watched.
+
+    `warning` is whether the newest judged observation was beyond a warning limit.
+    """
+
+    since: float | None = None
+    warning: bool = False
+    overdue: bool = False
+
+
+IDLE = Watch()
+
+
+def advance_watch(watch: Watch, *, warned: bool | None, at: float, watch_s: float) -> Watch:
+    """The watch after an observation at `at`; `warned` None is "no data"."""
+    if watch.since is None:
+        return Watch(since=at, warning=True, overdue=watch_s <= 0) if warned else IDLE
+    if warned is None:
+        return watch
+    if at - watch.since < watch_s:
+        return Watch(since=watch.since, warning=warned, overdue=False)
+    return Watch(since=watch.since, warning=True, overdue=True) if warned else IDLE

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from canary.rollout.change.change import Change, Outcome, OutcomeState, SetScale
-from canary.rollout.decision.labels import VERDICT_WORDS, format_verdict
+from canary.rollout.decision.gates import VERDICT_WORDS, format_verdict
 from canary.rollout.decision.tree import SEVERITY, Verdict
 from canary.rollout.permit.approval import split_of
 from canary.rollout.snapshot.snapshot import Snapshot

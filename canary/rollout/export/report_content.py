@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from canary.rollout.decision.labels import GATE_GLYPHS, GATE_WORDS
+from canary.rollout.decision.gates import GATE_GLYPHS, GATE_WORDS
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.export.evidence_document import NAMES, PROVEN, metric_line, proof
 from canary.rollout.export.report import (

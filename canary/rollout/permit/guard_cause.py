@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from canary.rollout.decision.gates import DATA_WORDS
 from canary.rollout.decision.guard import Cause, Seen, Trigger
-from canary.rollout.decision.labels import DATA_WORDS
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_limit, format_value

@@ -11,7 +11,7 @@ import math
 from typing import Any, Final
 
 from canary.rollout.decision.gates import Gate
-from canary.rollout.decision.labels import format_verdict as format_verdict_line
+from canary.rollout.decision.gates import format_verdict as format_verdict_line
 from canary.rollout.decision.readiness import Readiness
 from canary.rollout.decision.tree import Alert, Node, Verdict
 from canary.rollout.measure.samples import Window

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from canary.engine.guard.supervisor import show_guard
 from canary.rollout.decision.guard import GuardView
-from canary.rollout.snapshot.presence import OperatorSession, find_countdown
+from canary.rollout.snapshot.snapshot import OperatorSession, find_countdown
 from canary.store.presence import OperatorSessionHolder, read_operator_sessions
 
 SEAT = OperatorSession(1, "bob", "bastion-3", 1.0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from canary.engine.observe.assemble import Observed, assemble, known_changes
 from canary.rollout.change.change import Outcome
 from canary.rollout.change.moves import rollback_all
-from canary.rollout.decision.watch import Watch
+from canary.rollout.decision.tree import Watch
 from canary.rollout.snapshot.snapshot import Event, Snapshot
 from tests.engine.observed import NEWEST, NOW, entry, minutes, run_facts, sample, service
 from tests.rollout.build import PLAN, record, request

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.engine.observe.replay import Replay, Replayed, VerdictTransition
-from canary.rollout.decision.watch import IDLE
+from canary.rollout.decision.tree import IDLE
 from canary.rollout.measure.samples import Sample
 from tests.engine.observed import NEWEST, minutes, sample
 from tests.rollout.build import PLAN

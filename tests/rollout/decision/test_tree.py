@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.rollout.decision.tree import (
+    IDLE,
     SEVERITY,
     DataState,
     Verdict,
+    Watch,
     decide,
     find_alerts,
     judge_data,
     passed_limits,
 )
-from canary.rollout.decision.watch import IDLE, Watch
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.plan.plan import Alerts, Thresholds
 from tests.rollout.build import EMPTY, NOW, PLAN, decision, window

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.rollout.decision.watch import IDLE, Watch, advance
+from canary.rollout.decision.tree import IDLE, Watch, advance_watch
 
 HOUR = 3600.0
 OPEN = Watch(since=1000.0, warning=True)
@@ -34,19 +34,19 @@ OVERDUE = Watch(since=1000.0, warning=True, overdue=True)
 def test_the_watch_moves_only_as_told(
     watch: Watch, warned: bool | None, at: float, after: Watch
 ) -> None:
-    assert advance(watch, warned=warned, at=at, watch_s=HOUR) == after
+    assert advance_watch(watch, warned=warned, at=at, watch_s=HOUR) == after
 
 
 def test_a_warning_that_comes_and_goes_neither_restarts_nor_ends_the_watch() -> None:
     watch = IDLE
     for minute, warned in enumerate([True, False, True, False, False, True]):
-        watch = advance(watch, warned=warned, at=minute * 60.0, watch_s=HOUR)
+        watch = advance_watch(watch, warned=warned, at=minute * 60.0, watch_s=HOUR)
         assert watch.since == 0.0
     assert not watch.overdue
 
 
 def test_a_watch_of_no_length_is_overdue_at_once() -> None:
-    assert advance(IDLE, warned=True, at=5.0, watch_s=0.0).overdue
+    assert advance_watch(IDLE, warned=True, at=5.0, watch_s=0.0).overdue
 
 
 @given(st.lists(st.tuples(st.floats(1, 600), st.none() | st.booleans()), max_size=200))
@@ -56,7 +56,7 @@ def test_overdue_needs_a_warning_and_the_whole_hour(
     watch, at = IDLE, 0.0
     for step, warned in observations:
         at += step
-        watch = advance(watch, warned=warned, at=at, watch_s=HOUR)
+        watch = advance_watch(watch, warned=warned, at=at, watch_s=HOUR)
         if watch.overdue:
             assert watch.since is not None
             assert watch.warning

@@ -6,7 +6,7 @@ import pytest
 
 from canary.rollout.change.change import Change
 from canary.rollout.change.moves import adopt, promote, revert, rollback_all, scale, step_back
-from canary.rollout.export.commit_message import commit_message
+from canary.rollout.permit.approval import commit_message
 from canary.rollout.plan.plan import ScalePreset
 from tests.rollout.build import PLAN, request, standing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canary.rollout.export.grafana_queries import (
+from canary.rollout.export.grafana import (
     ask_buckets,
     ask_percentile,
     ask_ratio,

@@ -18,7 +18,7 @@ from canary.rollout.export.notification import (
     slack_document,
     verdict_notice,
 )
-from canary.rollout.permit.confirmation import evidence_of
+from canary.rollout.permit.approval import evidence_of
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import SourceView, TrafficView
 from tests.rollout.build import EMPTY, NOW, PLAN, decision, request, snapshot, standing, window

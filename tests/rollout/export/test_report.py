@@ -11,10 +11,16 @@ from canary.rollout.change.change import Outcome
 from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.evidence.replay import replay_samples
 from canary.rollout.evidence.view import EvidenceView, TailView, view_evidence
-from canary.rollout.export.report import ReportFacts, StageSpan, find_span, merge_history
+from canary.rollout.export.report import (
+    ReportFacts,
+    StageSpan,
+    escape_markdown,
+    find_span,
+    merge_history,
+    to_html,
+    to_markdown,
+)
 from canary.rollout.export.report_content import build_report, find_gaps
-from canary.rollout.export.report_html import to_html
-from canary.rollout.export.report_markdown import escape, to_markdown
 from canary.rollout.export.report_statistics import MOST_BARS, compare_minutes, make_bars
 from canary.rollout.measure.samples import Distribution
 from canary.rollout.snapshot.snapshot import ChangeView, Event
@@ -213,12 +219,12 @@ def test_html_has_a_bar_for_each_side_of_a_bucket() -> None:
 
 
 def test_outside_text_is_no_markup_in_markdown() -> None:
-    assert escape("[x](y) `z` | <b> *i* # \\") == r"\[x\](y) \`z\` \| \<b\> \*i\* \# \\"
+    assert escape_markdown("[x](y) `z` | <b> *i* # \\") == r"\[x\](y) \`z\` \| \<b\> \*i\* \# \\"
 
 
 @pytest.mark.parametrize("text", ["https://evil.example", "www.evil.example", "a@evil.example"])
 def test_an_address_is_no_link_in_markdown(text: str) -> None:
-    assert "\\" in escape(text)
+    assert "\\" in escape_markdown(text)
 
 
 def test_a_row_of_markdown_keeps_its_cells_whatever_is_in_them() -> None:

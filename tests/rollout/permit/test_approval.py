@@ -8,11 +8,12 @@ from canary.rollout.change.moves import promote, rollback_all, step_back
 from canary.rollout.decision.gates import AbTestResult, StageEvidence, check_gates
 from canary.rollout.permit.approval import (
     describe_consequences,
+    evidence_of,
     format_evidence,
     format_order,
     is_final_approval,
+    name_to_type,
 )
-from canary.rollout.permit.confirmation import evidence_of, name_to_type
 from canary.rollout.plan.plan import ScalePreset
 from tests.rollout.build import NOW, PLAN, request, snapshot, standing, window
 

@@ -6,7 +6,7 @@ import pytest
 
 from canary.rollout.change.change import Change
 from canary.rollout.change.moves import promote, rollback_all, scale, step_back
-from canary.rollout.permit.confirmation import evidence_of, name_to_type
+from canary.rollout.permit.approval import evidence_of, name_to_type
 from canary.rollout.plan.plan import ScalePreset
 from tests.rollout.build import EMPTY, NOW, PLAN, request, snapshot, standing
 

@@ -3,8 +3,7 @@
 import msgspec
 import pytest
 
-from canary.rollout.decision.tree import DataState, find_alerts
-from canary.rollout.decision.watch import IDLE, Watch
+from canary.rollout.decision.tree import IDLE, DataState, Watch, find_alerts
 from canary.rollout.evidence.view import Advice
 from canary.rollout.permit.guard_cause import find_cause
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot

@@ -1,7 +1,7 @@
 """Who did what last, and what is in flight from elsewhere."""
 
 from canary.rollout.change.history_entries import history_entry_of
-from canary.rollout.snapshot.presence import OperatorSession, find_presence, format_history_entry
+from canary.rollout.snapshot.snapshot import OperatorSession, find_presence, format_history_entry
 from tests.rollout.build import NOW, record
 
 MOVED = record(

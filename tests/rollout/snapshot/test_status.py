@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from canary.rollout.decision.readiness import WayBack, judge_readiness
-from canary.rollout.decision.tree import DataState, Verdict
-from canary.rollout.decision.watch import Watch
+from canary.rollout.decision.tree import DataState, Verdict, Watch
 from canary.rollout.measure.samples import Window
-from canary.rollout.snapshot.presence import OperatorSession, Presence
 from canary.rollout.snapshot.snapshot import (
     ChangeView,
     Drift,
+    OperatorSession,
+    Presence,
     Snapshot,
     SourceView,
     StageView,
