@@ -1,7 +1,7 @@
 """What the evidence is there to avoid: tests that fail when they are looked at again and again.
 
 The same traffic as in `evidence_cases`, judged the way it must not be. These are figures to compare
-with, no bars of the product; only `shown_in_bursts_run` is judged by the product's own functions.
+with, no bars of the product.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from benchmarks.evidence_cases import (
     draw_window,
     poisson,
 )
-from canary.rollout.evidence import dispersion, ratio
-from canary.rollout.evidence.dispersion import Dispersion
+from canary.rollout.evidence import ratio
 from canary.rollout.evidence.ratio import Counts
 
 Z_ONE_SIDED_5 = 1.6448536269514722
@@ -97,15 +96,3 @@ def bursts_run(requests_per_s: float, burst_s: float, seed: int) -> float | None
         if ratio.is_proven(test, ALPHA):
             return window.end
     return None
-
-
-def shown_in_bursts_run(requests_per_s: float, burst_s: float, seed: int) -> float | None:
-    """Whether the product still says "regression proven" at the end of the same bursts.
-
-    It does not where the bursts have been seen: then it says "inconclusive".
-    """
-    rng = Random(f"evidence/bursts/{requests_per_s}/{burst_s}/{seed}")
-    test, seen = ratio.regression_test(), Dispersion()
-    for window in draw_bursts(rng, requests_per_s, burst_s):
-        test, seen = ratio.update(test, window), dispersion.add(seen, window)
-    return TWO_HOURS_S if ratio.is_proven(test, ALPHA) and not seen.is_overdispersed else None

@@ -6,7 +6,7 @@ import msgspec
 
 from canary.rollout.evidence.onset import Stretch
 from canary.rollout.evidence.state import LeftOut
-from canary.rollout.evidence.verdict import BURSTS, MetricVerdict
+from canary.rollout.evidence.verdict import AFFINITY, MetricVerdict
 from canary.rollout.evidence.view import Advice, EvidenceView, SplitView, TailView
 from canary.rollout.snapshot.snapshot import Snapshot
 from tests.widgets.scenes import NOW, snapshot
@@ -45,7 +45,7 @@ PASSED = MetricVerdict(
     legacy_count=22_800,
     canary_count=1_204,
 )
-INCONCLUSIVE = MetricVerdict("slow", "inconclusive", why=BURSTS)
+INCONCLUSIVE = MetricVerdict("slow", "inconclusive", why=AFFINITY)
 UNKNOWN = MetricVerdict("score", "undecided", why="no scores of both sides are known yet")
 
 VIEW = EvidenceView(

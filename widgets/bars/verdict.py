@@ -94,13 +94,16 @@ class VerdictLine(CellWidget):
 
 
 def advice_runs(snapshot: Snapshot, palette: Palette, *, is_short: bool = False) -> list[Run]:
-    """As "✗ 5xx proven worse", or short "✗ 5xx worse"; empty while nothing is proven, or the plan
-    ignores it. It is said apart from the tree's own word, which stays as it is.
+    """As "✗ 5xx proven worse", or short "✗ 5xx worse"; "◐ 5xx worse now" while only the quick test
+    says so; empty while neither does, or the plan ignores it. It is said apart from the tree's
+    own word, which stays as it is.
     """
     advice = snapshot.advice
     if advice is None:
         return []
     what = ", ".join(sanitize(name, 20) for name in advice.metrics)
+    if advice.tier == "worse_now":
+        return [("◐ ", palette.watch), (f"{what} worse now", palette.text)]
     return [
         ("✗ ", palette.critical_line),
         (f"{what} {'worse' if is_short else 'proven worse'}", palette.text),

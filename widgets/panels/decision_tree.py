@@ -103,16 +103,19 @@ def _draw_advice(canvas: Canvas, y: int, snapshot: Snapshot, palette: Palette) -
     advice = snapshot.advice
     if advice is None or y >= canvas.height:
         return y
-    style, words_style = palette.critical_line, palette.text
+    is_proven = advice.tier == "proven"
+    style, words_style = palette.critical_line if is_proven else palette.watch, palette.text
     what = ", ".join(sanitize(name, 20) for name in advice.metrics)
-    proven = f"{what} proven worse {format_clock(advice.detected_at)}"
-    runs: list[Run] = [("┄ evidence ", palette.dim), ("✗ ", style), (proven, words_style)]
+    glyph, how = ("✗ ", "proven worse") if is_proven else ("◐ ", "worse now")
+    said = f"{what} {how} {format_clock(advice.detected_at)}"
+    runs: list[Run] = [("┄ evidence ", palette.dim), (glyph, style), (said, words_style)]
     if canvas.height - y < 2:
         canvas.runs(0, y, runs)
         return y + 1
     canvas.runs(0, y, runs)
     acts = advice.action == "rollback"
-    led = "automatic rollback may act on it" if acts else "advises: roll back all"
+    led = "advises: watch closely" if not is_proven else "advises: roll back all"
+    led = "automatic rollback may act on it" if acts else led
     canvas.text(2, y + 1, led, style)
     return y + 2
 

@@ -34,6 +34,7 @@ from widgets.plots.cells import CellWidget, drawn
 NAMES: Final[dict[Metric, str]] = {"errors": "errors", "slow": "slow", "score": "score"}
 GLYPHS: Final[dict[Word, str]] = {
     "rollback": "✗",
+    "worse_now": "◐",
     "pass": "✓",
     "undecided": "◌",
     "inconclusive": "?",
@@ -90,8 +91,10 @@ def said(metric: MetricVerdict, room: int) -> str:
     """
     is_long = room >= _LONG_WORDS
     if metric.verdict == "rollback":
-        what = "regression proven" if is_long else "proven worse"
-        return f"{what} {format_clock(metric.detected_at)}"
+        return f"proven worse {format_clock(metric.detected_at)}{_holds(metric, room)}"
+    if metric.verdict == "worse_now":
+        more = f", proof {metric.strength:.0%} complete" if room >= 40 else ""
+        return f"worse now {format_clock(metric.worse_at)}{more}"
     if metric.verdict == "pass":
         return "no worse than 2×" if room >= 16 else "proven no worse"
     if metric.verdict == "inconclusive":
@@ -99,6 +102,13 @@ def said(metric: MetricVerdict, room: int) -> str:
     if metric.why:
         return f"undecided: {sanitize(metric.why, 120)}"
     return f"undecided: {needed(metric, is_long=is_long)}"
+
+
+def _holds(metric: MetricVerdict, room: int) -> str:
+    """Up to which length of bursts a proof holds, and what is wrong beside it."""
+    holds = "" if metric.holds_for_s is None else f", bursts up to {metric.holds_for_s:.0f} s"
+    beside = f"; {sanitize(metric.why, 120)}" if metric.why else ""
+    return (holds if room >= 40 else "") + beside
 
 
 def needed(metric: MetricVerdict, *, is_long: bool) -> str:
@@ -125,6 +135,7 @@ def verdict_style(verdict: Word, palette: Palette) -> Style:
     """The style of a verdict, beside its glyph and words; green only for what is proven."""
     return {
         "rollback": palette.roll_back,
+        "worse_now": palette.watch,
         "pass": palette.ok,
         "undecided": palette.text,
         "inconclusive": palette.no_data,
@@ -181,9 +192,11 @@ def _sides(metric: MetricVerdict, palette: Palette) -> list[Run]:
     """Both sides' values and what they rest on: "canary 3.0 % of 1 204  legacy 0.5 % of 22 800"."""
     shown = format_score if metric.metric == "score" else format_ratio
     first, on = "canary ", metric.proven_on
+    if metric.verdict == "worse_now":
+        on = metric.worse_on
     canary, legacy = metric.canary_ratio, metric.legacy_ratio
     counts = metric.canary_count, metric.legacy_count
-    if metric.verdict == "rollback" and on is not None:
+    if metric.verdict in ("rollback", "worse_now") and on is not None:
         # A late regression is proven while all since the change may still look well.
         first = f"from {format_clock(on.since)}: canary "
         canary, legacy, counts = on.canary_ratio, on.legacy_ratio, (on.canary, on.legacy)

@@ -118,7 +118,9 @@ class EvidenceFeed:
                 return False
         elif before is not None and at <= before.began_at:
             at = self._clock.now()
-        self.state = start_evidence(at, share, baseline=latency_before(legacy, at), before=before)
+        self.state = start_evidence(
+            at, share, baseline=latency_before(legacy, at), before=before, settings=self._settings
+        )
         self._covered = Coverage()
         self._monitoring_end = 0.0
         if before is not None:

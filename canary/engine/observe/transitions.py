@@ -118,13 +118,19 @@ def log_transitions(
     if after == tuple(before):
         return False
     for was, new in zip(before, judge(state, settings), strict=False):
-        if was == new.verdict or new.verdict not in ("rollback", "pass"):
-            continue
         name = NAMES[new.metric]
-        if new.verdict == "rollback":
+        if was == new.verdict:
+            continue
+        if was in ("worse_now", "pass") and new.verdict not in ("rollback", "worse_now"):
+            what = "worse now" if was == "worse_now" else "no worse than 2×"
+            events.say(state.judged_end or now, "info", f"evidence: no longer {what}: {name}")
+        if new.verdict == "worse_now":
+            text = f"evidence: Canary is worse now: {name} {proof(new)}"
+            events.say(new.worse_at or now, "warning", text)
+        elif new.verdict == "rollback":
             text = f"evidence: {PROVEN}: {name} {proof(new)}"
             events.say(new.detected_at or now, "critical", text)
-        else:
+        elif new.verdict == "pass":
             text = f"evidence: Canary is proven to be no worse: {name} {_both(new)}"
             events.say(new.passed_at or now, "good", text)
     return True

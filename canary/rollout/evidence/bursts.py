@@ -90,6 +90,7 @@ class BurstTest(msgspec.Struct, frozen=True):
     """
 
     block_s: float
+    smallest_ratio: float = 1.0
     log_products: tuple[float, ...] = (0.0,) * len(BETS)
     log_starts: tuple[float, ...] = (-math.inf,) * len(BETS)
     starts: int = 0
@@ -101,11 +102,15 @@ class BurstTest(msgspec.Struct, frozen=True):
     log_peak: float = 0.0
 
 
-def start_test(block_s: float, past: LegacyPast | None = None) -> BurstTest:
-    """A test that has seen nothing but Legacy's past (None: nothing is known of it)."""
-    if past is None:
-        return BurstTest(block_s)
-    return BurstTest(block_s, past_requests=past.requests, past_bad=past.bad)
+def start_test(
+    block_s: float, past: LegacyPast | None = None, smallest_ratio: float = 1.0
+) -> BurstTest:
+    """A test that has seen nothing but Legacy's past (None: nothing is known of it).
+
+    Its null: Canary at most `smallest_ratio` times as bad as Legacy.
+    """
+    past = past or LegacyPast()
+    return BurstTest(block_s, smallest_ratio, past_requests=past.requests, past_bad=past.bad)
 
 
 def update(test: BurstTest, window: Counts) -> BurstTest:
@@ -190,7 +195,7 @@ def _log_factors(test: BurstTest, block: Block) -> tuple[float, ...]:
     if test.past_requests:
         p = max(p, (test.past_bad + 1) / test.past_requests)
     done = min(1.0, (block.end - block.start) / test.block_s)
-    x = min(MOST_X, done * block.bad_canary / (block.canary * p))
+    x = min(MOST_X, done * block.bad_canary / (block.canary * p * test.smallest_ratio))
     return tuple(math.log1p(bet * (x - 1.0)) for bet in BETS)
 
 

@@ -7,8 +7,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from canary.rollout.evidence import dispersion, onset, ratio, score
-from canary.rollout.evidence.dispersion import Dispersion
+from canary.rollout.evidence import bursts, onset, ratio, score
+from canary.rollout.evidence.bursts import BurstTest, LegacyPast
+from canary.rollout.evidence.interval import Likelihood
 from canary.rollout.evidence.onset import Onset, Stretch
 from canary.rollout.evidence.ratio import Counts, RatioTest
 from canary.rollout.evidence.score import LateScores, ScoreTest
@@ -19,20 +20,45 @@ Metric = Literal["errors", "slow", "score"]
 
 METRICS: Final[tuple[Metric, ...]] = ("errors", "slow", "score")
 
+MOST_CALM: Final = 2.0
+"""× log(1∕α): "worse now" is withdrawn when windows have spoken so much for health, however
+strong it was. A crash loop of 20 s in every two minutes keeps it up; it goes some minutes after."""
+
+LOG_DOUBT: Final = math.log(3.0)
+"""A pass is withdrawn when the test against it has reached 3: it says "now", and costs nothing."""
+
 
 class RatioEvidence(msgspec.Struct, frozen=True):
-    """Both tests of one kind of bad event, and when each was first proven (cloud time).
+    """All tests of one kind of bad event. Times are cloud time; None: not so. `seen` is all of it.
 
-    `onset` is since when Canary looks worse; `proven_on` what there was from there to the proof.
+    *Worse now*: `regression` (quick, takes bad events for independent) has reached its limit at
+    `worse_at`; `calm` is what must still be made up until that is withdrawn. `onset` is since when
+    Canary looks worse, `since_onset` the likelihood of its ratio from there.
+
+    *Proven worse*: `bursts` (one test for each of BLOCKS_S) take any bursts inside their blocks.
+    `proven_at` is when the first was complete, `holds_for_s` the longest blocks that are, and
+    `proven_on` what there was from the onset to the proof. A proof stays until the split changes.
+
+    *No worse than 2×*: `passed` is the newest stretch that alone proves it, `passed_at` since when
+    it has been said without a break; `no_worse` gathers the next stretch, `doubt` speaks against.
     """
 
+    seen: Stretch | None = None
     regression: RatioTest = ratio.regression_test()
-    no_worse: RatioTest = ratio.no_worse_test()
-    dispersion: Dispersion = Dispersion()
+    bursts: tuple[BurstTest, ...] = tuple(bursts.start_test(s) for s in bursts.BLOCKS_S)
+    likelihood: Likelihood = Likelihood()
+    since_onset: Likelihood = Likelihood()
+    worse_at: float | None = None
+    calm: float = 0.0
     proven_at: float | None = None
-    passed_at: float | None = None
+    holds_for_s: float | None = None
     onset: Onset = Onset()
     proven_on: Stretch | None = None
+    no_worse: RatioTest = ratio.no_worse_test()
+    no_worse_since: float | None = None
+    doubt: RatioTest = ratio.doubt_test()
+    passed: Stretch | None = None
+    passed_at: float | None = None
 
 
 class ScoreEvidence(msgspec.Struct, frozen=True):
@@ -53,21 +79,94 @@ class ScoreEvidence(msgspec.Struct, frozen=True):
     seen_at: float | None = None
 
 
+def start_ratio(settings: EvidenceSettings, past: LegacyPast | None = None) -> RatioEvidence:
+    """Evidence that has seen nothing but Legacy's last hour (None: nothing is known of it)."""
+    return RatioEvidence(
+        regression=ratio.regression_test(settings.smallest_ratio),
+        bursts=tuple(bursts.start_test(s, past, settings.smallest_ratio) for s in bursts.BLOCKS_S),
+    )
+
+
 def advance_ratio(
     before: RatioEvidence, counts: Counts, settings: EvidenceSettings
 ) -> RatioEvidence:
     """The evidence after one more window."""
+    return _advance_pass(_advance_worse(before, counts, settings), counts, settings)
+
+
+def _advance_worse(
+    before: RatioEvidence, counts: Counts, settings: EvidenceSettings
+) -> RatioEvidence:
+    """Both tiers of "worse" after one more window."""
+    limit = -math.log(settings.alpha)
     regression = ratio.update(before.regression, counts)
-    no_worse = ratio.update(before.no_worse, counts)
     began = onset.follow(before.onset, regression, counts)
-    proven_at, passed_at, proven_on = before.proven_at, before.passed_at, before.proven_on
-    if proven_at is None and ratio.is_proven(regression, settings.alpha):
+    since_onset = (
+        Likelihood() if began.since != before.onset.since else before.since_onset.add(counts)
+    )
+    worse_at, calm = before.worse_at, before.calm
+    if worse_at is None and regression.log_value >= limit:
+        worse_at, calm = counts.end, MOST_CALM * limit
+    elif worse_at is not None:
+        gain = ratio.log_ratio_of(counts, settings.smallest_ratio, 2 * settings.smallest_ratio)
+        calm = min(MOST_CALM * limit, calm + gain)
+        if calm <= 0:
+            worse_at, regression = None, ratio.regression_test(settings.smallest_ratio)
+            began, since_onset = Onset(), Likelihood()
+    tests = tuple(bursts.update(test, counts) for test in before.bursts)
+    proven = [t.block_s for t in tests if bursts.is_proven(t, settings.alpha)]
+    proven_at, proven_on = before.proven_at, before.proven_on
+    if proven and proven_at is None:
         proven_at = counts.end
         proven_on = onset.stretch_since(began, regression, counts.end)
-    if passed_at is None and ratio.is_proven(no_worse, settings.pass_alpha):
-        passed_at = counts.end
-    spread = dispersion.add(before.dispersion, counts)
-    return RatioEvidence(regression, no_worse, spread, proven_at, passed_at, began, proven_on)
+    return msgspec.structs.replace(
+        before,
+        seen=onset.add_counts(before.seen, counts),
+        regression=regression,
+        bursts=tests,
+        likelihood=before.likelihood.add(counts),
+        since_onset=since_onset,
+        worse_at=worse_at,
+        calm=calm,
+        proven_at=proven_at,
+        holds_for_s=max(proven, default=None),
+        onset=began,
+        proven_on=proven_on,
+    )
+
+
+def _advance_pass(
+    before: RatioEvidence, counts: Counts, settings: EvidenceSettings
+) -> RatioEvidence:
+    """ "No worse than 2×" after one more window: of a stretch that is named, or withdrawn."""
+    no_worse, since = ratio.update(before.no_worse, counts), before.no_worse_since
+    if since is None and no_worse.windows:
+        since = counts.start
+    passed, passed_at, doubt = before.passed, before.passed_at, before.doubt
+    if passed is not None:
+        doubt = ratio.update(doubt, counts)
+    if before.worse_at is not None or doubt.log_value >= LOG_DOUBT:
+        passed, passed_at = None, None
+        no_worse, since, doubt = ratio.no_worse_test(), None, ratio.doubt_test()
+    elif ratio.is_proven(no_worse, settings.pass_alpha) and since is not None:
+        passed = Stretch(
+            since,
+            counts.end,
+            no_worse.legacy,
+            no_worse.canary,
+            no_worse.bad_legacy,
+            no_worse.bad_canary,
+        )
+        passed_at = counts.end if passed_at is None else passed_at
+        no_worse, since, doubt = ratio.no_worse_test(), None, ratio.doubt_test()
+    return msgspec.structs.replace(
+        before,
+        no_worse=no_worse,
+        no_worse_since=since,
+        doubt=doubt,
+        passed=passed,
+        passed_at=passed_at,
+    )
 
 
 def add_scores(

@@ -74,3 +74,17 @@ def stretch_since(onset: Onset, test: RatioTest, until: float) -> Stretch | None
         test.bad_legacy - onset.bad_legacy,
         test.bad_canary - onset.bad_canary,
     )
+
+
+def add_counts(before: Stretch | None, window: Counts) -> Stretch:
+    """The stretch with one more window at its end; None: the window begins it."""
+    if before is None:
+        before = Stretch(window.start, window.start, 0, 0, 0, 0)
+    return Stretch(
+        before.since,
+        window.end,
+        before.legacy + window.legacy,
+        before.canary + window.canary,
+        before.bad_legacy + window.bad_legacy,
+        before.bad_canary + window.bad_canary,
+    )

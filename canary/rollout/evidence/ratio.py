@@ -85,14 +85,34 @@ def start_test(null: float, alternatives: Sequence[float]) -> RatioTest:
     return RatioTest(null, tuple(alternatives), (0.0,) * size, (-math.inf,) * size)
 
 
-def regression_test() -> RatioTest:
-    """Null: Canary as Legacy. Rises when Canary is worse."""
-    return start_test(1.0, WORSE_RATIOS)
+def regression_test(smallest_ratio: float = 1.0) -> RatioTest:
+    """Null: Canary at most `smallest_ratio` times as bad. Rises when it is worse."""
+    return start_test(smallest_ratio, [psi * smallest_ratio for psi in WORSE_RATIOS])
 
 
 def no_worse_test() -> RatioTest:
     """Null: Canary at least twice as bad. Rises when it is not."""
     return start_test(2.0, NOT_WORSE_RATIOS)
+
+
+def doubt_test() -> RatioTest:
+    """Null: Canary at most √2 times as bad. Rises when a "no worse than 2×" has ceased to be so.
+
+    With Legacy's own ratio as the null it would withdraw the pass of a Canary that is 1.25 times as
+    bad, and a third of those of an equal one.
+    """
+    return start_test(math.sqrt(2.0), (2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0))
+
+
+def log_ratio_of(window: Counts, null: float, psi: float) -> float:
+    """The log likelihood ratio of `psi` against `null` in one window; 0 without a side."""
+    if window.legacy <= 0 or window.canary <= 0:
+        return 0.0
+    bad = window.bad_canary + window.bad_legacy
+    shares = math.log(
+        (null * window.canary + window.legacy) / (psi * window.canary + window.legacy)
+    )
+    return window.bad_canary * math.log(psi / null) + bad * shares
 
 
 def update(test: RatioTest, window: Counts, *, late_onset: bool = True) -> RatioTest:

@@ -40,7 +40,9 @@ def replay_samples(
     Samples are oldest first; Legacy's of the hour before fix the bound of "slow". `share` is
     Canary's, 0…1.
     """
-    state = start_evidence(began_at, share, baseline=latency_before(legacy, began_at))
+    state = start_evidence(
+        began_at, share, baseline=latency_before(legacy, began_at), settings=settings
+    )
     canary_of = {(s.start, s.end): s for s in canary}
     for sample in legacy:
         other = canary_of.get((sample.start, sample.end))

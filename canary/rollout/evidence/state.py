@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from canary.rollout.evidence import ratio, split
+from canary.rollout.evidence.bursts import LegacyPast
 from canary.rollout.evidence.metric_evidence import (
     METRICS,
     Metric,
@@ -19,12 +20,15 @@ from canary.rollout.evidence.metric_evidence import (
     add_scores,
     advance_ratio,
     merged,
+    start_ratio,
 )
 from canary.rollout.evidence.ratio import Counts, RatioTest
 from canary.rollout.evidence.split import SplitTest
 from canary.rollout.evidence.window import EvidenceWindow, slow_bound_ms
 from canary.rollout.measure.samples import Distribution
 from canary.rollout.plan.tables import EvidenceSettings
+
+DEFAULTS: Final = EvidenceSettings()
 
 SET_APART_S: Final = 30.0
 """So long after a change of the split requests of before are still being answered."""
@@ -85,6 +89,7 @@ class EvidenceState(msgspec.Struct, frozen=True):
     revisions: tuple[str, ...] = ()
     warm_until: float = 0.0
     earlier: tuple[Detection, ...] = ()
+    legacy_past: LegacyPast = LegacyPast()
 
     @property
     def proven(self) -> tuple[Detection, ...]:
@@ -105,6 +110,7 @@ def start_evidence(
     *,
     baseline: Distribution | None = None,
     before: EvidenceState | None = None,
+    settings: EvidenceSettings = DEFAULTS,
 ) -> EvidenceState:
     """Evidence that has seen nothing.
 
@@ -114,10 +120,14 @@ def start_evidence(
     """
     bound = slow_bound_ms(baseline) if _is_enough(baseline) and baseline is not None else None
     if before is None:
-        return EvidenceState(began_at, share, slow_bound_ms=bound)
+        fresh = start_ratio(settings)
+        return EvidenceState(began_at, share, fresh, fresh, slow_bound_ms=bound)
     return EvidenceState(
         began_at,
         share,
+        start_ratio(settings, before.legacy_past),
+        start_ratio(settings),
+        legacy_past=before.legacy_past,
         slow_bound_ms=bound,
         revisions=before.revisions,
         warm_until=before.warm_until,
@@ -147,6 +157,7 @@ def advance(
         slow_bound_ms=bound,
         baseline=baseline,
         split=_advance_split(state, errors),
+        legacy_past=state.legacy_past.add(window.start, errors.legacy, errors.bad_legacy),
         legacy_requests=state.legacy_requests + errors.legacy,
         canary_requests=state.canary_requests + errors.canary,
         canary_per_s=_smooth(state, window),

@@ -1,4 +1,4 @@
-"""What is said of the evidence, for each metric: regression proven, no worse than 2× proven,
+"""What is said of the evidence, for each metric: proven worse, worse now, no worse than 2×,
 undecided and how much more it takes, or inconclusive and why.
 """
 
@@ -9,32 +9,41 @@ from typing import Final, Literal
 
 import msgspec
 
-from canary.rollout.evidence import ratio, score
+from canary.rollout.evidence import bursts, ratio, score
+from canary.rollout.evidence.interval import RatioInterval, estimate_ratio
 from canary.rollout.evidence.metric_evidence import Metric, RatioEvidence, ScoreEvidence
-from canary.rollout.evidence.onset import Stretch
+from canary.rollout.evidence.onset import Stretch, stretch_since
 from canary.rollout.evidence.state import EvidenceState
 from canary.rollout.plan.tables import EvidenceSettings
 
-Word = Literal["rollback", "pass", "undecided", "inconclusive"]
+Word = Literal["rollback", "worse_now", "pass", "undecided", "inconclusive"]
+""""rollback": proven worse, also by bursts; "worse_now": the quick test alone, which advises."""
 
 UNFIT_FOR_S: Final = 300.0
 """Nothing fit to be judged for so long, although there is something: inconclusive."""
 
-BURSTS = "bad events of one side come in bursts, which the test would take for a difference"
 MISMATCH = "the measured split is not the intended one"
 NOBODY = "only one side takes requests: there is nothing to compare"
+AFFINITY = (
+    "session affinity keeps each client on its side: a few clients are compared, not requests"
+)
 
 
 class MetricVerdict(msgspec.Struct, frozen=True):
     """What is known of one metric.
 
-    `strength` is how far the proof of a regression has come, 0…1 on a log scale; `pass_strength`
-    that of "no worse". `requests_needed` and `minutes_needed`: how many more Canary requests the
-    nearer of both takes if things go on as they are, and how long that is at today's rate; None
-    when nothing grows. `detected_at`: when a regression was first proven, cloud time.
+    `verdict` is the worst that holds; `why` says what is wrong with the comparison beside it.
+    `strength` is how far the proof of a regression has come, 0…1 on a log scale; `now_strength`
+    that of "worse now", `pass_strength` that of "no worse". `requests_needed` and `minutes_needed`:
+    how many more Canary requests the nearer of both takes if things go on as they are, and how
+    long that is at today's rate; None when nothing grows. `detected_at`: when a regression was
+    first proven, `worse_at`: since when it is worse now, cloud time; None while it isn't.
+    `holds_for_s`: the length of bursts up to which a proof holds. `passed_at`: since when "no
+    worse" is said, `passed_on` the newest stretch that proves it.
     `legacy_ratio` and `canary_ratio` are bad ÷ all (of `score`: the means); None without requests.
-    `proven_on`: what a proven regression rested on when it was proven; None for scores, which are
-    compared over all since the change.
+    `proven_on`: what a proven regression rested on when it was proven, `worse_on` what "worse now"
+    rests on; None for scores. `interval`: how many times as bad Canary is, since it looks worse or
+    else since the change, at any look; None for scores and before the first bad request.
     """
 
     metric: Metric
@@ -51,45 +60,65 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     legacy_count: int = 0
     canary_count: int = 0
     proven_on: Stretch | None = None
+    worse_at: float | None = None
+    worse_on: Stretch | None = None
+    holds_for_s: float | None = None
+    now_strength: float = 0.0
+    passed_on: Stretch | None = None
+    interval: RatioInterval | None = None
 
 
-def judge(state: EvidenceState, settings: EvidenceSettings) -> tuple[MetricVerdict, ...]:
-    """One verdict for each metric, in the order of METRICS."""
-    common = why_inconclusive(state)
+class Doubts(msgspec.Struct, frozen=True):
+    """What speaks against the comparison. `invalid`: no test holds; `weak`: a proof stands."""
+
+    invalid: str = ""
+    weak: str = ""
+
+    @property
+    def why(self) -> str:
+        """The graver of both; "" for none."""
+        return self.invalid or self.weak
+
+
+def judge(
+    state: EvidenceState, settings: EvidenceSettings, invalid: str = ""
+) -> tuple[MetricVerdict, ...]:
+    """One verdict for each metric, in the order of METRICS.
+
+    `invalid`: why no comparison holds, from what is known beside the numbers (`AFFINITY`).
+    """
+    doubts = find_doubts(state, invalid)
     return (
-        _judge_ratio("errors", state.error, state, settings, common),
-        _judge_ratio("slow", state.slow, state, settings, common),
-        _judge_score(state.score, state, settings, common),
+        _judge_ratio("errors", state.error, state, settings, doubts),
+        _judge_ratio("slow", state.slow, state, settings, doubts),
+        _judge_score(state.score, state, settings, doubts),
     )
 
 
-def judge_words(state: EvidenceState) -> tuple[Word, ...]:
+def judge_words(state: EvidenceState, invalid: str = "") -> tuple[Word, ...]:
     """The verdicts of `judge` alone, for whoever only asks at each window whether one has turned:
     most of the time is spent on how much more a proof takes.
     """
-    common = why_inconclusive(state)
-    error, slow, scores = state.error, state.slow, state.score
+    doubts = find_doubts(state, invalid)
+    scores = state.score
     return (
-        _word(_why_ratio(error, common), error.proven_at, error.passed_at),
-        _word(_why_ratio(slow, common), slow.proven_at, slow.passed_at),
-        _word(common, scores.proven_at, scores.passed_at),
+        *(_word(doubts, e.proven_at, e.worse_at, e.passed_at) for e in (state.error, state.slow)),
+        _word(doubts, scores.proven_at, None, scores.passed_at),
     )
 
 
-def _why_ratio(evidence: RatioEvidence, common: str) -> str:
-    return common or (BURSTS if evidence.dispersion.is_overdispersed else "")
-
-
-def why_inconclusive(state: EvidenceState) -> str:
-    """Why no comparison can be believed now; "" when it can."""
+def find_doubts(state: EvidenceState, invalid: str = "") -> Doubts:
+    """Why the comparison cannot be believed now, or only in part."""
     if not 0 < state.share < 1:
-        return NOBODY
+        return Doubts(invalid=NOBODY)
+    if invalid:
+        return Doubts(invalid=invalid)
     if state.split.is_mismatch:
-        return MISMATCH
+        return Doubts(weak=MISMATCH)
     since = state.judged_end if state.judged_end is not None else state.set_apart_until
     if state.unfit and state.seen_end is not None and state.seen_end - since >= UNFIT_FOR_S:
-        return state.unfit
-    return ""
+        return Doubts(weak=state.unfit)
+    return Doubts()
 
 
 def _judge_ratio(
@@ -97,38 +126,51 @@ def _judge_ratio(
     evidence: RatioEvidence,
     state: EvidenceState,
     settings: EvidenceSettings,
-    common: str,
+    doubts: Doubts,
 ) -> MetricVerdict:
-    test = evidence.regression
-    why = _why_ratio(evidence, common)
-    needed = None if why else _needed_ratio(evidence, settings)
-    word = _word(why, evidence.proven_at, evidence.passed_at)
-    if word == "undecided" and not test.windows:
+    test, seen, why = evidence.regression, evidence.seen, doubts.why
+    word = _word(doubts, evidence.proven_at, evidence.worse_at, evidence.passed_at)
+    needed = _needed_ratio(evidence, settings) if word == "undecided" else None
+    if word == "undecided" and not (seen and seen.legacy and seen.canary):
         why = "no request of both sides has been judged yet"
+    is_worse = evidence.worse_at is not None
+    end = state.judged_end or state.began_at
+    on = stretch_since(evidence.onset, test, end) if is_worse else None
+    likelihood = evidence.since_onset if is_worse else evidence.likelihood
     return MetricVerdict(
         metric=metric,
         verdict=word,
         why=why,
-        strength=ratio.strength(test, settings.alpha),
-        pass_strength=ratio.strength(evidence.no_worse, settings.pass_alpha),
-        requests_needed=needed if word == "undecided" else None,
-        minutes_needed=_minutes(needed, state) if word == "undecided" else None,
+        strength=max(bursts.strength(t, settings.alpha) for t in evidence.bursts),
+        pass_strength=(
+            1.0
+            if evidence.passed is not None
+            else ratio.strength(evidence.no_worse, settings.pass_alpha)
+        ),
+        requests_needed=needed,
+        minutes_needed=_minutes(needed, state),
         detected_at=evidence.proven_at,
         passed_at=evidence.passed_at,
-        legacy_ratio=test.bad_legacy / test.legacy if test.legacy else None,
-        canary_ratio=test.bad_canary / test.canary if test.canary else None,
-        legacy_count=test.legacy,
-        canary_count=test.canary,
+        legacy_ratio=seen.legacy_ratio if seen else None,
+        canary_ratio=seen.canary_ratio if seen else None,
+        legacy_count=seen.legacy if seen else 0,
+        canary_count=seen.canary if seen else 0,
         proven_on=evidence.proven_on,
+        worse_at=evidence.worse_at,
+        worse_on=on,
+        holds_for_s=evidence.holds_for_s,
+        now_strength=1.0 if is_worse else _share(test.log_value, -math.log(settings.alpha)),
+        passed_on=evidence.passed,
+        interval=estimate_ratio(likelihood, settings.pass_alpha),
     )
 
 
 def _judge_score(
-    evidence: ScoreEvidence, state: EvidenceState, settings: EvidenceSettings, common: str
+    evidence: ScoreEvidence, state: EvidenceState, settings: EvidenceSettings, doubts: Doubts
 ) -> MetricVerdict:
     test = evidence.regression
-    word = _word(common, evidence.proven_at, evidence.passed_at)
-    why = common
+    word = _word(doubts, evidence.proven_at, None, evidence.passed_at)
+    why = doubts.why
     if word == "undecided" and test.difference is None:
         why = "no scores of both sides are known yet"
     needed = _needed_score(evidence, settings) if word == "undecided" else None
@@ -152,11 +194,18 @@ def _judge_score(
     )
 
 
-def _word(why: str, proven_at: float | None, passed_at: float | None) -> Word:
-    if why:
+def _word(
+    doubts: Doubts, proven_at: float | None, worse_at: float | None, passed_at: float | None
+) -> Word:
+    """The worst that holds. A proof outranks a mismatched split, and what has ceased to come."""
+    if doubts.invalid:
         return "inconclusive"
     if proven_at is not None:
         return "rollback"
+    if worse_at is not None:
+        return "worse_now"
+    if doubts.weak:
+        return "inconclusive"
     return "undecided" if passed_at is None else "pass"
 
 

@@ -11,6 +11,7 @@ from canary.rollout.evidence.verdict import MetricVerdict, Word, judge
 from canary.rollout.plan.tables import EvidenceSettings, OnRegression
 
 EvidenceSource = Literal["tail", "monitoring", "none"]
+Tier = Literal["proven", "worse_now"]
 _NAMES = {"errors": "5xx", "slow": "slow requests", "score": "confidence"}
 
 
@@ -72,7 +73,7 @@ class EvidenceView(msgspec.Struct, frozen=True):
         words = [m.verdict for m in self.metrics if m.legacy_count or m.canary_count]
         if not words:
             return "inconclusive" if any(m.why for m in self.metrics) else "undecided"
-        order: tuple[Word, ...] = ("rollback", "inconclusive", "undecided", "pass")
+        order: tuple[Word, ...] = ("rollback", "worse_now", "inconclusive", "undecided", "pass")
         return next(word for word in order if word in words)
 
     @property
@@ -86,12 +87,14 @@ class Advice(msgspec.Struct, frozen=True):
     """What the evidence adds to the tree, apart from it. It never makes anything green.
 
     `action` is the plan's: "advise" only says it, "rollback" lets automatic rollback act on it.
+    `tier`: "proven" (also by bursts), or "worse_now" (the quick test alone), which only advises.
     """
 
     action: OnRegression
     text: str
     metrics: tuple[str, ...]
     detected_at: float
+    tier: Tier = "proven"
 
 
 def view_evidence(
@@ -102,17 +105,19 @@ def view_evidence(
     tail: TailView,
     reported: float | None,
     rebuilding: float | None = None,
+    invalid: str = "",
 ) -> EvidenceView:
     """The view of a state; None: nothing has been compared yet.
 
     While it is rebuilt it says nothing of any metric: a part of the past proves nothing.
+    `invalid`: why no comparison holds, from what is known beside the numbers.
     """
     if state is None:
         return EvidenceView((), "none", tail, SplitView(None, reported, None))
     both = state.legacy_requests + state.canary_requests
     measured = state.canary_requests / both if both else None
     return EvidenceView(
-        metrics=judge(state, settings) if rebuilding is None else (),
+        metrics=judge(state, settings, invalid) if rebuilding is None else (),
         source=source,
         tail=tail,
         split=SplitView(state.share, reported, measured, state.split.is_mismatch),
@@ -128,15 +133,21 @@ def view_evidence(
 
 
 def advise(view: EvidenceView, settings: EvidenceSettings) -> Advice | None:
-    """What a proven regression leads to; None when there is none, or the plan says "ignore"."""
-    proven = [m for m in view.metrics if m.verdict == "rollback" and m.detected_at is not None]
-    if not proven or settings.on_regression == "ignore":
+    """What the evidence leads to; None when Canary isn't worse, or the plan says "ignore".
+
+    A proof comes first. "Worse now" only advises, whatever the plan says: bursts can fool it.
+    """
+    if settings.on_regression == "ignore":
         return None
-    names = tuple(_NAMES[m.metric] for m in proven)
-    first = min(m.detected_at for m in proven if m.detected_at is not None)
-    return Advice(
-        action=settings.on_regression,
-        text=f"a regression of Canary is proven: {', '.join(names)}",
-        metrics=names,
-        detected_at=first,
-    )
+    proven = [m for m in view.metrics if m.verdict == "rollback" and m.detected_at is not None]
+    if proven:
+        names = tuple(_NAMES[m.metric] for m in proven)
+        first = min(m.detected_at for m in proven if m.detected_at is not None)
+        text = f"a regression of Canary is proven: {', '.join(names)}"
+        return Advice(settings.on_regression, text, names, first)
+    worse = [m for m in view.metrics if m.verdict == "worse_now" and m.worse_at is not None]
+    if not worse:
+        return None
+    names = tuple(_NAMES[m.metric] for m in worse)
+    first = min(m.worse_at for m in worse if m.worse_at is not None)
+    return Advice("advise", f"Canary is worse now: {', '.join(names)}", names, first, "worse_now")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from canary.rollout.evidence.interval import RatioInterval
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.onset import Stretch
 from canary.rollout.evidence.verdict import MetricVerdict, Word
@@ -26,7 +27,8 @@ NAMES: Final[dict[Metric, str]] = {
     "score": "confidence",
 }
 _SAID: Final[dict[Word, str]] = {
-    "rollback": "regression proven",
+    "rollback": "proven worse",
+    "worse_now": "worse now",
     "pass": "no worse than 2×",
     "undecided": "undecided",
     "inconclusive": "inconclusive",
@@ -37,6 +39,7 @@ PROVEN: Final = "a regression of Canary is proven"
 EXIT_CODES: Final[dict[Word, int]] = {
     "pass": 0,
     "undecided": 10,
+    "worse_now": 15,
     "rollback": 20,
     "inconclusive": 30,
 }
@@ -61,6 +64,7 @@ def evidence_document(snapshot: Snapshot) -> dict[str, Any]:
         detected_at = format_iso_time(advice.detected_at)
         head["advice"] = {
             "action": advice.action,
+            "tier": advice.tier,
             "text": advice.text,
             "detected_at": detected_at,
         }
@@ -112,15 +116,27 @@ def _metric(metric: MetricVerdict) -> dict[str, Any]:
         "verdict": metric.verdict,
         "why": metric.why or None,
         "strength": round(metric.strength, 4),
+        "now_strength": round(metric.now_strength, 4),
         "pass_strength": round(metric.pass_strength, 4),
         "requests_needed": _whole(metric.requests_needed),
         "minutes_needed": _whole(metric.minutes_needed),
         "detected_at": format_iso_time(metric.detected_at),
+        "worse_at": format_iso_time(metric.worse_at),
+        "worse_on": None if metric.worse_on is None else _stretch(metric.worse_on),
+        "holds_for_bursts_s": metric.holds_for_s,
         "passed_at": format_iso_time(metric.passed_at),
+        "passed_on": None if metric.passed_on is None else _stretch(metric.passed_on),
+        "ratio": None if metric.interval is None else _interval(metric.interval),
         "proven_on": None if metric.proven_on is None else _stretch(metric.proven_on),
         "legacy": {"value": metric.legacy_ratio, "count": metric.legacy_count},
         "canary": {"value": metric.canary_ratio, "count": metric.canary_count},
     }
+
+
+def _interval(interval: RatioInterval) -> dict[str, float | None]:
+    """How many times as bad Canary is; `high` null: no upper bound yet."""
+    high = None if interval.high is None else round(interval.high, 4)
+    return {"estimate": round(interval.estimate, 4), "low": round(interval.low, 4), "high": high}
 
 
 def _stretch(on: Stretch) -> dict[str, Any]:
@@ -140,8 +156,12 @@ def metric_line(metric: MetricVerdict) -> str:
         return (
             f"{NAMES[metric.metric]}: {word} at {format_clock(metric.detected_at)}, {proof(metric)}"
         )
-    if metric.metric == "score" and metric.verdict == "pass":
-        word = "no worse, proven"
+    if metric.verdict == "worse_now":
+        return (
+            f"{NAMES[metric.metric]}: {word} since {format_clock(metric.worse_at)}, {proof(metric)}"
+        )
+    if metric.verdict == "pass":
+        word = "no worse, proven" if metric.metric == "score" else f"{word}{_passed(metric)}"
     said = f"{NAMES[metric.metric]}: {word}"
     if metric.legacy_count or metric.canary_count:
         both = f"Canary {shown(metric.canary_ratio)}, Legacy {shown(metric.legacy_ratio)}"
@@ -156,6 +176,12 @@ def metric_line(metric: MetricVerdict) -> str:
     return said
 
 
+def _passed(metric: MetricVerdict) -> str:
+    """The stretch that a pass is of: ", 14:02:00Z to 14:41:00Z"."""
+    on = metric.passed_on
+    return "" if on is None else f", {format_clock(on.since)} to {format_clock(on.until)}"
+
+
 def proof(metric: MetricVerdict) -> str:
     """What a proof rests on: "5xx 3.1 % against Legacy's 0.5 % since 14:10:00Z, of 412 requests".
 
@@ -163,7 +189,7 @@ def proof(metric: MetricVerdict) -> str:
     still look well.
     """
     shown = format_score if metric.metric == "score" else format_ratio
-    on = metric.proven_on
+    on = metric.worse_on if metric.verdict == "worse_now" else metric.proven_on
     if on is None:
         both = f"{shown(metric.canary_ratio)} against Legacy's {shown(metric.legacy_ratio)}"
         return f"{both} since the change"

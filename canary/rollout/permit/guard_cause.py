@@ -61,7 +61,8 @@ def _find_trigger(snapshot: Snapshot) -> tuple[Trigger, str] | None:
     own = next((a for a in snapshot.alerts if a.scope == "stage"), None)
     if own is None:
         advice = snapshot.advice
-        acts = advice is not None and advice.action == "rollback"
+        # "Worse now" alone never acts: bursts in Canary alone can fool the quick test.
+        acts = advice is not None and advice.action == "rollback" and advice.tier == "proven"
         return ("regression", advice.text) if advice is not None and acts else None
     shown, limit = format_value(own.id, own.observed), format_limit(own.id, own.limit)
     return "stage", f"beyond the stage's own limit: {own.id.replace('_', ' ')} {shown} ({limit})"

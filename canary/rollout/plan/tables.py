@@ -136,7 +136,8 @@ class EvidenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `alpha` bounds the chance of ever alarming without a difference, `pass_alpha` that of ever
     saying "no worse than 2×" of a Canary that is. `tail`: read Cloud Run's request log, which
     is seconds old (off: only Cloud Monitoring's minutes). `warm_up_minutes` are left out after
-    every new revision. `smallest_score_effect` is the least difference of confidence that matters.
+    every new revision. `smallest_score_effect` is the least difference of confidence that matters,
+    `smallest_ratio` how many times as bad Canary may be before that counts as worse.
     """
 
     on_regression: OnRegression = "advise"
@@ -145,6 +146,7 @@ class EvidenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tail: bool = True
     warm_up_minutes: Annotated[float, Meta(ge=0, le=1440)] = 3.0
     smallest_score_effect: ScoreEffect = 0.05
+    smallest_ratio: Annotated[float, Meta(ge=1, le=10)] = 1.0
 
 
 class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

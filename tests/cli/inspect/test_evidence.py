@@ -26,5 +26,5 @@ def test_a_regression_exits_20_and_is_advised(command: Command, tmp_path: Path) 
     with running_cloud(tmp_path, "error-spike", scenario_params={"ratio": 0.08}) as cloud:
         ended = command("evidence", "--config", str(cloud.plan_path))
     assert ended.code == 20
-    assert "5xx: regression proven" in ended.out
+    assert "5xx: proven worse" in ended.out
     assert "Beside the tree: a regression of Canary is proven: 5xx" in ended.out

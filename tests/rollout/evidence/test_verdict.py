@@ -11,7 +11,7 @@ from canary.rollout.evidence.state import (
     start_evidence,
 )
 from canary.rollout.evidence.verdict import (
-    BURSTS,
+    AFFINITY,
     MISMATCH,
     NOBODY,
     UNFIT_FOR_S,
@@ -29,7 +29,6 @@ from canary.rollout.evidence.view import (
 )
 from canary.rollout.measure.samples import Distribution
 from canary.rollout.plan.tables import EvidenceSettings
-from canary.simulator.world.traffic.sampling import poisson
 from tests.rollout.evidence.windows import BEGAN, drawn, latencies, window
 
 SETTINGS = EvidenceSettings()
@@ -68,10 +67,20 @@ def test_there_is_one_verdict_for_each_metric():
 
 
 def test_six_times_the_errors_are_a_regression():
-    found = errors(run(traffic(0.005, 0.03, 5)))
+    found = errors(run(traffic(0.005, 0.03, 10)))
     assert found.verdict == "rollback"
     assert found.strength == 1.0
     assert found.detected_at is not None
+    assert found.holds_for_s in (60.0, 300.0)
+
+
+def test_before_it_is_proven_it_is_worse_now_with_its_ratio():
+    found = errors(run(traffic(0.005, 0.03, 3)))
+    assert found.verdict == "worse_now"
+    assert found.worse_on is not None
+    assert found.detected_at is None
+    assert found.interval is not None
+    assert found.interval.low < 6.0 < (found.interval.high or 64.0)
 
 
 def test_equal_ratios_pass_after_some_thousand_canary_requests():
@@ -93,10 +102,20 @@ def test_nothing_judged_is_undecided_and_says_so():
     assert found.why
 
 
-def test_a_wrong_split_makes_every_metric_inconclusive():
-    state = run(traffic(0.005, 0.03, 5), share=0.10)
+def test_a_wrong_split_makes_what_is_not_proven_inconclusive():
+    state = run(traffic(0.005, 0.005, 5), share=0.10)
     assert {m.verdict for m in judge(state, SETTINGS)} == {"inconclusive"}
     assert errors(state).why == MISMATCH
+
+
+def test_a_proof_outranks_a_wrong_split_and_both_are_shown():
+    found = errors(run(traffic(0.005, 0.03, 10), share=0.10))
+    assert (found.verdict, found.why) == ("rollback", MISMATCH)
+
+
+def test_with_session_affinity_nothing_is_proven():
+    found = judge(run(traffic(0.005, 0.03, 10)), SETTINGS, AFFINITY)[0]
+    assert (found.verdict, found.why) == ("inconclusive", AFFINITY)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
@@ -104,15 +123,14 @@ def test_with_everybody_on_one_side_nothing_can_be_compared(share):
     assert errors(run([], share)).why == NOBODY
 
 
-def test_bursts_of_one_side_make_its_metric_inconclusive():
+def test_a_burst_of_one_side_is_worse_now_and_not_proven():
     rng = Random(4)
-    bursts = [poisson(rng, 3 * rng.gammavariate(1.0, 1.0)) for _ in range(1000)]
     windows = [
-        window(60 + 5 * i, (2375, poisson(rng, 12)), (125, min(125, bad)))
-        for i, bad in enumerate(bursts)
+        drawn(rng, 60 + 5 * i, 500, 0.005, 0.3 if 60 <= i < 66 else 0.005) for i in range(90)
     ]
     found = errors(run(windows))
-    assert (found.verdict, found.why) == ("inconclusive", BURSTS)
+    assert found.verdict == "worse_now"
+    assert found.detected_at is None
 
 
 @pytest.mark.parametrize(("extra", "word"), [(-5, "undecided"), (0, "inconclusive")])
@@ -128,17 +146,18 @@ def test_a_suppression_that_is_over_is_not_held_against_it():
 
 
 def test_a_regression_that_was_proven_outweighs_an_earlier_pass():
-    good, bad = traffic(0.01, 0.01, 40), traffic(0.005, 0.05, 10, seed=2)
+    good, bad = traffic(0.01, 0.01, 40), traffic(0.005, 0.05, 20, seed=2)
     later = [msgspec.structs.replace(w, start=w.start + 4000, end=w.end + 4000) for w in bad]
+    assert errors(run(good)).verdict == "pass"
     found = errors(run([*good, *later]))
-    assert found.passed_at is not None
     assert found.verdict == "rollback"
+    assert found.passed_at is None
 
 
 def test_the_verdict_of_all_is_the_worst_of_those_that_have_data():
-    shown = view(run(traffic(0.005, 0.03, 5)))
+    shown = view(run(traffic(0.005, 0.03, 10)))
     assert shown.verdict == "rollback"
-    assert shown.detected_at == errors(run(traffic(0.005, 0.03, 5))).detected_at
+    assert shown.detected_at == errors(run(traffic(0.005, 0.03, 10))).detected_at
 
 
 def test_an_unknown_state_is_undecided_never_a_pass():
@@ -156,9 +175,16 @@ def test_the_split_is_shown_as_intended_reported_and_measured():
 @pytest.mark.parametrize("action", ["advise", "rollback"])
 def test_a_proven_regression_becomes_the_plans_advice(action):
     settings = EvidenceSettings(on_regression=action)
-    found = advise(view(run(traffic(0.005, 0.03, 5)), settings), settings)
+    found = advise(view(run(traffic(0.005, 0.03, 10)), settings), settings)
     assert isinstance(found, Advice)
-    assert (found.action, found.metrics) == (action, ("5xx",))
+    assert (found.action, found.metrics, found.tier) == (action, ("5xx",), "proven")
+
+
+def test_worse_now_advises_and_never_acts():
+    settings = EvidenceSettings(on_regression="rollback")
+    found = advise(view(run(traffic(0.005, 0.03, 3)), settings), settings)
+    assert isinstance(found, Advice)
+    assert (found.action, found.tier) == ("advise", "worse_now")
 
 
 def test_a_plan_that_ignores_it_gets_no_advice():

@@ -46,7 +46,7 @@ def test_while_the_past_is_judged_again_it_says_how_far_and_nothing_else():
     [
         (
             PROVEN,
-            "5xx: regression proven at 14:18:00Z, 3.02 % against Legacy's 0.49 %"
+            "5xx: proven worse at 14:18:00Z, 3.02 % against Legacy's 0.49 %"
             " from 14:13:00Z on (398 Canary requests)",
         ),
         (
@@ -63,7 +63,7 @@ def test_a_line_says_the_verdict_and_its_figures(metric, line):
 
 
 def test_an_inconclusive_line_says_why():
-    assert metric_line(INCONCLUSIVE).startswith("slow requests: inconclusive: bad events")
+    assert metric_line(INCONCLUSIVE).startswith("slow requests: inconclusive: session affinity")
 
 
 def test_a_score_is_proven_over_all_since_the_change():

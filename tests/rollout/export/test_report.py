@@ -158,7 +158,7 @@ def test_evidence_is_told_in_the_words_of_the_shell() -> None:
         state, PLAN.evidence, source="monitoring", tail=TailView(off="x"), reported=None
     )
     told = section(markdown(facts(evidence=view)), "Evidence")
-    assert "| 5xx | regression proven" in told
+    assert "| 5xx | proven worse" in told
     assert "measured 10.1 %" in told
 
 

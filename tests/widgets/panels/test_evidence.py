@@ -44,14 +44,14 @@ async def one(metric: object, size: tuple[int, int] = ROOMY) -> str:
 @pytest.mark.parametrize(
     ("metric", "long", "short"),
     [
-        (PROVEN, "✗ errors regression proven 14:18:00Z", "proven worse 14:18:00Z"),
+        (PROVEN, "✗ errors proven worse 14:18:00Z", "proven worse 14:18:00Z"),
         (PASSED, "✓ score  no worse than 2×", "no worse than 2×"),
         (
             UNDECIDED,
             "◌ slow   undecided: about 2 400 more Canary requests, 9 m at today's rate",
             "undecided: 2 400 more, 9 m",
         ),
-        (INCONCLUSIVE, "? slow   inconclusive: bad events of one side", "inconclusive: bad events"),
+        (INCONCLUSIVE, "? slow   inconclusive: session affinity", "inconclusive: session a"),
         (UNKNOWN, "◌ score  undecided: no scores of both sides", "undecided: no scores of b"),
     ],
 )
