@@ -13,6 +13,7 @@ PRODUCT = ("canary", "tui", "widgets", "themes")
 PACKAGES = (
     "canary.cli",
     "canary.cloud",
+    "canary.engine",
     "canary.loadtest",
     "canary.rollout",
     "canary.simulator",
