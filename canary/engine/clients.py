@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,12 +94,12 @@ async def _join_embedded(
 
 async def _import_clients(need_metrics: bool) -> None:
     """Import Google's packages on a thread: half a second beside the cloud's own start."""
-    from canary.cloud.connection.client_modules import monitoring_modules, run_modules
+    from canary.cloud.connection.client_modules import Api, load_api
 
-    wanted: list[Callable[[], object]] = [run_modules]
+    wanted: list[Api] = ["services"]
     if need_metrics:
-        wanted.append(monitoring_modules)
+        wanted.append("metrics")
     # A pause first, so that the other process is on its way before this one is busy.
     await asyncio.sleep(0)
-    for load in wanted:
-        await asyncio.to_thread(load)
+    for api in wanted:
+        await asyncio.to_thread(load_api, api)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from canary.cloud.connection import retries
+from canary.cloud.connection import calls
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.0)
+    monkeypatch.setattr(calls, "FIRST_WAIT_S", 0.0)

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from canary.cloud.connection.client_modules import monitoring_modules, run_modules
+from canary.cloud.connection.client_modules import load_api
 
 PARENT = "projects/p/locations/r/services"
 
 
 def service(name: str = "ion-api", **fields: Any) -> Any:
     """A Service message; the share is set by the caller."""
-    kind = run_modules().service_types.Service
+    kind = load_api("services").types.Service
     return kind.pb(kind(name=f"{PARENT}/{name}", **fields))
 
 
@@ -42,7 +42,7 @@ def series(
     values: dict[int, Any], service_name: str = "ion-api", resource: Any = None, **labels: str
 ) -> Any:
     """A TimeSeries message of {end time: TypedValue as a dict}, newest first."""
-    types = monitoring_modules().service_types
+    types = load_api("metrics").types
     kind = types.gm_metric.TimeSeries
     return kind.pb(
         kind(

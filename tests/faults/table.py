@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from canary.cloud.connection.retries import ATTEMPTS
+from canary.cloud.connection.calls import ATTEMPTS
 
 CODES = (
     "UNAVAILABLE",

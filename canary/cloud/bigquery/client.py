@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from canary.cloud.connection.calls import read_again
 from canary.cloud.connection.rest import Refusal, RestClient
-from canary.cloud.connection.retries import read_again
 from canary.rollout.errors import (
     CanaryError,
     Denied,

@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from canary.cloud.connection.endpoints import Address, parse_endpoint
 from canary.cloud.connection.errors import translate
 from canary.rollout.errors import PlanError
 from canary.rollout.plan.plan import Endpoints
+
+if TYPE_CHECKING:
+    from canary.cloud.connection.client_modules import Api
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
@@ -48,114 +51,51 @@ class Connection:
 
     def __init__(self, endpoints: Endpoints, hear: Hear | None = None) -> None:
         self._hear = hear
-        self._run = _address(endpoints.run, "target.endpoints.run")
-        self._monitoring = _address(endpoints.monitoring, "target.endpoints.monitoring")
+        run = _address(endpoints.run, "target.endpoints.run")
+        monitoring = _address(endpoints.monitoring, "target.endpoints.monitoring")
         # A server of one's own on loopback may speak it too; Google's must not be asked about it.
-        own = endpoints.logging is None and self._run is not None and self._run.plain
+        own = endpoints.logging is None and run is not None and run.plain
         logging = endpoints.run if own else endpoints.logging
-        self._logging = _address(logging, "target.endpoints.logging")
-        self._clients: dict[str, Any] = {}
+        self._places: dict[Api, tuple[Address | None, str]] = {
+            "services": (run, "Cloud Run"),
+            "revisions": (run, "Cloud Run"),
+            "metrics": (monitoring, "Cloud Monitoring"),
+            "alert_policies": (monitoring, "Cloud Monitoring"),
+            "logs": (_address(logging, "target.endpoints.logging"), "Cloud Logging"),
+        }
+        self._clients: dict[Api, tuple[Any, Any]] = {}
         self._making = asyncio.Lock()
         self._credentials: Any = None
 
     @property
     def credential_free(self) -> bool:
         """Whether no credentials are ever asked for: both services are plain loopback."""
-        return all(a is not None and a.plain for a in (self._run, self._monitoring))
+        needed: tuple[Api, ...] = ("services", "metrics")
+        addresses = (self._places[api][0] for api in needed)
+        return all(address is not None and address.plain for address in addresses)
 
-    async def services(self) -> Any:
-        """Return the ServicesAsyncClient; Denied without usable credentials."""
-        return await self._client("services", self._make_services)
+    async def api(self, api: Api) -> tuple[Any, Any]:
+        """Return an API's asyncio client and the module of its messages.
 
-    async def revisions(self) -> Any:
-        """Return the RevisionsAsyncClient; Denied without usable credentials."""
-        return await self._client("revisions", self._make_revisions)
-
-    async def metrics(self) -> Any:
-        """Return the MetricServiceAsyncClient; Denied without usable credentials."""
-        return await self._client("metrics", self._make_metrics)
-
-    async def logs(self) -> Any:
-        """Return the LoggingServiceV2AsyncClient; Denied without usable credentials."""
-        return await self._client("logs", self._make_logs)
-
-    async def alert_policies(self) -> Any:
-        """Return the AlertPolicyServiceAsyncClient; Denied without usable credentials."""
-        return await self._client("alert_policies", self._make_alert_policies)
+        Raises Denied without usable credentials.
+        """
+        if api not in self._clients:
+            async with self._making:
+                if api not in self._clients:
+                    self._clients[api] = await self._make(api)
+        return self._clients[api]
 
     async def close(self) -> None:
         """End all channels; calls under way are cancelled. Can be called twice."""
         clients, self._clients = self._clients, {}
-        for client in clients.values():
+        for client, _ in clients.values():
             await client.transport.close()
 
-    async def _client(self, kind: str, make: Callable[[], Awaitable[Any]]) -> Any:
-        client = self._clients.get(kind)
-        if client is None:
-            async with self._making:
-                client = self._clients.get(kind)
-                if client is None:
-                    client = self._clients[kind] = await make()
-        return client
+    async def _make(self, api: Api) -> tuple[Any, Any]:
+        from canary.cloud.connection.client_modules import load_api
 
-    async def _make_services(self) -> Any:
-        from canary.cloud.connection.client_modules import run_modules
-
-        modules = run_modules()
-        return await self._build(
-            modules.services.ServicesAsyncClient,
-            modules.services_transport.ServicesGrpcAsyncIOTransport,
-            self._run,
-            "Cloud Run",
-        )
-
-    async def _make_revisions(self) -> Any:
-        from canary.cloud.connection.client_modules import revision_modules
-
-        modules = revision_modules()
-        return await self._build(
-            modules.revisions.RevisionsAsyncClient,
-            modules.revisions_transport.RevisionsGrpcAsyncIOTransport,
-            self._run,
-            "Cloud Run",
-        )
-
-    async def _make_metrics(self) -> Any:
-        from canary.cloud.connection.client_modules import monitoring_modules
-
-        modules = monitoring_modules()
-        return await self._build(
-            modules.metrics.MetricServiceAsyncClient,
-            modules.metrics_transport.MetricServiceGrpcAsyncIOTransport,
-            self._monitoring,
-            "Cloud Monitoring",
-        )
-
-    async def _make_logs(self) -> Any:
-        from canary.cloud.connection.client_modules import logging_modules
-
-        modules = logging_modules()
-        return await self._build(
-            modules.logs.LoggingServiceV2AsyncClient,
-            modules.logs_transport.LoggingServiceV2GrpcAsyncIOTransport,
-            self._logging,
-            "Cloud Logging",
-        )
-
-    async def _make_alert_policies(self) -> Any:
-        from canary.cloud.connection.client_modules import alert_modules
-
-        modules = alert_modules()
-        return await self._build(
-            modules.policies.AlertPolicyServiceAsyncClient,
-            modules.policies_transport.AlertPolicyServiceGrpcAsyncIOTransport,
-            self._monitoring,
-            "Cloud Monitoring",
-        )
-
-    async def _build(
-        self, client_class: Any, transport_class: Any, address: Address | None, source: str
-    ) -> Any:
+        client_class, transport_class, types = load_api(api)
+        address, source = self._places[api]
         if address is not None and address.plain:
             import grpc.aio
 
@@ -164,7 +104,7 @@ class Connection:
                 options=_PLAIN_CHANNEL_OPTIONS,
                 interceptors=[make_interceptor(self._hear)],
             )
-            return client_class(transport=transport_class(channel=channel))
+            return client_class(transport=transport_class(channel=channel)), types
         credentials = await self._default_credentials(source)
         options = None if address is None else {"api_endpoint": address.target}
 
@@ -178,16 +118,14 @@ class Connection:
 
         # The client fills in host, credentials and (where the host has one) its certificate.
         transport = functools.partial(transport_class, channel=create_channel)
-        return client_class(credentials=credentials, client_options=options, transport=transport)
+        client = client_class(credentials=credentials, client_options=options, transport=transport)
+        return client, types
 
     async def _default_credentials(self, source: str) -> Any:
         if self._credentials is None:
             import google.auth
             from google.auth.exceptions import GoogleAuthError
 
-            from canary.cloud.connection.client_modules import load_signing
-
-            load_signing()
             try:
                 # It may ask the metadata server, and blocks while it does.
                 self._credentials, _ = await asyncio.to_thread(google.auth.default, scopes=_SCOPES)
@@ -209,8 +147,7 @@ def _address(url: str | None, key: str) -> Address | None:
 # grpc.aio hands out None, and no error, for an answer whose bytes end too early: a change whose
 # answer is cut short would look like a defect of this program instead of an unknown outcome.
 # Google's front end dates every answer (`date`, in whole seconds), which is the one thing that
-# tells
-# how this host's clock stands.
+# tells how this host's clock stands.
 
 Hear = Callable[[float, float], None]
 """Takes the date of an answer that came just now, unix seconds, and how long it took, seconds."""

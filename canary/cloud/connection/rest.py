@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from canary.cloud.connection.calls import read_again
 from canary.cloud.connection.endpoints import Address, is_loopback, parse_endpoint
 from canary.cloud.connection.errors import refusal_of, translate
-from canary.cloud.connection.retries import read_again
 from canary.cloud.connection.tls import verification_for
 from canary.rollout.errors import CanaryError, Malformed, OutcomeUnknown, PlanError, Unavailable
 from canary.rollout.plan.plan import Endpoints, Plan

@@ -119,10 +119,8 @@ async def demand_log_right(connection: Connection, plan: Plan, within_s: float) 
     The service refuses at once, and keeps silent until there is an entry: what is not refused
     `within_s` real seconds may be read. Takes one of the project's ten streams for so long.
     """
-    from canary.cloud.connection.client_modules import logging_modules
-
-    client = await connection.logs()
-    requests, done = tail_requests(logging_modules().logging_types, plan, 1.0)
+    client, types = await connection.api("logs")
+    requests, done = tail_requests(types, plan, 1.0)
     call: Any = None
     try:
         async with asyncio.timeout(within_s):

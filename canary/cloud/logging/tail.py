@@ -149,10 +149,7 @@ class LogTail:
     async def _follow(self) -> AsyncIterator[EvidenceWindow]:
         """One stream, from its opening to its end; raises what it ended with, translated."""
         side_of = side_of_request(self._plan, await self._candidate())
-        client = await self._connection.logs()
-        from canary.cloud.connection.client_modules import logging_modules
-
-        types = logging_modules().logging_types
+        client, types = await self._connection.api("logs")
         requests, done = tail_requests(types, self._plan, self._sampled)
         windows = Windows(self._clock.now(), grace_s=self._grace_s)
         error: CanaryError | None = None

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from canary.cloud.connection.calls import ask, send
 from canary.cloud.connection.clients import Connection
-from canary.cloud.connection.errors import foreign_errors, translate, translate_change
-from canary.cloud.connection.retries import read_again
 from canary.rollout.errors import OutcomeUnknown, Rejected
 from canary.rollout.export.alert_policies import (
     KEY_LABEL,
@@ -40,19 +39,17 @@ class AlertPolicies:
 
     async def read_all(self) -> tuple[FoundPolicy, ...]:
         """Return the policies that bear this rollout's mark, oldest first."""
-        client = await self._connection.alert_policies()
+        client, _ = await self._connection.api("alert_policies")
 
         async def read() -> list[Any]:
-            try:
-                pager = await client.list_alert_policies(
-                    name=self._project, retry=None, timeout=READ_TIMEOUT_S
-                )
-                return [type(one).pb(one) async for one in pager]
-            except foreign_errors() as exc:
-                raise translate(exc, SOURCE, "reading the alert policies") from exc
+            pager = await client.list_alert_policies(
+                name=self._project, retry=None, timeout=READ_TIMEOUT_S
+            )
+            return [type(one).pb(one) async for one in pager]
 
+        found = await ask(read, SOURCE, "reading the alert policies")
         # Filtered here: the mark decides about changes, and shall not hang on a filter's dialect.
-        ours = [one for one in await read_again(read) if self._is_ours(one)]
+        ours = [one for one in found if self._is_ours(one)]
         ours.sort(key=lambda one: (one.creation_record.mutate_time.ToNanoseconds(), one.name))
         return tuple(read_policy(one) for one in ours)
 
@@ -87,7 +84,7 @@ class AlertPolicies:
         return OWNER_LABEL in labels and labels[OWNER_LABEL] == self._owner and KEY_LABEL in labels
 
     async def _create(self, wanted: Policy) -> str:
-        types = (await self._modules()).service_types
+        types = await self._types()
         request = types.CreateAlertPolicyRequest.pb(types.CreateAlertPolicyRequest())
         request.name = self._project
         _write_policy(request.alert_policy, wanted, ())
@@ -101,7 +98,7 @@ class AlertPolicies:
     async def _update(
         self, found: FoundPolicy, wanted: Policy, fields: tuple[str, ...], current: Any
     ) -> None:
-        types = (await self._modules()).service_types
+        types = await self._types()
         request = types.UpdateAlertPolicyRequest.pb(types.UpdateAlertPolicyRequest())
         names = [condition.name for condition in current.conditions]
         _write_policy(request.alert_policy, wanted, names)
@@ -111,7 +108,7 @@ class AlertPolicies:
         await self._change("update_alert_policy", message, f"updating {wanted.key}")
 
     async def _delete(self, found: FoundPolicy) -> None:
-        types = (await self._modules()).service_types
+        types = await self._types()
         message = types.DeleteAlertPolicyRequest(name=found.name)
         await self._change("delete_alert_policy", message, f"deleting {found.policy.key}")
 
@@ -124,29 +121,22 @@ class AlertPolicies:
             )
 
     async def _get(self, name: str) -> Any:
-        client = await self._connection.alert_policies()
-
-        async def read() -> Any:
-            try:
-                return await client.get_alert_policy(name=name, retry=None, timeout=READ_TIMEOUT_S)
-            except foreign_errors() as exc:
-                raise translate(exc, SOURCE, "reading an alert policy") from exc
-
-        answer = await read_again(read)
+        client, _ = await self._connection.api("alert_policies")
+        answer = await ask(
+            lambda: client.get_alert_policy(name=name, retry=None, timeout=READ_TIMEOUT_S),
+            SOURCE,
+            "reading an alert policy",
+        )
         return type(answer).pb(answer)
 
     async def _change(self, method: str, request: Any, doing: str) -> Any:
-        client = await self._connection.alert_policies()
-        try:
-            return await getattr(client, method)(request, retry=None, timeout=CHANGE_TIMEOUT_S)
-        except foreign_errors() as exc:
-            raise translate_change(exc, SOURCE, doing) from exc
+        client, _ = await self._connection.api("alert_policies")
+        call = getattr(client, method)(request, retry=None, timeout=CHANGE_TIMEOUT_S)
+        return await send(call, SOURCE, doing)
 
-    async def _modules(self) -> Any:
-        await self._connection.alert_policies()
-        from canary.cloud.connection.client_modules import alert_modules
-
-        return alert_modules()
+    async def _types(self) -> Any:
+        _, types = await self._connection.api("alert_policies")
+        return types
 
 
 def read_policy(message: Any) -> FoundPolicy:

@@ -7,12 +7,11 @@ matter. One metric that cannot be read does not lose the others.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from canary.cloud.connection.calls import ask
 from canary.cloud.connection.clients import Connection
-from canary.cloud.connection.errors import foreign_errors, translate
-from canary.cloud.connection.retries import read_again
 from canary.cloud.monitoring.queries import (
     ROLES,
     Query,
@@ -35,7 +34,7 @@ from canary.cloud.monitoring.timeseries import (
     read_responses,
 )
 from canary.cloud.views import Reading
-from canary.rollout.errors import CloudError, Malformed, Rejected, Unavailable
+from canary.rollout.errors import CanaryError, CloudError, Malformed, Rejected, Unavailable
 from canary.rollout.plan.plan import Plan
 
 SOURCE = "Cloud Monitoring"
@@ -115,7 +114,7 @@ class MonitoringReader:
 
     async def ingest_delay_s(self) -> float | None:
         """How long Cloud Run's request metrics take to become visible; None when not said."""
-        types, client = await self._client()
+        client, types = await self._connection.api("metrics")
         request = types.ListMetricDescriptorsRequest(
             name=f"projects/{self._plan.target.project}",
             filter=f"metric.type = {quote(_LATENCY_METRIC)}",
@@ -125,12 +124,6 @@ class MonitoringReader:
             return None
         delay = descriptor.metadata.ingest_delay
         return float(delay.seconds + delay.nanos / 1e9)
-
-    async def _client(self) -> tuple[Any, Any]:
-        client = await self._connection.metrics()
-        from canary.cloud.connection.client_modules import monitoring_modules
-
-        return monitoring_modules().service_types, client
 
     async def _read_role(self, role: Role, grid: PeriodGrid) -> _Answer:
         query = build_query(self._plan, role, self._aligners.get(role, ""))
@@ -148,32 +141,29 @@ class MonitoringReader:
 
     async def _fetch(self, query: Query, grid: PeriodGrid, answer: _Answer) -> None:
         """Read all pages of a query into `answer.series`; a page that fails loses them all."""
-        types, client = await self._client()
+        client, types = await self._connection.api("metrics")
         request = build_request(types, self._plan, query, grid)
 
         async def read_pages() -> list[Any]:
             series: list[Any] = []
-            try:
-                answer.calls += 1
-                pager = await client.list_time_series(
-                    types.ListTimeSeriesRequest.wrap(request), retry=None, timeout=self._timeout_s
-                )
-                pages = 0
-                async for page in pager.pages:
-                    answer.calls += 1 if pages else 0
-                    pages += 1
-                    series.extend(type(page).pb(page).time_series)
-            except foreign_errors() as exc:
-                raise _read_error(exc, f"reading {query.metric}") from exc
+            answer.calls += 1
+            pager = await client.list_time_series(
+                types.ListTimeSeriesRequest.wrap(request), retry=None, timeout=self._timeout_s
+            )
+            pages = 0
+            async for page in pager.pages:
+                answer.calls += 1 if pages else 0
+                pages += 1
+                series.extend(type(page).pb(page).time_series)
             return series
 
-        answer.series = await read_again(read_pages)
+        answer.series = await _ask(read_pages, f"reading {query.metric}")
 
     async def _other_aligner(self, role: Role, query: Query, refusal: Rejected) -> str:
         """For a metric of the application's own that is a gauge; raises what was refused if not."""
         if role != "confidence" or query.aligner != "ALIGN_DELTA":
             raise refusal
-        types, client = await self._client()
+        client, types = await self._connection.api("metrics")
         request = types.ListMetricDescriptorsRequest(
             name=f"projects/{self._plan.target.project}",
             filter=f"metric.type = {quote(query.metric)}",
@@ -192,17 +182,12 @@ class MonitoringReader:
 
     async def _first_descriptor(self, client: Any, request: Any) -> Any:
         async def read() -> Any:
-            try:
-                pager = await client.list_metric_descriptors(
-                    request, retry=None, timeout=self._timeout_s
-                )
-                async for descriptor in pager:
-                    return descriptor
-            except foreign_errors() as exc:
-                raise _read_error(exc, "reading a metric's descriptor") from exc
-            return None
+            pager = await client.list_metric_descriptors(
+                request, retry=None, timeout=self._timeout_s
+            )
+            return await anext(aiter(pager), None)
 
-        return await read_again(read)
+        return await _ask(read, "reading a metric's descriptor")
 
     async def _sides(self) -> SideOf | CloudError:
         """Return how a series' side is told; an error if the candidate was never known."""
@@ -234,11 +219,13 @@ def _floor(at: float, period_s: int) -> int:
     return int(at // period_s) * period_s
 
 
-def _read_error(exc: BaseException, doing: str) -> CloudError:
-    error = translate(exc, SOURCE, doing)
-    if isinstance(error, CloudError):
-        return error
-    return Unavailable(error.message, remedy="It is tried again.", source=SOURCE)
+async def _ask(call: Callable[[], Awaitable[Any]], doing: str) -> Any:
+    try:
+        return await ask(call, SOURCE, doing)
+    except CloudError:
+        raise
+    except CanaryError as error:
+        raise Unavailable(error.message, remedy="It is tried again.", source=SOURCE) from error
 
 
 def _report(metric: str, defects: Defects) -> Malformed:

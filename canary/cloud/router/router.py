@@ -133,7 +133,9 @@ class Router(ABC):
                 answer.error.code, answer.error.message, SOURCE, "carrying out the change"
             )
             return OperationState(name, done=True, error=error)
-        self._note_own_etag(name, answer)
+        before = self._sent.pop(name, None)
+        if before is not None and (etag := await self.run.etag_of(answer)):
+            self._own_etags[before] = etag
         return OperationState(name, done=True, error=None)
 
     async def gone(self, step: Removal) -> bool:
@@ -182,17 +184,6 @@ class Router(ABC):
     def own_etag(self, etag: str) -> str:
         """The etag that an earlier step of ours turned `etag` into; else itself."""
         return self._own_etags.get(etag, etag)
-
-    def _note_own_etag(self, operation: str, answer: Any) -> None:
-        before = self._sent.pop(operation, None)
-        if before is None:
-            return
-        from canary.cloud.connection.client_modules import run_modules
-
-        service_class = run_modules().service_types.Service
-        service = service_class.pb(service_class())
-        if answer.response.Unpack(service) and service.etag:
-            self._own_etags[before] = service.etag
 
 
 def check_guard(guard: Guard, percent: int | None, etag: str, *, share: str, moved: str) -> None:

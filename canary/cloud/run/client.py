@@ -6,12 +6,11 @@ sent it looks up what became of it. What a split is, is not known here (`cloud.r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
+from canary.cloud.connection.calls import ask, send
 from canary.cloud.connection.clients import Connection
-from canary.cloud.connection.errors import foreign_errors, translate, translate_change
-from canary.cloud.connection.retries import read_again
 from canary.cloud.run.services import read_revision
 from canary.cloud.views import RevisionState
 from canary.rollout.plan.plan import Plan
@@ -19,8 +18,6 @@ from canary.rollout.plan.plan import Plan
 SOURCE = "Cloud Run"
 READ_TIMEOUT_S = 10.0
 CHANGE_TIMEOUT_S = 15.0
-
-_Answer = TypeVar("_Answer")
 
 
 class RunClient:
@@ -41,12 +38,13 @@ class RunClient:
 
     async def message(self, name: str) -> Any:
         """A service as the raw message. Raises NotFound, Denied, Unavailable, QuotaExhausted."""
-        client = await self._connection.services()
-        service = await self._read(
-            f"reading {name}",
+        client, _ = await self._connection.api("services")
+        service = await ask(
             lambda: client.get_service(
                 name=f"{self._space}/{name}", retry=None, timeout=self._read_timeout_s
             ),
+            SOURCE,
+            f"reading {name}",
         )
         return type(service).pb(service)
 
@@ -70,13 +68,14 @@ class RunClient:
 
     async def permissions(self, service: str, names: Iterable[str]) -> set[str]:
         """Those of the permissions that the caller has on a service."""
-        client = await self._connection.services()
-        answer = await self._read(
-            f"asking for permissions on {service}",
+        client, _ = await self._connection.api("services")
+        answer = await ask(
             lambda: client.test_iam_permissions(
                 {"resource": f"{self._space}/{service}", "permissions": list(names)},
                 timeout=self._read_timeout_s,
             ),
+            SOURCE,
+            f"asking for permissions on {service}",
         )
         return set(answer.permissions)
 
@@ -88,46 +87,51 @@ class RunClient:
         `update` is a raw Service whose etag guards it, `mask` its fields in snake_case. Raises
         Conflict for a stale etag, and OutcomeUnknown when it was not clearly answered.
         """
-        client = await self._connection.services()
-        from canary.cloud.connection.client_modules import run_modules
-
-        request_class = run_modules().service_types.UpdateServiceRequest
+        client, types = await self._connection.api("services")
+        request_class = types.UpdateServiceRequest
         request = request_class.pb(request_class())
         request.service.CopyFrom(update)
         request.update_mask.paths.extend(mask)
         request.validate_only = validate_only
-        return await self._change(
-            doing,
-            lambda: client.update_service(
-                request_class.wrap(request), retry=None, timeout=self._change_timeout_s
-            ),
+        call = client.update_service(
+            request_class.wrap(request), retry=None, timeout=self._change_timeout_s
         )
+        answer = await send(call, SOURCE, doing)
+        name: str = answer.operation.name
+        return name
 
     async def delete(self, service: str, etag: str, *, validate_only: bool) -> str:
         """Send one DeleteService, once; answers and errors as of `update`."""
-        client = await self._connection.services()
+        client, _ = await self._connection.api("services")
         request = {
             "name": f"{self._space}/{service}",
             "etag": etag,
             "validate_only": validate_only,
         }
-        return await self._change(
-            f"deleting {service}",
-            lambda: client.delete_service(request, retry=None, timeout=self._change_timeout_s),
-        )
+        call = client.delete_service(request, retry=None, timeout=self._change_timeout_s)
+        answer = await send(call, SOURCE, f"deleting {service}")
+        name: str = answer.operation.name
+        return name
 
     async def operation(self, name: str) -> Any:
         """An operation as the raw message. Raises NotFound when it is no longer known."""
-        client = await self._connection.services()
-        return await self._read(
-            "asking for the operation",
+        client, _ = await self._connection.api("services")
+        return await ask(
             lambda: client.get_operation(
                 {"name": name}, retry=None, timeout=self._change_timeout_s
             ),
+            SOURCE,
+            "asking for the operation",
         )
 
+    async def etag_of(self, operation: Any) -> str:
+        """The etag of the service that an operation led to; "" where its answer is no service."""
+        _, types = await self._connection.api("services")
+        service = types.Service.pb(types.Service())
+        return str(service.etag) if operation.response.Unpack(service) else ""
+
     async def _list_revisions(self, service: str, doing: str) -> list[Any]:
-        client = await self._connection.revisions()
+        client, _ = await self._connection.api("revisions")
 
         async def read_pages() -> list[Any]:
             pager = await client.list_revisions(
@@ -136,21 +140,4 @@ class RunClient:
             pages = [type(page).pb(page) async for page in pager.pages]
             return [revision for page in pages for revision in page.revisions]
 
-        return await self._read(doing, read_pages)
-
-    async def _read(self, doing: str, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        async def read() -> _Answer:
-            try:
-                return await call()
-            except foreign_errors() as exc:
-                raise translate(exc, SOURCE, doing) from exc
-
-        return await read_again(read)
-
-    async def _change(self, doing: str, call: Callable[[], Awaitable[Any]]) -> str:
-        try:
-            answer = await call()
-        except foreign_errors() as exc:
-            raise translate_change(exc, SOURCE, doing) from exc
-        name: str = answer.operation.name
-        return name
+        return await ask(read_pages, SOURCE, doing)

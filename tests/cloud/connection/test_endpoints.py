@@ -64,9 +64,9 @@ async def test_a_plain_address_gets_no_credentials(monkeypatch: pytest.MonkeyPat
     address = "http://127.0.0.1:9"
     connection = Connection(Endpoints(run=address, monitoring=address))
     assert connection.credential_free
-    await connection.services()
-    await connection.revisions()
-    await connection.metrics()
+    await connection.api("services")
+    await connection.api("revisions")
+    await connection.api("metrics")
     await connection.close()
 
 
@@ -76,7 +76,7 @@ async def test_without_usable_credentials_the_real_cloud_is_denied(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     connection = Connection(Endpoints())
     with pytest.raises(Denied, match=r"none\.json"):
-        await connection.services()
+        await connection.api("services")
     await connection.close()
 
 
@@ -90,7 +90,7 @@ async def test_an_https_address_gets_credentials_and_is_where_the_client_goes(
     monkeypatch.setattr(google.auth, "default", lambda **_: (credentials, "p"))
     connection = Connection(Endpoints(run="https://run.example.internal:8443"))
     assert not connection.credential_free
-    services, metrics = await connection.services(), await connection.metrics()
+    (services, _), (metrics, _) = [await connection.api(api) for api in ("services", "metrics")]
     assert services.transport.host == "run.example.internal:8443"
     assert metrics.transport.host == "monitoring.googleapis.com:443"
     assert services.transport._credentials is credentials

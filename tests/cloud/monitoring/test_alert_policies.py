@@ -52,7 +52,8 @@ async def first(policies: AlertPolicies) -> FoundPolicy:
 
 
 async def client_of(cloud: Embedded) -> Any:
-    return await cloud.connection.alert_policies()
+    client, _ = await cloud.connection.api("alert_policies")
+    return client
 
 
 async def raw(cloud: Embedded) -> dict[str, Any]:
