@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc
 import grpc.aio
 import msgspec
 
-from canary.simulator.api.log_filter import Fields, Test, parse_log_filter
 from canary.simulator.wire.errors import ApiError, invalid
+from canary.simulator.wire.filters import Fields, parse_log_filter
 from canary.simulator.wire.messages import load_types, timestamp
 from canary.simulator.world.faults import Fault
 from canary.simulator.world.requests import LogEntry, RequestLog
@@ -41,7 +41,7 @@ SUPPRESS = "suppress"
 class Stream:
     """One caller: what is selected, what waits for it, what was left out."""
 
-    def __init__(self, selects: Test, now: float) -> None:
+    def __init__(self, selects: Callable[[Fields], bool], now: float) -> None:
         self.waiting: deque[LogEntry] = deque()
         self.rate_limited = 0
         self.not_consumed = 0

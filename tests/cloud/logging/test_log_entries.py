@@ -2,7 +2,7 @@ import pytest
 from google.cloud.logging_v2.types import LogEntry
 
 from canary.cloud.logging.entries import log_filter, read_requests, side_of_request
-from canary.simulator.api.log_filter import parse_log_filter
+from canary.simulator.wire.filters import parse_log_filter
 from tests.embedded import DEFAULT_PLAN, with_router
 
 PLAN = DEFAULT_PLAN

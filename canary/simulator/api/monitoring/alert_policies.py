@@ -11,9 +11,9 @@ from typing import Any
 import grpc
 import msgspec
 
-from canary.simulator.api.monitoring.filters import parse_filter
 from canary.simulator.wire import messages
 from canary.simulator.wire.errors import ApiError, invalid_field, not_found
+from canary.simulator.wire.filters import parse_filter
 from canary.simulator.wire.requests import apply_mask, cut_page
 from canary.simulator.world.world import World
 

@@ -25,7 +25,6 @@ from canary.simulator.api.monitoring.descriptors import (
     Metric,
     metrics_of,
 )
-from canary.simulator.api.monitoring.filters import MonitoringFilter, parse_filter
 from canary.simulator.api.monitoring.series import (
     SeriesWriter,
     read_aggregation,
@@ -33,6 +32,7 @@ from canary.simulator.api.monitoring.series import (
 )
 from canary.simulator.wire import messages
 from canary.simulator.wire.errors import ApiError, invalid_field, not_found, unimplemented
+from canary.simulator.wire.filters import MonitoringFilter, parse_filter
 from canary.simulator.wire.requests import PageToken, cut_page, page_size, read_token
 from canary.simulator.world.traffic.minute import Minute
 from canary.simulator.world.world import World

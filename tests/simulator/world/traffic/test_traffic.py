@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from canary.simulator.config import Config, RouterConfig
 from canary.simulator.world.timeline import NewRevision, Removed, Scale, ScenarioOn, Split
 from canary.simulator.world.traffic.minute import LATENCY_BOUNDS_MS, merge
+from canary.simulator.world.traffic.traffic import KEPT_MINUTES
 from canary.simulator.world.world import World
 
 START = 1_750_000_000.0
@@ -96,18 +97,19 @@ def test_minutes_do_not_depend_on_the_order_in_which_they_are_asked_for():
     assert list(last(other, CANARY, 60))[-5:] == list(late)
 
 
-def test_minutes_that_nobody_asks_for_any_more_are_forgotten_and_read_the_same_again():
-    world = still()
-    traffic, now = world.traffic, world.clock.now()
-    day = traffic.minutes(LEGACY, None, now - 86_400.0, now)
+def test_older_minutes_that_nobody_asks_for_are_forgotten_and_read_the_same_again():
+    world = still(soaked_hours=60.0)
+    now, days = world.clock.now(), 2 * 86_400.0
+    first = world.minutes(LEGACY, None, now - days, now)
     world.trim()
-    kept = traffic.minutes(LEGACY, None, now - 600.0, now)
-    assert all(one is other for one, other in zip(kept, day[-len(kept) :], strict=True))
+    asked = world.minutes(LEGACY, None, now - days, now - days + 600.0)
+    assert all(one is other for one, other in zip(asked, first, strict=False))
     world.trim()
-    again = traffic.minutes(LEGACY, None, now - 86_400.0, now)
-    assert again == day
-    assert again[-1] is day[-1]
-    assert again[0] is not day[0]
+    again = world.minutes(LEGACY, None, now - days, now)
+    assert again == first
+    same = [one is other for one, other in zip(again, first, strict=True)]
+    # What was asked for in between, and the newest.
+    assert same == [True] * 10 + [False] * (len(first) - 10 - KEPT_MINUTES) + [True] * KEPT_MINUTES
 
 
 def test_another_seed_gives_another_day():

@@ -1,7 +1,7 @@
 import pytest
 
-from canary.simulator.api.log_filter import parse_log_filter
 from canary.simulator.wire.errors import ApiError
+from canary.simulator.wire.filters import parse_log_filter
 
 ENTRY = {
     "logName": "projects/p/logs/run.googleapis.com%2Frequests",

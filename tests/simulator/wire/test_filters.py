@@ -2,8 +2,8 @@
 
 import pytest
 
-from canary.simulator.api.monitoring.filters import parse_filter
 from canary.simulator.wire.errors import ApiError
+from canary.simulator.wire.filters import parse_filter
 
 SERIES = {
     "metric.type": "run.googleapis.com/request_count",
