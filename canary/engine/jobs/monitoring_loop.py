@@ -19,6 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from canary.cloud.connection.clock import CloudClock, SystemClock
+from canary.engine.observe.poll_loop import PollLoop
 from canary.engine.session import Session
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.export.monitor_document import file_name, monitor_document, outage_document
@@ -176,8 +177,8 @@ class MonitoringLoop:
         snapshot: Snapshot | None = None
         trouble = ""
         try:
-            session = await self._opened()
-            snapshot = await _look(session)
+            polls = await self._opened()
+            snapshot = await polls.poll_all()
         except CanaryError as error:
             trouble = str(error)
             self._lost = True
@@ -195,8 +196,12 @@ class MonitoringLoop:
             path, trouble = None, f"{trouble}; {error}".lstrip("; ")
         return TakenSnapshot(at, path, snapshot, document, trouble)
 
-    async def _opened(self) -> Session:
-        """The session, opened anew after it was lost."""
+    async def _opened(self) -> PollLoop:
+        """The poll loop of the session, opened anew after it was lost.
+
+        It polls when a snapshot is due, not by its own intervals: for a day or more, with nobody
+        watching, the cloud is asked no more often than files are written.
+        """
         if self._session is not None and self._lost:
             await self._close()
         if self._session is None:
@@ -204,7 +209,7 @@ class MonitoringLoop:
             self._clock, self._lost = self._session.clock, False
             # What earlier looks have read, so that a one-hour watch is known at once.
             self._session.observer.load_history()
-        return self._session
+        return PollLoop(self._session.observer, self._session.embedded, log.warning)
 
     async def _close(self) -> None:
         session, self._session = self._session, None
@@ -244,12 +249,3 @@ async def wait_for(asked: asyncio.Event, pause_s: float) -> bool:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asked.wait(), pause_s)
     return asked.is_set()
-
-
-async def _look(session: Session) -> Snapshot:
-    observer = session.observer
-    observer.read_results()
-    if session.embedded is not None:
-        # Its clock may have jumped since it was last asked.
-        await session.embedded.refresh()
-    return await observer.refresh()
