@@ -71,21 +71,13 @@ class Guarding:
     async def running(self, *, once: bool = False) -> AsyncIterator[asyncio.Task[GuardEnd]]:
         """The guard, while time passes."""
         cloud, files = self.cloud, open_files(self.directory)
-        clients = Cloud(
-            cloud.connection,
-            cloud.endpoints,
-            cloud.run,
-            cloud.writer,
-            cloud.routing.images,
-            cloud.clock,
-            None,
-        )
+        opened = Cloud(cloud.connection, cloud.endpoints, cloud.router, cloud.clock, None)
         self.session = Session(
             cloud.plan,
             self.directory / "canary.toml",
             self.directory,
             files,
-            clients,
+            opened,
             contextlib.AsyncExitStack(),
         )
         assert files.journal is not None
