@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 NO_DATA: Final = "no data"
 
@@ -181,6 +181,18 @@ def keep_printable(line: str) -> str:
         return line
     shown = _ESCAPES.sub("", line)
     return "".join(c for c in shown if unicodedata.category(c) not in _HIDDEN)
+
+
+def fields_of(value: object, *names: str) -> dict[str, Any]:
+    """The named attributes as JSON may hold them: text sanitized, null for what is not finite."""
+    return {name: plain_value(getattr(value, name)) for name in names}
+
+
+def plain_value(value: Any) -> Any:
+    """One of them. JSON has no NaN and no infinity: what is not a finite number is not known."""
+    if isinstance(value, str):
+        return sanitize(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _moment(at: float | None) -> datetime | None:

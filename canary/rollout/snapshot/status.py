@@ -7,22 +7,23 @@ clock.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.gates import format_verdict as format_verdict_line
 from canary.rollout.decision.readiness import Readiness
-from canary.rollout.decision.tree import Alert, Node, Verdict
+from canary.rollout.decision.tree import Verdict
 from canary.rollout.measure.samples import Window
-from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, SourceView, TrafficView
+from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, TrafficView
 from canary.rollout.text import (
+    fields_of,
     format_age,
     format_duration,
     format_iso_time,
     format_milliseconds,
     format_percent,
     format_ratio,
+    plain_value,
     sanitize,
 )
 
@@ -63,26 +64,30 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "rollout": sanitize(snapshot.rollout),
         "provider": snapshot.provider,
         "as_of": format_iso_time(snapshot.as_of),
-        "window_s": _number(snapshot.window_s),
+        "window_s": plain_value(snapshot.window_s),
         "stage": {
-            "index": stage.index,
-            "name": sanitize(stage.name),
-            "percent": stage.percent,
+            **fields_of(stage, "index", "name", "percent"),
             "entered_at": format_iso_time(stage.entered_at),
-            "soak_hours": _number(stage.soak_hours),
-            "soaked_hours": _number(stage.soaked_hours),
+            **fields_of(stage, "soak_hours", "soaked_hours"),
         },
         "traffic": _traffic(snapshot.traffic),
         "sides": {"legacy": _side(snapshot.legacy), "canary": _side(snapshot.canary)},
         "decision": {
-            "verdict": decision.verdict,
-            "reason": sanitize(decision.reason),
-            "data": decision.data,
-            "path": [_node(node) for node in decision.path],
+            **fields_of(decision, "verdict", "reason", "data"),
+            "path": [
+                {"node": node.id, **fields_of(node, "observed", "limit", "outcome")}
+                for node in decision.path
+            ],
         },
         "gates": [gate_document(gate) for gate in snapshot.gates],
-        "alerts": [_alert(alert) for alert in snapshot.alerts],
-        "sources": [_source(source) for source in snapshot.sources],
+        "alerts": [fields_of(a, "id", "scope", "observed", "limit") for a in snapshot.alerts],
+        "sources": [
+            {
+                **fields_of(source, "name", "state", "message"),
+                "since": format_iso_time(source.since),
+            }
+            for source in snapshot.sources
+        ],
         "readiness": _readiness(snapshot.readiness),
         "guard": _guard(snapshot),
     }
@@ -90,53 +95,17 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
 
 def gate_document(gate: Gate) -> dict[str, Any]:
     """One gate in the contract; `canary validate --json` says its criteria the same way."""
-    return {
-        "id": gate.id,
-        "observed": _number(gate.observed),
-        "comparison": gate.comparison,
-        "limit": _number(gate.limit),
-        "state": gate.state,
-        "evidence": sanitize(gate.evidence),
-    }
-
-
-def _node(node: Node) -> dict[str, Any]:
-    return {
-        "node": node.id,
-        "observed": _number(node.observed),
-        "limit": _number(node.limit),
-        "outcome": node.outcome,
-    }
-
-
-def _alert(alert: Alert) -> dict[str, Any]:
-    return {
-        "id": alert.id,
-        "scope": alert.scope,
-        "observed": _number(alert.observed),
-        "limit": _number(alert.limit),
-    }
-
-
-def _source(source: SourceView) -> dict[str, Any]:
-    return {
-        "name": sanitize(source.name),
-        "state": source.state,
-        "message": sanitize(source.message),
-        "since": format_iso_time(source.since),
-    }
+    return fields_of(gate, "id", "observed", "comparison", "limit", "state", "evidence")
 
 
 def _readiness(readiness: Readiness | None) -> dict[str, Any] | None:
     if readiness is None:
         return None
     return {
-        "state": readiness.state,
-        "expected_s": _number(readiness.expected_s),
+        **fields_of(readiness, "state", "expected_s"),
         "checks": [
             {
-                "id": check.id,
-                "state": check.state,
+                **fields_of(check, "id", "state"),
                 "said": sanitize(check.said, 300),
                 "remedy": sanitize(check.remedy),
             }
@@ -199,28 +168,14 @@ def _traffic(traffic: TrafficView) -> dict[str, Any]:
 
 def _side(side: SideView) -> dict[str, Any]:
     window: Window = side.window
+    latency = {name: plain_value(getattr(window, f"{name}_ms")) for name in ("p50", "p95", "p99")}
     return {
-        "service": sanitize(side.service),
-        "data": side.data,
-        "requests": window.requests,
-        "error_ratio": _number(window.error_ratio),
-        "success_ratio": _number(window.success_ratio),
-        "latency_ms": {
-            "p50": _number(window.p50_ms),
-            "p95": _number(window.p95_ms),
-            "p99": _number(window.p99_ms),
-        },
-        "confidence": _number(window.confidence),
-        "cpu": _number(window.cpu),
-        "memory": _number(window.memory),
-        "instances": _number(window.instances),
-        "data_age_s": _number(side.data_age_s),
+        **fields_of(side, "service", "data"),
+        **fields_of(window, "requests", "error_ratio", "success_ratio"),
+        "latency_ms": latency,
+        **fields_of(window, "confidence", "cpu", "memory", "instances"),
+        **fields_of(side, "data_age_s"),
     }
-
-
-def _number(value: float | None) -> float | None:
-    """JSON has no NaN and no infinity: what is not a finite number is not known."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _share(traffic: TrafficView) -> str:

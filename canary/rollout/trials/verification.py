@@ -12,16 +12,23 @@ from typing import Any, Final, Literal
 import msgspec
 
 from canary.rollout.change.change import Side
-from canary.rollout.evidence.wilson import Z_99, wilson_interval
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import (
+    fields_of,
     format_count,
     format_iso_time,
     format_percent,
     format_ratio,
     sanitize,
 )
-from canary.rollout.trials.comparison import Comparison, SideFigures, SplitCheck, check_split
+from canary.rollout.trials.comparison import (
+    Z_99,
+    Comparison,
+    SideFigures,
+    SplitCheck,
+    check_split,
+    wilson_interval,
+)
 
 CheckState = Literal["passed", "not_passed", "unknown", "noted"]
 VerificationVerdict = Literal["passed", "not_passed", "unverified"]
@@ -278,9 +285,7 @@ def comparison_document(comparison: Comparison | None) -> dict[str, Any]:
         return dict.fromkeys(absent)
     return {
         "url": sanitize(comparison.url, 500),
-        "requests": comparison.requests,
-        "unnamed": comparison.unnamed,
-        "unanswered": comparison.unanswered,
+        **fields_of(comparison, "requests", "unnamed", "unanswered"),
         "legacy": _side(comparison.legacy),
         "canary": _side(comparison.canary),
     }
@@ -288,16 +293,7 @@ def comparison_document(comparison: Comparison | None) -> dict[str, Any]:
 
 def split_document(split: SplitCheck) -> dict[str, Any]:
     """The measured share of Canary, its 99 % interval, and whether it is the wanted one."""
-    return {
-        "wanted_percent": split.wanted_percent,
-        "state": split.state,
-        "canary": split.canary,
-        "attributed": split.attributed,
-        "share": split.share,
-        "low": split.low,
-        "high": split.high,
-        "confidence_level": 0.99,
-    }
+    return {**fields_of(split, *split.__struct_fields__), "confidence_level": 0.99}
 
 
 def verification_line(verification: Verification) -> str:

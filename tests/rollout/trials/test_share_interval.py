@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.rollout.evidence.wilson import Z_95, Z_99, wilson_interval
+from canary.rollout.trials.comparison import Z_95, Z_99, wilson_interval
 
 
 @pytest.mark.parametrize(
