@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from canary.cloud.router.choice import open_router
-from canary.engine.change.clients import CloudClients
-from canary.engine.change.executor import Executor
-from canary.engine.change.intents import intend
+from canary.engine.change.executor import CloudClients, Executor
+from canary.engine.change.notes import intend
 from canary.engine.change.recovery import How, Recovery, unresolved, withdraw
 from canary.engine.change.settling import Pace
 from canary.engine.observe.observer import Observer

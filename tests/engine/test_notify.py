@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.engine.change.clients import CloudClients
-from canary.engine.change.executor import Executor
+from canary.engine.change.executor import CloudClients, Executor
 from canary.engine.change.in_process import carry_out_here
 from canary.engine.notify import Notifier, telling
 from canary.rollout.export.notification import Notification

@@ -115,7 +115,7 @@ async def _recover(source: PlanSource, change_id: str, how: How, as_json: bool) 
 async def _carry_on(
     source: PlanSource, session: Session, journal: Journal, entry: Entry
 ) -> Outcome:
-    from canary.engine.change.clients import CloudClients
+    from canary.engine.change.executor import CloudClients
     from canary.engine.change.in_process import carry_on_here
     from canary.store.stage_file import stage_file_path
 

@@ -218,9 +218,9 @@ async def _carry_out(
     options: ChangeOptions,
     notifier: Notifier,
 ) -> Outcome:
-    from canary.engine.change.clients import CloudClients
+    from canary.engine.change.executor import CloudClients
     from canary.engine.change.in_process import carry_out_here
-    from canary.engine.change.intents import without_journal
+    from canary.engine.change.notes import without_journal
     from canary.rollout.errors import RecordError
     from canary.store.stage_file import stage_file_path
 

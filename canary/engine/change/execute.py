@@ -28,16 +28,14 @@ import msgspec
 
 from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import ServiceState
-from canary.engine.change.notes import Ended, Notes
-from canary.engine.change.observed_state import check_resumable
+from canary.engine.change.notes import Ended, Notes, RecordFile
+from canary.engine.change.observed_state import Preparation, check_resumable
 from canary.engine.change.outcomes import (
     describe_done,
     describe_failed,
     describe_not_begun,
     scale_words,
 )
-from canary.engine.change.preparation import Preparation
-from canary.engine.change.record_file import RecordFile
 from canary.engine.change.settling import OperationWaiter, Pace, Sent, ServiceReader, StepSender
 from canary.rollout.change.change import Change, Outcome, SetScale, SetTraffic, Step
 from canary.rollout.change.life import NEVER_SENT, NEXT

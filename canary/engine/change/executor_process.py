@@ -75,8 +75,7 @@ def run_executor() -> int:
 
 async def stand_by(order: Order) -> int:
     """Stand by until standard input ends, then finish what is open. Returns the exit code."""
-    from canary.engine.change.clients import CloudClients
-    from canary.engine.change.executor import Executor
+    from canary.engine.change.executor import CloudClients, Executor
     from canary.engine.clients import open_cloud
     from canary.engine.notify import telling
     from canary.store.journal import Journal

@@ -9,9 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from canary.cloud.connection.clock import CloudClock
-from canary.engine.change.clients import CloudClients
-from canary.engine.change.execute import carry_out
-from canary.engine.change.intents import intend
+from canary.engine.change.executor import CloudClients, Executor
 from canary.engine.change.recovery import end_unsent, withdraw
 from canary.engine.change.settling import Pace
 from canary.engine.notify import Notifier
@@ -49,21 +47,10 @@ async def carry_out_here(
     nothing is changed then.
     """
     with Owner(journal.path.parent) as owner:
-        intend(journal, change, plan, owner.token)
-        if notifier is not None:
-            notifier.begun(change)
-        task = asyncio.ensure_future(
-            carry_out(
-                change,
-                cloud_clients.writer,
-                cloud_clients.reader,
-                journal,
-                cloud_clients.clock,
-                plan=plan,
-                stage_file=stage_file,
-                pace=pace,
-            )
+        executor = Executor(
+            plan, cloud_clients, journal, owner, stage_file=stage_file, notifier=notifier, pace=pace
         )
+        task = asyncio.ensure_future(executor.execute(change))
         with ended_by_signal(task.cancel, hang_up="ignored"):
             watch = _Wait(change, journal, on_wait, wait_s)
             while not task.done():
@@ -71,9 +58,8 @@ async def carry_out_here(
                 if not task.done():
                     watch.look(cloud_clients.clock.now())
         if not task.cancelled():
-            outcome = task.result()
-        else:
-            outcome = _interrupted(change, journal, cloud_clients.clock)
+            return task.result()
+        outcome = _interrupted(change, journal, cloud_clients.clock)
         if notifier is not None and _has_ended(change, journal):
             notifier.ended(change, outcome)
         return outcome
@@ -93,9 +79,10 @@ async def carry_on_here(
     A console's own executor may be faster: then its outcome is waited for.
     """
     with Owner(journal.path.parent) as owner:
-        if journal.claim(change.id, owner.token):
-            hand = (cloud_clients.writer, cloud_clients.reader, journal, cloud_clients.clock)
-            return await carry_out(change, *hand, plan=plan, stage_file=stage_file, pace=pace)
+        executor = Executor(plan, cloud_clients, journal, owner, stage_file=stage_file, pace=pace)
+        outcome = await executor.go_on(change.id)
+        if outcome is not None:
+            return outcome
     while True:
         entry = journal.entry(change.id)
         if entry is None:

@@ -1,20 +1,49 @@
-"""What the journal is told while a change is carried out, and what it says back."""
+"""What a change leaves on this host: intent and notes in the journal, the record in rollout.toml.
+
+The intent is on the disk before anything is done. What is written of the record and committed is a
+copy for people: whatever fails there is a remark on a change that has been made.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
 from canary.cloud.connection.clock import CloudClock
-from canary.engine.change.intents import without_journal
-from canary.rollout.change.change import Change, Outcome
+from canary.engine.change.dry_run import by_hand
+from canary.rollout.change.change import Change, Outcome, SetTraffic
 from canary.rollout.change.life import IllegalEvent
 from canary.rollout.errors import RecordError
+from canary.rollout.permit.approval import commit_message
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal, NoteState
+from canary.store.stage_file import commit_file, write_stage_file
 
 log = logging.getLogger(__name__)
+
+
+def intend(journal: Journal, change: Change, plan: Plan, owner: str = "") -> bool:
+    """Write the intent; on the disk when this returns. False: it is there already.
+
+    `owner` claims it for the caller. Raises RecordError when it cannot be written: a change without
+    a journal is refused, and the remedy has the commands that do the same by hand.
+    """
+    try:
+        return journal.intend(change, owner)
+    except RecordError as error:
+        raise without_journal(error, change, plan) from error
+
+
+def without_journal(error: RecordError, change: Change, plan: Plan) -> RecordError:
+    """The refusal of a change whose intent cannot be kept, with the commands to type instead."""
+    return RecordError(
+        f"{error.message} Without a journal nothing is changed from here.",
+        remedy=f"{error.remedy} By hand: {by_hand(change, plan)}".strip(),
+    )
 
 
 class Ended(Exception):
@@ -85,3 +114,49 @@ class Notes:
         if entry is None or entry.outcome is None:
             raise RecordError(f"The change {self._change.id} is gone from the journal.")
         return entry.outcome
+
+
+class RecordFile:
+    """The stage file of one change. `path` None: none is kept.
+
+    `remark` is called with a sentence for the journal; `remarks` are those for the outcome.
+    """
+
+    def __init__(self, path: Path | None, plan: Plan, remark: Callable[[int, str], None]) -> None:
+        self.remarks: list[str] = []
+        self._path = path
+        self._plan = plan
+        self._remark = remark
+        self._written: int | None = None
+
+    def write(self, index: int, step: SetTraffic) -> None:
+        """Write the record of step `index`, which is settled."""
+        if self._path is None:
+            return
+        try:
+            write_stage_file(self._path, self._plan.name, step.record)
+        except RecordError as error:
+            self._remark(index, error.message)
+            self.remarks.append(str(error))
+        else:
+            self._written = index
+
+    async def commit(self, change: Change) -> None:
+        """Commit what was written, and push it if the plan asks; nothing was written: nothing.
+
+        On a thread, so that another change of this process does not wait for a hook or a push.
+        """
+        settings = self._plan.record
+        if self._written is None or self._path is None or not settings.git:
+            return
+        self._remark(self._written, f"putting {self._path.name} into git")
+        message = commit_message(change)
+        try:
+            done = await asyncio.to_thread(commit_file, self._path, message, push=settings.push)
+        except RecordError as error:
+            said = str(error)
+        else:
+            how = f"committed as {done.commit}" if done.commit else "in git already"
+            said = f"{self._path.name} is {how}{' and pushed' if done.pushed else ''}."
+        self._remark(self._written, said)
+        self.remarks.append(said)

@@ -1,4 +1,4 @@
-"""What a service shows of a step that was sent to it.
+"""What a service shows of a step that was sent to it, and whether a step may still be sent.
 
 A split is recognised by the id of its change, which rides in the stage record in the same guarded
 update; a scale by its value.
@@ -6,16 +6,32 @@ update; a scale by its value.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from canary.cloud.views import ServiceState
 from canary.engine.change.outcomes import describe_rival
-from canary.rollout.change.change import Guard, KeepRecord, SetScale, SetTraffic, Step
+from canary.rollout.change.change import (
+    DeleteService,
+    Guard,
+    KeepRecord,
+    SetScale,
+    SetTraffic,
+    Step,
+)
 from canary.rollout.errors import Conflict, OutcomeUnknown
 from canary.rollout.plan.plan import Plan
-from canary.rollout.text import sanitize
+from canary.rollout.text import format_percent, sanitize
+from canary.store.entries import Entry
+
+
+class ServiceReader(Protocol):
+    """What is read of Cloud Run (`cloud.router.router.Router`)."""
+
+    async def service(self, name: str) -> ServiceState:
+        """Read one service. Raises CanaryError."""
+
 
 Trace = Literal["there", "overtaken", "foreign", "absent"]
 """What the service shows of a step: it is as wanted; it was, and has been changed since; somebody
@@ -104,3 +120,73 @@ def foreign_change(state: ServiceState) -> Conflict:
         f"{sanitize(state.name, 60)} was changed meanwhile: {describe_rival(state)}.",
         remedy="Look again, then ask again.",
     )
+
+
+def check_share(step: DeleteService, state: ServiceState) -> None:
+    """Raise Conflict when the split is not what the deletion was decided on."""
+    if state.percent != step.percent:
+        raise Conflict(
+            f"Canary's share is {format_percent(state.percent)} now; the deletion was decided at"
+            f" {format_percent(step.percent)}.",
+            remedy="Look again, then ask again.",
+        )
+
+
+# A step as it is sent: guarded by what the steps before it in the same change have led to.
+
+
+class Preparation:
+    """Prepares the steps of one change, of which `entry` may hold notes of an earlier process."""
+
+    def __init__(self, entry: Entry, plan: Plan, reader: ServiceReader) -> None:
+        self._change = entry.change
+        self._plan = plan
+        self._reader = reader
+        self._generation: int | None = _noted_generation(entry)
+        """The split's service's, just before a step of this change that alters it too."""
+
+    async def prepare(self, index: int, step: Step) -> tuple[Step, str]:
+        """The step as it is to be sent, and what to note of the service before it.
+
+        Leaving production with router `env` both scales Legacy and sets its variable: the first
+        step gives the service a new etag. So the guard is checked before it, and moved behind it.
+        A scale behind the split (final approval) is sent only while that split holds.
+        """
+        if isinstance(step, SetScale):
+            await self._check_split_ahead(index)
+            behind = self._change.steps[index + 1 :]
+            split = next((s for s in behind if isinstance(s, SetTraffic)), None)
+            if split is None or split.service != step.service:
+                return step, ""
+            state = await self._reader.service(split.service)
+            check_guard(split.guard, state)
+            self._generation = state.generation
+            return step, f"{_GENERATION}{state.generation}"
+        if isinstance(step, DeleteService):
+            check_share(step, await self._reader.service(self._plan.router_service))
+        if not isinstance(step, SetTraffic):
+            return step, ""
+        if self._generation is None or not self._plan.target.router.is_guarded_by_service:
+            return step, ""  # a URL map's fingerprint is not touched by any service
+        after = await self._reader.service(step.service)
+        guard = follow_guard(step.guard, self._generation, after)
+        return msgspec.structs.replace(step, guard=guard), ""
+
+    async def _check_split_ahead(self, index: int) -> None:
+        ahead = self._change.steps[:index]
+        split = next((s for s in ahead if isinstance(s, SetTraffic)), None)
+        if split is not None:
+            state = await self._reader.service(split.service)
+            check_holds(split, state, self._change.created_at)
+
+
+_GENERATION: Final = "generation "
+
+
+def _noted_generation(entry: Entry) -> int | None:
+    """What an earlier process noted of the service before a step that alters it."""
+    for note in entry.notes:
+        number = note.detail.removeprefix(_GENERATION)
+        if note.state == "sent" and number != note.detail and number.isdecimal():
+            return int(number)
+    return None

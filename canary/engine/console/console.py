@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from canary.engine.change.intents import intend, without_journal
+from canary.engine.change.notes import intend, without_journal
 from canary.engine.change.recovery import How
 from canary.engine.console.background_jobs import BackgroundJobs, OnJobs
 from canary.engine.console.console_loop import ConsoleLoop, connect

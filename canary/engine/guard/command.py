@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from canary.engine.change.execute import carry_out
-from canary.engine.change.intents import intend
+from canary.engine.change.executor import CloudClients, Executor
 from canary.engine.guard.supervisor import GuardSupervisor
 from canary.engine.notify import Notifier, telling
 from canary.engine.observe.event_log import Severity
@@ -30,8 +28,6 @@ from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.journal import Journal
 from canary.store.locks import Owner
 from canary.store.stage_file import stage_file_path
-
-log = logging.getLogger(__name__)
 
 SayLine = Callable[[Severity, str], None]
 
@@ -88,12 +84,19 @@ class GuardLoop:
         wait: Wait | None = None,
     ) -> None:
         self._session = session
-        self._journal = journal
-        self._owner = owner
         self._notifier = notifier
         self._say_line = say
         self._said_error = ""
-        self._tasks: set[asyncio.Task[None]] = set()
+        plan, stage_file = session.plan, session.plan.record.file
+        self._executor = Executor(
+            plan,
+            CloudClients.of(session.cloud),
+            journal,
+            owner,
+            stage_file=stage_file_path(session.plan_path, stage_file),
+            notifier=notifier,
+            on_end=self._ended,
+        )
         self._outcome: Outcome | None = None
         self._snapshot: Snapshot | None = None
         self.supervisor = GuardSupervisor(
@@ -131,7 +134,7 @@ class GuardLoop:
                 await self._poll_until(asked, once=order.once)
         finally:
             self.supervisor.end()
-        if self._tasks:
+        if self._executor.is_busy:
             await self._finish(asked)
         return GuardEnd(self._snapshot, self._outcome)
 
@@ -153,7 +156,7 @@ class GuardLoop:
             await asyncio.wait({polling, waiting})
 
     def _is_idle(self) -> bool:
-        return not self.supervisor.is_counting and not self._tasks
+        return not self.supervisor.is_counting and not self._executor.is_busy
 
     def _look(self, snapshot: Snapshot, _: bool) -> None:
         self._snapshot = snapshot
@@ -170,47 +173,28 @@ class GuardLoop:
         self._say_line("info", "a rollback is under way and is finished first")
         asked.clear()
         again = asyncio.ensure_future(asked.wait())
-        while self._tasks and not asked.is_set():
-            await asyncio.wait({*self._tasks, again}, return_when=asyncio.FIRST_COMPLETED)
+        while self._executor.is_busy and not asked.is_set():
+            await asyncio.wait({*self._executor.tasks, again}, return_when=asyncio.FIRST_COMPLETED)
         again.cancel()
-        for task in tuple(self._tasks):
+        for task in self._executor.tasks:
             task.cancel()
 
     def _submit(self, change: Change) -> None:
-        """Keep the intent, claimed, and begin; the looking goes on meanwhile."""
-        if not intend(self._journal, change, self._session.plan, self._owner.token):
-            return  # another guard of this host has written the very same, and carries it out
-        task = asyncio.get_running_loop().create_task(self._carry_out(change), name="rollback")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """Begin; the looking goes on meanwhile. Where another guard of this host has written the
+        very same, that one carries it out.
+        """
+        self._executor.begin(change)
 
-    async def _carry_out(self, change: Change) -> None:
-        session = self._session
-        self._notifier.begun(change)
-        try:
-            outcome = await carry_out(
-                change,
-                session.cloud.router,
-                session.cloud.router,
-                self._journal,
-                session.clock,
-                plan=session.plan,
-                stage_file=stage_file_path(session.plan_path, session.plan.record.file),
-            )
-        except CanaryError as error:
-            self.supervisor.say("critical", f"automatic rollback was not carried out: {error}")
-            return
-        except Exception:
-            # The boundary of this task: the change is open, and the next executor takes it up.
-            log.exception("automatic rollback")
-            self.supervisor.say(
-                "critical", "automatic rollback failed by a mistake in this program"
-            )
-            return
-        self._outcome = outcome
-        state = outcome.state.replace("_", " ")
-        severity: Severity = "good" if outcome.state == "done" else "critical"
-        self.supervisor.say(
-            severity, f"automatic rollback: {state}: {outcome.message} {outcome.remedy}"
-        )
-        self._notifier.ended(change, outcome)
+    def _ended(self, _: Change, ended: Outcome | Exception) -> None:
+        """Say what became of a rollback; one without an outcome is left to the next executor."""
+        if isinstance(ended, CanaryError):
+            self.supervisor.say("critical", f"automatic rollback was not carried out: {ended}")
+        elif isinstance(ended, Exception):
+            mistake = "automatic rollback failed by a mistake in this program"
+            self.supervisor.say("critical", mistake)
+        else:
+            self._outcome = ended
+            state = ended.state.replace("_", " ")
+            severity: Severity = "good" if ended.state == "done" else "critical"
+            said = f"automatic rollback: {state}: {ended.message} {ended.remedy}"
+            self.supervisor.say(severity, said)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from canary.engine.change.execute import carry_out
-from canary.engine.change.intents import intend
+from canary.engine.change.notes import intend
 from canary.engine.change.settling import Pace
 from canary.rollout.change.change import ChangeEvidence, Guard, Outcome, SetScale, SetTraffic
 from canary.rollout.change.stage_record import StageRecord

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,8 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from canary.engine.change.clients import CloudClients
-from canary.engine.change.executor import FRESH_S, Executor
+from canary.engine.change.executor import FRESH_S, CloudClients, Executor
 from canary.engine.change.executor_process import Order
 from canary.engine.change.in_process import carry_out_here
 from canary.engine.console.executor_supervisor import ExecutorSupervisor
@@ -294,3 +294,14 @@ def test_an_executor_that_keeps_ending_is_started_with_growing_pauses(tmp_path):
         now[0] = float(second)
         supervisor.tend()
     assert started == [0.0, 1.0, 3.0, 7.0, 15.0]
+
+
+def test_there_is_one_way_from_an_intent_to_its_outcome():
+    """Whoever wants a change carried out asks an Executor: nobody else walks the path himself."""
+    sources = Path(__file__).resolve().parents[3] / "canary"
+    callers = {
+        str(path.relative_to(sources))
+        for path in sources.rglob("*.py")
+        if re.search(r"(?<!def )\bcarry_out\(", path.read_text(encoding="utf-8"))
+    }
+    assert callers == {"engine/change/executor.py"}
