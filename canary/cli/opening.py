@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from canary.cli.options import chosen_config
-from canary.rollout.errors import PlanError, Unavailable
+from canary.cli.options import chosen_config, chosen_read_only
+from canary.rollout.errors import PlanError, Unavailable, UsageError
 from canary.rollout.plan.file import load_plan
 from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.rules import KnownNames
@@ -37,6 +37,11 @@ class PlanSource(msgspec.Struct, frozen=True):
         """The directory for results, beside the plan."""
         return self.path.parent / self.plan.record.outputs
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing may be changed from here, by `--read-only` or by the plan."""
+        return chosen_read_only() or self.plan.console.read_only
+
 
 def find_plan(config: str | None) -> PlanSource:
     """The plan named behind or before the command, else ./canary.toml.
@@ -54,13 +59,18 @@ def find_plan(config: str | None) -> PlanSource:
     return PlanSource(load_plan(path, known_names()), path.absolute())
 
 
+def demand_stage(plan: Plan, stage: int | None) -> None:
+    """Raise UsageError for a stage beyond the plan's last one; None is no stage."""
+    if stage is not None and stage > len(plan.stages):
+        raise UsageError(f"There is no stage {stage}: the plan has {len(plan.stages)}.")
+
+
 @contextlib.asynccontextmanager
 async def open_session(source: PlanSource, *, need_metrics: bool = True) -> AsyncIterator[Session]:
     """The plan's session while the block lasts. Raises CanaryError: the cloud does not come up."""
     from canary.engine.session import Session
 
-    opening = Session.open(source.plan, source.path, need_metrics=need_metrics)
-    async with await opening as session:
+    async with await Session.open(source.plan, source.path, need_metrics=need_metrics) as session:
         yield session
 
 

@@ -10,7 +10,7 @@ import click
 
 from canary.cli.change.text import EXITS
 from canary.cli.opening import find_plan
-from canary.cli.options import Duration, chosen_read_only, plan_options
+from canary.cli.options import Duration, plan_options
 from canary.cli.output import act, say
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly
@@ -41,7 +41,7 @@ def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | No
     from canary.engine.observe.event_log import Severity
 
     source = find_plan(config)
-    if chosen_read_only() or source.plan.console.read_only:
+    if source.is_read_only:
         raise ReadOnly("Automatic rollback cannot act here: read-only.")
 
     act()

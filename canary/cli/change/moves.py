@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from canary.cli.change.run_change import Build, run_change
-from canary.cli.opening import find_plan
+from canary.cli.opening import demand_stage, find_plan
 from canary.cli.options import (
     WAITS_S,
     ChangeOptions,
@@ -64,17 +64,11 @@ def rollback(
         raise UsageError("--all and --to exclude each other.", remedy="Choose one.")
     options = options_of(given)
     if to:
-        _demand_stage(find_plan(options.config).plan, to)
+        demand_stage(find_plan(options.config).plan, to)
     build: Build = moves.rollback_all if all_back or to == 0 else moves.step_back
     if to:
         build = partial(moves.step_back, to=to)
     return run_change(build, options, need_metrics=False)
-
-
-def _demand_stage(plan: Plan, stage: int) -> None:
-    last = len(plan.stages)
-    if stage > last:
-        raise UsageError(f"There is no stage {stage}: the plan has {last}.")
 
 
 @click.command()

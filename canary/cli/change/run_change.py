@@ -159,17 +159,13 @@ async def _decide(
 
 def _note_dry_run(session: Session, change: Change) -> None:
     """Tick it on the next stage's checklist; that it cannot be noted takes nothing from it."""
-    from canary.engine.jobs.checklist import Checklists
+    from canary.engine.jobs.checklist import open_checklists
 
-    place = (session.plan, session.plan_path, session.directory, session.journal)
     if change.to_stage is None:
         return
     try:
-        lists = Checklists(*place)
-        try:
+        with open_checklists(session) as lists:
             lists.note_dry_run(change.to_stage, change.author, change.created_at)
-        finally:
-            lists.close()
     except CanaryError as error:
         complain(str(error))
 

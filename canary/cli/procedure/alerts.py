@@ -9,7 +9,7 @@ import click
 
 from canary.cli.change.text import ask_to_confirm, demand_terminal_to_ask
 from canary.cli.opening import PlanSource, find_plan, open_session
-from canary.cli.options import chosen_read_only, plan_options
+from canary.cli.options import plan_options
 from canary.cli.output import act, complain, print_json, say
 from canary.engine.jobs.alert_policies import Applied, apply_actions, compare_policies
 from canary.engine.person import this_person
@@ -48,7 +48,7 @@ def apply(dry_run: bool, yes: bool, as_json: bool, config: str | None) -> int:
     ends it; what was done stays, and asking again does the rest. `canary log` shows it.
     """
     source = find_plan(config)
-    if chosen_read_only() or source.plan.console.read_only:
+    if source.is_read_only:
         if not dry_run:
             raise ReadOnly("This console is read-only: nothing can be changed from here.")
     else:

@@ -7,8 +7,15 @@ from typing import Any
 
 import click
 
-from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look, open_session
-from canary.cli.options import chosen_read_only, plan_options
+from canary.cli.opening import (
+    PlanSource,
+    demand_cloud_run,
+    demand_stage,
+    find_plan,
+    look,
+    open_session,
+)
+from canary.cli.options import plan_options
 from canary.cli.output import print_json, say
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly, UsageError
@@ -32,13 +39,11 @@ def checklist(
     if tick and untick:
         raise UsageError("--tick and --untick exclude each other.", remedy="Choose one.")
     source = find_plan(config)
-    if stage is not None and stage > len(source.plan.stages):
-        raise UsageError(f"There is no stage {stage}: the plan has {len(source.plan.stages)}.")
-    read_only = chosen_read_only() or source.plan.console.read_only
+    demand_stage(source.plan, stage)
     wish = tick or untick
-    if wish and read_only:
+    if wish and source.is_read_only:
         raise ReadOnly("Nothing is ticked here: read-only.")
-    book = asyncio.run(_read(source, stage, wish, done=bool(tick), read_only=read_only))
+    book = asyncio.run(_read(source, stage, wish, done=bool(tick)))
     lists = _choose(book, stage)
     if as_json:
         print_json({"stage": book.stage, "lists": [_document(one) for one in lists]})
@@ -48,26 +53,21 @@ def checklist(
 
 
 async def _read(
-    source: PlanSource, stage: int | None, item: str | None, *, done: bool, read_only: bool
+    source: PlanSource, stage: int | None, item: str | None, *, done: bool
 ) -> ChecklistBook:
-    from canary.engine.jobs.checklist import Checklists, choose
+    from canary.engine.jobs.checklist import choose, open_checklists
 
     async with open_session(source) as session:
         snapshot = await look(session)
         # What closed lists say needs no cloud; where the rollout stands does.
         demand_cloud_run(snapshot)
-        lists = Checklists(
-            session.plan, session.plan_path, session.directory, session.journal, read_only=read_only
-        )
-        try:
+        with open_checklists(session, read_only=source.is_read_only) as lists:
             book = lists.read(snapshot)
             if item:
                 chosen = choose(book, item, stage)
                 lists.tick(chosen, item, this_person(), session.clock.now(), done=done)
                 book = lists.read(snapshot)
             return book
-        finally:
-            lists.close()
 
 
 def _choose(book: ChecklistBook, stage: int | None) -> tuple[Checklist, ...]:

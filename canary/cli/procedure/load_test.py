@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from canary.cli.opening import PlanSource, find_plan, open_session
-from canary.cli.options import Duration, chosen_read_only, plan_options
+from canary.cli.options import Duration, plan_options
 from canary.cli.output import (
     ProgressLine,
     conclude,
@@ -67,7 +67,7 @@ def load_test(
     from canary.engine.jobs.load_test import choose_settings
 
     source = find_plan(config)
-    if chosen_read_only() or source.plan.console.read_only:
+    if source.is_read_only:
         raise ReadOnly("A load test is refused: this is read-only, and it would put load on both.")
     settings = choose_settings(
         source.plan, users=users, spawn_rate=spawn_rate, duration_s=duration, profile=profile

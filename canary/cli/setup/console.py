@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from canary.cli.opening import DEFAULT_NAME, SCENARIOS, PlanSource, find_plan, known_names
+from canary.cli.opening import (
+    DEFAULT_NAME,
+    SCENARIOS,
+    PlanSource,
+    demand_stage,
+    find_plan,
+    known_names,
+)
 from canary.cli.options import chosen_config, chosen_read_only, config_option
 from canary.rollout.errors import CanaryError, UsageError
 from canary.rollout.plan.plan import Plan
@@ -101,8 +108,7 @@ def demo(
     """
     demand_terminal()
     source = _find(chosen_config(config))
-    if stage is not None and stage > len(source.plan.stages):
-        raise UsageError(f"There is no stage {stage}: the plan has {len(source.plan.stages)}.")
+    demand_stage(source.plan, stage)
     plan = with_local(source.plan, scenario=scenario, speed=speed, seed=seed, stage=stage)
     read_only = chosen_read_only() or plan.console.read_only
     starts_over = fresh or seed is not None or stage is not None

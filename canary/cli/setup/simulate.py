@@ -12,11 +12,11 @@ from typing import Any
 import click
 import msgspec
 
-from canary.cli.opening import SCENARIOS, find_plan
+from canary.cli.opening import SCENARIOS, demand_stage, find_plan
 from canary.cli.options import plan_options
 from canary.cli.output import say
 from canary.engine.signals import ended_by_signal
-from canary.rollout.errors import Unavailable, UsageError
+from canary.rollout.errors import Unavailable
 from canary.rollout.plan.plan import Plan
 
 
@@ -58,8 +58,7 @@ def simulate(
 def _with_choices(
     plan: Plan, speed: float, seed: int | None, scenario: str | None, stage: int | None
 ) -> Plan:
-    if stage is not None and stage > len(plan.stages):
-        raise UsageError(f"There is no stage {stage}: the plan has {len(plan.stages)}.")
+    demand_stage(plan, stage)
     chosen = {"speed": speed, "seed": seed, "scenario": scenario, "stage": stage}
     given = {name: value for name, value in chosen.items() if value is not None}
     return msgspec.structs.replace(plan, local=msgspec.structs.replace(plan.local, **given))

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,7 @@ from canary.engine.jobs.checklist_facts import (
     visits_in,
 )
 from canary.engine.jobs.job import Host, attempt
+from canary.engine.session import Session, SessionOpening
 from canary.rollout.change.change import Author
 from canary.rollout.change.stage_record import StageRecord, next_stage
 from canary.rollout.errors import ReadOnly, RecordError, UsageError
@@ -181,6 +182,20 @@ class Checklists:
         return new
 
 
+@contextlib.contextmanager
+def open_checklists(
+    place: Session | SessionOpening, *, read_only: bool = False
+) -> Iterator[Checklists]:
+    """The checklists of a session's rollout while the block lasts. Raises RecordError."""
+    lists = Checklists(
+        place.plan, place.plan_path, place.directory, place.journal, read_only=read_only
+    )
+    try:
+        yield lists
+    finally:
+        lists.close()
+
+
 def choose(book: ChecklistBook, item: str, stage: int | None) -> Checklist:
     """The list that an item is to be ticked on: of `stage`, or else the one that it belongs to now.
 
@@ -277,8 +292,7 @@ class ChecklistJob:
     def _work(self, snapshot: Snapshot, tick: _Tick | None) -> ChecklistBook:
         """On a thread of its own; opened each time: it is asked once a minute."""
         opening, host = self._host.opening, self._host
-        place = (opening.plan, opening.plan_path, opening.directory, opening.journal)
-        with contextlib.closing(Checklists(*place, read_only=host.read_only)) as lists:
+        with open_checklists(opening, read_only=host.read_only) as lists:
             book = lists.read(snapshot)
             if tick is None:
                 return book

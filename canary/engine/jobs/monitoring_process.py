@@ -280,19 +280,6 @@ def view_monitoring(found: Monitoring) -> MonitoringView:
     # A state file of another process is the last word of a loop that is no more.
     if found.is_running and said.pid != found.pid:
         return MonitoringView(True, found.pid)
-    return MonitoringView(
-        running=found.is_running,
-        pid=found.pid,
-        since=said.since,
-        every_s=said.every_s,
-        until=said.until,
-        next_at=said.next_at,
-        files=said.files,
-        last_file=said.last_file,
-        last_at=said.last_at,
-        verdict=said.verdict,
-        trouble=said.trouble,
-        out_dir=said.out_dir,
-        ended_at=said.ended_at,
-        ended_by=said.ended_by,
-    )
+    known = msgspec.structs.asdict(said)
+    shared = {name: known[name] for name in MonitoringView.__struct_fields__ if name in known}
+    return MonitoringView(**{**shared, "running": found.is_running, "pid": found.pid})
