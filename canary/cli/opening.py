@@ -130,7 +130,11 @@ list and this one together."""
 
 def known_names() -> KnownNames:
     """What [console.keys] and `local.scenario` may name."""
-    # The keys are plain data: no Textual comes with them (0.8 ms).
+    return KnownNames(_actions, SCENARIOS)
+
+
+def _actions() -> tuple[str, ...]:
+    """Asked for by a plan that binds keys; the table of keys is plain data, without Textual."""
     from tui.keys import ACTIONS
 
-    return KnownNames(tuple(action.name for action in ACTIONS), SCENARIOS)
+    return tuple(action.name for action in ACTIONS)

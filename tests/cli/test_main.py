@@ -164,11 +164,11 @@ def test_a_plan_may_name_every_scenario_of_the_embedded_cloud() -> None:
 def test_a_plan_may_name_every_key_of_the_console() -> None:
     from tui.keys import ACTIONS
 
-    assert known_names().actions == tuple(action.name for action in ACTIONS)
+    assert known_names().actions() == tuple(action.name for action in ACTIONS)
 
 
 def test_the_names_of_the_keys_come_without_textual() -> None:
-    listed = "import sys, canary.cli.opening as k; k.known_names(); print(*sys.modules)"
+    listed = "import sys, canary.cli.opening as k; k.known_names().actions(); print(*sys.modules)"
     program = [sys.executable, "-c", listed]
     done = subprocess.run(program, capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}

@@ -7,6 +7,7 @@ file. Names that are known elsewhere (keys, scenarios) are given by whoever read
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlsplit
@@ -31,15 +32,17 @@ _RESOURCE_NAME: Final = "the name of a resource: lower-case letters, digits and 
 
 class KnownNames(msgspec.Struct, frozen=True):
     """What a plan may name that the domain does not know: the console's actions, as they are bound
-    to keys, and the scenarios of the embedded cloud.
+    to keys, and the scenarios of the embedded cloud. `actions` is called for a plan
+    that binds some.
     """
 
-    actions: tuple[str, ...]
+    actions: Callable[[], tuple[str, ...]]
     scenarios: tuple[str, ...]
 
 
 def find_rule_mistakes(plan: Plan, known: KnownNames | None) -> list[Mistake]:
     """Every rule that the plan breaks. `known` None: keys and scenario are taken as they are."""
+    keys = plan.console.keys
     return [
         *_check_target(plan),
         *_check_addresses(plan),
@@ -52,7 +55,7 @@ def find_rule_mistakes(plan: Plan, known: KnownNames | None) -> list[Mistake]:
         *_check_ab_test(plan.ab_test),
         *_check_notify(plan),
         *_check_record(plan),
-        *(_check_keys(plan.console.keys, known.actions) if known else ()),
+        *(_check_keys(keys, known.actions()) if known and keys else ()),
         *check_range("local.stage", plan.local.stage, 0, len(plan.stages)),
         *(_check_scenario(plan.local.scenario, known.scenarios) if known else ()),
     ]

@@ -14,7 +14,7 @@ from canary.rollout.plan.plan import Alerts, Local, Plan, Thresholds
 from canary.rollout.plan.rules import KnownNames
 from tests.rollout.build import BARE_PLAN
 
-KNOWN = KnownNames(("promote", "rollback_all", "scale"), ("healthy", "error-spike"))
+KNOWN = KnownNames(lambda: ("promote", "rollback_all", "scale"), ("healthy", "error-spike"))
 DEFAULT = (Path(__file__).parents[3] / "canary.toml").read_text()
 
 
