@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from canary.cloud.connection.calls import read_again
-from canary.cloud.connection.endpoints import Address, is_loopback, parse_endpoint
+from canary.cloud.connection.endpoints import Address, parse_endpoint
 from canary.cloud.connection.errors import refusal_of, translate
-from canary.cloud.connection.tls import verification_for
+from canary.cloud.connection.http import open_http, read_at_most
 from canary.rollout.errors import CanaryError, Malformed, OutcomeUnknown, PlanError, Unavailable
 from canary.rollout.plan.plan import Endpoints, Plan
 from canary.rollout.text import sanitize
@@ -186,26 +186,16 @@ class RestClient:
 
     def _http(self) -> Any:
         if self._client is None:
-            import httpx
-
-            # A proxy is never asked for loopback, whatever the environment says.
-            trusts = not is_loopback(self._address.host)
-            self._client = httpx.AsyncClient(
-                trust_env=trusts,
-                verify=verification_for(self._base),
-                follow_redirects=False,
-            )
+            self._client = open_http(self._base)
         return self._client
 
     async def _read(self, response: Any, doing: str) -> bytes:
-        answer = b""
-        async for chunk in response.aiter_bytes():
-            answer += chunk
-            if len(answer) > LONGEST_ANSWER:
-                raise Malformed(
-                    f"{self._source}'s answer is longer than {LONGEST_ANSWER} bytes ({doing}).",
-                    source=self._source,
-                )
+        answer = await read_at_most(response, LONGEST_ANSWER)
+        if len(answer) > LONGEST_ANSWER:
+            raise Malformed(
+                f"{self._source}'s answer is longer than {LONGEST_ANSWER} bytes ({doing}).",
+                source=self._source,
+            )
         return answer
 
     def _parse(self, status: int, answer: bytes, doing: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import time
 from urllib.parse import urlsplit
 
 from canary.cloud.connection.endpoints import is_loopback
-from canary.cloud.connection.tls import verification_for
+from canary.cloud.connection.http import open_http, read_at_most
 from canary.cloud.views import HealthReport
 from canary.rollout.text import sanitize
 
@@ -27,8 +27,7 @@ async def probe(
     parts = urlsplit(target)
     if parts.scheme not in ("https", "http") or not parts.hostname:
         return _unasked(service, target, now, "no address to ask")
-    loopback = is_loopback(parts.hostname)
-    if parts.scheme == "http" and not loopback:
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         return _unasked(service, target, now, "plain http is for loopback only: use https")
     import httpx
 
@@ -36,16 +35,11 @@ async def probe(
     try:
         async with (
             asyncio.timeout(timeout_s),
-            # A proxy is never asked for loopback, whatever the environment says.
-            httpx.AsyncClient(
-                trust_env=not loopback, verify=verification_for(target), timeout=timeout_s
-            ) as client,
+            open_http(target, timeout=timeout_s) as client,
             client.stream("GET", target) as response,
         ):
-            body = await _read_some(response)
-    except TimeoutError:
-        return _unasked(service, target, now, f"no answer within {timeout_s:g} s")
-    except httpx.TimeoutException:
+            body = await read_at_most(response, _BODY_LIMIT)
+    except (TimeoutError, httpx.TimeoutException):
         return _unasked(service, target, now, f"no answer within {timeout_s:g} s")
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         return _unasked(service, target, now, sanitize(exc) or type(exc).__name__)
@@ -61,23 +55,12 @@ async def probe(
     )
 
 
-async def _read_some(response: object) -> str:
-    """The beginning of the body: it is shown, never trusted."""
-    import httpx
-
-    assert isinstance(response, httpx.Response)  # noqa: S101 - for the type checker
-    body = b""
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) >= _BODY_LIMIT:
-            break
-    return sanitize(body[:_BODY_LIMIT].decode(errors="replace"), 120)
-
-
-def _describe(status: int, reason: str, body: str) -> str:
+def _describe(status: int, reason: str, body: bytes) -> str:
     if status in (401, 403):
         return f"{status} {sanitize(reason)}: it does not let callers without an identity in"
-    said = f": {body}" if body and not 200 <= status < 300 else ""
+    # The beginning of the body is shown, never trusted.
+    text = sanitize(body[:_BODY_LIMIT].decode(errors="replace"), 120)
+    said = f": {text}" if text and not 200 <= status < 300 else ""
     return f"{status} {sanitize(reason)}{said}"
 
 

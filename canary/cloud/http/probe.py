@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from canary.cloud.connection.endpoints import is_loopback
-from canary.cloud.connection.tls import verification_for
+from canary.cloud.connection.http import open_http, read_at_most
 from canary.rollout.errors import PlanError
 from canary.rollout.text import sanitize
 from canary.rollout.trials.comparison import ProbeAnswer
@@ -57,19 +57,12 @@ async def ask_router(
     followed. Nothing that one request meets is raised. Raises PlanError for an address that may
     not be asked.
     """
-    loopback = _check_address(order.url)
+    _check_address(order.url)
     import httpx
 
     room = asyncio.Semaphore(MOST_IN_FLIGHT)
     limits = httpx.Limits(max_connections=MOST_IN_FLIGHT)
-    async with httpx.AsyncClient(
-        # A proxy is never asked for loopback, whatever the environment says.
-        trust_env=not loopback,
-        verify=verification_for(order.url),
-        timeout=order.timeout_s,
-        limits=limits,
-        follow_redirects=False,
-    ) as client:
+    async with open_http(order.url, timeout=order.timeout_s, limits=limits) as client:
 
         async def ask() -> ProbeAnswer:
             try:
@@ -100,7 +93,8 @@ async def _ask_once(client: Any, order: ProbeOrder) -> ProbeAnswer:
             asyncio.timeout(order.timeout_s),
             client.stream("GET", order.url) as response,
         ):
-            body = await _read(response)
+            # Cut off where it is longer than any answer that names its side.
+            body = await read_at_most(response, _BODY_LIMIT)
     except (TimeoutError, httpx.TimeoutException):
         return ProbeAnswer(error=f"no answer within {order.timeout_s:g} s")
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
@@ -118,16 +112,6 @@ async def _ask_once(client: Any, order: ProbeOrder) -> ProbeAnswer:
     )
 
 
-async def _read(response: Any) -> bytes:
-    """The body, cut off where it is longer than any answer that names its side."""
-    body = b""
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) >= _BODY_LIMIT:
-            break
-    return body
-
-
 def _parse(body: bytes) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(body)
@@ -143,8 +127,8 @@ def _score(value: object) -> float | None:
     return float(value) if math.isfinite(value) and 0 <= value <= 1 else None
 
 
-def _check_address(url: str) -> bool:
-    """Whether it is loopback. Raises PlanError unless it is https, or plain http to loopback."""
+def _check_address(url: str) -> None:
+    """Raise PlanError unless it is https, or plain http to loopback."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -159,4 +143,3 @@ def _check_address(url: str) -> bool:
             f"The router's address {sanitize(url, 80)!r} is plain http to another host.",
             remedy="Use https.",
         )
-    return is_loopback(host)

@@ -13,8 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from canary.cloud.connection.endpoints import is_loopback
-from canary.cloud.connection.tls import verification_for
+from canary.cloud.connection.http import open_http, read_at_most
 from canary.rollout.errors import CloudError, Denied, QuotaExhausted, Rejected, Unavailable
 from canary.rollout.plan.rules import find_address_mistake
 from canary.rollout.text import sanitize
@@ -59,27 +58,17 @@ async def post_webhook(
 
 
 async def _post(url: str, document: Mapping[str, Any], timeout_s: float) -> None:
-    import httpx
-
-    loopback = is_loopback(urlsplit(url).hostname or "")
     headers = {"content-type": "application/json"}
     async with (
         asyncio.timeout(timeout_s),
-        # A proxy is never asked for loopback, whatever the environment says.
-        httpx.AsyncClient(
-            trust_env=not loopback, verify=verification_for(url), timeout=timeout_s
-        ) as client,
+        open_http(url, timeout=timeout_s) as client,
         client.stream(
             "POST", url, content=msgspec.json.encode(document), headers=headers
         ) as response,
     ):
         if response.is_success:
             return
-        said = b""
-        async for chunk in response.aiter_bytes():
-            said += chunk
-            if len(said) >= _BODY_LIMIT:
-                break
+        said = await read_at_most(response, _BODY_LIMIT)
         raise _refusal(url, response.status_code, said[:_BODY_LIMIT])
 
 

@@ -227,9 +227,9 @@ class LogTail:
         """The candidate's revision with the router `revisions`; None with any other."""
         if not self._plan.target.shares_one_service:
             return None
-        from canary.cloud.run.traffic import read_candidate
+        from canary.cloud.run.client import RunClient
 
-        found = await read_candidate(self._connection, self._plan)
+        found = await RunClient(self._connection, self._plan).candidate()
         if found is None:
             raise Unavailable("No revision has the candidate's tag.", source="Cloud Run")
         return found

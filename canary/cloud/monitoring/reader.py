@@ -196,9 +196,9 @@ class MonitoringReader:
             sides: dict[str, Side] = {target.legacy: "legacy", target.canary: "canary"}
             return lambda one: sides.get(one.resource.labels["service_name"])
         try:
-            from canary.cloud.run.traffic import read_candidate
+            from canary.cloud.run.client import RunClient
 
-            known = await read_candidate(self._connection, self._plan)
+            known = await RunClient(self._connection, self._plan).candidate()
             self._candidate = known or self._candidate
         except CloudError as exc:
             if self._candidate is None:

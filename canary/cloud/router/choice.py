@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from canary.cloud.connection.clients import Connection
-from canary.cloud.registry.artifact_registry import ImageRegistry
+from canary.cloud.registry import ImageRegistry
 from canary.cloud.router.router import Router
 from canary.cloud.run.client import CHANGE_TIMEOUT_S, READ_TIMEOUT_S, RunClient
 from canary.rollout.plan.plan import Endpoints, Plan

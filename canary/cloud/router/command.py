@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from canary.cloud.registry.artifact_registry import ImageRegistry
+from canary.cloud.registry import ImageRegistry
 from canary.cloud.router.program import Ended, find_program, run_command
 from canary.cloud.router.router import NO_GUARD, Router, check_guard
 from canary.cloud.run.client import RunClient

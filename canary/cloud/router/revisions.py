@@ -10,8 +10,15 @@ import msgspec
 from canary.cloud.router.router import gcloud_run, share_out
 from canary.cloud.router.service_router import ServiceRouter
 from canary.cloud.run.client import SOURCE
-from canary.cloud.run.services import read_service, short_name
-from canary.cloud.run.traffic import LATEST, REVISION, Target, find_candidate, read_targets
+from canary.cloud.run.services import (
+    LATEST,
+    REVISION,
+    Target,
+    find_candidate,
+    read_service,
+    read_targets,
+    short_name,
+)
 from canary.cloud.views import ServiceState
 from canary.rollout.change.change import SetTraffic
 from canary.rollout.errors import NotFound

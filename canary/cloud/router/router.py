@@ -22,8 +22,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from canary.cloud.connection.errors import translate_failed_operation
-from canary.cloud.registry.artifact_registry import OPERATION as IMAGE_OPERATION
-from canary.cloud.registry.artifact_registry import ImageRegistry
+from canary.cloud.registry import OPERATION as IMAGE_OPERATION
+from canary.cloud.registry import ImageRegistry
 from canary.cloud.run.client import SOURCE, RunClient
 from canary.cloud.run.services import put_annotations, put_scale, read_service, start_update
 from canary.cloud.views import OperationState, ServiceState

@@ -24,8 +24,8 @@ from typing import Any
 
 import msgspec
 
-from canary.cloud.load_balancer.url_maps import OPERATION, SOURCE, UrlMap
-from canary.cloud.registry.artifact_registry import ImageRegistry
+from canary.cloud.load_balancer import OPERATION, SOURCE, UrlMap
+from canary.cloud.registry import ImageRegistry
 from canary.cloud.router.router import Router, check_guard, share_out
 from canary.cloud.run.client import RunClient
 from canary.cloud.run.services import read_service

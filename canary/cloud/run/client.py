@@ -11,7 +11,7 @@ from typing import Any
 
 from canary.cloud.connection.calls import ask, send
 from canary.cloud.connection.clients import Connection
-from canary.cloud.run.services import read_revision
+from canary.cloud.run.services import find_candidate, read_revision
 from canary.cloud.views import RevisionState
 from canary.rollout.plan.plan import Plan
 
@@ -32,6 +32,7 @@ class RunClient:
         change_timeout_s: float = CHANGE_TIMEOUT_S,
     ) -> None:
         self._connection = connection
+        self._plan = plan
         self._space = f"projects/{plan.target.project}/locations/{plan.target.region}/services"
         self._read_timeout_s = read_timeout_s
         self._change_timeout_s = change_timeout_s
@@ -47,6 +48,11 @@ class RunClient:
             f"reading {name}",
         )
         return type(service).pb(service)
+
+    async def candidate(self) -> str | None:
+        """Which revision is Canary's, where both sides share a service; None if it is not known."""
+        message = await self.message(self._plan.router_service)
+        return find_candidate(self._plan.target.router.candidate, message)
 
     async def revisions(self, service: str) -> tuple[RevisionState, ...]:
         """The revisions of a service, newest first; empty when it has none."""

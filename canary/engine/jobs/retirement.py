@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from canary.cloud.registry.artifact_registry import parse_image
+from canary.cloud.registry import parse_image
 from canary.engine.jobs.job import Host, Job
 from canary.rollout.errors import NotFound
 from canary.rollout.trials.jobs import RetirementView
 from canary.rollout.trials.retirement import Candidate, check_retirable
 
 if TYPE_CHECKING:
-    from canary.cloud.registry.artifact_registry import ImageRegistry
+    from canary.cloud.registry import ImageRegistry
     from canary.engine.session import Session
 
 

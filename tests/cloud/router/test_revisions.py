@@ -15,7 +15,7 @@ from canary.cloud.router.revisions import (
     split_shares,
     write_traffic,
 )
-from canary.cloud.run.traffic import Target, find_candidate
+from canary.cloud.run.services import Target, find_candidate
 from canary.rollout.errors import NotFound
 from tests.cloud.messages import split_service
 

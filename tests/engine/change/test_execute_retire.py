@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from canary.cloud.registry.artifact_registry import parse_image
+from canary.cloud.registry import parse_image
 from canary.rollout.change.change import (
     Change,
     ChangeEvidence,
@@ -15,8 +15,8 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.errors import NotFound
 from canary.store.journal import Journal
-from tests.cloud.registry.test_artifact_registry import DELETE, REPOSITORY
 from tests.cloud.router.test_url_map_split import MAP_PLAN
+from tests.cloud.test_registry import DELETE, REPOSITORY
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded
 from tests.engine.carried import AUTHOR, carry
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from canary.cloud.registry.artifact_registry import ImageRegistry, parse_image
+from canary.cloud.registry import ImageRegistry, parse_image
 from canary.rollout.change.change import DeleteImages
 from canary.rollout.errors import (
     CanaryError,

@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from canary.cloud.connection.tls import verification_for
+from canary.cloud.connection.http import verification_for
 
 
 @pytest.mark.parametrize("url", ["https://ion-api.run.app/health", "HTTPS://hooks.example/x"])

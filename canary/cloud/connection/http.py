@@ -1,0 +1,51 @@
+"""The one way in which HTTP is spoken: whose certificates, which proxy, how much of an answer."""
+
+from __future__ import annotations
+
+import ssl
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from canary.cloud.connection.endpoints import is_loopback
+
+
+def open_http(url: str, **settings: Any) -> Any:
+    """An httpx.AsyncClient for `url` and what is beside it; `settings` are httpx's own.
+
+    Redirects are not followed: what answers elsewhere is not what was asked, and a token is for who
+    was asked.
+    """
+    import httpx
+
+    # A proxy is never asked for loopback, whatever the environment says.
+    trusts = not is_loopback(urlsplit(url).hostname or "")
+    return httpx.AsyncClient(
+        trust_env=trusts, verify=verification_for(url), follow_redirects=False, **settings
+    )
+
+
+async def read_at_most(response: Any, limit: int) -> bytes:
+    """The first bytes of a streamed answer; `limit` + 1 when there are more than `limit`."""
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > limit:
+            break
+    return body[: limit + 1]
+
+
+def verification_for(url: str) -> ssl.SSLContext | bool:
+    """What httpx's `verify` is to be for requests to `url`.
+
+    httpx reads all certificates anew for each client, 30 ms in which nothing else runs, also for
+    plain http; the console asks for health every few seconds.
+    """
+    return _certificates() if not url.lower().startswith("http://") else False
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    import httpx
+
+    return httpx.create_ssl_context()

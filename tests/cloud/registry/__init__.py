@@ -1,1 +1,0 @@
-"""Tests that mirror the package of the same name."""
