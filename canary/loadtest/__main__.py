@@ -15,8 +15,8 @@ def main() -> int:
     except ImportError as exc:
         sys.stderr.write(f"Locust cannot be imported: {exc}\n")
         return FAILED
+    from canary.loadtest.load import parse_settings
     from canary.loadtest.runner import run
-    from canary.loadtest.settings import parse_settings
 
     try:
         settings = parse_settings(sys.argv[1] if len(sys.argv) > 1 else "")

@@ -23,9 +23,7 @@ from gevent.event import Event
 from locust import FastHttpUser, TaskSet, between
 from locust.env import Environment
 
-from canary.loadtest.attribution import SideName, find_side
-from canary.loadtest.settings import Request, Settings
-from canary.loadtest.tally import Tally
+from canary.loadtest.load import Request, Settings, SideName, Tally, find_side
 
 DONE, ORPHANED = 0, 4
 LAST_ANSWERS_S = 5.0

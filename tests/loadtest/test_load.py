@@ -1,4 +1,4 @@
-"""Counts of one side's answers: by class, and percentiles to one per cent."""
+"""Whose an answer is, and what is counted of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.loadtest.tally import Tally
+from canary.loadtest.load import LONGEST_BODY, Sides, Tally, find_side
+
+SERVICES = Sides(canary=("ion-api-canary",), legacy=("ion-api",))
+REVISIONS = Sides(
+    canary=("ion-api-00002-can",), header="x-rev", field="revision", others_are_legacy=True
+)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "side"),
+    [
+        ({"x-canary-service": "ion-api"}, b"", "legacy"),
+        ({"x-canary-service": "ion-api-canary"}, b"", "canary"),
+        ({"x-canary-service": "ion-api-canary"}, b'{"service": "ion-api"}', "canary"),
+        ({}, b'{"service": "ion-api"}', "legacy"),
+        ({}, b' {"service": "ion-api-canary"}', "canary"),
+        ({"x-canary-service": "another"}, b"", "unattributed"),
+        ({}, b"", "unattributed"),
+        ({}, None, "unattributed"),
+        (None, None, "unattributed"),
+        ({}, b"Rate exceeded.", "unattributed"),
+        ({}, b'{"service": 3}', "unattributed"),
+        ({}, b'{"service": "ion-', "unattributed"),
+        ({}, b"[]", "unattributed"),
+        ({}, b'{"service": "ion-api", "x": "' + b"x" * LONGEST_BODY + b'"}', "unattributed"),
+    ],
+)
+def test_services_are_told_by_their_names(headers, body, side) -> None:
+    assert find_side(SERVICES, headers, body) == side
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "side"),
+    [
+        ({"x-rev": "ion-api-00002-can"}, b"", "canary"),
+        ({"x-rev": "ion-api-00001-leg"}, b"", "legacy"),
+        ({}, b'{"revision": "ion-api-00007-old"}', "legacy"),
+        ({}, b"", "unattributed"),
+    ],
+)
+def test_every_other_revision_is_legacys(headers, body, side) -> None:
+    assert find_side(REVISIONS, headers, body) == side
 
 
 def tally_of(*answers: tuple[int, float]) -> Tally:
