@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from canary.simulator.config import SideName
-from canary.simulator.wire.errors import RestError
+from canary.simulator.wire.calls import RestError
 from canary.simulator.world.requests import Part, Rows, draw_rows
 
 Cell = str | float | int | None

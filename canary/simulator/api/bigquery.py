@@ -13,7 +13,7 @@ from aiohttp import web
 from canary.simulator.api.ab_query import COLUMNS, AbQuery, Cell, compute_rows, read_ab_query
 from canary.simulator.api.rest import Call, Rest
 from canary.simulator.config import SideName
-from canary.simulator.wire.errors import RestError
+from canary.simulator.wire.calls import RestError
 from canary.simulator.world.faults import Fault
 from canary.simulator.world.requests import AbTable
 from canary.simulator.world.traffic.scenarios import SIDES

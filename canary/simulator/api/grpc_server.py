@@ -22,7 +22,7 @@ from canary.simulator.api.monitoring.api import MonitoringApi
 from canary.simulator.api.run.api import RunApi
 from canary.simulator.wire import messages
 from canary.simulator.wire import messages as m
-from canary.simulator.wire.errors import ApiError
+from canary.simulator.wire.calls import ApiError
 from canary.simulator.world.faults import Fault
 from canary.simulator.world.services.initial import deploy_first_services
 from canary.simulator.world.services.services import ServiceChanges

@@ -17,7 +17,7 @@ import grpc
 import grpc.aio
 import msgspec
 
-from canary.simulator.wire.errors import ApiError, invalid
+from canary.simulator.wire.calls import ApiError, invalid
 from canary.simulator.wire.filters import Fields, parse_log_filter
 from canary.simulator.wire.messages import load_types, timestamp
 from canary.simulator.world.faults import Fault

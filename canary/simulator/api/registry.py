@@ -23,7 +23,7 @@ import msgspec
 from aiohttp import web
 
 from canary.simulator.api.rest import Call, Rest
-from canary.simulator.wire.errors import RestError, failed_precondition, not_found
+from canary.simulator.wire.calls import RestError, failed_precondition, not_found
 from canary.simulator.wire.messages import timestamp
 from canary.simulator.world.world import World
 

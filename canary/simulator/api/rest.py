@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from canary.simulator.wire.errors import ApiError, RestError
+from canary.simulator.wire.calls import ApiError, RestError
 from canary.simulator.world.faults import HTTP_STATUS, NO_FAULT, Fault
 from canary.simulator.world.world import World
 

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from canary.simulator.api.rest import Call, Rest
-from canary.simulator.wire.errors import RestError
+from canary.simulator.wire.calls import RestError
 from canary.simulator.world.url_maps import COMPUTE, ComputeOperation, UrlMaps, show_operation
 from canary.simulator.world.world import World
 

@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from canary.simulator.wire.errors import ApiError, invalid, invalid_field
+from canary.simulator.wire.calls import ApiError, invalid, invalid_field
 
 Fields = Mapping[str, str]
 Operands = tuple[str, ...]

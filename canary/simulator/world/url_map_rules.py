@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canary.simulator.config import RouterConfig
-from canary.simulator.wire.errors import RestError
+from canary.simulator.wire.calls import RestError
 
 LARGEST_WEIGHT = 1000
 LONGEST_DESCRIPTION = 2048

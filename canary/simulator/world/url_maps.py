@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from canary.simulator.wire.errors import RestError
+from canary.simulator.wire.calls import RestError
 from canary.simulator.wire.messages import timestamp
 from canary.simulator.world.services.services import OTHER_PERCENT_STEP
 from canary.simulator.world.timeline import Split

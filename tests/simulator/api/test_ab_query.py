@@ -6,7 +6,7 @@ import pytest
 from canary.cloud.bigquery.ab_query import build_parameters, build_query
 from canary.rollout.plan.tables import AbTest
 from canary.simulator.api.ab_query import AbQuery, read_ab_query
-from canary.simulator.wire.errors import RestError
+from canary.simulator.wire.calls import RestError
 
 NOW = 1_760_000_040.0
 

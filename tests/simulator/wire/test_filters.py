@@ -2,7 +2,7 @@
 
 import pytest
 
-from canary.simulator.wire.errors import ApiError
+from canary.simulator.wire.calls import ApiError
 from canary.simulator.wire.filters import parse_filter
 
 SERIES = {

@@ -1,6 +1,6 @@
 import pytest
 
-from canary.simulator.wire.errors import ApiError
+from canary.simulator.wire.calls import ApiError
 from canary.simulator.wire.filters import parse_log_filter
 
 ENTRY = {

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from canary.simulator.wire.errors import invalid_field, unimplemented
+from canary.simulator.wire.calls import invalid_field, unimplemented
 from canary.simulator.world.traffic.minute import Distribution, merge
 
 Value = int | float | Distribution

@@ -12,9 +12,8 @@ import grpc
 import msgspec
 
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import ApiError, invalid_field, not_found
+from canary.simulator.wire.calls import ApiError, apply_mask, cut_page, invalid_field, not_found
 from canary.simulator.wire.filters import parse_filter
-from canary.simulator.wire.requests import apply_mask, cut_page
 from canary.simulator.world.world import World
 
 MOST_CONDITIONS = 6

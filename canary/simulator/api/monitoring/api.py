@@ -31,9 +31,17 @@ from canary.simulator.api.monitoring.series import (
     read_interval,
 )
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import ApiError, invalid_field, not_found, unimplemented
+from canary.simulator.wire.calls import (
+    ApiError,
+    PageToken,
+    cut_page,
+    invalid_field,
+    not_found,
+    page_size,
+    read_token,
+    unimplemented,
+)
 from canary.simulator.wire.filters import MonitoringFilter, parse_filter
-from canary.simulator.wire.requests import PageToken, cut_page, page_size, read_token
 from canary.simulator.world.traffic.minute import Minute
 from canary.simulator.world.world import World
 

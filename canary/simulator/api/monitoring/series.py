@@ -21,7 +21,7 @@ from canary.simulator.api.monitoring.descriptors import (
     Metric,
 )
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import invalid_field
+from canary.simulator.wire.calls import invalid_field
 from canary.simulator.world.traffic.minute import Distribution
 
 

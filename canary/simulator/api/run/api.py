@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import invalid, not_found
+from canary.simulator.wire.calls import cut_page, invalid, not_found
 from canary.simulator.wire.messages import short_name
-from canary.simulator.wire.requests import cut_page
 from canary.simulator.world.services.resources import with_addresses
 from canary.simulator.world.services.services import ServiceChanges
 from canary.simulator.world.services.state import OperationRecord, OperationsApi, RunState

@@ -17,7 +17,7 @@ from canary.simulator.api.rest import OPERATIONS, Call, Rest
 from canary.simulator.api.run.knative_view import API_VERSION, view_revision, view_service
 from canary.simulator.api.run.knative_wanted import MASK, read_wanted
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import invalid_field, not_found
+from canary.simulator.wire.calls import invalid_field, not_found
 from canary.simulator.wire.messages import short_name
 from canary.simulator.world.world import World
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from canary.simulator.api.run.knative_view import AUTOSCALING, INGRESS, LOCATION_LABEL, RUN
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import ApiError, invalid
+from canary.simulator.wire.calls import ApiError, invalid
 from canary.simulator.world.services.rules import SYSTEM_NAMESPACES
 
 MASK = (

@@ -13,9 +13,8 @@ import grpc
 
 from canary.simulator.endpoints import Endpoints
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import ApiError
+from canary.simulator.wire.calls import ApiError, copy_field
 from canary.simulator.wire.messages import short_name
-from canary.simulator.wire.requests import copy_field
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz"
 _NUMBER = re.compile(r"-(\d{5})-[a-z]{3}$")

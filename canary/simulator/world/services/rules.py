@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import ApiError, invalid
+from canary.simulator.wire.calls import ApiError, invalid
 
 SYSTEM_NAMESPACES = (
     "run.googleapis.com",

@@ -10,9 +10,8 @@ from typing import Any
 import grpc
 
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import ApiError, not_found, unimplemented
+from canary.simulator.wire.calls import ApiError, apply_mask, not_found, unimplemented
 from canary.simulator.wire.messages import short_name
-from canary.simulator.wire.requests import apply_mask
 from canary.simulator.world.services.resources import (
     bare_template,
     build_revision,

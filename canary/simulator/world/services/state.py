@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from canary.simulator.wire import messages
-from canary.simulator.wire.errors import not_found
+from canary.simulator.wire.calls import not_found
 from canary.simulator.wire.messages import short_name
 from canary.simulator.world.saved import Saved
 from canary.simulator.world.services.resources import with_addresses

@@ -14,7 +14,7 @@ from canary.simulator.api.monitoring.aggregation import (
     check,
     first_slot_start,
 )
-from canary.simulator.wire.errors import ApiError
+from canary.simulator.wire.calls import ApiError
 from canary.simulator.world.traffic.minute import Distribution, merge
 
 COUNT = Shape("DELTA", "INT64")
