@@ -165,7 +165,9 @@ def _check_alerts(plan: Plan) -> Found:
     signs = {"error_ratio": 1, "p95_ms": 1, "success_ratio": -1, "confidence": -1}
     for name, sign in signs.items():
         mild, hard = getattr(plan.alerts.warning, name), getattr(plan.alerts.critical, name)
-        if mild is not None and hard is not None and (mild - hard) * sign > 0:
+        if mild is None or (name != "p95_ms" and not 0 <= mild <= 1):
+            continue  # what is no ratio at all is told as such
+        if hard is not None and (mild - hard) * sign > 0:
             wrong = f"is {mild:g}, laxer than alerts.critical.{name} ({hard:g})"
             due = f"{'at most' if sign > 0 else 'at least'} {hard:g}: a warning comes first"
             yield Mistake(f"alerts.warning.{name}", wrong, due)

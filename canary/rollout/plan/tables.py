@@ -33,7 +33,7 @@ Probability = Annotated[float, Meta(gt=0, lt=1, description="above 0 and below 1
 ScoreEffect = Annotated[
     float, Meta(gt=0, le=1, description="above 0 and at most 1, a difference of confidence")
 ]
-UrlPath = Annotated[str, text("/[!-~]*", 'a path, as "/chat"')]
+UrlPath = Annotated[str, text("/[!-~]*", 'a path, as "/health"')]
 Field = Annotated[str, text("(?s:.+)", "the name of a field of a JSON body")]
 Header = Annotated[str, text("[A-Za-z0-9!#$%&'*+.^_`|~-]+", "the name of a header")]
 Group = Annotated[str, text(r"(?s:.*\S.*)", "a value of the column `group`")]

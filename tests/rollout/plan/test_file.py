@@ -115,6 +115,10 @@ def swap(old: str, new: str) -> str:
             "alerts.warning.success_ratio is 0.9, laxer than alerts.critical.success_ratio (0.95); "
             "expected at least 0.95",
         ),
+        (
+            swap("[alerts.warning]\nerror_ratio = 0.02", "[alerts.warning]\nerror_ratio = 2"),
+            "alerts.warning.error_ratio is 2; expected 0 to 1: a ratio, so 2 % is 0.02",
+        ),
         (swap("watch_minutes = 60.0", "watch_minutes = -1"), "alerts.watch_minutes is -1"),
         (swap("soak_hours = 48.0", "soak_hours = -1"), "stages[2].soak_hours (stage 3) is -1"),
         (
