@@ -22,8 +22,7 @@ from canary.rollout.decision import guard as rules
 from canary.rollout.decision.guard import Act, Attempt, Cause, GuardState, GuardView
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.permit.approval import evidence_of
-from canary.rollout.permit.guard_cause import find_cause
-from canary.rollout.permit.permit import authorize
+from canary.rollout.permit.permit import authorize, find_cause
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_duration, sanitize

@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from canary.rollout.change.change import Change, Kind, SetTraffic
-from canary.rollout.decision.gates import Gate, unmet
+from canary.rollout.decision.gates import DATA_WORDS, Gate, unmet
+from canary.rollout.decision.guard import Cause, Seen, Trigger
 from canary.rollout.decision.tree import SEVERITY
 from canary.rollout.errors import (
     Conflict,
@@ -23,7 +24,9 @@ from canary.rollout.errors import (
     ReadOnly,
     UsageError,
 )
+from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import format_limit, format_value
 
 _BACKWARD: tuple[Kind, ...] = ("step_back", "rollback_all")
 RETIRED: Final = "Legacy has been retired: there is nothing to go back to."
@@ -218,3 +221,67 @@ def _check_gates(closed: tuple[Gate, ...]) -> None:
             f"Not every gate is met: {names}.",
             remedy="Wait until they are, or override them with --force and a reason.",
         )
+
+
+# What automatic rollback would act on: from one Snapshot to a cause, or to why none. Pure.
+#
+# Only what may be judged counts: fresh, sufficient data of Canary from after the last change.
+#
+# =====================  ============================================
+# trigger                what is done
+# =====================  ============================================
+# a critical limit       roll back all
+# a watch overdue        one stage back
+# the stage's own limit  one stage back
+# a proven regression    one stage back, where the plan says so
+# =====================  ============================================
+#
+# From the first stage, one stage back is roll back all. The share is never raised: after somebody
+# lowered it by hand, "one stage back" may be more than there is, and nothing is done.
+
+
+def find_cause(plan: Plan, snapshot: Snapshot) -> Seen:
+    """The cause to act on now, if any."""
+    data, standing = snapshot.canary.data, snapshot.standing
+    if data != "ok" or snapshot.decision.data != "ok":
+        state = data if data != "ok" else snapshot.decision.data
+        return Seen(None, f"nothing may be judged: {DATA_WORDS[state]}")
+    if standing is None or standing.percent is None:
+        return Seen(None, "the present share is not known")
+    found = _find_trigger(snapshot)
+    if found is None or standing.percent == 0:
+        return Seen(None)
+    trigger, said = found
+    kind: Literal["step_back", "rollback_all"] = (
+        "rollback_all" if trigger == "critical" or standing.stage <= 1 else "step_back"
+    )
+    if kind == "step_back" and plan.percent_of(standing.stage - 1) >= standing.percent:
+        return Seen(None, "the share was lowered by hand already")
+    going = next((c for c in snapshot.changes if c.outcome is None and c.kind in _BACKWARD), None)
+    if going is not None:
+        return Seen(None, f"a rollback is in flight: {going.author}")
+    return Seen(Cause(f"{_entry_of(snapshot)}:{trigger}", kind, trigger, said))
+
+
+def _find_trigger(snapshot: Snapshot) -> tuple[Trigger, str] | None:
+    decision = snapshot.decision
+    if decision.verdict == "rollback_all":
+        return "critical", decision.reason
+    if decision.verdict == "rollback_stage":
+        return "overdue", decision.reason
+    own = next((a for a in snapshot.alerts if a.scope == "stage"), None)
+    if own is None:
+        advice = snapshot.advice
+        # "Worse now" alone never acts: bursts in Canary alone can fool the quick test.
+        acts = advice is not None and advice.action == "rollback" and advice.tier == "proven"
+        return ("regression", advice.text) if advice is not None and acts else None
+    shown, limit = format_value(own.id, own.observed), format_limit(own.id, own.limit)
+    return "stage", f"beyond the stage's own limit: {own.id.replace('_', ' ')} {shown} ({limit})"
+
+
+def _entry_of(snapshot: Snapshot) -> str:
+    """Which entry into which stage this is: the change that made it, else what is known of it."""
+    record = snapshot.traffic.record
+    if record is None:
+        return f"unrecorded {snapshot.traffic.canary_percent}"
+    return record.change or f"{record.stage} since {record.entered_at:.0f}"

@@ -5,7 +5,7 @@ import pytest
 
 from canary.rollout.decision.tree import IDLE, DataState, Watch, find_alerts
 from canary.rollout.evidence.view import Advice
-from canary.rollout.permit.guard_cause import find_cause
+from canary.rollout.permit.permit import find_cause
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
 from tests.rollout.build import NOW, PLAN, record, snapshot, standing, window
 
