@@ -6,7 +6,7 @@ The engine is imported only when a session is opened: help and mistakes of usage
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +22,7 @@ from canary.rollout.text import sanitize
 
 if TYPE_CHECKING:
     from canary.engine.session import Session
+    from canary.store.journal import Entry, Journal
 
 DEFAULT_NAME: Final = "canary.toml"
 
@@ -72,6 +73,18 @@ async def open_session(source: PlanSource, *, need_metrics: bool = True) -> Asyn
 
     async with await Session.open(source.plan, source.path, need_metrics=need_metrics) as session:
         yield session
+
+
+def read_changes(plan: Plan, read: Callable[[Journal], tuple[Entry, ...]]) -> tuple[Entry, ...]:
+    """What `read` finds in this host's journal; nothing where there is none: looking makes none."""
+    from canary.store.journal import Journal
+    from canary.store.paths import journal_path, state_dir
+
+    path = journal_path(state_dir(plan))
+    if not path.exists():
+        return ()
+    with Journal(path, read_only=True) as journal:
+        return read(journal)
 
 
 async def look(session: Session) -> Snapshot:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from canary.cli.change.text import EXITS, describe_change, format_end, outcome_document
-from canary.cli.opening import PlanSource, find_plan, open_session
+from canary.cli.opening import PlanSource, find_plan, open_session, read_changes
 from canary.cli.options import chosen_read_only, plan_options
 from canary.cli.output import act, print_json, say
 from canary.engine.person import this_person
@@ -60,14 +60,8 @@ def recover(
 
 def _list(source: PlanSource, as_json: bool) -> int:
     from canary.engine.change.recovery import unresolved
-    from canary.store.journal import Journal
-    from canary.store.paths import journal_path, state_dir
 
-    path = journal_path(state_dir(source.plan))
-    entries: tuple[Entry, ...] = ()
-    if path.exists():
-        with Journal(path, read_only=True) as journal:
-            entries = unresolved(journal)
+    entries = read_changes(source.plan, unresolved)
     if as_json:
         print_json([_listed(entry) for entry in entries])
     for entry in () if as_json else entries:

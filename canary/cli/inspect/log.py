@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from canary.cli.change.text import EXITS, describe_change, outcome_document
-from canary.cli.opening import find_plan
+from canary.cli.opening import find_plan, read_changes
 from canary.cli.options import chosen_read_only, plan_options
 from canary.cli.output import print_json, say
 from canary.engine.person import this_person
@@ -48,16 +48,11 @@ def log(limit: int, withdrawn: str | None, as_json: bool, config: str | None) ->
 
 def _read(config: str | None, limit: int) -> tuple[Entry | AlertWriting, ...]:
     """The last `limit` of both records, newest first by this host's clock."""
-    from canary.store.journal import Journal
-    from canary.store.paths import journal_path, state_dir
+    from canary.store.paths import state_dir
 
-    directory = state_dir(find_plan(config).plan)
-    kept: list[Entry | AlertWriting] = list(read_alert_writings(directory, limit))
-    path = journal_path(directory)
-    # Looking must not make a journal where there is none.
-    if path.exists():
-        with Journal(path, read_only=True) as journal:
-            kept += journal.recent(limit)
+    plan = find_plan(config).plan
+    kept: list[Entry | AlertWriting] = list(read_alert_writings(state_dir(plan), limit))
+    kept += read_changes(plan, lambda journal: journal.recent(limit))
     kept.sort(key=lambda one: one.intended_at, reverse=True)
     return tuple(kept[:limit])
 
@@ -121,21 +116,31 @@ def _shares(change: Change) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
+def _identity(
+    made: Change | AlertWriting, kind: str, cloud_identity: str = "", *, automatic: bool = False
+) -> dict[str, Any]:
+    """What was made, and by whom."""
+    user, host = made.author.user, made.author.host
+    return {
+        "id": made.id,
+        "kind": kind,
+        "rollout": made.rollout,
+        "by": str(made.author),
+        "who": {
+            "user": user,
+            "host": host,
+            "cloud_identity": cloud_identity or None,
+            "automatic": automatic,
+        },
+    }
+
+
 def _document(entry: Entry | AlertWriting) -> dict[str, Any]:
     if isinstance(entry, AlertWriting):
         return alert_document(entry)
     change, outcome = entry.change, entry.outcome
     return {
-        "id": change.id,
-        "kind": change.kind,
-        "rollout": change.rollout,
-        "by": str(change.author),
-        "who": {
-            "user": change.author.user,
-            "host": change.author.host,
-            "cloud_identity": entry.cloud_identity or None,
-            "automatic": bool(change.cause),
-        },
+        **_identity(change, change.kind, entry.cloud_identity, automatic=bool(change.cause)),
         "what": describe_change(change),
         "from": _shares(change)[0],
         "to": _shares(change)[1],
@@ -188,16 +193,7 @@ def alert_document(writing: AlertWriting) -> dict[str, Any]:
         "remedy": writing.remedy,
     }
     return {
-        "id": writing.id,
-        "kind": "alerts",
-        "rollout": writing.rollout,
-        "by": str(writing.author),
-        "who": {
-            "user": writing.author.user,
-            "host": writing.author.host,
-            "cloud_identity": None,
-            "automatic": False,
-        },
+        **_identity(writing, "alerts"),
         "what": f"alerts: {len(writing.done)} of {len(writing.wanted)} written",
         "intended_at": format_iso_time(writing.intended_at),
         "asked_at": format_iso_time(writing.asked_at),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +19,7 @@ from canary.rollout.trials.ab_test import (
     AbAnalysis,
     AbSource,
     AbStatus,
+    GroupFigures,
     ab_document,
     analyse,
     summarise,
@@ -27,7 +30,7 @@ from canary.store.outputs import write_result
 from canary.store.results import AB_TEST_FILE
 
 if TYPE_CHECKING:
-    from canary.cloud.bigquery.client import BigQuery
+    from canary.cloud.bigquery.client import BigQuery, Parameter
     from canary.engine.session import Session
 
 DAY_S = 86_400.0
@@ -52,23 +55,15 @@ async def ask_bigquery(session: Session, days: int | None = None) -> AbTestRun:
 
     Raises CanaryError when BigQuery cannot be asked; nothing is written then.
     """
-    from canary.cloud.bigquery.ab_query import build_parameters, build_query, find_group
+    from canary.cloud.bigquery.ab_query import find_group
 
-    plan, test = session.plan, session.plan.ab_test
-    until = session.clock.now()
+    test, until = session.plan.ab_test, session.clock.now()
     since = until - (days or test.days) * DAY_S
-    table = test.full_table(plan.target.project)
-    bigquery = _connect(session)
-    parameters = build_parameters(test.legacy_group, test.canary_group, since, until)
-    try:
-        rows = await bigquery.query(build_query(table), parameters, f"reading {table}")
-    finally:
-        await bigquery.close()
-    legacy, canary = find_group(rows, test.legacy_group), find_group(rows, test.canary_group)
-    analysis = analyse(
-        legacy, canary, least=least_improvement(plan), min_requests=plan.metrics.min_requests
-    )
-    return AbTestRun(analysis, AbSource(table, session.clock.now(), since, until))
+    table, query = _build(session, since, until)
+    async with _connected(session) as bigquery:
+        rows = await bigquery.query(*query, f"reading {table}")
+    groups = (find_group(rows, test.legacy_group), find_group(rows, test.canary_group))
+    return _judge(session.plan, *groups, AbSource(table, session.clock.now(), since, until))
 
 
 async def estimate_bigquery(session: Session) -> int:
@@ -76,30 +71,35 @@ async def estimate_bigquery(session: Session) -> int:
 
     Raises CanaryError where the test itself would be refused.
     """
-    from canary.cloud.bigquery.ab_query import build_parameters, build_query
-
-    test, until = session.plan.ab_test, session.clock.now()
-    table = test.full_table(session.plan.target.project)
-    since = until - test.days * DAY_S
-    parameters = build_parameters(test.legacy_group, test.canary_group, since, until)
-    bigquery = _connect(session)
-    try:
-        return await bigquery.estimate(build_query(table), parameters, f"looking at {table}")
-    finally:
-        await bigquery.close()
+    until = session.clock.now()
+    table, query = _build(session, until - session.plan.ab_test.days * DAY_S, until)
+    async with _connected(session) as bigquery:
+        return await bigquery.estimate(*query, f"looking at {table}")
 
 
 def take_file(plan: Plan, path: Path) -> AbTestRun:
     """Analyse a file of results as it stands. Raises RecordError when it cannot be used."""
-    test = plan.ab_test
-    found = read_ab_results(path, test.legacy_group, test.canary_group)
-    analysis = analyse(
-        found.legacy,
-        found.canary,
-        least=least_improvement(plan),
-        min_requests=plan.metrics.min_requests,
-    )
-    return AbTestRun(analysis, AbSource(sanitize(path), found.finished_at))
+    found = read_ab_results(path, plan.ab_test.legacy_group, plan.ab_test.canary_group)
+    return _judge(plan, found.legacy, found.canary, AbSource(sanitize(path), found.finished_at))
+
+
+def _build(
+    session: Session, since: float, until: float
+) -> tuple[str, tuple[str, tuple[Parameter, ...]]]:
+    """The table, and the query of it with its parameters."""
+    from canary.cloud.bigquery.ab_query import build_parameters, build_query
+
+    test = session.plan.ab_test
+    table = test.full_table(session.plan.target.project)
+    parameters = build_parameters(test.legacy_group, test.canary_group, since, until)
+    return table, (build_query(table), parameters)
+
+
+def _judge(
+    plan: Plan, legacy: GroupFigures | None, canary: GroupFigures | None, source: AbSource
+) -> AbTestRun:
+    least, requests = least_improvement(plan), plan.metrics.min_requests
+    return AbTestRun(analyse(legacy, canary, least=least, min_requests=requests), source)
 
 
 def write_analysis(plan: Plan, base: Path, run: AbTestRun) -> Path:
@@ -118,17 +118,22 @@ def least_improvement(plan: Plan) -> float:
     return next(asked, DEFAULT_LEAST_IMPROVEMENT)
 
 
-def _connect(session: Session) -> BigQuery:
+@contextlib.asynccontextmanager
+async def _connected(session: Session) -> AsyncIterator[BigQuery]:
     from canary.cloud.bigquery.client import BigQuery
 
     test = session.plan.ab_test
-    return BigQuery(
+    bigquery = BigQuery(
         _endpoint(session),
         session.plan.target.project,
         location=test.location,
         max_bytes_billed=test.max_bytes_billed,
         timeout_s=test.timeout_s,
     )
+    try:
+        yield bigquery
+    finally:
+        await bigquery.close()
 
 
 def _endpoint(session: Session) -> str | None:
