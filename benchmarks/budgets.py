@@ -6,6 +6,7 @@ Peers that are not installed are named as such. Nothing here is a test: the figu
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -45,6 +46,9 @@ class Row:
 
 def main() -> None:
     """Measure and print, a line as soon as it is known."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.budgets", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repeats: about two minutes")
+    parser.parse_args()
     # An installed program has its bytecode; some build machines forbid writing it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(f"{'':54}{'budget':>14}  {'measured':<28}peer, same run")

@@ -10,6 +10,7 @@ two minutes, or a proof is there before the errors.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import math
 import os
@@ -46,7 +47,9 @@ PROVEN = re.compile(r"5xx.* proven worse")
 
 def main() -> int:
     """Measure each seed."""
-    seeds = tuple(int(word) for word in sys.argv[1:]) or SEEDS
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.live_evidence", description=__doc__)
+    parser.add_argument("seeds", nargs="*", type=int, help=f"{SEEDS} if none is given")
+    seeds = tuple(parser.parse_args().seeds) or SEEDS
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     delays: list[float] = []
     for seed in seeds:

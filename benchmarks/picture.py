@@ -6,10 +6,10 @@ the numbers are there, changes nothing, and writes what a person would see.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import re
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -42,6 +42,9 @@ def without_web_fonts(svg: str) -> str:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.picture", description=__doc__)
+    parser.add_argument("out", type=Path, help="the SVG file, as docs/console.svg")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         os.environ["CANARY_STATE_DIR"] = directory
-        Path(sys.argv[1]).write_text(asyncio.run(draw()))
+        asked.out.write_text(asyncio.run(draw()))
