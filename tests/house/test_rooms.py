@@ -149,3 +149,13 @@ def test_no_folder_is_crowded(package: str) -> None:
     folders = {p.parent for p in (ROOT / package).rglob("*.py")}
     crowded = {str(f.relative_to(ROOT)): len(list(f.glob("*.py"))) for f in folders}
     assert {f: n for f, n in crowded.items() if n > MOST_FILES} == {}
+
+
+TOLD = ("canary/cli", "canary/cloud", "canary/loadtest", "canary/simulator", "canary/store")
+DOORS = sorted(str(p.relative_to(ROOT)) for d in TOLD for p in (ROOT / d).rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_room_says_at_its_door_what_it_is_for(door: str) -> None:
+    said = ast.get_docstring(ast.parse((ROOT / door).read_text())) or ""
+    assert len([line for line in said.splitlines() if line.strip()]) >= 2

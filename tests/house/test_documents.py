@@ -1,0 +1,27 @@
+"""CONTRIBUTING names files that exist, and the commands that it promises."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text()
+NAMED = sorted(set(re.findall(r"`((?:canary|tui|widgets|themes|tests|docs)/[\w/.-]+)`", TEXT)))
+SCRIPTS = sorted(set(re.findall(r"\bscripts/(\w+)", TEXT)))
+
+
+@pytest.mark.parametrize("named", NAMED)
+def test_a_file_that_contributing_names_is_there(named: str):
+    assert (ROOT / named).exists()
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_that_contributing_names_can_be_run(name: str):
+    assert os.access(ROOT / "scripts" / name, os.X_OK)
+
+
+def test_it_names_some():
+    assert len(NAMED) > 50
+    assert {"check", "quick", "all", "coverage", "size"} <= set(SCRIPTS)
