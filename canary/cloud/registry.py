@@ -1,9 +1,11 @@
 """Artifact Registry over its own REST: what an image's tag means, whether it is there, deleting it.
 
 `DELETE …/packages/K/versions/sha256:…?force=true` takes the tags on a version along and is answered
-with an operation. Source: https://cloud.google.com/artifact-registry/docs/reference/rest. Its own
-REST rather than the Docker protocol, which needs a token exchange of its own and every tag deleted
-first.
+with an operation. Source: https://cloud.google.com/artifact-registry/docs/reference/rest.
+
+Weighed and rejected: the Docker protocol, which needs a token exchange of its own and every tag
+deleted first; google-cloud-artifact-registry 1.23, which adds two packages and 5 MB to every
+installation and 0.07 s of processor time (httpx: 0.08 s) for four requests, and saves some 50 lines.
 """
 
 from __future__ import annotations

@@ -4,6 +4,11 @@ Sources: BigQuery REST reference, jobs.query, jobs.getQueryResults, jobs.cancel.
 true where it is not said, so it is always said. A request id makes asking again harmless: within 15
 minutes the same id is the same job. What a query may read is capped by `maximumBytesBilled`; above
 that it fails without a charge.
+
+Weighed against google-cloud-bigquery 3.47: it blocks (one query is a thread that nobody can cancel,
+where here a person's Ctrl-C cancels the job over there), adds five packages and 4.6 MB to every
+installation, loads no faster than httpx (0.08 s of processor time each, beside Cloud Run's client),
+and would save some 130 lines: waiting, pages and cells. Two requests in all, so REST it is.
 """
 
 from __future__ import annotations
