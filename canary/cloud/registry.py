@@ -5,7 +5,7 @@ with an operation. Source: https://cloud.google.com/artifact-registry/docs/refer
 
 Weighed and rejected: the Docker protocol, which needs a token exchange of its own and every tag
 deleted first; google-cloud-artifact-registry 1.23, which adds two packages and 5 MB to every
-installation and 0.07 s of processor time (httpx: 0.08 s) for four requests, and saves some 50 lines.
+installation and 0.07 s of processor time (httpx: 0.08 s) for four requests, and saves 50 lines.
 """
 
 from __future__ import annotations

@@ -29,6 +29,21 @@ class RouterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     legacy_backend: str = "ion-api-backend"
     canary_backend: str = "ion-api-canary-backend"
 
+    @property
+    def shares_one_service(self) -> bool:
+        """Whether both sides are revisions of one service, split by its `traffic[]`."""
+        return self.kind == "revisions"
+
+    @property
+    def has_variable(self) -> bool:
+        """Whether the code of a service splits by an environment variable."""
+        return self.kind == "env"
+
+    @property
+    def has_url_map(self) -> bool:
+        """Whether a load balancer's URL map splits."""
+        return self.kind == "url-map"
+
 
 class AbTestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The A/B test's table in BigQuery: `dataset.table` of the project, and its groups' names."""
@@ -97,7 +112,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         backends = (self.router.legacy_backend, self.router.canary_backend)
         _demand(len(set(backends)) == 2, "router.canary_backend", "another than legacy's", None)
         same = self.legacy == self.canary
-        _demand(self.router.kind == "revisions" or not same, "canary", "another than legacy", None)
+        _demand(self.router.shares_one_service or not same, "canary", "another than legacy", None)
 
     @property
     def history_h(self) -> float:
@@ -109,14 +124,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
         With the router `revisions` both sides are revisions of the service `legacy`.
         """
-        if side == "canary" and self.router.kind != "revisions":
+        if side == "canary" and not self.router.shares_one_service:
             return self.canary
         return self.legacy
 
     @property
     def services(self) -> tuple[str, ...]:
         """Names of the Cloud Run services that exist at the start, Legacy first."""
-        if self.router.kind == "revisions":
+        if self.router.shares_one_service:
             return (self.legacy,)
         return (self.legacy, self.canary)
 

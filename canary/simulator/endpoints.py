@@ -56,7 +56,7 @@ def bind(
         return _listen(free_again((before or {}).get(name, "")))
 
     front = Listener(_listen(config.http_port), None, control=True)
-    if config.router.kind == "revisions":
+    if config.router.shares_one_service:
         tag = config.router.canary_tag
         service = Listener(listen_again(config.legacy), None)
         tagged = Listener(listen_again(tag), "canary")

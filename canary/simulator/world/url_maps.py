@@ -114,7 +114,7 @@ class UrlMaps:
     def __init__(self, world: World) -> None:
         self._world = world
         self._base = f"{COMPUTE}/projects/{world.config.project}/global"
-        if world.config.router.kind != "url-map":
+        if not world.config.router.has_url_map:
             self._kept: _Kept | None = None
             return
         text = world.saved.get(_KEY)

@@ -268,7 +268,7 @@ class World:
         self.saved.put("origin", msgspec.json.encode(self.origin))
         events: list[AnyEvent] = [Scale(begin, service, 1, 10) for service in config.services]
         # Revisions of one service are numbered on; two services each have a first one.
-        second = "00002" if config.router.kind == "revisions" else "00001"
+        second = "00002" if config.router.shares_one_service else "00001"
         for side, number in zip(SIDES, ("00001-leg", f"{second}-can"), strict=True):
             service = config.service_of(side)
             events.append(NewRevision(begin, service, f"{service}-{number}", side))

@@ -29,11 +29,11 @@ def deploy_first_services(world: World) -> RunState:
     """
     config, state = world.config, RunState()
     names = list(config.services)
-    if config.router.kind == "env" and config.router.service not in names:
+    if config.router.has_variable and config.router.service not in names:
         names.append(config.router.service)
     for name in names:
         _deploy(world, state, name)
-    holder = config.legacy if config.router.kind == "revisions" else config.router.service
+    holder = config.legacy if config.router.shares_one_service else config.router.service
     if world.record and holder in state.services:
         state.services[holder].annotations[config.annotation] = world.record
     for service in state.services.values():
@@ -87,13 +87,13 @@ def _template(config: Config, name: str, revision_name: str) -> Any:
     container.ports.add(name="http1", container_port=8080)
     container.resources.limits.update({"cpu": "1", "memory": "1Gi"})
     container.env.add(name="ION_MODEL", value="canary" if canary else "legacy")
-    if config.router.kind == "env" and name == config.router.service:
+    if config.router.has_variable and name == config.router.service:
         container.env.add(name=config.router.variable, value=str(config.percent))
     return template
 
 
 def _direct_traffic(config: Config, service: Any, names: list[str]) -> None:
-    if config.router.kind == "env" or len(names) == 1:
+    if config.router.has_variable or len(names) == 1:
         service.traffic.add(type_=messages.TO_LATEST, percent=100)
         return
     legacy, canary = names[0], names[-1]

@@ -37,13 +37,13 @@ def foreign_version(world: World, state: RunState, percent: int) -> Any | None:
     None when that service is gone, or has no Canary to send requests to.
     """
     router, config = world.config.router, world.config
-    holder = config.legacy if router.kind == "revisions" else router.service
+    holder = config.legacy if router.shares_one_service else router.service
     current = state.services.get(holder)
     if current is None:
         return None
     wanted = messages.Service()
     wanted.CopyFrom(current)
-    if router.kind == "env":
+    if router.has_variable:
         _set_variable(wanted, router.variable, str(percent))
         return wanted
     canary = tagged_revision(current, router.canary_tag)

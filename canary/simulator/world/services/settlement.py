@@ -154,9 +154,9 @@ def canary_percent(world: World, state: RunState) -> int | None:
     0…100 counts as 0 there, as the team's own router has it.
     """
     router, config = world.config.router, world.config
-    if router.kind == "url-map":
+    if router.has_url_map:
         return None
-    if router.kind == "revisions":
+    if router.shares_one_service:
         service = state.services.get(config.legacy)
         canary = None if service is None else _canary_revision(world, service)
         return None if service is None else served_percents(service).get(canary or "", 0)
@@ -193,7 +193,7 @@ def _serving(world: World, state: RunState, name: str) -> dict[SideName, str]:
     """Return the revision that serves each side of this service now."""
     config, service = world.config, state.services[name]
     percents = served_percents(service)
-    if config.router.kind != "revisions":
+    if not config.router.shares_one_service:
         main = max(percents, key=lambda revision: percents[revision], default=None)
         sides: dict[str, SideName] = {config.legacy: "legacy", config.canary: "canary"}
         side = sides.get(name)

@@ -104,7 +104,7 @@ class Behaviours:
     def __init__(
         self, config: Config, timeline: Timeline, arrivals: Arrivals, requests_per_s: float
     ) -> None:
-        self._by_share = config.router.kind == "revisions"
+        self._by_share = config.router.shares_one_service
         self._timeline = timeline
         self._arrivals = arrivals
         self._requests_per_s = requests_per_s
