@@ -5,7 +5,6 @@ On request of the fault table answers come in a bad shape: what a client must su
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import math
 from collections.abc import Awaitable, Callable
@@ -16,14 +15,13 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from canary.simulator.api.logging import LoggingApi
+from canary.simulator.api.logging import LoggingApi, suffer
 from canary.simulator.api.monitoring.alert_policies import AlertPolicyApi
 from canary.simulator.api.monitoring.api import MonitoringApi
 from canary.simulator.api.run.api import RunApi
 from canary.simulator.wire import messages
 from canary.simulator.wire import messages as m
 from canary.simulator.wire.calls import ApiError
-from canary.simulator.world.faults import Fault
 from canary.simulator.world.services.initial import deploy_first_services
 from canary.simulator.world.services.services import ServiceChanges
 from canary.simulator.world.services.settlement import Settlement
@@ -218,9 +216,9 @@ def _guard(
         # As Google's front end does: the one thing that tells a caller how its clock stands.
         now = formatdate(world.clock.now(), usegmt=True)
         await context.send_initial_metadata((("date", now),))
-        fault = _fault(world, path)
+        fault = world.fault_for(path)
         if fault is not None and not fault.after_apply:
-            await _suffer(fault, context)
+            await suffer(fault, context)
         if fault is not None and fault.deletes:
             changes.delete_by_others(fault.deletes)
         world.present_fault = fault
@@ -233,23 +231,7 @@ def _guard(
         finally:
             world.present_fault = None
         if fault is not None and fault.after_apply:
-            await _suffer(fault, context)
+            await suffer(fault, context)
         return spoil(response, fault.shape) if fault is not None and fault.shape else response
 
     return serve
-
-
-def _fault(world: World, path: str) -> Fault | None:
-    fault = world.fault_for(path)
-    if fault is None and path.startswith(f"/{OPERATIONS}/"):
-        # Operations are asked at Cloud Run's own endpoint: when that is away, so are they.
-        return world.scenario.current(world.clock.now()).run_fault
-    return fault
-
-
-async def _suffer(fault: Fault, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-    if fault.delay_s:
-        await asyncio.sleep(fault.delay_s)
-    if fault.code:
-        code = grpc.StatusCode[fault.code]
-        await context.abort(code, fault.message or f"The fault table says {fault.code}.")

@@ -98,7 +98,7 @@ class LoggingApi:
         """Answer TailLogEntries: entries as they come, until the caller has enough."""
         fault = self._world.fault_for(PATH)
         if fault is not None:
-            await _suffer(fault, context)
+            await suffer(fault, context)
         try:
             stream = self._open(await anext(aiter(requests), None))
         except ApiError as refusal:
@@ -112,7 +112,7 @@ class LoggingApi:
                 if fault is not None and fault.shape == SUPPRESS:
                     stream.suppress()
                 elif fault is not None:
-                    await _suffer(fault, context)
+                    await suffer(fault, context)
                 for message in self._messages(stream):
                     yield message
                 await asyncio.sleep(TICK_S)
@@ -228,7 +228,8 @@ def _severity(status: int) -> tuple[str, int]:
     return ("WARNING", 400) if status >= 400 else ("INFO", 200)
 
 
-async def _suffer(fault: Fault, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+async def suffer(fault: Fault, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    """Make a gRPC call late, and fail it, as a fault says."""
     if fault.delay_s:
         await asyncio.sleep(fault.delay_s)
     if fault.code:

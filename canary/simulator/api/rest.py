@@ -91,7 +91,7 @@ class Rest:
         async def handle(request: web.Request) -> web.StreamResponse:
             world = self._world
             world.settle()
-            fault = self._fault(method)
+            fault = world.fault_for(method)
             if fault is not None and not fault.after_apply:
                 failed = await _suffer(fault)
                 if failed is not None:
@@ -104,12 +104,6 @@ class Rest:
             return _cut(given) if fault is not None and fault.shape == "cut" else given
 
         return handle
-
-    def _fault(self, method: str) -> Fault | None:
-        fault = self._world.fault_for(method)
-        if fault is None and method.startswith(OPERATIONS):
-            return self._world.scenario.current(self._world.clock.now()).run_fault
-        return fault
 
 
 async def _given(answer: Answer, call: Call) -> web.Response:
@@ -140,17 +134,7 @@ def error(status: int, reason: str, message: str, code: str = "") -> web.Respons
     return respond({"error": body}, status)
 
 
-_CODES = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    409: "ABORTED",
-    429: "RESOURCE_EXHAUSTED",
-    500: "INTERNAL",
-    503: "UNAVAILABLE",
-    504: "DEADLINE_EXCEEDED",
-}
+_CODES = {status: code for code, status in reversed(HTTP_STATUS.items())}
 
 
 def _reason(status: int) -> str:

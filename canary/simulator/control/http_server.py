@@ -17,7 +17,7 @@ from aiohttp import web
 from canary.simulator.api.bigquery import BigQueryApi
 from canary.simulator.api.grpc_server import Apis
 from canary.simulator.api.registry import Images, RegistryApi
-from canary.simulator.api.rest import Rest
+from canary.simulator.api.rest import Rest, respond
 from canary.simulator.api.run.knative import KnativeApi
 from canary.simulator.api.url_maps import UrlMapApi
 from canary.simulator.control.http_services import Front
@@ -72,7 +72,7 @@ class Control:
 
     async def get_clock(self, _: web.Request) -> web.Response:
         """Answer cloud time, speed, the scenario that is on, and those there are."""
-        return _json(self._clock())
+        return respond(self._clock())
 
     async def post_clock(self, request: web.Request) -> web.Response:
         """Set the speed, jump forwards; answer as `get_clock` does, after everything settled."""
@@ -84,22 +84,22 @@ class Control:
             _or_400(lambda: clock.advance(body.advance_s or 0.0))
         self.world.settle()
         self.world.save()
-        return _json(self._clock())
+        return respond(self._clock())
 
     async def get_scenarios(self, _: web.Request) -> web.Response:
         """Answer the scenarios there are, with a sentence about each, healthy first."""
-        return _json([{"name": one.name, "about": one.about} for one in SCENARIOS.values()])
+        return respond([{"name": one.name, "about": one.about} for one in SCENARIOS.values()])
 
     async def post_scenario(self, request: web.Request) -> web.Response:
         """Begin a scenario; answer as `get_clock` does."""
         body = await _body(request, ScenarioBody)
         _or_400(lambda: self.world.scenario.switch(body.name, body.params))
         self.world.settle()
-        return _json(self._clock())
+        return respond(self._clock())
 
     async def get_faults(self, _: web.Request) -> web.Response:
         """Answer the faults that are still to come."""
-        return _json({"faults": self.world.faults.faults})
+        return respond({"faults": self.world.faults.faults})
 
     async def post_fault(self, request: web.Request) -> web.Response:
         """Add a fault; answer all that are still to come."""
@@ -124,14 +124,14 @@ class Control:
     async def post_end(self, _: web.Request) -> web.Response:
         """End at once if it lives by leases and nobody holds one; answer whether it does."""
         ends = self.world.config.leases and self.leases.end_unused()
-        return _json({"ends": ends})
+        return respond({"ends": ends})
 
     async def get_state(self, _: web.Request) -> web.Response:
         """Answer what the world is made of right now, for people who look for a fault."""
         world, now = self.world, self.world.clock.now()
         world.settle()
         behaviours = {side: world.traffic.behaviour(side, now) for side in SIDES}
-        return _json(
+        return respond(
             {
                 **self._clock(),
                 "config": world.config,
@@ -154,11 +154,6 @@ class Control:
             "scenario": self.world.scenario_name,
             "scenarios": list(SCENARIOS),
         }
-
-
-def _json(value: object, status: int = 200) -> web.Response:
-    body = msgspec.json.encode(value)
-    return web.Response(status=status, body=body, content_type="application/json")
 
 
 async def _body(request: web.Request, kind: type[BodyT]) -> BodyT:

@@ -49,6 +49,12 @@ def failed_precondition(message: str) -> ApiError:
     return ApiError(grpc.StatusCode.FAILED_PRECONDITION, message)
 
 
+def denied(permission: str, name: str) -> ApiError:
+    """Return PERMISSION_DENIED in the wording of a resource that may not be there either."""
+    text = f"Permission {permission} denied on {name} (or the resource may not exist)."
+    return ApiError(grpc.StatusCode.PERMISSION_DENIED, text)
+
+
 def unimplemented(message: str) -> ApiError:
     """Return UNIMPLEMENTED: the real service can do this, the embedded cloud cannot."""
     return ApiError(grpc.StatusCode.UNIMPLEMENTED, message)

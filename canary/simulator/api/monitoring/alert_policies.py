@@ -12,7 +12,14 @@ import grpc
 import msgspec
 
 from canary.simulator.wire import messages
-from canary.simulator.wire.calls import ApiError, apply_mask, cut_page, invalid_field, not_found
+from canary.simulator.wire.calls import (
+    ApiError,
+    apply_mask,
+    cut_page,
+    denied,
+    invalid_field,
+    not_found,
+)
 from canary.simulator.wire.filters import parse_filter
 from canary.simulator.world.world import World
 
@@ -245,10 +252,7 @@ class AlertPolicyApi:
 
     def _check_project(self, name: str, permission: str) -> None:
         if name != f"projects/{self._world.config.project}":
-            raise ApiError(
-                grpc.StatusCode.PERMISSION_DENIED,
-                f"Permission {permission} denied on {name} (or the resource may not exist).",
-            )
+            raise denied(permission, name)
 
 
 def _policy_field(word: str) -> str | None:

@@ -6,8 +6,6 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import grpc
-
 from canary.simulator.api.monitoring.aggregation import (
     NS,
     Aggregation,
@@ -32,9 +30,9 @@ from canary.simulator.api.monitoring.series import (
 )
 from canary.simulator.wire import messages
 from canary.simulator.wire.calls import (
-    ApiError,
     PageToken,
     cut_page,
+    denied,
     invalid_field,
     not_found,
     page_size,
@@ -105,10 +103,7 @@ class MonitoringApi:
 
     def _check_project(self, name: str, permission: str) -> None:
         if name != f"projects/{self._world.config.project}":
-            raise ApiError(
-                grpc.StatusCode.PERMISSION_DENIED,
-                f"Permission {permission} denied on {name} (or the resource may not exist).",
-            )
+            raise denied(permission, name)
 
     def _metric(self, selection: MonitoringFilter) -> Metric:
         metric_type = selection.metric_type()

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from canary.simulator.api.monitoring.aggregation import Shape, Value
+from canary.simulator.wire import messages
 from canary.simulator.world.traffic.minute import (
     CONFIDENCE_BOUNDS,
     LATENCY_BOUNDS_MS,
@@ -40,32 +42,25 @@ Reading = tuple[Labels, Value]
 Reader = Callable[[Minute], Iterator[Reading]]
 
 
-@dataclass(frozen=True, slots=True)
-class Exponential:
-    """Bucket i ends at scale · growth^i."""
-
-    finite: int
-    growth: float
-    scale: float
+def _linear(bounds: tuple[float, ...], width: float) -> Any:
+    layout = messages.Distribution.BucketOptions()
+    layout.linear_buckets.num_finite_buckets = len(bounds) - 1
+    layout.linear_buckets.width = width
+    return layout
 
 
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """Bucket i ends at offset + width · i."""
-
-    finite: int
-    width: float
-    offset: float
+def _explicit(bounds: tuple[float, ...]) -> Any:
+    layout = messages.Distribution.BucketOptions()
+    layout.explicit_buckets.bounds.extend(bounds)
+    return layout
 
 
-@dataclass(frozen=True, slots=True)
-class Explicit:
-    """Bucket i ends at bounds[i]."""
-
-    bounds: tuple[float, ...]
-
-
-Buckets = Exponential | Linear | Explicit
+def _exponential(finite: int, growth: float, scale: float) -> Any:
+    layout = messages.Distribution.BucketOptions()
+    layout.exponential_buckets.num_finite_buckets = finite
+    layout.exponential_buckets.growth_factor = growth
+    layout.exponential_buckets.scale = scale
+    return layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +75,8 @@ class Metric:
     labels: tuple[tuple[str, str], ...]
     """(key, description)."""
     read: Reader
-    buckets: Buckets | None = None
+    buckets: Any = None
+    """BucketOptions of a distribution."""
 
 
 CONCURRENCY_BOUNDS: tuple[float, ...] = tuple(float(i) for i in range(0, 1010, 10))
@@ -138,7 +134,7 @@ def _spread_reader(name: str) -> Reader:
     return read
 
 
-_RATIOS = Linear(len(RATIO_BOUNDS) - 1, RATIO_WIDTH, 0.0)
+_RATIOS = _linear(RATIO_BOUNDS, RATIO_WIDTH)
 _PREFIX = "run.googleapis.com/"
 _CLOUD_RUN: tuple[Metric, ...] = (
     Metric(
@@ -158,7 +154,7 @@ _CLOUD_RUN: tuple[Metric, ...] = (
         "Distribution of request latency in milliseconds reaching the revision.",
         _RESPONSE_LABELS,
         _read_latencies,
-        Exponential(LATENCY_FINITE_BUCKETS, LATENCY_GROWTH, LATENCY_SCALE_MS),
+        _exponential(LATENCY_FINITE_BUCKETS, LATENCY_GROWTH, LATENCY_SCALE_MS),
     ),
     Metric(
         _PREFIX + "container/instance_count",
@@ -197,7 +193,7 @@ _CLOUD_RUN: tuple[Metric, ...] = (
         "Distribution of the maximum number of concurrent requests served by each instance.",
         _STATE_LABEL,
         _read_concurrency,
-        Linear(len(CONCURRENCY_BOUNDS) - 1, 10.0, 0.0),
+        _linear(CONCURRENCY_BOUNDS, 10.0),
     ),
     Metric(
         _PREFIX + "container/billable_instance_time",
@@ -224,6 +220,6 @@ def metrics_of(confidence_metric: str) -> dict[str, Metric]:
         "The application's own score of each answer, 0 to 1.",
         (),
         _spread_reader("confidence"),
-        Explicit(CONFIDENCE_BOUNDS),
+        _explicit(CONFIDENCE_BOUNDS),
     )
     return {metric.type: metric for metric in (*_CLOUD_RUN, confidence)}

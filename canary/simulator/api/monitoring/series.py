@@ -15,9 +15,6 @@ from canary.simulator.api.monitoring.aggregation import (
 from canary.simulator.api.monitoring.descriptors import (
     RESOURCE_LABELS,
     RESOURCE_TYPE,
-    Buckets,
-    Explicit,
-    Exponential,
     Metric,
 )
 from canary.simulator.wire import messages
@@ -33,7 +30,6 @@ class SeriesWriter:
         self._metric = metric
         self._shape = shape
         self._span_ns = aggregation.period_s * NS
-        self._options = bucket_options(metric.buckets)
         self._write_value: Callable[[Any, Value], None] = {
             "INT64": _write_int64,
             "DOUBLE": _write_double,
@@ -72,7 +68,7 @@ class SeriesWriter:
         if count:
             spread.mean = value.sum / count
             spread.sum_of_squared_deviation = value.squared_deviation
-        spread.bucket_options.CopyFrom(self._options)
+        spread.bucket_options.CopyFrom(self._metric.buckets)
         spread.bucket_counts.extend(value.counts)
 
 
@@ -82,24 +78,6 @@ def _write_int64(out: Any, value: Value) -> None:
 
 def _write_double(out: Any, value: Value) -> None:
     out.double_value = value
-
-
-def bucket_options(buckets: Buckets | None) -> Any:
-    """Return the BucketOptions message of a layout; an empty one for no layout."""
-    options = messages.Distribution.BucketOptions()
-    if buckets is None:
-        return options
-    if isinstance(buckets, Exponential):
-        options.exponential_buckets.num_finite_buckets = buckets.finite
-        options.exponential_buckets.growth_factor = buckets.growth
-        options.exponential_buckets.scale = buckets.scale
-    elif isinstance(buckets, Explicit):
-        options.explicit_buckets.bounds.extend(buckets.bounds)
-    else:
-        options.linear_buckets.num_finite_buckets = buckets.finite
-        options.linear_buckets.width = buckets.width
-        options.linear_buckets.offset = buckets.offset
-    return options
 
 
 # What a ListTimeSeriesRequest asks for: its interval and its aggregation.

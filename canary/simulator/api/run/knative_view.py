@@ -68,11 +68,8 @@ def _service_annotations(service: Any, operation_id: str) -> dict[str, str]:
 
 def view_template(template: Any) -> dict[str, Any]:
     """Return the template of a Service, as it can be sent back."""
-    metadata: dict[str, Any] = {"annotations": _revision_annotations(template)}
-    if template.revision:
-        metadata["name"] = template.revision
-    if template.labels:
-        metadata["labels"] = dict(template.labels)
+    named = _filled(name=template.revision, labels=dict(template.labels))
+    metadata = {"annotations": _revision_annotations(template), **named}
     return {"metadata": metadata, "spec": _revision_spec(template)}
 
 
@@ -89,47 +86,43 @@ def _revision_annotations(template: Any) -> dict[str, str]:
 
 
 def _revision_spec(template: Any) -> dict[str, Any]:
-    spec: dict[str, Any] = {"containers": [_container(one) for one in template.containers]}
-    if template.max_instance_request_concurrency:
-        spec["containerConcurrency"] = int(template.max_instance_request_concurrency)
-    if template.timeout.seconds:
-        spec["timeoutSeconds"] = int(template.timeout.seconds)
-    if template.service_account:
-        spec["serviceAccountName"] = template.service_account
-    return spec
+    return {
+        "containers": [_container(one) for one in template.containers],
+        **_filled(
+            containerConcurrency=int(template.max_instance_request_concurrency),
+            timeoutSeconds=int(template.timeout.seconds),
+            serviceAccountName=template.service_account,
+        ),
+    }
 
 
 def _container(container: Any) -> dict[str, Any]:
-    shown: dict[str, Any] = {"image": container.image}
-    if container.name:
-        shown["name"] = container.name
-    if container.command:
-        shown["command"] = list(container.command)
-    if container.args:
-        shown["args"] = list(container.args)
-    if container.env:
-        shown["env"] = [{"name": one.name, "value": one.value} for one in container.env]
-    if container.ports:
-        shown["ports"] = [
-            {"name": port.name, "containerPort": int(port.container_port)}
-            for port in container.ports
-        ]
-    if container.resources.limits:
-        shown["resources"] = {"limits": dict(container.resources.limits)}
-    return shown
+    limits = dict(container.resources.limits)
+    return {
+        "image": container.image,
+        **_filled(
+            name=container.name,
+            command=list(container.command),
+            args=list(container.args),
+            env=[{"name": one.name, "value": one.value} for one in container.env],
+            ports=[
+                {"name": port.name, "containerPort": int(port.container_port)}
+                for port in container.ports
+            ],
+            resources={"limits": limits} if limits else {},
+        ),
+    }
 
 
 def _target(target: Any) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    if target.type_ == messages.TO_LATEST:
-        shown["latestRevision"] = True
-    else:
-        shown["revisionName"] = target.revision
-    if target.percent:
-        shown["percent"] = int(target.percent)
-    if target.tag:
-        shown["tag"] = target.tag
-    return shown
+    latest = target.type_ == messages.TO_LATEST
+    to = {"latestRevision": True} if latest else {"revisionName": target.revision}
+    return {**to, **_filled(percent=int(target.percent), tag=target.tag)}
+
+
+def _filled(**shown: Any) -> dict[str, Any]:
+    """Return what is neither empty nor 0: proto's JSON leaves the rest out."""
+    return {name: value for name, value in shown.items() if value}
 
 
 def _service_status(service: Any) -> dict[str, Any]:
@@ -137,10 +130,8 @@ def _service_status(service: Any) -> dict[str, Any]:
     served = []
     for status in service.traffic_statuses:
         # Unlike in v2, the latest revision is named here too.
-        shown = {**_target(status), "revisionName": status.revision or latest}
-        if status.uri:
-            shown["url"] = status.uri
-        served.append(shown)
+        named = {"revisionName": status.revision or latest, **_filled(url=status.uri)}
+        served.append({**_target(status), **named})
     conditions = [_condition(service.terminal_condition), *map(_condition, service.conditions)]
     return {
         "observedGeneration": int(service.generation),
@@ -155,16 +146,13 @@ def _service_status(service: Any) -> dict[str, Any]:
 
 def _condition(condition: Any) -> dict[str, str]:
     state = messages.Condition.State.Name(condition.state)
-    shown = {
+    info = condition.severity == messages.Condition.Severity.Value("INFO")
+    return {
         "type": condition.type_,
         "status": _STATUS.get(state, "Unknown"),
         "lastTransitionTime": condition.last_transition_time.ToJsonString(),
+        **_filled(message=condition.message, severity="Info" if info else ""),
     }
-    if condition.message:
-        shown["message"] = condition.message
-    if condition.severity == messages.Condition.Severity.Value("INFO"):
-        shown["severity"] = "Info"
-    return shown
 
 
 def view_revision(revision: Any) -> dict[str, Any]:
