@@ -10,16 +10,17 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from canary.rollout.change.change import is_final_approval
+from canary.rollout.change.text import format_title
 from canary.rollout.errors import CanaryError
 from canary.rollout.permit import permit
-from canary.rollout.permit.approval import is_final_approval
 from canary.rollout.text import sanitize
 from tui.actions.approval import approval_of
 from tui.actions.changes import KINDS, prepare, why_not
 from tui.actions.look import LookActions
 from tui.actions.pending import Pending, Situation, cause_of_death
 from tui.actions.procedure import JobActions
-from tui.actions.question import LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask, ask_to_leave, change_title
+from tui.actions.question import LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask, ask_to_leave
 from tui.actions.safety import SafetyActions
 from tui.actions.scale import prepare_scale
 from tui.actions.surveys import SurveyActions
@@ -172,7 +173,7 @@ class Commands:
             self.say(f"Nothing was sent. {refusal}")
             return
         self._handed_over = pending.change.id
-        title = pending.title or change_title(pending.change)
+        title = pending.title or format_title(pending.change)
         self.say(f"{title}: handed to the executor.")
 
     def let_go(self, reason: str) -> None:

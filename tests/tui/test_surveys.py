@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from canary.rollout.change.change import DeleteImages
+from canary.rollout.change.text import format_step
 from canary.rollout.export.alert_policies import plan_actions, wanted_policies
 from canary.rollout.measure.samples import Sample
 from canary.rollout.snapshot.snapshot import SideView, Snapshot
@@ -15,7 +16,6 @@ from tests.tui import proceedings as given
 from tests.tui import scenes
 from tests.tui.scripted import staged
 from tests.tui.test_procedure import SIZES, asked, choose, production
-from tui.actions.question import format_step
 
 
 def retirable() -> Snapshot:

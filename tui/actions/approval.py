@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from canary.rollout.change import moves
-from canary.rollout.change.change import Change, Request
+from canary.rollout.change.change import Change, Request, is_final_approval
+from canary.rollout.change.text import format_order, format_step
 from canary.rollout.errors import CanaryError, GateNotMet
 from canary.rollout.permit import permit
-from canary.rollout.permit.approval import (
-    describe_consequences,
-    format_evidence,
-    format_order,
-    is_final_approval,
-)
+from canary.rollout.permit.approval import describe_consequences, format_evidence
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from tui.actions.pending import Pending, Situation, make_request, pin
-from tui.actions.question import format_step
 
 if TYPE_CHECKING:
     from widgets.pages.approval import Approval

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from canary.rollout.change.text import ACT_WORDS
 from canary.rollout.decision.readiness import CheckId, Readiness, ReadinessState
 from canary.rollout.snapshot.snapshot import (
     OperatorSession,
@@ -25,7 +26,6 @@ CHECK_WORDS: Final[dict[CheckId, str]] = {
     "instances": "instances",
     "fresh": "etag fresh",
 }
-ACT_WORDS: Final = {"step_back": "one stage back", "rollback_all": "roll back all"}
 _GAP: Final = "   "
 _LONG_AGO_S: Final = 72_000.0
 """A time of day alone would be taken for today's."""

@@ -12,17 +12,17 @@ from canary.cli.options import ChangeOptions
 from canary.cli.output import complain, print_json, say
 from canary.rollout.change.change import (
     Change,
-    DeleteService,
-    KeepRecord,
     Outcome,
     SetScale,
     SetTraffic,
+    is_final_approval,
 )
+from canary.rollout.change.text import format_step
 from canary.rollout.errors import CanaryError, UsageError
-from canary.rollout.permit.approval import describe_consequences, format_evidence, is_final_approval
+from canary.rollout.permit.approval import describe_consequences, format_evidence
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.text import format_age, format_clock, format_iso_time, format_percent, sanitize
+from canary.rollout.text import format_age, format_clock, format_iso_time, sanitize
 
 if TYPE_CHECKING:
     from canary.engine.change.dry_run import DryRun
@@ -42,23 +42,8 @@ EXITS: Final = {
 
 
 def describe_change(change: Change) -> str:
-    """A change in a few words: "promote: Canary 10 % → 25 %, stage 2 → 3"."""
-    parts = []
-    for step in change.steps:
-        if isinstance(step, SetTraffic):
-            parts.append(
-                f"Canary {format_percent(step.before_percent)} → {format_percent(step.percent)}"
-            )
-        elif isinstance(step, SetScale):
-            before = "not known" if step.before is None else f"{step.before.min}–{step.before.max}"
-            after = f"{step.after.min}–{step.after.max}"
-            parts.append(f"{sanitize(step.service, 60)} instances {before} → {after}")
-        elif isinstance(step, KeepRecord):
-            parts.append(f"record to {sanitize(step.service, 60)}")
-        elif isinstance(step, DeleteService):
-            parts.append(f"{sanitize(step.service, 60)} deleted")
-        else:
-            parts.append(f"{len(step.images)} of its images deleted")
+    """A change in a few words: "promote: canary 10 % → 25 %, stage 2 → 3"."""
+    parts = [format_step(step) for step in change.steps]
     if change.to_stage is not None:
         parts.append(f"stage {change.from_stage} → {change.to_stage}")
     return f"{change.kind.replace('_', ' ')}: {', '.join(parts)}"

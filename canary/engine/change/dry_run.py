@@ -21,9 +21,9 @@ from canary.rollout.change.change import (
     SetTraffic,
     Step,
 )
-from canary.rollout.permit.approval import format_order
-from canary.rollout.plan.plan import Plan, ScalePreset
-from canary.rollout.text import format_percent, format_timestamp, keep_printable, sanitize
+from canary.rollout.change.text import format_order, format_planned
+from canary.rollout.plan.plan import Plan
+from canary.rollout.text import keep_printable
 
 
 class DryRun(msgspec.Struct, frozen=True):
@@ -61,30 +61,8 @@ def by_hand(change: Change, plan: Plan) -> str:
 
 
 def _lines(step: Step, plan: Plan) -> tuple[str, ...]:
-    if isinstance(step, SetScale):
-        before, after = _instances(step.before), _instances(step.after)
-        return (f"{sanitize(step.service)} instances: {before} → {after}",)
-    if isinstance(step, KeepRecord):
-        return (f"stage record: kept on {sanitize(step.service)} from now on",)
-    if isinstance(step, DeleteService):
-        return (f"{sanitize(step.service)}: deleted, with all its revisions",)
-    if isinstance(step, DeleteImages):
-        return tuple(f"image deleted: {sanitize(image, 300)}" for image in step.images)
-    record = step.record
-    soak = f", since {format_timestamp(record.entered_at)}"
-    was = "unknown" if record.previous_stage is None else str(record.previous_stage)
-    lines = (
-        f"Canary's share: {format_percent(step.before_percent)} → {step.percent} %"
-        f" on {router_class(plan).describe_place(step, plan)}",
-        f"stage: {was} → {record.stage}{soak}",
-    )
-    if record.enabled:
-        return lines
-    return (*lines, f"canary mode: ended, production is {sanitize(record.production_service)}")
-
-
-def _instances(scale: ScalePreset | None) -> str:
-    return "unknown" if scale is None else f"{scale.min} to {scale.max}"
+    place = router_class(plan).describe_place(step, plan) if isinstance(step, SetTraffic) else ""
+    return format_planned(step, place)
 
 
 def _command(

@@ -34,11 +34,11 @@ from canary.engine.change.outcomes import (
     describe_done,
     describe_failed,
     describe_not_begun,
-    scale_words,
 )
 from canary.engine.change.settling import OperationWaiter, Pace, Sent, ServiceReader, StepSender
 from canary.rollout.change.change import Change, Outcome, SetScale, SetTraffic, Step
 from canary.rollout.change.life import NEVER_SENT, NEXT
+from canary.rollout.change.text import format_scale
 from canary.rollout.errors import (
     CanaryError,
     OperationFailed,
@@ -262,7 +262,7 @@ class _Execution:
         if state is None:
             return
         if isinstance(step, SetScale):
-            shown = scale_words(state.scale)
+            shown = format_scale(state.scale)
             self._remarks.append(f"What can run is {shown}: other limits are narrower.")
             return
         by = f" by {sanitize(state.last_modifier, 100)}" if state.last_modifier else ""

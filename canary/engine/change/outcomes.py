@@ -13,8 +13,10 @@ from canary.rollout.change.change import (
     SetScale,
     SetTraffic,
     Step,
+    is_final_approval,
 )
 from canary.rollout.change.history_entries import history_entry_of
+from canary.rollout.change.text import format_achieved, format_scale, format_wanted
 from canary.rollout.errors import (
     CanaryError,
     Conflict,
@@ -26,15 +28,13 @@ from canary.rollout.errors import (
     Unavailable,
     UsageError,
 )
-from canary.rollout.permit.approval import is_final_approval, split_of
-from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import format_history_entry
 from canary.rollout.text import format_clock, format_percent, sanitize
 
 
 def describe_done(change: Change, remarks: tuple[str, ...], at: float) -> Outcome:
     """Every step is settled. `remarks` are sentences about what went on beside it."""
-    said = [_achieved(step, change) for step in change.steps]
+    said = [format_achieved(step, change) for step in change.steps]
     return Outcome(
         state="done",
         message=" ".join((*said, *remarks)),
@@ -127,17 +127,6 @@ def _way_on(change: Change, index: int) -> str:
     return "What was scaled harms nothing; asked again, only what is missing is done."
 
 
-def scale_words(scale: ScalePreset | None) -> str:
-    """ "1 to 10", or "unknown"."""
-    return "unknown" if scale is None else f"{scale.min} to {scale.max}"
-
-
-def images_words(step: DeleteImages) -> str:
-    """ "3 images", or "1 image"."""
-    count = len(step.images)
-    return "1 image" if count == 1 else f"{count} images"
-
-
 def _state_of(error: CanaryError) -> OutcomeState:
     if isinstance(error, OutcomeUnknown):
         return "unknown"
@@ -158,53 +147,12 @@ def _effect(step: Step, error: CanaryError, *, first: bool, taken: bool) -> tupl
     return ()
 
 
-def _achieved(step: Step, change: Change) -> str:
-    if isinstance(step, SetScale):
-        was = f" (was {scale_words(step.before)})" if step.before is not None else ""
-        part = _part(step, change)
-        return f"{sanitize(step.service)} runs {scale_words(step.after)} instances{was}{part}."
-    if isinstance(step, KeepRecord):
-        return f"{sanitize(step.service)} keeps the stage record."
-    if isinstance(step, DeleteService):
-        return f"{sanitize(step.service)} is deleted, with its revisions."
-    if isinstance(step, DeleteImages):
-        return f"{images_words(step)} of {sanitize(step.service)}: deleted."
-    was = "" if step.before_percent is None else f" (was {step.before_percent} %)"
-    where = "" if change.to_stage is None else f", stage {change.to_stage}"
-    if step.percent == 0:
-        return f"All traffic is on Legacy: Canary has 0 %{was}{where}."
-    ended = "" if step.record.enabled else ": it is production, the canary mode has ended"
-    return f"Canary has {step.percent} %{was}{where}{ended}."
-
-
-def _part(step: SetScale, change: Change) -> str:
-    """What a scale is there for among the steps of its change."""
-    split = split_of(change)
-    if split is None:
-        return ""
-    if change.steps.index(step) > change.steps.index(split):
-        return ", the backup"
-    return ", scaled first to take the traffic"
-
-
 def _said_of_others(change: Change, index: int) -> tuple[str, ...]:
     """The steps before the failed one are done and stay, those behind it were not begun."""
-    before = tuple(_achieved(step, change) for step in change.steps[:index])
+    before = tuple(format_achieved(step, change) for step in change.steps[:index])
     done = (f"Done before, and it stays: {' '.join(before)}",) if before else ()
-    behind = tuple(_wanted(step) for step in change.steps[index + 1 :])
+    behind = tuple(format_wanted(step) for step in change.steps[index + 1 :])
     return (*done, f"Not begun: {'; '.join(behind)}.") if behind else done
-
-
-def _wanted(step: Step) -> str:
-    if isinstance(step, SetScale):
-        return f"{sanitize(step.service)} to {scale_words(step.after)} instances"
-    if isinstance(step, KeepRecord):
-        return f"the stage record to {sanitize(step.service)}"
-    if isinstance(step, DeleteService):
-        return f"deleting {sanitize(step.service)}"
-    if isinstance(step, DeleteImages):
-        return f"deleting {images_words(step)} of {sanitize(step.service)}"
-    return f"Canary to {step.percent} %"
 
 
 def _true_now(step: Step, now: ServiceState | None, error: CanaryError) -> str:
@@ -218,7 +166,7 @@ def _true_now(step: Step, now: ServiceState | None, error: CanaryError) -> str:
     if now is None:
         return "What is set now is not known: Cloud Run does not answer."
     if isinstance(step, SetScale):
-        return f"{sanitize(step.service)} is set to {scale_words(now.scale)} instances now."
+        return f"{sanitize(step.service)} is set to {format_scale(now.scale)} instances now."
     shown = "an unreadable share" if now.percent is None else format_percent(now.percent)
     by = f", last changed by {sanitize(now.last_modifier, 100)}" if now.last_modifier else ""
     reason = sanitize(now.ready_reason)

@@ -15,8 +15,8 @@ from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import OperationState, ServiceState
 from canary.engine.change.observed_state import ServiceReader as ServiceReader
 from canary.engine.change.observed_state import Trace, find_observed_state, foreign_change
-from canary.engine.change.outcomes import scale_words
 from canary.rollout.change.change import Removal, SetScale, Step
+from canary.rollout.change.text import format_scale
 from canary.rollout.errors import CanaryError, OutcomeUnknown
 from canary.rollout.text import format_duration, format_percent, sanitize
 
@@ -235,7 +235,7 @@ def _never_seen(why: OutcomeUnknown, state: ServiceState | None) -> OutcomeUnkno
         served = format_percent(state.percent)
         seen = f"Looked up since: nothing of it is to be seen (Canary {served})."
     else:
-        seen = f"Looked up since: not to be seen (instances {scale_words(state.scale)})."
+        seen = f"Looked up since: not to be seen (instances {format_scale(state.scale)})."
     return OutcomeUnknown(f"{why.message} {seen}", remedy="It was not sent again. Look once more.")
 
 

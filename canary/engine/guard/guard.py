@@ -18,6 +18,7 @@ from typing import Final
 from canary.engine.observe.event_log import Severity
 from canary.rollout.change import moves
 from canary.rollout.change.change import Author, Change, Request
+from canary.rollout.change.text import ACT_WORDS
 from canary.rollout.decision import guard as rules
 from canary.rollout.decision.guard import Act, Attempt, Cause, GuardState, GuardView
 from canary.rollout.errors import CanaryError, RecordError
@@ -133,7 +134,7 @@ class AutomaticRollback:
         return act != "none" or was.held != self._state.held
 
     def _tell(self, act: Act, cause: Cause, held: str) -> None:
-        what = _WORDS[cause.kind]
+        what = ACT_WORDS[cause.kind]
         if act == "begun":
             left = format_duration(self.view.left_s)
             self._say("critical", f"AUTOMATIC ROLLBACK in {left}: {what}: {cause.said}")
@@ -158,7 +159,7 @@ class AutomaticRollback:
             log.warning("automatic rollback: %s", error)
             self._say("critical", f"automatic rollback did not act: {sanitize(error, 300)}")
         else:
-            said = f"AUTOMATIC ROLLBACK acts: {_WORDS[cause.kind]}: {cause.said}"
+            said = f"AUTOMATIC ROLLBACK acts: {ACT_WORDS[cause.kind]}: {cause.said}"
             self._say("critical", said)
 
     def _build(
@@ -183,9 +184,6 @@ class AutomaticRollback:
         now = self._wall()
         entries = self._journal.recent(LOOKED_BACK)
         return tuple(_attempt(e, now) for e in entries if e.change.cause)
-
-
-_WORDS: Final = {"step_back": "one stage back", "rollback_all": "roll back all"}
 
 
 def _attempt(entry: Entry, now: float) -> Attempt:

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from canary.rollout.change.change import Change, SetTraffic
+from canary.rollout.change.change import Change, SetTraffic, is_final_approval
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import DATA_WORDS, GATE_WORDS, StageEvidence
-from canary.rollout.permit.approval import is_final_approval
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import (

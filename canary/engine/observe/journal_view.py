@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal
 
 from canary.rollout.change.change import (
     Change,
-    DeleteImages,
-    DeleteService,
-    KeepRecord,
     OutcomeState,
-    SetTraffic,
     Step,
     StepState,
     StepView,
 )
 from canary.rollout.change.life import NEVER_SENT
-from canary.rollout.plan.plan import ScalePreset
+from canary.rollout.change.text import KIND_WORDS, format_step
 from canary.rollout.snapshot.snapshot import ChangeView, Event
-from canary.rollout.text import format_clock, format_percent, sanitize
+from canary.rollout.text import format_clock, sanitize
 from canary.store.journal import Entry, Note, NoteState
 
-_KIND_WORDS = {
-    "promote": "promote",
-    "step_back": "roll back one stage",
-    "rollback_all": "roll back all",
-    "adopt": "adopt",
-    "revert": "revert",
-    "scale": "scale",
-    "retire": "retire:",
-}
 _NOTE_WORDS = {
     "sent": "sent",
     "accepted": "accepted, settling",
@@ -73,17 +61,17 @@ def view_change(entry: Entry) -> ChangeView:
         waiting_since=entry.waiting_since,
         is_withdrawable=entry.is_withdrawable,
         is_automatic=bool(entry.change.cause),
-        steps=view_steps(entry, _format_step),
+        steps=view_steps(entry, partial(format_step, brief=True)),
     )
 
 
 def title_of(change: Change) -> str:
     """What a change does, in a few words: "promote 10 % → 25 % (stage 2 → 3)"."""
-    steps = ", ".join(_format_step(s) for s in change.steps)
+    steps = ", ".join(format_step(s, brief=True) for s in change.steps)
     stages = ""
     if change.from_stage is not None and change.to_stage is not None:
         stages = f" (stage {change.from_stage} → {change.to_stage})"
-    return sanitize(f"{_KIND_WORDS[change.kind]} {steps}{stages}")
+    return sanitize(f"{KIND_WORDS[change.kind]} {steps}{stages}")
 
 
 def journal_events(entries: Iterable[Entry]) -> tuple[Event, ...]:
@@ -130,22 +118,6 @@ def _step_of(entry: Entry) -> str:
 def _format_note(note: Note) -> str:
     known = _NOTE_WORDS.get(note.state, "")
     return known or sanitize(note.detail, 120) or note.state
-
-
-def _format_step(step: Step) -> str:
-    if isinstance(step, SetTraffic):
-        return f"{format_percent(step.before_percent)} → {format_percent(step.percent)}"
-    if isinstance(step, KeepRecord):
-        return f"record to {step.service}"
-    if isinstance(step, DeleteService):
-        return f"delete {step.service}"
-    if isinstance(step, DeleteImages):
-        return f"and {len(step.images)} of its images"
-    return f"{step.service} {_format_range(step.before)} → {_format_range(step.after)}"
-
-
-def _format_range(scale: ScalePreset | None) -> str:
-    return "?" if scale is None else f"{scale.min}–{scale.max}"
 
 
 # From the journal's notes to the states of a change's steps. Pure.

@@ -138,6 +138,17 @@ class Change(msgspec.Struct, frozen=True):
     cause: str = ""
 
 
+def split_of(change: Change) -> SetTraffic | None:
+    """The step that sets the split; None when the change has none."""
+    return next((s for s in change.steps if isinstance(s, SetTraffic)), None)
+
+
+def is_final_approval(change: Change) -> bool:
+    """Whether a change makes Canary production: a promotion whose record ends the canary mode."""
+    split = split_of(change)
+    return change.kind == "promote" and split is not None and not split.record.enabled
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """How a change ended: what happened, what is true now, what to do."""
 

@@ -9,10 +9,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from canary.rollout.change.change import Change, Outcome, OutcomeState, SetScale
+from canary.rollout.change.change import Change, Outcome, OutcomeState, SetScale, split_of
+from canary.rollout.change.text import KIND_WORDS, format_scale, format_step
 from canary.rollout.decision.gates import VERDICT_WORDS, format_verdict
 from canary.rollout.decision.tree import SEVERITY, Verdict
-from canary.rollout.permit.approval import split_of
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import (
     format_age,
@@ -47,14 +47,6 @@ _VERDICT_TONES: Final[dict[Verdict, Tone]] = {
     "watch": "warning",
     "rollback_stage": "critical",
     "rollback_all": "critical",
-}
-_KINDS: Final = {
-    "promote": "promote",
-    "step_back": "roll back one stage",
-    "rollback_all": "roll back all",
-    "adopt": "adopt the split",
-    "revert": "revert the split",
-    "scale": "scale",
 }
 
 
@@ -142,14 +134,14 @@ def place_of(rollout: str, project: str, provider: str) -> str:
 
 def describe(change: Change) -> str:
     """What a change does, in a few words: "promote, Canary 10 % → 25 %, stage 2 → 3"."""
-    parts = [_KINDS.get(change.kind, sanitize(change.kind, 40).replace("_", " "))]
+    parts = [KIND_WORDS[change.kind].rstrip(":")]
     split = split_of(change)
     if split is not None:
-        parts.append(f"Canary {format_percent(split.before_percent)} → {split.percent} %")
+        parts.append(f"Canary {format_step(split, brief=True)}")
     if change.to_stage is not None:
         parts.append(f"stage {change.from_stage} → {change.to_stage}")
     parts += [
-        f"{sanitize(s.service, 60)} {s.after.min} to {s.after.max} instances"
+        f"{sanitize(s.service, 60)} {format_scale(s.after)} instances"
         for s in change.steps
         if isinstance(s, SetScale)
     ]

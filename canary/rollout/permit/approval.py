@@ -9,42 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from canary.rollout.change.change import Change, ChangeEvidence, DeleteService, SetScale, SetTraffic
+from canary.rollout.change.change import (
+    Change,
+    ChangeEvidence,
+    DeleteService,
+    SetScale,
+    SetTraffic,
+    is_final_approval,
+    split_of,
+)
 from canary.rollout.decision.gates import GATE_GLYPHS, Gate, unmet
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_limit, format_value, sanitize
-
-
-def is_final_approval(change: Change) -> bool:
-    """Whether a change makes Canary production: a promotion whose record ends the canary mode."""
-    split = split_of(change)
-    return change.kind == "promote" and split is not None and not split.record.enabled
-
-
-def split_of(change: Change) -> SetTraffic | None:
-    """The step that sets the split; None when the change has none."""
-    return next((s for s in change.steps if isinstance(s, SetTraffic)), None)
-
-
-def format_order(change: Change) -> str:
-    """Why the steps come in this order, one sentence; "" where there is no order to explain."""
-    split = split_of(change)
-    if split is None or len(change.steps) == 1:
-        return ""
-    if is_final_approval(change):
-        return (
-            "In this order: Canary gets its instances before everything comes to it; Legacy keeps"
-            " its own until nothing does, so that it could take everything back."
-        )
-    first = change.steps[0]
-    if isinstance(first, SetScale):
-        return (
-            f"In this order: {sanitize(first.service, 60)} is in backup size, and could not "
-            "take the"
-            " requests that come back to it."
-        )
-    return ""
 
 
 def describe_consequences(change: Change, plan: Plan) -> tuple[str, ...]:

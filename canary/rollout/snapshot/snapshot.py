@@ -14,6 +14,7 @@ import msgspec
 from canary.rollout.change.change import Guard, Outcome, Standing, StepView
 from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
 from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.change.text import MOVE_WORDS
 from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import Readiness
@@ -138,14 +139,6 @@ class Event(msgspec.Struct, frozen=True):
 # On this host it is known who looks, from the journal's directory. Across hosts only changes are:
 # what is in flight and who did what last ride on the service with each change. Looking is never
 # announced there, because looking never writes to the cloud.
-
-MOVE_WORDS = {
-    "promote": "promoted",
-    "step_back": "rolled back one stage",
-    "rollback_all": "rolled back all",
-    "adopt": "adopted",
-    "revert": "reverted",
-}
 
 
 SessionKind = Literal["console", "guard", "rollback"]

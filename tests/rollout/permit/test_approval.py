@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from canary.rollout.change.change import is_final_approval
 from canary.rollout.change.moves import promote, rollback_all, step_back
+from canary.rollout.change.text import format_order
 from canary.rollout.decision.gates import AbTestResult, StageEvidence, check_gates
 from canary.rollout.permit.approval import (
     describe_consequences,
     evidence_of,
     format_evidence,
-    format_order,
-    is_final_approval,
     name_to_type,
 )
 from canary.rollout.plan.plan import ScalePreset
