@@ -10,7 +10,7 @@ import pytest
 from canary.rollout.change.change import Outcome
 from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.decision.guard import GuardView
-from canary.rollout.decision.readiness import Readiness, WayBack, judge_readiness
+from canary.rollout.decision.readiness import Readiness, RollbackFacts, judge_readiness
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import ChangeView, Event, OperatorSession, Presence, Snapshot
 from tests.tui import scenes
@@ -20,7 +20,7 @@ from tui.pages.summary import terminal_title
 from widgets.bars.confirm_strip import Proposal
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
-WAY = WayBack(
+WAY = RollbackFacts(
     "ion-api",
     revision="ion-api-00007-abc",
     revision_ready=True,

@@ -14,7 +14,7 @@ from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import RevisionState
 from canary.engine.observe.position import RunFacts
 from canary.rollout.change.change import SetTraffic
-from canary.rollout.decision.readiness import WayBack
+from canary.rollout.decision.readiness import RollbackFacts
 from canary.rollout.errors import CanaryError
 from canary.rollout.measure.samples import Window
 from canary.rollout.plan.plan import Plan, ScalePreset
@@ -114,14 +114,14 @@ def find_rollback_readiness(
     windows: tuple[Window, Window],
     now: float,
     speed: float,
-) -> WayBack:
+) -> RollbackFacts:
     """All that is known, for `judge_readiness`. `windows` are Legacy's and Canary's."""
     journal = next((s for s in sources if s.name == "Journal"), None)
     away = away_since(sources)
     legacy, router = run.legacy, run.router
     scale = legacy.scale if legacy is not None else None
     revision, ready, reason = _serving(plan, run, feed)
-    return WayBack(
+    return RollbackFacts(
         target=target_of(plan),
         away_since=away,
         away_for_s=away_for_s(sources, now, speed),

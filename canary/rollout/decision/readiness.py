@@ -67,7 +67,7 @@ class Readiness(msgspec.Struct, frozen=True):
         return bool(self.wrong) and not any(c.known for c in self.wrong)
 
 
-class WayBack(msgspec.Struct, frozen=True):
+class RollbackFacts(msgspec.Struct, frozen=True):
     """What is known about rollback readiness. None is "not known", and never taken for good.
 
     `away_since`: Cloud Run has not answered since then. `target` is the service that is to take
@@ -98,7 +98,7 @@ class WayBack(msgspec.Struct, frozen=True):
     expected_s: float | None = None
 
 
-def judge_readiness(way: WayBack) -> Readiness:
+def judge_readiness(way: RollbackFacts) -> Readiness:
     """Every check, and the worst of them."""
     checks = (
         _check_cloud(way),
@@ -112,7 +112,7 @@ def judge_readiness(way: WayBack) -> Readiness:
     return Readiness(worst, checks, way.expected_s)
 
 
-def _check_cloud(way: WayBack) -> Check:
+def _check_cloud(way: RollbackFacts) -> Check:
     if way.away_since is None:
         return Check("cloud", "ok", "Cloud Run answers.")
     since = f"Cloud Run does not answer since {format_clock(way.away_since)}"
@@ -121,14 +121,14 @@ def _check_cloud(way: WayBack) -> Check:
     return Check("cloud", state, said, "Roll back all the same if it is needed: it goes out then.")
 
 
-def _check_journal(way: WayBack) -> Check:
+def _check_journal(way: RollbackFacts) -> Check:
     if way.journal_trouble:
         remedy = "Mend the state directory (disk full, read-only?); `canary doctor` names it."
         return Check("journal", "impossible", sanitize(way.journal_trouble, 300), remedy)
     return Check("journal", "ok", "The journal can be written.")
 
 
-def _check_target(way: WayBack) -> Check:
+def _check_target(way: RollbackFacts) -> Check:
     target = sanitize(way.target, 60)
     deploy = f"Deploy a revision of {target} that becomes ready, before it is needed."
     if not way.exists:
@@ -152,7 +152,7 @@ def _check_target(way: WayBack) -> Check:
     return Check("target", "ok", f"{revision} is there and ready.")
 
 
-def _check_rights(way: WayBack) -> Check:
+def _check_rights(way: RollbackFacts) -> Check:
     if way.missing_rights is None:
         said = "Whether the right to change it is there is not known."
         return Check("rights", "degraded", said, known=False)
@@ -164,7 +164,7 @@ def _check_rights(way: WayBack) -> Check:
     return Check("rights", "ok", "The right to change it is there.")
 
 
-def _check_instances(way: WayBack) -> Check:
+def _check_instances(way: RollbackFacts) -> Check:
     target = sanitize(way.target, 60)
     limits = way.scaled_to if way.scaled_to is not None else way.scale
     if limits is None:
@@ -183,7 +183,7 @@ def _check_instances(way: WayBack) -> Check:
     return Check("instances", "ok", f"{target} may run {limits.max} instances{first}{enough}.")
 
 
-def _check_fresh(way: WayBack) -> Check:
+def _check_fresh(way: RollbackFacts) -> Check:
     if way.read_age_s > way.fresh_s:
         age = format_duration(way.read_age_s)
         remedy = "It is read again by itself; a rollback is guarded by what is set then."

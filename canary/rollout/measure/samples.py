@@ -1,7 +1,7 @@
 """Distributions, samples and windows: what was measured, and how it adds up.
 
 Percentiles come from merged bucket counts, never from other percentiles (worked case in
-`tests/rollout/test_measure.py`: merging gives 128.0 where the mean of percentiles says 561.6).
+`tests/rollout/measure/test_samples.py`: merging gives 128.0, the mean of percentiles 561.6).
 A sample covers the half-open interval (start, end]; times are unix seconds UTC, of the cloud's
 clock.
 """

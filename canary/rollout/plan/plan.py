@@ -218,7 +218,7 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Local(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The embedded cloud: how fast its clock runs, its seed and what it plays."""
+    """The embedded cloud: how fast its clock runs, its seed, its scenario."""
 
     speed: Annotated[float, Meta(ge=0.1, le=3600)] = 60.0
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 7

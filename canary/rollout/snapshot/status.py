@@ -116,12 +116,10 @@ def _readiness(readiness: Readiness | None) -> dict[str, Any] | None:
 
 def _guard(snapshot: Snapshot) -> dict[str, Any]:
     """Automatic rollback as far as this host knows: what runs on another host is not seen here."""
-    armed = [seat for seat in snapshot.presence.others if seat.armed]
+    armed = [one for one in snapshot.presence.others if one.armed]
     return {
         "armed": bool(armed) or (snapshot.guard is not None and snapshot.guard.armed),
-        "by": [
-            {"user": sanitize(seat.user, 60), "kind": seat.kind, "pid": seat.pid} for seat in armed
-        ],
+        "by": [{"user": sanitize(one.user, 60), "kind": one.kind, "pid": one.pid} for one in armed],
     }
 
 

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.rollout.decision.readiness import AWAY_S, WayBack, judge_readiness
+from canary.rollout.decision.readiness import AWAY_S, RollbackFacts, judge_readiness
 from canary.rollout.plan.plan import ScalePreset
 
-GOOD = WayBack(
+GOOD = RollbackFacts(
     target="ion-api",
     revision="ion-api-00001-leg",
     revision_ready=True,

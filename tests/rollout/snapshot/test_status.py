@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from canary.rollout.decision.readiness import WayBack, judge_readiness
+from canary.rollout.decision.readiness import RollbackFacts, judge_readiness
 from canary.rollout.decision.tree import DataState, Verdict, Watch
 from canary.rollout.measure.samples import Window
 from canary.rollout.snapshot.snapshot import (
@@ -66,7 +66,7 @@ SCENES: dict[str, Snapshot] = {
     "last stage": snapshot(stage=5, traffic=TrafficView(100, record(5), reconciling=True)),
     "rollback not possible": msgspec.structs.replace(
         snapshot(),
-        readiness=judge_readiness(WayBack("ion-api", exists=False, expected_s=12.0)),
+        readiness=judge_readiness(RollbackFacts("ion-api", exists=False, expected_s=12.0)),
         presence=Presence((OperatorSession(99, "oncall", "bastion-2", NOW, "guard", armed=True),)),
     ),
     "not a number": snapshot(window(cpu=math.nan, p99_ms=math.inf)),
