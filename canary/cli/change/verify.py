@@ -27,11 +27,7 @@ from canary.cli.output import (
 from canary.rollout.change.change import Change
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.tables import MOST_REQUESTS
-from canary.rollout.text import (
-    format_count,
-    format_iso_time,
-    sanitize,
-)
+from canary.rollout.text import format_count, format_iso_time, sanitize
 from canary.rollout.trials.comparison import Comparison
 from canary.rollout.trials.verification import (
     CHECK_GLYPHS,
@@ -95,11 +91,7 @@ def verify(
 @click.option("--out", metavar="FILE", help="Write it there as JSON, too.")
 @plan_options
 def compare(
-    requests: int | None,
-    delay_ms: float | None,
-    out: str | None,
-    as_json: bool,
-    config: str | None,
+    requests: int | None, delay_ms: float | None, out: str | None, as_json: bool, config: str | None
 ) -> int:
     """Put Legacy and Canary side by side, by requests through the router. Judges nothing.
 

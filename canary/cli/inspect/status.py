@@ -135,10 +135,7 @@ def _print_errors(snapshot: Snapshot) -> None:
         if source.state == "failing":
             say(f"! {sanitize(source.name)}: {sanitize(source.message)}")
     for alert in snapshot.alerts:
-        value, limit = (
-            format_value(alert.id, alert.observed),
-            format_limit(alert.id, alert.limit),
-        )
+        value, limit = (format_value(alert.id, alert.observed), format_limit(alert.id, alert.limit))
         say(f"! {alert.scope}: {alert.id.replace('_', ' ')} {value}, limit {limit}")
     for change in in_flight(snapshot):
         say(

@@ -228,14 +228,7 @@ def _others(source: PlanSource, file: MonitorFile, stage: int) -> tuple[Gate, ..
     soaked = file.soaked_hours if file.stage == stage else None
     entered_at = None if soaked is None else file.at - soaked * 3600.0
     asked = check_gates(
-        source.plan,
-        stage,
-        file.window,
-        file.data,
-        soaked,
-        results.evidence,
-        "continue",
-        entered_at,
+        source.plan, stage, file.window, file.data, soaked, results.evidence, "continue", entered_at
     )
     four = {"error_ratio", "p95_ms", "success_ratio", "confidence"}
     return tuple(

@@ -16,13 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from canary.engine.jobs.checklist_facts import (
-    Facts,
-    Known,
-    find_facts,
-    visit_by_record,
-    visits_in,
-)
+from canary.engine.jobs.checklist_facts import Facts, Known, find_facts, visit_by_record, visits_in
 from canary.engine.jobs.job import Host, attempt
 from canary.engine.session import Session, SessionOpening
 from canary.rollout.change.change import Author

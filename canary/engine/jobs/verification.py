@@ -8,7 +8,6 @@ changes anything but one file, `outputs/compare_stageN.json`, and the journal's 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from canary.cloud.views import HealthReport, ServiceState
-from canary.engine.jobs.job import Host
+from canary.engine.jobs.job import Host, attempt
 from canary.engine.jobs.router_requests import OnProgress, Sleep, compare_now, read_router
 from canary.engine.observe.event_log import Severity
 from canary.engine.session import Session
@@ -39,8 +38,6 @@ from canary.rollout.trials.verification import (
 )
 from canary.store.journal import Journal, NoteState
 from canary.store.outputs import write_output
-
-log = logging.getLogger(__name__)
 
 VERIFIED_KINDS: Final = frozenset({"promote", "step_back", "rollback_all", "revert"})
 """Changes of the split. Adopting writes only the record, and scaling moves nobody."""
@@ -88,11 +85,7 @@ def order_of(change: Change) -> VerifyOrder | None:
 
 
 async def verify(
-    session: Session,
-    order: VerifyOrder,
-    on_progress: OnProgress,
-    *,
-    sleep: Sleep = asyncio.sleep,
+    session: Session, order: VerifyOrder, on_progress: OnProgress, *, sleep: Sleep = asyncio.sleep
 ) -> Verification:
     """Verify now. What fails is a check of the result; nothing is raised for it.
 
@@ -198,8 +191,8 @@ class VerificationJob:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._on_progress: OnProgress = _hear
-        self._on_verification: OnVerification = _hear
+        self._on_progress: OnProgress = lambda _: None
+        self._on_verification: OnVerification = lambda _: None
         self._expected: dict[str, Change] = {}
         self._task: asyncio.Task[None] | None = None
         self.view = VerificationView()
@@ -265,15 +258,13 @@ class VerificationJob:
             self._say("info", "the verification was abandoned")
 
     async def _run(self, session: Session, order: VerifyOrder) -> None:
-        try:
+        async def work() -> None:
             self._keep(session, await verify(session, order, self._follow))
-        except CanaryError as error:
-            self._host.report(str(error))
-        except Exception as error:
-            # The boundary of this task: what nobody foresaw is logged and shown.
-            log.exception("verifying")
-            name = type(error).__name__
-            self._host.report(f"The verification failed ({name}); nothing is verified.")
+
+        try:
+            error = await attempt("verification", work())
+            if error:
+                self._host.report(error)
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
@@ -320,8 +311,3 @@ def _is_split_set(change: Change, view: ChangeView) -> bool:
         return True
     split = next((i for i, s in enumerate(change.steps) if isinstance(s, SetTraffic)), None)
     return split is not None and split < len(view.steps) and view.steps[split].state == "done"
-
-
-def _hear(news: VerifyProgress | Verification) -> None:
-    """While nobody listens."""
-    log.debug("%s", news)
