@@ -179,7 +179,7 @@ def test_a_log_that_finds_no_room_says_nothing_on_the_screen(tmp_path: Path) -> 
         tmp_path,
         """
 import logging
-from canary.engine.console.engine_log import EngineLog
+from canary.engine.console.engine_thread import EngineLog
 log = EngineLog(here)
 log.open()
 logging.getLogger("canary").warning("the cloud failed")

@@ -7,8 +7,10 @@ them leaves a few times a second at most, called from the engine's thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
+from canary.engine.change.recovery import Finding, FindingState, How, Recovery, find_entry, withdraw
 from canary.engine.jobs.ab_test import AbTestJob
 from canary.engine.jobs.alert_policies import AlertsJob
 from canary.engine.jobs.checklist import ChecklistJob
@@ -19,12 +21,14 @@ from canary.engine.jobs.monitoring_process import start_detached, state, stop, v
 from canary.engine.jobs.retirement import RetirementJob
 from canary.engine.jobs.verification import VerificationJob
 from canary.engine.observe.event_log import Severity
-from canary.engine.session import SessionOpening
-from canary.rollout.change.change import Author
-from canary.rollout.errors import CanaryError, ReadOnly
+from canary.engine.observe.journal_view import title_of
+from canary.engine.session import Session, SessionOpening
+from canary.rollout.change.change import Author, Outcome
+from canary.rollout.errors import CanaryError, ReadOnly, Unavailable
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView, MonitoringView, ResultOf
 from canary.rollout.trials.load_test import LoadTestSettings
+from canary.store.journal import Journal
 
 LEAST_PAUSE_S = 0.25
 """Between two views that differ only in how far something is."""
@@ -205,3 +209,63 @@ class BackgroundJobs:
     def _demand_write(self, what: str) -> None:
         if self._read_only:
             raise ReadOnly(f"{what}: this console is read-only.")
+
+
+# Recovery of a change: its status checked, resumed, abandoned or withdrawn. May be asked from any
+# thread and returns at once; what was found goes to the event log.
+
+_SEVERITY: Final[dict[FindingState, Severity]] = {
+    "ended": "info",
+    "in_hand": "info",
+    "not_begun": "warning",
+    "not_done": "warning",
+    "unknown": "warning",
+    "resumed": "info",
+}
+
+Begin = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
+
+
+class Recovering:
+    """Recovers changes of `session`. `begin` runs work in the engine's loop, troubles told;
+    `wake` has the executor look into the journal.
+    """
+
+    def __init__(
+        self, session: Session, author: Author, begin: Begin, wake: Callable[[], None]
+    ) -> None:
+        self._session = session
+        self._author = author
+        self._begin = begin
+        self._wake = wake
+
+    def start(self, change_id: str, how: How) -> None:
+        """Verify, resume or abandon a change; refusals are told as troubles."""
+        self._begin(lambda: self._recover(change_id, how))
+
+    def withdraw(self, change_id: str) -> Outcome:
+        """Take a change back of which nothing is on its way; it holds when this returns.
+
+        Raises Conflict when it is too late.
+        """
+        return withdraw(self._journal(), change_id, str(self._author), self._session.clock.now())
+
+    async def _recover(self, change_id: str, how: How) -> None:
+        session, journal = self._session, self._journal()
+        title = title_of(find_entry(journal, change_id).change)
+        recovery = Recovery(session.plan, session.cloud.router, journal, session.clock)
+        found = await recovery.recover(change_id, how, str(self._author))
+        self._say(title, found)
+        self._wake()
+
+    def _say(self, title: str, found: Finding) -> None:
+        text = f"looked up: {title}: {found.message} {found.remedy}".rstrip()
+        session = self._session
+        session.observer.log.say(session.clock.now(), _SEVERITY[found.state], text)
+
+    def _journal(self) -> Journal:
+        if self._session.journal is None:
+            raise self._session.journal_error or Unavailable(
+                "The journal is not open yet.", remedy="Wait a moment."
+            )
+        return self._session.journal

@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING
 
 from canary.engine.change.notes import intend, without_journal
 from canary.engine.change.recovery import How
-from canary.engine.console.background_jobs import BackgroundJobs, OnJobs
+from canary.engine.console.background_jobs import BackgroundJobs, OnJobs, Recovering
 from canary.engine.console.console_loop import ConsoleLoop, connect
-from canary.engine.console.engine_log import EngineLog
-from canary.engine.console.loop_thread import LoopThread, Work
-from canary.engine.console.recovery import Recovering
+from canary.engine.console.engine_thread import EngineLog, LoopThread, Work
 from canary.engine.jobs.alert_policies import recall_writings
 from canary.engine.person import this_person
 from canary.engine.session import SessionOpening

@@ -8,7 +8,6 @@ Rejected: asyncio's subprocess. Closing its transport, or the loop, kills the ch
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -31,7 +30,6 @@ LOG_FILE = "executor.log"
 LOG_LIMIT = 262_144
 """A longer log is begun anew at the next start."""
 
-TEND_EVERY_S = 1.0
 LONGEST_PAUSE_S = 30.0
 """Between starts of an executor that keeps ending; the pause doubles from one second."""
 
@@ -120,12 +118,6 @@ class ExecutorSupervisor:
             self.start()
         except RecordError as error:
             log.warning("%s", error)
-
-    async def keep(self) -> None:
-        """Tend it for ever: for a task of the engine's loop."""
-        while True:
-            self.tend()
-            await asyncio.sleep(TEND_EVERY_S)
 
     def stop(self) -> None:
         """Let it go: it finishes what is open and ends. Nothing is waited for."""

@@ -18,7 +18,7 @@ from canary.engine.guard.guard import AutomaticRollback, Say
 from canary.engine.notify import Notifier
 from canary.engine.observe.event_log import Severity
 from canary.engine.observe.poll_loop import Beside
-from canary.engine.observe.rollback_alarm import readiness_notice
+from canary.engine.observe.transitions import readiness_notice
 from canary.engine.session import Session
 from canary.rollout.change.change import Author, Change
 from canary.rollout.decision.guard import GuardView

@@ -28,8 +28,14 @@ from canary.engine.observe.readiness import (
     find_rollback_readiness,
     is_retired,
 )
-from canary.engine.observe.series import newest_data_end
-from canary.engine.observe.windows import Reduce, Spans, data_age_s, place_windows, reduce_part
+from canary.engine.observe.series import (
+    Reduce,
+    Spans,
+    data_age_s,
+    newest_data_end,
+    place_windows,
+    reduce_part,
+)
 from canary.rollout.change.change import Side
 from canary.rollout.decision.gates import NO_EVIDENCE, Gate, StageEvidence, check_gates
 from canary.rollout.decision.guard import GuardView

@@ -1,7 +1,7 @@
 """The observer: what the sources said → one Snapshot at a time.
 
 Each source is read on its own and fails on its own; what it said last stays, with its age. The
-observer judges nothing: that is `assemble`, which is pure. It has no clock and no cadence of its
+observer judges nothing: that is `assemble`, which is pure. It has no clock and no interval of its
 own either: when to ask is the caller's.
 """
 
@@ -12,19 +12,28 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from canary.cloud.connection.clock import CloudClock
 from canary.engine.observe.assemble import Observed, assemble, known_changes
-from canary.engine.observe.backfill import Piece, begin_of_backfill, plan_backfill
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_feed import EvidenceFeed
-from canary.engine.observe.journal_feed import JournalFeed
-from canary.engine.observe.metrics_feed import MetricsFeed, SampleReader
+from canary.engine.observe.metrics_feed import (
+    MetricsFeed,
+    Piece,
+    SampleReader,
+    begin_of_backfill,
+    plan_backfill,
+)
 from canary.engine.observe.position import known_record
 from canary.engine.observe.readiness import ReadinessFeed
 from canary.engine.observe.replay import Replay, Replayed
-from canary.engine.observe.rollback_alarm import ReadinessAlarm
 from canary.engine.observe.run_feed import RunFeed, ServiceReader
-from canary.engine.observe.source import Source
-from canary.engine.observe.transitions import NoData, SkewWatch, log_run_changes, transition_events
-from canary.engine.observe.windows import WindowMemory
+from canary.engine.observe.series import WindowMemory
+from canary.engine.observe.source import JournalFeed, Source
+from canary.engine.observe.transitions import (
+    NoData,
+    ReadinessAlarm,
+    SkewWatch,
+    log_run_changes,
+    transition_events,
+)
 from canary.rollout.decision.gates import NO_EVIDENCE
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.errors import CanaryError, RecordError

@@ -11,11 +11,13 @@ from canary.engine.observe.position import RunFacts, find_drift
 from canary.engine.observe.replay import VerdictTransition
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import format_verdict
+from canary.rollout.decision.readiness import ReadinessState
 from canary.rollout.decision.tree import Verdict
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.state import EvidenceState
 from canary.rollout.evidence.verdict import MetricVerdict, Word, judge, judge_words
 from canary.rollout.export.evidence_document import NAMES, PROVEN, proof
+from canary.rollout.export.notification import Notification, place_of
 from canary.rollout.plan.tables import EvidenceSettings
 from canary.rollout.snapshot.snapshot import Event, Snapshot, SourceState
 from canary.rollout.text import (
@@ -222,3 +224,50 @@ def skew_words(skew_s: float) -> str:
         return "this host's clock agrees with the cloud's"
     side = "behind" if skew_s > 0 else "ahead of"
     return f"this host's clock is {format_duration(round(abs(skew_s)))} {side} the cloud's"
+
+
+# The alarm before it is needed: roll back all would not work just now.
+
+
+class ReadinessAlarm:
+    """Says each turn of the readiness in the event log, once. What is only not known yet turns
+    nothing: every change makes a revision that nobody has asked about for a moment.
+    """
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._state: ReadinessState | None = None
+
+    def look(self, snapshot: Snapshot) -> bool:
+        """Say what has turned since the last look. True when something was said."""
+        readiness = snapshot.readiness
+        if readiness is None or readiness.state == self._state or readiness.is_only_unknown:
+            return False
+        was, self._state = self._state, readiness.state
+        why = " ".join(readiness.reasons)
+        if readiness.state == "impossible":
+            text = f"ALARM: roll back all is NOT possible now: {why}"
+            self._log.say(snapshot.as_of, "critical", text)
+        elif was == "impossible":
+            but = f", but: {why}" if why else ""
+            self._log.say(snapshot.as_of, "good", f"roll back all is possible again{but}")
+        elif readiness.state == "degraded" and was == "ok":
+            self._log.say(snapshot.as_of, "warning", f"roll back all is possible, but: {why}")
+        else:
+            return False
+        return True
+
+
+def readiness_notice(before: ReadinessState | None, snapshot: Snapshot) -> Notification | None:
+    """Notify others when roll back all has become impossible, or possible again."""
+    readiness = snapshot.readiness
+    if readiness is None or readiness.state == before or readiness.is_only_unknown:
+        return None
+    place = place_of(snapshot.rollout, snapshot.project, snapshot.provider)
+    if readiness.state == "impossible":
+        why = " ".join(readiness.reasons)
+        text = f"{place}: roll back all is NOT possible now: {why}"
+        return Notification("readiness impossible", text, "critical")
+    if before == "impossible":
+        return Notification("", f"{place}: roll back all is possible again", "good")
+    return None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from canary.engine.console import engine_log
-from canary.engine.console.engine_log import LOG_FILE, EngineLog
+from canary.engine.console.engine_thread import LOG_FILE, EngineLog
 
 
 def test_it_is_its_owners_alone_also_when_it_is_begun_anew(

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from canary.cloud.embedded.embedded import STATE_FILE
-from canary.engine.console.revival import MOST_TRIES, WITHIN_S, Revival
+from canary.engine.console.console_loop import MOST_TRIES, WITHIN_S, Revival
 from canary.engine.session import Session
 from tests.embedded import DEFAULT_PLAN
 

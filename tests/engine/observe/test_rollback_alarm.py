@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from canary.engine.observe.event_log import EventLog
-from canary.engine.observe.rollback_alarm import ReadinessAlarm, readiness_notice
+from canary.engine.observe.transitions import ReadinessAlarm, readiness_notice
 from canary.rollout.decision.readiness import Check, Readiness
 from canary.rollout.snapshot.snapshot import Snapshot
 from tests.tui import scenes
