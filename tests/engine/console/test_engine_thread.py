@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from canary.engine.console import engine_log
+from canary.engine.console import engine_thread
 from canary.engine.console.engine_thread import LOG_FILE, EngineLog
 
 
 def test_it_is_its_owners_alone_also_when_it_is_begun_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_log, "MOST_BYTES", 400)
+    monkeypatch.setattr(engine_thread, "MOST_BYTES", 400)
     before = os.umask(0)
     try:
         log = EngineLog(tmp_path)
