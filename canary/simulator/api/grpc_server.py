@@ -97,15 +97,6 @@ Handler = Callable[[Any], Any | Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
-    """One method: what answers it, and the classes of its messages."""
-
-    answer: Handler
-    request: Any
-    response: Any
-
-
-@dataclass(frozen=True, slots=True)
 class Apis:
     """The APIs over one world: what gRPC (and whatever other protocol) hands calls to."""
 
@@ -131,51 +122,35 @@ def open_apis(world: World) -> Apis:
     return Apis(state, changes, run, operations, MonitoringApi(world), AlertPolicyApi(world))
 
 
-def methods_of(apis: Apis) -> dict[str, dict[str, Method]]:
-    """Return every method that is answered: service → method."""
+def methods_of(apis: Apis) -> dict[str, dict[str, Handler]]:
+    """Return what answers each method, by service and method: `XRequest` in, its answer out."""
     run, operations, monitoring, alerts = apis.run, apis.operations, apis.monitoring, apis.alerts
     return {
         SERVICES: {
-            "GetService": Method(run.get_service, m.GetServiceRequest, m.Service),
-            "ListServices": Method(
-                run.list_services, m.ListServicesRequest, m.ListServicesResponse
-            ),
-            "UpdateService": Method(run.update_service, m.UpdateServiceRequest, m.Operation),
-            "DeleteService": Method(run.delete_service, m.DeleteServiceRequest, m.Operation),
-            "TestIamPermissions": Method(
-                run.test_iam_permissions,
-                m.TestIamPermissionsRequest,
-                m.TestIamPermissionsResponse,
-            ),
+            "GetService": run.get_service,
+            "ListServices": run.list_services,
+            "UpdateService": run.update_service,
+            "DeleteService": run.delete_service,
+            "TestIamPermissions": run.test_iam_permissions,
         },
         REVISIONS: {
-            "GetRevision": Method(run.get_revision, m.GetRevisionRequest, m.Revision),
-            "ListRevisions": Method(
-                run.list_revisions, m.ListRevisionsRequest, m.ListRevisionsResponse
-            ),
+            "GetRevision": run.get_revision,
+            "ListRevisions": run.list_revisions,
         },
         OPERATIONS: {
-            "GetOperation": Method(operations.get, m.GetOperationRequest, m.Operation),
-            "WaitOperation": Method(operations.wait, m.WaitOperationRequest, m.Operation),
+            "GetOperation": operations.get,
+            "WaitOperation": operations.wait,
         },
         METRICS: {
-            "ListTimeSeries": Method(
-                monitoring.list_time_series, m.ListTimeSeriesRequest, m.ListTimeSeriesResponse
-            ),
-            "ListMetricDescriptors": Method(
-                monitoring.list_metric_descriptors,
-                m.ListMetricDescriptorsRequest,
-                m.ListMetricDescriptorsResponse,
-            ),
+            "ListTimeSeries": monitoring.list_time_series,
+            "ListMetricDescriptors": monitoring.list_metric_descriptors,
         },
         ALERTS: {
-            "ListAlertPolicies": Method(
-                alerts.list_policies, m.ListAlertPoliciesRequest, m.ListAlertPoliciesResponse
-            ),
-            "GetAlertPolicy": Method(alerts.get, m.GetAlertPolicyRequest, m.AlertPolicy),
-            "CreateAlertPolicy": Method(alerts.create, m.CreateAlertPolicyRequest, m.AlertPolicy),
-            "UpdateAlertPolicy": Method(alerts.update, m.UpdateAlertPolicyRequest, m.AlertPolicy),
-            "DeleteAlertPolicy": Method(alerts.delete, m.DeleteAlertPolicyRequest, m.Empty),
+            "ListAlertPolicies": alerts.list_policies,
+            "GetAlertPolicy": alerts.get,
+            "CreateAlertPolicy": alerts.create,
+            "UpdateAlertPolicy": alerts.update,
+            "DeleteAlertPolicy": alerts.delete,
         },
     }
 
@@ -193,11 +168,11 @@ async def start_grpc(world: World, apis: Apis | None = None) -> tuple[grpc.aio.S
     for service, methods in methods_of(apis).items():
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
-                _guard(world, apis.changes, f"/{service}/{name}", method.answer),
-                request_deserializer=method.request.FromString,
+                _guard(world, apis.changes, f"/{service}/{name}", answer),
+                request_deserializer=getattr(m, f"{name}Request").FromString,
                 response_serializer=serialize,
             )
-            for name, method in methods.items()
+            for name, answer in methods.items()
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     server.add_generic_rpc_handlers((LoggingApi(world).handler(),))

@@ -60,11 +60,6 @@ def begin_operation(
     )
 
 
-def finish(operation: ComputeOperation) -> None:
-    """Say that an operation is done, well or not."""
-    operation.done, operation.failed = True, operation.fails
-
-
 def show_operation(operation: ComputeOperation, base: str, now: float) -> dict[str, Any]:
     """Return the JSON of a global operation; `base` is the URL of the project's `global`."""
     ended_at = operation.settles_at if operation.done else None
@@ -193,7 +188,7 @@ class UrlMaps:
                 self._finish(kept, one, one.settles_at)
 
     def _finish(self, kept: _Kept, operation: ComputeOperation, at: float) -> None:
-        finish(operation)
+        operation.done, operation.failed = True, operation.fails
         if not operation.failed:
             self._apply(kept, operation.wanted, at)
         operation.wanted = {}
