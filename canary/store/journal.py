@@ -51,7 +51,7 @@ class Journal(Record):
     def intend(self, change: Change, owner: str = "") -> bool:
         """Write the intent; it is on the disk when this returns. False: it is there already.
 
-        With `owner` it is claimed in the same breath, so that no standby executor takes it.
+        With `owner` it is claimed in the same transaction, so that no other executor takes it.
         Raises RecordError when another change has the same id.
         """
         body = msgspec.json.encode(change).decode()

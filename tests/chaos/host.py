@@ -192,7 +192,7 @@ class Host:
     def busy(self) -> int:
         return len(self._executor.tasks)
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Let the executor look into the journal."""
         if not self.is_alive:
             return
@@ -250,7 +250,7 @@ class Host:
         except CanaryError:
             return None
         assert intend(self.journal, change, self.cloud.plan)
-        self.ring()
+        self.wake()
         return change, snapshot
 
     def _build(self, kind: Kind, snapshot: Snapshot, request: Request) -> Change:
@@ -290,7 +290,7 @@ class Host:
                 await recovery.recover(entry.change.id, how, str(self.author))
             except CanaryError:
                 continue
-        self.ring()
+        self.wake()
 
     @property
     def entries(self) -> tuple[Entry, ...]:

@@ -181,7 +181,7 @@ class Chaos(RuleBasedStateMachine):
             self._do(self._ring(at))
 
     async def _ring(self, at: int) -> None:
-        self._at.hosts[at].ring()
+        self._at.hosts[at].wake()
         await self._at.ticker.rest(self._at.hosts)
 
     @rule(method=METHODS, fault=FAULTS, times=st.sampled_from([1, 2, 5, 30]))

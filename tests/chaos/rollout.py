@@ -97,7 +97,7 @@ class Rollout:
             host.life.left = None
             if not host.is_alive:
                 host.live()
-            host.ring()
+            host.wake()
         for _ in range(SETTLED_WITHIN):
             if not any(host.busy for host in self.hosts):
                 break

@@ -48,7 +48,7 @@ def test_who_was_killed_is_not_shown(tmp_path: Path):
     )
     assert other.stdout is not None
     assert other.stdout.readline() == "here\n"
-    assert [seat.user for seat in mine.others()] == ["eve"]
+    assert [session.user for session in mine.others()] == ["eve"]
     other.kill()
     other.wait()
     other.stdout.close()
@@ -81,12 +81,12 @@ def test_a_place_that_cannot_be_written_shows_nobody_and_harms_nothing(tmp_path:
 
 
 def test_a_seat_that_is_written_anew_is_seen_whole(tmp_path: Path):
-    seat = OperatorSession(1, "bob", "bastion-3", 1.0)
-    holder = OperatorSessionHolder(tmp_path, seat)
+    session = OperatorSession(1, "bob", "bastion-3", 1.0)
+    holder = OperatorSessionHolder(tmp_path, session)
     for armed in (True, False):
-        changed = msgspec.structs.replace(seat, armed=armed)
+        changed = msgspec.structs.replace(session, armed=armed)
         holder.change(changed)
         assert read_operator_sessions(tmp_path) == (changed,)
     holder.release()
-    holder.change(seat)
+    holder.change(session)
     assert read_operator_sessions(tmp_path) == ()

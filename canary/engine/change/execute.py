@@ -172,10 +172,10 @@ class _Execution:
             case "look_up":
                 why = OutcomeUnknown("No answer was recorded.")
                 sent = await self._cloud.waiter.look_up(step, why)
-        if sent.trace == "overtaken":
+        if sent.observed == "overtaken":
             self._remark_overtaken(step, sent.state)
         self._notes.note(index, "settled", _modifier(sent))
-        if isinstance(step, SetTraffic) and sent.trace == "there":
+        if isinstance(step, SetTraffic) and sent.observed == "there":
             self._record_file.write(index, step)
 
     async def _send(self, index: int, step: Step) -> Sent:
@@ -226,7 +226,7 @@ class _Execution:
         state = await waiter.read(step.service)
         if state is None:
             raise OutcomeUnknown("Cloud Run does not answer: it was neither found nor sent again.")
-        if waiter.trace_of(step, state) != "absent":
+        if waiter.observed(step, state) != "absent":
             return await waiter.look_up(step, OutcomeUnknown("It was sent before."))
         check_resumable(step, state, self._plan)
         self._taken = False
@@ -276,4 +276,6 @@ def _with_remarks(outcome: Outcome, remarks: list[str]) -> Outcome:
 def _modifier(sent: Sent) -> str:
     """Who Cloud Run says has made the change: this console's identity in the cloud."""
     state = sent.state
-    return sanitize(state.last_modifier, 200) if state is not None and sent.trace == "there" else ""
+    return (
+        sanitize(state.last_modifier, 200) if state is not None and sent.observed == "there" else ""
+    )

@@ -1,8 +1,8 @@
-"""The process that an executor runs in: a session of its own, a doorbell, no terminal.
+"""The process that an executor runs in: a session of its own, woken by its console, no terminal.
 
 One stands by for each console, warm and connected, so that a confirmed rollback reaches Cloud Run
-within milliseconds. It is handed nothing but the journal's place: a line on its standard input is a
-doorbell, "look into the journal". The end of that input means that the console is gone, however it
+within milliseconds. It is handed nothing but the journal's place: a line on its standard input
+wakes it, "look into the journal". The end of that input means that the console is gone, however it
 went: then what is open is finished, and the process ends.
 """
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUND_S = 5.0
-"""How often the journal is looked into without a doorbell: for what a killed executor left."""
+LOOK_EVERY_S = 5.0
+"""How often the journal is looked into without being woken: for what a killed executor left."""
 
 WARM_EVERY_S = 30.0
 COLD_EVERY_S = 5.0
@@ -57,7 +57,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 def run_executor() -> int:
-    """Be the executor: order and doorbell on standard input. Returns the exit code."""
+    """Be the executor: order, and to be woken, on standard input. Returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     # No terminal and no console may end it half-way through a change; SIGTERM asks it to finish.
     ignore_terminal()
@@ -98,12 +98,12 @@ async def stand_by(order: Order) -> int:
 
 
 class _Attendance:
-    """Answers the doorbell, makes its rounds, and sees to it that everything open is finished."""
+    """Looks when it is woken and now and then, and sees to it that everything open is finished."""
 
     def __init__(self, executor: Executor, embedded: EmbeddedCloud | None) -> None:
         self._executor = executor
         self._embedded = embedded
-        self._rung = asyncio.Event()
+        self._woken = asyncio.Event()
         self._leaving = False
         self._cold_reads = 0
 
@@ -112,15 +112,15 @@ class _Attendance:
             return await self._attend()
 
     async def _attend(self) -> int:
-        _listen(sys.stdin.fileno(), self._rung.set, self._leave)
-        # Beside the doorbell, not before it: while Cloud Run does not answer, a read takes long.
+        _listen(sys.stdin.fileno(), self._woken.set, self._leave)
+        # Beside the looking, not before it: while Cloud Run does not answer, a read takes long.
         warming = asyncio.create_task(self._keep_warm())
         while not self._leaving and not self._is_cut_off():
-            # What waits in the journal goes first, a ring or none.
-            self._rung.clear()
+            # What waits in the journal goes first, woken or not.
+            self._woken.clear()
             self._executor.take_up()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._rung.wait(), ROUND_S)
+                await asyncio.wait_for(self._woken.wait(), LOOK_EVERY_S)
         # The last intent may have been written just before the console went.
         self._executor.take_up()
         await self._executor.finish()
@@ -129,7 +129,7 @@ class _Attendance:
 
     def _leave(self) -> None:
         self._leaving = True
-        self._rung.set()
+        self._woken.set()
 
     async def _keep_warm(self) -> None:
         """Read now and then, so that connection, caches and credentials are warm; say so once."""
@@ -150,8 +150,8 @@ class _Attendance:
         return embedded and self._cold_reads >= COLD_READS and not self._executor.is_busy
 
 
-def _listen(fd: int, rung: Callable[[], None], ended: Callable[[], None]) -> None:
-    """Call `rung` for what comes in on `fd`, and `ended` once at its end."""
+def _listen(fd: int, woken: Callable[[], None], ended: Callable[[], None]) -> None:
+    """Call `woken` for what comes in on `fd`, and `ended` once at its end."""
     loop = asyncio.get_running_loop()
     os.set_blocking(fd, False)
 
@@ -163,19 +163,19 @@ def _listen(fd: int, rung: Callable[[], None], ended: Callable[[], None]) -> Non
         except OSError:
             said = b""
         if said:
-            rung()
+            woken()
         else:
             loop.remove_reader(fd)
             ended()
 
     try:
         loop.add_reader(fd, read)
-    except OSError:  # a file or /dev/null: there is nobody to ring
+    except OSError:  # a file or /dev/null: there is nobody to wake it
         ended()
 
 
 def _read_line(fd: int) -> bytes:
-    """One line, unbuffered: what comes behind it is the doorbell's, not ours to swallow."""
+    """One line, unbuffered: what comes behind it is to wake us, and not ours to swallow."""
     line = bytearray()
     while not line.endswith(b"\n"):
         piece = os.read(fd, 1)

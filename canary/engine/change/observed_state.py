@@ -33,12 +33,12 @@ class ServiceReader(Protocol):
         """Read one service. Raises CanaryError."""
 
 
-Trace = Literal["there", "overtaken", "foreign", "absent"]
+ObservedState = Literal["there", "overtaken", "foreign", "absent"]
 """What the service shows of a step: it is as wanted; it was, and has been changed since; somebody
 else's change is there instead, and the guard keeps ours out; nothing (yet)."""
 
 
-def find_observed_state(step: Step, state: ServiceState, asked_at: float) -> Trace:
+def find_observed_state(step: Step, state: ServiceState, asked_at: float) -> ObservedState:
     """What `state` shows of `step`, which was asked for at `asked_at` (cloud time)."""
     if isinstance(step, SetScale):
         return "there" if state.scale == step.after else "absent"
@@ -108,9 +108,9 @@ def check_holds(step: SetTraffic, state: ServiceState, asked_at: float) -> None:
     Asked before that which is only right under that split: Legacy must not be cut down to a backup
     when somebody has sent the requests back to it meanwhile.
     """
-    trace = find_observed_state(step, state, asked_at)
+    observed = find_observed_state(step, state, asked_at)
     in_flux = state.reconciling and state.served_percent not in (None, step.percent)
-    if trace != "there" or in_flux:
+    if observed != "there" or in_flux:
         raise foreign_change(state)
 
 

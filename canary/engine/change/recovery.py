@@ -134,12 +134,12 @@ class Recovery:
             if state is None:
                 said = "Cloud Run does not answer: what became of it is not known."
                 return Finding("unknown", said, "Ask again once it answers.", index)
-            trace = find_observed_state(step, state, change.created_at)
-            if trace == "foreign":
+            observed = find_observed_state(step, state, change.created_at)
+            if observed == "foreign":
                 return self._replaced(entry, index, state)
-            if trace == "absent":
+            if observed == "absent":
                 return _absent(entry, index, state)
-            if trace == "there" and (state.reconciling or state.ready is False):
+            if observed == "there" and (state.reconciling or state.ready is False):
                 return _in_flux(state, index)
         remark = f"Looked up at {format_clock(self._clock.now())}."
         return self._resolve(change.id, describe_done(change, (remark,), self._clock.now()))

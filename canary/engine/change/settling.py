@@ -13,8 +13,8 @@ import msgspec
 
 from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import OperationState, ServiceState
+from canary.engine.change.observed_state import ObservedState, find_observed_state, foreign_change
 from canary.engine.change.observed_state import ServiceReader as ServiceReader
-from canary.engine.change.observed_state import Trace, find_observed_state, foreign_change
 from canary.rollout.change.change import Removal, SetScale, Step
 from canary.rollout.change.text import format_scale
 from canary.rollout.errors import CanaryError, OutcomeUnknown
@@ -64,7 +64,7 @@ class Sent(msgspec.Struct, frozen=True):
     """How a sent step stands: the service as last read, and whether it has been changed since."""
 
     state: ServiceState | None
-    trace: Trace
+    observed: ObservedState
 
 
 class OperationWaiter:
@@ -94,7 +94,7 @@ class OperationWaiter:
         except CanaryError:
             return None
 
-    def trace_of(self, step: Step, state: ServiceState) -> Trace:
+    def observed(self, step: Step, state: ServiceState) -> ObservedState:
         """What the service shows of a step of this change."""
         return find_observed_state(step, state, self._asked_at)
 
@@ -163,12 +163,12 @@ class OperationWaiter:
             newest = await self.read(step.service)
             if newest is None:
                 continue
-            state, trace = newest, find_observed_state(step, newest, self._asked_at)
-            if trace == "overtaken":
-                return Sent(state, trace)
-            if trace == "foreign":
+            state, observed = newest, find_observed_state(step, newest, self._asked_at)
+            if observed == "overtaken":
+                return Sent(state, observed)
+            if observed == "foreign":
                 raise foreign_change(state) from why
-            if trace == "there":
+            if observed == "there":
                 return await self._until_quiet(step, state)
         raise _never_seen(why, state) from why
 
@@ -181,11 +181,11 @@ class OperationWaiter:
             state = await self.read(step.service) or state
             if state is None:
                 continue
-            trace = find_observed_state(step, state, self._asked_at)
-            if trace == "there":
-                return Sent(state, trace)
+            observed = find_observed_state(step, state, self._asked_at)
+            if observed == "there":
+                return Sent(state, observed)
             # A revision's own limits narrow the service's: a scale need not show as it was asked.
-            if trace in ("overtaken", "foreign") or isinstance(step, SetScale):
+            if observed in ("overtaken", "foreign") or isinstance(step, SetScale):
                 return Sent(state, "overtaken")
         raise OutcomeUnknown(
             "Cloud Run says that the change is done, but the service does not show it.",

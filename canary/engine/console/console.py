@@ -3,7 +3,7 @@
 It knows no screen. Snapshots and troubles leave through two callbacks; wishes come in through
 methods that any thread may call and that return at once. A stalled terminal blocks the screen's
 loop for as long as it likes: this thread goes on. Changes are not carried out here either: the
-intent is written to the journal, and an executor in a process of its own is rung.
+intent is written to the journal, and an executor in a process of its own is woken.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class ConsoleEngine:
         return self._opened().clock.now()
 
     def submit(self, change: Change) -> None:
-        """Write the intent of a confirmed change to the disk, and ring the executor.
+        """Write the intent of a confirmed change to the disk, and wake the executor.
 
         Raises ReadOnly, or RecordError when the intent cannot be kept: then nothing is changed.
         """

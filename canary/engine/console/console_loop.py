@@ -111,7 +111,7 @@ class ConsoleLoop:
     def wake_executor(self) -> None:
         """Tell the executor that the journal has something for it; start it if there is none."""
         try:
-            self._supervisor().ring()
+            self._supervisor().wake()
         except CanaryError as error:
             log.warning("waking the executor: %s", error)
             self._on_error(str(error))

@@ -95,7 +95,7 @@ class ExecutorSupervisor:
             ) from exc
         self._tell(self._order)
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Have it look into the journal. One that is gone is started anew and looks by itself.
 
         Raises RecordError when it cannot be started; the intent stays in the journal.

@@ -337,6 +337,32 @@ class FullAfter(Journal):
         self.writes_left -= 1
 
 
+class FullOnce(Journal):
+    """A journal whose disk is full for a moment: the first "settled" finds no room."""
+
+    refused = 0
+
+    def note(self, change_id, step, state, *rest):
+        if state == "settled" and not self.refused:
+            self.refused += 1
+            raise RecordError("The journal cannot be written: the disk is full.")
+        return super().note(change_id, step, state, *rest)
+
+
+async def test_what_found_no_room_is_noted_before_anything_more_is_sent(
+    embed: Embed, tmp_path: Path
+):
+    async with embed(stage=5, percent=100) as cloud:
+        await cloud.writer.send(SetScale("ion-api", None, ScalePreset(0, 1)))
+        cloud.advance(60.0)
+        change = await ask(cloud, "rollback_all")
+        with FullOnce(tmp_path / "journal.db") as journal:
+            outcome = await carry(cloud, journal, change)
+            assert (outcome.state, journal.refused) == ("done", 1)
+            noted = [(step, state) for step, state in states(journal) if state != "accepted"]
+            assert noted == [(0, "sent"), (0, "settled"), (1, "sent"), (1, "settled")]
+
+
 async def test_without_a_journal_a_change_is_refused_with_the_command_to_type(
     embedded: Embedded, tmp_path: Path
 ):

@@ -193,7 +193,7 @@ async def test_a_ring_has_the_process_carry_out_what_is_in_the_journal(embedded,
     with standing_by(embedded, tmp_path) as supervisor, Journal(journal_path(tmp_path)) as fresh:
         await until(lambda: supervisor.is_ready)
         fresh.intend(await ask(embedded, "rollback_all"))
-        supervisor.ring()
+        supervisor.wake()
         await until(lambda: outcome_of(journal, "c1"), embedded)
     assert outcome_of(journal, "c1").state == "done"
     assert (tmp_path / "rollout.toml").exists()
@@ -210,7 +210,7 @@ async def test_the_process_takes_up_at_its_start_what_waits_in_the_journal(embed
 async def test_the_console_goes_and_the_change_is_finished(embedded, tmp_path):
     with Journal(journal_path(tmp_path)) as journal, standing_by(embedded, tmp_path) as supervisor:
         journal.intend(await ask(embedded, "rollback_all"))
-        supervisor.ring()
+        supervisor.wake()
         # The cloud's clock stands still: the change is on its way, and not settled.
         await until(lambda: journal.entry("c1").operation(0))
         pid = supervisor.pid
@@ -236,7 +236,7 @@ async def test_a_killed_executor_is_replaced_and_goes_on(embedded, tmp_path):
     with Journal(journal_path(tmp_path)) as journal, standing_by(embedded, tmp_path) as supervisor:
         before = await router_service(embedded)
         journal.intend(await ask(embedded, "rollback_all"))
-        supervisor.ring()
+        supervisor.wake()
         await until(lambda: journal.entry("c1").operation(0))
         os.kill(supervisor.pid, signal.SIGKILL)
         await until(lambda: not supervisor.is_alive)
@@ -276,7 +276,7 @@ def test_a_command_that_is_not_there_is_said_in_one_sentence(tmp_path):
         DEFAULT_PLAN, tmp_path / "c.toml", tmp_path, command=["/nonexistent"]
     )
     with pytest.raises(RecordError, match="cannot be started"):
-        supervisor.ring()
+        supervisor.wake()
 
 
 def test_an_executor_that_keeps_ending_is_started_with_growing_pauses(tmp_path):
