@@ -1,4 +1,4 @@
-"""The console's application: composes screen, keys and engine, and ends in order.
+"""The console: composes screen, keys and engine, and stays until it is left.
 
 The first frame is drawn before the engine is even imported: it brings Google's packages with it.
 The engine is built and started on a thread of its own and speaks through messages only.
@@ -6,16 +6,15 @@ The engine is built and started on a thread of its own and speaks through messag
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any
 
-from rich.segment import Segments
-from textual._compositor import CompositorUpdate
-from textual.app import App
+from textual import on
 from textual.screen import Screen
 
 from canary.rollout.change.change import Author
@@ -23,41 +22,37 @@ from canary.rollout.errors import CanaryError, Unavailable
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView
-from themes import PALETTES, choose_theme, make_themes
-from tui.actions.pending import Situation
-from tui.cloud_time import CloudTime
+from themes import PALETTES, choose_theme
+from tui.actions.changes import Situation
+from tui.actions.context import Context
 from tui.commands import Commands
-from tui.engine_port import EnginePort
-from tui.keys import bind
-from tui.messages import (
+from tui.engine_port import (
+    CloudTime,
+    EngineFailed,
+    EnginePort,
     EngineStarted,
-    HungUp,
     JobsWaiting,
     Mailbox,
     SnapshotsWaiting,
-    Trouble,
 )
-from tui.pages.alarms import left_of_countdown, rings
+from tui.keys import bind
 from tui.pages.main import MainScreen
-from tui.pages.summary import terminal_title
-from tui.terminal.driver import ConsoleDriver, Title, end_anyway, handle_signals
-from tui.terminal.wire import Wire
+from tui.pages.summary import left_of_countdown, rings, terminal_title
+from tui.terminal.app import TerminalApp
 from widgets.bars.confirm_strip import ConfirmStrip
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from textual.binding import BindingType
-
 TICK_S = 1.0
-SILENCE_S = 15.0
+NO_SNAPSHOTS_S = 15.0
 """After so long without a snapshot the screen says that nothing new comes."""
 STARTING_S = 4.0
 """So long the start may take: modules are read, processes come up, the first numbers arrive."""
-HUNG_UP = 129
-"""128 + SIGHUP: the terminal went away."""
+GARBAGE_AFTER = 20_000
+"""So many new objects until garbage is looked for. Python's own 700 took a fourth of the processor
+at ×60: each snapshot's thousands of samples were walked through again and again for the few cycles
+that Textual leaves, which are a matter of kilobytes."""
 
 
-class CanaryApp(App[None], inherit_bindings=False):
+class CanaryApp(TerminalApp, inherit_bindings=False):
     """One rollout in one terminal.
 
     `build_engine` is called once, on a thread, after the first frame. `monotonic` is in seconds.
@@ -67,8 +62,6 @@ class CanaryApp(App[None], inherit_bindings=False):
 
     CSS_PATH = Path(__file__).with_name("canary.tcss")
     TITLE = "canary"
-    ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(
         self,
@@ -81,28 +74,19 @@ class CanaryApp(App[None], inherit_bindings=False):
         after_start: Callable[[], None] = lambda: None,
     ) -> None:
         keymap = bind(plan)
-        theme, ansi_color = choose_theme(plan.console.theme, os.environ)
-        super().__init__(driver_class=ConsoleDriver, ansi_color=ansi_color)
-        for each in make_themes():
-            self.register_theme(each)
-        self.theme = theme
-        self.stylesheet.set_variables(self.get_css_variables())
-        self._opened_in: str | None = theme
-        """The theme that the stylesheet was made for, until the first frame is out."""
+        super().__init__(*choose_theme(plan.console.theme, os.environ))
         self.plan = plan
         self.read_only = read_only or plan.console.read_only
         self.main = MainScreen(plan, keymap, read_only=self.read_only)
-        self.commands = Commands(self, self.main)
+        self.commands = Commands(Context(self, self.main))
         self.main.why_not = self.commands.why_not
         self._build_engine = build_engine
         self._wall = wall
         self._after_start = after_start
         self._engine: EnginePort | None = None
-        self._mailbox = Mailbox[Snapshot](lambda: self.post_message(SnapshotsWaiting()))
+        self._snapshots = Mailbox[Snapshot](lambda: self.post_message(SnapshotsWaiting()))
         self._procedures = Mailbox[JobsView](lambda: self.post_message(JobsWaiting()))
         self._clock = CloudTime(monotonic)
-        self._title = Title()
-        self._wire = Wire()
 
     # -- start and end ---------------------------------------------------------------------------
 
@@ -110,80 +94,41 @@ class CanaryApp(App[None], inherit_bindings=False):
         """The main screen is the only one underneath."""
         return self.main
 
-    def refresh_css(self, animate: bool = True) -> None:
-        """Style everything anew, but not for the theme that the stylesheet was made for.
-
-        Textual asks for it at the start, and would parse all styles a second time before the first
-        frame.
-        """
-        if self.theme != self._opened_in:
-            super().refresh_css(animate)
-
     def on_mount(self) -> None:
-        """Take the signals, and let the ages tick."""
-        handle_signals(self.leave_with)
+        """Let the ages tick."""
         self.set_interval(TICK_S, self.tick)
 
     def on_ready(self) -> None:
         """The first frame is out: now the engine, and what no first frame shows."""
-        self._opened_in = None
-        self._start_engine_thread()
+        threading.Thread(target=self._start_engine, name="engine-start", daemon=True).start()
         self.main.mount_rest()
         self.set_timer(STARTING_S, self._after_start)
-
-    def _start_engine_thread(self) -> None:
-        threading.Thread(target=self._start_engine, name="engine-start", daemon=True).start()
 
     def _start_engine(self) -> None:
         try:
             engine = self._engine = self._build_engine()
-            engine.start(self._mailbox.put, self._report, self._procedures.put)
+            engine.start(self._snapshots.put, self._report, self._procedures.put)
         except CanaryError as error:
-            self.post_message(Trouble(str(error)))
+            self._report(str(error))
         except Exception as error:  # noqa: BLE001 – the thread's boundary: the app reports and ends
-            self.call_later(self._handle_exception, error)
+            self.end_by(error)
         else:
             self.post_message(EngineStarted())
 
     def _report(self, text: str) -> None:
-        self.post_message(Trouble(text))
-
-    def leave_with(self, code: int) -> None:
-        """End in order, with this exit code."""
-        self.exit(return_code=code)
+        self.post_message(EngineFailed(text))
 
     async def on_unmount(self) -> None:
-        """Give the terminal its title back, and let the engine end."""
-        self._title.restore(self._driver)
+        """Let the engine end."""
         if self._engine is not None:
             self._engine.stop()
 
-    def on_hung_up(self, _: HungUp) -> None:
-        """The terminal is gone; nobody looks any more."""
-        end_anyway(HUNG_UP)
-        self.leave_with(HUNG_UP)
-
-    def _fatal_error(self) -> None:
-        """End with a traceback that shows no locals: they hold tokens and names."""
-        from rich.traceback import Traceback  # a tenth of a second, for when it is needed
-
-        error = self._exception
-        if error is None:
-            traceback = Traceback(show_locals=False, width=None)
-        else:
-            # Not the one being handled: an error of another thread arrives by a message.
-            trace = Traceback.extract(type(error), error, error.__traceback__, show_locals=False)
-            traceback = Traceback(trace, width=None)
-        self._exit_renderables.append(
-            Segments(self.console.render(traceback, self.console.options))
-        )
-        self._close_messages_no_wait()
-
     # -- the engine's words ----------------------------------------------------------------------
 
-    def on_snapshots_waiting(self, _: SnapshotsWaiting) -> None:
+    @on(SnapshotsWaiting)
+    def take_snapshot(self) -> None:
         """Draw the newest snapshot."""
-        snapshot = self._mailbox.take()
+        snapshot = self._snapshots.take()
         if snapshot is not None:
             self.show(snapshot)
 
@@ -196,36 +141,39 @@ class CanaryApp(App[None], inherit_bindings=False):
             self.main.now = self._clock.now()
             self.main.snapshot = snapshot
             self.main.left_s = self._left_s()
-            self.main.talk.trouble = ""
-        self._title.show(self._driver, terminal_title(snapshot))
+            self.main.talk.error = ""
+        self.show_title(terminal_title(snapshot))
         if before is not None and self.plan.console.bell and rings(before, snapshot):
             self.bell()
 
-    def on_jobs_waiting(self, _: JobsWaiting) -> None:
+    @on(JobsWaiting)
+    def take_procedure(self) -> None:
         """Draw what runs, how far it is, and how it ended."""
         procedure = self._procedures.take()
         if procedure is not None:
             with self.batch_update():
                 self.main.procedure = procedure
 
-    def on_trouble(self, message: Trouble) -> None:
+    @on(EngineFailed)
+    def say_error(self, message: EngineFailed) -> None:
         """Say what the engine could not do."""
-        self.main.talk.trouble = message.text
+        self.main.talk.error = message.text
 
-    def on_engine_started(self, _: EngineStarted) -> None:
+    @on(EngineStarted)
+    def show_keys(self) -> None:
         """The engine runs; the first numbers are on their way."""
         self.main.show_keys()
 
     def tick(self) -> None:
         """Let the ages grow; not in the second in which a snapshot has done so."""
-        silent_s = self._clock.silent_s()
-        if self.main.snapshot is None or silent_s < TICK_S * 0.9:
+        waited_s = self._clock.waited_s()
+        if self.main.snapshot is None or waited_s < TICK_S * 0.9:
             return
         self.main.now = self._clock.now()
         self.main.left_s = self._left_s()
-        if silent_s > SILENCE_S:
-            self.main.talk.trouble = (
-                f"Nothing new from the engine for {silent_s:.0f} s: what is shown is from then."
+        if waited_s > NO_SNAPSHOTS_S:
+            self.main.talk.error = (
+                f"Nothing new from the engine for {waited_s:.0f} s: what is shown is from then."
             )
 
     def _left_s(self) -> float | None:
@@ -233,32 +181,45 @@ class CanaryApp(App[None], inherit_bindings=False):
         snapshot = self.main.snapshot
         if snapshot is None:
             return None
-        return left_of_countdown(snapshot, self._clock.silent_s(), self._wall())
+        return left_of_countdown(snapshot, self._clock.waited_s(), self._wall())
 
     # -- keys ------------------------------------------------------------------------------------
 
-    def on_main_screen_pressed(self, message: MainScreen.Pressed) -> None:
+    @on(MainScreen.Pressed)
+    def press_key(self, message: MainScreen.Pressed) -> None:
         """A key of the main screen."""
         self.commands.press(message.key)
 
-    def on_main_screen_prompted(self, message: MainScreen.Prompted) -> None:
+    @on(MainScreen.Prompted)
+    def answer_prompt(self, message: MainScreen.Prompted) -> None:
         """Something was typed."""
         self.commands.answer_prompt(message.purpose, message.text)
 
-    def on_confirm_strip_accepted(self, message: ConfirmStrip.Accepted) -> None:
+    @on(ConfirmStrip.Accepted)
+    def accept(self, message: ConfirmStrip.Accepted) -> None:
         """The open question was answered with yes."""
         self.commands.accept(message.proposal)
 
-    def on_confirm_strip_left(self, message: ConfirmStrip.Left) -> None:
+    @on(ConfirmStrip.Left)
+    def let_go(self, message: ConfirmStrip.Left) -> None:
         """The open question was left."""
         self.commands.let_go(message.reason)
 
-    # -- for the commands ------------------------------------------------------------------------
+    # -- for the actions: see tui.actions.context.Host -------------------------------------------
 
     @property
     def theme_names(self) -> tuple[str, ...]:
         """The themes of the house, in the order of the key."""
         return tuple(PALETTES)
+
+    @property
+    def theme_name(self) -> str:
+        """The present theme."""
+        return self.theme
+
+    def set_theme(self, name: str) -> None:
+        """Change the colours to the theme of that name."""
+        self.theme = name
 
     def engine_of(self) -> EnginePort:
         """The engine. Raises Unavailable while there is none."""
@@ -272,38 +233,34 @@ class CanaryApp(App[None], inherit_bindings=False):
         return Situation(self.plan, self.main.snapshot, self.read_only, self._clock.now(), author)
 
     def scenarios(self) -> Iterable[str]:
-        """What the local cloud can play; empty elsewhere."""
+        """The scenarios of the local cloud; empty elsewhere."""
         return self._engine.scenarios() if self._engine is not None else ()
+
+    def show_screen(self, screen: Screen[None]) -> None:
+        """Lay a screen over the main one until it is dismissed."""
+        self.push_screen(screen)
 
     def open_palette(self) -> None:
         """Find a command by its name."""
-        from tui.palette import CommandProvider, Palette
+        from tui.palette import Palette  # no first frame shows it
 
-        self.push_screen(Palette(providers=[CommandProvider], placeholder="command …"))
+        self.push_screen(Palette(self.commands))
 
-    def write_raw(self, text: str) -> None:
-        """Send an escape sequence to the terminal."""
-        if self._driver is not None:
-            self._driver.write(text)
-            self._driver.flush()
+    def begin(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Run something that takes a while beside the screen's loop; an error ends the console."""
+        self.run_worker(work, name=name, exit_on_error=True)
 
-    def redraw(self) -> None:
-        """Draw every cell anew, for a terminal that another program has scribbled on."""
-        self._wire.forget()
-        self.screen.refresh(layout=True)
 
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Write an update to the terminal, only where it differs from what is there."""
-        update: object = renderable
-        if isinstance(update, CompositorUpdate):
-            # Textual hands these in as renderables, which they are by their methods only.
-            renderable = cast("RenderableType", self._wire.shorten(update))
-        super()._display(screen, renderable)
+def run(plan: Plan, build_engine: Callable[[], EnginePort], *, read_only: bool = False) -> int:
+    """Open the console and stay until it is left. Returns the process's exit code.
 
-    def on_resize(self) -> None:
-        """A resized terminal has moved and cut what was on it."""
-        self._wire.forget()
-
-    def on_driver_signal_resume(self) -> None:
-        """Back from the shell: the screen is blank."""
-        self.redraw()
+    0 left by the person; 1 crashed (the traceback is on stderr, without locals); 128 + n ended by
+    signal n. `build_engine` is called on a thread, after the first frame. Raises PlanError before
+    anything is drawn when the plan's keys cannot be.
+    """
+    gc.set_threshold(GARBAGE_AFTER, 10, 10)
+    gc.enable()  # a command goes without, the console lives for days
+    # What was read at the start stays: no need to walk through it again.
+    app = CanaryApp(plan, build_engine, read_only=read_only, after_start=gc.freeze)
+    app.run(mouse=plan.console.mouse)
+    return app.return_code or 0

@@ -1,13 +1,16 @@
-"""What the screen needs of the engine, as a protocol: nothing of the engine is imported to draw.
+"""What the screen needs of the engine, and how its words arrive: nothing of it is imported to draw.
 
-`canary.engine.console.console.ConsoleEngine` fulfils it. The screen's tests hand in an object that
-emits snapshots; that stands for the engine's thread, not for the cloud.
+`canary.engine.console.console.ConsoleEngine` fulfils the protocol. The screen's tests hand in an
+object that emits snapshots; that stands for the engine's thread, not for the cloud.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from threading import Lock
+from typing import Generic, Literal, Protocol, TypeVar
+
+from textual.message import Message
 
 from canary.rollout.change.change import Author, Change
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -16,7 +19,7 @@ from canary.rollout.trials.load_test import LoadTestSettings
 
 How = Literal["verify", "resume", "abandon"]
 OnSnapshot = Callable[[Snapshot], None]
-OnTrouble = Callable[[str], None]
+OnError = Callable[[str], None]
 OnJobs = Callable[[JobsView], None]
 
 
@@ -69,7 +72,7 @@ class JobsPort(Protocol):
 class EnginePort(Protocol):
     """The engine as the screen sees it. Every method returns at once; any thread may call.
 
-    `start` hands in three callbacks; they are called from the engine's thread. A trouble is one or
+    `start` hands in three callbacks; they are called from the engine's thread. An error is one or
     two sentences for a person: what happened, what to do.
     """
 
@@ -81,7 +84,7 @@ class EnginePort(Protocol):
     def procedure(self) -> JobsPort:
         """What it runs beside observing. Raises Unavailable before `start`."""
 
-    def start(self, on_snapshot: OnSnapshot, on_trouble: OnTrouble, on_procedure: OnJobs) -> None:
+    def start(self, on_snapshot: OnSnapshot, on_error: OnError, on_procedure: OnJobs) -> None:
         """Begin to observe."""
 
     def stop(self) -> None:
@@ -115,7 +118,7 @@ class EnginePort(Protocol):
         """Stop its countdown, for this cause; holds when this returns. False: none runs."""
 
     def refresh_now(self) -> None:
-        """Look again without waiting for the next round."""
+        """Look again without waiting for the next poll."""
 
     def probe(self) -> None:
         """Ask both sides for their health; the answers arrive as events."""
@@ -125,3 +128,79 @@ class EnginePort(Protocol):
 
     def set_scenario(self, name: str) -> None:
         """Let the embedded cloud play something else."""
+
+
+T = TypeVar("T")
+
+
+class SnapshotsWaiting(Message):
+    """At least one snapshot waits in the mailbox; the newest is the one to draw."""
+
+
+class JobsWaiting(Message):
+    """The procedure's state is another; the newest is in its mailbox."""
+
+
+class EngineFailed(Message):
+    """The engine could not do something. `text` says what and what to do."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__()
+
+
+class EngineStarted(Message):
+    """The engine is built and started."""
+
+
+class Mailbox(Generic[T]):
+    """Holds the newest snapshot (or procedure) between the engine's thread and the screen's loop.
+
+    A screen whose terminal stalls takes nothing out for seconds; what it then finds is one newest
+    snapshot, not a queue of old ones.
+    """
+
+    def __init__(self, wake: Callable[[], object]) -> None:
+        self._wake = wake
+        self._lock = Lock()
+        self._newest: T | None = None
+
+    def put(self, value: T) -> None:
+        """Leave one; the screen is woken only when the box was empty. Any thread."""
+        with self._lock:
+            empty, self._newest = self._newest is None, value
+        if empty:
+            self._wake()
+
+    def take(self) -> T | None:
+        """Take the newest one out; None when there is none."""
+        with self._lock:
+            value, self._newest = self._newest, None
+        return value
+
+
+class CloudTime:
+    """The cloud's time between two snapshots: runs on from the newest at the cloud's speed.
+
+    `monotonic` is in seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._as_of = 0.0
+        self._speed = 1.0
+        self._received_at: float | None = None
+
+    def set(self, snapshot: Snapshot) -> None:
+        """Take the time of a snapshot that arrived now."""
+        self._as_of = snapshot.as_of
+        self._speed = snapshot.speed
+        self._received_at = self._monotonic()
+
+    def now(self) -> float:
+        """The cloud's time, unix seconds; 0 before the first snapshot."""
+        return self._as_of + self.waited_s() * self._speed
+
+    def waited_s(self) -> float:
+        """Real seconds since the newest snapshot arrived; 0 before the first."""
+        return 0.0 if self._received_at is None else self._monotonic() - self._received_at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from textual import on
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
@@ -13,11 +13,9 @@ from textual.fuzzy import Matcher
 from textual.widgets import Input
 
 from canary.rollout.text import sanitize
+from tui.commands import Commands
 from tui.keys import ACTIONS
 from tui.pages.layout import WINDOWS
-
-if TYPE_CHECKING:
-    from tui.commands import Commands
 
 
 class Entry(NamedTuple):
@@ -39,11 +37,11 @@ def entries(commands: Commands) -> Iterator[Entry]:
             partial(commands.look.set_window, name),
             "How far back the plots reach.",
         )
-    for theme in commands.app.theme_names:
+    for theme in commands.context.host.theme_names:
         yield Entry(
             f"theme {theme}", partial(commands.look.set_theme, theme), "The colours of the console."
         )
-    for scenario in commands.app.scenarios():
+    for scenario in commands.context.host.scenarios():
         yield Entry(
             f"scenario {scenario}",
             partial(commands.look.set_scenario, scenario),
@@ -101,23 +99,19 @@ def best(commands: Commands, query: str) -> Entry | None:
 
 
 class CommandProvider(Provider):
-    """Finds entries by a fuzzy match of their names."""
+    """Finds entries by a fuzzy match of their names. `commands` are those of its subclass."""
 
-    def _entries(self) -> list[Entry]:
-        from tui.app import CanaryApp
-
-        app = self.app
-        return list(entries(app.commands)) if isinstance(app, CanaryApp) else []
+    commands: ClassVar[Commands]
 
     async def discover(self) -> Hits:
         """Everything, in the order of the keys."""
-        for entry in self._entries():
+        for entry in entries(self.commands):
             yield DiscoveryHit(line(Content(entry.name), entry.help), entry.run, text=entry.name)
 
     async def search(self, query: str) -> Hits:
         """What matches."""
         matcher = self.matcher(query)
-        for entry in self._entries():
+        for entry in entries(self.commands):
             score = matcher.match(entry.name)
             if score > 0:
                 shown = line(matcher.highlight(entry.name), entry.help)
@@ -135,25 +129,28 @@ class Palette(CommandPalette):
     Palette CommandList { max-height: 60vh; border: none; padding: 0 1; }
     """
 
+    def __init__(self, commands: Commands) -> None:
+        class Bound(CommandProvider):
+            pass
+
+        Bound.commands = commands
+        super().__init__(providers=[Bound], placeholder="command …")
+        self._console_commands = commands
+
     @on(Input.Submitted)
     def run_what_was_typed(self, event: Input.Submitted) -> None:
         """Enter typed ahead of the list means what was typed.
 
         Left to itself, Textual would run what an older list has highlighted, or nothing.
         """
-        from tui.app import CanaryApp
-
-        app, query = self.app, event.value.strip()
-        searching = any(
-            worker.group == self._GATHER_COMMANDS_GROUP and not worker.is_finished
-            for worker in self.workers
-        )
-        if not searching or not query or not isinstance(app, CanaryApp):
+        query = event.value.strip()
+        searching = any(w.node is self and not w.is_finished for w in self.workers)
+        if not searching or not query:
             return
         event.stop()
         event.prevent_default()
-        found = best(app.commands, query)
+        found = best(self._console_commands, query)
         if found is not None:
-            self._cancel_gather_commands()
+            self.workers.cancel_node(self)
             self.dismiss()
-            app.call_later(found.run)
+            self.app.call_later(found.run)

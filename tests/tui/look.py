@@ -50,8 +50,8 @@ class LiveEngine(ScriptedEngine):
         self.name = name
         self.speed = 60.0
 
-    def start(self, on_snapshot, on_trouble, on_procedure) -> None:  # type: ignore[no-untyped-def]
-        super().start(on_snapshot, on_trouble, on_procedure)
+    def start(self, on_snapshot, on_error, on_procedure) -> None:  # type: ignore[no-untyped-def]
+        super().start(on_snapshot, on_error, on_procedure)
         if self.name == "silent":
             self.emit(scene("healthy", scenes.NOW))
         else:

@@ -21,7 +21,7 @@ from canary.rollout.trials.load_test import LoadTestSettings
 from tests import quiescence
 from tests.tui import scenes
 from tui.app import CanaryApp
-from tui.engine_port import How, OnJobs, OnSnapshot, OnTrouble
+from tui.engine_port import How, OnError, OnJobs, OnSnapshot
 
 quiescence.install()
 
@@ -83,16 +83,16 @@ class ScriptedEngine:
         self._first = first
         self._refusal = refusal
         self._on_snapshot: OnSnapshot | None = None
-        self._on_trouble: OnTrouble | None = None
+        self._on_error: OnError | None = None
         self.sent: list[Change] = []
         self.asked: list[tuple[object, ...]] = []
         self._on_procedure: OnJobs | None = None
         self.running = False
         self.procedure = ScriptedProcedure(self.asked)
 
-    def start(self, on_snapshot: OnSnapshot, on_trouble: OnTrouble, on_procedure: OnJobs) -> None:
+    def start(self, on_snapshot: OnSnapshot, on_error: OnError, on_procedure: OnJobs) -> None:
         self.running = True
-        self._on_snapshot, self._on_trouble = on_snapshot, on_trouble
+        self._on_snapshot, self._on_error = on_snapshot, on_error
         self._on_procedure = on_procedure
         for snapshot in self._first:
             on_snapshot(snapshot)
@@ -108,9 +108,9 @@ class ScriptedEngine:
         assert self._on_procedure is not None
         self._on_procedure(procedure)
 
-    def trouble(self, text: str) -> None:
-        assert self._on_trouble is not None
-        self._on_trouble(text)
+    def fail(self, text: str) -> None:
+        assert self._on_error is not None
+        self._on_error(text)
 
     def submit(self, change: Change) -> None:
         if self._refusal is not None:

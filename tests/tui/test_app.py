@@ -16,8 +16,7 @@ from tests.tui import scenes
 from tests.tui.scripted import ScriptedEngine, advanced, frame, rows, staged
 from themes import PALETTES
 from tui.app import CanaryApp
-from tui.cloud_time import CloudTime
-from tui.messages import Mailbox
+from tui.engine_port import CloudTime, Mailbox
 from tui.pages.summary import summarize, terminal_title
 from widgets.plots.cells import CellWidget
 
@@ -94,7 +93,7 @@ def test_time_runs_on_at_the_clouds_speed() -> None:
     clock.set(scenes.snapshot(speed=60.0))
     at = 102.5
     assert clock.now() == scenes.NOW + 150.0
-    assert clock.silent_s() == 2.5
+    assert clock.waited_s() == 2.5
 
 
 def test_a_stalled_screen_finds_the_newest_snapshot_only() -> None:
@@ -132,7 +131,7 @@ async def test_ages_grow_between_snapshots() -> None:
 
 async def test_a_trouble_is_said_and_leaves_with_the_next_snapshot() -> None:
     async with staged() as stage:
-        stage.engine.trouble("The history cannot be written: disk full. Free some space.")
+        stage.engine.fail("The history cannot be written: disk full. Free some space.")
         await stage.settle()
         assert "! The history cannot be written: disk full. Free some space." in stage.frame()
         await stage.emit(scenes.snapshot())

@@ -77,9 +77,9 @@ async def test_a_change_that_is_refused_leaves_the_open_question_too() -> None:
 async def test_the_key_of_the_open_question_does_not_ask_it_anew() -> None:
     async with staged() as stage:
         await stage.press("R")
-        asked = stage.app.commands.pending
+        asked = stage.app.commands.context.pending
         await stage.press("R")
-        assert stage.app.commands.pending is asked
+        assert stage.app.commands.context.pending is asked
 
 
 async def test_a_key_typed_ahead_of_the_strip_does_not_count() -> None:

@@ -8,7 +8,6 @@ import sys
 PROBE = """
 import sys
 import tui.app
-import tui.launch
 import tui.palette
 heavy = ("google", "grpc", "httpx", "aiohttp", "sqlite3", "tenacity", "tomli_w",
          "canary.cloud", "canary.store", "canary.engine.console.console", "canary.simulator",

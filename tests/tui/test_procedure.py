@@ -253,7 +253,7 @@ async def test_a_load_test_that_did_not_begin_says_why() -> None:
         view = given.loading(state="idle", progress=None, trouble=trouble)
         await stage.tell(given.of(load_test=view))
         await stage.press("L", "n")
-        stage.app.commands.procedure.open_page("load-test")
+        stage.app.commands.context.open_page("load-test")
         await stage.settle()
         assert "– NOT BEGUN" in stage.frame()
         assert "! Locust (it makes the load) is not installed." in stage.frame()
@@ -630,7 +630,7 @@ async def test_every_page_fits_into_every_size(page: str, size: tuple[int, int])
     )
     async with staged(size, production()) as stage:
         await stage.tell(whole)
-        stage.app.commands.procedure.open_page(page)
+        stage.app.commands.context.open_page(page)
         await stage.press("down", "down", "pagedown", "up")
         text = stage.frame().splitlines()
         assert len(text) <= size[1]

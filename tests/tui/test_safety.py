@@ -15,8 +15,7 @@ from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import ChangeView, Event, OperatorSession, Presence, Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import rows, staged
-from tui.pages.alarms import rings
-from tui.pages.summary import terminal_title
+from tui.pages.summary import rings, terminal_title
 from widgets.bars.confirm_strip import Proposal
 
 SIZES = [(80, 24), (120, 40), (200, 60)]

@@ -1,31 +1,36 @@
-"""An app with one widget in it, its plain text, and what it repaints."""
+"""An app with one widget in it that writes as the product does, and the terminal it writes to."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from textual.app import App, ComposeResult
+from rich.console import Console
+from textual._compositor import CompositorUpdate
+from textual.app import ComposeResult
 from textual.pilot import Pilot
+from textual.reactive import Reactive
 from textual.screen import Screen
 
 from tests import quiescence
+from tests.tui.terminal.glass import Glass
 from tests.widgets.scenes import NOW, PLAN
-from themes import make_themes
-from widgets.economy import economize
+from tui.terminal.app import TerminalApp
 from widgets.plots.cells import CellWidget
 
 quiescence.install()
 
+LINE = Console(color_system="256", file=io.StringIO(), force_terminal=True)
+
 
 class Bare(Screen[None]):
-    """A screen without anything of its own, written economically."""
+    """A screen without anything of its own."""
 
     AUTO_FOCUS = None
 
     def __init__(self, widget: CellWidget) -> None:
         super().__init__()
-        economize(self)
         widget.styles.height = "1fr"
         self.widget = widget
 
@@ -33,15 +38,23 @@ class Bare(Screen[None]):
         yield self.widget
 
 
-class Stage(App[None]):
-    """One widget fills the terminal."""
+class Stage(TerminalApp):
+    """One widget fills the terminal; `sent` went over the line, `glass` shows it."""
 
     def __init__(self, widget: CellWidget, theme: str = "dark") -> None:
-        super().__init__(ansi_color=True if theme == "mono" else None)
+        super().__init__(theme, ansi_color=True if theme == "mono" else None)
         self.widget = widget
-        for each in make_themes():
-            self.register_theme(each)
-        self.theme = theme
+        self.sent: list[str] = []
+        self.glass = Glass(0, 0)
+
+    def shorten(self, update: CompositorUpdate) -> CompositorUpdate:
+        shortened = super().shorten(update)
+        written = shortened.render_segments(LINE)
+        self.sent.append(written)
+        if (self.glass.width, self.glass.height) != self.size:
+            self.glass = Glass(*self.size)
+        self.glass.feed(written)
+        return shortened
 
     def get_default_screen(self) -> Screen[None]:
         return Bare(self.widget)
@@ -50,7 +63,7 @@ class Stage(App[None]):
 def give(widget: CellWidget, **values: object) -> None:
     """Set those of the values that the widget knows; plan and now have defaults."""
     for name, value in ({"plan": PLAN, "now": NOW} | values).items():
-        if name in widget._reactives:
+        if isinstance(getattr(type(widget), name, None), Reactive):
             setattr(widget, name, value)
 
 
@@ -66,9 +79,10 @@ async def shown(
 
 
 def screen_text(pilot: Pilot[None]) -> str:
-    """What is on the screen, without styles, each row right-stripped."""
-    strips = pilot.app.screen._compositor.render_strips()
-    return "\n".join(strip.text.rstrip() for strip in strips)
+    """What the terminal shows, without styles, each row right-stripped."""
+    stage = pilot.app
+    assert isinstance(stage, Stage)
+    return stage.glass.text()
 
 
 async def frame(

@@ -1,16 +1,136 @@
-"""The wishes that move the split: name of the action → change, or why not."""
+"""The wishes that change the cloud: name of the action → a pending change, or why not.
+
+A pending change is pinned to the guard (etag, share, revision) of the moment its strip opens. When
+the world is another by the time a snapshot arrives, or by the time it is confirmed, it is dead:
+what the person read is no longer what would happen.
+"""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
+from typing import TypeVar, get_args
+
+import msgspec
 
 from canary.rollout.change import moves
-from canary.rollout.change.change import Change, Kind, Request, Standing
-from canary.rollout.errors import GateNotMet
+from canary.rollout.change.change import Author, Change, Guard, Kind, Request, Side, Standing
+from canary.rollout.errors import CanaryError, GateNotMet, UsageError
 from canary.rollout.permit import permit
+from canary.rollout.permit.approval import evidence_of, name_to_type
+from canary.rollout.plan.plan import Plan, ScalePreset
 from canary.rollout.snapshot.snapshot import Snapshot
-from tui.actions.approval import is_half_way, prepare_completion
-from tui.actions.pending import Pending, Situation, make_request, pin
+from canary.rollout.text import format_percent, sanitize
+from widgets.bars.header import data_age_s
+
+
+def new_id() -> str:
+    """A new change's identity."""
+    return uuid.uuid4().hex
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """What a wish is judged by: the plan, the newest snapshot, and the cloud's time now.
+
+    `snapshot` is None until the engine has looked once.
+    """
+
+    plan: Plan
+    snapshot: Snapshot | None
+    read_only: bool
+    now: float
+    author: Author
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A change as data, what it was decided on, and what has to be typed for it.
+
+    `typed_name` is the service whose name must be typed; "" when the confirming key is enough.
+    `data_age_s` is how old the newest data was when the strip opened. `title` is the heading where
+    the change's own does not say what it is for.
+    """
+
+    change: Change
+    guard: Guard
+    typed_name: str = ""
+    title: str = ""
+    data_age_s: float | None = None
+
+
+def pin(situation: Situation, snapshot: Snapshot, change: Change) -> Pending:
+    """Pin a change to the moment. `snapshot` must hold a standing: the change was built from it."""
+    standing = snapshot.standing
+    assert standing is not None  # noqa: S101 – a change cannot be built without one
+    return Pending(
+        change=change,
+        guard=standing.guard,
+        typed_name=name_to_type(situation.plan, change, standing.percent),
+        data_age_s=data_age_s(snapshot, situation.now),
+    )
+
+
+def make_request(situation: Situation, snapshot: Snapshot, new_id: Callable[[], str]) -> Request:
+    """What a change carries besides its target, from the situation."""
+    return Request(
+        id=new_id(),
+        author=situation.author,
+        now=situation.now,
+        evidence=evidence_of(snapshot, situation.now),
+        dry_run_shown=True,
+    )
+
+
+def cause_of_death(pending: Pending, snapshot: Snapshot, *, read_only: bool) -> str | None:
+    """Why a pending change may no longer be confirmed; None while it may.
+
+    A cloud that has stopped answering kills nothing: the guard is checked again when the change is
+    sent, and a rollback must not depend on what can be read.
+    """
+    standing = snapshot.standing
+    if standing is not None and standing.guard.etag != pending.guard.etag:
+        return _what_changed(pending, snapshot)
+    return permit.why_not(pending.change.kind, snapshot, read_only)
+
+
+def _what_changed(pending: Pending, snapshot: Snapshot) -> str:
+    service = sanitize(pending.guard.service)
+    before, after = pending.guard.percent, snapshot.traffic.canary_percent
+    by = sanitize(snapshot.traffic.last_modifier, 60)
+    who = f" by {by}" if by else ""
+    if before != after:
+        return (
+            f"{service} was changed meanwhile{who}: the split is now {format_percent(after)},"
+            f" it was {format_percent(before)}."
+        )
+    return f"{service} was changed meanwhile{who}; the split is still {format_percent(after)}."
+
+
+COMPLETE = "Complete the final approval"
+
+
+def is_half_way(situation: Situation) -> bool:
+    """Whether Canary is production, and a scale that belongs to it is missing."""
+    snapshot = situation.snapshot
+    if snapshot is None or snapshot.standing is None:
+        return False
+    request = Request("", situation.author, situation.now)
+    try:
+        moves.complete_approval(situation.plan, snapshot.standing, request)
+    except CanaryError:
+        return False
+    return True
+
+
+def prepare_completion(situation: Situation, new_id: Callable[[], str]) -> Pending:
+    """What is missing of a final approval, as a change. Raises CanaryError when it may not be."""
+    snapshot = situation.snapshot
+    reason = permit.why_not("scale", snapshot, situation.read_only)
+    if reason is not None or snapshot is None or snapshot.standing is None:
+        raise GateNotMet(reason or "Cloud Run has not answered yet.")
+    request = make_request(situation, snapshot, new_id)
+    change = moves.complete_approval(situation.plan, snapshot.standing, request)
+    return msgspec.structs.replace(pin(situation, snapshot, change), title=COMPLETE)
+
 
 KINDS: dict[str, Kind] = {
     "promote": "promote",
@@ -88,3 +208,44 @@ def _why_not_stage(target: int, situation: Situation) -> str | None:
         return f"Stage {target} is entered from stage {target - 1}: the next one is {at + 1}."
     kind: Kind = "promote" if target == at + 1 else "step_back"
     return permit.why_not(kind, snapshot, situation.read_only)
+
+
+_Name = TypeVar("_Name", bound=str)
+
+SIDES: tuple[Side, ...] = get_args(Side)
+
+
+def parse_scale(text: str, plan: Plan) -> tuple[Side, ScalePreset]:
+    """Read "SIDE MIN MAX" or "SIDE PRESET"; a side may be shortened to its first letter.
+
+    Raises UsageError saying what was expected.
+    """
+    parts = text.lower().replace("–", " ").replace("…", " ").split()
+    presets = {"backup": plan.scale.backup, "production": plan.scale.production}
+    side = _named(parts[0], SIDES) if parts else None
+    if side is None:
+        raise UsageError(f"{sanitize(text, 40)!r} does not begin with a side.", remedy=_EXPECTED)
+    if len(parts) == 2 and (preset := _named(parts[1], tuple(presets))) is not None:
+        return side, presets[preset]
+    if len(parts) == 3 and all(p.isascii() and p.isdigit() and len(p) < 6 for p in parts[1:]):
+        return side, ScalePreset(int(parts[1]), int(parts[2]))
+    raise UsageError(f"{sanitize(text, 40)!r} is not a scale.", remedy=_EXPECTED)
+
+
+_EXPECTED = 'Write "canary 2 8" or "legacy backup" (presets: backup, production).'
+
+
+def prepare_scale(text: str, situation: Situation, new_id: Callable[[], str]) -> Pending:
+    """The pending change for what was typed. Raises CanaryError when it cannot be."""
+    reason = why_not("scale", situation)
+    snapshot = situation.snapshot
+    if reason is not None or snapshot is None or snapshot.standing is None:
+        raise GateNotMet(reason or NOT_LOOKED)
+    side, after = parse_scale(text, situation.plan)
+    request = make_request(situation, snapshot, new_id)
+    change = moves.scale(situation.plan, snapshot.standing, request, side, after)
+    return pin(situation, snapshot, change)
+
+
+def _named(text: str, names: tuple[_Name, ...]) -> _Name | None:
+    return next((name for name in names if name.startswith(text)), None)

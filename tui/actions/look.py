@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from tui.actions.context import Context
 from tui.pages.help import HelpScreen
-from tui.pages.layout import ALWAYS_THERE, PANELS, WINDOWS
+from tui.pages.layout import ALWAYS_THERE, PAGES, PANELS, WINDOWS
 from tui.pages.summary import summarize
 from tui.terminal import clipboard
-
-if TYPE_CHECKING:
-    from tui.commands import Commands
 
 
 class LookActions:
     """The actions that change nothing but what is shown, by their names in the table of keys."""
 
-    def __init__(self, commands: Commands) -> None:
-        self._commands = commands
-        self._screen = commands.screen
+    def __init__(self, context: Context, why_not: Callable[[str], str | None]) -> None:
+        self._context = context
+        self._screen = context.screen
+        self._why_not = why_not
 
     @property
     def actions(self) -> dict[str, Callable[[], None]]:
@@ -48,12 +46,21 @@ class LookActions:
 
     def step_panel(self, step: int) -> None:
         """Go to the next panel of those that can be shown now; among the pages, to the next one."""
-        if self._commands.procedure.step_page(step):
+        if self._screen.zoomed and self._screen.panel in PAGES:
+            self._step_page(step)
             return
         narrow = self._screen.layout_name == "narrow" and not self._screen.zoomed
         names = [n for n in PANELS if not (narrow and n == ALWAYS_THERE)]
         at = names.index(self._screen.panel) if self._screen.panel in names else 0
         self._screen.panel = names[(at + step) % len(names)]
+
+    def _step_page(self, step: int) -> None:
+        screen = self._screen
+        names = [n for n in PAGES if n != "approval" or screen.approval.approval is not None]
+        at = names.index(screen.panel) if screen.panel in names else 0
+        screen.panel = names[(at + step) % len(names)]
+        if screen.panel == "checklist":
+            self._context.attempt(lambda: self._context.jobs.read_checklists())
 
     def zoom(self) -> None:
         """Let the present panel fill the screen, or give the others back."""
@@ -67,7 +74,7 @@ class LookActions:
     def set_window(self, name: str) -> None:
         """Let the plots reach back as far as the window of that name."""
         self._screen.window = name
-        self._commands.say(
+        self._context.say(
             f"Plots reach back {name}." if name != "soak" else "Plots show the whole soak."
         )
 
@@ -81,38 +88,38 @@ class LookActions:
 
     def refresh(self) -> None:
         """Look now, and draw everything anew."""
-        self._commands.app.engine_of().refresh_now()
-        self._commands.app.redraw()
+        self._context.engine.refresh_now()
+        self._context.host.redraw()
 
     def next_theme(self) -> None:
         """Change the colours to the next theme."""
-        names = self._commands.app.theme_names
-        at = names.index(self._commands.app.theme) if self._commands.app.theme in names else -1
+        names, present = self._context.host.theme_names, self._context.host.theme_name
+        at = names.index(present) if present in names else -1
         self.set_theme(names[(at + 1) % len(names)])
 
     def set_theme(self, name: str) -> None:
         """Change the colours to the theme of that name."""
-        self._commands.app.theme = name
-        self._commands.say(f"Theme {name}. console.theme in canary.toml keeps it.")
+        self._context.host.set_theme(name)
+        self._context.say(f"Theme {name}. console.theme in canary.toml keeps it.")
 
     def set_scenario(self, name: str) -> None:
         """Let the embedded cloud play something else."""
-        self._commands.attempt(lambda: self._commands.app.engine_of().set_scenario(name))
-        self._commands.say(f"The local cloud: scenario {name}.")
+        self._context.attempt(lambda: self._context.engine.set_scenario(name))
+        self._context.say(f"The local cloud: scenario {name}.")
 
     def copy(self) -> None:
         """Copy a summary, and say which way it went."""
         snapshot = self._screen.snapshot
         if snapshot is None:
-            self._commands.say("There is nothing to copy yet.")
+            self._context.say("There is nothing to copy yet.")
             return
         text = summarize(snapshot, self._screen.now)
 
         async def copied() -> None:
-            self._commands.say(await clipboard.copy(text, self._commands.app.write_raw, os.environ))
+            self._context.say(await clipboard.copy(text, self._context.host.write_raw, os.environ))
 
-        self._commands.app.run_worker(copied(), name="copy", exit_on_error=True)
+        self._context.host.begin(copied(), "copy")
 
     def show_help(self) -> None:
         """Show all keys."""
-        self._commands.app.push_screen(HelpScreen(self._screen.keymap, self._commands.why_not))
+        self._context.host.show_screen(HelpScreen(self._screen.keymap, self._why_not))

@@ -7,9 +7,8 @@ lets something act, or gives something up, asks in the strip before.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import (
     ChangeView,
     Event,
@@ -17,18 +16,12 @@ from canary.rollout.snapshot.snapshot import (
     find_unfinished,
     find_waiting,
 )
-from canary.rollout.text import format_duration, sanitize
+from canary.rollout.text import sanitize
 from tui.actions.changes import NOT_LOOKED
+from tui.actions.context import Context
+from tui.actions.questions import ABANDON, ARM, RESUME, ask_to_abandon, ask_to_arm, ask_to_resume
 from tui.engine_port import How
 from widgets.bars.confirm_strip import Proposal
-
-if TYPE_CHECKING:
-    from tui.commands import Commands
-
-ARM: Final = "arm"
-RESUME: Final = "resume"
-ABANDON: Final = "abandon"
-"""Ids of questions; the last two are followed by ":" and the id of the change."""
 
 LOOKED_UP: Final = "looked up: "
 """How the engine's event about what was found begins; the change's title follows."""
@@ -44,17 +37,17 @@ _SAFETY: Final = ("guard", "cancel_guard", "withdraw", *_RECOVERY)
 class SafetyActions:
     """The actions of safety, by their names in the table of keys."""
 
-    def __init__(self, commands: Commands) -> None:
-        self._commands = commands
-        self._screen = commands.screen
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._screen = context.screen
         self._asked = ""
         self._heard: Event | None = None
         self.actions: dict[str, Callable[[], None]] = {
-            "way_back": lambda: commands.procedure.show("way-back"),
+            "way_back": lambda: context.toggle_page("way-back"),
             "guard": self.guard,
             "cancel_guard": self.cancel,
             "withdraw": self.withdraw,
-            "recovery": lambda: commands.procedure.show("recovery"),
+            "recovery": lambda: context.toggle_page("recovery"),
             "look_up": self.look_up,
             "resume": self.resume,
             "abandon": self.abandon,
@@ -64,7 +57,7 @@ class SafetyActions:
         """Why an action of these can do nothing now; None when it can."""
         if name not in _SAFETY:
             return None
-        situation, snapshot = self._commands.situation(), self._screen.snapshot
+        situation, snapshot = self._context.situation(), self._screen.snapshot
         if snapshot is None:
             return NOT_LOOKED
         if situation.read_only:
@@ -90,17 +83,17 @@ class SafetyActions:
         if snapshot is None or snapshot.guard is None:
             return
         if snapshot.guard.armed:
-            self._commands.app.engine_of().disarm_guard()
-            self._commands.say("Automatic rollback is disarmed.")
+            self._context.engine.disarm_guard()
+            self._context.say("Automatic rollback is disarmed.")
         else:
             key = self._screen.keymap.key("cancel_guard")
-            self._screen.talk.open(ask_to_arm(plan, key))
+            self._context.ask(ask_to_arm(plan, key))
 
     def cancel(self) -> None:
         """Stop the countdown, for this cause."""
-        cancelled = self._commands.app.engine_of().cancel_guard()
+        cancelled = self._context.engine.cancel_guard()
         said = "Cancelled: automatic rollback does not act for this cause."
-        self._commands.say(said if cancelled else "No countdown runs any more.")
+        self._context.say(said if cancelled else "No countdown runs any more.")
 
     # -- changes that are not finished -------------------------------------------------------------
 
@@ -109,53 +102,53 @@ class SafetyActions:
         snapshot = self._screen.snapshot
         waiting = find_waiting(snapshot.changes) if snapshot is not None else None
         if waiting is not None:
-            self._commands.app.engine_of().withdraw(waiting.id)
-            self._commands.say(f"Withdrawn: {sanitize(waiting.title, 80)}.")
+            self._context.engine.withdraw(waiting.id)
+            self._context.say(f"Withdrawn: {sanitize(waiting.title, 80)}.")
 
     def look_up(self) -> None:
         """Look at the cloud what became of it."""
-        self._recover("verify", "Looking it up …")
+        self._recover("verify", "Checking its status …")
 
     def resume(self) -> None:
         """Ask whether to go on with it."""
         chosen = self._chosen()
         if chosen is not None:
-            self._screen.talk.open(ask_to_resume(chosen))
+            self._context.ask(ask_to_resume(chosen))
 
     def abandon(self) -> None:
         """Ask whether to abandon it."""
         chosen = self._chosen()
         if chosen is not None:
-            self._screen.talk.open(ask_to_abandon(chosen))
+            self._context.ask(ask_to_abandon(chosen))
 
     def accept(self, proposal: Proposal) -> bool:
         """Do what was asked for, if it is one of these; False when it is not."""
         what, _, change_id = proposal.change_id.partition(":")
         if what == ARM:
-            self._commands.attempt(self._arm)
+            self._context.attempt(self._arm)
         elif what == RESUME and change_id:
-            self._commands.attempt(lambda: self._recover("resume", "Going on with it.", change_id))
+            self._context.attempt(lambda: self._recover("resume", "Resuming it.", change_id))
         elif what == ABANDON and change_id:
-            self._commands.attempt(lambda: self._recover("abandon", "Abandoning it.", change_id))
+            self._context.attempt(lambda: self._recover("abandon", "Abandoning it.", change_id))
         else:
             return False
         return True
 
     def _arm(self) -> None:
-        if self._commands.situation().read_only:
-            self._commands.say(READ_ONLY)
+        if self._context.situation().read_only:
+            self._context.say(READ_ONLY)
             return
-        self._commands.app.engine_of().arm_guard()
+        self._context.engine.arm_guard()
         off = self._screen.keymap.key("guard")
-        self._commands.say(f"Automatic rollback is armed; {off} disarms it.")
+        self._context.say(f"Automatic rollback is armed; {off} disarms it.")
 
     def _recover(self, how: How, said: str, change_id: str = "") -> None:
         chosen = self._chosen()
         found = change_id or (chosen.id if chosen is not None else "")
         if found:
             self._listen(found)
-            self._commands.app.engine_of().recover(found, how)
-            self._commands.say(said)
+            self._context.engine.recover(found, how)
+            self._context.say(said)
 
     def _listen(self, change_id: str) -> None:
         """What is found comes as an event: remember the newest that there is."""
@@ -169,7 +162,7 @@ class SafetyActions:
         """Answer the key with what was found: the events may have no room below a result."""
         newest = self._newest(snapshot) if self._asked else None
         if newest is not None and newest != self._heard:
-            self._commands.say(newest.text.removeprefix(self._asked))
+            self._context.say(newest.text.removeprefix(self._asked))
             self._asked = ""
 
     def _newest(self, snapshot: Snapshot | None) -> Event | None:
@@ -188,43 +181,3 @@ class SafetyActions:
 
 def _is_armed(snapshot: Snapshot) -> bool:
     return snapshot.guard is not None and snapshot.guard.armed
-
-
-def ask_to_arm(plan: Plan, cancel_key: str) -> Proposal:
-    """The question before automatic rollback is armed."""
-    guard = plan.guard
-    return Proposal(
-        change_id=ARM,
-        title="Arm automatic rollback",
-        facts=(
-            f"acts {format_duration(guard.countdown_s)} after the tree advises it",
-            f"{cancel_key} stops it",
-        ),
-        note=(
-            f"Never on missing data, once a cause, {guard.max_per_day} times a day;"
-            " while this console runs."
-        ),
-        command=f"canary guard --countdown {guard.countdown_s:g}s",
-    )
-
-
-def ask_to_resume(change: ChangeView) -> Proposal:
-    """The question before an unfinished change is gone on with."""
-    return Proposal(
-        change_id=f"{RESUME}:{change.id}",
-        title="Resume it",
-        facts=(sanitize(change.title, 80), f"by {sanitize(change.author, 40)}"),
-        note="It is sent again only where the guard from before still holds: it never acts twice.",
-        command=f"canary recover {change.id[:12]} --resume",
-    )
-
-
-def ask_to_abandon(change: ChangeView) -> Proposal:
-    """The question before an unfinished change is abandoned."""
-    return Proposal(
-        change_id=f"{ABANDON}:{change.id}",
-        title="Abandon it",
-        facts=(sanitize(change.title, 80), f"by {sanitize(change.author, 40)}"),
-        note="Nothing more is sent for it. What was sent is not undone: look at the split.",
-        command=f"canary recover {change.id[:12]} --abandon",
-    )

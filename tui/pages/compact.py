@@ -14,11 +14,10 @@ from canary.rollout.text import (
     sanitize,
 )
 from themes import Palette
-from tui.actions.pending import age_now_s
 from tui.pages.summary import soak
-from widgets.bars.verdict import advice_runs
+from widgets.bars.header import advice_runs, data_age_s
 from widgets.plots.canvas import Canvas, Run, width_of
-from widgets.plots.cells import CellWidget, drawn
+from widgets.plots.cells import CellWidget, bound
 
 
 class CompactPanel(CellWidget):
@@ -27,11 +26,11 @@ class CompactPanel(CellWidget):
     What does not fit is cut with "…". `now` is the cloud's time.
     """
 
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
-    plan: drawn[Plan | None] = drawn(None)
-    read_only: drawn[bool] = drawn(False)
-    left_s: drawn[float | None] = drawn(None)
+    snapshot: bound[Snapshot | None] = bound(None)
+    now: bound[float] = bound(0.0)
+    plan: bound[Plan | None] = bound(None)
+    read_only: bound[bool] = bound(False)
+    left_s: bound[float | None] = bound(None)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """One line of two ends a row."""
@@ -51,7 +50,7 @@ class CompactPanel(CellWidget):
         verdict = snapshot.decision.verdict
         share = format_percent(snapshot.traffic.canary_percent)
         where = "stage ?" if stage.index is None else f"stage {stage.index}"
-        age_s = age_now_s(snapshot, self.now)
+        age_s = data_age_s(snapshot, self.now)
         old = (
             self.plan is not None and age_s is not None and age_s > self.plan.metrics.stale_after_s
         )

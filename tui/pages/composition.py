@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -15,28 +16,24 @@ from textual.widgets import Input
 from tui.pages.compact import CompactPanel
 from tui.pages.dialogue import TalkStrip
 from tui.pages.layout import COLUMNS
-from tui.pages.tabs import PanelTabs
-from widgets.bars.header import Header
-from widgets.bars.key_bar import KeyBar
+from widgets.bars.header import Header, VerdictLine
+from widgets.bars.keys import KeyBar, PanelTabs
 from widgets.bars.outcome import OutcomeBar
 from widgets.bars.safety_line import SafetyLine
 from widgets.bars.stage_track import StageTrack
-from widgets.bars.verdict import VerdictLine
 from widgets.panels.confidence import ConfidencePanel
-from widgets.panels.decision_tree import DecisionTree
+from widgets.panels.decision import DecisionTree, GatesPanel
 from widgets.panels.event_log import EventLog
 from widgets.panels.evidence import EvidencePanel
-from widgets.panels.gates import GatesPanel
 from widgets.panels.latency import LatencyPanel
 from widgets.panels.overview import OverviewPanel
 from widgets.panels.resources import ResourcesPanel
 from widgets.plots.cells import CellWidget
 
 if TYPE_CHECKING:
-    from widgets.pages.approval import ApprovalPage
+    from widgets.pages.changes import ApprovalPage, RecoveryPage
     from widgets.pages.checklist import ChecklistPage
     from widgets.pages.page import Page
-    from widgets.pages.recovery import RecoveryPage
 
 
 class Composition(Screen[None]):
@@ -67,7 +64,7 @@ class Composition(Screen[None]):
             "evidence": EvidencePanel(id="evidence", classes="panel"),
             "events": self.event_log,
         }
-        self._given: dict[str, object] = {}
+        self._bound: dict[str, object] = {}
         self.columns = {name: Container(id=name) for name in COLUMNS}
         self.outcome = OutcomeBar(id="outcome")
         self.talk = TalkStrip(id="talk")
@@ -96,14 +93,14 @@ class Composition(Screen[None]):
     def pages(self) -> dict[str, Page]:
         """The pages by name, made when first asked for: after the first frame, or by an early key.
 
-        They hold what the others were given before them.
+        They hold what the others were bound to before them.
         """
         from tui.pages.pages import make_pages
 
         pages = make_pages()
         self.panels |= pages
-        for name, value in self._given.items():
-            _give(pages.values(), name, value)
+        for name, value in self._bound.items():
+            _bind(pages.values(), name, value)
         return pages
 
     @property
@@ -126,14 +123,14 @@ class Composition(Screen[None]):
         self.columns["pages"].mount_all(self.pages.values())
         self.mount(self.prompt, before=self.key_bar)
 
-    def give(self, name: str, value: object) -> None:
-        """Assign a value to every widget that declares a reactive of that name."""
-        self._given[name] = value
+    def bind_data(self, name: str, value: object) -> None:
+        """Hand a value to every widget that declares an attribute of that name."""
+        self._bound[name] = value
         above = (self.header, self.track, self.verdict, self.safety, self.compact)
-        _give((*above, self.outcome, self.talk, *self.panels.values()), name, value)
+        _bind((*above, self.outcome, self.talk, *self.panels.values()), name, value)
 
 
-def _give(widgets: Iterable[Widget], name: str, value: object) -> None:
+def _bind(widgets: Iterable[Widget], name: str, value: object) -> None:
     for widget in widgets:
-        if name in widget._reactives:
+        if isinstance(getattr(type(widget), name, None), Reactive):
             setattr(widget, name, value)

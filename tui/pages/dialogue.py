@@ -8,21 +8,34 @@ that opening the strip repaints these rows and lays out nothing.
 from __future__ import annotations
 
 import textwrap
+from typing import Final
 
 from rich.style import Style
 
-from canary.rollout.snapshot.snapshot import Event, Snapshot
-from canary.rollout.text import format_clock, format_timestamp, sanitize
+from canary.rollout.snapshot.snapshot import (
+    ChangeView,
+    Event,
+    OperatorSession,
+    Snapshot,
+    find_waiting,
+)
+from canary.rollout.text import format_age, format_clock, format_timestamp, sanitize
 from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette
-from tui.pages.alarms import alarm_rows, result_rows, waiting_rows
 from widgets.bars.confirm_strip import ConfirmStrip
 from widgets.panels.event_log import event_mark
 from widgets.plots.canvas import Canvas, Run
-from widgets.plots.cells import drawn
+from widgets.plots.cells import bound
 
 BAR = "▌"
 """Stands at the left of an open question, in the colour of a notice or of its death."""
+
+_UNKNOWN_WAYS: Final = (
+    ("look_up", "look it up"),
+    ("resume", "resume"),
+    ("abandon", "abandon"),
+    ("recovery", "show"),
+)
 
 NOTE_ROWS = 5
 """At most; one row stays for what must be acted on."""
@@ -34,21 +47,21 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     The screen hands it the keys while a question is open. It does not take the focus: Textual
     restyles and repaints every widget on that, which was measured at 18 kB for one key.
 
-    `note` answers the last key, `trouble` is what the engine could not do, `waiting` is shown until
+    `note` answers the last key, `error` is what the engine could not do, `waiting` is shown until
     the first snapshot. `with_events` is off where the events have a panel of their own beside it.
     The drift line names the keys that deal with it; only one of the plan's `shares` is adopted.
     """
 
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    note: drawn[str] = drawn("")
-    trouble: drawn[str] = drawn("")
-    waiting: drawn[str] = drawn("")
-    with_events: drawn[bool] = drawn(True)
-    procedure: drawn[JobsView] = drawn(NOTHING_RUN)
-    keys: drawn[dict[str, str]] = drawn({})
-    drift_keys: drawn[tuple[str, str]] = drawn(("a", "u"))
-    shares: drawn[frozenset[int]] = drawn(frozenset(range(101)))
-    now: drawn[float] = drawn(0.0)
+    snapshot: bound[Snapshot | None] = bound(None)
+    note: bound[str] = bound("")
+    error: bound[str] = bound("")
+    waiting: bound[str] = bound("")
+    with_events: bound[bool] = bound(True)
+    procedure: bound[JobsView] = bound(NOTHING_RUN)
+    keys: bound[dict[str, str]] = bound({})
+    drift_keys: bound[tuple[str, str]] = bound(("a", "u"))
+    shares: bound[frozenset[int]] = bound(frozenset(range(101)))
+    now: bound[float] = bound(0.0)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """The question when there is one, the last words otherwise."""
@@ -65,8 +78,8 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         rows: list[list[Run]] = []
         if self.note:
             rows += self._note(palette)
-        if self.trouble:
-            rows.append(_line("!", palette.notice, sanitize(self.trouble, 400), palette.text))
+        if self.error:
+            rows.append(_line("!", palette.notice, sanitize(self.error, 400), palette.text))
         snapshot = self.snapshot
         if snapshot is None:
             rows.append([(self.waiting, palette.dim)])
@@ -169,3 +182,74 @@ def _event(event: Event, now: float, palette: Palette) -> list[Run]:
         (by, palette.dim),
         (f" {text}", palette.text),
     ]
+
+
+def alarm_rows(snapshot: Snapshot, keys: dict[str, str], palette: Palette) -> list[list[Run]]:
+    """Roll back all is not possible: that, and what to do, in two rows; none otherwise."""
+    readiness = snapshot.readiness
+    if readiness is None or readiness.state != "impossible":
+        return []
+    worst = readiness.wrong[0]
+    key = keys.get("way_back", "")
+    more = f"  ({key} shows all {len(readiness.wrong)})" if len(readiness.wrong) > 1 and key else ""
+    head: list[Run] = [
+        (" ✗ ROLL BACK ALL IS NOT POSSIBLE NOW ", palette.roll_back),
+        (f" {sanitize(worst.said, 300)}", palette.strong),
+    ]
+    return [head, [("  → ", palette.key), (f"{sanitize(worst.remedy)}{more}", palette.strong)]]
+
+
+def waiting_rows(snapshot: Snapshot, now: float, palette: Palette) -> list[list[Run]]:
+    """A rollback that waits for Cloud Run: how long it has, and what comes of it.
+
+    One that was asked for in a shell of this host when Cloud Run was away already is in no journal.
+    """
+    change = find_waiting(snapshot.changes)
+    if change is None or change.waiting_since is None:
+        return [_waiting_seat(s, palette) for s in snapshot.presence.others if s.kind == "rollback"]
+    waited = format_age(now - change.waiting_since)
+    return [
+        [
+            ("◐ ", palette.watch),
+            (f"nothing has gone out yet ({waited}):", palette.strong),
+            (" it goes out the moment Cloud Run answers", palette.text),
+        ]
+    ]
+
+
+def _waiting_seat(seat: OperatorSession, palette: Palette) -> list[Run]:
+    who = sanitize(seat.user, 20) or "somebody"
+    said = f"{who} waits in a shell to roll back (process {seat.pid}):"
+    return [
+        ("◐ ", palette.watch),
+        (said, palette.strong),
+        (" goes out when Cloud Run answers", palette.text),
+    ]
+
+
+def ways_of_unknown(keys: dict[str, str], palette: Palette) -> list[Run]:
+    """The keys that lead on from a change whose end is not known."""
+    row: list[Run] = [("  ", palette.text)]
+    for action, said in _UNKNOWN_WAYS:
+        row += [(keys.get(action, ""), palette.key), (f" {said}   ", palette.dim)]
+    return row
+
+
+def result_rows(
+    change: ChangeView | None, room: tuple[int, int], keys: dict[str, str], palette: Palette
+) -> list[list[Run]]:
+    """A result that is not what was wished, in `room` (columns, rows); none for one that is.
+
+    Where the rows do not suffice what to do stays whole, and "…" says that there is more of what
+    happened.
+    """
+    outcome = change.outcome if change is not None else None
+    if outcome is None or outcome.state == "done":
+        return []
+    width, height = room
+    ways = [ways_of_unknown(keys, palette)] if outcome.state == "unknown" else []
+    remedy = textwrap.wrap(sanitize(outcome.remedy, 300), width)
+    left = max(1, height - len(remedy) - len(ways))
+    said = sanitize(outcome.message, 1000)
+    told = textwrap.wrap(said, width, max_lines=left, placeholder=" …")
+    return [[("  ", palette.text), (part, palette.strong)] for part in (*told, *remedy)] + ways

@@ -34,7 +34,7 @@ from tui.pages.layout import (
     shown_panels,
     window_length,
 )
-from widgets.bars.key_bar import KeyHint
+from widgets.bars.keys import KeyHint
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 class MainScreen(Composition):
     """Everything of console.md on one screen, in the layout that the terminal has room for."""
 
-    AUTO_FOCUS = None
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = []
 
     snapshot: var[Snapshot | None] = var(None, init=False)
@@ -90,9 +90,9 @@ class MainScreen(Composition):
 
     def on_mount(self) -> None:
         """Give the widgets what does not change, and take the first layout."""
-        self.give("plan", self.plan)
-        self.give("read_only", self.read_only)
-        self.give("keys", self.keymap.names)
+        self.bind_data("plan", self.plan)
+        self.bind_data("read_only", self.read_only)
+        self.bind_data("keys", self.keymap.names)
         for name in PANELS:
             self.panels[name].border_title = name
         self.tabs.names = tuple(n for n in PANELS if n != ALWAYS_THERE)
@@ -120,22 +120,22 @@ class MainScreen(Composition):
 
     def watch_snapshot(self, snapshot: Snapshot | None) -> None:
         """Hand the new snapshot to every widget that draws one."""
-        self.give("snapshot", snapshot)
+        self.bind_data("snapshot", snapshot)
         self._show_window()
         self.show_keys()
 
     def watch_procedure(self, procedure: JobsView) -> None:
         """Hand what runs, and how it ended, to the widgets that draw it."""
-        self.give("procedure", procedure)
+        self.bind_data("procedure", procedure)
         self.show_keys()
 
     def watch_now(self, now: float) -> None:
         """Let the ages grow."""
-        self.give("now", now)
+        self.bind_data("now", now)
 
     def watch_left_s(self, left_s: float | None) -> None:
         """Let the countdown of automatic rollback run."""
-        self.give("left_s", left_s)
+        self.bind_data("left_s", left_s)
 
     def watch_window(self) -> None:
         """Let the plots reach as far back as was asked."""

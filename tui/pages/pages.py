@@ -8,15 +8,13 @@ from __future__ import annotations
 from typing import Final
 
 from widgets.pages.ab_test import AbPage
-from widgets.pages.alerts import AlertsPage
-from widgets.pages.approval import ApprovalPage
 from widgets.pages.calendar import CalendarPage
+from widgets.pages.changes import ApprovalPage, RecoveryPage
 from widgets.pages.checklist import ChecklistPage
 from widgets.pages.load_test import LoadPage
-from widgets.pages.monitoring import MonitoringPage
+from widgets.pages.monitoring import AlertsPage, MonitoringPage
 from widgets.pages.page import Page
 from widgets.pages.readiness import WayBackPage
-from widgets.pages.recovery import RecoveryPage
 from widgets.pages.verification import VerificationPage
 
 SUBTITLE: Final = "↑ ↓   tab next page   Esc back"

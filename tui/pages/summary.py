@@ -1,10 +1,12 @@
-"""The screen as a few lines of text, for a chat or a ticket."""
+"""The screen outside of the screen: the bell, the terminal's title, a summary to paste. Pure."""
 
 from __future__ import annotations
 
+import math
+
 from canary.rollout.decision.gates import DATA_WORDS, GATE_GLYPHS, NODE_WORDS, format_verdict
-from canary.rollout.decision.tree import Node
-from canary.rollout.snapshot.snapshot import SideView, Snapshot
+from canary.rollout.decision.tree import SEVERITY, Node
+from canary.rollout.snapshot.snapshot import SideView, Snapshot, find_countdown
 from canary.rollout.text import (
     format_age,
     format_count,
@@ -19,7 +21,7 @@ from canary.rollout.text import (
     keep_printable,
     sanitize,
 )
-from tui.pages.alarms import is_counting
+from widgets.bars.header import data_age_s
 
 
 def summarize(snapshot: Snapshot, now: float) -> str:
@@ -27,12 +29,10 @@ def summarize(snapshot: Snapshot, now: float) -> str:
 
     `now` is the cloud's time; ages are counted to it. Ends with a line break.
     """
-    elapsed_s = max(0.0, now - snapshot.as_of)
-    age_s = snapshot.data_age_s
     lines = [
         f"{format_verdict(snapshot.decision.verdict)} · {title(snapshot)}",
         f"{sanitize(snapshot.rollout)} · {place(snapshot)} · {format_timestamp(now)}",
-        f"data {format_age(None if age_s is None else age_s + elapsed_s)} old, window"
+        f"data {format_age(data_age_s(snapshot, now))} old, window"
         f" {format_duration(snapshot.window_s)}; soak {soak(snapshot, now)}",
         _side("legacy", snapshot.legacy),
         _side("canary", snapshot.canary),
@@ -81,7 +81,7 @@ def _alarm(snapshot: Snapshot) -> str:
     """What is more urgent than the verdict, for the title; "" when nothing is."""
     if is_counting(snapshot):
         return "✗ AUTO ROLLBACK COUNTS "
-    if snapshot.readiness is not None and snapshot.readiness.state == "impossible":
+    if _is_impossible(snapshot):
         return "✗ ROLLBACK NOT POSSIBLE "
     return ""
 
@@ -112,3 +112,52 @@ def _node(node: Node) -> str:
         f"{node.question}: {NODE_WORDS[node.outcome]}"
         f" ({format_value(node.id, node.observed)}, limit {limit})"
     )
+
+
+def rings(before: Snapshot, after: Snapshot) -> bool:
+    """Whether something got worse that a person should look up for: once for each turn.
+
+    The verdict; rollback has become impossible; automatic rollback begins to count, or acts;
+    the end of a change has become unknown.
+    """
+    return (
+        SEVERITY[after.decision.verdict] > SEVERITY[before.decision.verdict]
+        or (_is_impossible(after) and not _is_impossible(before))
+        or (is_counting(after) and not is_counting(before))
+        or bool(_automatic(after) - _automatic(before))
+        or bool(_unknown(after) - _unknown(before))
+    )
+
+
+def left_of_countdown(snapshot: Snapshot, silent_s: float, wall: float) -> float | None:
+    """Whole real seconds until automatic rollback acts; None: nothing is counted.
+
+    `silent_s` is how old the snapshot is, `wall` this host's clock: one that counts in another
+    program of this host says by that when it acts.
+    """
+    guard = snapshot.guard
+    if guard is not None and guard.left_s is not None:
+        return float(math.ceil(max(0.0, guard.left_s - silent_s)))
+    elsewhere = find_countdown(snapshot.presence.others)
+    if elsewhere is None or elsewhere.due_at is None:
+        return None
+    return float(math.ceil(max(0.0, elsewhere.due_at - wall)))
+
+
+def _is_impossible(snapshot: Snapshot) -> bool:
+    return snapshot.readiness is not None and snapshot.readiness.state == "impossible"
+
+
+def is_counting(snapshot: Snapshot) -> bool:
+    """Whether a countdown of automatic rollback runs, here or elsewhere on this host."""
+    here = snapshot.guard is not None and snapshot.guard.left_s is not None
+    return here or find_countdown(snapshot.presence.others) is not None
+
+
+def _automatic(snapshot: Snapshot) -> set[str]:
+    return {c.id for c in snapshot.changes if c.is_automatic}
+
+
+def _unknown(snapshot: Snapshot) -> set[str]:
+    changes = snapshot.changes
+    return {c.id for c in changes if c.outcome is not None and c.outcome.state == "unknown"}

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
 from textual.geometry import Size
+from textual.message import Message
 
 from canary.rollout.text import sanitize
-from tui.messages import HungUp
 
 if TYPE_CHECKING:
     from textual.app import App
     from textual.driver import Driver
-    from textual.message import Message
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 GRACE_S: Final = 3.0
@@ -37,6 +36,10 @@ MOST_LINES: Final = 250
 
 SAVE_TITLE: Final = "\x1b[22;2t"
 RESTORE_TITLE: Final = "\x1b[23;2t"
+
+
+class HungUp(Message):
+    """The terminal is gone: its input has ended or fails."""
 
 
 class ConsoleDriver(LinuxDriver):

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from canary.rollout.text import sanitize
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run
-from widgets.plots.cells import CellWidget, drawn
+from widgets.plots.cells import CellWidget, bound
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -50,9 +50,9 @@ class ConfirmStrip(CellWidget):
     ConfirmStrip { height: 4; }
     """
 
-    proposal: drawn[Proposal | None] = drawn(None)
-    death: drawn[str] = drawn("")
-    typed: drawn[str] = drawn("")
+    proposal: bound[Proposal | None] = bound(None)
+    death: bound[str] = bound("")
+    typed: bound[str] = bound("")
 
     class Accepted(Message):
         """The person confirmed. The strip stays open until it is closed."""

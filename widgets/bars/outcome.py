@@ -13,13 +13,26 @@ from canary.rollout.snapshot.snapshot import (
     find_waiting,
     format_history_entry,
 )
-from canary.rollout.text import format_age, format_clock, format_ratio, sanitize
-from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
+from canary.rollout.text import (
+    format_age,
+    format_clock,
+    format_count,
+    format_duration,
+    format_milliseconds,
+    format_rate,
+    format_ratio,
+    sanitize,
+)
+from canary.rollout.trials.jobs import NOTHING_RUN, JobsView, LoadTestView, VerificationView
+from canary.rollout.trials.verification import (
+    VERDICT_LINES,
+    Verification,
+    VerificationVerdict,
+    VerifyProgress,
+)
 from themes import Palette
-from widgets.pages.load_test import ended_runs, running_runs
-from widgets.pages.verification import progress_runs, result_runs
-from widgets.plots.canvas import Canvas, Run
-from widgets.plots.cells import CellWidget, drawn
+from widgets.plots.canvas import Canvas, Run, bar_runs
+from widgets.plots.cells import CellWidget, bound
 
 _WORDS: dict[OutcomeState, str] = {
     "done": "✓ DONE",
@@ -31,6 +44,7 @@ _WORDS: dict[OutcomeState, str] = {
 }
 
 
+_BAR: Final = 20
 _AUTOMATIC: Final = " AUTOMATIC ROLLBACK "
 """Stands before what nobody has pressed a key for."""
 VERIFICATION: Final = "verification"
@@ -83,12 +97,12 @@ class OutcomeBar(CellWidget):
     OutcomeBar { height: 1; }
     """
 
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
-    procedure: drawn[JobsView] = drawn(NOTHING_RUN)
-    acknowledge_key: drawn[str] = drawn("Enter")
-    stop_key: drawn[str] = drawn("x")
-    keys: drawn[dict[str, str]] = drawn({})
+    snapshot: bound[Snapshot | None] = bound(None)
+    now: bound[float] = bound(0.0)
+    procedure: bound[JobsView] = bound(NOTHING_RUN)
+    acknowledge_key: bound[str] = bound("Enter")
+    stop_key: bound[str] = bound("x")
+    keys: bound[dict[str, str]] = bound({})
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Blank when there is nothing to say."""
@@ -204,3 +218,93 @@ def outcome_style(state: OutcomeState, palette: Palette) -> Style:
         "not_begun": palette.watch,
         "abandoned": palette.watch,
     }[state]
+
+
+def progress_runs(progress: VerifyProgress, palette: Palette) -> list[Run]:
+    """How far it is: a bar that moves only when a request has ended."""
+    if progress.step == "health":
+        return [
+            ("▸ VERIFYING ", palette.watch),
+            ("asking both sides for their health", palette.text),
+        ]
+    fraction = progress.done / progress.total if progress.total else 0.0
+    runs: list[Run] = [("▸ VERIFYING ", palette.watch)]
+    runs += bar_runs(_BAR, fraction, palette.canary, palette.masked)
+    runs += [
+        (f" {progress.done} of {progress.total} requests", palette.text),
+        (f"  legacy {progress.legacy}", palette.legacy),
+        (f"  canary {progress.canary}", palette.canary),
+    ]
+    if progress.failed:
+        runs.append((f"  {progress.failed} unanswered", palette.roll_back))
+    return runs
+
+
+def verdict_style(verdict: VerificationVerdict, palette: Palette) -> Style:
+    """As loud as the outcome of a change."""
+    styles = {"passed": palette.ok, "not_passed": palette.roll_back, "unverified": palette.no_data}
+    return styles[verdict]
+
+
+def result_runs(view: VerificationView, palette: Palette) -> list[Run]:
+    """A result in one line: the verdict, and why or the measured split."""
+    result = view.result
+    if result is None:
+        return []
+    head = (f"{VERDICT_LINES[result.verdict]} ", verdict_style(result.verdict, palette))
+    if result.verdict == "passed":
+        return [head, (_format_passed(result), palette.text)]
+    return [head, (f" {sanitize(result.reason, 500)}", palette.strong)]
+
+
+def _format_passed(result: Verification) -> str:
+    split = result.split
+    if split is None or split.share is None or split.low is None or split.high is None:
+        return " health ok"
+    span = f"{split.low * 100:.1f}–{split.high * 100:.1f} %"
+    return (
+        f" health ok, split {format_ratio(split.share)} (99 %: {span}) of {split.attributed},"
+        f" intended {split.wanted_percent} %"
+    )
+
+
+def running_runs(view: LoadTestView, palette: Palette) -> list[Run]:
+    """The running load test in one line; the bar moves with its own time."""
+    seen, settings = view.progress, view.settings
+    head: list[Run] = [("▸ LOAD TEST ", palette.watch)]
+    if view.state == "stopping":
+        return [*head, ("is being stopped …", palette.text)]
+    if seen is None or settings is None:
+        return [*head, ("beginning …", palette.text)]
+    fraction = seen.elapsed_s / seen.duration_s if seen.duration_s else 0.0
+    head += bar_runs(_BAR, fraction, palette.canary, palette.masked)
+    head += [
+        (f" {format_duration(seen.elapsed_s)} of {format_duration(seen.duration_s)}", palette.text),
+        (f"  {seen.users} users", palette.text),
+        (f"  {load_rate(seen.requests_per_s)} requests/s", palette.text),
+    ]
+    if seen.busy:
+        head.append(("  ! this machine is near its limit", palette.watch))
+    return head
+
+
+def ended_runs(view: LoadTestView, palette: Palette) -> list[Run]:
+    """How the last load test ended, in one line: on what it PASSED, or why it FAILED."""
+    summary = view.summary
+    if summary is None:
+        return []
+    passed = summary.status == "PASSED"
+    style = palette.ok if passed else palette.roll_back
+    head: list[Run] = [(f"{'✓' if passed else '✗'} LOAD TEST {summary.status}", style)]
+    if not passed:
+        return [*head, (f"  {sanitize('; '.join(summary.reasons), 400)}", palette.strong)]
+    canary = summary.figures.canary
+    said = (
+        f"canary p95 {format_milliseconds(canary.p95_ms)}, error {format_ratio(canary.error_ratio)}"
+    )
+    return [*head, (f"  {format_count(summary.figures.requests)} requests; {said}", palette.text)]
+
+
+def load_rate(value: float | None) -> str:
+    """Small rates keep their figures: on the embedded cloud they are a part of what is made."""
+    return f"{value:.2f}" if value is not None and value < 10 else format_rate(value)

@@ -15,7 +15,7 @@ from canary.rollout.snapshot.snapshot import (
 from canary.rollout.text import format_duration, format_timestamp, sanitize
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run, width_of
-from widgets.plots.cells import CellWidget, drawn
+from widgets.plots.cells import CellWidget, bound
 
 GLYPHS: Final[dict[ReadinessState, str]] = {"ok": "✓", "degraded": "◐", "impossible": "✗"}
 CHECK_WORDS: Final[dict[CheckId, str]] = {
@@ -45,10 +45,10 @@ class SafetyLine(CellWidget):
     SafetyLine { height: 1; }
     """
 
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    left_s: drawn[float | None] = drawn(None)
-    keys: drawn[dict[str, str]] = drawn({})
-    read_only: drawn[bool] = drawn(False)
+    snapshot: bound[Snapshot | None] = bound(None)
+    left_s: bound[float | None] = bound(None)
+    keys: bound[dict[str, str]] = bound({})
+    read_only: bound[bool] = bound(False)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Blank until there is a snapshot."""

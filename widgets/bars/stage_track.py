@@ -9,11 +9,10 @@ from rich.style import Style
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot, StageView, TrafficView
 from canary.rollout.text import format_duration, format_percent, sanitize
+from canary.rollout.trials.retirement import DAY_S, PHASES, calendar
 from themes import Palette
-from widgets.pages.calendar import format_day
-from widgets.plots.bar import draw_bar
 from widgets.plots.canvas import Canvas, Run, width_of
-from widgets.plots.cells import CellWidget, drawn
+from widgets.plots.cells import CellWidget, bound
 
 _GAP = 3
 
@@ -29,9 +28,9 @@ class StageTrack(CellWidget):
     StageTrack { height: 1; }
     """
 
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    plan: drawn[Plan | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
+    snapshot: bound[Snapshot | None] = bound(None)
+    plan: bound[Plan | None] = bound(None)
+    now: bound[float] = bound(0.0)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Track, share, marks of drift and flux, soak: in this order of importance."""
@@ -60,6 +59,19 @@ class StageTrack(CellWidget):
         """At the last stage: where the calendar of Legacy's retirement stands."""
         snapshot, plan = self.snapshot, self.plan
         return "" if snapshot is None or plan is None else format_day(plan, snapshot, self.now)
+
+
+def format_day(plan: Plan, snapshot: Snapshot, now: float) -> str:
+    """Where the calendar stands, for the stage track: "day 5: …"; "" outside of it."""
+    began_at = calendar(plan, snapshot).began_at
+    if began_at is None:
+        return ""
+    day = int(max(0.0, max(now, snapshot.as_of) - began_at) // DAY_S) + 1
+    short = ("Legacy is the backup", "prepare to switch Legacy off", "Legacy may be deleted")
+    if snapshot.retired:
+        return f"day {day}: Legacy is retired"
+    phase = next(i for i, phase in enumerate(PHASES) if phase.holds(day))
+    return f"day {day}: {short[phase]}"
 
 
 def soaked_hours(stage: StageView, now: float) -> float | None:
@@ -167,6 +179,6 @@ def _draw_soak(
     bar = min(10, canvas.width - x - 6 - width_of(text))
     x = canvas.text(x, y, "soak ", palette.dim)
     if bar >= 4:
-        draw_bar(canvas, x, y, bar, soaked / stage.soak_hours, palette.canary, palette.masked)
+        canvas.bar(x, y, bar, soaked / stage.soak_hours, palette.canary, palette.masked)
         x += bar + 1
     canvas.runs(x, y, text)

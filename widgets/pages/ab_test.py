@@ -22,7 +22,7 @@ from canary.rollout.trials.ab_test import (
     show_interval,
 )
 from themes import Palette
-from widgets.pages.page import Page, Row, table_rows
+from widgets.pages.page import Page, Row, error_rows, table_rows
 from widgets.plots.canvas import Run
 
 LABELS: Final[dict[AbMetric, str]] = {
@@ -44,8 +44,7 @@ class AbPage(Page):
         rows: list[Row] = []
         if view.running:
             rows.append([("▸ asking BigQuery …", palette.watch)])
-        if view.trouble:
-            rows.append([("! ", palette.notice), (sanitize(view.trouble, 400), palette.strong)])
+        rows += error_rows(view.trouble, palette)
         if view.analysis is None:
             nothing: Row = [
                 ("not asked for from here yet; ", palette.dim),

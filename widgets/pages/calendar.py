@@ -6,13 +6,11 @@ import textwrap
 
 from rich.style import Style
 
-from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import NO_DATA, format_timestamp, sanitize
 from canary.rollout.trials.jobs import RetirementView
-from canary.rollout.trials.retirement import DAY_S, PHASES, Calendar, Phase, calendar, find_reasons
+from canary.rollout.trials.retirement import PHASES, Calendar, Phase, calendar, find_reasons
 from themes import Palette
-from widgets.pages.page import Page, Row
+from widgets.pages.page import Page, Row, error_rows
 
 _DAYS = 10
 
@@ -50,7 +48,7 @@ def _candidate(view: RetirementView, width: int, palette: Palette) -> list[Row]:
     if view.running:
         return [[], [("▸ looking up what would be deleted …", palette.watch)]]
     if view.trouble:
-        return [[], [("! ", palette.notice), (sanitize(view.trouble, 400), palette.strong)]]
+        return [[], *error_rows(view.trouble, palette)]
     found = view.candidate
     if found is None:
         return []
@@ -69,19 +67,6 @@ def _candidate(view: RetirementView, width: int, palette: Palette) -> list[Row]:
 def _whole(text: str, width: int, style: Style) -> list[Row]:
     """A name of which every sign counts, in as many rows as it takes."""
     return [[("  ", style), (part, style)] for part in textwrap.wrap(text, max(20, width - 2))]
-
-
-def format_day(plan: Plan, snapshot: Snapshot, now: float) -> str:
-    """Where the calendar stands, for the stage track: "day 5: …"; "" outside of it."""
-    began_at = calendar(plan, snapshot).began_at
-    if began_at is None:
-        return ""
-    day = int(max(0.0, max(now, snapshot.as_of) - began_at) // DAY_S) + 1
-    short = ("Legacy is the backup", "prepare to switch Legacy off", "Legacy may be deleted")
-    if snapshot.retired:
-        return f"day {day}: Legacy is retired"
-    phase = next(i for i, phase in enumerate(PHASES) if phase.holds(day))
-    return f"day {day}: {short[phase]}"
 
 
 def _today(at: Calendar, palette: Palette) -> Row:

@@ -8,7 +8,7 @@ from canary.rollout.text import format_timestamp, sanitize
 from canary.rollout.trials.checklist import PROGRAM, Checklist, ChecklistBook, Line
 from themes import Palette
 from widgets.pages.page import Page, Row
-from widgets.plots.cells import drawn
+from widgets.plots.cells import bound
 
 _PHASE = 8
 _MARK = 4
@@ -23,8 +23,8 @@ class ChecklistPage(Page):
 
     BORDER_TITLE = "checklist"
 
-    chosen: drawn[int | None] = drawn(None)
-    cursor: drawn[int] = drawn(0)
+    chosen: bound[int | None] = bound(None)
+    cursor: bound[int] = bound(0)
 
     @property
     def book(self) -> ChecklistBook | None:

@@ -10,7 +10,6 @@ from canary.rollout.text import (
     format_duration,
     format_limit,
     format_milliseconds,
-    format_rate,
     format_ratio,
     format_timestamp,
     format_value,
@@ -25,10 +24,9 @@ from canary.rollout.trials.load_test import (
     check_load,
 )
 from themes import Palette
-from widgets.pages.page import Page, Row, bar_runs, table_rows
+from widgets.bars.outcome import ended_runs, load_rate, running_runs
+from widgets.pages.page import Page, Row, error_rows, table_rows
 from widgets.plots.canvas import Run
-
-_BAR = 20
 
 
 class LoadPage(Page):
@@ -49,8 +47,7 @@ class LoadPage(Page):
                 ]
             ]
         rows = [self._heading(view, palette), _settings(view, view.settings, palette)]
-        if view.trouble:
-            rows.append([("! ", palette.notice), (sanitize(view.trouble, 400), palette.strong)])
+        rows += error_rows(view.trouble, palette)
         if view.progress is not None:
             rows += _figures(view.progress, width, palette)
             rows += self._checks(view, view.progress, palette)
@@ -77,48 +74,6 @@ class LoadPage(Page):
             least = self.plan.metrics.min_requests
             checks = tuple(check_load(self.plan.load_test, seen, least))
         return [_check(check, palette, so_far=view.is_running) for check in checks]
-
-
-def running_runs(view: LoadTestView, palette: Palette) -> Row:
-    """The running load test in one line; the bar moves with its own time."""
-    seen, settings = view.progress, view.settings
-    head: Row = [("▸ LOAD TEST ", palette.watch)]
-    if view.state == "stopping":
-        return [*head, ("is being stopped …", palette.text)]
-    if seen is None or settings is None:
-        return [*head, ("beginning …", palette.text)]
-    fraction = seen.elapsed_s / seen.duration_s if seen.duration_s else 0.0
-    head += bar_runs(_BAR, fraction, palette.canary, palette.masked)
-    head += [
-        (f" {format_duration(seen.elapsed_s)} of {format_duration(seen.duration_s)}", palette.text),
-        (f"  {seen.users} users", palette.text),
-        (f"  {load_rate(seen.requests_per_s)} requests/s", palette.text),
-    ]
-    if seen.busy:
-        head.append(("  ! this machine is near its limit", palette.watch))
-    return head
-
-
-def ended_runs(view: LoadTestView, palette: Palette) -> Row:
-    """How the last load test ended, in one line: on what it PASSED, or why it FAILED."""
-    summary = view.summary
-    if summary is None:
-        return []
-    passed = summary.status == "PASSED"
-    style = palette.ok if passed else palette.roll_back
-    head: Row = [(f"{'✓' if passed else '✗'} LOAD TEST {summary.status}", style)]
-    if not passed:
-        return [*head, (f"  {sanitize('; '.join(summary.reasons), 400)}", palette.strong)]
-    canary = summary.figures.canary
-    said = (
-        f"canary p95 {format_milliseconds(canary.p95_ms)}, error {format_ratio(canary.error_ratio)}"
-    )
-    return [*head, (f"  {format_count(summary.figures.requests)} requests; {said}", palette.text)]
-
-
-def load_rate(value: float | None) -> str:
-    """Small rates keep their figures: on the embedded cloud they are a part of what is made."""
-    return f"{value:.2f}" if value is not None and value < 10 else format_rate(value)
 
 
 def _settings(view: LoadTestView, settings: LoadTestSettings, palette: Palette) -> Row:

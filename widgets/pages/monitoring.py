@@ -1,4 +1,4 @@
-"""The monitoring loop of this host: since when, how often, when next, what it saw, its files."""
+"""The monitoring loop of this host; the alert policies of Cloud Monitoring against the plan."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import cast, get_args
 
 from canary.rollout.decision.gates import format_verdict
 from canary.rollout.decision.tree import Verdict
+from canary.rollout.export.alert_policies import Action
 from canary.rollout.text import NO_DATA, format_count, format_duration, format_timestamp, sanitize
 from canary.rollout.trials.jobs import MonitoringView
 from themes import Palette
-from widgets.pages.page import Page, Row
+from widgets.pages.page import Page, Row, error_rows
 
 _LABEL = 14
 
@@ -34,8 +35,7 @@ class MonitoringPage(Page):
             rows += self._facts(view, palette)
         elif not view.running:
             rows.append([("no loop has run for this rollout on this host", palette.dim)])
-        if view.trouble:
-            rows.append([("! ", palette.notice), (sanitize(view.trouble, 400), palette.strong)])
+        rows += error_rows(view.trouble, palette)
         return [*rows, [(hint, palette.dim)]]
 
     def _facts(self, view: MonitoringView, palette: Palette) -> list[Row]:
@@ -86,3 +86,38 @@ def _verdict(view: MonitoringView, palette: Palette) -> Row:
 
 def _name(path: str) -> str:
     return sanitize(path.rsplit("/", 1)[-1], 120)
+
+
+_GLYPHS = {"create": "+", "update": "~", "delete": "−", "keep": "✓"}
+
+
+class AlertsPage(Page):
+    """The difference; it is written from here after a confirmation, or by `canary alerts apply`."""
+
+    BORDER_TITLE = "alert policies"
+
+    def rows(self, width: int, palette: Palette) -> list[Row]:  # noqa: ARG002 - Page's signature
+        """What would change, how many are as the plan says, and how it is written."""
+        view = self.procedure.alerts
+        rows: list[Row] = []
+        if view.running:
+            rows.append([("▸ asking Cloud Monitoring …", palette.watch)])
+        rows += error_rows(view.trouble, palette)
+        if view.actions is None:
+            return rows or [[("not compared from here yet", palette.dim)]]
+        for action in view.changes:
+            rows += _action(action, palette)
+        kept = len(view.actions) - len(view.changes)
+        as_planned = f"{kept} of {len(view.actions)} policies are as the plan says"
+        rows += [[]] if view.changes else []
+        rows += [[("✓ " if not view.changes else "  ", palette.ok), (as_planned, palette.text)]]
+        if view.changes:
+            ways = " apply alerts   writes them; canary alerts apply does the same"
+            rows.append([(self.key("palette"), palette.key), (ways, palette.dim)])
+        return rows
+
+
+def _action(action: Action, palette: Palette) -> list[Row]:
+    first, *others = action.lines or (f"{action.kind} {action.key}",)
+    head: Row = [(f"{_GLYPHS[action.kind]} ", palette.watch), (sanitize(first), palette.strong)]
+    return [head, *([("    ", palette.dim), (sanitize(line), palette.text)] for line in others)]

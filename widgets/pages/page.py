@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from rich.cells import cell_len
@@ -9,14 +10,14 @@ from rich.style import Style
 
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.text import sanitize
 from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette
 from widgets.plots.canvas import CUT, Canvas, Run
-from widgets.plots.cells import CellWidget, drawn
+from widgets.plots.cells import CellWidget, bound
 
 Row = list[Run]
 _GAP = 2
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 class Page(CellWidget):
@@ -25,13 +26,13 @@ class Page(CellWidget):
     `top` is the first row shown. Where rows are left out, the last row counts them.
     """
 
-    procedure: drawn[JobsView] = drawn(NOTHING_RUN)
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    plan: drawn[Plan | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
-    keys: drawn[dict[str, str]] = drawn({})
+    procedure: bound[JobsView] = bound(NOTHING_RUN)
+    snapshot: bound[Snapshot | None] = bound(None)
+    plan: bound[Plan | None] = bound(None)
+    now: bound[float] = bound(0.0)
+    keys: bound[dict[str, str]] = bound({})
     """Actions by name → the key they are on, for the hints in the text."""
-    top: drawn[int] = drawn(0)
+    top: bound[int] = bound(0)
 
     def rows(self, width: int, palette: Palette) -> list[Row]:
         """All rows, each at most `width` cells wide or cut when drawn."""
@@ -84,15 +85,16 @@ def table_rows(cells: Sequence[Sequence[Run]], width: int, palette: Palette) -> 
     return found
 
 
-def bar_runs(width: int, fraction: float, full: Style, empty: Style) -> Row:
-    """A bar of `width` cells filled to `fraction` (held to 0…1); more than nothing is seen."""
-    if width <= 0:
-        return []
-    held = min(1.0, max(0.0, fraction))
-    eighths = max(1, round(held * width * 8)) if held > 0 else 0
-    whole, rest = divmod(eighths, 8)
-    filled = "█" * whole + (_EIGHTHS[rest] if rest else "")
-    return [(filled, full), ("░" * (width - len(filled)), empty)]
+def wrapped(indent: str, text: str, width: int, style: Style, indented: Style) -> list[Row]:
+    """`text` in rows behind `indent` (in style `indented`); blanks from the second row on."""
+    parts = textwrap.wrap(text, max(20, width - len(indent)), break_on_hyphens=False)
+    blank = " " * len(indent)
+    return [[(blank if i else indent, indented), (part, style)] for i, part in enumerate(parts)]
+
+
+def error_rows(text: str, palette: Palette) -> list[Row]:
+    """What could not be done, marked; no row for ""."""
+    return [[("! ", palette.notice), (sanitize(text, 400), palette.strong)]] if text else []
 
 
 def span_runs(

@@ -11,7 +11,7 @@ from canary.rollout.snapshot.snapshot import Snapshot, format_history_entry, for
 from canary.rollout.text import NO_DATA, format_duration, format_timestamp, sanitize
 from themes import Palette
 from widgets.bars.safety_line import CHECK_WORDS, GLYPHS, readiness_runs, seat_name
-from widgets.pages.page import Page, Row
+from widgets.pages.page import Page, Row, wrapped
 from widgets.plots.canvas import Run
 
 
@@ -53,7 +53,7 @@ class WayBackPage(Page):
         rows: list[Row] = [head]
         if guard.left_s is not None:
             cause = f"counting down: {sanitize(guard.cause, 200)}"
-            rows += _wrapped("  ✗ ", cause, width, palette.roll_back, palette)
+            rows += wrapped("  ✗ ", cause, width, palette.roll_back, palette.dim)
             rows.append(self._hint("cancel_guard", "stops the countdown", palette))
         elif guard.armed:
             by = f"armed by {sanitize(guard.by, 60)}, acts after"
@@ -65,7 +65,7 @@ class WayBackPage(Page):
             said = f"armed by {seat_name(seat)}, process {seat.pid}"
             if seat.due_at is not None:
                 said += f", counts down: {sanitize(seat.cause)} (kill -INT {seat.pid} ends it)"
-            rows += _wrapped("  ● ", said, width, palette.watch, palette)
+            rows += wrapped("  ● ", said, width, palette.watch, palette.dim)
         if guard.held:
             rows.append([("  ◐ held: ", palette.watch), (sanitize(guard.held), palette.text)])
         if plan is not None:
@@ -86,7 +86,7 @@ def _check(check: Check, width: int, palette: Palette) -> list[Row]:
     rows: list[Row] = [[glyph, name, (said[0], palette.text)]]
     rows += [[(" " * 16, palette.dim), (part, palette.text)] for part in said[1:]]
     if check.remedy and check.state != "ok":
-        rows += _wrapped(" " * 14 + "→ ", check.remedy, width, palette.strong, palette)
+        rows += wrapped(" " * 14 + "→ ", check.remedy, width, palette.strong, palette.dim)
     return rows
 
 
@@ -94,29 +94,22 @@ def _people(snapshot: Snapshot, width: int, palette: Palette) -> list[Row]:
     presence = snapshot.presence
     rows: list[Row] = [[("others on this host", palette.dim)]]
     for seat in presence.others:
-        rows += _wrapped("  ", format_operator_session(seat), width, palette.text, palette)
+        rows += wrapped("  ", format_operator_session(seat), width, palette.text, palette.dim)
     if not presence.others:
         rows.append([("  nobody", palette.text)])
     rows += [[], [("the last moves, newest first", palette.dim)]]
     if presence.in_flight is not None:
         said = f"in flight from elsewhere: {format_history_entry(presence.in_flight)}"
-        rows += _wrapped("  ▸ ", said, width, palette.watch, palette)
+        rows += wrapped("  ▸ ", said, width, palette.watch, palette.dim)
     moves = snapshot.traffic.history or ((presence.last,) if presence.last else ())
-    for entry in moves:
-        day = format_timestamp(entry.at)[:10]
-        rows += _wrapped(
-            "  ", f"{day}  {format_history_entry(entry)}", width, palette.text, palette
+    for deed in moves:
+        day = format_timestamp(deed.at)[:10]
+        rows += wrapped(
+            "  ", f"{day}  {format_history_entry(deed)}", width, palette.text, palette.dim
         )
     if not moves:
         rows.append([("  none is known", palette.text)])
     return rows
-
-
-def _wrapped(indent: str, text: str, width: int, style: Style, palette: Palette) -> list[Row]:
-    """Wrapped behind `indent`; the rows below the first are indented by blanks."""
-    parts = textwrap.wrap(text, max(20, width - len(indent)), break_on_hyphens=False) or [""]
-    blank = " " * len(indent)
-    return [[(blank if i else indent, palette.dim), (part, style)] for i, part in enumerate(parts)]
 
 
 def _style(state: ReadinessState, palette: Palette) -> Style:

@@ -14,21 +14,18 @@ from canary.rollout.text import (
     sanitize,
 )
 from canary.rollout.trials.comparison import Comparison, SideFigures
-from canary.rollout.trials.jobs import VerificationView
 from canary.rollout.trials.verification import (
     CHECK_GLYPHS,
     VERDICT_LINES,
     Check,
     CheckState,
     Verification,
-    VerificationVerdict,
-    VerifyProgress,
 )
 from themes import Palette
-from widgets.pages.page import Page, Row, bar_runs, span_runs, table_rows
+from widgets.bars.outcome import progress_runs, verdict_style
+from widgets.pages.page import Page, Row, span_runs, table_rows
 from widgets.plots.canvas import Run
 
-_BAR = 20
 _LABEL = 12
 
 
@@ -47,54 +44,6 @@ class VerificationPage(Page):
             hint = f"nothing was verified from here yet; {self.key('verify')} verifies"
             return rows or [[(hint, palette.dim)]]
         return rows + _result(view.result, width, palette)
-
-
-def progress_runs(progress: VerifyProgress, palette: Palette) -> Row:
-    """How far it is: a bar that moves only when a request has ended."""
-    if progress.step == "health":
-        return [
-            ("▸ VERIFYING ", palette.watch),
-            ("asking both sides for their health", palette.text),
-        ]
-    fraction = progress.done / progress.total if progress.total else 0.0
-    runs: Row = [("▸ VERIFYING ", palette.watch)]
-    runs += bar_runs(_BAR, fraction, palette.canary, palette.masked)
-    runs += [
-        (f" {progress.done} of {progress.total} requests", palette.text),
-        (f"  legacy {progress.legacy}", palette.legacy),
-        (f"  canary {progress.canary}", palette.canary),
-    ]
-    if progress.failed:
-        runs.append((f"  {progress.failed} unanswered", palette.roll_back))
-    return runs
-
-
-def verdict_style(verdict: VerificationVerdict, palette: Palette) -> Style:
-    """As loud as the outcome of a change."""
-    styles = {"passed": palette.ok, "not_passed": palette.roll_back, "unverified": palette.no_data}
-    return styles[verdict]
-
-
-def result_runs(view: VerificationView, palette: Palette) -> Row:
-    """A result in one line: the verdict, and why or the measured split."""
-    result = view.result
-    if result is None:
-        return []
-    head = (f"{VERDICT_LINES[result.verdict]} ", verdict_style(result.verdict, palette))
-    if result.verdict == "passed":
-        return [head, (_format_passed(result), palette.text)]
-    return [head, (f" {sanitize(result.reason, 500)}", palette.strong)]
-
-
-def _format_passed(result: Verification) -> str:
-    split = result.split
-    if split is None or split.share is None or split.low is None or split.high is None:
-        return " health ok"
-    span = f"{split.low * 100:.1f}–{split.high * 100:.1f} %"
-    return (
-        f" health ok, split {format_ratio(split.share)} (99 %: {span}) of {split.attributed},"
-        f" intended {split.wanted_percent} %"
-    )
 
 
 def _result(result: Verification, width: int, palette: Palette) -> list[Row]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from textual.binding import Binding, BindingType
-
 from canary.rollout.decision.gates import VERDICT_GLYPHS
 from canary.rollout.snapshot.snapshot import Event, Snapshot
 from canary.rollout.text import format_clock, format_timestamp, sanitize
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run
-from widgets.plots.cells import CellWidget, drawn
+from widgets.plots.cells import CellWidget, bound
 
 OWN_GLYPHS = frozenset({*VERDICT_GLYPHS.values()})
 """Those that a text may begin with: of a verdict, of a verification."""
 GLYPHS = {"info": "·", "good": "✓", "warning": "◐", "critical": "✗"}
 
 
-class EventLog(CellWidget, can_focus=True):
+class EventLog(CellWidget):
     """Events of the snapshot that contain `filter_text` (any case) in text or author.
 
     `top` is the first event shown, 0 the newest; scrolled away from the newest, it stays with the
@@ -26,18 +22,9 @@ class EventLog(CellWidget, can_focus=True):
     """
 
     BORDER_TITLE = "events"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll_events(-1)", show=False),
-        Binding("down", "scroll_events(1)", show=False),
-        Binding("pageup", "scroll_page(-1)", show=False),
-        Binding("pagedown", "scroll_page(1)", show=False),
-        Binding("home", "scroll_newest", show=False),
-        Binding("end", "scroll_oldest", show=False),
-    ]
-
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    filter_text: drawn[str] = drawn("")
-    top: drawn[int] = drawn(0)
+    snapshot: bound[Snapshot | None] = bound(None)
+    filter_text: bound[str] = bound("")
+    top: bound[int] = bound(0)
 
     def watch_snapshot(self, before: Snapshot | None, after: Snapshot | None) -> None:
         """Stay with the event on top while newer ones arrive above it."""
@@ -83,22 +70,10 @@ class EventLog(CellWidget, can_focus=True):
             parts.append(f"{count} with “{sanitize(self.filter_text, 40)}”")
         return "   ".join(parts)
 
-    def action_scroll_events(self, rows: int) -> None:
+    def move(self, rows: int) -> None:
         """Scroll by rows; down is towards the older."""
         last = max(0, len(self.shown_events()) - max(1, self.size.height - 1))
         self.top = min(last, max(0, self.top + rows))
-
-    def action_scroll_page(self, pages: int) -> None:
-        """Scroll by what is seen, less one row."""
-        self.action_scroll_events(pages * max(1, self.size.height - 2))
-
-    def action_scroll_newest(self) -> None:
-        """Back to the newest, and stay there."""
-        self.top = 0
-
-    def action_scroll_oldest(self) -> None:
-        """To the oldest that is kept."""
-        self.action_scroll_events(len(self.shown_events()))
 
 
 def filter_events(events: tuple[Event, ...], text: str) -> tuple[Event, ...]:

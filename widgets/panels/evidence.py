@@ -14,9 +14,10 @@ from rich.style import Style
 
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.verdict import MetricVerdict, Word
-from canary.rollout.evidence.view import EvidenceView, SplitView
+from canary.rollout.evidence.view import EvidenceView, SplitView, TailView
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import (
+    format_age,
     format_clock,
     format_count,
     format_duration,
@@ -26,10 +27,8 @@ from canary.rollout.text import (
     sanitize,
 )
 from themes import Palette
-from widgets.panels.evidence_source import left_out_runs, since_runs, source_runs
-from widgets.plots.bar import draw_bar
 from widgets.plots.canvas import Canvas, Run
-from widgets.plots.cells import CellWidget, drawn
+from widgets.plots.cells import CellWidget, bound
 
 NAMES: Final[dict[Metric, str]] = {"errors": "errors", "slow": "slow", "score": "score"}
 GLYPHS: Final[dict[Word, str]] = {
@@ -53,8 +52,8 @@ class EvidencePanel(CellWidget):
 
     BORDER_TITLE = "evidence"
 
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
+    snapshot: bound[Snapshot | None] = bound(None)
+    now: bound[float] = bound(0.0)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """What is known; words where nothing is."""
@@ -175,7 +174,7 @@ def _draw_bars(canvas: Canvas, y: int, metric: MetricVerdict, palette: Palette) 
     x = canvas.text(x + 1, y, f"{metric.strength:.2f}", palette.dim)
     if canvas.width >= x + width + 17:
         x = canvas.text(x + 3, y, "no worse ", palette.dim)
-        draw_bar(canvas, x, y, width, metric.pass_strength, palette.dim, palette.masked)
+        canvas.bar(x, y, width, metric.pass_strength, palette.dim, palette.masked)
         canvas.text(x + width + 1, y, f"{metric.pass_strength:.2f}", palette.dim)
 
 
@@ -184,7 +183,7 @@ def _draw_strength(
 ) -> int:
     """A bar from nothing to proven; the red only when it is full."""
     full = palette.critical_line if strength >= 1.0 else palette.text
-    draw_bar(canvas, x, y, width, strength, full, palette.masked)
+    canvas.bar(x, y, width, strength, full, palette.masked)
     return x + width
 
 
@@ -239,3 +238,60 @@ def _split_runs(split: SplitView, palette: Palette) -> list[Run]:
     if split.measured is None:
         return [("? ", palette.no_data), ("split  ", palette.text), (shares, palette.no_data)]
     return [("✓ ", palette.ok), ("split  ", palette.text), (shares, palette.dim)]
+
+
+def source_runs(view: EvidenceView, now: float, palette: Palette) -> list[Run]:
+    """The source of the newest judged window with its age; then how the request log stands."""
+    age_s = None if view.judged_until is None else max(0.0, now - view.judged_until)
+    runs: list[Run] = [("  source ", palette.dim)]
+    if view.source == "tail":
+        # Windows are a few seconds long; after a minute without one the age must be seen.
+        style = palette.text if age_s is not None and age_s < 60 else palette.watch
+        runs.append((f"request log, {format_age(age_s)} old", style))
+    elif view.source == "monitoring":
+        runs.append((f"Cloud Monitoring, {format_age(age_s)} late", palette.text))
+    else:
+        runs.append(("none yet", palette.no_data))
+    tail = _tail_note(view.tail)
+    if tail:
+        runs.append((f"  {tail}", palette.watch if view.tail.trouble else palette.dim))
+    return runs
+
+
+def _tail_note(tail: TailView) -> str:
+    """What is to be known of the request log; "" when it is read without any loss."""
+    if tail.off:
+        return f"request log off: {sanitize(tail.off, 120)}"
+    notes = []
+    if tail.trouble:
+        notes.append(f"request log: {sanitize(tail.trouble, 120)}")
+    if tail.sampled < 1.0:
+        notes.append(f"a sample of {format_ratio(tail.sampled)}")
+    if tail.suppressed:
+        notes.append(f"{format_count(tail.suppressed)} suppressed")
+    if tail.late:
+        notes.append(f"{format_count(tail.late)} too late")
+    return ", ".join(notes)
+
+
+def since_runs(view: EvidenceView, now: float, palette: Palette) -> list[Run]:
+    """Since when it counts (the last change of the split); the seconds after it stand apart."""
+    since = f"  since {format_clock(view.began_at)}  {format_duration(view.judged_s)} judged"
+    if view.set_apart_until is not None and now < view.set_apart_until:
+        until = f"  set apart until {format_clock(view.set_apart_until)}"
+        return [(since, palette.dim), (until, palette.watch)]
+    if view.verdict == "rollback":
+        since = f"{since}  a proof holds until the split changes"
+    return [(since, palette.dim)]
+
+
+def left_out_runs(view: EvidenceView, palette: Palette) -> list[list[Run]]:
+    """A row for each reason for which something was seen and not judged."""
+    rows: list[list[Run]] = []
+    for entry in view.left_out:
+        much = f"{format_duration(entry.seconds)}, {format_count(entry.requests)} requests"
+        reason = sanitize(entry.reason, 120)
+        rows.append(
+            [("  left out ", palette.dim), (much, palette.text), (f": {reason}", palette.dim)]
+        )
+    return rows

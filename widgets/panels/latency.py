@@ -10,12 +10,19 @@ from canary.rollout.text import NO_DATA, format_count
 from themes import Palette
 from widgets.plots.axes import Box
 from widgets.plots.canvas import Canvas, Run
-from widgets.plots.cells import CellWidget, drawn
-from widgets.plots.legend import NAMES, draw_legend, value_run
+from widgets.plots.cells import CellWidget, bound
 from widgets.plots.picture import PlotMaker, plotted_now
 from widgets.plots.plot import draw_picture
 from widgets.plots.series import Metric
-from widgets.plots.side_table import Column, both_names, draw_sides, lay_out
+from widgets.plots.sides import (
+    NAMES,
+    Column,
+    both_names,
+    draw_legend,
+    draw_sides,
+    lay_out,
+    value_run,
+)
 
 Percentile = Literal["p50", "p95", "p99"]
 _METRICS: tuple[Metric, Metric, Metric] = ("p50_ms", "p95_ms", "p99_ms")
@@ -31,11 +38,11 @@ class LatencyPanel(CellWidget):
 
     BORDER_TITLE = "latency"
 
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    plan: drawn[Plan | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
-    window_s: drawn[float] = drawn(3600.0)
-    percentile: drawn[Percentile] = drawn("p95")
+    snapshot: bound[Snapshot | None] = bound(None)
+    plan: bound[Plan | None] = bound(None)
+    now: bound[float] = bound(0.0)
+    window_s: bound[float] = bound(3600.0)
+    percentile: bound[Percentile] = bound("p95")
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)

@@ -7,11 +7,19 @@ from canary.rollout.snapshot.snapshot import SideView, Snapshot
 from canary.rollout.text import NO_DATA, format_count, format_duration
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run
-from widgets.plots.cells import CellWidget, drawn
-from widgets.plots.legend import NAMES, data_note, value_run
+from widgets.plots.cells import CellWidget, bound
 from widgets.plots.picture import Picture, PlotMaker
 from widgets.plots.series import Metric
-from widgets.plots.side_table import Column, age_run, both_names, draw_sides, lay_out
+from widgets.plots.sides import (
+    NAMES,
+    Column,
+    age_run,
+    both_names,
+    data_note,
+    draw_sides,
+    lay_out,
+    value_run,
+)
 
 _METRICS: tuple[Metric, ...] = ("requests_per_s", "error_ratio", "success_ratio")
 
@@ -21,10 +29,10 @@ class OverviewPanel(CellWidget):
 
     BORDER_TITLE = "overview"
 
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    plan: drawn[Plan | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
-    window_s: drawn[float] = drawn(3600.0)
+    snapshot: bound[Snapshot | None] = bound(None)
+    plan: bound[Plan | None] = bound(None)
+    now: bound[float] = bound(0.0)
+    window_s: bound[float] = bound(3600.0)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)

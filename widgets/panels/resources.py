@@ -8,12 +8,11 @@ from canary.rollout.text import NO_DATA, sanitize
 from themes import Palette
 from widgets.plots.axes import Box
 from widgets.plots.canvas import Canvas, Run
-from widgets.plots.cells import CellWidget, drawn
-from widgets.plots.legend import NAMES, value_run
+from widgets.plots.cells import CellWidget, bound
 from widgets.plots.picture import Picture, PlotMaker, plotted_now
 from widgets.plots.plot import draw_picture
 from widgets.plots.series import Metric
-from widgets.plots.side_table import Column, both_names, draw_sides, lay_out
+from widgets.plots.sides import NAMES, Column, both_names, draw_sides, lay_out, value_run
 
 _METRICS: tuple[Metric, ...] = ("cpu", "memory")
 _PLOTTED: tuple[Metric, ...] = (*_METRICS, "instances")
@@ -26,10 +25,10 @@ class ResourcesPanel(CellWidget):
 
     BORDER_TITLE = "resources"
 
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    plan: drawn[Plan | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
-    window_s: drawn[float] = drawn(3600.0)
+    snapshot: bound[Snapshot | None] = bound(None)
+    plan: bound[Plan | None] = bound(None)
+    now: bound[float] = bound(0.0)
+    window_s: bound[float] = bound(3600.0)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)

@@ -15,6 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 CUT = "…"
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
 _BLANK = Style.null()
 
 Run = tuple[str, Style]
@@ -91,10 +92,12 @@ class Canvas:
             x = self.text(x, y, text, style, room)
         return x
 
-    def rule(self, y: int, char: str, style: Style, start: int = 0, end: int | None = None) -> None:
-        """A horizontal line of one character from `start` to before `end`."""
-        for x in range(max(0, start), self.width if end is None else min(end, self.width)):
-            self.put(x, y, char, style)
+    def bar(self, x: int, y: int, width: int, fraction: float, full: Style, empty: Style) -> None:
+        """A bar as `bar_runs` makes it, over what was there; what lies outside is left out."""
+        for text, style in bar_runs(width, fraction, full, empty):
+            for char in text:
+                self.put(x, y, char, style)
+                x += 1
 
     def lines(self) -> list[str]:
         """The characters alone, a line a row, right-stripped; for tests and for copying."""
@@ -122,6 +125,20 @@ def join_runs(
 def on_ground(ground: Style, style: Style) -> Style:
     """`style` over a background; worked out once for each pair."""
     return ground + style
+
+
+def bar_runs(width: int, fraction: float, full: Style, empty: Style) -> list[Run]:
+    """A bar of `width` cells filled to `fraction` (held to 0…1), in eighths of a cell.
+
+    More than nothing is always seen: it fills at least an eighth of a cell.
+    """
+    if width <= 0:
+        return []
+    held = min(1.0, max(0.0, fraction))
+    eighths = max(1, round(held * width * 8)) if held > 0 else 0
+    whole, rest = divmod(eighths, 8)
+    filled = "█" * whole + (_EIGHTHS[rest] if rest else "")
+    return [(filled, full), ("░" * (width - len(filled)), empty)]
 
 
 def width_of(runs: Iterable[Run]) -> int:

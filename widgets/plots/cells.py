@@ -28,8 +28,8 @@ T = TypeVar("T")
 _NEAR = 12
 
 
-class drawn(Reactive[T]):  # noqa: N801 - reads as textual's own `reactive` and `var`
-    """An attribute that is drawn: setting it redraws the cells that change, and nothing more."""
+class bound(Reactive[T]):  # noqa: N801 - reads as textual's own `reactive` and `var`
+    """An attribute that data is bound to: setting it redraws the cells that change, not more."""
 
     def __init__(self, default: T) -> None:
         super().__init__(default, layout=False, repaint=False, init=False)
@@ -44,7 +44,7 @@ class drawn(Reactive[T]):  # noqa: N801 - reads as textual's own `reactive` and 
 
 
 class CellWidget(Widget):
-    """A widget drawn cell by cell. Subclasses implement `draw` and declare `drawn` attributes.
+    """A widget drawn cell by cell. Subclasses implement `draw` and declare `bound` attributes.
 
     `cells_repainted` and `regions_repainted` count what was asked to be repainted since mounting;
     tests hold the economy with them.
@@ -132,7 +132,7 @@ class CellWidget(Widget):
         filters = super().get_line_filters()
         return [one for one in filters if not isinstance(one, ANSIToTruecolor)]
 
-    def _on_show(self, event: Show) -> None:  # noqa: ARG002 - Textual's signature
+    def on_show(self, event: Show) -> None:  # noqa: ARG002 - Textual's signature
         """Shown again: what was drawn before it was hidden is old."""
         self._canvas = None
         self.refresh()

@@ -10,7 +10,7 @@ import msgspec
 from canary.rollout.evidence import metric_evidence as evidence
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
-from widgets.plots.scale import Scale, choose_scale
+from widgets.plots.axes import Scale, choose_scale
 from widgets.plots.series import ColumnGrid, Metric, PlotSeries, SeriesCache, make_grid
 
 _BOTH: Final[tuple[evidence.Metric, ...]] = ("slow", "errors")

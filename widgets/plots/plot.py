@@ -12,56 +12,16 @@ from functools import lru_cache
 
 from rich.style import Style
 
-from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import NO_DATA, format_age
 from themes import Palette
-from widgets.plots.axes import Box, box_row, draw_time_axis, draw_value_axis
+from widgets.plots.axes import Box, box_row, draw_time_axis, draw_value_axis, label
 from widgets.plots.canvas import Canvas
-from widgets.plots.cells import CellWidget, drawn
-from widgets.plots.legend import draw_legend
-from widgets.plots.picture import Picture, PlotMaker
-from widgets.plots.scale import label
-from widgets.plots.series import Metric, PlotSeries
+from widgets.plots.picture import Picture
+from widgets.plots.series import PlotSeries
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 """Braille bits of the left and the right dot column, from the bottom up (Unicode, U+2800)."""
-
-
-class Plot(CellWidget):
-    """Two series on one shared scale over a time window.
-
-    `snapshot` gives both sides' samples, `plan` the limits, `now` the right edge (cloud time),
-    `window_s` the length, `metric` what is drawn. No snapshot: "no data".
-    """
-
-    snapshot: drawn[Snapshot | None] = drawn(None)
-    plan: drawn[Plan | None] = drawn(None)
-    now: drawn[float] = drawn(0.0)
-    window_s: drawn[float] = drawn(3600.0)
-    metric: drawn[Metric] = drawn("p95_ms")
-
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id, classes=classes)
-        self._maker = PlotMaker()
-
-    def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """A legend in the first row, the plot below; the legend alone when there is no room."""
-        if self.snapshot is None:
-            canvas.text(0, 0, NO_DATA, palette.no_data)
-            return
-        draw_legend(canvas, 0, self.metric, self.snapshot, palette)
-        box = Box(0, 1, canvas.width, canvas.height - 1)
-        picture = self._maker.picture(
-            self.metric,
-            self.snapshot,
-            self.plan,
-            now=self.now or self.snapshot.as_of,
-            window_s=self.window_s,
-            columns=box.inner().width,
-        )
-        draw_picture(canvas, box, picture, palette)
 
 
 def draw_picture(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
@@ -80,9 +40,9 @@ def draw_picture(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -
     _name_limits_beyond(canvas, inner, picture, palette)
     _name_stale(canvas, inner, picture, palette)
     if inner.x > box.x:
-        draw_value_axis(canvas, inner, picture, palette)
+        draw_value_axis(canvas, inner, picture.metric, picture.scale, palette)
     if inner.height < box.height:
-        draw_time_axis(canvas, inner, picture, palette)
+        draw_time_axis(canvas, inner, picture.grid, palette)
     if not picture.legacy.known and not picture.canary.known:
         x = inner.x + max(0, (inner.width - len(NO_DATA)) // 2)
         canvas.text(x, inner.y + inner.height // 2, NO_DATA, palette.no_data)
@@ -181,7 +141,7 @@ def _draw_area(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> 
             continue
         x = box.x + column
         if column in series.lone:
-            canvas.put(x, box_row(box, picture, value), "◦", palette.legacy)
+            canvas.put(x, box_row(box, picture.scale, value), "◦", palette.legacy)
             continue
         eighths = max(1, round(picture.scale.fraction(value) * box.height * 8))
         whole, rest = divmod(eighths, 8)
@@ -210,7 +170,7 @@ def _draw_limits(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -
             continue
         critical = limit.kind == "critical"
         style = palette.critical_line if critical else palette.warning_line
-        row = box_row(box, picture, limit.value)
+        row = box_row(box, picture.scale, limit.value)
         for column in range(box.width):
             _put_over(canvas, box.x + column, row, "╍" if critical else "╌", style, palette)
 

@@ -32,7 +32,7 @@ def open_console(config: str | None, *, read_only: bool) -> int:
     source = find_plan(config)
     plan = source.plan
     read_only = read_only or plan.console.read_only
-    from tui.launch import run
+    from tui.app import run
 
     def build_engine() -> ConsoleEngine:
         """Called after the first frame: it brings Google's packages with it."""
@@ -43,7 +43,7 @@ def open_console(config: str | None, *, read_only: bool) -> int:
 
         return ConsoleEngine(plan, source.path, read_only=read_only, starting=starting)
 
-    return run(plan, source.path, read_only, build_engine)
+    return run(plan, build_engine, read_only=read_only)
 
 
 def begin_local_cloud(plan: Plan) -> Starting | None:
@@ -113,7 +113,7 @@ def demo(
     read_only = chosen_read_only() or plan.console.read_only
     starts_over = fresh or seed is not None or stage is not None
     steered = not starts_over and (scenario is not None or speed is not None)
-    from tui.launch import run
+    from tui.app import run
 
     def build_engine() -> ConsoleEngine:
         """Called after the first frame: all of this takes a second."""
@@ -127,7 +127,7 @@ def demo(
             plan, source.path, read_only=read_only, fresh=starts_over, starting=starting
         )
 
-    return run(plan, source.path, read_only, build_engine)
+    return run(plan, build_engine, read_only=read_only)
 
 
 async def _steer(plan: Plan, scenario: str | None, speed: float | None) -> None:

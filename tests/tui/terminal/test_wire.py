@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from tests.tui.terminal.glass import SYSTEM, Glass
 from tui.terminal.wire import Wire, pen_of, transition
 
 WIDTH, HEIGHT = 12, 3
@@ -21,7 +19,6 @@ STYLES = [
     Style(bgcolor="blue", reverse=True),
     Style(color="#5fd787", bgcolor="#121212", italic=True),
 ]
-TOKEN = re.compile(r"\x1b\[([\d;]*)([A-Za-z])|(.)", re.DOTALL)
 
 styles = st.sampled_from(STYLES)
 runs = st.lists(
@@ -32,51 +29,6 @@ runs = st.lists(
 def strip_of(run: list[tuple[str, Style | None]]) -> Strip:
     strip = Strip([Segment(text, style) for text, style in run])
     return strip.crop_extend(0, WIDTH, None)
-
-
-class Glass:
-    """A terminal that understands what Wire sends, and nothing more."""
-
-    def __init__(self) -> None:
-        self.cells = {
-            (x, y): (" ", pen_of(Style(), SYSTEM)) for x in range(WIDTH) for y in range(HEIGHT)
-        }
-
-    def feed(self, data: str) -> None:
-        x = y = 0
-        pen: tuple[frozenset[str], str, str] = pen_of(Style(), SYSTEM)
-        for codes, final, char in TOKEN.findall(data):
-            if char:
-                self.cells[x, y] = (char, pen)
-                x += 1
-                if char == "漢":
-                    self.cells[x, y] = ("", pen)
-                    x += 1
-            elif final == "H":
-                row, _, column = codes.partition(";")
-                x, y = int(column or 1) - 1, int(row or 1) - 1
-            elif final == "C":
-                x += int(codes or 1)
-            elif final == "m":
-                pen = colour(pen, codes)
-
-
-def colour(pen: tuple[frozenset[str], str, str], codes: str) -> tuple[frozenset[str], str, str]:
-    attributes, front, ground = pen
-    parts = re.findall(r"[34]8;5;\d+|[34]8;2;\d+;\d+;\d+|\d+|(?:^)(?=;|$)", codes)
-    for part in parts or [""]:
-        if part in ("", "0"):
-            attributes, front, ground = frozenset(), "39", "49"
-        elif part[0] in "39" and len(part) > 1:
-            front = part
-        elif part[0] in "41" and len(part) > 1:
-            ground = part
-        else:
-            attributes |= {part}
-    return attributes, front, ground
-
-
-SYSTEM = ColorSystem.EIGHT_BIT
 
 
 def wanted(frame: list[Strip]) -> dict[tuple[int, int], object]:
@@ -97,7 +49,7 @@ def wanted(frame: list[Strip]) -> dict[tuple[int, int], object]:
 def test_after_every_frame_the_terminal_shows_it(
     frames: list[list[list[tuple[str, Style | None]]]],
 ) -> None:
-    wire, glass = Wire(), Glass()
+    wire, glass = Wire(), Glass(WIDTH, HEIGHT)
     for frame in frames:
         strips = [strip_of(run) for run in frame]
         glass.feed(wire.encode([(0, y, s) for y, s in enumerate(strips)], SYSTEM))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from textual.app import ComposeResult
 from textual.events import Key
@@ -11,7 +12,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from tests import quiescence
-from tests.widgets.stage import Stage, screen_text
+from tests.widgets.stage import Stage, screen_text, shown
 from widgets.bars.confirm_strip import ConfirmStrip, Proposal
 
 quiescence.install()
@@ -197,3 +198,19 @@ async def test_the_answer_is_kept_however_few_rows_there_are(rows: int) -> None:
         await painted(pilot)
         assert "y carry it out" in screen_text(pilot)
         assert "Promote to stage 3" in screen_text(pilot)
+
+
+async def test_opening_it_costs_at_most_500_bytes() -> None:
+    strip = ConfirmStrip()
+    async with shown(strip, (120, 4)) as pilot:
+        stage = pilot.app
+        assert isinstance(stage, Stage)
+        stage.sent.clear()
+        command = (
+            "gcloud run services update ion-api --region us-central1 "
+            "--update-env-vars CANARY_TRAFFIC_PERCENTAGE=25"
+        )
+        strip.open(msgspec.structs.replace(PROPOSAL, unmet=("soak",), command=command))
+        await pilot.pause()
+        assert stage.sent
+        assert len("".join(stage.sent).encode()) <= 500

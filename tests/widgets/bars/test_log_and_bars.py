@@ -11,7 +11,7 @@ from canary.rollout.snapshot.snapshot import ChangeView, Event
 from tests.widgets import scenes
 from tests.widgets.scenes import NOW, snapshot
 from tests.widgets.stage import frame, screen_text, shown
-from widgets.bars.key_bar import KeyBar, KeyHint
+from widgets.bars.keys import KeyBar, KeyHint
 from widgets.bars.outcome import OutcomeBar
 from widgets.panels.event_log import EventLog, event_mark
 
@@ -31,7 +31,7 @@ async def test_a_scrolled_log_stays_where_it_is_when_events_arrive() -> None:
     old = tuple(Event(NOW - i, "info", f"event {i}") for i in range(50))
     log = EventLog()
     async with shown(log, (60, 6), snapshot=snapshot(events=old)) as pilot:
-        log.action_scroll_events(10)
+        log.move(10)
         await pilot.pause()
         assert "event 10" in screen_text(pilot).split("\n")[0]
         log.snapshot = snapshot(events=(Event(NOW + 1, "info", "new"), *old))

@@ -12,37 +12,27 @@ from tests.widgets import scenes
 from tests.widgets.scenes import NOW, PLAN, decision, snapshot
 from tests.widgets.stage import frame, shown
 from themes import PALETTES
-from widgets.bars.header import Header
+from widgets.bars.header import Header, VerdictLine
 from widgets.bars.outcome import OutcomeBar
 from widgets.bars.stage_track import StageTrack
-from widgets.bars.verdict import VerdictLine
-from widgets.panels.confidence import ConfidencePanel
-from widgets.panels.decision_tree import DecisionTree
+from widgets.panels.confidence import ConfidencePanel, bin_shares
+from widgets.panels.decision import DecisionTree, GatesPanel
 from widgets.panels.event_log import EventLog
-from widgets.panels.gates import GatesPanel
 from widgets.panels.latency import LatencyPanel
 from widgets.panels.overview import OverviewPanel
 from widgets.panels.resources import ResourcesPanel
 from widgets.plots.cells import CellWidget
-from widgets.plots.gauge import Gauge
-from widgets.plots.histogram import Histogram, bin_shares
-from widgets.plots.plot import Plot
-from widgets.plots.spark import Spark
 
 ALL: list[type[CellWidget]] = [
     ConfidencePanel,
     DecisionTree,
     EventLog,
     GatesPanel,
-    Gauge,
     Header,
-    Histogram,
     LatencyPanel,
     OutcomeBar,
     OverviewPanel,
-    Plot,
     ResourcesPanel,
-    Spark,
     StageTrack,
     VerdictLine,
 ]
@@ -230,7 +220,7 @@ async def test_latency_draws_three_plots_where_there_is_room() -> None:
 
 
 async def test_the_gauge_marks_the_criterion_of_the_stage() -> None:
-    rows = (await frame(Gauge(), (58, 2), snapshot=snapshot())).split("\n")
+    rows = (await frame(ConfidencePanel(), (58, 2), snapshot=snapshot())).split("\n")
     assert "┃" not in rows[0]
     assert rows[1].index("┃") == 18 + int(0.73 * 40)
 
@@ -246,7 +236,8 @@ def test_bins_without_values_are_none() -> None:
 
 
 async def test_a_side_without_scores_says_no_data_in_the_histogram() -> None:
-    assert "no data" in await frame(Histogram(), (40, 6), snapshot=scenes.silent())
+    rows = (await frame(ConfidencePanel(), (40, 9), snapshot=scenes.silent())).split("\n")
+    assert any("no data" in row for row in rows[3:])
 
 
 async def test_the_verdict_is_never_green_without_data() -> None:
@@ -259,7 +250,9 @@ def test_the_scenes_have_a_plan_of_five_stages() -> None:
 
 
 @pytest.mark.parametrize("state", ["thin", "stale", "missing", "masked"])
-@pytest.mark.parametrize("widget_type", [OverviewPanel, LatencyPanel, ResourcesPanel, Gauge])
+@pytest.mark.parametrize(
+    "widget_type", [OverviewPanel, LatencyPanel, ResourcesPanel, ConfidencePanel]
+)
 async def test_a_side_that_may_not_be_judged_bears_a_question_mark(
     widget_type: type[CellWidget], state: str
 ) -> None:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from rich.style import Style
 from textual.geometry import Region
 
 from canary.rollout.measure.samples import Window
-from tests.widgets.scenes import NOW, history, side, snapshot
-from tests.widgets.stage import give, shown
+from tests.widgets.scenes import NOW, history, side, snapshot, spiking
+from tests.widgets.stage import give, screen_text, shown
 from themes import Palette
 from widgets.bars.header import Header
+from widgets.panels.decision import DecisionTree
 from widgets.panels.latency import LatencyPanel
 from widgets.panels.overview import OverviewPanel
 from widgets.plots.canvas import Canvas
-from widgets.plots.cells import CellWidget, changed_regions, drawn
+from widgets.plots.cells import CellWidget, bound, changed_regions
 
 
 class Number(CellWidget):
     """One number in the middle of two rows."""
 
-    value: drawn[int] = drawn(0)
+    value: bound[int] = bound(0)
     drawings = 0
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
@@ -139,7 +141,7 @@ async def test_a_widget_shown_again_is_up_to_date() -> None:
         number.value = 9
         number.display = True
         await pilot.pause()
-        assert "value 9" in "".join(s.text for s in pilot.app.screen._compositor.render_strips())
+        assert "value 9" in screen_text(pilot)
 
 
 def canvas_of(*rows: str) -> Canvas:
@@ -161,3 +163,13 @@ def test_a_changed_style_is_a_change() -> None:
     before, after = canvas_of("abc"), canvas_of("abc")
     after.put(1, 0, "b", Style(bold=True))
     assert changed_regions(before, after) == [Region(1, 0, 1, 1)]
+
+
+@pytest.mark.parametrize("widget_type", [Header, OverviewPanel, LatencyPanel, DecisionTree])
+async def test_the_terminal_ends_up_with_the_frame(widget_type: type[CellWidget]) -> None:
+    """What was written cell by cell is what a widget drawn from nothing shows."""
+    widget = widget_type()
+    async with shown(widget, (100, 16), snapshot=snapshot()) as pilot:
+        give(widget, snapshot=spiking(), now=NOW + 5)
+        await pilot.pause()
+        assert screen_text(pilot) == "\n".join(widget._paint(100, 16).lines())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widgets.plots.scale import Scale, choose_scale, label, round_up
+from widgets.plots.axes import Scale, choose_scale, label, round_up
 
 
 def test_the_scale_holds_the_values_of_both_sides() -> None:

@@ -1,17 +1,17 @@
-"""The final approval: what becomes true, in which steps, on which evidence; and how far it is."""
+"""The final approval and its steps, and the changes whose end is not known."""
 
 from __future__ import annotations
 
-import textwrap
+from typing import Final
 
 import msgspec
 
 from canary.rollout.change.change import StepState, StepView
-from canary.rollout.snapshot.snapshot import ChangeView
-from canary.rollout.text import sanitize
+from canary.rollout.snapshot.snapshot import ChangeView, find_unfinished
+from canary.rollout.text import format_timestamp, sanitize
 from themes import Palette
-from widgets.pages.page import Page, Row
-from widgets.plots.cells import drawn
+from widgets.pages.page import Page, Row, wrapped
+from widgets.plots.cells import bound
 
 STEP_GLYPHS: dict[StepState, str] = {
     "to_do": "·",
@@ -40,7 +40,7 @@ class ApprovalPage(Page):
 
     BORDER_TITLE = "final approval"
 
-    approval: drawn[Approval | None] = drawn(None)
+    approval: bound[Approval | None] = bound(None)
 
     def rows(self, width: int, palette: Palette) -> list[Row]:
         """What becomes true, the steps, the evidence; the way on comes first when one failed."""
@@ -50,11 +50,11 @@ class ApprovalPage(Page):
         change = self._change(approval)
         true: list[Row] = [[("what becomes true", palette.dim)]]
         for line in approval.becomes_true:
-            true += _wrapped("  ", line, width, palette)
+            true += wrapped("  ", line, width, palette.text, palette.dim)
         steps = self._steps(approval, change, palette)
         evidence: list[Row] = [[("on this evidence", palette.dim)]]
         evidence += [[("  ", palette.dim), (line, palette.text)] for line in approval.evidence]
-        order = _wrapped("", approval.order, width, palette)
+        order = wrapped("", approval.order, width, palette.text, palette.dim)
         if change is not None and change.outcome is not None and change.outcome.state != "done":
             return [*self._way_on(change, width, palette), *steps, *true, *evidence, *order]
         return [*true, *steps, *evidence, *order]
@@ -75,7 +75,7 @@ class ApprovalPage(Page):
         outcome = change.outcome
         assert outcome is not None  # noqa: S101 - asked by the caller
         rows: list[Row] = [[("✗ it ended half-way", palette.roll_back)]]
-        rows += _wrapped("  ", sanitize(outcome.message, 600), width, palette)
+        rows += wrapped("  ", sanitize(outcome.message, 600), width, palette.text, palette.dim)
         return [
             *rows,
             [
@@ -105,6 +105,63 @@ def step_row(number: int, step: StepView, palette: Palette) -> Row:
     ]
 
 
-def _wrapped(indent: str, text: str, width: int, palette: Palette) -> list[Row]:
-    parts = textwrap.wrap(text, max(20, width - len(indent)), break_on_hyphens=False)
-    return [[(indent, palette.dim), (part, palette.text)] for part in parts]
+_WAYS: Final = (
+    ("look_up", "look it up"),
+    ("resume", "resume it"),
+    ("abandon", "abandon it"),
+)
+
+
+class RecoveryPage(Page):
+    """One block a change, newest first; `cursor` is the one that the keys mean."""
+
+    BORDER_TITLE = "not finished"
+
+    cursor: bound[int] = bound(0)
+
+    def rows(self, width: int, palette: Palette) -> list[Row]:
+        """The blocks; words when there is none."""
+        changes = find_unfinished(self.snapshot.changes) if self.snapshot is not None else ()
+        if not changes:
+            return [[("✓ ", palette.ok), ("the end of every change is known", palette.text)]]
+        rows: list[Row] = []
+        at = min(self.cursor, len(changes) - 1)
+        for index, change in enumerate(changes):
+            rows += self._block(change, width, palette, chosen=index == at)
+            rows.append([])
+        return rows
+
+    def move(self, rows: int) -> None:
+        """Go to the next change, or the one before."""
+        changes = find_unfinished(self.snapshot.changes) if self.snapshot is not None else ()
+        at = min(self.cursor, max(0, len(changes) - 1))
+        self.cursor = min(max(0, len(changes) - 1), max(0, at + (1 if rows > 0 else -1)))
+
+    def _block(
+        self, change: ChangeView, width: int, palette: Palette, *, chosen: bool
+    ) -> list[Row]:
+        mark = "▶ " if chosen else "  "
+        asked = f"  by {sanitize(change.author, 60)}, {format_timestamp(change.asked_at)}"
+        rows: list[Row] = [
+            [
+                (mark, palette.notice),
+                (sanitize(change.title, 120), palette.strong),
+                (asked, palette.dim),
+            ]
+        ]
+        rows += [step_row(number, step, palette) for number, step in enumerate(change.steps, 1)]
+        outcome = change.outcome
+        if outcome is None:
+            rows.append([("  ▸ in flight: ", palette.watch), (change.step, palette.text)])
+        else:
+            rows.append([("  ? outcome unknown", palette.no_data)])
+            for text in (outcome.message, outcome.remedy):
+                rows += wrapped("  ", sanitize(text, 600), width, palette.text, palette.dim)
+        return [*rows, self._ways(change, palette)] if chosen else rows
+
+    def _ways(self, change: ChangeView, palette: Palette) -> Row:
+        row: Row = [("  ", palette.dim)]
+        waits = change.outcome is None and change.waiting_since is not None
+        for action, said in (("withdraw", "withdraw it"),) if waits else _WAYS:
+            row += [(self.key(action), palette.key), (f" {said}   ", palette.dim)]
+        return row

@@ -1,4 +1,4 @@
-"""The last line: the keys, greyed where a key can do nothing now."""
+"""The last line: the keys; and the row of panel names where one panel shows at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 from themes import Palette
 from widgets.plots.canvas import Canvas
-from widgets.plots.cells import CellWidget, drawn
+from widgets.plots.cells import CellWidget, bound
 
 
 class KeyHint(msgspec.Struct, frozen=True):
@@ -25,7 +25,7 @@ class KeyBar(CellWidget):
     KeyBar { height: 1; }
     """
 
-    hints: drawn[tuple[KeyHint, ...]] = drawn(())
+    hints: bound[tuple[KeyHint, ...]] = bound(())
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Key strong, label dim; both greyed when it can do nothing."""
@@ -56,3 +56,37 @@ def _fit(hints: tuple[KeyHint, ...], width: int) -> list[KeyHint]:
         elif not hint.always:
             break
     return [h for h in hints if id(h) in chosen]
+
+
+class PanelTabs(CellWidget):
+    """The names of the panels; the present one in brackets, not marked by colour alone."""
+
+    DEFAULT_CSS = """
+    PanelTabs { height: 1; }
+    """
+
+    names: bound[tuple[str, ...]] = bound(())
+    current: bound[str] = bound("")
+
+    def draw(self, canvas: Canvas, palette: Palette) -> None:
+        """All names, or the present one with its place among the others where they do not fit."""
+        if sum(len(n) + 2 for n in self.names) > canvas.width:
+            place = self.names.index(self.current) + 1 if self.current in self.names else 0
+            canvas.runs(
+                0,
+                0,
+                [
+                    (f"[{self.current}]", palette.strong),
+                    (f" {place} of {len(self.names)}, tab", palette.dim),
+                ],
+            )
+            return
+        x = 0
+        for name in self.names:
+            chosen = name == self.current
+            x = canvas.text(
+                x,
+                0,
+                f"[{name}]" if chosen else f" {name} ",
+                palette.strong if chosen else palette.dim,
+            )
