@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from canary.cloud.router.router import NO_GUARD
-from canary.engine.change.dry_run import describe
 from canary.rollout.change.change import Change, is_final_approval
 from canary.rollout.change.text import format_order, format_step, format_title
 from canary.rollout.permit.approval import describe_consequences, format_evidence
@@ -43,9 +41,16 @@ are hexadecimal."""
 
 def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
     """The question of a pending change: what, from → to, on what, how fresh, which gates fail."""
+    # Read here: no first frame asks, and the routers bring the cloud with them.
+    from canary.cloud.router.router import NO_GUARD
+    from canary.engine.change.dry_run import describe
+
     change = pending.change
     gates = {g.id: g for g in snapshot.gates}
     unmet = change.evidence.gates_unmet if change.kind == "promote" else ()
+    # Why several steps come in their order, and that nothing guards a program of the team's.
+    unguarded = not plan.target.router.has_guard and change.to_stage is not None
+    why = (format_order(change), NO_GUARD if unguarded else "")
     return Proposal(
         change_id=change.id,
         title=pending.title or format_title(change),
@@ -55,7 +60,7 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
         unmet=tuple(gates[i].label for i in unmet if i in gates),
         command=" && ".join(describe(change, plan).gcloud),
         typed_name=pending.typed_name,
-        note=APPROVED if is_final_approval(change) else " ".join(_why(change, plan)),
+        note=APPROVED if is_final_approval(change) else " ".join(filter(None, why)),
     )
 
 
@@ -72,12 +77,6 @@ def approval_of(change: Change, plan: Plan, snapshot: Snapshot) -> Approval | No
         order=format_order(change),
         evidence=format_evidence(snapshot.gates),
     )
-
-
-def _why(change: Change, plan: Plan) -> tuple[str, ...]:
-    """Why several steps come in their order, and that nothing guards a program of the team's."""
-    unguarded = not plan.target.router.has_guard and change.to_stage is not None
-    return tuple(said for said in (format_order(change), NO_GUARD if unguarded else "") if said)
 
 
 def _freshness(age_s: float | None) -> str:
