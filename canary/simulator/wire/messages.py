@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
-from google.api import distribution_pb2, metric_pb2, monitored_resource_pb2
+from google.api import distribution_pb2, metric_pb2
 from google.iam.v1 import iam_policy_pb2
 from google.longrunning import operations_pb2
 from google.protobuf import duration_pb2, empty_pb2, timestamp_pb2
@@ -111,7 +111,6 @@ ListRevisionsRequest: Any = _revision.ListRevisionsRequest.pb()
 ListRevisionsResponse: Any = _revision.ListRevisionsResponse.pb()
 RevisionTemplate: Any = _template.RevisionTemplate.pb()
 Condition: Any = _condition.Condition.pb()
-TrafficTarget: Any = _traffic.TrafficTarget.pb()
 TO_LATEST = int(_traffic.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST)
 TO_REVISION = int(_traffic.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION)
 
@@ -141,7 +140,6 @@ UpdateAlertPolicyRequest = LateMessage(_ALERTS, "UpdateAlertPolicyRequest")
 DeleteAlertPolicyRequest = LateMessage(_ALERTS, "DeleteAlertPolicyRequest")
 
 MetricDescriptor: Any = metric_pb2.MetricDescriptor
-MonitoredResource: Any = monitored_resource_pb2.MonitoredResource
 Distribution: Any = distribution_pb2.Distribution
 
 Duration: Any = duration_pb2.Duration

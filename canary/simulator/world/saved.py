@@ -54,10 +54,6 @@ class Saved:
         """Set a value."""
         self._connection.execute("INSERT OR REPLACE INTO saved VALUES (?, ?)", (key, value))
 
-    def delete(self, key: str) -> None:
-        """Forget a value; nothing happens when there is none."""
-        self._connection.execute("DELETE FROM saved WHERE key = ?", (key,))
-
     def append_event(self, event: AnyEvent) -> None:
         """Add to the timeline that `events` returns at the next start."""
         self._connection.execute(

@@ -43,9 +43,8 @@ def test_what_was_not_saved_is_lost_as_a_whole(tmp_path):
     saved.close()
 
 
-def test_a_key_nobody_set_is_none_and_deleting_it_is_nothing():
+def test_a_key_nobody_set_is_none():
     saved = Saved(None)
-    saved.delete("key")
     assert saved.get("key") is None
     saved.close()
 
