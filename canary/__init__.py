@@ -1,1 +1,6 @@
-"""Canary Console: the engine. It knows no screen."""
+"""Canary Console: a Legacy-vs-Canary rollout on Cloud Run, watched and carried out.
+
+`rollout` says what is true of any rollout; `cloud` and `store` reach the services and this host;
+`engine` observes and changes; `cli` is the command. `simulator` and `loadtest` are processes of
+their own. No module of these knows a screen, but for `cli`, which opens it.
+"""
