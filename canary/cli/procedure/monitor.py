@@ -94,15 +94,15 @@ def _run(source: PlanSource, order: LoopOrder, as_json: bool) -> int:
     def note(line: str) -> None:
         click.echo(line, err=True)
 
-    def on_turn(turn: TakenSnapshot) -> None:
+    def on_snapshot(taken: TakenSnapshot) -> None:
         if as_json:
             # One document a line, so that a reader can follow.
-            file = None if turn.path is None else str(turn.path)
-            click.echo(json.dumps({"file": file, **turn.document}, allow_nan=False))
+            file = None if taken.path is None else str(taken.path)
+            click.echo(json.dumps({"file": file, **taken.document}, allow_nan=False))
         else:
-            say(turn.line)
+            say(taken.line)
 
-    ended = asyncio.run(run_loop(source.plan, source.path, order, note, on_turn))
+    ended = asyncio.run(run_loop(source.plan, source.path, order, note, on_snapshot))
     if as_json:
         note(last_line(ended))
     else:

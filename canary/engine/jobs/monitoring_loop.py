@@ -1,8 +1,8 @@
 """The monitoring loop: a snapshot every so often, in the cloud's time, for as long as was asked.
 
 It survives whatever the cloud does: a snapshot that nothing can be learned for is written as one
-that says "no data". Its turns are multiples of the interval from its begin, so it does not drift;
-turns that were slept through (a suspended host) are left out and not made up for.
+that says "no data". Its moments are multiples of the interval from its begin, so it does not drift;
+moments that were slept through (a suspended host) are left out and not made up for.
 """
 
 from __future__ import annotations
@@ -89,13 +89,13 @@ class MonitoringLoop:
         plan_path: Path,
         directory: Path,
         order: LoopOrder,
-        on_turn: OnSnapshotTaken,
+        on_snapshot: OnSnapshotTaken,
         *,
         wait: Wait,
     ) -> None:
         self._plan, self._plan_path = plan, plan_path
         self._directory, self._order = directory, order
-        self._on_turn = on_turn
+        self._on_snapshot = on_snapshot
         self._wait = wait
         self._session: Session | None = None
         self._clock: CloudClock = SystemClock()
@@ -118,10 +118,10 @@ class MonitoringLoop:
         """Note the end of a loop whose `run` was cancelled in the middle of a turn."""
         return self._end(self.state, by) if self.state is not None else None
 
-    # -- turns -----------------------------------------------------------------------------------
+    # -- moments ---------------------------------------------------------------------------------
 
-    def _begin(self, turn: TakenSnapshot) -> LoopState:
-        last = turn.snapshot is not None and turn.snapshot.stage.index == len(self._plan.stages)
+    def _begin(self, taken: TakenSnapshot) -> LoopState:
+        last = taken.snapshot is not None and taken.snapshot.stage.index == len(self._plan.stages)
         every_s, for_s = self._order.every_s, self._order.for_s
         if every_s is None:
             every_s = LAST_STAGE_EVERY_S if last else EVERY_S
@@ -129,31 +129,31 @@ class MonitoringLoop:
             for_s = 0.0 if last else FOR_S
         state = LoopState(
             pid=os.getpid(),
-            since=turn.at,
+            since=taken.at,
             every_s=every_s,
-            until=turn.at + for_s if for_s else None,
+            until=taken.at + for_s if for_s else None,
             out_dir=self._order.out_dir,
         )
-        return self._go_on(state, turn)
+        return self._go_on(state, taken)
 
-    def _go_on(self, state: LoopState, turn: TakenSnapshot) -> LoopState:
+    def _go_on(self, state: LoopState, taken: TakenSnapshot) -> LoopState:
         """Count the turn, and say when the next is."""
         following: float | None = next_turn(state.since, state.every_s, self._clock.now())
         # A hair's breadth: the sum of many intervals is not exact.
         if state.until is not None and following is not None and following > state.until + 1e-3:
             following = None
-        written = turn.path is not None
+        written = taken.path is not None
         state = msgspec.structs.replace(
             state,
             next_at=following,
             files=state.files + written,
-            last_file=str(turn.path) if written else state.last_file,
-            last_at=turn.at,
-            verdict=turn.snapshot.decision.verdict if turn.snapshot is not None else "no_data",
-            trouble=turn.trouble,
+            last_file=str(taken.path) if written else state.last_file,
+            last_at=taken.at,
+            verdict=taken.snapshot.decision.verdict if taken.snapshot is not None else "no_data",
+            trouble=taken.trouble,
         )
         self._keep(state)
-        self._on_turn(turn)
+        self._on_snapshot(taken)
         return state
 
     def _end(self, state: LoopState, by: EndedBy) -> LoopState:
@@ -240,8 +240,8 @@ class MonitoringLoop:
 
 def next_turn(since: float, every_s: float, now: float) -> float:
     """The first multiple of the interval after `now`, counted from `since`; all cloud time."""
-    turns = math.floor((now - since) / every_s + 1e-9) + 1
-    return since + turns * every_s
+    passed = math.floor((now - since) / every_s + 1e-9) + 1
+    return since + passed * every_s
 
 
 async def wait_for(asked: asyncio.Event, pause_s: float) -> bool:

@@ -144,11 +144,11 @@ def run_detached() -> int:
         with contextlib.suppress(OSError):
             print(line, flush=True)  # noqa: T201 - this is the loop's log
 
-    def on_turn(turn: TakenSnapshot) -> None:
-        say(turn.line)
+    def on_snapshot(taken: TakenSnapshot) -> None:
+        say(taken.line)
 
     try:
-        ended = asyncio.run(run_loop(job.plan, Path(job.plan_path), job.order, say, on_turn))
+        ended = asyncio.run(run_loop(job.plan, Path(job.plan_path), job.order, say, on_snapshot))
     except CanaryError as error:
         say(str(error))
         return error.exit_code
@@ -157,7 +157,7 @@ def run_detached() -> int:
 
 
 async def run_loop(
-    plan: Plan, plan_path: Path, order: LoopOrder, say: Say, on_turn: OnSnapshotTaken
+    plan: Plan, plan_path: Path, order: LoopOrder, say: Say, on_snapshot: OnSnapshotTaken
 ) -> LoopState | None:
     """Replace the loop that runs, and be the loop until the time is over or a signal comes.
 
@@ -172,11 +172,11 @@ async def run_loop(
             if not await take_over(directory, lock, say, asked):
                 return None
 
-            def turned(turn: TakenSnapshot) -> None:
+            def on_taken(taken: TakenSnapshot) -> None:
                 lock.sign()
-                on_turn(turn)
+                on_snapshot(taken)
 
-            return await _run_until(plan, plan_path, directory, order, turned, asked)
+            return await _run_until(plan, plan_path, directory, order, on_taken, asked)
         finally:
             lock.release()
 
@@ -231,12 +231,12 @@ async def _run_until(
     plan_path: Path,
     directory: Path,
     order: LoopOrder,
-    on_turn: OnSnapshotTaken,
+    on_snapshot: OnSnapshotTaken,
     asked: asyncio.Event,
 ) -> LoopState | None:
     """Run the loop; once asked to end, a turn that hangs is given up after a few seconds."""
     loop = MonitoringLoop(
-        plan, plan_path, directory, order, on_turn, wait=lambda pause: wait_for(asked, pause)
+        plan, plan_path, directory, order, on_snapshot, wait=lambda pause: wait_for(asked, pause)
     )
     running = asyncio.ensure_future(loop.run())
     waiting = asyncio.ensure_future(asked.wait())

@@ -261,7 +261,7 @@ class Observer:
             watch=replayed.watch,
             changes=changes,
             entries=self._journal.entries,
-            events=(*transition_events(replayed.turns), *self.log.events),
+            events=(*transition_events(replayed.transitions), *self.log.events),
             sources=tuple(s.view for s in sources if asked or s is not self._metrics_source),
             evidence=self._evidence,
             rights=self._readiness,

@@ -19,11 +19,11 @@ from canary.rollout.plan.plan import Plan, Thresholds
 LATE_S = 600.0
 """Points may still arrive this long after their period ended; later ones are not judged anew."""
 
-TURNS_KEPT = 200
+TRANSITIONS_KEPT = 200
 
 
 class VerdictTransition(msgspec.Struct, frozen=True):
-    """The verdict became another one at the end of a sample. Only judged verdicts make turns."""
+    """The verdict became another one at the end of a sample. Only judged verdicts count."""
 
     at: float
     verdict: Verdict
@@ -31,12 +31,12 @@ class VerdictTransition(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """The watch after the observation at `at` (None: before the first), and all turns up to it."""
+    """The watch after the observation at `at` (None: before the first), all transitions to it."""
 
     watch: Watch = IDLE
     at: float | None = None
     verdict: Verdict | None = None
-    turns: tuple[VerdictTransition, ...] = ()
+    transitions: tuple[VerdictTransition, ...] = ()
 
 
 class Replay:
@@ -88,7 +88,7 @@ def replay(
 ) -> Replayed:
     """Continue from `begun` with one observation for each of `indices` into `samples`."""
     watch, at, verdict = begun.watch, begun.at, begun.verdict
-    turns = list(begun.turns)
+    transitions = list(begun.transitions)
     watch_s = plan.alerts.watch_minutes * 60
     past = _Past(plan, samples)
     for index in indices:
@@ -98,13 +98,13 @@ def replay(
             watch = IDLE
         seen = past.observe(index, changed_at)
         watch = advance_watch(watch, warned=seen.warned, at=end, watch_s=watch_s)
-        turn = _judge(plan, seen, watch, end)
-        if turn is not None:
-            if turn.verdict != (verdict or "continue"):
-                turns.append(turn)
-            verdict = turn.verdict
+        transition = _judge(plan, seen, watch, end)
+        if transition is not None:
+            if transition.verdict != (verdict or "continue"):
+                transitions.append(transition)
+            verdict = transition.verdict
         at = end
-    return Replayed(watch, at, verdict, tuple(turns[-TURNS_KEPT:]))
+    return Replayed(watch, at, verdict, tuple(transitions[-TRANSITIONS_KEPT:]))
 
 
 class _Seen(msgspec.Struct, frozen=True):

@@ -37,11 +37,11 @@ VERDICT_SEVERITY: Final[dict[Verdict, Severity]] = {
 }
 
 
-def transition_events(turns: Iterable[VerdictTransition]) -> tuple[Event, ...]:
+def transition_events(transitions: Iterable[VerdictTransition]) -> tuple[Event, ...]:
     """A line for each turn of the verdict, in the given order."""
     return tuple(
         Event(t.at, VERDICT_SEVERITY[t.verdict], f"{format_verdict(t.verdict)}: {t.reason}")
-        for t in turns
+        for t in transitions
     )
 
 

@@ -39,7 +39,7 @@ class Watched:
     def __init__(self, plan: Plan, cloud: EmbeddedCloud, directory: Path) -> None:
         self.plan, self.cloud, self.directory = plan, cloud, directory
         self.out = directory / "outputs"
-        self.turns: list[TakenSnapshot] = []
+        self.taken: list[TakenSnapshot] = []
         self.pauses: list[float] = []
         self.end_after: int | None = None
 
@@ -47,7 +47,7 @@ class Watched:
         self.pauses.append(pause_s)
         with contextlib.suppress(CanaryError):
             await self.cloud.set_clock(advance_s=pause_s * self.plan.local.speed)
-        return self.end_after is not None and len(self.turns) >= self.end_after
+        return self.end_after is not None and len(self.taken) >= self.end_after
 
     async def run(self, every_s: float | None, for_s: float | None) -> LoopState:
         order = LoopOrder(str(self.out), every_s, for_s)
@@ -56,7 +56,7 @@ class Watched:
             self.directory / "canary.toml",
             state_dir(self.plan),
             order,
-            self.turns.append,
+            self.taken.append,
             wait=self.wait,
         )
         return await self.loop.run()
@@ -97,7 +97,7 @@ async def test_its_state_tells_the_last_word(watched: Watched) -> None:
     assert read_state(state_dir(watched.plan)) == ended
     assert (ended.ended_by, ended.next_at, ended.verdict) == ("time", None, "continue")
     assert ended.pid == os.getpid()
-    assert ended.last_file == str(watched.turns[-1].path)
+    assert ended.last_file == str(watched.taken[-1].path)
 
 
 async def test_asked_to_end_it_ends_and_writes_no_more(watched: Watched) -> None:
@@ -123,12 +123,12 @@ async def test_an_outage_is_written_as_such_and_survived(
     await watched.cloud.set_scenario(scenario)
     first = await watched.run(HALF_HOUR, HALF_HOUR)
     assert first.files == 2
-    assert source in watched.turns[0].trouble
+    assert source in watched.taken[0].trouble
     if scenario == "monitoring-outage":
-        assert watched.turns[-1].document["canary"]["error_rate"] is None
+        assert watched.taken[-1].document["canary"]["error_rate"] is None
     await watched.cloud.set_scenario("healthy")
     await watched.run(HALF_HOUR, HALF_HOUR)
-    assert watched.turns[-1].trouble == ""
+    assert watched.taken[-1].trouble == ""
 
 
 class Deadly(Watched):
@@ -139,7 +139,7 @@ class Deadly(Watched):
             os.kill(self.cloud.pid, signal.SIGKILL)
             await self.cloud.wait_lost()
         self.pauses.append(pause_s)
-        return self.end_after is not None and len(self.turns) >= self.end_after
+        return self.end_after is not None and len(self.taken) >= self.end_after
 
 
 async def test_a_cloud_that_dies_is_opened_again(tmp_path: Path) -> None:
@@ -151,14 +151,14 @@ async def test_a_cloud_that_dies_is_opened_again(tmp_path: Path) -> None:
         deadly.end_after = 2
         ended = await deadly.run(60.0, 0)
     assert ended.ended_by == "signal"
-    assert deadly.turns[-1].snapshot is not None
-    assert "Cloud Run" not in deadly.turns[-1].trouble
+    assert deadly.taken[-1].snapshot is not None
+    assert "Cloud Run" not in deadly.taken[-1].trouble
 
 
 async def test_a_disk_that_cannot_be_written_is_said_and_survived(watched: Watched) -> None:
     watched.out.write_text("in the way")
     ended = await watched.run(HALF_HOUR, HALF_HOUR)
-    assert (ended.files, len(watched.turns)) == (0, 2)
+    assert (ended.files, len(watched.taken)) == (0, 2)
     assert "could not be written" in ended.trouble
 
 

@@ -21,8 +21,8 @@ def follow(samples: tuple[Sample, ...], changes: tuple[float, ...] = ()) -> Repl
     return Replay(PLAN).follow(samples, changes)
 
 
-def verdicts(turns: tuple[VerdictTransition, ...]) -> list[str]:
-    return [t.verdict for t in turns]
+def verdicts(transitions: tuple[VerdictTransition, ...]) -> list[str]:
+    return [t.verdict for t in transitions]
 
 
 def test_without_samples_nothing_is_watched() -> None:
@@ -31,7 +31,7 @@ def test_without_samples_nothing_is_watched() -> None:
 
 def test_a_healthy_past_has_no_watch_and_no_turns() -> None:
     replayed = follow(minutes(200))
-    assert (replayed.watch, replayed.turns) == (IDLE, ())
+    assert (replayed.watch, replayed.transitions) == (IDLE, ())
 
 
 def test_a_warning_opens_the_watch_at_the_minute_that_showed_it() -> None:
@@ -44,13 +44,13 @@ def test_a_warning_opens_the_watch_at_the_minute_that_showed_it() -> None:
 def test_a_warning_for_longer_than_the_watch_is_overdue() -> None:
     replayed = follow(minutes(70, errors=WARNING))
     assert replayed.watch.overdue
-    assert verdicts(replayed.turns) == ["watch", "rollback_stage"]
+    assert verdicts(replayed.transitions) == ["watch", "rollback_stage"]
 
 
 def test_a_critical_value_is_a_turn_at_its_minute() -> None:
     replayed = follow((*minutes(50, newest=NEWEST - 60), sample(NEWEST, errors=60)))
-    assert replayed.turns[-1].verdict == "rollback_all"
-    assert replayed.turns[-1].at == NEWEST
+    assert replayed.transitions[-1].verdict == "rollback_all"
+    assert replayed.transitions[-1].at == NEWEST
 
 
 def test_after_a_change_of_the_split_the_watch_begins_anew() -> None:
@@ -61,7 +61,7 @@ def test_after_a_change_of_the_split_the_watch_begins_anew() -> None:
 def test_turns_from_before_a_change_are_kept() -> None:
     samples = (*minutes(70, newest=NEWEST - 1200, errors=WARNING), *minutes(20))
     replayed = follow(samples, changes=(NEWEST - 1200,))
-    assert verdicts(replayed.turns) == ["watch", "rollback_stage", "continue"]
+    assert verdicts(replayed.transitions) == ["watch", "rollback_stage", "continue"]
 
 
 def test_too_few_requests_neither_open_nor_clear_a_watch() -> None:
