@@ -214,8 +214,8 @@ class BigQuery:
             return
         path = f"{self._path}/jobs/{quote(str(job['jobId']), safe='')}/cancel"
         query = {"location": str(job.get("location") or self._location)}
-        with contextlib.suppress(CanaryError, asyncio.CancelledError):
-            await self._rest.call("POST", path, "cancelling", query=query, timeout_s=2.0)
+        with contextlib.suppress(CanaryError, Refusal, asyncio.CancelledError):
+            await self._rest.send("POST", path, "cancelling", query=query, timeout_s=2.0)
 
 
 def _job_of(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,22 +75,6 @@ class RestClient:
         self._credentials: Any = None
         self._renewing = asyncio.Lock()
 
-    async def call(
-        self,
-        method: str,
-        path: str,
-        doing: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        query: Mapping[str, str | int] | None = None,
-        timeout_s: float = 30.0,
-    ) -> dict[str, Any]:
-        """Make one request; return the JSON object. Raises CanaryError for everything else."""
-        try:
-            return await self.send(method, path, doing, body=body, query=query, timeout_s=timeout_s)
-        except Refusal as refusal:
-            raise refusal.translate(self._source, doing) from refusal
-
     async def send(
         self,
         method: str,
@@ -101,7 +85,10 @@ class RestClient:
         query: Mapping[str, str | int] | None = None,
         timeout_s: float = 30.0,
     ) -> dict[str, Any]:
-        """As `call`, but an error answer is raised as Refusal, for who knows more about it."""
+        """Make one request; return the JSON object.
+
+        Raises Refusal for an error answer, for who knows more about it, and CanaryError otherwise.
+        """
         import httpx
 
         url = f"{self._base}{path}"
@@ -139,9 +126,14 @@ class RestClient:
         timeout_s: float = 30.0,
     ) -> dict[str, Any]:
         """GET the JSON object at `path`; tried again. Raises CanaryError."""
-        return await read_again(
-            lambda: self.call("GET", path, doing, query=query, timeout_s=timeout_s)
-        )
+
+        async def once() -> dict[str, Any]:
+            try:
+                return await self.send("GET", path, doing, query=query, timeout_s=timeout_s)
+            except Refusal as refusal:
+                raise refusal.translate(self._source, doing) from refusal
+
+        return await read_again(once)
 
     async def change(
         self,

@@ -14,6 +14,7 @@ from urllib.parse import quote as url_quote
 from canary.cloud.connection.clients import Connection
 from canary.cloud.connection.errors import foreign_errors, translate
 from canary.cloud.logging.windows import Request
+from canary.cloud.monitoring.queries import quote
 from canary.cloud.monitoring.timeseries import Side
 from canary.rollout.plan.plan import Plan
 
@@ -31,12 +32,12 @@ def log_filter(plan: Plan, sampled: float = 1.0) -> str:
     names = dict.fromkeys((target.legacy, target.canary))
     if target.shares_one_service:
         names = {plan.router_service: None}
-    services = " OR ".join(_quote(name) for name in names)
+    services = " OR ".join(quote(name) for name in names)
     log = f"projects/{target.project}/logs/{url_quote(LOG_ID, safe='')}"
     parts = [
-        f"logName={_quote(log)}",
+        f"logName={quote(log)}",
         'resource.type="cloud_run_revision"',
-        f"resource.labels.location={_quote(target.region)}",
+        f"resource.labels.location={quote(target.region)}",
         f"resource.labels.service_name=({services})",
     ]
     if sampled < 1.0:
@@ -75,16 +76,10 @@ def read_requests(entries: Iterable[Any], side_of: SideOfRequest) -> Iterator[Re
         yield Request(side, ended_at, http.status, latency_s * 1000.0, revision)
 
 
-def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
 # The one request that opens the tail of the request log, and whether the caller has the right to.
 #
 # The right cannot be asked for without one more API (Resource Manager); so the tail itself is
-# opened
-# for a moment.
+# opened for a moment.
 
 RIGHT: Final = "logging.logEntries.list"
 ROLE: Final = "roles/logging.viewer on the project"
