@@ -26,7 +26,7 @@ from benchmarks.terminal import Terminal
 
 WIDE, NARROW = (160, 48), (80, 24)
 NUMBERS = re.compile(r"GO ON|WATCH|ROLL BACK|ROLL BACK ONE STAGE")
-STRIP = re.compile(r"carry it out")
+STRIP = re.compile(r"y confirm")
 CALM_S = 3.0
 """The cloud of the console that was just killed computes its history until about then."""
 OPENING_S = 5.0

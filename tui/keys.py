@@ -52,12 +52,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("scale", ("s",), "Set least and most instances of a side.", "change", "scale"),
     Action("adopt", ("a",), "Take a split that was changed elsewhere into the record.", "change"),
     Action("revert", ("u",), "Set a split that was changed elsewhere back.", "change"),
-    Action("way_back", ("b",), "Show whether all traffic could leave Canary now.", "safety"),
+    Action("readiness", ("b",), "Show whether all traffic could leave Canary now.", "safety"),
     Action("guard", ("A",), "Arm automatic rollback, or disarm it.", "safety"),
     Action("cancel_guard", ("c",), "Stop the countdown of automatic rollback.", "safety"),
     Action("withdraw", ("W",), "Withdraw a change that waits for Cloud Run.", "safety"),
     Action("recovery", ("o",), "Show the changes whose end is not known.", "safety"),
-    Action("look_up", ("i",), "Look up what became of such a change.", "safety"),
+    Action("look_up", ("i",), "Check the status of such a change.", "safety"),
     Action("resume", ("G",), "Resume such a change; it never acts twice.", "safety"),
     Action("abandon", ("D",), "Abandon such a change; what was sent stays.", "safety"),
     Action(
@@ -109,6 +109,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
 
 QUESTIONS: Final = frozenset({a.name for a in ACTIONS if a.group == "change"} | {"load_test"})
 """The actions that ask before they do anything."""
+
+OLD_NAMES: Final = {"way_back": "readiness"}
+"""Names of actions in plans of earlier versions → today's."""
 
 STAGE_DOC: Final = "Go to that stage: back to an earlier one, or on to the next."
 RESERVED: Final = frozenset({"escape", "ctrl+c", "space", "up", "down", "pageup", "pagedown"})
@@ -173,15 +176,22 @@ def as_written(event: Key) -> str:
 def bind(plan: Plan) -> Keymap:
     """The keymap of a plan. Raises PlanError naming the key of canary.toml that cannot be."""
     bound = {a.name: a.keys for a in ACTIONS}
-    for name, key in plan.console.keys.items():
+    chosen = _renamed(plan.console.keys)
+    for name, key in chosen.items():
         _check(name, key)
         bound[name] = (key,)
-    for key, name, other in _clashes(bound, plan.console.keys):
+    for key, name, other in _clashes(bound, chosen):
         raise PlanError(
             f"console.keys.{name}: {key!r} is already the key of {other}.",
             remedy=f"Choose another key, or rebind {other} as well.",
         )
     return Keymap(bound, len(plan.stages))
+
+
+def _renamed(chosen: Mapping[str, str]) -> dict[str, str]:
+    """The plan's keys by today's names; where both names are there, today's wins."""
+    old = {OLD_NAMES[name]: key for name, key in chosen.items() if name in OLD_NAMES}
+    return old | {name: key for name, key in chosen.items() if name not in OLD_NAMES}
 
 
 def _check(name: str, key: str) -> None:

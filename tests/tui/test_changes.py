@@ -47,7 +47,7 @@ async def test_leaving_the_strip_changes_nothing(key: str) -> None:
     async with staged() as stage:
         await stage.press("R", key, "y")
         assert stage.engine.sent == []
-        assert "carry it out" not in stage.frame()
+        assert "y confirm" not in stage.frame()
 
 
 async def test_the_key_that_opens_the_strip_does_not_confirm_it() -> None:
@@ -119,7 +119,7 @@ async def test_promotion_needs_every_gate() -> None:
         assert "promote" in greyed(stage.app)
         await stage.press("p")
         assert "› Not met: soak." in stage.frame()
-        assert "carry it out" not in stage.frame()
+        assert "y confirm" not in stage.frame()
 
 
 async def test_promotion_shows_what_it_does_and_on_what() -> None:
@@ -161,7 +161,7 @@ async def test_the_strip_dies_when_the_world_changes() -> None:
         await stage.press("y")
         assert stage.engine.sent == []
         await stage.press("escape")
-        assert "carry it out" not in stage.frame()
+        assert "y confirm" not in stage.frame()
 
 
 async def test_the_strip_lives_while_only_numbers_change() -> None:
@@ -239,7 +239,7 @@ async def test_read_only_refuses_every_change_and_hides_nothing(key: str) -> Non
         assert " gates ─" in stage.frame()
         await stage.press(key, "y", "enter")
         assert stage.engine.sent == []
-        assert "carry it out" not in stage.frame()
+        assert "y confirm" not in stage.frame()
 
 
 async def test_drift_is_shown_and_adopted() -> None:

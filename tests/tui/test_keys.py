@@ -105,3 +105,9 @@ async def test_bar_help_and_dispatch_follow_the_rebinding() -> None:
 def test_every_action_says_what_it_does() -> None:
     assert all(a.doc.endswith(".") and a.doc[0].isupper() for a in ACTIONS)
     assert msgspec.structs.asdict(ACTIONS[0])["group"] == "change"
+
+
+def test_a_plan_of_an_earlier_version_may_name_readiness_way_back() -> None:
+    assert bind(plan_with(way_back="B")).key("readiness") == "B"
+    assert bind(plan_with(readiness="B")).key("readiness") == "B"
+    assert bind(plan_with(way_back="B", readiness="K")).key("readiness") == "K"

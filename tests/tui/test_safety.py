@@ -178,7 +178,7 @@ async def test_the_key_that_stops_it_works_beside_an_open_question() -> None:
         await stage.press("R")
         await stage.press("c")
         assert stage.engine.asked == [("cancel",)]
-        assert "y carry it out" in stage.frame()
+        assert "y confirm" in stage.frame()
         await stage.press("y")
         assert [c.kind for c in stage.engine.sent] == ["rollback_all"]
 
@@ -262,7 +262,7 @@ async def test_an_unknown_end_names_its_ways_on(size: tuple[int, int]) -> None:
     async with staged(size, at(changes=(UNKNOWN,))) as stage:
         text = stage.frame()
         assert "? OUTCOME UNKNOWN" in text
-        assert "i look it up   G resume   D abandon   o show" in text
+        assert "i check status   G resume   D abandon   o show" in text
         await stage.press("i")
         assert stage.engine.asked == [("verify", "c9")]
         said = f"looked up: {UNKNOWN.title}: It was sent, and nothing is to be seen."

@@ -116,7 +116,7 @@ class JobActions:
     def stop(self) -> None:
         """End what runs."""
         self._context.jobs.stop()
-        self._context.say("Told to stop.")
+        self._context.say("Stopping it …")
 
     def load_test(self) -> None:
         """Ask whether to begin one; show the one that runs."""

@@ -187,7 +187,7 @@ def ask_to_arm(plan: Plan, cancel_key: str) -> Proposal:
 
 
 def ask_to_resume(change: ChangeView) -> Proposal:
-    """The question before an unfinished change is gone on with."""
+    """The question before an unfinished change is resumed."""
     return Proposal(
         change_id=f"{RESUME}:{change.id}",
         title="Resume it",

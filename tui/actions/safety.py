@@ -43,7 +43,7 @@ class SafetyActions:
         self._asked = ""
         self._heard: Event | None = None
         self.actions: dict[str, Callable[[], None]] = {
-            "way_back": lambda: context.toggle_page("way-back"),
+            "readiness": lambda: context.toggle_page("readiness"),
             "guard": self.guard,
             "cancel_guard": self.cancel,
             "withdraw": self.withdraw,

@@ -31,7 +31,7 @@ BAR = "▌"
 """Stands at the left of an open question, in the colour of a notice or of its death."""
 
 _UNKNOWN_WAYS: Final = (
-    ("look_up", "look it up"),
+    ("look_up", "check status"),
     ("resume", "resume"),
     ("abandon", "abandon"),
     ("recovery", "show"),
@@ -190,7 +190,7 @@ def alarm_rows(snapshot: Snapshot, keys: dict[str, str], palette: Palette) -> li
     if readiness is None or readiness.state != "impossible":
         return []
     worst = readiness.wrong[0]
-    key = keys.get("way_back", "")
+    key = keys.get("readiness", "")
     more = f"  ({key} shows all {len(readiness.wrong)})" if len(readiness.wrong) > 1 and key else ""
     head: list[Run] = [
         (" ✗ ROLL BACK ALL IS NOT POSSIBLE NOW ", palette.roll_back),
@@ -206,7 +206,9 @@ def waiting_rows(snapshot: Snapshot, now: float, palette: Palette) -> list[list[
     """
     change = find_waiting(snapshot.changes)
     if change is None or change.waiting_since is None:
-        return [_waiting_seat(s, palette) for s in snapshot.presence.others if s.kind == "rollback"]
+        return [
+            _waiting_session(s, palette) for s in snapshot.presence.others if s.kind == "rollback"
+        ]
     waited = format_age(now - change.waiting_since)
     return [
         [
@@ -217,9 +219,9 @@ def waiting_rows(snapshot: Snapshot, now: float, palette: Palette) -> list[list[
     ]
 
 
-def _waiting_seat(seat: OperatorSession, palette: Palette) -> list[Run]:
-    who = sanitize(seat.user, 20) or "somebody"
-    said = f"{who} waits in a shell to roll back (process {seat.pid}):"
+def _waiting_session(session: OperatorSession, palette: Palette) -> list[Run]:
+    who = sanitize(session.user, 20) or "somebody"
+    said = f"{who} waits in a shell to roll back (process {session.pid}):"
     return [
         ("◐ ", palette.watch),
         (said, palette.strong),

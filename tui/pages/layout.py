@@ -32,7 +32,7 @@ PAGES: Final = (
     "approval",
     "retirement",
     "alerts",
-    "way-back",
+    "readiness",
     "recovery",
 )
 """The pages in the order of tab; each is the id of its widget."""

@@ -14,7 +14,7 @@ from widgets.pages.checklist import ChecklistPage
 from widgets.pages.load_test import LoadPage
 from widgets.pages.monitoring import AlertsPage, MonitoringPage
 from widgets.pages.page import Page
-from widgets.pages.readiness import WayBackPage
+from widgets.pages.readiness import ReadinessPage
 from widgets.pages.verification import VerificationPage
 
 SUBTITLE: Final = "↑ ↓   tab next page   Esc back"
@@ -32,7 +32,7 @@ def make_pages() -> dict[str, Page]:
         "approval": ApprovalPage(id="approval", classes="panel"),
         "alerts": AlertsPage(id="alerts", classes="panel"),
         "retirement": CalendarPage(id="retirement", classes="panel"),
-        "way-back": WayBackPage(id="way-back", classes="panel"),
+        "readiness": ReadinessPage(id="readiness", classes="panel"),
         "recovery": RecoveryPage(id="recovery", classes="panel"),
     }
     for name, page in pages.items():

@@ -200,15 +200,15 @@ class ConfirmStrip(CellWidget):
                 (f"type {sanitize(proposal.typed_name, 80)}: ", palette.text),
                 (sanitize(self.typed, 100) + "▏", palette.strip),
                 ("  Enter", palette.key if ready else palette.key_off),
-                (" carries it out  ", palette.dim if ready else palette.key_off),
+                (" confirms  ", palette.dim if ready else palette.key_off),
                 ("Esc", palette.key),
-                (" leaves", palette.dim),
+                (" cancels", palette.dim),
             ]
         return [
             ("y", palette.key),
-            (" carry it out   ", palette.dim),
+            (" confirm   ", palette.dim),
             ("n", palette.key),
-            (" or Esc leaves it", palette.dim),
+            (" or Esc cancels", palette.dim),
         ]
 
 

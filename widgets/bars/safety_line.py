@@ -29,7 +29,7 @@ CHECK_WORDS: Final[dict[CheckId, str]] = {
 _GAP: Final = "   "
 _LONG_AGO_S: Final = 72_000.0
 """A time of day alone would be taken for today's."""
-_LEAST_COMPANY: Final = 30
+_LEAST_PRESENCE: Final = 30
 _ROOM_FOR_CHECKS: Final = 150
 """From this width on every check is named; on the page of rollback readiness they always are."""
 
@@ -63,25 +63,25 @@ class SafetyLine(CellWidget):
             return
         elsewhere = find_countdown(snapshot.presence.others)
         if elsewhere is not None:
-            does = f" by {seat_name(elsewhere)}: {sanitize(elsewhere.cause, 160)}"
+            does = f" by {session_name(elsewhere)}: {sanitize(elsewhere.cause, 160)}"
             self._draw_countdown(canvas, does, f"  process {elsewhere.pid}", palette)
             return
         guarding = self._guard(snapshot, palette)
-        company = company_runs(snapshot, palette)
+        presence = presence_runs(snapshot, palette)
         way = readiness_runs(snapshot, palette, detailed=canvas.width >= _ROOM_FOR_CHECKS)
         ready = snapshot.readiness is not None and snapshot.readiness.state == "ok"
         # Who is here comes before the names of checks that are well, the last move behind them.
-        here = width_of(company) if snapshot.presence.others else 0
+        here = width_of(presence) if snapshot.presence.others else 0
         if ready and width_of(way) + width_of(guarding) + here > canvas.width:
             way = way[:2]
         left = canvas.width - width_of(way) - width_of(guarding)
-        if left < min(width_of(company), _LEAST_COMPANY):
-            company, left = [], 0
+        if left < min(width_of(presence), _LEAST_PRESENCE):
+            presence, left = [], 0
         # Of two long ones each has half; the page has all of both.
         half = min(width_of(way), canvas.width // 2)
-        shown = min(left, width_of(company))
+        shown = min(left, width_of(presence))
         x = canvas.runs(0, 0, way, max(half, canvas.width - width_of(guarding) - shown))
-        canvas.runs(x, 0, [*guarding, *company])
+        canvas.runs(x, 0, [*guarding, *presence])
 
     def _draw_countdown(self, canvas: Canvas, does: str, hint: str, palette: Palette) -> None:
         left = "" if self.left_s is None else f" in {self.left_s:.0f} s"
@@ -99,7 +99,7 @@ class SafetyLine(CellWidget):
             return [(_GAP, palette.text), (armed, palette.watch), (held, palette.watch)]
         elsewhere = next((s for s in snapshot.presence.others if s.armed), None)
         if elsewhere is not None:
-            said = f"● auto rollback armed by {seat_name(elsewhere)}, process {elsewhere.pid}"
+            said = f"● auto rollback armed by {session_name(elsewhere)}, process {elsewhere.pid}"
             return [(_GAP, palette.text), (said, palette.watch)]
         key = self.keys.get("guard", "")
         can = guard is not None and not self.read_only and not snapshot.missing_rights
@@ -130,7 +130,7 @@ def readiness_runs(snapshot: Snapshot, palette: Palette, *, detailed: bool) -> l
     return [("◐ rollback, but: ", palette.watch), (why, palette.text)]
 
 
-def company_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
+def presence_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
     """Who else is here, else what was done last; empty when nobody is and nothing was."""
     others = snapshot.presence.others
     if others:
@@ -145,11 +145,11 @@ def company_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
     return [(f"{_GAP}last: {day}{sanitize(format_history_entry(last), 90)}", palette.dim)]
 
 
-def seat_name(seat: OperatorSession) -> str:
+def session_name(session: OperatorSession) -> str:
     """Who would act, in a word or two: "canary guard", "bob's console"."""
-    if seat.kind == "guard":
+    if session.kind == "guard":
         return "canary guard"
-    return f"{sanitize(seat.user, 20) or 'somebody'}'s console"
+    return f"{sanitize(session.user, 20) or 'somebody'}'s console"
 
 
 def is_retired(snapshot: Snapshot) -> bool:

@@ -106,7 +106,7 @@ def step_row(number: int, step: StepView, palette: Palette) -> Row:
 
 
 _WAYS: Final = (
-    ("look_up", "look it up"),
+    ("look_up", "check status"),
     ("resume", "resume it"),
     ("abandon", "abandon it"),
 )

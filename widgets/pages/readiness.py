@@ -10,12 +10,12 @@ from canary.rollout.decision.readiness import Check, ReadinessState
 from canary.rollout.snapshot.snapshot import Snapshot, format_history_entry, format_operator_session
 from canary.rollout.text import NO_DATA, format_duration, format_timestamp, sanitize
 from themes import Palette
-from widgets.bars.safety_line import CHECK_WORDS, GLYPHS, readiness_runs, seat_name
+from widgets.bars.safety_line import CHECK_WORDS, GLYPHS, readiness_runs, session_name
 from widgets.pages.page import Page, Row, wrapped
 from widgets.plots.canvas import Run
 
 
-class WayBackPage(Page):
+class ReadinessPage(Page):
     """Could all traffic be taken off Canary now, and who or what could do it."""
 
     BORDER_TITLE = "rollback readiness"
@@ -61,10 +61,12 @@ class WayBackPage(Page):
             rows[-1].append((f" {format_duration(guard.countdown_s)}", palette.strong))
         else:
             rows.append([("  – off in this console", palette.text)])
-        for seat in (s for s in snapshot.presence.others if s.armed):
-            said = f"armed by {seat_name(seat)}, process {seat.pid}"
-            if seat.due_at is not None:
-                said += f", counts down: {sanitize(seat.cause)} (kill -INT {seat.pid} ends it)"
+        for session in (s for s in snapshot.presence.others if s.armed):
+            said = f"armed by {session_name(session)}, process {session.pid}"
+            if session.due_at is not None:
+                said += (
+                    f", counts down: {sanitize(session.cause)} (kill -INT {session.pid} ends it)"
+                )
             rows += wrapped("  ● ", said, width, palette.watch, palette.dim)
         if guard.held:
             rows.append([("  ◐ held: ", palette.watch), (sanitize(guard.held), palette.text)])
@@ -93,8 +95,8 @@ def _check(check: Check, width: int, palette: Palette) -> list[Row]:
 def _people(snapshot: Snapshot, width: int, palette: Palette) -> list[Row]:
     presence = snapshot.presence
     rows: list[Row] = [[("others on this host", palette.dim)]]
-    for seat in presence.others:
-        rows += wrapped("  ", format_operator_session(seat), width, palette.text, palette.dim)
+    for session in presence.others:
+        rows += wrapped("  ", format_operator_session(session), width, palette.text, palette.dim)
     if not presence.others:
         rows.append([("  nobody", palette.text)])
     rows += [[], [("the last moves, newest first", palette.dim)]]

@@ -181,8 +181,8 @@ class ConfidencePanel(CellWidget):
             counts = " / ".join(
                 format_count(v.window.confidence_count) for v in (snapshot.legacy, snapshot.canary)
             )
-            asked = "" if limit is None else f"┃ asked ≥ {format_limit('confidence', limit)}"
-            x = canvas.text(0, y, asked, palette.dim) + 2 * bool(asked)
+            required = "" if limit is None else f"┃ required ≥ {format_limit('confidence', limit)}"
+            x = canvas.text(0, y, required, palette.dim) + 2 * bool(required)
             scored = f"scores {counts}"
             if proven := _proven(snapshot):
                 canvas.text(x, y, proven, palette.critical_line)

@@ -245,7 +245,7 @@ def _nothing_asked(snapshot: Snapshot, plan: Plan | None) -> str:
     if index is None:
         return "stage not known"
     if index == 0:
-        return "entering stage 1 asks nothing"
+        return "no gates for stage 1"
     last = plan is not None and index >= len(plan.stages)
     return "last stage: nothing follows" if last else "no gates"
 

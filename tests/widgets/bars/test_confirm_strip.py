@@ -184,7 +184,7 @@ async def test_the_strip_says_what_on_what_how_old_what_fails_and_the_command() 
             " Promote to stage 3  canary 10 % → 25 %  ion-api-canary-00042-abc  on data 74 s old",
             " ✗ not met: soak, load test",
             " $ gcloud run services update ion-api",
-            " y carry it out   n or Esc leaves it",
+            " y confirm   n or Esc cancels",
         ]
 
 
@@ -196,7 +196,7 @@ async def test_the_answer_is_kept_however_few_rows_there_are(rows: int) -> None:
         await pilot.pause()
         strip.open(PROPOSAL)
         await painted(pilot)
-        assert "y carry it out" in screen_text(pilot)
+        assert "y confirm" in screen_text(pilot)
         assert "Promote to stage 3" in screen_text(pilot)
 
 

@@ -152,7 +152,7 @@ async def test_missing_gates_are_never_ticked() -> None:
 @pytest.mark.parametrize(
     ("index", "said"),
     [
-        (0, "entering stage 1 asks nothing"),
+        (0, "no gates for stage 1"),
         (5, "last stage: nothing follows"),
         (None, "stage not known"),
     ],
