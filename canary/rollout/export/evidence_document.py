@@ -12,6 +12,7 @@ from canary.rollout.evidence.verdict import MetricVerdict, Word
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import (
+    fields_of,
     format_clock,
     format_count,
     format_duration,
@@ -90,22 +91,13 @@ def _about(view: EvidenceView) -> dict[str, Any]:
             "mismatch": split.is_mismatch,
         },
         "left_out": [
-            {
-                "reason": entry.reason,
-                "windows": entry.windows,
-                "seconds": entry.seconds,
-                "requests": entry.requests,
-            }
-            for entry in view.left_out
+            fields_of(entry, "reason", "windows", "seconds", "requests") for entry in view.left_out
         ],
         "tail": {
             "off": tail.off or None,
             "trouble": tail.trouble or None,
             "limit_per_s": tail.limit_per_s or None,
-            "rate_per_s": tail.rate_per_s,
-            "sampled": tail.sampled,
-            "suppressed": tail.suppressed,
-            "late": tail.late,
+            **fields_of(tail, "rate_per_s", "sampled", "suppressed", "late"),
         },
     }
 

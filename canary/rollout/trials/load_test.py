@@ -14,6 +14,7 @@ import msgspec
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL
 from canary.rollout.plan.tables import LoadProfile, LoadTest
 from canary.rollout.text import (
+    fields_of,
     format_count,
     format_duration,
     format_iso_time,
@@ -233,9 +234,7 @@ def load_document(summary: LoadTestSummary) -> dict[str, Any]:
         "reasons": list(summary.reasons),
         "ended": summary.ended,
         "profile": settings.profile_name,
-        "users": settings.users,
-        "spawn_rate": settings.spawn_rate,
-        "duration_s": settings.duration_s,
+        **fields_of(settings, "users", "spawn_rate", "duration_s"),
         "elapsed_s": round(seen.elapsed_s, 1),
         "url": summary.url,
         "paths": [request.path for request in settings.profile.requests],
@@ -263,7 +262,5 @@ def side_document(seen: LoadTestProgress, side: LoadFigures) -> dict[str, Any]:
         "p99_response_time_ms": side.p99_ms,
         "error_rate": side.error_ratio,
         "success_rate": side.success_ratio,
-        "client_errors": side.client_errors,
-        "server_errors": side.server_errors,
-        "unanswered": side.unanswered,
+        **fields_of(side, "client_errors", "server_errors", "unanswered"),
     }
