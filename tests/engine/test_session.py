@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.engine.session import Session
+from canary.engine.session import Session, SessionOpening
 from canary.rollout.change.change import Author, Request
 from canary.rollout.change.moves import rollback_all
 from canary.rollout.errors import Unavailable
@@ -66,6 +66,19 @@ async def test_a_server_that_is_not_there_is_a_source_that_fails() -> None:
         snapshot = await session.observer.refresh()
     assert source(snapshot, "Cloud Run").state == "failing"
     assert snapshot.standing is None
+
+
+async def test_before_it_is_connected_there_are_files_and_no_session(embed: Embed) -> None:
+    async with embed(start_unix=time.time()) as cloud:
+        opening = SessionOpening(cloud.plan)
+        try:
+            assert opening.demand_journal().recent(9) == ()
+            assert opening.connected is None
+            with pytest.raises(Unavailable, match="not connected yet"):
+                _ = opening.session
+            assert await opening.connect() is opening.session
+        finally:
+            await opening.close()
 
 
 async def test_closing_twice_is_fine(embed: Embed) -> None:

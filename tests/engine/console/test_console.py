@@ -14,7 +14,7 @@ import pytest
 from canary.engine.console.console import ConsoleEngine
 from canary.engine.console.console_loop import only_news
 from canary.engine.observe.observer import Observer
-from canary.engine.observe.poll_loop import LEAST_METRICS_S, PollLoop, pause_until
+from canary.engine.observe.poll_loop import PollLoop
 from canary.rollout.change.change import Change, Request
 from canary.rollout.change.moves import rollback_all
 from canary.rollout.errors import ReadOnly, Unavailable
@@ -258,25 +258,6 @@ async def test_a_snapshot_goes_out_only_when_it_says_something_else(embedded: Em
     assert screen.snapshots[-1].decision.verdict == "no_data"
     polls.publish(changed=True)
     assert len(screen.snapshots) == 4
-
-
-@pytest.mark.parametrize(
-    ("wait_s", "speed", "pause_s"),
-    [
-        (57.0, 1.0, 57.0),
-        (0.2, 1.0, 60.2),
-        (0.5, 1.0, 0.5),
-        (57.0, 60.0, 0.95),
-        (12.0, 60.0, 1.2),
-        (57.0, 600.0, 0.595),
-        (-30.0, 60.0, 1.0),
-    ],
-)
-def test_metrics_are_asked_for_just_after_a_minute_is_visible_but_not_too_often(
-    wait_s: float, speed: float, pause_s: float
-) -> None:
-    assert pause_until(wait_s, speed) == pytest.approx(pause_s)
-    assert pause_until(wait_s, speed) >= LEAST_METRICS_S
 
 
 def test_who_asks_is_the_user_and_the_host() -> None:

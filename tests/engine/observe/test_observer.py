@@ -351,3 +351,18 @@ async def test_without_a_monitoring_reader_the_judgement_is_no_data(embedded: Em
     assert snapshot.standing is not None
     assert snapshot.decision.verdict == "no_data"
     assert [s.name for s in snapshot.sources] == ["Cloud Run", "Journal"]
+
+
+async def test_reading_a_snapshot_writes_nothing(embedded: Embedded):
+    watching = Watching(embedded)
+    await watching.observer.refresh()
+    embedded.set_scenario("monitoring-outage")
+    embedded.advance(1200)  # there is news to tell: the data has become stale
+    before = watching.observer.log.events
+    first, second = watching.observer.snapshot(), watching.observer.snapshot()
+    assert first == second
+    assert first.decision.verdict == "no_data"
+    assert watching.observer.log.events == before
+    judged = watching.observer.judge()
+    assert len(watching.observer.log.events) == len(before) + 1
+    assert "NO DATA: The newest data is older" in judged.events[0].text
