@@ -1,8 +1,8 @@
 """Telling others by webhook: who tells what, how often, and that it never holds anything up.
 
-A change is told by whoever carries it out, and by nobody else; a verdict's turn by the first of
-this host's watchers that sees it. Everything here returns at once: what is to be told waits in a
-short queue for one sender. A failure is a sentence for `on_trouble`, and nothing more.
+A change is told by whoever carries it out, and by nobody else; a verdict's transition by the first
+of this host's processes that sees it. Everything here returns at once: what is to be told waits
+in a short queue for one sender. A failure is a sentence for `on_error`, and nothing more.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ MOST_WAITING = 50
 class Notifier:
     """Tells one rollout's news; to be used in one event loop. Does nothing without a webhook.
 
-    `told` None: this host's memory cannot be used, and only this process remembers.
+    `sent` None: this host's memory cannot be used, and only this process remembers.
     """
 
     def __init__(
         self,
         plan: Plan,
-        told: SentNotifications | None,
-        on_trouble: Callable[[str], None],
+        sent: SentNotifications | None,
+        on_error: Callable[[str], None],
         *,
         environ: Mapping[str, str] = os.environ,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._settings = plan.notify
         self._place = place_of(plan.name, plan.target.project, plan.provider)
-        self._told = told
-        self._on_trouble = on_trouble
+        self._sent = sent
+        self._on_error = on_error
         self._environ = environ
         self._wall = wall
         self._waiting: asyncio.Queue[Notification] = asyncio.Queue(MOST_WAITING)
@@ -69,7 +69,7 @@ class Notifier:
         self._last_call = asyncio.Event()
         self._remembered: dict[str, float] = {}
         self._verdict: Verdict | None = None
-        self._last_trouble = ""
+        self._last_error = ""
 
     def begun(self, change: Change) -> None:
         """A change is begun by the caller."""
@@ -118,8 +118,8 @@ class Notifier:
         """Give the memory back."""
         if self._sender is not None:
             self._sender.cancel()
-        if self._told is not None:
-            self._told.close()
+        if self._sent is not None:
+            self._sent.close()
 
     async def _send(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -138,7 +138,7 @@ class Notifier:
                 log.exception("telling others")
                 self._fail(f"Telling others failed ({type(error).__name__}).")
             else:
-                self._last_trouble = ""
+                self._last_error = ""
 
     def _address(self) -> str:
         if self._settings.webhook is not None:
@@ -154,17 +154,17 @@ class Notifier:
     def _fail(self, sentence: str) -> None:
         """Say it once, not for each thing that is not told."""
         log.warning("%s", sentence)
-        if sentence != self._last_trouble:
-            self._last_trouble = sentence
-            self._on_trouble(sentence)
+        if sentence != self._last_error:
+            self._last_error = sentence
+            self._on_error(sentence)
 
     def _claim(self, key: str) -> bool:
         if not key:
             return True
         now, every_s = self._wall(), self._settings.repeat_minutes * 60
         try:
-            if self._told is not None:
-                return self._told.claim(key, now, every_s)
+            if self._sent is not None:
+                return self._sent.claim(key, now, every_s)
         except RecordError as error:
             log.warning("%s", error)
         last = self._remembered.get(key)
@@ -175,8 +175,8 @@ class Notifier:
 
     def _turn(self, verdict: Verdict) -> Verdict | None:
         try:
-            if self._told is not None:
-                before = self._told.turn(verdict)
+            if self._sent is not None:
+                before = self._sent.turn(verdict)
                 return _known(before)
         except RecordError as error:
             log.warning("%s", error)
@@ -188,23 +188,23 @@ def _known(verdict: str | None) -> Verdict | None:
     return next((known for known in SEVERITY if known == verdict), None)
 
 
-def open_notifier(plan: Plan, directory: Path, on_trouble: Callable[[str], None]) -> Notifier:
+def open_notifier(plan: Plan, directory: Path, on_error: Callable[[str], None]) -> Notifier:
     """The notifier of a plan; its memory is in `directory`, the rollout's on this host."""
-    told: SentNotifications | None = None
+    sent: SentNotifications | None = None
     if plan.notify.is_on:
         try:
-            told = SentNotifications(sent_notifications_path(directory))
+            sent = SentNotifications(sent_notifications_path(directory))
         except RecordError as error:
             log.warning("%s", error)
-    return Notifier(plan, told, on_trouble)
+    return Notifier(plan, sent, on_error)
 
 
 @contextlib.asynccontextmanager
 async def telling(
-    plan: Plan, directory: Path, on_trouble: Callable[[str], None]
+    plan: Plan, directory: Path, on_error: Callable[[str], None]
 ) -> AsyncIterator[Notifier]:
     """A notifier for as long as the block lasts, and until what waits is told (bounded)."""
-    notifier = open_notifier(plan, directory, on_trouble)
+    notifier = open_notifier(plan, directory, on_error)
     try:
         yield notifier
         await notifier.drain()

@@ -41,7 +41,7 @@ OnJobs = Callable[[JobsView], None]
 class BackgroundJobs:
     """Runs the jobs, once `opening` is connected, in the loop that `in_loop` reaches.
 
-    `on_event` is told that the event log has something new, `on_trouble` what hinders.
+    `on_event` is told that the event log has something new, `on_error` what hinders.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class BackgroundJobs:
         opening: SessionOpening,
         in_loop: InLoop,
         on_event: Callable[[], None],
-        on_trouble: Callable[[str], None],
+        on_error: Callable[[str], None],
         *,
         author: Author,
         read_only: bool,
@@ -69,7 +69,7 @@ class BackgroundJobs:
             say=self._say,
             logged=on_event,
             changed=self._changed,
-            report=on_trouble,
+            report=on_error,
             author=author,
             read_only=read_only,
         )
@@ -227,7 +227,7 @@ Begin = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
 
 class Recovering:
-    """Recovers changes of `session`. `begin` runs work in the engine's loop, troubles told;
+    """Recovers changes of `session`. `begin` runs work in the engine's loop, errors told;
     `wake` has the executor look into the journal.
     """
 
@@ -240,7 +240,7 @@ class Recovering:
         self._wake = wake
 
     def start(self, change_id: str, how: How) -> None:
-        """Verify, resume or abandon a change; refusals are told as troubles."""
+        """Verify, resume or abandon a change; refusals are told as errors."""
         self._begin(lambda: self._recover(change_id, how))
 
     def withdraw(self, change_id: str) -> Outcome:

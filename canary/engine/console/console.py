@@ -1,6 +1,6 @@
 """The console's engine: a thread with its own asyncio loop that observes and hands changes over.
 
-It knows no screen. Snapshots and troubles leave through two callbacks; wishes come in through
+It knows no screen. Snapshots and errors leave through two callbacks; wishes come in through
 methods that any thread may call and that return at once. A stalled terminal blocks the screen's
 loop for as long as it likes: this thread goes on. Changes are not carried out here either: the
 intent is written to the journal, and an executor in a process of its own is woken.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OnSnapshot = Callable[[Snapshot], None]
-OnTrouble = Callable[[str], None]
+OnError = Callable[[str], None]
 
 
 class ConsoleEngine:
@@ -67,12 +67,12 @@ class ConsoleEngine:
     def start(
         self,
         on_snapshot: OnSnapshot,
-        on_trouble: OnTrouble,
+        on_error: OnError,
         on_procedure: OnJobs | None = None,
     ) -> None:
         """Begin to observe. The callbacks are called from the engine's thread.
 
-        A trouble is one or two sentences for a person. Raises RecordError when the directory for
+        An error is one or two sentences for a person. Raises RecordError when the directory for
         this host's files cannot be made.
         """
         self._log = EngineLog(state_dir(self.plan))
@@ -86,7 +86,7 @@ class ConsoleEngine:
             opening,
             self._in_loop,
             self._show_now,
-            on_trouble,
+            on_error,
             author=self.author,
             read_only=self._read_only,
             on_jobs=on_procedure,
@@ -98,13 +98,13 @@ class ConsoleEngine:
 
         async def main() -> None:
             self._begin(procedure.watch)
-            session = await connect(opening, on_trouble)
+            session = await connect(opening, on_error)
             recall_writings(session)
             self._observing = observing = ConsoleLoop(
                 session,
                 self.author,
                 show,
-                on_trouble,
+                on_error,
                 self.submit,
                 self._in_loop,
                 read_only=self._read_only,
@@ -114,7 +114,7 @@ class ConsoleEngine:
             )
             await observing.run()
 
-        self._thread = LoopThread(main, opening.close, self._log.close, on_trouble)
+        self._thread = LoopThread(main, opening.close, self._log.close, on_error)
         self._thread.start()
 
     def stop(self) -> None:
@@ -198,7 +198,7 @@ class ConsoleEngine:
             self._in_loop(self._observing.look_into_journal)
 
     def refresh_now(self) -> None:
-        """Look again without waiting for the next round; a quota's pause is still kept."""
+        """Look again without waiting for the next poll; a quota's pause is still kept."""
         if self._observing is not None:
             self._in_loop(self._observing.look_now)
 

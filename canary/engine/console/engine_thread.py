@@ -26,7 +26,7 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 class LoopThread:
     """Runs `main` until it ends or `stop`; then awaits `close`, and calls `closed` last.
 
-    `on_trouble` gets one or two sentences for a person, from this thread. A failure of `main` is
+    `on_error` gets one or two sentences for a person, from this thread. A failure of `main` is
     said and logged, and ends the thread.
     """
 
@@ -35,12 +35,12 @@ class LoopThread:
         main: Work,
         close: Work,
         closed: Callable[[], None],
-        on_trouble: Callable[[str], None],
+        on_error: Callable[[str], None],
     ) -> None:
         self._main = main
         self._close = close
         self._closed = closed
-        self._on_trouble = on_trouble
+        self._on_error = on_error
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main_task: asyncio.Task[None] | None = None
         self._stopping = threading.Event()
@@ -94,7 +94,7 @@ class LoopThread:
         except Exception:
             # The boundary of this thread. Each source has its own inside; this is our mistake.
             log.exception("the engine ended")
-            self._on_trouble("The engine has failed and observes no more. See engine.log.")
+            self._on_error("The engine has failed and observes no more. See engine.log.")
         finally:
             loop.run_until_complete(self._end(loop))
             # Not `shutdown_default_executor`: it waits for threads that may hang in a call.
@@ -123,10 +123,10 @@ class LoopThread:
         try:
             await work()
         except CanaryError as error:
-            self._on_trouble(str(error))
+            self._on_error(str(error))
         except Exception as error:
             log.exception("asked for by a key")
-            self._on_trouble(f"That failed ({type(error).__name__}). See engine.log.")
+            self._on_error(f"That failed ({type(error).__name__}). See engine.log.")
 
 
 # The engine's log file: what went wrong, bounded, readable by its owner only. Without it,

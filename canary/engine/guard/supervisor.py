@@ -176,15 +176,15 @@ class GuardSupervisor:
 
 
 def show_guard(
-    holder: OperatorSessionHolder, seat: OperatorSession, view: GuardView
+    holder: OperatorSessionHolder, shown: OperatorSession, view: GuardView
 ) -> OperatorSession:
-    """Write into a seat what automatic rollback does there; the seat as it is shown then."""
+    """Show others what automatic rollback does here; the operator session as it is shown then."""
     counts = (view.armed, view.left_s is not None)
-    if counts == (seat.armed, seat.due_at is not None):
-        return seat
+    if counts == (shown.armed, shown.due_at is not None):
+        return shown
     due_at = None if view.left_s is None else time.time() + view.left_s
     cause = sanitize(view.cause, 200)
-    changed = msgspec.structs.replace(seat, armed=view.armed, due_at=due_at, cause=cause)
+    changed = msgspec.structs.replace(shown, armed=view.armed, due_at=due_at, cause=cause)
     holder.change(changed)
     return changed
 
@@ -192,7 +192,7 @@ def show_guard(
 def operator_session_of(
     author: Author, read_only: bool, *, kind: SessionKind = "console"
 ) -> OperatorSession:
-    """The seat of this process: its terminal, and where its SSH session comes from."""
+    """This process as others see it: its terminal, and where its SSH session comes from."""
     terminal = ""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         terminal = os.ttyname(sys.stdin.fileno())

@@ -163,7 +163,7 @@ class Observer:
         return self._readiness is not None and await self._readiness.read()
 
     def read_journal(self) -> bool:
-        """Read the journal if it was written to. True when it was, or is in trouble."""
+        """Read the journal if it was written to. True when it was, or fails."""
         before = self._journal.entries
         changed = self._journal.read(self.clock.now())
         after = self._journal.entries

@@ -14,7 +14,7 @@ QUOTA_MOST_S = 600.0
 
 
 class Source:
-    """The health of one service. Turns (it fails, it answers again) become events.
+    """The health of one service. Transitions (it fails, it answers again) become events.
 
     `retry_at` is when a quota allows the next question, cloud time; None: at any time.
     """
@@ -44,7 +44,7 @@ class Source:
         return self.retry_at is None or now >= self.retry_at
 
     def answered(self, at: float) -> bool:
-        """It answered. True when that is a turn."""
+        """It answered. True when that is a transition."""
         was = self._state
         if was == "failing":
             self._log.say(at, "good", f"{self.name} answers again")
@@ -92,9 +92,9 @@ class JournalFeed:
         self._version = -1
 
     def read(self, now: float) -> bool:
-        """Read it if it was written to. True when it was, or is in trouble.
+        """Read it if it was written to. True when it was, or fails.
 
-        A disk without room is trouble before anything is asked for: no intent could be kept.
+        A disk without room is an error before anything is asked for: no intent could be kept.
         """
         if self._journal is None:
             return False

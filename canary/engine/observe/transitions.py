@@ -230,8 +230,8 @@ def skew_words(skew_s: float) -> str:
 
 
 class ReadinessAlarm:
-    """Says each turn of the readiness in the event log, once. What is only not known yet turns
-    nothing: every change makes a revision that nobody has asked about for a moment.
+    """Says each transition of the readiness in the event log, once. What is not known yet is none:
+    every change makes a revision that nobody has asked about for a moment.
     """
 
     def __init__(self, log: EventLog) -> None:
