@@ -9,7 +9,6 @@ from __future__ import annotations
 import glob
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -20,8 +19,8 @@ from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.export.monitor_document import time_of_name
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.text import sanitize
+from canary.store.outputs import read_document, read_time, show_value
 
-_LONGEST: Final = 4_000_000
 _STATES: Final = get_args(DataState)
 
 
@@ -58,7 +57,10 @@ def find_newest(pattern: str) -> Path:
 
 def read_monitor_file(path: Path) -> MonitorFile:
     """One file. Raises RecordError when it cannot be read, is cut off, or is something else."""
-    document = _read(path)
+    try:
+        document = read_document(path, _broken)
+    except FileNotFoundError as exc:
+        raise RecordError(f"{sanitize(path)} cannot be read: {exc.strerror}.") from exc
     canary = document.get("canary")
     if not isinstance(canary, dict):
         raise _broken(path, "it has no object `canary`")
@@ -99,33 +101,15 @@ def _data(path: Path, canary: Mapping[str, Any]) -> DataState:
     said = canary.get("data", "ok")
     if said not in _STATES:
         expected = ", ".join(_STATES)
-        raise _broken(path, f"`canary.data` is {_shown(said)}, expected one of {expected}")
+        raise _broken(path, f"`canary.data` is {show_value(said)}, expected one of {expected}")
     state: DataState = said
     return state
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > _LONGEST:
-            raise _broken(path, f"longer than {_LONGEST} bytes")
-        document = msgspec.json.decode(path.read_bytes())
-    except OSError as exc:
-        raise RecordError(f"{sanitize(path)} cannot be read: {exc.strerror or exc}.") from exc
-    except (msgspec.DecodeError, RecursionError) as exc:
-        raise _broken(path, f"not JSON, or cut off ({sanitize(exc, 120)})") from exc
-    if not isinstance(document, dict):
-        raise _broken(path, "not an object")
-    return document
 
 
 def _timestamp(path: Path, document: Mapping[str, Any]) -> float:
     said = document.get("timestamp")
     if isinstance(said, str):
-        try:
-            at = datetime.fromisoformat(said)
-            return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError) as exc:
-            raise _broken(path, f"`timestamp` is {_shown(said)}, expected a time") from exc
+        return read_time(path, "timestamp", said, _broken)
     number = _number(path, "timestamp", document)
     return number if number is not None else _time_of(path)
 
@@ -146,9 +130,9 @@ def _number(path: Path, name: str, table: Mapping[str, Any]) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _broken(path, f"`{name}` is {_shown(value)}, expected a number")
+        raise _broken(path, f"`{name}` is {show_value(value)}, expected a number")
     if not math.isfinite(value) or not 0 <= value < 1e15:
-        raise _broken(path, f"`{name}` is {_shown(value)}, expected a number from 0")
+        raise _broken(path, f"`{name}` is {show_value(value)}, expected a number from 0")
     return float(value)
 
 
@@ -162,10 +146,6 @@ def _ratio(path: Path, name: str, table: Mapping[str, Any]) -> float | None:
 def _count(path: Path, name: str, table: Mapping[str, Any]) -> int | None:
     value = _number(path, name, table)
     return None if value is None else int(value)
-
-
-def _shown(value: object) -> str:
-    return sanitize(repr(value), 40)
 
 
 def _broken(path: Path, why: str) -> RecordError:

@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from canary.rollout.errors import RecordError
+from canary.rollout.text import sanitize
 
 
 def write_output(path: Path, document: Mapping[str, Any]) -> None:
@@ -65,3 +69,43 @@ def replace_file(path: Path, body: bytes, mode: int = 0o600) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+# Documents, read back: ours, or those of the procedure's own scripts.
+
+LONGEST_DOCUMENT: Final = 4_000_000
+Broken = Callable[[Path, str], RecordError]
+"""Makes the error of a file that cannot be used, from what is wrong with it."""
+
+
+def read_document(path: Path, broken: Broken) -> dict[str, Any]:
+    """The object in a file of JSON. Raises RecordError when there is none that can be read, and
+    FileNotFoundError without a file.
+    """
+    try:
+        if path.stat().st_size > LONGEST_DOCUMENT:
+            raise broken(path, f"longer than {LONGEST_DOCUMENT} bytes")
+        document = msgspec.json.decode(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as exc:
+        raise RecordError(f"{sanitize(path)} cannot be read: {exc.strerror or exc}.") from exc
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise broken(path, f"not JSON, or cut off ({sanitize(exc, 120)})") from exc
+    if not isinstance(document, dict):
+        raise broken(path, "not an object")
+    return document
+
+
+def read_time(path: Path, name: str, text: str, broken: Broken) -> float:
+    """A time in ISO 8601 as unix seconds; without a zone it is UTC. Raises RecordError."""
+    try:
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as exc:
+        raise broken(path, f"`{name}` is {show_value(text)}, expected a time") from exc
+
+
+def show_value(value: object) -> str:
+    """What stands there instead, as short as it is recognised by; "missing" for nothing."""
+    return "missing" if value is None else sanitize(repr(value), 40)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,10 @@ from canary.rollout.decision.gates import AbTestResult, LoadTestResult, StageEvi
 from canary.rollout.errors import RecordError
 from canary.rollout.text import sanitize
 from canary.rollout.trials.verification import output_name
+from canary.store.outputs import LONGEST_DOCUMENT, read_document, read_time, show_value
 
 LOAD_TEST_FILE = "load_test_summary.json"
 AB_TEST_FILE = "ab_test_analysis.json"
-_LONGEST = 4_000_000
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ def read_load_test(path: Path) -> LoadTestResult | None:
         return None
     status = document.get("status")
     if status not in ("PASSED", "FAILED"):
-        raise _broken(path, f"`status` is {_shown(status)}, expected PASSED or FAILED")
+        raise _broken(path, f"`status` is {show_value(status)}, expected PASSED or FAILED")
     finished_at = finished_at_of(path, document)
     return LoadTestResult(status=status, finished_at=finished_at, summary=_summary(document))
 
@@ -92,20 +92,11 @@ def read_ab_test(path: Path) -> AbTestResult | None:
     return AbTestResult(improvement, finished_at, _summary(document))
 
 
-def _read(path: Path) -> Mapping[str, Any] | None:
+def _read(path: Path) -> dict[str, Any] | None:
     try:
-        if path.stat().st_size > _LONGEST:
-            raise _broken(path, f"longer than {_LONGEST} bytes")
-        document = msgspec.json.decode(path.read_bytes())
+        return read_document(path, _broken)
     except FileNotFoundError:
         return None
-    except OSError as exc:
-        raise RecordError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
-    except (msgspec.DecodeError, RecursionError) as exc:
-        raise _broken(path, str(exc)) from exc
-    if not isinstance(document, dict):
-        raise _broken(path, "not an object")
-    return document
 
 
 def _mean_ms(group: object) -> float | None:
@@ -127,12 +118,7 @@ def finished_at_of(path: Path, document: Mapping[str, Any]) -> float:
         if number is not None:
             return number
         if isinstance(value, str):
-            try:
-                at = datetime.fromisoformat(value)
-                # A time without a zone is UTC here, as everywhere else in these files.
-                return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-            except (ValueError, OverflowError) as exc:
-                raise _broken(path, f"`{name}` is {_shown(value)}, expected a time") from exc
+            return read_time(path, name, value, _broken)
     try:
         return path.stat().st_mtime
     except OSError as exc:
@@ -151,10 +137,6 @@ def _number(value: object) -> float | None:
 def _summary(document: Mapping[str, Any]) -> str:
     summary = document.get("summary")
     return summary[:200] if isinstance(summary, str) else ""
-
-
-def _shown(value: object) -> str:
-    return "missing" if value is None else repr(value)[:40]
 
 
 def _broken(path: Path, why: str) -> RecordError:
@@ -184,7 +166,7 @@ def read_verification(outputs: Path, stage: int) -> VerificationSeen | None:
     """The newest verification of a stage; None without one, or when the file is none."""
     try:
         path = outputs / output_name(stage)
-        if path.stat().st_size > _LONGEST:
+        if path.stat().st_size > LONGEST_DOCUMENT:
             return None
         return _verification(msgspec.json.decode(path.read_bytes()))
     except (OSError, msgspec.DecodeError, RecursionError, ValueError, KeyError, TypeError):
