@@ -3,7 +3,7 @@
 It is the only hand-over from a console to its executor, and the log of who did what. It is never
 the authority on where the rollout stands: that is in the cloud. An intent is on the disk before
 `intend` returns (WAL, synchronous=FULL); a change ends once, the first outcome stays; a change is
-carried out by one owner, taken over only from one that is dead (`owner`).
+carried out by one owner, taken over only from one that is dead (`locks.Owner`).
 
 What may be written when is `rollout.change.life`; anything else is refused (IllegalEvent). A
 `remark`, or what a verification found, may stand anywhere, and moves nothing.

@@ -3,7 +3,7 @@
 An executor that is killed leaves an open intent; the next one takes it up by itself and says done,
 not done or unknown. What is unknown stays so until a person asks here. Looking changes nothing but
 the journal. Going on hands the intent back to an executor; it is sent again only where the guard
-from before still holds, so that it can have no second effect (`settling.check_resumable`).
+from before still holds, so that it can have no second effect (`observed_state.check_resumable`).
 """
 
 from __future__ import annotations
