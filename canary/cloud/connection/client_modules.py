@@ -12,8 +12,8 @@ of the import system itself. Google marks these imports lazy for Python 3.15 (`_
 Gain, processor time of the whole process (median of 12 runs, alternating, two busy cores):
 `rollback --all --dry-run` 0.58 s → 0.40 s, `status` 0.70 s → 0.48 s; of wall time half a second.
 The first of the two alone gives 0.52 s. Tried and dropped: putting off what signs tokens, with
-cryptography, by importlib's LazyLoader, which is not safe between threads, and resting the garbage
-collector meanwhile (together 0.03 s); doing without requests and urllib3 (0.06 s), which
+cryptography, by importlib's LazyLoader (0.03 s), which is not safe between threads; resting the
+garbage collector meanwhile (0.01 to 0.04 s); doing without requests and urllib3 (0.06 s), which
 google-api-core needs for the base of its retries.
 """
 
