@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import QUICK
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 NAMED = sorted(set(re.findall(r"`((?:canary|tui|widgets|themes|tests|docs)/[\w/.-]+)`", TEXT)))
@@ -20,6 +22,11 @@ def test_a_file_that_contributing_names_is_there(named: str):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_that_contributing_names_can_be_run(name: str):
     assert os.access(ROOT / "scripts" / name, os.X_OK)
+
+
+@pytest.mark.parametrize("folder", QUICK)
+def test_the_folders_of_the_quick_tests_have_tests(folder: str):
+    assert list((ROOT / "tests" / folder).rglob("test_*.py"))
 
 
 def test_it_names_some():
