@@ -97,7 +97,7 @@ def rollout_slug(plan: Plan) -> str:
 def _base() -> Path:
     override = os.environ.get(STATE_DIR_VARIABLE)
     if override:
-        return Path(override).expanduser()
+        return Path(override).expanduser().absolute()
     from platformdirs import user_state_path  # not needed with the override: start-up
 
     return user_state_path("canary-console", appauthor=False)

@@ -23,6 +23,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from canary.host.children import find_program_path
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import RecordError
 from canary.rollout.text import sanitize
@@ -195,7 +196,10 @@ def _is_pushed(path: Path, commit: str) -> bool | None:
 
 def _run(path: Path, *arguments: str, doing: str, limit_s: float = LIMIT_S) -> str:
     """Run git beside the file; what it says on standard output. Raises RecordError."""
-    command = ["git", *arguments]
+    git = find_program_path("git")
+    if git is None:
+        raise _trouble(path, doing, "git is not installed")
+    command = [git, *arguments]
     try:
         process = subprocess.Popen(
             command,
@@ -208,9 +212,7 @@ def _run(path: Path, *arguments: str, doing: str, limit_s: float = LIMIT_S) -> s
             start_new_session=True,
         )
     except OSError as exc:
-        found = isinstance(exc, FileNotFoundError) and path.parent.is_dir()
-        why = "git is not installed" if found else exc.strerror or exc
-        raise _trouble(path, doing, str(why)) from exc
+        raise _trouble(path, doing, str(exc.strerror or exc)) from exc
     try:
         said, complained = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired as exc:

@@ -14,6 +14,7 @@ PACKAGES = (
     "canary.cli",
     "canary.cloud",
     "canary.engine",
+    "canary.host",
     "canary.loadtest",
     "canary.rollout",
     "canary.simulator",

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from canary.host.children import find_program_path, safe_directory
+
 OSC52_LIMIT: Final = 74_994
 """The longest base64 that xterm and tmux are sure to take."""
 _NO_OSC52: Final = ("linux", "dumb", "vt100", "vt220", "screen", "ansi", "")
@@ -48,12 +50,16 @@ def understands_osc52(environ: Mapping[str, str]) -> bool:
 
 async def _load_into_tmux(text: str) -> bool:
     """Hand the text to tmux; False when tmux is not there, refuses or does not answer in time."""
+    program = find_program_path("tmux")
+    if program is None:
+        return False
     try:
         process = await asyncio.create_subprocess_exec(
-            "tmux",
+            program,
             "load-buffer",
             "-w",
             "-",
+            cwd=safe_directory(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,

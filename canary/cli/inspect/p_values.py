@@ -15,6 +15,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from canary.host.children import child_environment, python_command, safe_directory
+
 Pair = tuple[tuple[float, ...], tuple[float, ...]]
 
 TIMEOUT_S: Final = 120.0
@@ -30,7 +32,9 @@ def ask_p_values(pairs: Sequence[Pair]) -> tuple[list[float | None], str]:
     nothing: list[float | None] = [None] * len(pairs)
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "canary.cli.inspect.p_values"],
+            python_command("canary.cli.inspect.p_values"),
+            cwd=safe_directory(),
+            env=child_environment(),
             input=json.dumps(pairs),
             capture_output=True,
             text=True,

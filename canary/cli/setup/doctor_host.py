@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from canary.host.children import find_program_path, safe_directory
 from canary.rollout.errors import CanaryError
 from canary.rollout.text import sanitize
 
@@ -88,9 +89,13 @@ def look_at_terminal() -> Iterator[Finding]:
 
 def look_at_tmux() -> Finding:
     """Whether what is copied reaches the clipboard through tmux."""
+    program = find_program_path("tmux")
+    if program is None:
+        return Finding("tmux", "unknown", "is not on PATH", needed=False)
     try:
         asked = subprocess.run(
-            ["tmux", "show-options", "-gsv", "set-clipboard"],  # noqa: S607 - found on the PATH
+            [program, "show-options", "-gsv", "set-clipboard"],
+            cwd=safe_directory(),
             capture_output=True,
             text=True,
             timeout=TMUX_WITHIN_S,

@@ -16,6 +16,7 @@ from canary.cli.opening import SCENARIOS, demand_stage, find_plan
 from canary.cli.options import plan_options
 from canary.cli.output import say
 from canary.engine.signals import ended_by_signal
+from canary.host.children import child_environment, python_command, safe_directory
 from canary.rollout.errors import Unavailable
 from canary.rollout.plan.plan import Plan
 
@@ -66,7 +67,9 @@ def _with_choices(
 
 def _run(settings: dict[str, Any], as_json: bool) -> int:
     child = subprocess.Popen(
-        [sys.executable, "-m", "canary.simulator", json.dumps(settings)],
+        python_command("canary.simulator", json.dumps(settings)),
+        cwd=safe_directory(),
+        env=child_environment(),
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from canary.host.children import child_environment, python_command, safe_directory
 from canary.rollout.change.stage_record import StageRecord, encode_record
 from canary.rollout.errors import Unavailable
 from canary.rollout.plan.plan import Plan
@@ -76,11 +76,13 @@ class Starting:
 
 def begin_process(config: Mapping[str, Any], log_path: Path) -> Starting:
     """Start the process in a session of its own. Raises Unavailable when that cannot be."""
-    command = [sys.executable, "-m", "canary.simulator", msgspec.json.encode(config).decode()]
+    command = python_command("canary.simulator", msgspec.json.encode(config).decode())
     try:
         with open(log_path, "wb", opener=_private) as log:
             process = subprocess.Popen(
                 command,
+                cwd=safe_directory(),
+                env=child_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

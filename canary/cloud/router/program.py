@@ -1,8 +1,9 @@
 """Running a program of the team's: arguments, no shell, bounded in time and in what is kept of it.
 
 The program is in a session of its own: neither Ctrl-C at the terminal nor the end of the console
-cuts it in half. Its output goes to a file without a name, not to a pipe, which would break under it
-when the reader goes.
+cuts it in half. It stands in the person's home: a directory that a console happens to be started
+in must not lend it files. Its output goes to a file without a name, not to a pipe, which would
+break under it when the reader goes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,6 +20,7 @@ from typing import IO
 
 import msgspec
 
+from canary.host.children import child_environment, find_program_path, safe_directory
 from canary.rollout.errors import ToolFailed
 from canary.rollout.text import sanitize
 
@@ -48,7 +49,7 @@ class Ended(msgspec.Struct, frozen=True):
 
 def find_program(arguments: Sequence[str]) -> str:
     """The program's path. Raises ToolFailed when there is none that can be run."""
-    found = shutil.which(arguments[0])
+    found = find_program_path(arguments[0])
     if found is None:
         raise ToolFailed(
             f"The program {sanitize(arguments[0], 120)} is not there, or cannot be run.",
@@ -80,6 +81,8 @@ def _start(arguments: Sequence[str], output: IO[bytes]) -> subprocess.Popen[byte
     try:
         return subprocess.Popen(
             arguments,
+            cwd=safe_directory(),
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,12 +19,13 @@ from pathlib import Path
 import msgspec
 
 from canary.engine.change.executor_process import READY_LINE, Order
+from canary.host.children import child_environment, python_command
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.plan import Plan
 
 log = logging.getLogger(__name__)
 
-COMMAND = (sys.executable, "-m", "canary.cli.background", "executor")
+COMMAND = tuple(python_command("canary.cli.background", "executor"))
 LOG_FILE = "executor.log"
 LOG_LIMIT = 262_144
 """A longer log is begun anew at the next start."""
@@ -54,7 +54,7 @@ class ExecutorSupervisor:
     ) -> None:
         order = Order(plan, str(plan_path.absolute()), str(directory.absolute()))
         self._order = msgspec.json.encode(order) + b"\n"
-        self._directory = directory
+        self._directory = directory.absolute()
         self._command = command
         self._monotonic = monotonic
         self._process: subprocess.Popen[bytes] | None = None
@@ -136,6 +136,8 @@ class ExecutorSupervisor:
         try:
             process = subprocess.Popen(
                 self._command,
+                cwd=self._directory,
+                env=child_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log_fd,

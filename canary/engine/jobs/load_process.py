@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from canary.host.children import child_environment, python_command, safe_directory
 from canary.rollout.errors import ToolFailed
 from canary.rollout.text import sanitize
 
@@ -54,7 +54,9 @@ class LoadProcess:
         demand_locust()
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "canary.loadtest", msgspec.json.encode(settings).decode()),
+                *python_command("canary.loadtest", msgspec.json.encode(settings).decode()),
+                cwd=safe_directory(),
+                env=child_environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

@@ -27,6 +27,7 @@ from canary.engine.jobs.monitoring_loop import (
     wait_for,
 )
 from canary.engine.signals import ended_by_signal
+from canary.host.children import child_environment, python_command
 from canary.rollout.errors import CanaryError, Conflict, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_duration, format_timestamp, sanitize
@@ -41,7 +42,7 @@ from canary.store.monitoring import (
 )
 from canary.store.paths import state_dir
 
-COMMAND: Final = (sys.executable, "-m", "canary.cli.background", "monitoring")
+COMMAND: Final = tuple(python_command("canary.cli.background", "monitoring"))
 LOG_FILE: Final = "monitor.log"
 LOG_LIMIT: Final = 262_144
 """A longer log is begun anew at the next start."""
@@ -111,6 +112,8 @@ def start_detached(plan: Plan, plan_path: Path, order: LoopOrder) -> int:
         try:
             process = subprocess.Popen(
                 COMMAND,
+                cwd=directory,
+                env=child_environment(),
                 stdin=subprocess.PIPE,
                 stdout=log_fd,
                 stderr=log_fd,

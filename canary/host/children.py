@@ -1,0 +1,77 @@
+"""How other processes are started: no code from where we stand, whatever directory that is.
+
+A child of ours is the same interpreter with `-E -P`: neither the current directory (`-P`) nor any
+PYTHON… variable (`-E`: PYTHONPATH, PYTHONHOME, PYTHONUSERBASE, PYTHONSTARTUP …) adds code to it, so
+that a `msgspec.py` that somebody left in a shared directory stays a file. Rejected: `-I`, which
+also leaves out the user's own site directory (`-s`): after `pip install --user` no child would find
+this program. That directory is the person's, by passwd's home once PYTHONUSERBASE is not read.
+
+Both switches count for the child alone: variables are handed on, for the programs of a team.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+from typing import Final
+
+ISOLATED: Final = ("-E", "-P")
+"""See above."""
+
+PATH_VARIABLES: Final = (
+    "CANARY_STATE_DIR",
+    "CANARY_CONFIG_DIR",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "CLOUDSDK_CONFIG",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+)
+"""Variables that name a place, and would name another one in a child's working directory."""
+
+
+def python_command(module: str, *arguments: str) -> list[str]:
+    """The command line that runs a module of this program in a process of its own.
+
+    To be started in `safe_directory()` or another one of the person's, with `child_environment()`.
+    """
+    return [str(Path(sys.executable).absolute()), *ISOLATED, "-m", module, *arguments]
+
+
+def child_environment() -> dict[str, str]:
+    """This process's variables; places that are named from the current directory made absolute."""
+    environment = dict(os.environ)
+    for name in PATH_VARIABLES:
+        if environment.get(name):
+            environment[name] = str(Path(environment[name]).expanduser().absolute())
+    return environment
+
+
+def safe_directory() -> Path:
+    """Where a child stands that needs no directory: the person's home, else the root directory.
+
+    A home counts when it is the person's own and not writable by others.
+    """
+    try:
+        home = Path.home()
+        found = home.stat()
+    except (OSError, RuntimeError):
+        return Path("/")
+    mine = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return home if stat.S_ISDIR(found.st_mode) and mine else Path("/")
+
+
+def find_program_path(name: str) -> str | None:
+    """The absolute path of a program on PATH, None when there is none.
+
+    Entries of PATH that are empty or relative mean the current directory, and are left out.
+    """
+    if Path(name).is_absolute():
+        return shutil.which(name)
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    absolute = os.pathsep.join(entry for entry in entries if Path(entry).is_absolute())
+    return shutil.which(name, path=absolute) if absolute and os.sep not in name else None
