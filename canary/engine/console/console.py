@@ -125,10 +125,6 @@ class ConsoleEngine:
         if self._thread is not None:
             self._thread.stop()
 
-    def clock_now(self) -> float:
-        """The cloud's time now, unix seconds; this host's until the cloud has come up."""
-        return self._opened().clock.now()
-
     def submit(self, change: Change) -> None:
         """Write the intent of a confirmed change to the disk, and wake the executor.
 

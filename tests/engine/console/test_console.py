@@ -95,7 +95,7 @@ def has_numbers(snapshot: Snapshot) -> bool:
 def everybody_off(engine: ConsoleEngine, snapshot: Snapshot) -> Change:
     assert snapshot.standing is not None
     return rollback_all(
-        engine.plan, snapshot.standing, Request("c-1", engine.author, engine.clock_now())
+        engine.plan, snapshot.standing, Request("c-1", engine.author, snapshot.as_of)
     )
 
 
@@ -270,4 +270,4 @@ def test_before_the_start_there_is_nothing_to_ask() -> None:
     engine = ConsoleEngine(DEFAULT_PLAN)
     assert engine.scenarios() == ()
     with pytest.raises(Unavailable):
-        engine.clock_now()
+        engine.acknowledge("c-1")
