@@ -42,6 +42,21 @@ async def test_series_that_stop_saying_anything_become_no_data(embedded: Embedde
     assert seen[-1].decision.verdict == "no_data"
 
 
+async def test_errors_that_a_partial_answer_lacks_are_no_data_and_never_green(embedded: Embedded):
+    embedded.set_scenario("error-spike")
+    embedded.advance(3600)
+    whole = await Watching(embedded).observer.refresh()
+    assert whole.decision.verdict == "rollback_all"
+    embedded.break_method("ListTimeSeries", shape="partial")
+    snapshot = await Watching(embedded).observer.refresh()
+    assert snapshot.decision.verdict == "no_data"
+    assert snapshot.canary.window.error_ratio is None
+    assert promotion_gates(snapshot)
+    view = source(snapshot, "Cloud Monitoring")
+    assert view.state == "failing"
+    assert "only in part" in view.message
+
+
 @pytest.mark.parametrize("shape", ["nan", "duplicate"])
 async def test_points_that_are_left_out_are_reported(embedded: Embedded, shape: str):
     embedded.break_method("ListTimeSeries", shape=shape)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from canary.cloud.connection.calls import read_again
+from canary.cloud.connection.calls import demand_whole, read_again
 from canary.cloud.connection.endpoints import Address, parse_endpoint
 from canary.cloud.connection.errors import refusal_of, translate
 from canary.cloud.connection.http import open_http, read_at_most
@@ -125,13 +125,18 @@ class RestClient:
         query: Mapping[str, str | int] | None = None,
         timeout_s: float = 30.0,
     ) -> dict[str, Any]:
-        """GET the JSON object at `path`; tried again. Raises CanaryError."""
+        """GET the JSON object at `path`; tried again. Raises CanaryError.
+
+        An answer that admits that it lacks something is Unavailable (`demand_whole`).
+        """
 
         async def once() -> dict[str, Any]:
             try:
-                return await self.send("GET", path, doing, query=query, timeout_s=timeout_s)
+                answer = await self.send("GET", path, doing, query=query, timeout_s=timeout_s)
             except Refusal as refusal:
                 raise refusal.translate(self._source, doing) from refusal
+            demand_whole(answer, self._source, doing)
+            return answer
 
         return await read_again(once)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from canary.cloud.connection.calls import ask, send
+from canary.cloud.connection.calls import ask, demand_whole, send
 from canary.cloud.connection.clients import Connection
 from canary.rollout.errors import OutcomeUnknown, Rejected
 from canary.rollout.export.alert_policies import (
@@ -40,14 +40,18 @@ class AlertPolicies:
     async def read_all(self) -> tuple[FoundPolicy, ...]:
         """Return the policies that bear this rollout's mark, oldest first."""
         client, _ = await self._connection.api("alert_policies")
+        doing = "reading the alert policies"
 
         async def read() -> list[Any]:
             pager = await client.list_alert_policies(
                 name=self._project, retry=None, timeout=READ_TIMEOUT_S
             )
-            return [type(one).pb(one) async for one in pager]
+            pages = [type(page).pb(page) async for page in pager.pages]
+            for page in pages:
+                demand_whole(page, SOURCE, doing)
+            return [policy for page in pages for policy in page.alert_policies]
 
-        found = await ask(read, SOURCE, "reading the alert policies")
+        found = await ask(read, SOURCE, doing)
         # Filtered here: the mark decides about changes, and shall not hang on a filter's dialect.
         ours = [one for one in found if self._is_ours(one)]
         ours.sort(key=lambda one: (one.creation_record.mutate_time.ToNanoseconds(), one.name))

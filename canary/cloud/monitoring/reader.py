@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from canary.cloud.connection.calls import ask
+from canary.cloud.connection.calls import ask, demand_whole
 from canary.cloud.connection.clients import Connection
 from canary.cloud.monitoring.queries import (
     ROLES,
@@ -140,9 +140,14 @@ class MonitoringReader:
         return answer
 
     async def _fetch(self, query: Query, grid: PeriodGrid, answer: _Answer) -> None:
-        """Read all pages of a query into `answer.series`; a page that fails loses them all."""
+        """Read all pages of a query into `answer.series`.
+
+        A page that fails, or says that it lacks something, loses them all: 5xx that are missing
+        beside 2xx that are there would be a false green.
+        """
         client, types = await self._connection.api("metrics")
         request = build_request(types, self._plan, query, grid)
+        doing = f"reading {query.metric}"
 
         async def read_pages() -> list[Any]:
             series: list[Any] = []
@@ -154,10 +159,12 @@ class MonitoringReader:
             async for page in pager.pages:
                 answer.calls += 1 if pages else 0
                 pages += 1
-                series.extend(type(page).pb(page).time_series)
+                raw = type(page).pb(page)
+                demand_whole(raw, SOURCE, doing)
+                series.extend(raw.time_series)
             return series
 
-        answer.series = await _ask(read_pages, f"reading {query.metric}")
+        answer.series = await _ask(read_pages, doing)
 
     async def _other_aligner(self, role: Role, query: Query, refusal: Rejected) -> str:
         """For a metric of the application's own that is a gauge; raises what was refused if not."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from canary.cloud.connection.calls import ask, send
+from canary.cloud.connection.calls import ask, demand_whole, send
 from canary.cloud.connection.clients import Connection
 from canary.cloud.run.services import find_candidate, read_revision
 from canary.cloud.views import RevisionState
@@ -144,6 +144,8 @@ class RunClient:
                 parent=f"{self._space}/{service}", retry=None, timeout=self._read_timeout_s
             )
             pages = [type(page).pb(page) async for page in pager.pages]
+            for page in pages:
+                demand_whole(page, SOURCE, doing)
             return [revision for page in pages for revision in page.revisions]
 
         return await ask(read_pages, SOURCE, doing)

@@ -48,18 +48,35 @@ def spoil(response: Any, shape: str) -> Any:
 
     For all: `truncated` (its bytes end too early).
 
+    For lists: `unreachable` (they name what they could not reach, where they have the field).
+
     For ListTimeSeries: `empty` (no series), `nan` (not-a-number values), `unordered` (oldest
-    point first), `cut` (series without points), `duplicate` (every point twice).
+    point first), `cut` (series without points), `duplicate` (every point twice), `partial` (the
+    5xx are missing, and `execution_errors` admits it), `half` (a page whose next one fails).
     """
     if shape == "truncated":
         return Truncated(response)
+    if shape == "unreachable" and "unreachable" in response.DESCRIPTOR.fields_by_name:
+        response.unreachable.append("projects/-/locations/-")
     if not isinstance(response, messages.ListTimeSeriesResponse):
         return response
-    if shape == "empty":
-        return messages.ListTimeSeriesResponse()
+    if shape in ("empty", "partial"):
+        return messages.ListTimeSeriesResponse() if shape == "empty" else _without_errors(response)
+    if shape == "half":
+        response.next_page_token = "no-such-page"  # noqa: S105 - of pages
     for series in response.time_series:
         _spoil_points(series, shape)
     return response
+
+
+def _without_errors(response: Any) -> Any:
+    """What ListTimeSeriesResponse documents: OK, what there is, and an admission beside it."""
+    kept = [s for s in response.time_series if s.metric.labels["response_code_class"] != "5xx"]
+    if len(kept) == len(response.time_series):
+        return response
+    partial = messages.ListTimeSeriesResponse(time_series=kept)
+    partial.execution_errors.add(code=14, message="Some of the data could not be read.")
+    return partial
 
 
 def _spoil_points(series: Any, shape: str) -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from canary.cloud.monitoring.reader import MonitoringReader
-from canary.rollout.errors import Malformed, NotFound, QuotaExhausted, Unavailable
+from canary.rollout.errors import Malformed, NotFound, QuotaExhausted, Rejected, Unavailable
 from canary.rollout.measure.samples import Sample, reduce_window
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded, with_router
 
@@ -178,6 +178,34 @@ async def test_a_second_value_for_a_period_is_left_out_and_reported(embedded: Em
     reading = await read(embedded)
     assert reading.canary == usual.canary
     assert len(reading.failures) == ROLES
+
+
+async def test_an_answer_that_admits_to_be_partial_is_no_data_with_the_reason(
+    embedded: Embedded,
+) -> None:
+    # google.monitoring.v3.ListTimeSeriesResponse: execution_errors come with an OK.
+    embedded.break_method("ListTimeSeries", shape="partial")
+    reading = await read(embedded)
+    assert all(sample.responses is None for sample in (*reading.legacy, *reading.canary))
+    assert all(sample.latency is not None for sample in reading.canary)
+    (failure,) = reading.failures
+    assert failure.message == (
+        "Cloud Monitoring answered only in part (reading run.googleapis.com/request_count):"
+        " Some of the data could not be read."
+    )
+
+
+async def test_a_partial_answer_is_asked_for_again(embedded: Embedded) -> None:
+    embedded.break_method("ListTimeSeries", shape="partial", times=ROLES)
+    reading = await read(embedded)
+    assert reading.failures == ()
+    assert all(sample.responses is not None for sample in reading.canary)
+
+
+async def test_a_next_page_that_fails_loses_the_pages_before_it(embedded: Embedded) -> None:
+    embedded.break_method("ListTimeSeries", shape="half")
+    with pytest.raises(Rejected):
+        await read(embedded)
 
 
 @pytest.mark.parametrize("shape", ["empty", "cut"])
