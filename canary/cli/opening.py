@@ -133,6 +133,7 @@ SCENARIOS: Final = (
     "monitoring-outage",
     "run-outage",
     "conflict",
+    "churn",
     "denied",
     "stuck-operation",
     "failing-operation",

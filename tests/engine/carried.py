@@ -23,7 +23,8 @@ async def standing_of(cloud: Embedded) -> Standing:
     stage = state.record.stage if state.record is not None else 0
     shared = target.shares_one_service
     canary = legacy if shared else await cloud.run.service(target.canary)
-    guard = Guard(state.name, state.etag, state.percent, state.revision)
+    record = state.record.change if state.record is not None else ""
+    guard = Guard(state.name, state.etag, state.percent, state.revision, record)
     return Standing(stage, state.percent, guard, state.record, legacy.scale, canary.scale)
 
 

@@ -87,9 +87,10 @@ def cause_of_death(pending: Pending, snapshot: Snapshot, *, read_only: bool) -> 
     sent, and a rollback must not depend on what can be read.
     """
     standing = snapshot.standing
-    if standing is not None and standing.guard.etag != pending.guard.etag:
+    kind = pending.change.kind
+    if standing is not None and not permit.holds(kind, pending.guard, standing.guard):
         return _what_changed(pending, snapshot)
-    return permit.why_not(pending.change.kind, snapshot, read_only)
+    return permit.why_not(kind, snapshot, read_only)
 
 
 def _what_changed(pending: Pending, snapshot: Snapshot) -> str:

@@ -46,6 +46,9 @@ SOURCE = "the router's program"
 READ_TIMEOUT_S = 10.0
 READ_BACKS = 5
 READ_BACK_PAUSE_S = 1.0
+RECORD_TRIES = 20
+RECORD_PAUSE_S = 0.1
+"""The program has acted: its record is not lost to another tool that touches the service."""
 
 
 def intent_key(plan: Plan) -> str:
@@ -181,11 +184,18 @@ class CommandRouter(Router):
     async def _record(self, step: SetTraffic) -> str:
         """Put the record in the intent's place; the split is set by now."""
         try:
-            service = await self.run.message(step.service)
-            intent = _decode(service.annotations.get(intent_key(self.plan), ""))
-            if intent is None or intent.change != step.record.change:
-                raise Conflict("Another change of the split was begun meanwhile.")
-            return await self._keep(service, self.keep_record(service, step.record), step)
+            for left in range(RECORD_TRIES, 0, -1):
+                service = await self.run.message(step.service)
+                intent = _decode(service.annotations.get(intent_key(self.plan), ""))
+                if intent is None or intent.change != step.record.change:
+                    raise Conflict("Another change of the split was begun meanwhile.")
+                try:
+                    return await self._keep(service, self.keep_record(service, step.record), step)
+                except Conflict:
+                    if left == 1:
+                        raise
+                await self._sleep(RECORD_PAUSE_S)
+            raise AssertionError  # the last try returns or raises
         except CanaryError as error:
             raise OutcomeUnknown(
                 f"The program has set the share; that could not be recorded: {error.message}",

@@ -69,20 +69,21 @@ class UrlMapRouter(Router):
     async def set_split(self, step: SetTraffic, *, validate_only: bool) -> str:
         """One PATCH of weights and description."""
         document = await self._map.get()
-        fingerprint, name = document.get("fingerprint"), self._map.name
+        fingerprint = document.get("fingerprint")
         check_guard(
             step.guard,
             read_percent(self.plan.target.router, document),
             fingerprint if isinstance(fingerprint, str) else "",
-            share=f"Canary's share by URL map {name}",
-            moved=f"URL map {name} was changed since this was decided (its fingerprint is"
+            share=f"Canary's share by URL map {self._map.name}",
+            moved=f"URL map {self._map.name} was changed since this was decided (its fingerprint is"
             " another).",
         )
         body = build_patch(self.plan, document, step.percent, step.record)
         if validate_only:
             return ""
-        # The id of the change makes the request recognisable over there, were it ever doubled.
-        return await self._map.patch(body, str(uuid.uuid5(uuid.NAMESPACE_OID, step.record.change)))
+        # Change and fingerprint make the request recognisable over there, were it ever doubled.
+        name = f"{step.record.change}|{fingerprint}"
+        return await self._map.patch(body, str(uuid.uuid5(uuid.NAMESPACE_OID, name)))
 
     async def operation(self, name: str) -> OperationState:
         """As everywhere, and Compute Engine's own."""

@@ -11,6 +11,9 @@ before it still holds: then of the two sendings at most one can take effect.
 A rollback that certainly did not go out, because Cloud Run is away, waits ("waiting" on disk) and
 goes out the moment it answers, unless it is withdrawn. A promotion never waits.
 
+Going back is not lost to another tool's touches either: what its guard kept out is sent again as
+long as the split is what the strip showed (`retries`; "retry" on disk, each time).
+
 Rejected: sending again under the same etag after a lost answer. The guard would let only one of the
 two through, but a scale has no guard, and a second call that is refused hides the first's success.
 """
@@ -35,12 +38,21 @@ from canary.engine.change.outcomes import (
     describe_failed,
     describe_not_begun,
 )
+from canary.engine.change.retries import KeptOut, Retries
 from canary.engine.change.settling import OperationWaiter, Pace, Sent, ServiceReader, StepSender
-from canary.rollout.change.change import Change, Outcome, SetScale, SetTraffic, Step
+from canary.rollout.change.change import (
+    GOING_BACK,
+    Change,
+    Outcome,
+    SetScale,
+    SetTraffic,
+    Step,
+)
 from canary.rollout.change.life import NEVER_SENT, NEXT
 from canary.rollout.change.text import format_scale
 from canary.rollout.errors import (
     CanaryError,
+    Conflict,
     OperationFailed,
     OutcomeUnknown,
     QuotaExhausted,
@@ -56,10 +68,6 @@ log = logging.getLogger(__name__)
 
 WAITS_S = 86_400.0
 """A rollback waits for Cloud Run no longer than a day: whoever asked has long looked elsewhere."""
-
-WAITING_KINDS = ("step_back", "rollback_all")
-"""Changes that wait for a Cloud Run that is away. Going back is right later too; going on is not:
-it was decided on numbers that are getting old."""
 
 QUOTA_PAUSE_S = 10.0
 """Real seconds, the least after "asked too often": a quota is counted by the minute."""
@@ -128,6 +136,8 @@ class _Execution:
         self._may_send = may_send
         self._taken = False
         """Whether the cloud took the present step, or may have."""
+        self._sent = False
+        """Whether the present try has reached the cloud, or may have."""
         self._remarks: list[str] = []
         self._notes = Notes(journal, entry.change, plan, cloud.clock)
         self._record_file = RecordFile(stage_file, plan, self._notes.remark)
@@ -179,17 +189,34 @@ class _Execution:
             self._record_file.write(index, step)
 
     async def _send(self, index: int, step: Step) -> Sent:
-        """Send the step; while Cloud Run is away, a rollback waits for it."""
+        """Send the step; a rollback waits for a Cloud Run that is away, and is sent again when its
+        guard kept it out. Going back is right later too; going on is not: it was decided on numbers
+        that are getting old.
+        """
         if not self._may_send:
             raise _NotBegun
         waits = self._cloud.waiter.waits()
+        retries = Retries(self._change, self._plan, self._cloud.waiter)
         while True:
             try:
                 return await self._send_once(index, step)
+            except KeptOut as kept_out:
+                found = await retries.demand(step, kept_out, sent=self._sent)
+                if found is not None:
+                    self._taken = True
+                    return found
+                self._retry(index, kept_out.conflict)
             except (Unavailable, QuotaExhausted) as error:
-                if self._taken or self._change.kind not in WAITING_KINDS:
+                if self._taken or self._change.kind not in GOING_BACK:
                     raise
                 await self._wait(index, step, error, waits)
+
+    def _retry(self, index: int, conflict: Conflict) -> None:
+        """It had no effect: note that it goes out once more, by the guard as it is then."""
+        self._notes.must(index, "retry", conflict.message)
+        log.warning("change %s is sent again: %s", self._change.id, conflict.message)
+        self._taken = False
+        self._preparation.renew()
 
     async def _wait(
         self, index: int, step: Step, error: CanaryError, waits: Iterator[float]
@@ -233,11 +260,20 @@ class _Execution:
         return await self._send(index, step)
 
     async def _send_once(self, index: int, step: Step) -> Sent:
-        """Send the step and follow it until it is settled."""
-        step, detail = await self._preparation.prepare(index, step)
+        """Send the step and follow it until it is settled. Raises KeptOut where its guard did not
+        hold, before the call, at it, or behind it as the operation's own end.
+        """
+        self._sent = False
+        try:
+            step, detail = await self._preparation.prepare(index, step)
+        except Conflict as error:
+            raise KeptOut(error) from error
         self._notes.must(index, "sent", detail)  # the last thing before the call
+        self._sent = True
         try:
             operation = await self._cloud.writer.send(step)
+        except Conflict as error:
+            raise KeptOut(error) from error
         except OperationFailed:
             self._taken = True  # a program of the team's fails at once, after it was run
             raise
@@ -247,12 +283,15 @@ class _Execution:
             return await self._cloud.waiter.look_up(step, error)
         self._taken = True
         self._notes.note(index, "accepted", operation)
-        return await self._settle(index, step, operation)
+        try:
+            return await self._settle(index, step, operation)
+        except Conflict as error:
+            raise KeptOut(error) from error
 
     async def _settle(self, index: int, step: Step, operation: str) -> Sent:
         # Going back is urgent. Final approval is not: its steps rest on each other's effect.
         waits_behind = index < len(self._change.steps) - 1
-        hurried = waits_behind and self._change.kind in ("step_back", "rollback_all")
+        hurried = waits_behind and self._change.kind in GOING_BACK
         return await self._cloud.waiter.settle(step, operation, hurried=hurried)
 
     def _now(self) -> float:

@@ -73,6 +73,20 @@ def check_guard(guard: Guard, state: ServiceState) -> None:
         raise foreign_change(state)
 
 
+def check_split(step: SetTraffic, state: ServiceState) -> None:
+    """Raise Conflict unless share and record are what a step back was decided on.
+
+    A share that was not known then must at least not be raised by the step.
+    """
+    guard, percent = step.guard, step.guard.percent
+    raised = percent is None and state.percent is not None and state.percent < step.percent
+    record = state.record.change if state.record is not None else ""
+    known = guard.record is not msgspec.UNSET
+    decided_anew = known and record not in (guard.record, step.record.change)
+    if raised or decided_anew or percent not in (None, state.percent):
+        raise foreign_change(state)
+
+
 def follow_guard(guard: Guard, generation: int, after: ServiceState) -> Guard:
     """The guard for the split after an earlier step of the same change altered the same service.
 
@@ -144,6 +158,13 @@ class Preparation:
         self._reader = reader
         self._generation: int | None = _noted_generation(entry)
         """The split's service's, just before a step of this change that alters it too."""
+        self._renewed = False
+
+    def renew(self) -> None:
+        """From now on go by the split alone that the change was decided on: for what goes back, and
+        was kept out by a touch of something else (`retries`).
+        """
+        self._renewed = True
 
     async def prepare(self, index: int, step: Step) -> tuple[Step, str]:
         """The step as it is to be sent, and what to note of the service before it.
@@ -159,18 +180,35 @@ class Preparation:
             if split is None or split.service != step.service:
                 return step, ""
             state = await self._reader.service(split.service)
-            check_guard(split.guard, state)
+            if self._renewed:
+                check_split(split, state)
+            else:
+                check_guard(split.guard, state)
             self._generation = state.generation
             return step, f"{_GENERATION}{state.generation}"
         if isinstance(step, DeleteService):
             check_share(step, await self._reader.service(self._plan.router_service))
         if not isinstance(step, SetTraffic):
             return step, ""
+        if self._renewed:
+            return await self._renew_guard(step), ""
         if self._generation is None or not self._plan.target.router.is_guarded_by_service:
             return step, ""  # a URL map's fingerprint is not touched by any service
         after = await self._reader.service(step.service)
         guard = follow_guard(step.guard, self._generation, after)
         return msgspec.structs.replace(step, guard=guard), ""
+
+    async def _renew_guard(self, step: SetTraffic) -> SetTraffic:
+        """The same split, under the etag as it is now. Where the share is known, the router
+        compares it with what it reads itself: nobody's touch in between costs a try.
+        """
+        if step.guard.percent is not None:
+            guard = msgspec.structs.replace(step.guard, etag="")
+            return msgspec.structs.replace(step, guard=guard)
+        state = await self._reader.service(step.service)
+        check_split(step, state)
+        guard = msgspec.structs.replace(step.guard, etag=state.etag, percent=state.percent)
+        return msgspec.structs.replace(step, guard=guard)
 
     async def _check_split_ahead(self, index: int) -> None:
         ahead = self._change.steps[:index]

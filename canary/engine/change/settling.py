@@ -6,6 +6,7 @@ It holds for whoever looks: the process that sent it, or another that took over 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Protocol
 
@@ -40,7 +41,8 @@ class Pace(msgspec.Struct, frozen=True):
     Pauses are real seconds and grow from `first_pause_s`, which comes after a look without any
     pause; `settle_s` and `handover_s` are cloud seconds, since the embedded cloud can run faster.
     `looks` bounds the looking up of a lost answer (30 looks are 50 s). `waiting_s` is the longest
-    pause, real seconds, between two looks whether a Cloud Run that is away answers again.
+    pause, real seconds, between two looks whether a Cloud Run that is away answers again. `tries`
+    bounds the further sendings of a rollback that was kept out (20 of them are 25 s).
     """
 
     first_pause_s: float = 0.05
@@ -50,6 +52,7 @@ class Pace(msgspec.Struct, frozen=True):
     handover_s: float = 30.0
     looks: int = 30
     waiting_s: float = 3.0
+    tries: int = 20
 
     def pauses(self) -> Iterator[float]:
         """The pauses before each look, without end."""
@@ -105,6 +108,16 @@ class OperationWaiter:
         """
         for pause in self._pace.pauses():
             yield max(self._pace.first_pause_s, min(pause, self._pace.waiting_s))
+
+    def tries(self) -> Iterator[float]:
+        """The pauses before each further sending of a rollback that was kept out; bounded. They
+        grow, so that they do not keep in step with what touches the service.
+        """
+        return itertools.islice(self._pace.pauses(), self._pace.tries)
+
+    async def pause(self, pause_s: float) -> None:
+        """Wait, real seconds."""
+        await self._sleep(pause_s)
 
     async def wait_for(
         self, service: str, waits: Iterator[float], least_s: float = 0.0

@@ -24,6 +24,7 @@ _NOTE_WORDS = {
     "accepted": "accepted, settling",
     "unknown": "no answer, looking it up",
     "settled": "settled",
+    "retry": "the service was touched meanwhile; sending it again",
     "resumed": "taken up again",
     "remark": "",
     "verified": "",

@@ -155,4 +155,6 @@ def _moved_by(entry: Entry) -> tuple[float, ...]:
 
 def _guard(run: RunFacts) -> Guard:
     canary = run.canary.revision if run.canary is not None else ""
-    return Guard(run.router.name, run.router.etag, run.router.percent, canary)
+    router = run.router
+    record = router.record.change if router.record is not None else ""
+    return Guard(router.name, router.etag, router.percent, canary, record)

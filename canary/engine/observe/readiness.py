@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import RevisionState
 from canary.engine.observe.position import RunFacts
-from canary.rollout.change.change import SetTraffic
+from canary.rollout.change.change import GOING_BACK, SetTraffic
 from canary.rollout.decision.readiness import RollbackFacts
 from canary.rollout.errors import CanaryError
 from canary.rollout.measure.samples import Window
@@ -177,7 +177,7 @@ def expected_s(entries: Iterable[Entry]) -> float | None:
     for entry in entries:
         took = _took_s(entry)
         if took is not None:
-            going_back = entry.change.kind in ("step_back", "rollback_all")
+            going_back = entry.change.kind in GOING_BACK
             (back if going_back else forth).append(took)
     known = back[:PAST_CHANGES] or forth[:PAST_CHANGES]
     return statistics.median(known) if known else None
@@ -190,7 +190,7 @@ def _took_s(entry: Entry) -> float | None:
         return None
     # What was sent before it waited for Cloud Run, or for a person, did not go out: the wait is not
     # the way's length.
-    waits = (i for i, n in enumerate(entry.notes) if n.state in ("waiting", "resumed"))
+    waits = (i for i, n in enumerate(entry.notes) if n.state in ("waiting", "retry", "resumed"))
     sent = [n.at for n in entry.notes[max(waits, default=-1) + 1 :] if n.state == "sent"]
     settled = [n.at for n in entry.notes if n.state == "settled"]
     return max(0.0, settled[-1] - sent[0]) if sent and settled else None

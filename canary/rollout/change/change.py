@@ -7,7 +7,7 @@ changes the cloud.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -15,6 +15,9 @@ from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.plan.plan import ScalePreset
 
 Kind = Literal["promote", "step_back", "rollback_all", "adopt", "revert", "scale", "retire"]
+GOING_BACK: Final[tuple[Kind, ...]] = ("step_back", "rollback_all")
+"""What takes traffic off Canary: right later too, whatever else has happened to the service."""
+
 OutcomeState = Literal["done", "failed", "refused", "unknown", "not_begun", "abandoned"]
 Side = Literal["legacy", "canary"]
 
@@ -22,13 +25,15 @@ Side = Literal["legacy", "canary"]
 class Guard(msgspec.Struct, frozen=True):
     """What the change was decided on: if the world differs when it is sent, it is refused.
 
-    `etag` is the service's when the strip opened; `percent` Canary's share then (None unknown).
+    `etag` is the service's when the strip opened; `percent` Canary's share then (None unknown), and
+    `record` the change whose stage record it had ("" for none; unset: not known, and not compared).
     """
 
     service: str
     etag: str
     percent: int | None
     revision: str = ""
+    record: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class SetTraffic(msgspec.Struct, frozen=True, tag="set_traffic"):

@@ -25,6 +25,7 @@ from canary.rollout.errors import RecordError
 State = Literal[
     "to_do",
     "waiting",
+    "retry",
     "sent",
     "accepted",
     "unanswered",
@@ -42,6 +43,7 @@ State = Literal[
 Event = Literal[
     "send",
     "away",
+    "retry",
     "accept",
     "no_answer",
     "settle",
@@ -66,6 +68,7 @@ NoteState = Literal[
     "unknown",
     "settled",
     "waiting",
+    "retry",
     "resumed",
     "remark",
     "verified",
@@ -79,7 +82,9 @@ REMARKS: Final[frozenset[NoteState]] = frozenset(
 )
 """What is said of a change and moves it nowhere; the last three are of its verification."""
 
-Written = Literal["sent", "accepted", "unknown", "settled", "waiting", "resumed", "outcome"]
+Written = Literal[
+    "sent", "accepted", "unknown", "settled", "waiting", "retry", "resumed", "outcome"
+]
 
 
 class Rule(NamedTuple):
@@ -94,6 +99,7 @@ class Rule(NamedTuple):
 
 _SEND: Final = Rule("sent", "sent")
 _AWAY: Final = Rule("waiting", "waiting")
+_RETRY: Final = Rule("retry", "retry")
 _SETTLE: Final = Rule("to_do", "settled")
 _SETTLE_LAST: Final = Rule("settled", "settled")
 _FAIL: Final = Rule("failed", "outcome")
@@ -118,6 +124,7 @@ _NEVER_SENT: Final[dict[Event, Rule]] = {"find_not_begun": _LEAVE}
 _UNSENT: Final[dict[Event, Rule]] = {
     "send": _SEND,
     "away": _AWAY,
+    "retry": _RETRY,
     "fail": _FAIL,
     "refuse": _REFUSE,
     "leave": _LEAVE,
@@ -139,16 +146,19 @@ LIFE: Final[Mapping[State, Mapping[Event, Rule]]] = {
     "to_do": {**_UNSENT, **_LEFT, **_NEVER_SENT},
     # It is certain that it did not go out, for Cloud Run is away: a rollback waits for it.
     "waiting": {**_UNSENT, **_LEFT, **_NEVER_SENT},
+    # Its guard kept it out: the service was touched, its split was not. Going back goes out again.
+    "retry": {**_UNSENT, **_LEFT, **_NEVER_SENT},
     # It is on its way. Noted before the call: from here on it may have taken effect.
     "sent": {
         **_ON_ITS_WAY,
         "accept": Rule("accepted", "accepted"),
         "no_answer": Rule("unanswered", "unknown"),
         "away": _AWAY,
+        "retry": _RETRY,
         **_LEFT,
     },
     # Cloud Run took it, and named an operation.
-    "accepted": {**_ON_ITS_WAY, **_LEFT},
+    "accepted": {**_ON_ITS_WAY, "retry": _RETRY, **_LEFT},
     # No answer came: it is being looked up.
     "unanswered": {**_ON_ITS_WAY, **_LEFT},
     # A person has looked, and said to go on: seen to be there, or sent under its old guard.
@@ -184,6 +194,7 @@ Act = Literal["send", "resume", "follow", "look_up", "end"]
 NEXT: Final[Mapping[State, Act]] = {
     "to_do": "send",
     "waiting": "send",
+    "retry": "send",
     "sent": "look_up",
     "accepted": "follow",
     "unanswered": "look_up",
@@ -199,8 +210,8 @@ OPEN: Final = frozenset(NEXT)
 ON_ITS_WAY: Final = frozenset[State]({"sent", "accepted", "unanswered"})
 """The present step may take effect at any moment, whatever becomes of this host."""
 
-NEVER_SENT: Final = frozenset[State]({"to_do", "waiting"})
-"""Nothing of the present step has ever gone out."""
+NEVER_SENT: Final = frozenset[State]({"to_do", "waiting", "retry"})
+"""Nothing of the present step has ever taken effect: it never went out, or was clearly refused."""
 
 _OF_NOTE: Final[Mapping[NoteState, State]] = {
     "sent": "sent",
@@ -208,6 +219,7 @@ _OF_NOTE: Final[Mapping[NoteState, State]] = {
     "unknown": "unanswered",
     "settled": "settled",
     "waiting": "waiting",
+    "retry": "retry",
     "resumed": "resumed",
 }
 _EVENT_OF_NOTE: Final[Mapping[NoteState, Event]] = {
@@ -216,6 +228,7 @@ _EVENT_OF_NOTE: Final[Mapping[NoteState, Event]] = {
     "unknown": "no_answer",
     "settled": "settle",
     "waiting": "away",
+    "retry": "retry",
     "resumed": "resume",
 }
 EVENT_OF_END: Final[Mapping[OutcomeState, Event]] = {

@@ -6,14 +6,17 @@ Asked by the screen (greyed keys), by the shell, and once more when a change is 
 - Going back needs neither metrics nor gates: it is never refused for lack of them, nor because
   another change is in flight (a promotion that is stuck is a reason to roll back). Only when Legacy
   was deleted there is nothing to go back to.
-- Whatever was decided on a split that has changed since is refused.
+- Whatever was decided on a split that has changed since is refused. What else was changed on the
+  service refuses a promotion, and never hinders going back.
 """
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
-from canary.rollout.change.change import Change, Kind, SetTraffic
+from msgspec import UNSET
+
+from canary.rollout.change.change import GOING_BACK, Change, Guard, Kind, SetTraffic
 from canary.rollout.decision.gates import DATA_WORDS, Gate, unmet
 from canary.rollout.decision.guard import Cause, Seen, Trigger
 from canary.rollout.decision.tree import SEVERITY
@@ -28,7 +31,6 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_limit, format_value
 
-_BACKWARD: tuple[Kind, ...] = ("step_back", "rollback_all")
 RETIRED: Final = "Legacy has been retired: there is nothing to go back to."
 
 
@@ -51,7 +53,7 @@ def authorize(
     if forced and not change.reason.strip():
         raise UsageError("Gates are overridden only with a reason.", remedy="Give --reason TEXT.")
     _check_unchanged(change, snapshot)
-    if change.kind in _BACKWARD:
+    if change.kind in GOING_BACK:
         _check_legacy_exists(snapshot)
         return
     _check_alone(snapshot, change)
@@ -87,10 +89,10 @@ def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | Non
     if snapshot is None or snapshot.standing is None:
         return "Cloud Run has not answered yet: what is set is not known."
     if snapshot.missing_rights:
-        tried = " `canary rollback` in a shell tries it even so." if kind in _BACKWARD else ""
+        tried = " `canary rollback` in a shell tries it even so." if kind in GOING_BACK else ""
         return f"{format_missing_rights(snapshot.missing_rights)}{tried}"
     reason = _why_pointless(kind, snapshot)
-    if reason is not None or kind in _BACKWARD:
+    if reason is not None or kind in GOING_BACK:
         return reason
     flying = _in_flight(snapshot)
     if flying is not None:
@@ -142,7 +144,7 @@ def _unsettled(snapshot: Snapshot) -> tuple[Gate, ...]:
 
 def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
     """Why `kind` leads nowhere from where the rollout stands."""
-    if snapshot.retired and kind in _BACKWARD:
+    if snapshot.retired and kind in GOING_BACK:
         return RETIRED
     stage, traffic = snapshot.stage.index, snapshot.traffic
     if kind == "promote" and stage and not snapshot.gates:
@@ -159,11 +161,24 @@ def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
     return None
 
 
+def holds(kind: Kind, guard: Guard, now: Guard) -> bool:
+    """Whether what a change of `kind` was decided on still holds.
+
+    Going back asks for share and record alone: another tool may touch the service every second, and
+    who insists on the etag then never goes back.
+    """
+    if kind not in GOING_BACK:
+        return (guard.etag, guard.percent) == (now.etag, now.percent)
+    unknown = UNSET in (guard.record, now.record)
+    same_record = unknown or guard.record == now.record
+    return same_record and guard.percent == now.percent
+
+
 def _check_unchanged(change: Change, snapshot: Snapshot) -> None:
     """Refuse what was decided on another state of the service than the newest that is known."""
     guard = next((s.guard for s in change.steps if isinstance(s, SetTraffic)), None)
     now = snapshot.traffic.guard
-    if guard is None or now is None or (guard.etag, guard.percent) == (now.etag, now.percent):
+    if guard is None or now is None or holds(change.kind, guard, now):
         return
     was = "unknown" if guard.percent is None else f"{guard.percent} %"
     shown = "unknown" if now.percent is None else f"{now.percent} %"
@@ -257,7 +272,7 @@ def find_cause(plan: Plan, snapshot: Snapshot) -> Seen:
     )
     if kind == "step_back" and plan.percent_of(standing.stage - 1) >= standing.percent:
         return Seen(None, "the share was lowered by hand already")
-    going = next((c for c in snapshot.changes if c.outcome is None and c.kind in _BACKWARD), None)
+    going = next((c for c in snapshot.changes if c.outcome is None and c.kind in GOING_BACK), None)
     if going is not None:
         return Seen(None, f"a rollback is in flight: {going.author}")
     return Seen(Cause(f"{_entry_of(snapshot)}:{trigger}", kind, trigger, said))

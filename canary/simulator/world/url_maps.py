@@ -139,6 +139,7 @@ class UrlMaps:
             if request_id and earlier.request_id == request_id:
                 return earlier
         self._interfere(kept)
+        self._touch(kept)
         if sent.get("fingerprint") != kept.document["fingerprint"]:
             raise RestError(
                 412,
@@ -211,6 +212,20 @@ class UrlMaps:
             self._change_by_others(
                 kept, percent + step if percent + step <= 100 else percent - step
             )
+
+    def _touch(self, kept: _Kept) -> None:
+        """Let the scenario's other tool write a line of its own, just before a change."""
+        scenario = self._world.scenario.current(self._world.clock.now())
+        if kept.marks.get("touched_since") != scenario.since:
+            kept.marks["touched_since"], kept.marks["touched"] = scenario.since, 0.0
+        if kept.marks["touched"] >= scenario.touches:
+            return
+        kept.marks["touched"] += 1
+        said = kept.document.get("description", "").splitlines()
+        lines = [line for line in said if not line.startswith("seen by another tool")]
+        text = "\n".join((f"seen by another tool: {kept.marks['touched']:.0f}", *lines))
+        self._apply(kept, {**kept.document, "description": text}, self._world.clock.now())
+        self._save()
 
     def _change_by_others(self, kept: _Kept, percent: int) -> None:
         """Have somebody else's weights in the map at once: their operation is already done."""

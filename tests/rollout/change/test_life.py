@@ -80,7 +80,13 @@ def test_what_may_take_effect_is_never_sent_again_but_by_a_person() -> None:
 def test_only_what_never_went_out_waits() -> None:
     """From "sent" it is certain that it did not; where an answer may be lost there is no way."""
     waits = {state for state in STATES if "away" in LIFE[state]}
-    assert waits == {"to_do", "waiting", "resumed", "sent"}
+    assert waits == {"to_do", "waiting", "retry", "resumed", "sent"}
+
+
+def test_only_what_certainly_had_no_effect_is_sent_again() -> None:
+    """A clear refusal, at the call or as the operation's end; never where an answer was lost."""
+    again = {state for state in STATES if "retry" in LIFE[state]}
+    assert again == {"to_do", "waiting", "retry", "resumed", "sent", "accepted"}
 
 
 def test_it_is_done_only_where_every_step_is_settled_or_a_person_has_found_it() -> None:

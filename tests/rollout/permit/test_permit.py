@@ -156,14 +156,29 @@ def test_read_only_refuses_everything(kind):
     assert why_not(kind, snap, True) == "This console is read-only."
 
 
-@pytest.mark.parametrize("kind", ["promote", "step_back", "rollback_all"])
-@pytest.mark.parametrize("guard", [Guard("ion-api", "e2", 10), Guard("ion-api", "e1", 25)])
+@pytest.mark.parametrize(
+    ("kind", "guard"),
+    [
+        ("promote", Guard("ion-api", "e2", 10)),
+        ("promote", Guard("ion-api", "e1", 25)),
+        ("step_back", Guard("ion-api", "e1", 25)),
+        ("rollback_all", Guard("ion-api", "e1", 25)),
+    ],
+)
 def test_what_was_decided_on_another_split_is_refused(kind, guard):
     snap = snapshot()
     change = ask(kind, snap, forced=True, reason="x")
     traffic = msgspec.structs.replace(snap.traffic, guard=guard, last_modifier="eve@example.com")
     with pytest.raises(Conflict, match=r"eve@example\.com"):
         authorize(change, msgspec.structs.replace(snap, traffic=traffic), read_only=False)
+
+
+@pytest.mark.parametrize("kind", ["step_back", "rollback_all"])
+def test_a_touch_of_anything_but_the_split_does_not_hinder_going_back(kind):
+    snap = snapshot()
+    traffic = msgspec.structs.replace(snap.traffic, guard=Guard("ion-api", "e2", 10))
+    touched = msgspec.structs.replace(snap, traffic=traffic)
+    authorize(ask(kind, snap), touched, read_only=False)
 
 
 def test_a_promotion_over_drift_is_refused_even_by_force():

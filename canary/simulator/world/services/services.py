@@ -1,6 +1,6 @@
 """Changes of services: what UpdateService and DeleteService accept, and what they begin.
 
-The scenario `conflict` changes the split here too, as somebody else's hand.
+The scenario `conflict` changes the split here too, as somebody else's hand; `churn` does not.
 """
 
 from __future__ import annotations
@@ -129,6 +129,7 @@ class ServiceChanges:
         self.find(request.service.name)
         if not request.validate_only:
             self._interfere()
+            self._touch(request.service.name)
         current = self.find(request.service.name)
         _check_etag(current, request.service.etag)
         wanted = apply_mask(
@@ -182,6 +183,21 @@ class ServiceChanges:
             step = OTHER_PERCENT_STEP
             percent = scenario.foreign_percent + step
             self.change_by_others(percent if percent <= 100 else scenario.foreign_percent - step)
+
+    def _touch(self, name: str) -> None:
+        """Let the scenario's other tool write an annotation of its own, just before an update."""
+        scenario, marks = self._world.scenario.current(self._world.clock.now()), self._state.marks
+        if marks.get("touched_since") != scenario.since:
+            marks["touched_since"], marks["touched"] = scenario.since, 0.0
+        if marks["touched"] >= scenario.touches:
+            return
+        marks["touched"] += 1
+        current = self.find(name)
+        wanted = type(current)()
+        wanted.CopyFrom(current)
+        wanted.annotations["other-tool/seen"] = str(marks["touched"])
+        modifier = f"other-tool@{self._world.config.project}.iam.gserviceaccount.com"
+        self._commit(current, wanted, None, modifier)
 
     def _plan(self, current: Any, wanted: Any) -> str | None:
         """Check what is wanted; return the name of the revision that it makes, if any."""

@@ -90,6 +90,9 @@ class ScenarioState(msgspec.Struct, frozen=True, kw_only=True):
     """That time has come. The holder of the state does it once for each `since`."""
     foreign_change_on_update: bool = False
     """Somebody else changes it again in the moment an update arrives (once for each `since`)."""
+    touches: int = 0
+    """So many times (for each `since`) another tool is faster than an update, and touches what is
+    not the split."""
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -182,6 +185,12 @@ _ALL = (
             "foreign_percent": round(p["percent"]),
             "foreign_change_on_update": True,
         },
+    ),
+    Scenario(
+        "churn",
+        "another tool touches the service, not its split, just before each change",
+        {"times": 5.0},
+        api=lambda p: {"touches": round(p["times"])},
     ),
     Scenario(
         "denied",
