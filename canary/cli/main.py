@@ -45,6 +45,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "recover": ("change.recover", "Look what became of a change whose end is not known."),
     "guard": ("change.guard", "Roll back by itself when the tree advises it."),
     "doctor": ("setup.doctor", "Check plan, cloud, permissions, records and terminal."),
+    "trust": ("setup.trust", "Say which hosts may have credentials, and whose plans may act."),
     "init": ("setup.init", "Write a commented plan."),
     "simulate": ("setup.simulate", "Run the embedded cloud alone."),
     "demo": ("setup.console", "Open the console on an embedded cloud with a scenario."),

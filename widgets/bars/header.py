@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from canary.rollout.decision.gates import format_verdict
 from canary.rollout.decision.tree import Verdict
+from canary.rollout.plan.hosts import foreign_hosts
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import NO_DATA, format_age, format_clock, format_value, sanitize
@@ -59,7 +60,7 @@ class Header(CellWidget):
         canvas.runs(x, 0, notifications, left - x)
 
     def _notices(self, palette: Palette) -> list[Run]:
-        """LOCAL CLOUD with its speed and scenario, READ-ONLY: always in words."""
+        """LOCAL CLOUD with its speed and scenario, foreign hosts, READ-ONLY: always in words."""
         runs: list[Run] = []
         snapshot, plan = self.snapshot, self.plan
         provider = snapshot.provider if snapshot else plan.provider if plan else ""
@@ -69,6 +70,8 @@ class Header(CellWidget):
             runs += [(_GAP, palette.text), (text, palette.notice)]
             if snapshot and snapshot.scenario:
                 runs.append((f" {sanitize(snapshot.scenario, 24)}", palette.dim))
+        for host in foreign_hosts(plan.target.endpoints) if plan else ():
+            runs += [(_GAP, palette.text), (f"CREDENTIALS TO {sanitize(host, 60)}", palette.notice)]
         if self.read_only:
             runs += [(_GAP, palette.text), ("READ-ONLY", palette.notice)]
         elif snapshot is not None and snapshot.missing_rights:

@@ -16,6 +16,7 @@ from canary.cli.setup.doctor_host import (
     Finding,
     State,
     look_at_clock,
+    look_at_hosts,
     look_at_journal,
     look_at_terminal,
 )
@@ -34,6 +35,7 @@ def doctor(as_json: bool, config: str | None) -> int:
     source = find_plan(config)
     findings = [
         Finding("plan", "ok", f"{sanitize(source.path)}, provider {source.plan.provider}"),
+        *look_at_hosts(source.plan),
         *asyncio.run(_ask(source)),
         *look_at_terminal(),
     ]

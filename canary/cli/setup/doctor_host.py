@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from canary.host.children import find_program_path, safe_directory
+from canary.host.trust import read_trust
 from canary.rollout.errors import CanaryError
+from canary.rollout.plan.hosts import foreign_hosts
+from canary.rollout.plan.plan import Plan
 from canary.rollout.text import sanitize
 
 if TYPE_CHECKING:
@@ -38,6 +41,24 @@ def look_at_clock(session: Session) -> Finding:
 
     said = f"{skew_words(clock.skew_s)}; the console goes by the cloud's"
     return Finding("clock", "wrong", said, "Set this host's clock, with NTP.", needed=False)
+
+
+def look_at_hosts(plan: Plan) -> Iterator[Finding]:
+    """The hosts beside Google's that the plan names for credentials; usually none."""
+    for host in foreign_hosts(plan.target.endpoints):
+        what = f"host {sanitize(host, 260)}"
+        try:
+            trusted = host in read_trust().hosts
+        except CanaryError as error:
+            yield Finding(what, "wrong", error.message, error.remedy)
+            continue
+        if trusted:
+            remedy = f"If it is not to have them: `canary trust remove {sanitize(host, 260)}`."
+            yield Finding(what, "ok", "none of Google's; it gets your credentials", remedy)
+        else:
+            remedy = f"If it is to have them: `canary trust host {sanitize(host, 260)}`."
+            said = "none of Google's, and not trusted with your credentials"
+            yield Finding(what, "wrong", said, remedy)
 
 
 def look_at_journal(session: Session) -> Finding:

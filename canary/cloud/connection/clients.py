@@ -1,7 +1,8 @@
 """Google's asyncio clients for one plan: made when first used, inside the loop that uses them.
 
 Real and local alike are the published clients. To a plain address (loopback only) they get an
-insecure channel and no credentials at all; everywhere else TLS and Application Default Credentials.
+insecure channel and no credentials at all; everywhere else TLS and Application Default Credentials,
+which go to Google's hosts and to those that the person has trusted (`credentials`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from canary.cloud.connection.credentials import demand_trusted, load_credentials
 from canary.cloud.connection.endpoints import Address, parse_endpoint
 from canary.cloud.connection.errors import translate
 from canary.rollout.errors import PlanError
@@ -20,8 +22,6 @@ from canary.rollout.plan.plan import Endpoints
 
 if TYPE_CHECKING:
     from canary.cloud.connection.client_modules import Api
-
-_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 _CHANNEL_OPTIONS = (
     # The default waits up to two minutes before it tries a lost connection again.
@@ -44,7 +44,8 @@ _PLAIN_CHANNEL_OPTIONS = (
 class Connection:
     """The clients, one of each kind, for one event loop; `close` ends their channels.
 
-    Raises PlanError when an address cannot be used, before anything is imported or sent.
+    Raises PlanError when an address cannot be used or is not trusted, before anything is imported
+    or sent.
     Channels to the same address share one TCP connection (gRPC's subchannel pool). `hear` is told
     the date of every answer (`SystemClock.hear`).
     """
@@ -123,12 +124,11 @@ class Connection:
 
     async def _default_credentials(self, source: str) -> Any:
         if self._credentials is None:
-            import google.auth
             from google.auth.exceptions import GoogleAuthError
 
             try:
                 # It may ask the metadata server, and blocks while it does.
-                self._credentials, _ = await asyncio.to_thread(google.auth.default, scopes=_SCOPES)
+                self._credentials = await asyncio.to_thread(load_credentials)
             except GoogleAuthError as exc:
                 raise translate(exc, source, "looking for credentials") from exc
         return self._credentials
@@ -139,7 +139,9 @@ def _address(url: str | None, key: str) -> Address | None:
         return None
     if not isinstance(url, str) or not url.strip():
         raise PlanError(f"{key} is empty.", remedy="Leave it out for Google's public address.")
-    return parse_endpoint(url.strip(), key)
+    address = parse_endpoint(url.strip(), key)
+    demand_trusted(address, key)
+    return address
 
 
 # What every unary answer is looked at for: that it can be read at all, and what time it is there.

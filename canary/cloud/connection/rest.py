@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from canary.cloud.connection.calls import demand_whole, read_again
+from canary.cloud.connection.credentials import demand_trusted, load_credentials
 from canary.cloud.connection.endpoints import Address, parse_endpoint
 from canary.cloud.connection.errors import refusal_of, translate
 from canary.cloud.connection.http import open_http, read_at_most
@@ -20,7 +21,6 @@ from canary.rollout.errors import CanaryError, Malformed, OutcomeUnknown, PlanEr
 from canary.rollout.plan.plan import Endpoints, Plan
 from canary.rollout.text import sanitize
 
-SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 LONGEST_ANSWER = 20_000_000
 
 _CODES = {
@@ -65,11 +65,12 @@ class RestClient:
     """One API at `endpoint`, or at Google's `public` address without one.
 
     `key` names the plan's key in messages, `source` the service. To be used in one event loop.
-    Raises PlanError when the address cannot be used.
+    Raises PlanError when the address cannot be used, or is neither Google's nor trusted.
     """
 
     def __init__(self, endpoint: str | None, public: str, *, key: str, source: str) -> None:
         self._address: Address = parse_endpoint(endpoint or public, key)
+        demand_trusted(self._address, key)
         self._source = source
         self._client: Any = None
         self._credentials: Any = None
@@ -231,11 +232,10 @@ class RestClient:
                 raise translate(exc, self._source, doing) from exc
 
     def _add_token(self, method: str, url: str, headers: dict[str, str]) -> None:
-        import google.auth
         from google.auth.transport.requests import Request
 
         if self._credentials is None:
-            self._credentials, _ = google.auth.default(scopes=SCOPES)
+            self._credentials = load_credentials()
         self._credentials.before_request(Request(), method, url, headers)
 
 

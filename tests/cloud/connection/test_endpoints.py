@@ -6,6 +6,7 @@ import pytest
 
 from canary.cloud.connection.clients import Connection
 from canary.cloud.connection.endpoints import parse_endpoint
+from canary.host.trust import Trust, change_trust
 from canary.rollout.errors import Denied, PlanError
 from canary.rollout.plan.plan import Endpoints
 
@@ -81,13 +82,15 @@ async def test_without_usable_credentials_the_real_cloud_is_denied(
 
 
 async def test_an_https_address_gets_credentials_and_is_where_the_client_goes(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import google.auth
     from google.auth.credentials import AnonymousCredentials
 
     credentials = AnonymousCredentials()
     monkeypatch.setattr(google.auth, "default", lambda **_: (credentials, "p"))
+    monkeypatch.setenv("CANARY_CONFIG_DIR", str(tmp_path))
+    change_trust(lambda _: Trust(hosts=("run.example.internal",)))
     connection = Connection(Endpoints(run="https://run.example.internal:8443"))
     assert not connection.credential_free
     (services, _), (metrics, _) = [await connection.api(api) for api in ("services", "metrics")]

@@ -1,0 +1,106 @@
+"""`canary trust`: which hosts may have credentials; kept for the person, in one file."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from canary.cli.options import json_option
+from canary.cli.output import print_json, say
+from canary.host.trust import TRUST_FILE, Trust, change_trust, config_dir, read_trust
+from canary.rollout.errors import UsageError
+from canary.rollout.plan.hosts import is_google_host, normalize_host
+from canary.rollout.text import sanitize
+
+_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?|[0-9a-f:.]{2,45}")
+
+
+@click.group()
+def trust() -> None:
+    """Say what you trust: hosts beside Google's, for your credentials.
+
+    Kept in trust.toml in your own config directory ($CANARY_CONFIG_DIR, else the platform's).
+    """
+
+
+@trust.command(name="host")
+@click.argument("name")
+def trust_host(name: str) -> int:
+    """Let your credentials go to a host that is none of Google's, over https."""
+    host = _read_host(name)
+    if is_google_host(host):
+        say(f"{host} is one of Google's hosts: it needs no trust.")
+        return 0
+    change_trust(
+        lambda known: msgspec.structs.replace(
+            known, hosts=tuple(dict.fromkeys((*known.hosts, host)))
+        )
+    )
+    say(f"{host} is trusted: what plans name there gets your credentials, over https.")
+    say(f"Kept in {_place()}; `canary trust remove {host}` ends that.")
+    return 0
+
+
+@trust.command(name="list")
+@json_option
+def list_trusted(as_json: bool) -> int:
+    """Show what is trusted."""
+    known = read_trust()
+    if as_json:
+        print_json(msgspec.to_builtins(known))
+        return 0
+    if not (known.hosts or known.plans):
+        say(f"Nothing is trusted beside Google's hosts and your own files ({_place()}).")
+    for host in known.hosts:
+        say(f"host  {sanitize(host, 300)}")
+    for path, plan in known.plans.items():
+        say(f"plan  {sanitize(path, 300)}  (as of {sanitize(plan.sha256, 12)})")
+    return 0
+
+
+@trust.command(name="remove")
+@click.argument("name")
+def remove_trusted(name: str) -> int:
+    """Trust a host or a plan no more. A console that runs keeps what it began with."""
+    names = {name, normalize_host(name)}
+
+    def without(known: Trust) -> Trust:
+        hosts = tuple(host for host in known.hosts if host not in names)
+        plans = {path: plan for path, plan in known.plans.items() if path not in names}
+        if len(hosts) == len(known.hosts) and len(plans) == len(known.plans):
+            raise UsageError(
+                f"{sanitize(name, 200)} is not trusted.", remedy="`canary trust list` shows all."
+            )
+        return Trust(hosts, plans)
+
+    change_trust(without)
+    say(f"{sanitize(name, 300)} is trusted no more.")
+    return 0
+
+
+def _read_host(name: str) -> str:
+    """A host's name, from a name or an address. Raises UsageError for anything else."""
+    try:
+        parts = urlsplit(name if "://" in name else f"https://{name}")
+        host = normalize_host(parts.hostname or "")
+        odd = parts.path.strip("/") or "@" in parts.netloc
+    except ValueError:
+        host, odd = "", "x"
+    if odd or not _HOST.fullmatch(host):
+        raise UsageError(
+            f"{sanitize(name, 100)} is no name of a host.",
+            remedy="Give it as run.example.internal, without a path.",
+        )
+    return host
+
+
+def _with_host(known: Trust, host: str) -> Trust:
+    return msgspec.structs.replace(known, hosts=tuple(dict.fromkeys((*known.hosts, host))))
+
+
+def _place() -> str:
+    return sanitize(config_dir() / TRUST_FILE, 300)

@@ -1,0 +1,98 @@
+"""Whose file it is, and who else could have written it: the file, its links, each directory above.
+
+What others could have put there decides nothing here. "Others" are all but the person and root, by
+the bits of the mode; a directory in which only the owner of a file can remove it (sticky, as /tmp)
+keeps what is in it. Rejected: to let a group pass that has only the person in it: who is in it
+tomorrow is not told by the file.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from canary.rollout.text import sanitize
+
+_FOR_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+_MOST_LINKS: Final = 40
+
+
+class Weakness(msgspec.Struct, frozen=True):
+    """Why a file is not believed. `said` completes "it …"; `remedy` is the command to mend it."""
+
+    path: Path
+    said: str
+    remedy: str
+
+
+def find_weakness(path: Path) -> Weakness | None:
+    """The first way in which others could have written `path`; None when there is none.
+
+    From the root directory downwards, through every link on the way. Raises OSError when a part of
+    it is missing or cannot be looked at.
+    """
+    for step in _walk(path.expanduser().absolute()):
+        found = _look(step)
+        if found is not None:
+            return found
+    return None
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Whether it belongs to the person or to root."""
+    return status.st_uid in (0, os.geteuid())
+
+
+def _walk(path: Path) -> list[Path]:
+    """Every directory, link and the file itself that decides what `path` names, each once."""
+    waiting = list(reversed(path.parts[1:]))
+    at, walked, links = Path(path.anchor), [Path(path.anchor)], 0
+    while waiting:
+        part = waiting.pop()
+        if part == "..":
+            at = at.parent
+            continue
+        at = at / part
+        walked.append(at)
+        if at.is_symlink():
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(f"too many links at {path}")
+            target = at.readlink()
+            at = Path(target.anchor) if target.is_absolute() else at.parent
+            waiting += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+    return walked
+
+
+def _look(path: Path) -> Weakness | None:
+    status = path.lstat()
+    shown = sanitize(path, 300)
+    if not is_own(status):
+        said = f"belongs to {name_owner(status.st_uid)}"
+        return Weakness(path, said, f"sudo chown {me()} {shlex.quote(shown)}")
+    if stat.S_ISLNK(status.st_mode):
+        return None
+    keeps = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    if status.st_mode & _FOR_OTHERS and not keeps:
+        return Weakness(path, "can be written by others", f"chmod go-w {shlex.quote(shown)}")
+    return None
+
+
+def name_owner(uid: int) -> str:
+    """The name of a user, or "user 1234" for a number that has none."""
+    import pwd
+
+    try:
+        return sanitize(pwd.getpwuid(uid).pw_name, 60)
+    except KeyError:
+        return f"user {uid}"
+
+
+def me() -> str:
+    """The name of the person as passwd has it."""
+    return name_owner(os.geteuid())
