@@ -274,8 +274,9 @@ class _Execution:
             operation = await self._cloud.writer.send(step)
         except Conflict as error:
             raise KeptOut(error) from error
-        except OperationFailed:
+        except OperationFailed as error:
             self._taken = True  # a program of the team's fails at once, after it was run
+            self._notes.note(index, "unknown", error.message)
             raise
         except OutcomeUnknown as error:
             self._taken = True

@@ -17,7 +17,7 @@ from typing import Final
 
 from canary.engine.observe.event_log import Severity
 from canary.rollout.change import moves
-from canary.rollout.change.change import Author, Change, Request
+from canary.rollout.change.change import Author, Change, Request, SetTraffic
 from canary.rollout.change.text import ACT_WORDS
 from canary.rollout.decision import guard as rules
 from canary.rollout.decision.guard import Act, Attempt, Cause, GuardState, GuardView
@@ -130,14 +130,17 @@ class AutomaticRollback:
             if act == "fire" and cause is not None:
                 self._act(cause, past, snapshot, now)
         if act not in ("none", "fire") and cause is not None:
-            self._tell(act, cause, seen.held)
+            self._tell(act, cause, seen.held, past)
         return act != "none" or was.held != self._state.held
 
-    def _tell(self, act: Act, cause: Cause, held: str) -> None:
+    def _tell(self, act: Act, cause: Cause, held: str, past: tuple[Attempt, ...]) -> None:
         what = ACT_WORDS[cause.kind]
         if act == "begun":
             left = format_duration(self.view.left_s)
-            self._say("critical", f"AUTOMATIC ROLLBACK in {left}: {what}: {cause.said}")
+            refused = sum(a.cause == cause.key for a in past)
+            times = "once" if refused == 1 else f"{refused} times"
+            again = f" (anew: refused {times}, nothing was changed)" if refused else ""
+            self._say("critical", f"AUTOMATIC ROLLBACK in {left}{again}: {what}: {cause.said}")
         elif act == "called_off":
             why = held or "what caused it is gone"
             self._say("warning", f"automatic rollback is called off: {why}")
@@ -188,5 +191,8 @@ class AutomaticRollback:
 
 def _attempt(entry: Entry, now: float) -> Attempt:
     state = entry.outcome.state if entry.outcome is not None else None
+    split = next((i for i, s in enumerate(entry.change.steps) if isinstance(s, SetTraffic)), 0)
+    # "sent" alone, in a change that has ended, was refused at once.
+    reached = entry.state_of(split) in ("accepted", "unanswered", "resumed", "settled")
     # A clock that was set back must not make an attempt count for ever, nor never.
-    return Attempt(entry.change.cause, max(0.0, now - entry.intended_at), state)
+    return Attempt(entry.change.cause, max(0.0, now - entry.intended_at), state, reached)

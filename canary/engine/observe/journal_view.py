@@ -89,6 +89,8 @@ def journal_events(entries: Iterable[Entry]) -> tuple[Event, ...]:
         events.append(Event(change.created_at, "info", asked, author))
         if entry.outcome is not None:
             severity = _SEVERITY[entry.outcome.state]
+            if change.cause and severity == "warning":
+                severity = "critical"  # nobody asked for it, so nobody waits to hear of its end
             state = entry.outcome.state.replace("_", " ")
             said = sanitize(entry.outcome.message)
             text = f"{state}: {title_of(change)}. {said}".strip()

@@ -12,8 +12,9 @@
   regression) on one entry into a stage (the stage record's change). It acts at most once for it.
   Only an attempt that certainly changed nothing (refused, not begun) may be followed by another.
 - What a person cancelled is not begun again for that cause, until it is armed anew.
-- No more than `max_per_day` attempts in 24 hours, by whichever guard of this host: the attempts are
-  read from the journal, so that they outlive the process.
+- No more than `max_per_day` effects in 24 hours, by whichever guard of this host: the attempts are
+  read from the journal, so that they outlive the process. What was refused, or changed nothing,
+  uses nothing up: else three refusals would end automatic rollback without one rollback.
 
 Rejected: telling one incident from the next within a stage by its begin. Two guards, or one before
 and after a restart, would see it begin at different minutes, and both would act.
@@ -52,11 +53,27 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One automatic rollback of the journal. `age_s` by this host's clock; `state` None: open."""
+    """One automatic rollback of the journal. `age_s` by this host's clock; `state` None: open.
+
+    `reached`: the cloud took its split, or may have.
+    """
 
     cause: str
     age_s: float
     state: OutcomeState | None
+    reached: bool = True
+
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether it has, or may have, moved the split."""
+        if self.state in ("refused", "not_begun"):
+            return False
+        return self.reached or self.state in (None, "done", "unknown")
+
+    @property
+    def changed_nothing(self) -> bool:
+        """Whether it was kept from acting by nobody's will, so that it is tried anew."""
+        return self.state in ("refused", "not_begun")
 
 
 class GuardState(msgspec.Struct, frozen=True):
@@ -129,12 +146,13 @@ def advance(
         return idle, "none" if state.cause is None else "called_off"
     if cause.key in state.cancelled:
         return _hold(state, "cancelled"), "none"
-    if any(a.cause == cause.key and a.state not in ("refused", "not_begun") for a in past):
+    if any(a.cause == cause.key and not a.changed_nothing for a in past):
         return _refuse(state, cause, "it has acted for this cause", "spent")
-    if sum(0 <= a.age_s < DAY_S for a in past) >= max_per_day:
+    if sum(a.may_have_acted and 0 <= a.age_s < DAY_S for a in past) >= max_per_day:
         return _refuse(state, cause, f"{max_per_day} times in 24 hours is the limit", "limited")
     if state.cause is None or state.cause.key != cause.key:
-        return _begin(state, cause, now), "begun"
+        refused = sum(a.cause == cause.key for a in past)
+        return _begin(state, cause, now, refused), "begun"
     if state.due_at is not None and now >= state.due_at:
         return _hold(state, "it has just acted"), "fire"
     return msgspec.structs.replace(state, cause=cause), "none"
@@ -154,9 +172,15 @@ def view_guard(state: GuardState, now: float) -> GuardView:
     )
 
 
-def _begin(state: GuardState, cause: Cause, now: float) -> GuardState:
+RETRY_S, LONGEST_RETRY_S = 5.0, 60.0
+"""The countdown behind a first refusal is at least so long, and doubles with each up to the longest:
+a service that refuses everything is not asked as fast as it can refuse."""
+
+
+def _begin(state: GuardState, cause: Cause, now: float, refused: int) -> GuardState:
     """Count; a cause that takes the place of another is not given more time than was left."""
-    due_at = now + state.countdown_s
+    pause_s = min(RETRY_S * 2.0 ** min(refused - 1, 10), LONGEST_RETRY_S) if refused else 0.0
+    due_at = now + max(state.countdown_s, pause_s)
     if state.due_at is not None:
         due_at = min(due_at, state.due_at)
     return msgspec.structs.replace(state, cause=cause, due_at=due_at, held="", mute="")

@@ -176,6 +176,30 @@ async def test_a_refused_attempt_may_be_followed_by_another(guarding: Guarding):
     assert guarding.submitted[1].id != change.id
 
 
+async def test_refusals_without_end_do_not_use_it_up_and_each_is_loud(guarding: Guarding):
+    await act(guarding)
+    for tries in range(1, 6):
+        change = guarding.submitted[-1]
+        refused = Outcome("refused", "Changed meanwhile.", guarding.cloud.now)
+        guarding.journal.settle(change.id, refused)
+        await guarding.look()
+        times = "once" if tries == 1 else f"{tries} times"
+        assert ("critical", True) in {(s, f"refused {times}" in text) for s, text in guarding.said}
+        guarding.now += COUNTDOWN_S
+        await guarding.look()
+        assert len(guarding.submitted) == tries + 1
+    assert len({change.id for change in guarding.submitted}) == 6
+    assert (await guarding.finish()).state == "done"
+    assert (await router_service(guarding.cloud)).percent == 0
+
+
+async def test_it_acts_through_another_tools_touches(guarding: Guarding):
+    await act(guarding)
+    guarding.cloud.set_scenario("churn", times=5)
+    assert (await guarding.finish()).state == "done"
+    assert (await router_service(guarding.cloud)).percent == 0
+
+
 async def test_two_guards_of_one_host_act_once(guarding: Guarding):
     other = guarding.another()
     other.arm("ann@bastion")

@@ -118,9 +118,47 @@ def test_it_acts_only_so_often_in_24_hours(ages, act):
     assert look(armed(), past=past)[1] == act
 
 
-def test_the_limit_holds_for_refused_attempts_too():
-    past = tuple(Attempt(CRITICAL.key, age, "refused") for age in (1.0, 2.0, 3.0))
+def test_only_effects_count_towards_the_limit():
+    """Three refusals in 33 s once ended it, though nothing was sent."""
+    refused = tuple(Attempt(CRITICAL.key, age, "refused") for age in (1.0, 2.0, 3.0))
+    assert look(armed(), past=refused)[1] == "begun"
+    failed = tuple(Attempt(f"r{age}", age, "failed", reached=False) for age in (1.0, 2.0, 3.0))
+    assert look(armed(), past=failed)[1] == "begun"
+    effects = tuple(
+        Attempt(f"r{age}", float(age), state)
+        for age, state in enumerate(("done", "unknown", "failed"))
+    )
+    assert look(armed(), past=(*refused, *effects))[1] == "limited"
+
+
+def test_an_open_attempt_counts_as_an_effect():
+    past = tuple(Attempt(f"r{age}", age, None, reached=False) for age in (1.0, 2.0, 3.0))
     assert look(armed(), past=past)[1] == "limited"
+
+
+def test_behind_refusals_it_counts_down_anew_and_ever_slower_up_to_a_minute():
+    quick = arm(GuardState(), "p", 5.0)
+    pauses = []
+    for refused in (0, 1, 2, 3, 4, 5, 100):
+        past = tuple(Attempt(CRITICAL.key, 1.0, "refused") for _ in range(refused))
+        pauses.append(look(quick, past=past)[0].due_at)
+    assert pauses == [5.0, 5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([CRITICAL.key, OVERDUE.key, "other:critical"]),
+            st.sampled_from(["refused", "not_begun"]),
+        ),
+        max_size=60,
+    )
+)
+def test_no_number_of_refusals_ends_automatic_rollback(refusals):
+    past = tuple(Attempt(cause, 1.0, state) for cause, state in refusals)
+    state, act = look(armed(), past=past)
+    assert act == "begun"
+    assert look(state, now=state.due_at, past=past)[1] == "fire"
 
 
 def test_the_limit_that_is_reached_while_counting_stops_it():
