@@ -173,8 +173,8 @@ def view_guard(state: GuardState, now: float) -> GuardView:
 
 
 RETRY_S, LONGEST_RETRY_S = 5.0, 60.0
-"""The countdown behind a first refusal is at least so long, and doubles with each up to the longest:
-a service that refuses everything is not asked as fast as it can refuse."""
+"""The countdown after a refusal is at least so long, and doubles with each, up to the longest: a
+service that refuses everything is not asked all the time."""
 
 
 def _begin(state: GuardState, cause: Cause, now: float, refused: int) -> GuardState:
