@@ -38,6 +38,11 @@ CHECKPOINT, NAMES = 1, 2
 
 MOST_NAMES = 1000
 
+STATE_VERSION = 2
+"""Of the state in a checkpoint: raised whenever the evidence is computed in another way. What was
+kept by another version is judged again from the windows, never misread. 0: before there were any.
+"""
+
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """The state after all windows up to `tail_end`, and after Cloud Monitoring's up to
@@ -47,6 +52,19 @@ class Checkpoint(msgspec.Struct, frozen=True):
     state: EvidenceState
     tail_end: float = 0.0
     monitoring_end: float = 0.0
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """A checkpoint as it lies on the disk, its version first."""
+
+    version: int
+    checkpoint: Checkpoint
+
+
+class _KeptVersion(msgspec.Struct, frozen=True):
+    """Of a checkpoint on the disk its version alone."""
+
+    version: int = 0
 
 
 class _PackedSide(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -86,7 +104,8 @@ class EvidenceRecord(Record):
             ]
             db.executemany("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?)", rows)
             if checkpoint is not None:
-                _write(db, CHECKPOINT, msgspec.msgpack.encode(checkpoint))
+                kept = _Kept(STATE_VERSION, checkpoint)
+                _write(db, CHECKPOINT, msgspec.msgpack.encode(kept))
             if len(names) > known:
                 _write(db, NAMES, msgspec.msgpack.encode(names))
 
@@ -115,9 +134,11 @@ class EvidenceRecord(Record):
         if body is None:
             return None
         try:
-            return msgspec.msgpack.decode(body, type=Checkpoint)
+            if msgspec.msgpack.decode(body, type=_KeptVersion).version != STATE_VERSION:
+                return None  # rebuilt from the windows
+            return msgspec.msgpack.decode(body, type=_Kept).checkpoint
         except msgspec.DecodeError:
-            return None  # rebuilt from the windows
+            return None
 
     def prune(self, before: float) -> None:
         """Drop the windows that end at or before `before`."""

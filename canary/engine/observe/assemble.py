@@ -37,7 +37,13 @@ from canary.engine.observe.series import (
     reduce_part,
 )
 from canary.rollout.change.change import Side
-from canary.rollout.decision.gates import NO_EVIDENCE, Gate, StageEvidence, check_gates
+from canary.rollout.decision.gates import (
+    NO_EVIDENCE,
+    Gate,
+    StageEvidence,
+    check_gates,
+    regression_gates,
+)
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import AWAY_S, Readiness, judge_readiness
 from canary.rollout.decision.tree import IDLE, Decision, Watch, decide, find_alerts, judge_data
@@ -239,7 +245,7 @@ def _check_gates(
     if stage is None:
         return ()
     data = judge_data(window, plan, moment.now, moment.changed_at)
-    return check_gates(
+    gates = check_gates(
         plan,
         stage,
         window,
@@ -249,6 +255,9 @@ def _check_gates(
         decision.verdict,
         where.entered_at,
     )
+    # Where nothing is asked (stage 0, the last stage) nothing is closed either.
+    comparison = moment.observed.comparison
+    return gates + regression_gates(comparison, plan.evidence.on_regression) if gates else gates
 
 
 def _order(events: Sequence[Event], entries: Sequence[Entry]) -> tuple[Event, ...]:

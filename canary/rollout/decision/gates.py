@@ -11,8 +11,10 @@ from typing import Final, Literal
 import msgspec
 
 from canary.rollout.decision.tree import DataState, NodeOutcome, Verdict
+from canary.rollout.evidence.view import EvidenceView, proven_text
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.plan.plan import Criteria, Plan
+from canary.rollout.plan.tables import OnRegression
 from canary.rollout.text import NO_DATA
 
 GateState = Literal["met", "not_met", "no_data"]
@@ -226,6 +228,25 @@ def _verdict_gate(verdict: Verdict) -> Gate:
     observed = {"met": 1.0, "not_met": 0.0, "no_data": None}[state]
     words = verdict.replace("_", " ")
     return Gate("verdict", "tree says go on", observed, "=", 1.0, state, words, False)
+
+
+def regression_gates(
+    comparison: EvidenceView | None, on_regression: OnRegression
+) -> tuple[Gate, ...]:
+    """The gate that a proven regression closes, until the split changes or it is dismissed.
+
+    Empty while nothing is proven: that the evidence has proven nothing opens and closes nothing.
+    While what is kept of it is judged again nobody knows: no data. Empty too where the plan says
+    "ignore".
+    """
+    if comparison is None or on_regression == "ignore":
+        return ()
+    state: GateState = "no_data" if comparison.rebuilding is not None else "not_met"
+    why = "the evidence is being judged again" if state == "no_data" else proven_text(comparison)
+    if not why:
+        return ()
+    observed = None if state == "no_data" else 0.0
+    return (Gate("regression", "no proven regression", observed, "=", 1.0, state, why, False),)
 
 
 # What a verdict, a gate, a node and the state of the data are called, and their glyphs.

@@ -22,8 +22,7 @@ from canary.rollout.evidence.metric_evidence import (
     merged,
     start_ratio,
 )
-from canary.rollout.evidence.ratio import Counts, RatioTest
-from canary.rollout.evidence.split import SplitTest
+from canary.rollout.evidence.ratio import RatioTest
 from canary.rollout.evidence.window import EvidenceWindow, slow_bound_ms
 from canary.rollout.measure.samples import Distribution
 from canary.rollout.plan.tables import EvidenceSettings
@@ -77,7 +76,6 @@ class EvidenceState(msgspec.Struct, frozen=True):
     slow_bound_ms: float | None = None
     baseline: Distribution | None = None
     score: ScoreEvidence = ScoreEvidence()
-    split: SplitTest = split.start_split_test((1.0, 1.0))
     legacy_requests: int = 0
     canary_requests: int = 0
     canary_per_s: float | None = None
@@ -97,6 +95,13 @@ class EvidenceState(msgspec.Struct, frozen=True):
         times = (self.error.proven_at, self.slow.proven_at, self.score.proven_at)
         found = zip(METRICS, times, strict=True)
         return tuple(Detection(metric, at) for metric, at in found if at is not None)
+
+    @property
+    def is_mismatch(self) -> bool:
+        """Whether the measured split is proven to be none that counts as the intended one."""
+        if not 0 < self.share < 1:
+            return False
+        return split.is_outside(self.legacy_requests, self.canary_requests, self.share)
 
     @property
     def set_apart_until(self) -> float:
@@ -156,7 +161,6 @@ def advance(
         slow=slow,
         slow_bound_ms=bound,
         baseline=baseline,
-        split=_advance_split(state, errors),
         legacy_past=state.legacy_past.add(window.start, errors.legacy, errors.bad_legacy),
         legacy_requests=state.legacy_requests + errors.legacy,
         canary_requests=state.canary_requests + errors.canary,
@@ -203,13 +207,6 @@ def advance_scores(
         return state
     after = add_scores(state.score, at, legacy, canary, settings)
     return msgspec.structs.replace(state, score=after)
-
-
-def _advance_split(state: EvidenceState, counts: Counts) -> SplitTest:
-    if not 0 < state.share < 1:
-        return state.split
-    shares = (1 - state.share, state.share)
-    return split.update_split_test(state.split, (counts.legacy, counts.canary), shares)
 
 
 def _why_left_out(state: EvidenceState, window: EvidenceWindow) -> str:

@@ -113,7 +113,7 @@ def find_doubts(state: EvidenceState, invalid: str = "") -> Doubts:
         return Doubts(invalid=NOBODY)
     if invalid:
         return Doubts(invalid=invalid)
-    if state.split.is_mismatch:
+    if state.is_mismatch:
         return Doubts(weak=MISMATCH)
     since = state.judged_end if state.judged_end is not None else state.set_apart_until
     if state.unfit and state.seen_end is not None and state.seen_end - since >= UNFIT_FOR_S:

@@ -9,6 +9,7 @@ import msgspec
 from canary.rollout.evidence.state import Detection, EvidenceState, LeftOut
 from canary.rollout.evidence.verdict import MetricVerdict, Word, judge
 from canary.rollout.plan.tables import EvidenceSettings, OnRegression
+from canary.rollout.text import format_clock
 
 EvidenceSource = Literal["tail", "monitoring", "none"]
 Tier = Literal["proven", "worse_now"]
@@ -120,7 +121,7 @@ def view_evidence(
         metrics=judge(state, settings, invalid) if rebuilding is None else (),
         source=source,
         tail=tail,
-        split=SplitView(state.share, reported, measured, state.split.is_mismatch),
+        split=SplitView(state.share, reported, measured, state.is_mismatch),
         began_at=state.began_at,
         set_apart_until=state.set_apart_until,
         judged_s=state.judged_s,
@@ -130,6 +131,13 @@ def view_evidence(
         rebuilding=rebuilding,
         earlier=state.earlier,
     )
+
+
+def proven_text(view: EvidenceView) -> str:
+    """Which metrics are proven to be worse, and since when: "5xx at 14:02:00Z"; "" for none."""
+    proven = [m for m in view.metrics if m.verdict == "rollback" and m.detected_at is not None]
+    found = ", ".join(f"{_NAMES[m.metric]} at {format_clock(m.detected_at)}" for m in proven)
+    return f"Canary is proven to be worse: {found}" if found else ""
 
 
 def advise(view: EvidenceView, settings: EvidenceSettings) -> Advice | None:

@@ -1,5 +1,6 @@
 """Where the evidence comes from, and what becomes of it over changes and restarts."""
 
+import shutil
 from pathlib import Path
 from random import Random
 
@@ -7,12 +8,15 @@ import msgspec
 import pytest
 
 from canary.rollout.evidence.view import TailView
+from canary.rollout.permit.permit import promotion_gates
 from canary.rollout.plan.plan import Plan
 from canary.store.evidence import EvidenceRecord
 from tests.embedded import DEFAULT_PLAN, embed
 from tests.engine.comparing import Comparing, minute
 from tests.engine.watching import Watching
 from tests.rollout.evidence.windows import BEGAN, window
+
+OLD = Path(__file__).parents[2] / "store" / "old"
 
 
 def samples(count: int, begin: float = 0.0, bad: int = 0):
@@ -203,6 +207,27 @@ def test_without_a_checkpoint_the_windows_of_the_record_are_judged_again(record)
     assert second.feed.state == first.feed.state
 
 
+def test_what_version_0_2_had_come_to_is_judged_again_from_its_windows(tmp_path):
+    # Written by the code of 0.2.0: 20 minutes of 3 % against 0.5 %, and a checkpoint whose state
+    # knew neither blocks nor "worse now".
+    shutil.copy(OLD / "0.2" / "evidence.db", tmp_path / "evidence.db")
+    opened = EvidenceRecord(tmp_path / "evidence.db")
+    windows = opened.load(0.0)
+    assert len(windows) == 240
+    fresh, again = Comparing(), Comparing(opened)
+    fresh.begin()
+    for each in windows:
+        fresh.feed.take(each)
+    again.clock.at = windows[-1].end + 3
+    assert not again.feed.load()
+    again.begin()
+    while again.feed.rebuild():
+        pass
+    opened.close()
+    assert again.feed.state == fresh.feed.state
+    assert again.feed.state.error.holds_for_s is not None
+
+
 def test_a_long_past_is_judged_again_in_pieces(record):
     second = begun_again(record, kept_without_checkpoint(record, 40))
     seen = [second.feed.view(5).rebuilding]
@@ -314,6 +339,10 @@ async def test_the_snapshot_tells_the_advice_apart_from_the_tree(on_regression, 
     # 1.5 % is below every threshold of the tree: it goes on, and the evidence is beside it.
     assert snapshot.decision.verdict == "continue"
     assert (snapshot.advice.action if snapshot.advice else None) == action
+    closed = [g.evidence for g in snapshot.gates if g.id == "regression"]
+    assert len(closed) == (action is not None)
+    assert all(text.startswith("Canary is proven to be worse: 5xx at ") for text in closed)
+    assert ("regression" in {g.id for g in promotion_gates(snapshot)}) == (action is not None)
 
 
 async def test_evidence_never_turns_no_data_into_anything_else():

@@ -18,10 +18,14 @@ from canary.rollout.decision.gates import (
     LoadTestResult,
     StageEvidence,
     check_gates,
+    regression_gates,
     unmet,
 )
 from canary.rollout.decision.tree import DataState, Verdict
+from canary.rollout.evidence.verdict import MetricVerdict
+from canary.rollout.evidence.view import EvidenceView, SplitView, TailView
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
+from canary.rollout.plan.tables import OnRegression
 from tests.rollout.build import EMPTY, NOW, PLAN, window
 
 LIMITS = {  # leaving stage: error ratio, p95, success ratio, confidence, soak
@@ -207,3 +211,33 @@ def test_a_gate_is_a_frozen_value() -> None:
     with pytest.raises(AttributeError):
         gates()["error_ratio"].state = "met"  # type: ignore[misc]
     assert msgspec.structs.asdict(gates()["error_ratio"])["label"] == "error ratio"
+
+
+def proven_view(verdict: str, rebuilding: float | None = None) -> EvidenceView:
+    found = MetricVerdict("errors", verdict, detected_at=NOW if verdict == "rollback" else None)
+    metrics = (found,) if rebuilding is None else ()
+    tail, split = TailView(), SplitView(0.05, 0.05, 0.05)
+    return EvidenceView(metrics, "tail", tail, split, rebuilding=rebuilding)
+
+
+@pytest.mark.parametrize("verdict", ["worse_now", "pass", "undecided", "inconclusive"])
+def test_only_a_proof_closes_the_gate_of_the_evidence(verdict: str) -> None:
+    assert regression_gates(proven_view(verdict), "advise") == ()
+    assert regression_gates(None, "advise") == ()
+
+
+@pytest.mark.parametrize("on_regression", ["advise", "rollback"])
+def test_a_proven_regression_closes_it_and_says_which(on_regression: OnRegression) -> None:
+    (gate,) = regression_gates(proven_view("rollback"), on_regression)
+    assert (gate.id, gate.state) == ("regression", "not_met")
+    assert gate.evidence.startswith("Canary is proven to be worse: 5xx at ")
+    assert not gate.is_criterion
+
+
+def test_a_plan_that_ignores_regressions_is_not_held_up_by_one() -> None:
+    assert regression_gates(proven_view("rollback"), "ignore") == ()
+
+
+def test_while_the_evidence_is_judged_again_nobody_knows() -> None:
+    (gate,) = regression_gates(proven_view("rollback", rebuilding=0.4), "advise")
+    assert (gate.state, gate.observed) == ("no_data", None)
