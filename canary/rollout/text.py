@@ -15,6 +15,13 @@ from typing import Any, Final
 NO_DATA: Final = "no data"
 
 
+class AtLeast(float):
+    """A value of which only a lower bound is known: a percentile beyond the last bucket's bound.
+
+    Beyond a limit that it is above; within no limit, since it may be anything above itself.
+    """
+
+
 def format_percent(value: float | None) -> str:
     """A share that is 0…100 already: "10 %", "10.3 %"."""
     if value is None or not math.isfinite(value):
@@ -45,9 +52,11 @@ def format_score(value: float | None) -> str:
 
 
 def format_milliseconds(value: float | None) -> str:
-    """A latency given in ms: "4.2 ms", "640 ms", "1.24 s", "30.0 s", "240 s"."""
+    """A latency given in ms: "4.2 ms", "640 ms", "1.24 s", "30.0 s", "240 s"; "≥ 10.0 s"."""
     if value is None or not math.isfinite(value):
         return NO_DATA
+    if isinstance(value, AtLeast):
+        return f"≥ {format_milliseconds(float(value))}"
     if abs(value) < 9.95:
         return f"{value:.1f} ms"
     if abs(value) < 999.5:
@@ -192,7 +201,9 @@ def plain_value(value: Any) -> Any:
     """One of them. JSON has no NaN and no infinity: what is not a finite number is not known."""
     if isinstance(value, str):
         return sanitize(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if not isinstance(value, float):
+        return value
+    return float(value) if math.isfinite(value) else None
 
 
 def _moment(at: float | None) -> datetime | None:

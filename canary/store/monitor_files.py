@@ -18,7 +18,7 @@ from canary.rollout.decision.tree import DataState
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.export.monitor_document import time_of_name
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
-from canary.rollout.text import sanitize
+from canary.rollout.text import AtLeast, sanitize
 from canary.store.outputs import read_document, read_time, show_value
 
 _STATES: Final = get_args(DataState)
@@ -82,13 +82,17 @@ def read_monitor_file(path: Path) -> MonitorFile:
 def _window(path: Path, canary: Mapping[str, Any], at: float) -> Window:
     requests = _count(path, "canary.request_count", canary)
     scores = _count(path, "canary.confidence_count", canary)
+    p95_ms = _number(path, "canary.p95_response_time_ms", canary)
+    beyond_ms = _number(path, "canary.p95_at_least_ms", canary)
+    if p95_ms is None and beyond_ms is not None:
+        p95_ms = AtLeast(beyond_ms)
     return Window(
         start=at,
         end=at,
         requests=requests,
         error_ratio=_ratio(path, "canary.error_rate", canary),
         success_ratio=_ratio(path, "canary.success_rate", canary),
-        p95_ms=_number(path, "canary.p95_response_time_ms", canary),
+        p95_ms=p95_ms,
         # Who does not count his values is taken at his word, as the procedure's scripts are.
         latency_count=requests if requests is not None else MIN_COUNT_FOR_TAIL,
         confidence=_ratio(path, "canary.avg_confidence_score", canary),

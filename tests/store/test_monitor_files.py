@@ -7,12 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.export.monitor_document import file_name, monitor_document, outage_document
+from canary.rollout.text import AtLeast
 from canary.store.monitor_files import find_newest, read_monitor_file
-from tests.rollout.build import NOW, PLAN, snapshot
+from tests.rollout.build import NOW, PLAN, snapshot, window
 
 FOUR = {
     "error_rate": 0.003,
@@ -30,6 +32,13 @@ def write_fixture(tmp_path: Path) -> Any:
         return path
 
     return write
+
+
+def test_a_p95_that_was_only_a_lower_bound_is_read_back_as_one(write: Any) -> None:
+    judged = msgspec.structs.replace(window(), p95_ms=AtLeast(10_000.0))
+    p95 = read_monitor_file(write(monitor_document(snapshot(judged), PLAN))).window.p95_ms
+    assert isinstance(p95, AtLeast)
+    assert p95 == 10_000.0
 
 
 def test_the_four_fields_of_a_script_are_enough(write: Any) -> None:

@@ -243,7 +243,7 @@ class _Finder:
             self.hints["criteria"] = f"forced over {gates}: {reason}"
             return
         said = (
-            f"error {format_ratio(seen.error_ratio)}, p95 {format_milliseconds(seen.p95_ms)},"
+            f"error {format_ratio(seen.error_ratio)}, p95 {format_milliseconds(seen.p95)},"
             f" success {format_ratio(seen.success_ratio)}, confidence "
             f"{format_score(seen.confidence)}"
         )

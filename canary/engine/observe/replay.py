@@ -12,9 +12,18 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from canary.rollout.decision.tree import IDLE, Verdict, Watch, advance_watch, decide, passed_limits
+from canary.rollout.decision.tree import (
+    IDLE,
+    Verdict,
+    Watch,
+    advance_watch,
+    decide,
+    passed_limits,
+    undecided_limits,
+)
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Sample, Window, reduce_window
 from canary.rollout.plan.plan import Plan, Thresholds
+from canary.rollout.text import AtLeast
 
 LATE_S = 600.0
 """Points may still arrive this long after their period ended; later ones are not judged anew."""
@@ -142,11 +151,12 @@ class _Past:
             return _Seen(False if count >= MIN_COUNT_FOR_TAIL else None)
         window = reduce_window(part, start, newest.end)
         warned = bool(passed_limits(plan.alerts.warning, window))
-        judged = warned or window.latency_count >= MIN_COUNT_FOR_TAIL
+        whole = window.latency_count >= MIN_COUNT_FOR_TAIL
+        judged = warned or (whole and not undecided_limits(plan.alerts.warning, window))
         return _Seen(warned if judged else None, window)
 
     def _is_suspicious(self, index: int) -> bool:
-        """Whether this sample alone is beyond any limit of the tree."""
+        """Whether this sample alone is, or may be, beyond any limit of the tree."""
         known = self._suspicions.get(index)
         if known is None:
             limits = (self._plan.alerts.warning, self._plan.alerts.critical)
@@ -178,7 +188,9 @@ def _beyond(limits: Thresholds, sample: Sample) -> bool:
         (score.mean if score and score.count else None, limits.confidence, -1),
     )
     return any(
-        value is not None and limit is not None and (value - limit) * sign > 0
+        value is not None
+        and limit is not None
+        and ((value - limit) * sign > 0 or isinstance(value, AtLeast))
         for value, limit, sign in pairs
     )
 

@@ -13,6 +13,7 @@ import msgspec
 
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.plan.plan import ScalePreset
+from canary.rollout.text import AtLeast
 
 Kind = Literal["promote", "step_back", "rollback_all", "adopt", "revert", "scale", "retire"]
 GOING_BACK: Final[tuple[Kind, ...]] = ("step_back", "rollback_all")
@@ -93,6 +94,7 @@ Step = SetTraffic | SetScale | KeepRecord | DeleteService | DeleteImages
 class ChangeEvidence(msgspec.Struct, frozen=True):
     """The numbers on the screen when the change was asked for; None is "no data".
 
+    `p95_at_least`: of p95 only the lower bound `p95_ms` was known; `p95` has both in one.
     `load_test` is "PASSED" or "FAILED" and `ab_improvement` the relative gain where the stage's
     gates ask for them.
     """
@@ -107,6 +109,13 @@ class ChangeEvidence(msgspec.Struct, frozen=True):
     gates_unmet: tuple[str, ...] = ()
     load_test: str = ""
     ab_improvement: float | None = None
+    p95_at_least: bool = False
+
+    @property
+    def p95(self) -> float | None:
+        """The p95 in ms, AtLeast where no more was known."""
+        known = self.p95_at_least and self.p95_ms is not None
+        return AtLeast(self.p95_ms) if known and self.p95_ms is not None else self.p95_ms
 
 
 class Author(msgspec.Struct, frozen=True):

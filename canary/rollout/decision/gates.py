@@ -15,7 +15,7 @@ from canary.rollout.evidence.view import EvidenceView, proven_text
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.plan.plan import Criteria, Plan
 from canary.rollout.plan.tables import OnRegression
-from canary.rollout.text import NO_DATA
+from canary.rollout.text import NO_DATA, AtLeast, format_value
 
 GateState = Literal["met", "not_met", "no_data"]
 Comparison = Literal["≤", "≥", ">", "="]
@@ -157,6 +157,10 @@ def _limit_gate(
     if observed is None:
         return Gate(gate_id, label, None, comparison, limit, "no_data", evidence)
     met = observed <= limit if comparison == "≤" else observed >= limit
+    if met and isinstance(observed, AtLeast):
+        # A lower bound proves that a limit is passed, and never that it is kept.
+        known = f"known only as {format_value(gate_id, observed)}: {evidence}"
+        return Gate(gate_id, label, observed, comparison, limit, "no_data", known)
     return Gate(gate_id, label, observed, comparison, limit, "met" if met else "not_met", evidence)
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.plan.plan import Alerts, Plan, Thresholds
-from canary.rollout.text import format_limit, format_value
+from canary.rollout.text import AtLeast, format_limit, format_value
 
 Verdict = Literal["continue", "watch", "rollback_stage", "rollback_all", "no_data"]
 NodeOutcome = Literal["yes", "no", "no_data", "not_reached"]
@@ -100,7 +100,7 @@ def decide(plan: Plan, canary: Window, data: DataState, watch: Watch, now: float
         return Decision("rollback_all", path, _why_critical(warned), data, watch)
     blind = next((n for n in critical if n.outcome == "no_data"), None)
     # A plan without critical limits has no blind node; silence still is not "go on".
-    seeing = blind is None and data == "ok"
+    seeing = blind is None and data == "ok" and not undecided_limits(plan.alerts.warning, canary)
     node = _watch_node(plan, watch, now, reached=True, seeing=seeing)
     if not seeing:
         return Decision("no_data", (*critical, node), _why_no_data(plan, data, blind), data, watch)
@@ -149,6 +149,13 @@ def passed_limits(limits: Thresholds, window: Window) -> list[tuple[str, float, 
     ]
 
 
+def undecided_limits(limits: Thresholds, window: Window) -> list[str]:
+    """Metrics of which only a lower bound is known that is within its limit: passed, or not."""
+    p95, limit = _trusted_p95(window), limits.p95_ms
+    undecided = isinstance(p95, AtLeast) and limit is not None and p95 <= limit
+    return ["p95_ms"] if undecided else []
+
+
 def _trusted_p95(window: Window) -> float | None:
     return window.p95_ms if window.latency_count >= MIN_COUNT_FOR_TAIL else None
 
@@ -193,6 +200,9 @@ def _limit_node(
     if observed is None:
         return Node(node_id, question, None, limit, "no_data")
     margin = (limit - observed) * sign
+    if margin >= 0 and isinstance(observed, AtLeast):
+        note = f"known only as {format_value(node_id, observed)}"
+        return Node(node_id, question, observed, limit, "no_data", note=note)
     return Node(node_id, question, observed, limit, "yes" if margin < 0 else "no", margin)
 
 
@@ -237,8 +247,11 @@ def _watch_note(plan: Plan, watch: Watch, elapsed_s: float) -> str:
 
 
 def _why_no_data(plan: Plan, data: DataState, blind: Node | None) -> str:
+    question = blind.question if blind else "p95 beyond warning"
+    bounded = f"{question} is not known: p95 is beyond the last bucket."
+    few = blind is not None and not blind.note
     return {
-        "ok": f"Too few values to answer: {blind.question if blind else 'the tree'}.",
+        "ok": f"Too few values to answer: {question}." if few else bounded,
         "thin": f"Fewer than {plan.metrics.min_requests} Canary requests in the window.",
         "stale": f"The newest data is older than {plan.metrics.stale_after_s:.0f} s.",
         "missing": "No data of Canary in the window.",

@@ -17,7 +17,7 @@ from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import SideView, Snapshot
 from canary.rollout.snapshot.status import status_document
-from canary.rollout.text import format_iso_time, sanitize
+from canary.rollout.text import AtLeast, format_iso_time, plain_value, sanitize
 
 PATTERN: Final = "monitor_*.json"
 _NAME: Final = re.compile(r"monitor_(\d{8})[T_-]?(\d{6})Z?\.json")
@@ -109,9 +109,7 @@ def _figures(service: str, window: Window, data: DataState) -> dict[str, Any]:
         "request_count": window.requests,
         "error_rate": window.error_ratio if usable else None,
         "success_rate": window.success_ratio if usable else None,
-        "p50_response_time_ms": window.p50_ms if tail else None,
-        "p95_response_time_ms": window.p95_ms if tail else None,
-        "p99_response_time_ms": window.p99_ms if tail else None,
+        **_percentiles(window, tail=tail),
         "avg_confidence_score": window.confidence if scored else None,
         "confidence_count": window.confidence_count,
         "cpu": window.cpu,
@@ -119,3 +117,15 @@ def _figures(service: str, window: Window, data: DataState) -> dict[str, Any]:
         "instances": window.instances,
         "newest_at": format_iso_time(window.newest_at),
     }
+
+
+def _percentiles(window: Window, *, tail: bool) -> dict[str, float | None]:
+    """Of what is known only as "at least" the number is null, and has a key of its own."""
+    figures: dict[str, float | None] = {}
+    for name in ("p50", "p95", "p99"):
+        value: float | None = getattr(window, f"{name}_ms") if tail else None
+        bounded = isinstance(value, AtLeast)
+        figures[f"{name}_response_time_ms"] = None if bounded else value
+        if bounded:
+            figures[f"{name}_at_least_ms"] = plain_value(value)
+    return figures

@@ -163,7 +163,7 @@ def _evidence(change: Change) -> list[tuple[str, str]]:
     seen = change.evidence
     if not seen.verdict or seen.requests is None:
         return []
-    numbers = f"error {format_ratio(seen.error_ratio)}, p95 {format_milliseconds(seen.p95_ms)}"
+    numbers = f"error {format_ratio(seen.error_ratio)}, p95 {format_milliseconds(seen.p95)}"
     shown = (
         f"{sanitize(seen.verdict, 20).replace('_', ' ')}: {numbers}, {format_count(seen.requests)}"
     )

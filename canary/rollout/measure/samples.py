@@ -13,6 +13,8 @@ from itertools import zip_longest
 
 import msgspec
 
+from canary.rollout.text import AtLeast
+
 MIN_COUNT_FOR_TAIL = 20
 """With fewer values than this p95 and p99 fall in one bucket; they are then "thin"."""
 
@@ -41,7 +43,7 @@ class Distribution(msgspec.Struct, frozen=True):
         """The value below which `fraction` (0…1) of all values lie; None when empty.
 
         Linear interpolation inside the bucket. Underflow is taken to begin at min(0, bounds[0]);
-        in overflow the last bound is returned: it is the most that is known.
+        in overflow the last bound is all that is known: AtLeast of it.
         """
         total = sum(self.counts)
         if total == 0 or not self.bounds:
@@ -52,11 +54,11 @@ class Distribution(msgspec.Struct, frozen=True):
             if count and below + count >= rank:
                 return self._interpolate(index, max(0.0, rank - below) / count)
             below += count
-        return self.bounds[-1]
+        return AtLeast(self.bounds[-1])
 
     def _interpolate(self, index: int, share: float) -> float:
         if index >= len(self.bounds):
-            return self.bounds[-1]
+            return AtLeast(self.bounds[-1])
         upper = self.bounds[index]
         lower = self.bounds[index - 1] if index else min(0.0, upper)
         return lower + (upper - lower) * share
@@ -150,7 +152,8 @@ class Window(msgspec.Struct, frozen=True):
     """One side over (start, end]: the numbers that are judged and shown. None is "no data".
 
     `requests` counts responses; `latency_count` and `confidence_count` the values behind the
-    percentiles and the mean. `newest_at` is the end of the newest sample with any data in it.
+    percentiles and the mean; a percentile may be AtLeast. `newest_at` is the end of the newest
+    sample with any data in it.
     """
 
     start: float

@@ -21,7 +21,7 @@ from canary.rollout.change.change import (
 from canary.rollout.decision.gates import GATE_GLYPHS, Gate, unmet
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.text import format_limit, format_value, sanitize
+from canary.rollout.text import AtLeast, format_limit, format_value, plain_value, sanitize
 
 
 def describe_consequences(change: Change, plan: Plan) -> tuple[str, ...]:
@@ -71,7 +71,8 @@ def evidence_of(snapshot: Snapshot, now: float) -> ChangeEvidence:
         requests=window.requests,
         error_ratio=window.error_ratio,
         success_ratio=window.success_ratio,
-        p95_ms=window.p95_ms,
+        p95_ms=plain_value(window.p95_ms),
+        p95_at_least=isinstance(window.p95_ms, AtLeast),
         confidence=window.confidence,
         data_age_s=None if age_s is None else age_s + max(0.0, now - snapshot.as_of),
         gates_unmet=tuple(gate.id for gate in unmet(snapshot.gates)),

@@ -16,6 +16,7 @@ from canary.rollout.decision.tree import Verdict
 from canary.rollout.measure.samples import Window
 from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, TrafficView
 from canary.rollout.text import (
+    AtLeast,
     fields_of,
     format_age,
     format_duration,
@@ -166,7 +167,10 @@ def _traffic(traffic: TrafficView) -> dict[str, Any]:
 
 def _side(side: SideView) -> dict[str, Any]:
     window: Window = side.window
-    latency = {name: plain_value(getattr(window, f"{name}_ms")) for name in ("p50", "p95", "p99")}
+    known = {name: getattr(window, f"{name}_ms") for name in ("p50", "p95", "p99")}
+    latency: dict[str, Any] = {name: plain_value(value) for name, value in known.items()}
+    if bounded := [name for name, value in known.items() if isinstance(value, AtLeast)]:
+        latency["at_least"] = bounded
     return {
         **fields_of(side, "service", "data"),
         **fields_of(window, "requests", "error_ratio", "success_ratio"),

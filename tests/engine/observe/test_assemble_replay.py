@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from canary.engine.observe.replay import Replay, Replayed, VerdictTransition
 from canary.rollout.decision.tree import IDLE
-from canary.rollout.measure.samples import Sample
+from canary.rollout.measure.samples import Distribution, Sample
 from tests.engine.observed import NEWEST, minutes, sample
 from tests.rollout.build import PLAN
 
@@ -45,6 +45,13 @@ def test_a_warning_for_longer_than_the_watch_is_overdue() -> None:
     replayed = follow(minutes(70, errors=WARNING))
     assert replayed.watch.overdue
     assert verdicts(replayed.transitions) == ["watch", "rollback_stage"]
+
+
+def test_a_p95_beyond_the_last_bucket_is_no_turn_to_go_on() -> None:
+    # The plan warns at 20 s; that all are slower than 10 s says neither yes nor no.
+    slow = Distribution((5_000.0, 10_000.0), (0, 0, 1000), 1000, 12_000.0)
+    samples = [msgspec.structs.replace(one, latency=slow) for one in minutes(20)]
+    assert follow(tuple(samples)) == Replayed(at=NEWEST)
 
 
 def test_a_critical_value_is_a_turn_at_its_minute() -> None:
