@@ -56,6 +56,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     """One rollout in one terminal.
 
     `build_engine` is called once, on a thread, after the first frame. `monotonic` is in seconds.
+    `distrust`: in a few words, why others decide over the plan, which is then read-only.
     `after_start` is called when the rush of the start is over.
     Raises PlanError at construction when the plan rebinds keys in a way that cannot be.
     """
@@ -69,6 +70,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         build_engine: Callable[[], EnginePort],
         *,
         read_only: bool = False,
+        distrust: str = "",
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         after_start: Callable[[], None] = lambda: None,
@@ -77,7 +79,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         super().__init__(*choose_theme(plan.console.theme, os.environ))
         self.plan = plan
         self.read_only = read_only or plan.console.read_only
-        self.main = MainScreen(plan, keymap, read_only=self.read_only)
+        self.main = MainScreen(plan, keymap, read_only=self.read_only, distrust=distrust)
         self.commands = Commands(Context(self, self.main))
         self.main.why_not = self.commands.why_not
         self._build_engine = build_engine
@@ -251,7 +253,13 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         self.run_worker(work, name=name, exit_on_error=True)
 
 
-def run(plan: Plan, build_engine: Callable[[], EnginePort], *, read_only: bool = False) -> int:
+def run(
+    plan: Plan,
+    build_engine: Callable[[], EnginePort],
+    *,
+    read_only: bool = False,
+    distrust: str = "",
+) -> int:
     """Open the console and stay until it is left. Returns the process's exit code.
 
     0 left by the person; 1 crashed (the traceback is on stderr, without locals); 128 + n ended by
@@ -261,6 +269,8 @@ def run(plan: Plan, build_engine: Callable[[], EnginePort], *, read_only: bool =
     gc.set_threshold(GARBAGE_AFTER, 10, 10)
     gc.enable()  # a command goes without, the console lives for days
     # What was read at the start stays: no need to walk through it again.
-    app = CanaryApp(plan, build_engine, read_only=read_only, after_start=gc.freeze)
+    app = CanaryApp(
+        plan, build_engine, read_only=read_only, distrust=distrust, after_start=gc.freeze
+    )
     app.run(mouse=plan.console.mouse)
     return app.return_code or 0

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from canary.cli.options import chosen_config, chosen_read_only
-from canary.rollout.errors import PlanError, Unavailable, UsageError
-from canary.rollout.plan.file import load_plan
+from canary.host.plans import Distrust, judge_plan
+from canary.rollout.errors import PlanError, ReadOnly, Unavailable, UsageError
+from canary.rollout.plan.file import decode_plan, read_plan
 from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.rules import KnownNames
+from canary.rollout.plan.tables import Notify
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
 
@@ -28,10 +30,15 @@ DEFAULT_NAME: Final = "canary.toml"
 
 
 class PlanSource(msgspec.Struct, frozen=True):
-    """A plan and the file it was read from."""
+    """A plan and the file it was read from.
+
+    `distrust` None: it may act. Else it may only be looked at, and its programs and its webhook are
+    taken out of it.
+    """
 
     plan: Plan
     path: Path
+    distrust: Distrust | None = None
 
     @property
     def outputs(self) -> Path:
@@ -44,10 +51,12 @@ class PlanSource(msgspec.Struct, frozen=True):
         return chosen_read_only() or self.plan.console.read_only
 
 
-def find_plan(config: str | None) -> PlanSource:
+def find_plan(config: str | None, *, acts: bool = False) -> PlanSource:
     """The plan named behind or before the command, else ./canary.toml.
 
-    Raises PlanError: missing or wrong.
+    `acts`: the command changes, writes, sends or spends something for it. Raises PlanError: missing
+    or wrong; and ReadOnly where it `acts` and others could have written the plan or a program of
+    it (`canary.host.plans`). Whatever it is asked for, no program of such a plan is left in it.
     """
     config = chosen_config(config)
     path = Path(config).expanduser() if config is not None else Path(DEFAULT_NAME)
@@ -57,7 +66,29 @@ def find_plan(config: str | None) -> PlanSource:
             remedy="Name a plan with --config FILE, write one with `canary init`, or look around"
             " with `canary demo`.",
         )
-    return PlanSource(load_plan(path, known_names()), path.absolute())
+    body = read_plan(path)
+    plan = decode_plan(body, sanitize(path, 200), known_names())
+    distrust = judge_plan(path.absolute(), body, plan)
+    if distrust is None:
+        return PlanSource(plan, path.absolute())
+    if acts:
+        raise ReadOnly(distrust.said, remedy=distrust.remedy)
+    return PlanSource(without_powers(plan), path.absolute(), distrust)
+
+
+def without_powers(plan: Plan) -> Plan:
+    """The plan as it may be looked at by somebody who does not trust it.
+
+    Read-only, no program that reads the share (the record on the service tells it), no webhook.
+    """
+    replace = msgspec.structs.replace
+    return replace(
+        plan,
+        target=replace(plan.target, router=replace(plan.target.router, read=())),
+        console=replace(plan.console, read_only=True),
+        guard=replace(plan.guard, armed=False),
+        notify=Notify(),
+    )
 
 
 def demand_stage(plan: Plan, stage: int | None) -> None:

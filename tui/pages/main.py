@@ -71,11 +71,12 @@ class MainScreen(Composition):
             self.purpose = purpose
             self.text = text
 
-    def __init__(self, plan: Plan, keymap: Keymap, *, read_only: bool) -> None:
+    def __init__(self, plan: Plan, keymap: Keymap, *, read_only: bool, distrust: str = "") -> None:
         super().__init__(id="main")
         self.plan = plan
         self.keymap = keymap
         self.read_only = read_only
+        self.distrust = distrust
         self.layout_name: Layout = "normal"
         self._height = 0
         self.why_not: Callable[[str], str | None] = lambda _: None
@@ -92,6 +93,7 @@ class MainScreen(Composition):
         """Give the widgets what does not change, and take the first layout."""
         self.bind_data("plan", self.plan)
         self.bind_data("read_only", self.read_only)
+        self.bind_data("distrust", self.distrust)
         self.bind_data("keys", self.keymap.names)
         for name in PANELS:
             self.panels[name].border_title = name

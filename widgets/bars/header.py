@@ -33,6 +33,7 @@ class Header(CellWidget):
     plan: bound[Plan | None] = bound(None)
     now: bound[float] = bound(0.0)
     read_only: bound[bool] = bound(False)
+    distrust: bound[str] = bound("")
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Age to the right, words in the middle, names with what is left."""
@@ -70,13 +71,17 @@ class Header(CellWidget):
             runs += [(_GAP, palette.text), (text, palette.notice)]
             if snapshot and snapshot.scenario:
                 runs.append((f" {sanitize(snapshot.scenario, 24)}", palette.dim))
-        for host in foreign_hosts(plan.target.endpoints) if plan else ():
-            runs += [(_GAP, palette.text), (f"CREDENTIALS TO {sanitize(host, 60)}", palette.notice)]
-        if self.read_only:
+        if self.distrust:
+            why = f": {sanitize(self.distrust, 60)}" if self.size.width >= _ROOM_FOR_WHY else ""
+            text = f"LOOK-ONLY{why}"
+            runs += [(_GAP, palette.text), (text, palette.notice)]
+        elif self.read_only:
             runs += [(_GAP, palette.text), ("READ-ONLY", palette.notice)]
         elif snapshot is not None and snapshot.missing_rights:
             why = ": no right to change" if self.size.width >= _ROOM_FOR_WHY else ""
             runs += [(_GAP, palette.text), (f"READ-ONLY{why}", palette.notice)]
+        for host in foreign_hosts(plan.target.endpoints) if plan else ():
+            runs += [(_GAP, palette.text), (f"CREDENTIALS TO {sanitize(host, 60)}", palette.notice)]
         return runs
 
     def _age(self, palette: Palette) -> list[Run]:

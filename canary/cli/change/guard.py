@@ -40,7 +40,7 @@ def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | No
     from canary.engine.guard.command import guard as keep_guard
     from canary.engine.observe.event_log import Severity
 
-    source = find_plan(config)
+    source = find_plan(config, acts=True)
     if source.is_read_only:
         raise ReadOnly("Automatic rollback cannot act here: read-only.")
 

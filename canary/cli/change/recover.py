@@ -45,7 +45,7 @@ def recover(
     """
     if verifies + resumes + abandons > 1:
         raise UsageError("--verify, --resume and --abandon exclude each other.")
-    source = find_plan(config)
+    source = find_plan(config, acts=resumes or abandons)
     if change_id is None:
         if resumes or abandons:
             raise UsageError("Which change?", remedy="`canary recover` lists them with their ids.")

@@ -72,7 +72,7 @@ def run_change(
     if options.force and not options.reason.strip():
         raise UsageError("Gates are overridden only with a reason.", remedy="Give --reason TEXT.")
     demand_terminal_to_ask(unasked=options.yes or options.dry_run)
-    source = find_plan(options.config)
+    source = find_plan(options.config, acts=not options.dry_run)
     if not options.dry_run:
         act()
     return asyncio.run(_run(source, build, prepare, options, need_metrics=need_metrics))

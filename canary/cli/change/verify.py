@@ -75,7 +75,7 @@ def verify(
     Writes outputs/compare_stageN.json. Exits 0 when passed, 1 when not, and 30 when it could not
     be verified, which is never a pass.
     """
-    source = find_plan(config)
+    source = find_plan(config, acts=True)
     verification, path, error = asyncio.run(_verify(source, percent, requests, delay_ms))
     if as_json:
         print_json(verification_document(verification))
@@ -97,7 +97,7 @@ def compare(
 
     Exits 0, or 30 when no answer told which side it is from.
     """
-    source = find_plan(config)
+    source = find_plan(config, acts=True)
     comparison = asyncio.run(_compare(source, requests, delay_ms))
     document = {"timestamp": format_iso_time(comparison.at), **comparison_document(comparison)}
     if as_json:

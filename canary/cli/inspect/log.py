@@ -65,7 +65,7 @@ def _withdraw(config: str | None, change_id: str, as_json: bool) -> int:
 
     if chosen_read_only():
         raise ReadOnly("Changes are not withdrawn here: read-only.")
-    with Journal(journal_path(state_dir(find_plan(config).plan))) as journal:
+    with Journal(journal_path(state_dir(find_plan(config, acts=True).plan))) as journal:
         entry = find_entry(journal, change_id)
         # The cloud's clock is not asked: Cloud Run may well be away.
         times = (entry.change.created_at, *(note.at for note in entry.notes))

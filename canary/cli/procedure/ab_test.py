@@ -56,7 +56,7 @@ def ab_test(file: str | None, days: int | None, as_json: bool, config: str | Non
     """
     if file is not None and days is not None:
         raise UsageError("A file is taken as it stands: --days does not go with --from.")
-    source = find_plan(config)
+    source = find_plan(config, acts=True)
     run, path, error = _analyse(source, file, days)
     if as_json:
         print_json(ab_document(run.analysis, run.source))

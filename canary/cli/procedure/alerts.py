@@ -47,7 +47,7 @@ def apply(dry_run: bool, yes: bool, as_json: bool, config: str | None) -> int:
     Policies of others are never touched, nor channels and switches of these. The first failure
     ends it; what was done stays, and asking again does the rest. `canary log` shows it.
     """
-    source = find_plan(config)
+    source = find_plan(config, acts=not dry_run)
     if source.is_read_only:
         if not dry_run:
             raise ReadOnly("This console is read-only: nothing can be changed from here.")

@@ -38,7 +38,7 @@ def checklist(
     """
     if tick and untick:
         raise UsageError("--tick and --untick exclude each other.", remedy="Choose one.")
-    source = find_plan(config)
+    source = find_plan(config, acts=bool(tick or untick))
     demand_stage(source.plan, stage)
     wish = tick or untick
     if wish and source.is_read_only:

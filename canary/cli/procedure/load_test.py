@@ -66,7 +66,7 @@ def load_test(
     """
     from canary.engine.jobs.load_test import choose_settings
 
-    source = find_plan(config)
+    source = find_plan(config, acts=True)
     if source.is_read_only:
         raise ReadOnly("A load test is refused: this is read-only, and it would put load on both.")
     settings = choose_settings(

@@ -70,7 +70,7 @@ def monitor(
     """
     if stops + asks + detach > 1:
         raise UsageError("--detach, --stop and --status exclude each other.", remedy="Choose one.")
-    source = find_plan(config)
+    source = find_plan(config, acts=not (asks or stops))
     if asks:
         return _status(source, as_json)
     if stops:

@@ -43,7 +43,8 @@ def open_console(config: str | None, *, read_only: bool) -> int:
 
         return ConsoleEngine(plan, source.path, read_only=read_only, starting=starting)
 
-    return run(plan, build_engine, read_only=read_only)
+    mark = source.distrust.mark if source.distrust is not None else ""
+    return run(plan, build_engine, read_only=read_only, distrust=mark)
 
 
 def begin_local_cloud(plan: Plan) -> Starting | None:
@@ -127,7 +128,8 @@ def demo(
             plan, source.path, read_only=read_only, fresh=starts_over, starting=starting
         )
 
-    return run(plan, build_engine, read_only=read_only)
+    mark = source.distrust.mark if source.distrust is not None else ""
+    return run(plan, build_engine, read_only=read_only, distrust=mark)
 
 
 async def _steer(plan: Plan, scenario: str | None, speed: float | None) -> None:

@@ -34,7 +34,7 @@ def doctor(as_json: bool, config: str | None) -> int:
     """Check plan, cloud, permissions, records and terminal. Exits 1 when something is wrong."""
     source = find_plan(config)
     findings = [
-        Finding("plan", "ok", f"{sanitize(source.path)}, provider {source.plan.provider}"),
+        look_at_plan(source),
         *look_at_hosts(source.plan),
         *asyncio.run(_ask(source)),
         *look_at_terminal(),
@@ -45,6 +45,14 @@ def doctor(as_json: bool, config: str | None) -> int:
         for finding in findings:
             _say(finding)
     return 1 if any(f.state == "wrong" and f.needed for f in findings) else 0
+
+
+def look_at_plan(source: PlanSource) -> Finding:
+    """Which plan it is, and whether it may act."""
+    said, distrust = f"{sanitize(source.path)}, provider {source.plan.provider}", source.distrust
+    if distrust is not None:
+        return Finding("plan", "wrong", f"{said}. {distrust.said}", distrust.remedy)
+    return Finding("plan", "ok", said)
 
 
 def _say(finding: Finding) -> None:

@@ -1,19 +1,23 @@
-"""`canary trust`: which hosts may have credentials; kept for the person, in one file."""
+"""`canary trust`: which hosts may have credentials, and which plans may act."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import click
 import msgspec
 
+from canary.cli.opening import known_names
 from canary.cli.options import json_option
 from canary.cli.output import print_json, say
+from canary.host.plans import demand_apart, describe_trusted, plan_key
 from canary.host.trust import TRUST_FILE, Trust, change_trust, config_dir, read_trust
-from canary.rollout.errors import UsageError
-from canary.rollout.plan.hosts import is_google_host, normalize_host
+from canary.rollout.errors import RecordError, UsageError
+from canary.rollout.plan.file import decode_plan, read_plan
+from canary.rollout.plan.hosts import foreign_hosts, is_google_host, normalize_host
 from canary.rollout.text import sanitize
 
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?|[0-9a-f:.]{2,45}")
@@ -21,7 +25,7 @@ _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?|[0-9a-f:.]{2,4
 
 @click.group()
 def trust() -> None:
-    """Say what you trust: hosts beside Google's, for your credentials.
+    """Say what you trust: hosts beside Google's, for your credentials, and plans of others.
 
     Kept in trust.toml in your own config directory ($CANARY_CONFIG_DIR, else the platform's).
     """
@@ -42,6 +46,31 @@ def trust_host(name: str) -> int:
     )
     say(f"{host} is trusted: what plans name there gets your credentials, over https.")
     say(f"Kept in {_place()}; `canary trust remove {host}` ends that.")
+    return 0
+
+
+@trust.command(name="plan")
+@click.argument("path", type=click.Path(path_type=Path))
+def trust_plan(path: Path) -> int:
+    """Let a plan act that others could have written, and its programs, as they are now.
+
+    A change of either is asked for anew.
+    """
+    body = read_plan(path)
+    plan = decode_plan(body, sanitize(path, 200), known_names())
+    demand_apart(path.absolute())
+    try:
+        kept = describe_trusted(body, plan)
+    except OSError as exc:
+        raise RecordError(f"A program of the plan cannot be read: {exc}.") from exc
+    key, target = plan_key(path), plan.target
+    change_trust(lambda known: Trust(known.hosts, {**known.plans, key: kept}))
+    say(f"{sanitize(key, 300)} is trusted as it is now (as of {kept.sha256[:12]}):")
+    say(f"  {sanitize(target.project, 100)}/{sanitize(target.region, 60)}, {plan.name}")
+    for program in kept.programs:
+        say(f"  it may run {sanitize(program, 300)}")
+    for host in foreign_hosts(target.endpoints):
+        say(f"  it names the host {host}, which is trusted by `canary trust host` alone")
     return 0
 
 
@@ -66,7 +95,7 @@ def list_trusted(as_json: bool) -> int:
 @click.argument("name")
 def remove_trusted(name: str) -> int:
     """Trust a host or a plan no more. A console that runs keeps what it began with."""
-    names = {name, normalize_host(name)}
+    names = {name, normalize_host(name), plan_key(Path(name))}
 
     def without(known: Trust) -> Trust:
         hosts = tuple(host for host in known.hosts if host not in names)

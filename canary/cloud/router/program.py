@@ -21,6 +21,7 @@ from typing import IO
 import msgspec
 
 from canary.host.children import child_environment, find_program_path, safe_directory
+from canary.host.plans import distrust_of_argument
 from canary.rollout.errors import ToolFailed
 from canary.rollout.text import sanitize
 
@@ -61,9 +62,13 @@ def find_program(arguments: Sequence[str]) -> str:
 async def run_command(arguments: Sequence[str], timeout_s: float) -> Ended:
     """Run a program to its end, or for `timeout_s` (its process group is ended then).
 
-    Cancelled meanwhile, the program goes on. Raises ToolFailed when it cannot be started.
+    Cancelled meanwhile, the program goes on. Raises ToolFailed when it cannot be started, or when
+    others could have written it (or a script among its arguments) and it is not trusted as it is.
     """
     program = find_program(arguments)
+    for each in (program, *arguments[1:]):
+        if said := distrust_of_argument(each):
+            raise ToolFailed(said, remedy="`canary doctor` says whose it is, and how to trust it.")
     with tempfile.TemporaryFile() as output:
         process = _start([program, *arguments[1:]], output)
         ended = _watch(process)

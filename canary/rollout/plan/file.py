@@ -28,6 +28,11 @@ def load_plan(path: Path, known: KnownNames | None = None) -> Plan:
 
     `known` None: whatever it names as key or scenario is taken as it is.
     """
+    return decode_plan(read_plan(path), sanitize(path, 200), known)
+
+
+def read_plan(path: Path) -> bytes:
+    """The bytes of a plan's file, read once. Raises PlanError: missing, unreadable, too long."""
     source = sanitize(path, 200)
     try:
         size = path.stat().st_size
@@ -36,19 +41,25 @@ def load_plan(path: Path, known: KnownNames | None = None) -> Plan:
                 f"{source} has {size} bytes; a plan has at most {MAX_BYTES}.",
                 remedy="Name the right file with --config.",
             )
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes()
     except FileNotFoundError as exc:
         raise PlanError(
             f"There is no plan at {source}.",
             remedy="Name one with --config, or write one with `canary init`.",
         ) from exc
+    except OSError as exc:
+        raise PlanError(f"{source} cannot be read: {exc.strerror}.") from exc
+
+
+def decode_plan(body: bytes, source: str, known: KnownNames | None = None) -> Plan:
+    """The plan in the bytes of a file, as `parse_plan`. Raises PlanError: not UTF-8, or wrong."""
+    try:
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         line = exc.object[: exc.start].count(b"\n") + 1
         raise PlanError(
             f"{source}, line {line}: this is not UTF-8 text.", remedy="Save it as UTF-8."
         ) from exc
-    except OSError as exc:
-        raise PlanError(f"{source} cannot be read: {exc.strerror}.") from exc
     return parse_plan(text, source, known)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from canary.rollout.plan.plan import Endpoints
 from canary.rollout.snapshot.snapshot import Drift, Snapshot, StageView, TrafficView
+from tests.embedded import DEFAULT_PLAN, with_endpoints
 from tests.widgets import scenes
 from tests.widgets.scenes import NOW, snapshot
 from tests.widgets.stage import frame
@@ -36,6 +38,25 @@ async def test_without_the_right_to_change_the_header_says_so(width: int, said: 
     text = await frame(Header(), (width, 1), snapshot=bare)
     assert said in text
     assert text.endswith("60 s old")
+
+
+@pytest.mark.parametrize(
+    ("width", "said"), [(140, "LOOK-ONLY: the plan belongs to bob"), (60, "LOOK-ONLY")]
+)
+async def test_a_plan_of_somebody_else_is_said_in_the_header(width: int, said: str) -> None:
+    shown = {"snapshot": snapshot(), "read_only": True, "distrust": "the plan belongs to bob"}
+    text = await frame(Header(), (width, 1), **shown)
+    assert said in text
+    assert "READ-ONLY" not in text
+    assert text.endswith("60 s old")
+
+
+async def test_a_host_beside_googles_that_gets_credentials_is_named_in_the_header() -> None:
+    foreign = with_endpoints(DEFAULT_PLAN, Endpoints(run="https://run.example.internal"))
+    text = await frame(Header(), (120, 1), snapshot=snapshot(), plan=foreign)
+    assert "CREDENTIALS TO run.example.internal" in text
+    private = with_endpoints(DEFAULT_PLAN, Endpoints(run="https://run-x.p.googleapis.com"))
+    assert "CREDENTIALS" not in await frame(Header(), (120, 1), snapshot=snapshot(), plan=private)
 
 
 async def test_old_data_is_called_stale_in_the_header() -> None:
