@@ -76,6 +76,7 @@ class _PackedSide(msgspec.Struct, array_like=True, frozen=True, gc=False):
     squares: float
     revisions: tuple[int | str, ...]
     """Places in the list of names; a name itself where the list has become long."""
+    refused: int = 0
 
 
 class _PackedWindow(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -196,7 +197,7 @@ def _pack_side(side: SideWindow, names: list[str]) -> _PackedSide:
     latency = side.latency
     revisions = tuple(_number(name, names) for name in side.revisions)
     if latency is None or latency.bounds != LATENCY_BOUNDS_MS:
-        return _PackedSide(side.requests, side.bad, 0, (), 0.0, 0.0, revisions)
+        return _PackedSide(side.requests, side.bad, 0, (), 0.0, 0.0, revisions, side.refused)
     first = next((i for i, count in enumerate(latency.counts) if count), 0)
     return _PackedSide(
         side.requests,
@@ -206,6 +207,7 @@ def _pack_side(side: SideWindow, names: list[str]) -> _PackedSide:
         latency.mean,
         latency.sum_squared_deviation,
         revisions,
+        side.refused,
     )
 
 
@@ -228,4 +230,4 @@ def _unpack_side(packed: _PackedSide, names: list[str]) -> SideWindow:
         total = sum(packed.counts)
         latency = Distribution(LATENCY_BOUNDS_MS, counts, total, packed.mean, packed.squares)
     revisions = tuple(r if isinstance(r, str) else names[r] for r in packed.revisions)
-    return SideWindow(packed.requests, packed.bad, latency, revisions)
+    return SideWindow(packed.requests, packed.bad, latency, revisions, packed.refused)

@@ -95,10 +95,14 @@ def _count_run(view: SideView, palette: Palette) -> Run:
 
 
 def _notes(snapshot: Snapshot, palette: Palette) -> list[Run]:
-    """Why a side's numbers may not be judged, in words."""
+    """Why a side's numbers may not be judged, and what it refused for want of an instance."""
     runs: list[Run] = []
     for name, view in (("legacy", snapshot.legacy), ("canary", snapshot.canary)):
         note = data_note(view)
         if note:
             runs.append((f"{'  ' if runs else ''}? {name}: {note}", palette.no_data))
+        if view.window.refused:
+            count = format_count(view.window.refused)
+            text = f"{'  ' if runs else ''}! {name}: {count} refused, no instance free"
+            runs.append((text, palette.watch))
     return runs

@@ -134,6 +134,12 @@ def _print_errors(snapshot: Snapshot) -> None:
     for source in snapshot.sources:
         if source.state == "failing":
             say(f"! {sanitize(source.name)}: {sanitize(source.message)}")
+    for side in (snapshot.legacy, snapshot.canary):
+        if side.window.refused:
+            say(
+                f"! {sanitize(side.service)}: {side.window.refused} requests refused for want of an"
+                " instance, counted as errors; `canary scale` gives it more"
+            )
     for alert in snapshot.alerts:
         value, limit = (format_value(alert.id, alert.observed), format_limit(alert.id, alert.limit))
         say(f"! {alert.scope}: {alert.id.replace('_', ' ')} {value}, limit {limit}")

@@ -19,6 +19,12 @@ from canary.cloud.monitoring.timeseries import Side
 from canary.rollout.plan.plan import Plan
 
 LOG_ID: Final = "run.googleapis.com/requests"
+INSTANCE_LABEL: Final = "instanceId"
+REFUSED: Final = frozenset({429, 500})
+"""What the front answers when no instance is free; other refusals without an instance (401, 403,
+404) are the caller's. Source: "The request was aborted because there was no available instance."
+"""
+
 SideOfRequest = Callable[[str, str], Side | None]
 """Which side a (service, revision) is; None: neither."""
 
@@ -73,7 +79,8 @@ def read_requests(entries: Iterable[Any], side_of: SideOfRequest) -> Iterator[Re
         received = entry.receive_timestamp
         if received.seconds:
             ended_at = min(ended_at, received.seconds + received.nanos / 1e9)
-        yield Request(side, ended_at, http.status, latency_s * 1000.0, revision)
+        refused = http.status in REFUSED and not entry.labels.get(INSTANCE_LABEL)
+        yield Request(side, ended_at, http.status, latency_s * 1000.0, revision, refused)
 
 
 # The one request that opens the tail of the request log, and whether the caller has the right to.

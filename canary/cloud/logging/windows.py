@@ -28,13 +28,18 @@ _BUCKETS: Final = len(LATENCY_BOUNDS_MS) + 1
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One request as the log has it. `ended_at` is cloud time; `status` the HTTP status."""
+    """One request as the log has it. `ended_at` is cloud time; `status` the HTTP status.
+
+    `refused`: no instance took it, for want of one; Cloud Run's front answered. Cloud Monitoring's
+    request_count does not have it, so it counts as a failure whatever its status is (429 or 500).
+    """
 
     side: Side
     ended_at: float
     status: int
     latency_ms: float
     revision: str
+    refused: bool = False
 
 
 class _Bins:
@@ -43,34 +48,46 @@ class _Bins:
     def __init__(self) -> None:
         self.requests = 0
         self.bad = 0
+        self.refused = 0
         self.counts = [0] * _BUCKETS
         self.total_ms = 0.0
         self.squares = 0.0
         self.revisions: set[str] = set()
 
     def add(self, request: Request) -> None:
-        latency = request.latency_ms
         self.requests += 1
-        self.bad += 500 <= request.status < 600
-        self.counts[bisect_right(LATENCY_BOUNDS_MS, latency)] += 1
-        self.total_ms += latency
-        self.squares += latency * latency
+        self.bad += request.refused or 500 <= request.status < 600
+        if request.refused:
+            self.refused += 1  # the front's answer: its latency says nothing of the side
+        else:
+            self._time(request.latency_ms)
         if request.revision and len(self.revisions) < _REVISIONS_A_WINDOW:
             self.revisions.add(request.revision)
+
+    def _time(self, latency_ms: float) -> None:
+        self.counts[bisect_right(LATENCY_BOUNDS_MS, latency_ms)] += 1
+        self.total_ms += latency_ms
+        self.squares += latency_ms * latency_ms
 
     def close(self) -> SideWindow:
         if not self.requests:
             return SideWindow()
+        revisions = tuple(sorted(self.revisions))
+        return SideWindow(self.requests, self.bad, self._latency(), revisions, self.refused)
+
+    def _latency(self) -> Distribution | None:
+        timed = self.requests - self.refused
+        if not timed:
+            return None
         last = max(i for i, count in enumerate(self.counts) if count)
-        mean = self.total_ms / self.requests
-        latency = Distribution(
+        mean = self.total_ms / timed
+        return Distribution(
             LATENCY_BOUNDS_MS,
             tuple(self.counts[: last + 1]),
-            self.requests,
+            timed,
             mean,
-            max(0.0, self.squares - self.requests * mean * mean),
+            max(0.0, self.squares - timed * mean * mean),
         )
-        return SideWindow(self.requests, self.bad, latency, tuple(sorted(self.revisions)))
 
 
 class Windows:

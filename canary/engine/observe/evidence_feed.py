@@ -16,6 +16,7 @@ import msgspec
 from canary.cloud.connection.clock import CloudClock
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_store import Coverage, EvidenceKeeping, Past
+from canary.engine.observe.refusals import Refusals
 from canary.engine.observe.transitions import log_transitions, log_withdrawn
 from canary.rollout.evidence.replay import latency_before, samples_since
 from canary.rollout.evidence.state import (
@@ -37,6 +38,9 @@ HELD_WINDOWS = 24
 """Windows of the log wait so long (2 minutes) for the past, which is to be judged before them."""
 
 OVERTAKEN = "older than what the request log has shown since"
+
+RECENT_S = 7_200.0
+"""Refusals of so long ago are taken from what this host has kept: more than the criteria judge."""
 
 LONG_PAST_S = 1800.0
 SLACK_S = 1.0
@@ -69,6 +73,7 @@ class EvidenceFeed:
         record: EvidenceRecord | None,
     ) -> None:
         self.state: EvidenceState | None = None
+        self.refusals = Refusals()
         self._plan = plan
         self._settings = plan.evidence
         self._tail = tail
@@ -89,6 +94,8 @@ class EvidenceFeed:
 
     def load(self) -> bool:
         """Take over what earlier consoles have gathered. True when there was anything."""
+        for window in self._keeping.recent(self._clock.now() - RECENT_S):
+            self.refusals.note(window)
         checkpoint = self._keeping.find()
         if checkpoint is None:
             return False
@@ -181,6 +188,9 @@ class EvidenceFeed:
     def take(self, window: EvidenceWindow) -> bool:
         """One window of the request log, oldest first. True when a verdict is another."""
         self._keeping.note(window)
+        sampled = self._tail.view.sampled if self._tail is not None else 1.0
+        if said := self.refusals.note(window, sampled):
+            self._events.say(window.end, "warning", said)
         if self._past is not None:
             self._behind.append(window)
         elif not self._offer(window):

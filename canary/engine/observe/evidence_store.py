@@ -68,6 +68,16 @@ class EvidenceKeeping:
             return ()
         return tuple(window for window in found if window.end <= until)
 
+    def recent(self, since: float) -> tuple[EvidenceWindow, ...]:
+        """All kept windows that end after `since`, oldest first; none from later than now."""
+        now = self._clock.now()
+        try:
+            found = self._record.load(since) if self._record is not None else ()
+        except RecordError as error:
+            self._abandon(error)
+            return ()
+        return tuple(window for window in found if window.end <= now)
+
     def note(self, window: EvidenceWindow) -> None:
         """To be kept with the next `keep`."""
         self._unkept.append(window)

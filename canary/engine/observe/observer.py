@@ -241,7 +241,14 @@ class Observer:
 
     @property
     def _samples(self) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
-        return self._metrics.samples if self._metrics is not None else ((), ())
+        """Both sides' samples, with what the request log shows to have found no instance."""
+        if self._metrics is None:
+            return (), ()
+        legacy, canary = self._metrics.samples
+        if self.comparison is None:
+            return legacy, canary
+        overlay = self.comparison.refusals.overlay
+        return overlay("legacy", legacy, canary), overlay("canary", canary, legacy)
 
     def _changes(self, now: float) -> tuple[float, ...]:
         return known_changes(self._run.facts, self._journal.entries, self._run.moved_at, now)

@@ -104,6 +104,8 @@ def check_criteria(criteria: Criteria, window: Window, data: DataState) -> list[
     tail = window.latency_count >= MIN_COUNT_FOR_TAIL
     scored = window.confidence_count >= MIN_COUNT_FOR_TAIL
     behind = f"{window.requests} requests" if window.requests is not None else "no requests seen"
+    if window.refused:
+        behind += f", {window.refused} of them refused for want of an instance"
     why = behind if usable else f"{data}: {behind}"
     return [
         _limit_gate(

@@ -23,14 +23,17 @@ LATENCY_BOUNDS_MS: Final[tuple[float, ...]] = tuple(round(_GROWTH**i, 6) for i i
 class SideWindow(msgspec.Struct, frozen=True):
     """One side in one window.
 
-    `requests` are all answers, `bad` the 5xx among them. `latency` in ms; None: not known.
-    `revisions` are those that answered, sorted; empty where the source does not say.
+    `requests` are all answers, `bad` the 5xx and the refused among them. `refused` found no
+    instance; only the request log has them. `latency` in ms, of those that an instance answered;
+    None: not known. `revisions` are those that answered, sorted; empty where the source does not
+    say.
     """
 
     requests: int = 0
     bad: int = 0
     latency: Distribution | None = None
     revisions: tuple[str, ...] = ()
+    refused: int = 0
 
 
 class EvidenceWindow(msgspec.Struct, frozen=True):
@@ -86,7 +89,7 @@ def window_of_samples(legacy: Sample, canary: Sample) -> EvidenceWindow | None:
     if (legacy.start, legacy.end) != (canary.start, canary.end):
         return None
     sides = [
-        SideWindow(s.responses.total, s.responses.server_5xx, s.latency)
+        SideWindow(s.responses.total, s.responses.failed, s.latency)
         for s in (legacy, canary)
         if s.responses is not None
     ]

@@ -97,18 +97,29 @@ def _merge_two(a: Distribution, b: Distribution) -> Distribution:
 
 
 class Responses(msgspec.Struct, frozen=True):
-    """Counts of responses by class of status code. `other` is 1xx and the unclassified."""
+    """Counts of responses by class of status code. `other` is 1xx and the unclassified.
+
+    `refused` found no instance: the front answered them 429 or 500. Only the request log has them
+    (request_count does not), they are in no class above, and count as errors.
+    """
 
     ok_2xx: int = 0
     redirect_3xx: int = 0
     client_4xx: int = 0
     server_5xx: int = 0
     other: int = 0
+    refused: int = 0
 
     @property
     def total(self) -> int:
-        """All responses."""
-        return self.ok_2xx + self.redirect_3xx + self.client_4xx + self.server_5xx + self.other
+        """All responses, the refused among them."""
+        answered = self.ok_2xx + self.redirect_3xx + self.client_4xx + self.server_5xx
+        return answered + self.other + self.refused
+
+    @property
+    def failed(self) -> int:
+        """What counts as an error: the 5xx and the refused."""
+        return self.server_5xx + self.refused
 
     def __add__(self, more: Responses) -> Responses:
         return Responses(
@@ -117,12 +128,13 @@ class Responses(msgspec.Struct, frozen=True):
             self.client_4xx + more.client_4xx,
             self.server_5xx + more.server_5xx,
             self.other + more.other,
+            self.refused + more.refused,
         )
 
     @property
     def error_ratio(self) -> float | None:
-        """5xx ÷ all, 0…1; None without responses."""
-        return self.server_5xx / self.total if self.total else None
+        """(5xx + refused) ÷ all, 0…1; None without responses."""
+        return self.failed / self.total if self.total else None
 
     @property
     def success_ratio(self) -> float | None:
@@ -175,6 +187,11 @@ class Window(msgspec.Struct, frozen=True):
     latency_ms: Distribution | None = None
     confidence_distribution: Distribution | None = None
     newest_at: float | None = None
+
+    @property
+    def refused(self) -> int:
+        """Requests among `requests` that found no instance; 0 where no request log is read."""
+        return 0 if self.responses is None else self.responses.refused
 
     def age_s(self, now: float) -> float | None:
         """Seconds since the newest sample ended; None when there is none."""

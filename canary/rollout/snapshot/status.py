@@ -173,7 +173,7 @@ def _side(side: SideView) -> dict[str, Any]:
         latency["at_least"] = bounded
     return {
         **fields_of(side, "service", "data"),
-        **fields_of(window, "requests", "error_ratio", "success_ratio"),
+        **fields_of(window, "requests", "refused", "error_ratio", "success_ratio"),
         "latency_ms": latency,
         **fields_of(window, "confidence", "cpu", "memory", "instances"),
         **fields_of(side, "data_age_s"),

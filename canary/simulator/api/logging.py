@@ -36,6 +36,7 @@ TICK_S = 0.2
 ENTRIES_A_MESSAGE = 1_000
 KEPT_UNREAD = 20_000
 SUPPRESS = "suppress"
+NO_INSTANCE = "The request was aborted because there was no available instance."
 
 
 class Stream:
@@ -193,6 +194,10 @@ class LoggingApi:
         proto.insert_id = entry.insert_id
         proto.severity = _severity(entry.status)[1]
         proto.http_request.status = entry.status
+        if entry.instance:
+            proto.labels["instanceId"] = entry.instance
+        else:
+            proto.text_payload = NO_INSTANCE
         micros = round(latency_s * 1e6)
         proto.http_request.latency.seconds = micros // 1_000_000
         proto.http_request.latency.nanos = micros % 1_000_000 * 1_000

@@ -38,7 +38,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A cold start: the caller waits for it, request_latencies leaves it out."""
     confidence: float | None = None
     refused: bool = False
-    """By the front, before any instance; such a request is in no metric but instance counts."""
+    """By the front, before any instance; such a request is in the request log alone."""
 
 
 def pick_side(world: World, rng: Random) -> SideName:
@@ -77,7 +77,7 @@ def count_answer(world: World, given: Answer) -> None:
             now, given.service, given.revision, given.status, given.latency_ms, given.confidence
         )
     elif given.revision:
-        arrivals.count_refused(now, given.service, given.revision)
+        arrivals.count_refused(now, given.service, given.revision, given.status)
 
 
 def _status(how: Behaviour, path: str, rng: Random) -> int:

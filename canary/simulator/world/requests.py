@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
+import zlib
 from array import array
 from collections.abc import Iterable
 from random import Random
@@ -44,8 +45,15 @@ MOST_AT_ONCE = 5_000
 as left out."""
 
 
+REFUSED = 429
+"""What the front answers when no instance is free."""
+
+
 class LogEntry(msgspec.Struct, frozen=True):
-    """One request: when it ended (cloud time), who answered what in how long."""
+    """One request: when it ended (cloud time), who answered what in how long.
+
+    `instance` is the container that took it; "": the front refused it for want of one.
+    """
 
     ended_at: float
     service: str
@@ -53,6 +61,7 @@ class LogEntry(msgspec.Struct, frozen=True):
     status: int
     latency_ms: float
     insert_id: str
+    instance: str = ""
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -109,32 +118,48 @@ class RequestLog:
         how = flow.sides.get(side)
         if how is None or how.removed:
             return []
-        # Refused ones reach no instance; they are in no metric, and not here either.
-        count -= binomial(rng, count, how.capacity.refused_ratio)
+        # Refused ones reach no instance: they are in no metric, but in the log.
+        refused = binomial(rng, count, how.capacity.refused_ratio)
         factor = latency_factor(how, flow.pace)
         start, length = span[0], span[1] - span[0]
-        return [
+        service, revision = how.revision.service, how.revision.revision
+        answered = [
             LogEntry(
                 start + length * rng.random(),
-                how.revision.service,
-                how.revision.revision,
+                service,
+                revision,
                 code,
                 how.median_ms * factor * pace_of(code) * math.exp(rng.gauss(0.0, how.sigma)),
                 self._next_id(),
+                instance_of(revision),
             )
-            for code, hits in draw_responses(rng, count, how).items()
+            for code, hits in draw_responses(rng, count - refused, how).items()
             for _ in range(hits)
         ]
+        return answered + [
+            LogEntry(
+                start + length * rng.random(), service, revision, REFUSED, 0.0, self._next_id()
+            )
+            for _ in range(refused)
+        ]
 
-    def _note(self, now: float, service: str, revision: str, code: int, latency_ms: float) -> None:
+    def _note(
+        self, now: float, service: str, revision: str, code: int, latency_ms: float, refused: bool
+    ) -> None:
         if self._is_on:
+            instance = "" if refused else instance_of(revision)
             self._arrived.append(
-                LogEntry(now, service, revision, code, latency_ms, self._next_id())
+                LogEntry(now, service, revision, code, latency_ms, self._next_id(), instance)
             )
 
     def _next_id(self) -> str:
         self._number += 1
         return f"{self._number:012x}"
+
+
+def instance_of(revision: str) -> str:
+    """Return the id of an instance of a revision, in the form of Cloud Run's."""
+    return f"0007e26d{zlib.crc32(revision.encode()):08x}"
 
 
 ROWS_AN_HOUR = 150_000 / (30 * 24)

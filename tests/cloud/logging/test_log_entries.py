@@ -70,3 +70,41 @@ def test_a_sample_is_asked_for_in_the_filter():
 @pytest.mark.parametrize("plan", [PLAN, REVISIONS])
 def test_the_filter_can_be_parsed(plan):
     parse_log_filter(log_filter(plan, 0.5))
+
+
+# As recorded: shared/fixtures/request_log_entries.json (the 429 from public log samples).
+REFUSED = LogEntry.pb(
+    LogEntry(
+        resource={
+            "type": "cloud_run_revision",
+            "labels": {"service_name": "ion-api-canary", "revision_name": "svc-00067-c4g"},
+        },
+        text_payload="The request was aborted because there was no available instance.",
+        http_request={"status": 429},
+        timestamp="2025-12-29T00:58:51.018142Z",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "instance", "refused"),
+    [
+        (429, "", True),
+        (500, "", True),
+        (429, "0007e26d", False),  # the application's own limit
+        (500, "0007e26d", False),
+        (403, "", False),  # the caller's fault: no token
+        (404, "", False),
+        (200, "", False),
+    ],
+)
+def test_what_found_no_instance_is_told_from_what_the_application_answered(
+    status, instance, refused
+):
+    message = LogEntry.pb(LogEntry())
+    message.CopyFrom(REFUSED)
+    message.http_request.status = status
+    if instance:
+        message.labels["instanceId"] = instance
+    (found,) = read(message)
+    assert (found.status, found.refused) == (status, refused)

@@ -104,3 +104,20 @@ def test_no_request_is_lost_or_counted_twice_in_whatever_order_they_come(times, 
     closed = windows.close(1053.0)
     assert sum(w.canary.requests for w in closed) == len(times)
     assert [w.start for w in closed] == [1005.0 + 5 * i for i in range(len(closed))]
+
+
+def test_refused_requests_are_bad_counted_apart_and_in_no_latency():
+    windows = Windows(NOW)
+    windows.add(request(1006, latency=900.0))
+    windows.add(Request("canary", 1006.0, 429, 0.0, "c-1", refused=True))
+    windows.add(Request("canary", 1007.0, 500, 0.0, "c-1", refused=True))
+    seen = windows.close(1013.0)[0].canary
+    assert (seen.requests, seen.bad, seen.refused) == (3, 2, 2)
+    assert seen.latency is not None
+    assert (seen.latency.count, seen.latency.mean) == (1, 900.0)
+
+
+def test_a_side_that_refuses_all_has_no_latency():
+    windows = Windows(NOW)
+    windows.add(Request("canary", 1006.0, 429, 0.0, "c-1", refused=True))
+    assert windows.close(1013.0)[0].canary.latency is None

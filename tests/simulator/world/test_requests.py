@@ -112,3 +112,16 @@ def test_a_jump_of_the_clock_draws_a_bounded_number_and_counts_the_rest():
 def test_every_entry_has_an_id_of_its_own():
     ids = [e.insert_id for e in watched(world_of(), 60)]
     assert len(ids) == len(set(ids))
+
+
+def test_requests_that_find_no_instance_are_logged_without_one_and_in_no_minute():
+    starved = {"scenario": "latency", "scenario_params": {"factor": 16.0}, "percent": 50}
+    world = world_of(requests_per_s=100.0, **starved)
+    entries = [e for e in watched(world, 60) if e.service == "ion-api-canary"]
+    refused = [e for e in entries if not e.instance]
+    assert {e.status for e in refused} == {429}
+    (minute,) = world.minutes("ion-api-canary", None, START, START + 60)
+    assert 429 not in minute.responses
+    assert len(refused) / len(entries) == pytest.approx(
+        minute.refused / (minute.refused + minute.requests), abs=0.05
+    )

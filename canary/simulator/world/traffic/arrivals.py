@@ -27,8 +27,8 @@ class Arrived(msgspec.Struct, frozen=True):
 NOTHING = Arrived()
 
 
-Listener = Callable[[float, str, str, int, float], None]
-"""Told of (cloud time, service, revision, response code, latency in ms)."""
+Listener = Callable[[float, str, str, int, float, bool], None]
+"""Told of (cloud time, service, revision, response code, latency in ms, refused by the front)."""
 
 
 class Arrivals:
@@ -40,7 +40,7 @@ class Arrivals:
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
-        """Have each request that an instance answered told, as `count` is."""
+        """Have each request that an instance answered or the front refused told."""
         self._listeners.append(listener)
 
     def count(
@@ -63,13 +63,15 @@ class Arrivals:
         after = Arrived({**before.latencies, code: one}, score, before.refused)
         self._put(end, service, revision, after)
         for listener in self._listeners:
-            listener(now, service, revision, code, latency_ms)
+            listener(now, service, revision, code, latency_ms, False)
 
-    def count_refused(self, now: float, service: str, revision: str) -> None:
+    def count_refused(self, now: float, service: str, revision: str, code: int) -> None:
         """Count a request that the front refused because no instance was free."""
         end, before = self._at(now, service, revision)
         after = msgspec.structs.replace(before, refused=before.refused + 1)
         self._put(end, service, revision, after)
+        for listener in self._listeners:
+            listener(now, service, revision, code, 0.0, True)
 
     def get(self, end: int, service: str, revision: str) -> Arrived:
         """Return what arrived in the minute that ends at `end`; NOTHING if nothing did."""

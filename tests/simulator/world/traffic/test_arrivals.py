@@ -7,7 +7,7 @@ def counted():
     arrivals = Arrivals()
     arrivals.count(119.9, "a", "a-1", 200, 100.0, 0.8)
     arrivals.count(119.9, "a", "a-1", 500, 50.0, None)
-    arrivals.count_refused(119.9, "a", "a-1")
+    arrivals.count_refused(119.9, "a", "a-1", 429)
     return arrivals
 
 
