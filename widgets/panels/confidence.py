@@ -182,9 +182,12 @@ class ConfidencePanel(CellWidget):
                 format_count(v.window.confidence_count) for v in (snapshot.legacy, snapshot.canary)
             )
             required = "" if limit is None else f"┃ required ≥ {format_limit('confidence', limit)}"
+            proven, scored = _proven(snapshot), f"scores {counts}"
+            if proven and len(required) + 2 + len(proven) > canvas.width:
+                # The proof is never cut; the criterion is on the bar and among the gates.
+                required = ""
             x = canvas.text(0, y, required, palette.dim) + 2 * bool(required)
-            scored = f"scores {counts}"
-            if proven := _proven(snapshot):
+            if proven:
                 canvas.text(x, y, proven, palette.critical_line)
             elif canvas.width - x >= len(scored):
                 canvas.text(x, y, scored, palette.quiet)

@@ -180,10 +180,13 @@ async def test_without_locust_the_command_that_installs_it_is_named(
 async def test_a_locust_that_does_not_start_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "locust.py").write_text("raise ImportError('libev is\\nbroken')")
-    root = Path(__file__).parents[3]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), str(root))))
-    monkeypatch.chdir(tmp_path)
+    # Nothing beside the interpreter adds code to a child, so the broken library is its program.
+    broken = tmp_path / "locust_broken.py"
+    broken.write_text("raise ImportError('libev is\\nbroken')")
+    monkeypatch.setattr(
+        "canary.engine.jobs.load_process.python_command",
+        lambda *_: [sys.executable, str(broken)],
+    )
     monkeypatch.setattr("canary.engine.jobs.load_process.find_spec", lambda _: object())
     with pytest.raises(ToolFailed) as caught:
         await run_at("http://127.0.0.1:9", settings(1.0)).run(ignore)
