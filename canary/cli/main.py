@@ -18,6 +18,7 @@ import click
 
 from canary.cli.options import Chosen, config_option, read_only_option
 from canary.cli.output import FULL, Acting, forgive, loss
+from canary.host.logs import mask, set_up_logging
 from canary.rollout.errors import CanaryError
 from canary.rollout.text import sanitize
 
@@ -138,6 +139,7 @@ def canary(ctx: click.Context, config: str | None, read_only: bool) -> int:
 def main() -> int:
     """The entry point: run the command and end the process with its exit code."""
     forgive()
+    set_up_logging(form="%(message)s")
     code = _answer(run())
     if "textual" in sys.modules:
         return code
@@ -233,7 +235,7 @@ def write_bug(error: BaseException) -> Path | None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size > BUG_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
-        lines = "".join(traceback.format_exception(error))
+        lines = mask("".join(traceback.format_exception(error)))
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n{lines}\n")
     except OSError:

@@ -17,6 +17,7 @@ from canary.cloud.connection.credentials import demand_trusted, load_credentials
 from canary.cloud.connection.endpoints import Address, parse_endpoint
 from canary.cloud.connection.errors import refusal_of, translate
 from canary.cloud.connection.http import open_http, read_at_most
+from canary.host.logs import remember_secret
 from canary.rollout.errors import CanaryError, Malformed, OutcomeUnknown, PlanError, Unavailable
 from canary.rollout.plan.plan import Endpoints, Plan
 from canary.rollout.text import sanitize
@@ -237,6 +238,7 @@ class RestClient:
         if self._credentials is None:
             self._credentials = load_credentials()
         self._credentials.before_request(Request(), method, url, headers)
+        remember_secret(headers.get("authorization", "").partition(" ")[2])
 
 
 def open_rest(plan: Plan, endpoints: Endpoints, api: str, public: str, source: str) -> RestClient:

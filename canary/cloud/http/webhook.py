@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from canary.cloud.connection.http import open_http, read_at_most
+from canary.host.logs import remember_address
 from canary.rollout.errors import CloudError, Denied, QuotaExhausted, Rejected, Unavailable
 from canary.rollout.plan.rules import find_address_mistake
 from canary.rollout.text import sanitize
@@ -42,6 +43,7 @@ async def post_webhook(
     wrong = find_address_mistake(url)
     if wrong:
         raise Rejected(f"The webhook's address {wrong}.", source=SOURCE)
+    remember_address(url)
     import httpx
 
     try:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from canary.engine.signals import ended_by_signal, ignore_terminal
+from canary.host.logs import set_up_logging
 from canary.rollout.errors import CanaryError
 from canary.rollout.plan.plan import Plan
 
@@ -58,7 +59,7 @@ class Order(msgspec.Struct, frozen=True):
 
 def run_executor() -> int:
     """Be the executor: order, and to be woken, on standard input. Returns the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    set_up_logging(own=logging.INFO)
     # No terminal and no console may end it half-way through a change; SIGTERM asks it to finish.
     ignore_terminal()
     try:

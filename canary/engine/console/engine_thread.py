@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from canary.host.logs import set_up_logging
 from canary.rollout.errors import CanaryError
 
 log = logging.getLogger(__name__)
@@ -162,13 +163,10 @@ class EngineLog:
                 path, maxBytes=MOST_BYTES, backupCount=1, encoding="utf-8", delay=True
             )
         self._handler.setLevel(logging.WARNING)
-        self._handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        )
 
     def open(self) -> None:
         """Begin."""
-        logging.getLogger().addHandler(self._handler)
+        set_up_logging(self._handler)
 
     def close(self) -> None:
         """End; closing twice is fine."""

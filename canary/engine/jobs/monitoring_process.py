@@ -28,6 +28,7 @@ from canary.engine.jobs.monitoring_loop import (
 )
 from canary.engine.signals import ended_by_signal
 from canary.host.children import child_environment, python_command
+from canary.host.logs import mask, set_up_logging
 from canary.rollout.errors import CanaryError, Conflict, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_duration, format_timestamp, sanitize
@@ -135,7 +136,7 @@ def start_detached(plan: Plan, plan_path: Path, order: LoopOrder) -> int:
 
 def run_detached() -> int:
     """Be the detached loop: the job on standard input. Returns the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    set_up_logging()
     try:
         job = msgspec.json.decode(sys.stdin.buffer.read(), type=LoopJob)
     except msgspec.DecodeError as error:
@@ -145,7 +146,7 @@ def run_detached() -> int:
     def say(line: str) -> None:
         # The log may be on a full disk: the snapshots may be elsewhere, and go on.
         with contextlib.suppress(OSError):
-            print(line, flush=True)  # noqa: T201 - this is the loop's log
+            print(mask(line), flush=True)  # noqa: T201 - this is the loop's log
 
     def on_snapshot(taken: TakenSnapshot) -> None:
         say(taken.line)

@@ -1,0 +1,102 @@
+"""The one logging set-up of all processes: our own words, those of others from "warning" up, and no
+secret in either.
+
+httpx says at "info" each address that it asks, and a webhook's address is a secret. So libraries
+are heard from "warning" on, and whatever is written (a message, a traceback) goes through `mask`
+last: it knows the secrets of this process by `remember_secret`, and the forms of tokens by heart.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+from types import TracebackType
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+OURS: Final = ("canary", "tui", "widgets", "themes")
+MASK: Final = "…"
+LEAST_SECRET: Final = 4
+"""What is shorter is no secret, and stands in any text by chance."""
+
+_FORMS: Final = (
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), r"\1 …"),
+    (re.compile(r"\bya29\.[A-Za-z0-9._-]+"), MASK),  # Google's access tokens
+    (re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), MASK),  # a JWT
+    (re.compile(r"\b1//[A-Za-z0-9_-]{20,}"), MASK),  # Google's refresh tokens
+    (re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]*(?=@)"), MASK),  # user and password in an address
+    (re.compile(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*-----|\Z)"), MASK),
+)
+_secrets: set[str] = set()
+
+
+def remember_secret(text: str) -> None:
+    """Have `text` masked from now on in whatever this process writes into a log."""
+    if len(text) >= LEAST_SECRET:
+        _secrets.add(text)
+
+
+def remember_address(url: str) -> None:
+    """The same for an address that is a secret: its path and query, whole and in pieces."""
+    parts = urlsplit(url)
+    pieces = {parts.path, parts.query, f"{parts.path}?{parts.query}"}
+    pieces |= set(re.split("[/&=?]", f"{parts.path}?{parts.query}"))
+    pieces |= {piece for piece in (parts.username, parts.password) if piece}
+    for piece in pieces | {unquote(piece) for piece in pieces}:
+        if piece.strip("/"):
+            remember_secret(piece)
+
+
+def mask(text: str) -> str:
+    """The text without secrets."""
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    for form, instead in _FORMS:
+        text = form.sub(instead, text)
+    return text
+
+
+class MaskingFormatter(logging.Formatter):
+    """Formats a whole record, traceback included, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """As the standard one; then masked."""
+        return mask(super().format(record))
+
+
+def set_up_logging(
+    handler: logging.Handler | None = None, *, own: int = logging.WARNING, form: str = FORMAT
+) -> None:
+    """Let this process log to `handler` alone; None: to standard error, and there as well what
+    nobody catches, for a process whose standard error is a file.
+
+    `own`: from which level on its own modules are heard; libraries are from "warning" on.
+    """
+    root = logging.getLogger()
+    for each in [h for h in root.handlers if isinstance(h.formatter, MaskingFormatter)]:
+        root.removeHandler(each)
+    chosen = handler if handler is not None else logging.StreamHandler()
+    chosen.setFormatter(MaskingFormatter(form))
+    root.addHandler(chosen)
+    root.setLevel(logging.WARNING)
+    for name in OURS:
+        logging.getLogger(name).setLevel(own)
+    # What logging says of its own failures repeats the arguments, unmasked.
+    logging.raiseExceptions = False
+    if handler is None:
+        sys.excepthook = _log_uncaught
+        threading.excepthook = _log_uncaught_in_thread
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    logging.getLogger("canary").critical("this process ended", exc_info=(kind, error, trace))
+
+
+def _log_uncaught_in_thread(given: Any) -> None:
+    trouble = (given.exc_type, given.exc_value, given.exc_traceback)
+    logging.getLogger("canary").error("a thread ended", exc_info=trouble)

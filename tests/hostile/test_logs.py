@@ -1,0 +1,157 @@
+"""No secret is in any file or output, whatever ran and whatever went wrong."""
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canary.host import logs
+from canary.host.logs import mask, remember_address, remember_secret, set_up_logging
+from tests.cli.commands import run_process, running_cloud
+from tests.cloud.webhook_server import listening
+
+SECRET = "s3cret"  # the last part of the test webhook's address
+
+
+@pytest.fixture(autouse=True)
+def forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(logs, "_secrets", set())
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    for name in logs.OURS:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    logging.raiseExceptions = True
+
+
+def files_with(place: Path, *secrets: str) -> list[str]:
+    """The files below `place` in which one of the secrets stands."""
+    bodies = [(path, path.read_bytes()) for path in place.rglob("*") if path.is_file()]
+    return [str(path) for path, body in bodies if any(s.encode() in body for s in secrets)]
+
+
+async def test_after_a_full_run_no_file_and_no_output_has_the_webhooks_address(tmp_path: Path):
+    """Executor, shell, guard and monitoring loop, each of which tells the webhook."""
+    place, state = tmp_path / "host", tmp_path / "host" / "state"
+    place.mkdir()
+    with running_cloud(tmp_path, scenario="error-spike") as cloud:
+        async with listening() as webhook:
+            text = cloud.plan_path.read_text()
+            assert "\n[notify]\n" in text
+            plan_path = tmp_path / "canary.toml"
+            plan_path.write_text(
+                text.replace("\n[notify]\n", '\n[notify]\nwebhook_variable = "HOOK"\n')
+            )
+            os.environ["HOOK"] = webhook.url
+            try:
+                outputs = await run_everything(plan_path, place, state)
+            finally:
+                del os.environ["HOOK"]
+    assert len(webhook.bodies) >= 2, outputs
+    assert files_with(place, SECRET, "/services/T0") == []
+    assert not [said for said in outputs if SECRET in said]
+
+
+async def run_everything(plan_path: Path, place: Path, state: Path) -> list[str]:
+    """All that the processes said; the executor carries out what a shell asked for."""
+
+    async def run(*arguments: str) -> str:
+        given = [*arguments, "--config", str(plan_path)]
+        ended = await asyncio.to_thread(run_process, given, place, state)
+        return ended.out + ended.err
+
+    said = [await run("status"), await run("rollback", "--all", "--yes", "--reason", "x")]
+    said.append(await run("promote", "--yes", "--force", "--reason", "x"))
+    said.append(await run("guard", "--once", "--countdown", "5s"))
+    said.append(await run("monitor", "--for", "1s", "--every", "30s", "--out-dir", str(place)))
+    said.append(await asyncio.to_thread(run_executor_once, plan_path, state))
+    return said
+
+
+def run_executor_once(plan_path: Path, state: Path) -> str:
+    """An executor that finds an intent in the journal, carries it out, and tells it."""
+    code = "import sys; from tests.hostile.executing import main; main(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(plan_path)],
+        env={**os.environ, "CANARY_STATE_DIR": str(state)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done
+    return done.stdout + done.stderr
+
+
+def test_libraries_are_heard_from_warning_on(capsys: pytest.CaptureFixture[str]):
+    """httpx's line at "info" holds the address; ours at "info" is wanted in the executor's log."""
+    set_up_logging(logging.StreamHandler(sys.stdout), own=logging.INFO)
+    logging.getLogger("httpx").info("HTTP Request: POST https://hooks.example/services/T0/s3cret")
+    logging.getLogger("canary.engine").info("a change is taken up")
+    said = capsys.readouterr().out
+    assert "hooks.example" not in said
+    assert "taken up" in said
+
+
+def test_a_warning_with_the_address_and_a_traceback_are_masked(
+    capsys: pytest.CaptureFixture[str],
+):
+    remember_address("https://me:pa55word@hooks.example/services/T0AB/s3cret?key=v4lue")
+    set_up_logging(logging.StreamHandler(sys.stdout))
+    try:
+        int("no answer from https://hooks.example/services/T0AB/s3cret")
+    except ValueError:
+        logging.getLogger("httpx").exception("failed for %s", "s3cret and v4lue and pa55word")
+    said = capsys.readouterr().out
+    assert "ValueError" in said
+    assert not [s for s in ("T0AB", "s3cret", "v4lue", "pa55word") if s in said]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer s3cret-t0ken-of-one-hour",
+        "authorization: Basic bWU6czNjcmV0czNjcmV0",
+        "token ya29.s3cret-A0AfH6SMB",
+        "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzM2NyZXQifQ.s3cret",
+        "https://me:s3cret@proxy.example:3128/",
+        "-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\ns3cret cut off",
+        "refresh 1//0s3cret-s3cret-s3cret-s3cret",
+    ],
+)
+def test_tokens_are_known_by_their_form(text: str):
+    said = mask(f"before {text} after")
+    assert "s3cret" not in said
+    assert "czNjcmV0" not in said
+    assert said.startswith("before ")
+
+
+@given(st.text(min_size=logs.LEAST_SECRET, max_size=30), st.text(max_size=30), st.text(max_size=30))
+def test_what_is_remembered_never_comes_out(secret: str, before: str, after: str):
+    logs._secrets.clear()
+    remember_secret(secret)
+    said = mask(f"{before}{secret}{after}")
+    assert secret not in said or secret in logs.MASK * len(secret)
+
+
+def test_what_nobody_catches_is_written_masked():
+    code = (
+        "from canary.host.logs import set_up_logging, remember_secret\n"
+        "set_up_logging(); remember_secret('s3cret')\n"
+        "import threading\n"
+        "t = threading.Thread(target=lambda: 1 / int('s3cret')); t.start(); t.join()\n"
+        "raise ValueError('s3cret')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("ValueError") == 2
+    # the source lines of a -c program are not shown: what is left is the messages
+    assert "s3cret" not in done.stderr
