@@ -29,6 +29,7 @@ class ChangeOptions(msgspec.Struct, frozen=True):
 
     `no_verify`: leave out the verification that the plan has follow a change of the split.
     `wait_s`: how long to wait for a Cloud Run that is away, real seconds; 0: not at all.
+    `no_journal`: send it even where nothing can be kept of it on this host; needs a reason.
     """
 
     config: str | None
@@ -40,6 +41,7 @@ class ChangeOptions(msgspec.Struct, frozen=True):
     read_only: bool
     no_verify: bool = False
     wait_s: float = 0.0
+    no_journal: bool = False
 
 
 def config_option(command: Decorated) -> Decorated:
@@ -89,6 +91,12 @@ def wait_options(command: Decorated) -> Decorated:
     command = click.option("--wait", "wait_s", type=Duration(1, WAITS_S), help=said)(command)
     said = "Do not wait for a Cloud Run that is away."
     return click.option("--no-wait", is_flag=True, help=said)(command)
+
+
+def no_journal_option(command: Decorated) -> Decorated:
+    """`--no-journal`: for changes that go back."""
+    said = "Send it even where this host's journal cannot be used; needs --reason."
+    return click.option("--no-journal", is_flag=True, help=said)(command)
 
 
 def chosen_config(config: str | None) -> str | None:

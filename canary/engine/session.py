@@ -28,7 +28,13 @@ from canary.rollout.plan.plan import Plan
 from canary.store.evidence import EvidenceRecord
 from canary.store.history import History
 from canary.store.journal import Journal
-from canary.store.paths import evidence_path, history_path, journal_path, remove_kept, state_dir
+from canary.store.paths import (
+    evidence_path,
+    find_state_dir,
+    history_path,
+    journal_path,
+    remove_kept,
+)
 from canary.store.results import read_results
 
 if TYPE_CHECKING:
@@ -212,7 +218,9 @@ class SessionOpening:
     """A plan whose local files are open and whose cloud is still to come.
 
     `fresh` starts a local cloud over: its files are opened when it has answered. `starting`: it was
-    begun already. To be closed, connected or not.
+    begun already. To be closed, connected or not. Without a usable directory there is no journal
+    and no cache, and a look is possible all the same (`paths.NOWHERE`). Raises RecordError where
+    the embedded cloud itself would be kept there.
     """
 
     def __init__(
@@ -224,7 +232,10 @@ class SessionOpening:
         fresh: bool = False,
         starting: Starting | None = None,
     ) -> None:
-        self.plan, self.directory = plan, state_dir(plan)
+        self.plan = plan
+        self.directory, self._directory_error = find_state_dir(plan)
+        if self._directory_error is not None and plan.is_embedded:
+            raise self._directory_error  # the embedded cloud itself is kept there
         self.plan_path = plan_path if plan_path is not None else Path("canary.toml").absolute()
         self.connected: Session | None = None
         self._need_metrics = need_metrics
@@ -307,6 +318,9 @@ class SessionOpening:
         await self._given_back.aclose()
 
     def _open_files(self) -> LocalFiles:
+        if self._directory_error is not None:
+            log.warning("%s", self._directory_error)
+            return LocalFiles(None, self._directory_error, None, None)
         files = open_files(self.directory, need_metrics=self._need_metrics)
         self._given_back.callback(files.close)
         return files
@@ -325,7 +339,7 @@ def _open_journal(path: Path) -> Journal:
     try:
         return Journal(path)
     except RecordError:
-        with contextlib.suppress(CanaryError):
+        with contextlib.suppress(CanaryError, OSError):
             if path.exists():
                 return Journal(path, read_only=True)
         raise

@@ -18,6 +18,7 @@ from typing import ClassVar, Self
 import msgspec
 
 from canary.rollout.errors import RecordError
+from canary.store.paths import NOWHERE
 
 BUSY_TIMEOUT_S = 5.0
 _WAL_TRIES = 40
@@ -40,11 +41,13 @@ class Database:
     """A connection to `path`, usable from several threads one at a time.
 
     Created 0600 when it is missing. `read_only` opens what is there without writing anything, and
-    stands for an empty file when there is none. Raises RecordError for all that can go wrong.
+    stands for an empty file when there is none. `path` None: in memory, and gone with the process.
+    Raises RecordError for all that can go wrong.
     """
 
-    def __init__(self, path: Path, schema: Schema, *, read_only: bool = False) -> None:
-        self.path = path
+    def __init__(self, path: Path | None, schema: Schema, *, read_only: bool = False) -> None:
+        self.path = path if path is not None else NOWHERE
+        self._in_memory = path is None
         self.read_only = read_only
         self._schema = schema
         self._lock = threading.RLock()
@@ -88,7 +91,7 @@ class Database:
         """Raise RecordError when what is to be written next would find no room, as far as the
         system tells; a file that is open for reading needs none.
         """
-        if not self.read_only and _is_full(self.path):
+        if not (self.read_only or self._in_memory) and _is_full(self.path):
             raise self._error(*_TROUBLES[sqlite3.SQLITE_FULL])
 
     def data_version(self) -> int:
@@ -105,7 +108,9 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         # The engine's thread and the screen's both ask; the lock above serialises them.
-        if not self.read_only:
+        if self._in_memory:
+            target, as_uri = ":memory:", False
+        elif not self.read_only:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             target, as_uri = str(self.path), False
         elif self.path.exists():
@@ -127,7 +132,7 @@ class Database:
     def _prepare(self) -> None:
         connection, schema = self._connection, self._schema
         connection.execute("PRAGMA foreign_keys = ON")
-        if self.read_only and not self.path.exists():
+        if self._in_memory or (self.read_only and not self.path.exists()):
             self._create(connection)
             return
         version = self._checked_version()
@@ -217,16 +222,17 @@ class Database:
 
 
 class Record:
-    """What is kept in a file of `schema` at `path`, made when it is missing; `with` closes it.
+    """What is kept in a file of `schema` at `path`, made when it is missing (None: in memory
+    alone); `with` closes it.
 
     `read_only` looks without writing anything. Every method raises RecordError on trouble.
     """
 
     schema: ClassVar[Schema]
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self.path = path
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         self._database = Database(path, self.schema, read_only=read_only)
+        self.path = self._database.path
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""

@@ -37,12 +37,18 @@ KEPT_CHANGES = 10_000
 
 
 class Journal(Record):
-    """The journal. `wall` is this host's clock, unix seconds."""
+    """The journal. `wall` is this host's clock, unix seconds. `path` None: it is kept nowhere, for
+    a rollback that must go out although no file can be written.
+    """
 
     schema = SCHEMA
 
     def __init__(
-        self, path: Path, *, read_only: bool = False, wall: Callable[[], float] = time.time
+        self,
+        path: Path | None,
+        *,
+        read_only: bool = False,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(path, read_only=read_only)
         self._wall = wall
@@ -199,6 +205,11 @@ class Journal(Record):
     def version(self) -> int:
         """A number that differs when anything was written since the last call, by anybody."""
         return (self._database.data_version() << 24) + self._writes
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it was opened for writing."""
+        return not self._database.read_only
 
     def demand_room(self) -> None:
         """Raise RecordError when an intent would find no room on the disk."""

@@ -213,6 +213,12 @@ class Owner:
         self.release()
 
 
+class Unshared:
+    """The identity of who has a journal to itself, in memory: no other process can see it."""
+
+    token = "unshared"  # noqa: S105 - a name, not a secret
+
+
 def is_alive(directory: Path, token: str) -> bool:
     """Whether the process that holds `token` still runs. A token that was never made is dead.
 

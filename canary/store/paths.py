@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,29 @@ def state_dir(plan: Plan) -> Path:
             f"The directory {path} cannot be created: {exc.strerror or exc}.",
             remedy=f"Set {STATE_DIR_VARIABLE} to a directory that can be written.",
         ) from exc
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise RecordError(
+            f"The directory {path} cannot be entered: it belongs to another user (`sudo -E` leaves"
+            " such a one).",
+            remedy=f"Give it back: sudo chown -R {os.geteuid()} {shlex.quote(str(base))}; or set"
+            f" {STATE_DIR_VARIABLE} to a directory that can be written.",
+        )
     return path
+
+
+NOWHERE: Final = Path(os.devnull) / "state"
+"""A directory that cannot be: whatever is to be opened in it fails as an unusable file does."""
+
+
+def find_state_dir(plan: Plan) -> tuple[Path, RecordError | None]:
+    """The directory of `plan`'s rollout and None; NOWHERE and why, when it cannot be used.
+
+    For what must go on without it: looking, and a rollback.
+    """
+    try:
+        return state_dir(plan), None
+    except RecordError as error:
+        return NOWHERE, error
 
 
 def journal_path(directory: Path) -> Path:

@@ -15,6 +15,7 @@ from canary.cli.options import (
     change_options,
     chosen_config,
     chosen_read_only,
+    no_journal_option,
     verify_option,
     wait_options,
 )
@@ -46,6 +47,7 @@ def _promote(plan: Plan, standing: Standing, request: Request) -> Change:
 @click.option("--to", type=click.IntRange(0), metavar="N", help="Back to stage N; 0 is --all.")
 @click.option("--all", "all_back", is_flag=True, help="Roll back all.")
 @wait_options
+@no_journal_option
 @verify_option
 @change_options
 def rollback(
@@ -56,6 +58,9 @@ def rollback(
     It is never refused for lack of metrics, and asks for none. While Cloud Run is away it waits and
     goes out the moment that it answers; Ctrl-C withdraws it. Begun when it is away already, that
     needs --yes: there is nothing yet to ask about.
+
+    Without a usable journal it gives the command to type by hand; --no-journal with --reason sends
+    it all the same, guarded and recorded in the cloud as ever.
     """
     if no_wait and wait_s is not None:
         raise UsageError("--wait and --no-wait exclude each other.", remedy="Choose one.")

@@ -25,6 +25,7 @@ from canary.cli.change.text import (
     print_waiting,
     show_change,
 )
+from canary.cli.change.unkept import AFTERWARDS, demand_journal, mark_unkept
 from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look
 from canary.cli.options import ChangeOptions
 from canary.cli.output import act, complain, print_json
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from canary.engine.notify import Notifier
     from canary.engine.session import Session
     from canary.rollout.trials.verification import Verification
+    from canary.store.journal import Journal
 
 Build = Callable[[Plan, Standing, Request], Change]
 Prepare = Callable[["Session", Snapshot], Awaitable[Build]]
@@ -71,6 +73,10 @@ def run_change(
     """
     if options.force and not options.reason.strip():
         raise UsageError("Gates are overridden only with a reason.", remedy="Give --reason TEXT.")
+    if options.no_journal and not options.reason.strip():
+        raise UsageError(
+            "Without a journal nothing goes out without a reason.", remedy="Give --reason TEXT."
+        )
     demand_terminal_to_ask(unasked=options.yes or options.dry_run)
     source = find_plan(options.config, acts=not options.dry_run)
     if not options.dry_run:
@@ -148,6 +154,8 @@ async def _decide(
         return print_dry_run(change, dry_run, refusal, options)
     if refusal is not None:
         raise refusal
+    if not options.no_journal:
+        demand_journal(session, change, source)
     if not options.yes:
         show_change(source.plan, change, dry_run, snapshot)
         ask_to_confirm(name_to_type(source.plan, change, snapshot.traffic.canary_percent))
@@ -179,7 +187,7 @@ async def _act(
     notifier: Notifier,
 ) -> int:
     """Carry it out, say how it ended, verify it."""
-    outcome = await _carry_out(source, session, change, options, notifier)
+    change, outcome = await _carry_out(source, session, change, options, notifier)
     if not options.as_json:
         # Before the verification: what has become of the change is not kept waiting for it.
         print_outcome(change, outcome)
@@ -213,24 +221,45 @@ async def _carry_out(
     change: Change,
     options: ChangeOptions,
     notifier: Notifier,
+) -> tuple[Change, Outcome]:
+    """Carry it out by the journal of this host; where that cannot be, and only if it was asked for,
+    without one. The change as it went out, and its outcome.
+    """
+    from canary.engine.change.notes import NotKept
+    from canary.store.journal import Journal
+
+    try:
+        demand_journal(session, change, source)
+        assert session.journal is not None  # noqa: S101 - demanded above
+        done = await _carry_out_by(session.journal, source, session, change, options, notifier)
+    except NotKept as error:
+        if not options.no_journal:
+            raise
+        change = mark_unkept(change, error)
+        with Journal(None) as journal:
+            done = await _carry_out_by(journal, source, session, change, options, notifier)
+        complain(AFTERWARDS)
+    return change, done
+
+
+async def _carry_out_by(
+    journal: Journal,
+    source: PlanSource,
+    session: Session,
+    change: Change,
+    options: ChangeOptions,
+    notifier: Notifier,
 ) -> Outcome:
     from canary.engine.change.executor import CloudClients
     from canary.engine.change.in_process import carry_out_here
-    from canary.engine.change.notes import without_journal
-    from canary.rollout.errors import RecordError
     from canary.store.stage_file import stage_file_path
 
-    if session.journal is None:
-        error = session.journal_error or RecordError("The journal is not open.")
-        raise without_journal(error, change, source.plan) from error
-    cloud_clients = CloudClients.of(session.cloud)
-    stage_file = stage_file_path(source.path, source.plan.record.file)
     return await carry_out_here(
         change,
-        cloud_clients,
-        session.journal,
+        CloudClients.of(session.cloud),
+        journal,
         plan=source.plan,
-        stage_file=stage_file,
+        stage_file=stage_file_path(source.path, source.plan.record.file),
         notifier=notifier,
         on_wait=print_waiting,
         wait_s=options.wait_s,

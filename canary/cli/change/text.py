@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
+from canary.cli.change.unkept import MARK
 from canary.cli.options import ChangeOptions
 from canary.cli.output import complain, print_json, say
 from canary.rollout.change.change import (
@@ -165,6 +166,7 @@ def change_document(
         "from_stage": change.from_stage,
         "to_stage": change.to_stage,
         "changed": outcome is not None and outcome.state == "done",
+        "in_journal": outcome is not None and not change.reason.startswith(MARK),
         "lines": list(dry_run.lines),
         "gcloud": list(dry_run.gcloud),
         "outcome": outcome_document(outcome),

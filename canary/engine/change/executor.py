@@ -16,19 +16,18 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from canary.cloud.connection.clock import CloudClock
 from canary.engine.change.execute import WAITS_S as WAITS_S
 from canary.engine.change.execute import carry_out
-from canary.engine.change.notes import intend
+from canary.engine.change.notes import intend, without_journal
 from canary.engine.change.settling import Pace, ServiceReader, StepSender
 from canary.engine.notify import Notifier
 from canary.rollout.change.change import Change, Outcome
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Entry, Journal
-from canary.store.locks import Owner
 
 if TYPE_CHECKING:
     from canary.cloud.embedded.embedded import EmbeddedCloud
@@ -45,6 +44,14 @@ TAKEN_OVER = "found unfinished: its process had ended; looking it up"
 OnEnd = Callable[[Change, Outcome | Exception], None]
 """Called in the loop with what became of a change in the background: its outcome, or why it has
 none; then it is open in the journal, for the next executor."""
+
+
+class Claim(Protocol):
+    """What claims changes in a journal: a `store.locks.Owner`."""
+
+    @property
+    def token(self) -> str:
+        """What goes into the journal."""
 
 
 class CloudClients(NamedTuple):
@@ -81,7 +88,7 @@ class Executor:
         plan: Plan,
         cloud_clients: CloudClients,
         journal: Journal,
-        owner: Owner,
+        owner: Claim,
         *,
         stage_file: Path | None = None,
         notifier: Notifier | None = None,
@@ -139,7 +146,11 @@ class Executor:
         Raises as `begin`, and what `carry_out` raises. Cancelled, the change stays as it is.
         """
         intend(self._journal, change, self._plan, self._owner.token)
-        return await self._carry_out(self._entry(change.id), fresh=True)
+        try:
+            entry = self._entry(change.id)
+        except RecordError as error:
+            raise without_journal(error, change, self._plan) from error
+        return await self._carry_out(entry, fresh=True)
 
     async def go_on(self, change_id: str) -> Outcome | None:
         """Go on with a change that a person has just handed back; None: another executor has it."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from canary.cloud.connection.clock import CloudClock
-from canary.engine.change.executor import CloudClients, Executor
+from canary.engine.change.executor import Claim, CloudClients, Executor
+from canary.engine.change.notes import without_journal
 from canary.engine.change.recovery import end_unsent, withdraw
 from canary.engine.change.settling import Pace
 from canary.engine.notify import Notifier
@@ -19,7 +20,8 @@ from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_duration
 from canary.store.journal import Journal
-from canary.store.locks import Owner
+from canary.store.locks import Owner, Unshared
+from canary.store.paths import NOWHERE
 
 LOOK_S = 0.5
 """So often is looked whether it waits, real seconds."""
@@ -43,10 +45,11 @@ async def carry_out_here(
     is abandoned, what was sent goes on in Cloud Run and is "unknown" here, to be looked up by the
     next executor, and a rollback that waits for Cloud Run is withdrawn. `on_wait` is told, once,
     since when it waits (cloud time); after `wait_s` real seconds of it the change is given up as
-    failed (None: as the executor does it). Raises RecordError when the intent cannot be written;
-    nothing is changed then.
+    failed (None: as the executor does it). A journal in memory alone is nobody else's: there the
+    claim needs no lock. Raises RecordError when the intent cannot be written; nothing is changed
+    then.
     """
-    with Owner(journal.path.parent) as owner:
+    with _claim(journal, change, plan) as owner:
         executor = Executor(
             plan, cloud_clients, journal, owner, stage_file=stage_file, notifier=notifier, pace=pace
         )
@@ -56,13 +59,34 @@ async def carry_out_here(
             while not task.done():
                 await asyncio.wait([task], timeout=watch.pause_s)
                 if not task.done():
-                    watch.look(cloud_clients.clock.now())
+                    with contextlib.suppress(RecordError):  # what is being done goes on unwatched
+                        watch.look(cloud_clients.clock.now())
         if not task.cancelled():
             return task.result()
-        outcome = _interrupted(change, journal, cloud_clients.clock)
-        if notifier is not None and _has_ended(change, journal):
-            notifier.ended(change, outcome)
+        try:
+            outcome = _interrupted(change, journal, cloud_clients.clock)
+        except RecordError as error:
+            said = f"Interrupted, and the journal does not say how far it was: {error.message}"
+            outcome = Outcome("unknown", said, cloud_clients.clock.now())
+        if notifier is not None:
+            with contextlib.suppress(RecordError):
+                if _has_ended(change, journal):
+                    notifier.ended(change, outcome)
         return outcome
+
+
+@contextlib.contextmanager
+def _claim(journal: Journal, change: Change, plan: Plan) -> Iterator[Claim]:
+    """The identity that claims the change. Raises NotKept when its lock cannot be made."""
+    if journal.path == NOWHERE:
+        yield Unshared()
+        return
+    try:
+        owner = Owner(journal.path.parent)
+    except RecordError as error:
+        raise without_journal(error, change, plan) from error
+    with owner:
+        yield owner
 
 
 async def carry_on_here(

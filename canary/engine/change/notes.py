@@ -10,12 +10,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from canary.cloud.connection.clock import CloudClock
 from canary.engine.change.dry_run import by_hand
-from canary.rollout.change.change import Change, Outcome, SetTraffic
+from canary.rollout.change.change import GOING_BACK, Change, Outcome, SetTraffic
 from canary.rollout.change.life import IllegalEvent
 from canary.rollout.errors import RecordError
 from canary.rollout.permit.approval import commit_message
@@ -38,11 +39,19 @@ def intend(journal: Journal, change: Change, plan: Plan, owner: str = "") -> boo
         raise without_journal(error, change, plan) from error
 
 
-def without_journal(error: RecordError, change: Change, plan: Plan) -> RecordError:
+class NotKept(RecordError):
+    """The journal cannot keep a change, so it was not sent (its split was not)."""
+
+
+UNKEPT: Final = "Or send it without one: `canary rollback --no-journal --reason …`."
+
+
+def without_journal(error: RecordError, change: Change, plan: Plan) -> NotKept:
     """The refusal of a change whose intent cannot be kept, with the commands to type instead."""
-    return RecordError(
+    ways = (error.remedy, UNKEPT if change.kind in GOING_BACK else "")
+    return NotKept(
         f"{error.message} Without a journal nothing is changed from here.",
-        remedy=f"{error.remedy} By hand: {by_hand(change, plan)}".strip(),
+        remedy=" ".join((*filter(None, ways), f"By hand: {by_hand(change, plan)}")),
     )
 
 

@@ -26,7 +26,7 @@ from canary.rollout.change.change import Change
 from canary.rollout.errors import ReadOnly, RecordError, Unavailable
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.store.paths import state_dir
+from canary.store.paths import find_state_dir
 
 if TYPE_CHECKING:
     from canary.cloud.embedded.process import Starting
@@ -73,9 +73,9 @@ class ConsoleEngine:
         """Begin to observe. The callbacks are called from the engine's thread.
 
         An error is one or two sentences for a person. Raises RecordError when the directory for
-        this host's files cannot be made.
+        this host's files cannot be used and the embedded cloud is kept there.
         """
-        self._log = EngineLog(state_dir(self.plan))
+        self._log = EngineLog(find_state_dir(self.plan)[0])
         self._log.open()
         # gRPC's C core writes to stderr, in the middle of the screen. Set before it is loaded.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
