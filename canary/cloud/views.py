@@ -32,7 +32,8 @@ class ServiceState(msgspec.Struct, frozen=True):
     carry the split, or when what is set cannot be read as a share. `served_percent` is what is
     really served while `reconciling`; None where the router does not tell. `revision` is the latest
     ready one, or the candidate's where the router splits between revisions. `record_error` is not
-    empty when there is a stage record that cannot be read. `history` is the last moves of the
+    empty when there is a stage record that cannot be read. `scale` is what can run; `limits` what
+    the service itself is set to, which its template may narrow. `history` is the last moves of the
     split, newest first, where the router keeps any.
     """
 
@@ -54,6 +55,7 @@ class ServiceState(msgspec.Struct, frozen=True):
     observed_generation: int
     image: str
     history: tuple[HistoryEntry, ...] = ()
+    limits: ScalePreset | None = None
 
 
 class OperationState(msgspec.Struct, frozen=True):

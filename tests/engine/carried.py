@@ -6,6 +6,7 @@ from typing import Any
 from canary.cloud.views import ServiceState
 from canary.engine.change.execute import carry_out
 from canary.engine.change.settling import Pace
+from canary.engine.observe.position import is_in_doubt
 from canary.rollout.change import moves
 from canary.rollout.change.change import Author, Change, Guard, Outcome, Request, Standing
 from canary.rollout.plan.plan import ScalePreset
@@ -24,8 +25,19 @@ async def standing_of(cloud: Embedded) -> Standing:
     shared = target.shares_one_service
     canary = legacy if shared else await cloud.run.service(target.canary)
     record = state.record.change if state.record is not None else ""
-    guard = Guard(state.name, state.etag, state.percent, state.revision, record)
-    return Standing(stage, state.percent, guard, state.record, legacy.scale, canary.scale)
+    guard = Guard(state.name, state.etag, state.percent, canary.revision, record)
+    return Standing(
+        stage,
+        state.percent,
+        guard,
+        state.record,
+        legacy.scale,
+        canary.scale,
+        served=state.served_percent,
+        in_doubt=is_in_doubt(cloud.plan, state),
+        limits_legacy=legacy.limits,
+        limits_canary=canary.limits,
+    )
 
 
 async def ask(cloud: Embedded, kind: str, change_id: str = "c1", **fields: Any) -> Change:

@@ -59,6 +59,7 @@ def read_service(plan: Plan, message: Any) -> ServiceState:
         observed_generation=message.observed_generation,
         image=sanitize(containers[0].image, _REASON_LENGTH) if containers else "",
         history=_read_history(plan, message) if carries else (),
+        limits=_read_limits(message),
     )
 
 
@@ -104,6 +105,13 @@ def _read_scale(message: Any) -> ScalePreset | None:
     limits = [m for m in (of_service.max_instance_count, of_revision.max_instance_count) if m > 0]
     least = max(of_service.min_instance_count, of_revision.min_instance_count)
     return ScalePreset(least, min(limits, default=_DEFAULT_MOST_INSTANCES))
+
+
+def _read_limits(message: Any) -> ScalePreset:
+    """The service's own limits; where it sets no most, what its template says."""
+    own, template = message.scaling, message.template.scaling
+    most = own.max_instance_count or template.max_instance_count or _DEFAULT_MOST_INSTANCES
+    return ScalePreset(own.min_instance_count, most)
 
 
 def _read_time(message: Any, field: str) -> float | None:

@@ -31,6 +31,8 @@ import msgspec
 
 from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import ServiceState
+from canary.engine.change.capacity import Capacity
+from canary.engine.change.grounds import Grounds, makes_room
 from canary.engine.change.notes import Ended, Notes, RecordFile
 from canary.engine.change.observed_state import Preparation, check_resumable
 from canary.engine.change.outcomes import (
@@ -48,7 +50,7 @@ from canary.rollout.change.change import (
     SetTraffic,
     Step,
 )
-from canary.rollout.change.life import NEVER_SENT, NEXT
+from canary.rollout.change.life import NEVER_SENT, NEXT, State
 from canary.rollout.change.text import format_scale
 from canary.rollout.errors import (
     CanaryError,
@@ -142,6 +144,10 @@ class _Execution:
         self._notes = Notes(journal, entry.change, plan, cloud.clock)
         self._record_file = RecordFile(stage_file, plan, self._notes.remark)
         self._preparation = Preparation(entry, plan, cloud.reader)
+        self._grounds = Grounds(entry.change, plan, cloud.reader)
+        self._capacity = Capacity(
+            entry.change, plan, cloud.reader, cloud.writer, cloud.waiter, self._notes.remark
+        )
 
     async def run(self) -> Outcome:
         index = 0
@@ -158,35 +164,60 @@ class _Execution:
             raise
         except CanaryError as error:
             seen = await self._cloud.waiter.read(self._change.steps[index].service)
-            taken = self._taken
+            taken = self._taken or self._capacity.has_sent
             await self._record_file.commit(self._change)
             failed = describe_failed(self._change, index, error, seen, self._now(), taken=taken)
-            return self._notes.end(_with_remarks(failed, self._record_file.remarks))
+            remarks = [*self._capacity.said, *self._record_file.remarks]
+            return self._notes.end(_with_remarks(failed, remarks))
         # Behind the last step: none of them waits for a hook or a push.
         await self._record_file.commit(self._change)
-        remarks = (*self._remarks, *self._record_file.remarks)
-        return self._notes.end(describe_done(self._change, remarks, self._now()))
+        behind = (*self._capacity.said, *self._remarks, *self._record_file.remarks)
+        return self._notes.end(describe_done(self._change, behind, self._now()))
 
     async def _carry_out_step(self, index: int, step: Step) -> None:
         state = self._entry.state_of(index)
         self._taken = state not in NEVER_SENT
-        match NEXT[state]:
-            case "end":
-                return
-            case "send":
-                sent = await self._send(index, step)
-            case "resume":
-                sent = await self._resume(index, step)
-            case "follow":
-                sent = await self._settle(index, step, self._entry.operation(index))
-            case "look_up":
-                why = OutcomeUnknown("No answer was recorded.")
-                sent = await self._cloud.waiter.look_up(step, why)
+        if NEXT[state] == "end":
+            return
+        try:
+            sent = await self._begin_or_follow(index, step, state)
+        except (OutcomeUnknown, OperationFailed) as error:
+            sent = await self._go_on_back(index, step, error)
+        await self._capacity.look_behind(index, step)
         if sent.observed == "overtaken":
             self._remark_overtaken(step, sent.state)
         self._notes.note(index, "settled", _modifier(sent))
         if isinstance(step, SetTraffic) and sent.observed == "there":
             self._record_file.write(index, step)
+
+    async def _begin_or_follow(self, index: int, step: Step, state: State) -> Sent:
+        match NEXT[state]:
+            case "send":
+                return await self._send(index, step)
+            case "resume":
+                return await self._resume(index, step)
+            case "follow":
+                return await self._settle(index, step, self._entry.operation(index))
+            case _:
+                why = OutcomeUnknown("No answer was recorded.")
+                return await self._look_up(index, step, why)
+
+    async def _look_up(self, index: int, step: Step, why: OutcomeUnknown) -> Sent:
+        if makes_room(self._change, index):
+            raise why  # to be looked at by what is set, and given once more: it may be doubled
+        return await self._cloud.waiter.look_up(step, why)
+
+    async def _go_on_back(self, index: int, step: Step, error: CanaryError) -> Sent:
+        """Going back does not end at Legacy's scale: what counts is what it is set to by now."""
+        if not isinstance(step, SetScale) or not makes_room(self._change, index):
+            raise error
+        if not await self._capacity.is_given(step):
+            state = await self._cloud.waiter.read(step.service)
+            if state is None or not self._may_send:
+                raise error
+            await self._capacity.give(index, state, step.after)
+        self._notes.remark(index, f"it is set, and goes on: {error.message}")
+        return Sent(await self._cloud.waiter.read(step.service), "there")
 
     async def _send(self, index: int, step: Step) -> Sent:
         """Send the step; a rollback waits for a Cloud Run that is away, and is sent again when its
@@ -265,6 +296,10 @@ class _Execution:
         """
         self._sent = False
         try:
+            step = await self._grounds.check(index, step)
+            before = await self._capacity.ensure(index, step)
+            if before is not None:
+                self._preparation.follow(step, before)
             step, detail = await self._preparation.prepare(index, step)
         except Conflict as error:
             raise KeptOut(error) from error
@@ -281,7 +316,7 @@ class _Execution:
         except OutcomeUnknown as error:
             self._taken = True
             self._notes.note(index, "unknown", error.message)
-            return await self._cloud.waiter.look_up(step, error)
+            return await self._look_up(index, step, error)
         self._taken = True
         self._notes.note(index, "accepted", operation)
         try:

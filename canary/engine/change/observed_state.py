@@ -41,7 +41,8 @@ else's change is there instead, and the guard keeps ours out; nothing (yet)."""
 def find_observed_state(step: Step, state: ServiceState, asked_at: float) -> ObservedState:
     """What `state` shows of `step`, which was asked for at `asked_at` (cloud time)."""
     if isinstance(step, SetScale):
-        return "there" if state.scale == step.after else "absent"
+        # What it is set to: a template's own limits may let less of it run.
+        return "there" if step.after in (state.limits, state.scale) else "absent"
     if isinstance(step, KeepRecord):
         return "there" if state.record == step.record else "absent"
     if not isinstance(step, SetTraffic):
@@ -165,6 +166,14 @@ class Preparation:
         was kept out by a touch of something else (`retries`).
         """
         self._renewed = True
+
+    def follow(self, step: Step, before: ServiceState) -> None:
+        """A service was just scaled for this change: if it carries the split, and was as it was
+        when that was decided (`before` the scale), the guard goes along.
+        """
+        same = isinstance(step, SetTraffic) and before.etag == step.guard.etag
+        if same and before.name == step.service:
+            self._generation = before.generation
 
     async def prepare(self, index: int, step: Step) -> tuple[Step, str]:
         """The step as it is to be sent, and what to note of the service before it.

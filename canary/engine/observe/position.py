@@ -119,7 +119,17 @@ def standing_of(plan: Plan, run: RunFacts | None) -> Standing | None:
         record=known_record(plan, run),
         scale_legacy=run.legacy.scale if run.legacy is not None else None,
         scale_canary=run.canary.scale if run.canary is not None else None,
+        served=run.router.served_percent,
+        in_doubt=is_in_doubt(plan, run.router),
+        limits_legacy=run.legacy.limits if run.legacy is not None else None,
+        limits_canary=run.canary.limits if run.canary is not None else None,
     )
+
+
+def is_in_doubt(plan: Plan, router: ServiceState) -> bool:
+    """Whether what is set may not be what serves: it is settling, or the last change failed."""
+    failed = plan.target.router.is_on_service and router.ready is False
+    return (router.reconciling or failed) and router.served_percent != router.percent
 
 
 def split_changes(

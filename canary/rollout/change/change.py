@@ -37,6 +37,20 @@ class Guard(msgspec.Struct, frozen=True):
     record: str | msgspec.UnsetType = msgspec.UNSET
 
 
+class Basis(msgspec.Struct, frozen=True):
+    """What all steps of a change rest on, beside the guard of the one that sets the split.
+
+    `guard` is the split as it was when the question opened; `legacy` and `canary` the limits that
+    both sides were set to (None: not known, not compared). `idle`: it is right only as long as
+    Legacy serves nothing.
+    """
+
+    guard: Guard
+    legacy: ScalePreset | None = None
+    canary: ScalePreset | None = None
+    idle: bool = False
+
+
 class SetTraffic(msgspec.Struct, frozen=True, tag="set_traffic"):
     """Set Canary's share to `percent` and write `record`, in one guarded update.
 
@@ -134,7 +148,8 @@ class Change(msgspec.Struct, frozen=True):
     `from_stage`/`to_stage` are None for a scale. `forced`: gates were overridden, with the `reason`
     that was given; `evidence.gates_unmet` names them. `created_at` is the cloud's time.
     `dry_run_shown`: what would change was on the screen when it was confirmed. `cause` is what made
-    automatic rollback act (`guard.Cause.key`); empty when a person asked.
+    automatic rollback act (`guard.Cause.key`); empty when a person asked. `basis` None: written by
+    an older version, which kept none.
     """
 
     id: str
@@ -150,6 +165,7 @@ class Change(msgspec.Struct, frozen=True):
     evidence: ChangeEvidence = ChangeEvidence()
     dry_run_shown: bool = False
     cause: str = ""
+    basis: Basis | None = None
 
 
 def split_of(change: Change) -> SetTraffic | None:
@@ -176,7 +192,10 @@ class Outcome(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct, frozen=True):
     """Where the rollout stands, as far as a change must know it.
 
-    `stage` is the record's (or inferred) stage; `percent` what is really set. None is "not known".
+    `stage` is the record's (or inferred) stage; `percent` what is really set, and `served` what is
+    really served where that is told. None is "not known". `in_doubt`: what is set may not be what
+    serves (it is settling, or has failed). A scale is what can run; `limits_*` are what the service
+    itself is set to, which a template's own limits may narrow.
     """
 
     stage: int
@@ -185,6 +204,10 @@ class Standing(msgspec.Struct, frozen=True):
     record: StageRecord | None = None
     scale_legacy: ScalePreset | None = None
     scale_canary: ScalePreset | None = None
+    served: int | None = None
+    in_doubt: bool = False
+    limits_legacy: ScalePreset | None = None
+    limits_canary: ScalePreset | None = None
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
+from canary.rollout.change.basis import canary_scaled, legacy_scaled, raise_to
 from canary.rollout.change.change import (
+    Basis,
     Change,
     Kind,
     Request,
@@ -19,7 +21,7 @@ from canary.rollout.change.change import (
     Step,
 )
 from canary.rollout.change.stage_record import Move, StageRecord, check_transition
-from canary.rollout.errors import IllegalTransition, UsageError
+from canary.rollout.errors import Conflict, IllegalTransition, UsageError
 from canary.rollout.plan.plan import Plan, ScalePreset
 
 
@@ -78,13 +80,17 @@ def scale(
         )
     service = plan.target.legacy if side == "legacy" else plan.target.canary
     before = standing.scale_legacy if side == "legacy" else standing.scale_canary
-    return _build(plan, request, "scale", (SetScale(service, before, after),))
+    smaller = side == "legacy" and after.max <= plan.scale.backup.max
+    idle = smaller and standing.percent == 100
+    step = SetScale(service, before, after)
+    return _build(plan, standing, request, "scale", (step,), idle=idle)
 
 
 def complete_approval(plan: Plan, standing: Standing, request: Request) -> Change:
     """What a final approval that ended half-way left undone: the scale of both sides.
 
-    Raises IllegalTransition when Canary is not production yet, or nothing is missing.
+    Raises IllegalTransition when Canary is not production yet, or nothing is missing, and Conflict
+    as long as not all of the split is in effect: Legacy may still serve.
     """
     if not is_final(plan, standing.stage) or standing.percent != 100:
         raise IllegalTransition(
@@ -94,7 +100,13 @@ def complete_approval(plan: Plan, standing: Standing, request: Request) -> Chang
     steps = (*_canary_first(plan, standing), *_legacy_last(plan, standing))
     if not steps:
         raise IllegalTransition(f"Stage {standing.stage} is the last one; nothing is missing.")
-    return _build(plan, request, "scale", steps)
+    if standing.in_doubt or standing.served not in (None, 100):
+        raise Conflict(
+            "Canary is set to 100 %, and not all of it is in effect: Legacy may still serve, and"
+            " keeps its instances.",
+            remedy="Wait until it has settled; where it failed, roll back: `canary rollback`.",
+        )
+    return _build(plan, standing, request, "scale", steps, idle=True)
 
 
 def is_final(plan: Plan, stage: int) -> bool:
@@ -115,11 +127,20 @@ def _move(plan: Plan, standing: Standing, request: Request, move: Move, to: int)
     steps: tuple[Step, ...] = (*_legacy_first(plan, standing, record.percent), traffic)
     if move == "promote" and is_final(plan, to):
         steps = (*_canary_first(plan, standing), traffic, *_legacy_last(plan, standing))
-    built = _build(plan, request, move, steps)
+    built = _build(plan, standing, request, move, steps)
     return msgspec.structs.replace(built, from_stage=standing.stage, to_stage=to)
 
 
-def _build(plan: Plan, request: Request, kind: Kind, steps: tuple[Step, ...]) -> Change:
+def _build(
+    plan: Plan,
+    standing: Standing,
+    request: Request,
+    kind: Kind,
+    steps: tuple[Step, ...],
+    *,
+    idle: bool = False,
+) -> Change:
+    limits = (standing.limits_legacy, standing.limits_canary)
     return Change(
         id=request.id,
         kind=kind,
@@ -132,6 +153,7 @@ def _build(plan: Plan, request: Request, kind: Kind, steps: tuple[Step, ...]) ->
         evidence=request.evidence,
         dry_run_shown=request.dry_run_shown,
         cause=request.cause,
+        basis=Basis(standing.guard, *limits, idle=idle),
     )
 
 
@@ -162,40 +184,42 @@ def _next_record(
 
 def _legacy_first(plan: Plan, standing: Standing, percent: int) -> tuple[SetScale, ...]:
     """Legacy in backup mode cannot take traffic: it is scaled up before the split moves to it."""
-    legacy, production = standing.scale_legacy, plan.scale.production
-    if legacy is None:
+    limits = standing.limits_legacy or standing.scale_legacy
+    if limits is None:
         return ()
     # A split that is not known may well be all Canary: then Legacy is scaled up too.
     if standing.percent is not None and percent >= standing.percent:
         return ()
-    if legacy.max > plan.scale.backup.max:
+    if limits.max > plan.scale.backup.max:
         return ()
-    service = plan.router_service if plan.target.shares_one_service else plan.target.legacy
-    return (SetScale(service, legacy, production),)
+    return (SetScale(legacy_scaled(plan), standing.scale_legacy, plan.scale.production),)
 
 
 def _canary_first(plan: Plan, standing: Standing) -> tuple[SetScale, ...]:
     """Canary is raised to production before everything comes to it; unknown: it is set.
 
     Raised, never lowered: whoever gave it more instances than the preset had a reason, and this is
-    the moment in which its requests double.
+    the moment in which its requests double. A template that narrows it is no reason to ask for ever
+    for what the service is set to already.
     """
-    now, preset = standing.scale_canary, plan.scale.production
-    # Between revisions of one service there is one scale, which both share.
-    service = plan.router_service if plan.target.shares_one_service else plan.target.canary
-    if now is None:
+    shown, preset = standing.scale_canary, plan.scale.production
+    service = canary_scaled(plan)  # between revisions of one service both share one scale
+    if shown is None:
         return (SetScale(service, None, preset),)
-    wanted = ScalePreset(max(now.min, preset.min), max(now.max, preset.max))
-    return () if wanted == now else (SetScale(service, now, wanted),)
+    limits = standing.limits_canary or shown
+    now = ScalePreset(max(limits.min, shown.min), limits.max)
+    wanted = raise_to(now, preset)
+    return () if wanted == now else (SetScale(service, shown, wanted),)
 
 
 def _legacy_last(plan: Plan, standing: Standing) -> tuple[SetScale, ...]:
     """Legacy becomes the backup. Between revisions of one service there is nothing to scale down:
     it would be Canary's own scale.
     """
-    now, backup = standing.scale_legacy, plan.scale.backup
+    shown, backup = standing.scale_legacy, plan.scale.backup
+    now = standing.limits_legacy or shown
     if plan.target.shares_one_service or (
         now is not None and now.min <= backup.min and now.max <= backup.max
     ):
         return ()
-    return (SetScale(plan.target.legacy, now, backup),)
+    return (SetScale(plan.target.legacy, shown, backup),)

@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from canary.rollout.change.change import (
+    Basis,
     Change,
     DeleteImages,
     DeleteService,
@@ -142,6 +143,7 @@ def retire(plan: Plan, candidate: Candidate, snapshot: Snapshot, request: Reques
         forced=request.forced,
         evidence=msgspec.structs.replace(request.evidence, gates_unmet=against),
         dry_run_shown=request.dry_run_shown,
+        basis=None if snapshot.traffic.guard is None else Basis(snapshot.traffic.guard, idle=True),
     )
 
 

@@ -11,6 +11,9 @@ from canary.store.journal import Journal
 from tests.embedded import Embed, Embedded
 from tests.engine.carried import PACE, ask, carry, router_service
 
+SPLIT_LOST = 7
+"""The instant between "sent" on the disk and the call that sets the split."""
+
 
 class Killed(BaseException):
     """What kill -9 looks like from inside: nothing after it runs."""
@@ -111,7 +114,8 @@ async def test_two_steps_on_one_service_have_one_effect_each(
         outcome = await second_life(cloud, tmp_path / "journal.db", change)
         after = await router_service(cloud)
         effects = after.generation - before.generation
-        expected = {1: ("unknown", 100, 0), 7: ("unknown", 100, 1)}.get(ends_at, ("done", 0, 2))
+        # A lost raise of Legacy is given once more: that may be doubled, and going back goes on.
+        expected = ("unknown", 100, 1) if ends_at == SPLIT_LOST else ("done", 0, 2)
         assert (outcome.state, after.percent, effects) == expected
 
 

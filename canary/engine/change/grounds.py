@@ -1,0 +1,97 @@
+"""Whether what a step rests on still holds, asked of the cloud in the moment in which it is sent.
+
+The comparing is `rollout.change.basis`; this reads what is compared. A step that only gives more is
+right under any split, so that nothing unreadable keeps a side from being scaled up.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from canary.cloud.views import ServiceState
+from canary.engine.change.observed_state import ServiceReader
+from canary.engine.change.outcomes import describe_rival
+from canary.rollout.change.basis import (
+    SplitNow,
+    canary_scaled,
+    find_moved_scale,
+    find_moved_split,
+    lowers,
+    raise_to,
+    raises,
+    rests_on_split,
+)
+from canary.rollout.change.change import GOING_BACK, Change, SetScale, SetTraffic, Step, split_of
+from canary.rollout.errors import Conflict
+from canary.rollout.plan.plan import Plan
+
+
+class Grounds:
+    """Of one change: compares each step with what it was decided on."""
+
+    def __init__(self, change: Change, plan: Plan, reader: ServiceReader) -> None:
+        self._change = change
+        self._plan = plan
+        self._reader = reader
+
+    async def check(self, index: int, step: Step) -> Step:
+        """Return the step as it may be sent now: a scale ahead of a split takes nothing away.
+
+        Raises Conflict where what it rests on has moved, and CanaryError where that cannot be read.
+        """
+        if rests_on_split(step):
+            await self._check_split(index)
+        if isinstance(step, SetScale):
+            return await self._check_scale(index, step)
+        decides = isinstance(step, SetTraffic) and raises(step)
+        if decides and self._change.kind not in GOING_BACK and self._change.basis is not None:
+            state = await self._reader.service(canary_scaled(self._plan))
+            own = state.name != self._plan.router_service  # the carrier's is told by its etag
+            revision = state.revision if own else ""
+            moved = find_moved_scale(self._plan, self._change, index, state.limits, revision)
+            _demand_unmoved(moved, "")
+        return step
+
+    async def _check_split(self, index: int) -> None:
+        if self._change.basis is None or self._change.kind in GOING_BACK:
+            return
+        state = await self._reader.service(self._plan.router_service)
+        moved = find_moved_split(self._change, index, split_now(self._plan, state))
+        _demand_unmoved(moved, f" Last: {describe_rival(state)}.")
+
+    async def _check_scale(self, index: int, step: SetScale) -> SetScale:
+        state = await self._reader.service(step.service)
+        moved = find_moved_scale(self._plan, self._change, index, state.limits)
+        _demand_unmoved(moved, "")
+        if not is_ahead(self._change, index) or state.limits is None:
+            return step
+        return msgspec.structs.replace(step, after=raise_to(state.limits, step.after))
+
+
+def split_now(plan: Plan, state: ServiceState) -> SplitNow:
+    """The split as its service shows it."""
+    failed = plan.target.router.is_on_service and state.ready is False
+    return SplitNow(
+        percent=state.percent,
+        record=state.record.change if state.record is not None else "",
+        served=state.served_percent,
+        in_flux=(state.reconciling or failed) and state.served_percent != state.percent,
+    )
+
+
+def is_ahead(change: Change, index: int) -> bool:
+    """Whether a step comes before the one that sets the split."""
+    split = split_of(change)
+    return split is not None and index < change.steps.index(split)
+
+
+def makes_room(change: Change, index: int) -> bool:
+    """Whether a step gives Legacy the instances for what comes back to it in the same change."""
+    split = split_of(change)
+    scales = isinstance(change.steps[index], SetScale)
+    return scales and is_ahead(change, index) and split is not None and lowers(split)
+
+
+def _demand_unmoved(moved: str, last: str) -> None:
+    if moved:
+        raise Conflict(f"{moved}{last}", remedy="Look again, then ask again.")
