@@ -81,7 +81,11 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class HealthReport(msgspec.Struct, frozen=True):
-    """One health check over HTTP. `status` None: no answer; `latency_ms` None: likewise."""
+    """One health check over HTTP. `status` None: no answer; `latency_ms` None: likewise.
+
+    `reached` False: the side itself was not reached from here (internal ingress, IAM, IAP, no
+    connection, no address): nothing is known of its health.
+    """
 
     service: str
     url: str
@@ -90,3 +94,4 @@ class HealthReport(msgspec.Struct, frozen=True):
     latency_ms: float | None
     message: str
     at: float
+    reached: bool = True

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 from canary.cloud.connection.clock import CloudClock, SystemClock
 from canary.cloud.views import HealthReport
 from canary.engine.clients import Cloud, open_cloud
@@ -38,6 +40,7 @@ from canary.store.paths import (
 from canary.store.results import read_results
 
 if TYPE_CHECKING:
+    from canary.cloud.connection.id_token import IdTokens
     from canary.cloud.embedded.embedded import EmbeddedCloud
     from canary.cloud.embedded.process import Starting
     from canary.engine.observe.evidence_feed import EvidenceFeed
@@ -108,6 +111,7 @@ class Session:
         self.embedded: EmbeddedCloud | None = cloud.embedded
         self.clock: CloudClock = cloud.clock
         self._given_back = given_back
+        self._id_tokens: IdTokens | None = None
         self.observer = self._observe(files, need_metrics=need_metrics)
 
     @property
@@ -168,11 +172,30 @@ class Session:
             (target.legacy, health.legacy_url or self._url_of(target.legacy)),
             (target.canary, health.canary_url or self._url_of(target.canary)),
         )
-        reports = (
-            probe(url, health.path, health.timeout_s, self.clock.now(), service=service)
-            for service, url in urls
-        )
-        return tuple(await asyncio.gather(*reports))
+
+        async def ask(service: str, url: str) -> HealthReport:
+            token, why = await self.id_token(url, service)
+            report = await probe(
+                url, health.path, health.timeout_s, self.clock.now(), service=service, token=token
+            )
+            if report.reached or not why:
+                return report
+            return msgspec.structs.replace(report, message=f"{report.message}; {why}")
+
+        return tuple(await asyncio.gather(*(ask(service, url) for service, url in urls)))
+
+    async def id_token(self, url: str, service: str) -> tuple[str, str]:
+        """An ID token for a request to `url`, or why there is none; both "" unless the plan asks.
+
+        `service`: whose address Cloud Run must report as this one.
+        """
+        if not self.plan.target.health.id_token or self.embedded is not None or not url:
+            return "", ""
+        if self._id_tokens is None:
+            from canary.cloud.connection.id_token import IdTokens
+
+            self._id_tokens = IdTokens()
+        return await self._id_tokens.token_for(url, reported=self.observer.url_of(service))
 
     def _url_of(self, service: str) -> str:
         """Where a side answers: the embedded cloud's address, else what Cloud Run reports."""

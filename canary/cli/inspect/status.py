@@ -212,7 +212,7 @@ async def _probe(source: PlanSource) -> tuple[HealthReport, ...]:
 
 
 def _row(report: HealthReport) -> tuple[str, ...]:
-    glyph = "✓ well" if report.ok else "✗ not well"
+    glyph = "✓ well" if report.ok else "✗ not well" if report.reached else "? not reachable"
     shown = format_milliseconds(report.latency_ms)
     return (glyph, sanitize(report.service), shown, sanitize(report.message), sanitize(report.url))
 
@@ -222,6 +222,7 @@ def _document(report: HealthReport) -> dict[str, object]:
         "service": report.service,
         "url": sanitize(report.url),
         "ok": report.ok,
+        "reached": report.reached,
         "status": report.status,
         "latency_ms": report.latency_ms,
         "message": sanitize(report.message),

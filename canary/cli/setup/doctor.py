@@ -14,8 +14,8 @@ from canary.cli.options import plan_options
 from canary.cli.output import print_json, say
 from canary.cli.setup.doctor_host import (
     Finding,
-    State,
     look_at_clock,
+    look_at_health,
     look_at_hosts,
     look_at_journal,
     look_at_terminal,
@@ -86,8 +86,7 @@ async def _look(source: PlanSource, session: Session) -> AsyncIterator[Finding]:
     async for finding in look_at_trials(session):
         yield finding
     for report in await session.probe():
-        state: State = "ok" if report.ok else "wrong"
-        yield Finding(f"health of {report.service}", state, report.message, needed=False)
+        yield look_at_health(report)
 
 
 class Purpose(msgspec.Struct, frozen=True):

@@ -20,10 +20,22 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.text import sanitize
 
 if TYPE_CHECKING:
+    from canary.cloud.views import HealthReport
     from canary.engine.session import Session
 
 TMUX_WITHIN_S: Final = 2.0
 _FOR_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+def look_at_health(report: HealthReport) -> Finding:
+    """Whether a side is well; what cannot be reached from here may be well for its callers."""
+    what = f"health of {report.service}"
+    if report.reached:
+        return Finding(what, "ok" if report.ok else "wrong", report.message, needed=False)
+    remedy = (
+        "Ask from a host that may reach it; behind IAM: `id_token = true` under [target.health]."
+    )
+    return Finding(what, "unknown", report.message, remedy, needed=False)
 
 
 def look_at_clock(session: Session) -> Finding:

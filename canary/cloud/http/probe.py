@@ -18,6 +18,8 @@ import msgspec
 
 from canary.cloud.connection.endpoints import is_loopback
 from canary.cloud.connection.http import open_http, read_at_most
+from canary.cloud.http.front import FRONT_BODY, find_barrier
+from canary.cloud.http.health import UNREACHED, bearer
 from canary.rollout.errors import PlanError
 from canary.rollout.text import sanitize
 from canary.rollout.trials.comparison import ProbeAnswer
@@ -42,6 +44,8 @@ class ProbeOrder(msgspec.Struct, frozen=True):
     header: str
     field: str
     confidence_field: str
+    token: str = ""
+    """An ID token to be sent along; "" for none."""
 
 
 async def ask_router(
@@ -91,7 +95,7 @@ async def _ask_once(client: Any, order: ProbeOrder) -> ProbeAnswer:
     try:
         async with (
             asyncio.timeout(order.timeout_s),
-            client.stream("GET", order.url) as response,
+            client.stream("GET", order.url, headers=bearer(order.token)) as response,
         ):
             # Cut off where it is longer than any answer that names its side.
             body = await read_at_most(response, _BODY_LIMIT)
@@ -102,8 +106,11 @@ async def _ask_once(client: Any, order: ProbeOrder) -> ProbeAnswer:
     finally:
         client.cookies.clear()
     latency_ms = (time.perf_counter() - begun) * 1000.0
+    barrier = find_barrier(response.status_code, response.headers, body[:FRONT_BODY])
     document = _parse(body)
     name = response.headers.get(order.header, "") or document.get(order.field)
+    if barrier and not name:
+        return ProbeAnswer(error=f"{UNREACHED}: {response.status_code}, {barrier}", is_barred=True)
     return ProbeAnswer(
         name=sanitize(name, 100) if isinstance(name, str) else "",
         status=response.status_code,

@@ -49,7 +49,8 @@ async def compare_now(
         candidate = state.revision
     url = router_address(session).rstrip("/") + plan.verify.path
     names = side_names(plan, candidate)
-    probe = _probe_order(plan, url, requests, delay_ms)
+    token, _ = await session.id_token(url, plan.router_service)
+    probe = _probe_order(plan, url, requests, delay_ms, token)
     count = _Count(names, probe.requests, on_progress)
     answers = await ask_router(probe, count.add, sleep=sleep)
     return compare(plan, names, url, answers, session.clock.now())
@@ -93,7 +94,9 @@ def _side_marks(plan: Plan) -> tuple[str, str]:
     return plan.verify.side_header or f"x-canary-{word}", plan.verify.side_field or word
 
 
-def _probe_order(plan: Plan, url: str, requests: int | None, delay_ms: float | None) -> ProbeOrder:
+def _probe_order(
+    plan: Plan, url: str, requests: int | None, delay_ms: float | None, token: str
+) -> ProbeOrder:
     settings = plan.verify
     header, field = _side_marks(plan)
     return ProbeOrder(
@@ -104,6 +107,7 @@ def _probe_order(plan: Plan, url: str, requests: int | None, delay_ms: float | N
         header=header,
         field=field,
         confidence_field=settings.confidence_field,
+        token=token,
     )
 
 
@@ -214,6 +218,12 @@ async def _see_that_it_answers(session: Session, url: str) -> None:
 
     health = session.plan.target.health
     report = await probe(url, health.path, health.timeout_s, session.clock.now())
+    if not report.reached:
+        raise Unavailable(
+            f"{sanitize(url, 100)}: {sanitize(report.message)}.",
+            remedy="The load test was not begun: run it from where callers are let in.",
+            source="the router",
+        )
     if report.status is None:
         raise Unavailable(
             f"Nothing answers at {sanitize(url, 100)}: {sanitize(report.message)}.",

@@ -173,13 +173,9 @@ def _health_answers(reports: tuple[HealthReport, ...]) -> tuple[HealthAnswer, ..
     """Legacy's first, as `Session.probe` has them. Without an address nothing was asked."""
     sides: tuple[Side, Side] = ("legacy", "canary")
     return tuple(
-        HealthAnswer(side, report.service, None if _unasked(report) else report.ok, report.message)
+        HealthAnswer(side, report.service, report.ok if report.reached else None, report.message)
         for side, report in zip(sides, reports, strict=True)
     )
-
-
-def _unasked(report: HealthReport) -> bool:
-    return not report.url.startswith(("http://", "https://"))
 
 
 class VerificationJob:

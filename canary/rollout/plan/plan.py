@@ -149,11 +149,16 @@ class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a side is asked whether it is well. URLs default to what Cloud Run reports."""
+    """How a side is asked whether it is well. URLs default to what Cloud Run reports.
+
+    `id_token`: the person's or service account's ID token goes along, for services that IAM guards;
+    only to addresses that Cloud Run reports or that were trusted.
+    """
 
     path: HealthPath = "/health"
     legacy_url: str | None = None
     canary_url: str | None = None
+    id_token: bool = False
     timeout_s: Annotated[float, Meta(ge=0.1, le=60)] = 5.0
 
 

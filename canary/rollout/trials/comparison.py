@@ -26,7 +26,8 @@ class ProbeAnswer(msgspec.Struct, frozen=True):
     """One request's end. `name`: who says to have answered, "" if nobody does.
 
     `status` None: no answer, and `error` says why. `latency_ms` is as measured from here, None
-    without an answer; `confidence` 0…1 is the answer's own, None when it has none.
+    without an answer; `confidence` 0…1 is the answer's own, None when it has none. `is_barred`: it
+    did not reach either side from here, which says nothing of them; `error` says why.
     """
 
     name: str = ""
@@ -34,6 +35,7 @@ class ProbeAnswer(msgspec.Struct, frozen=True):
     latency_ms: float | None = None
     confidence: float | None = None
     error: str = ""
+    is_barred: bool = False
 
 
 class SideNames(msgspec.Struct, frozen=True):
@@ -70,7 +72,8 @@ class Comparison(msgspec.Struct, frozen=True):
     """Both sides beside each other. `requests` were asked in all.
 
     `unnamed` were answered without a side being told, `unanswered` not at all; `first_error` is
-    why. `at` is when the last answer came, cloud time; `url` what was asked.
+    why. `barred` among the unanswered could not reach a side from here (IAM, IAP, ingress). `at` is
+    when the last answer came, cloud time; `url` what was asked.
     """
 
     at: float
@@ -81,6 +84,7 @@ class Comparison(msgspec.Struct, frozen=True):
     unnamed: int = 0
     unanswered: int = 0
     first_error: str = ""
+    barred: int = 0
 
     @property
     def attributed(self) -> int:
@@ -132,6 +136,7 @@ def compare(
         unnamed=len(of[None]) - len(unanswered),
         unanswered=len(unanswered),
         first_error=next((a.error for a in unanswered if a.error), ""),
+        barred=sum(a.is_barred for a in unanswered),
     )
 
 

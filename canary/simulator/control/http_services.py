@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from random import Random
 
 import msgspec
@@ -117,6 +118,8 @@ class Front:
         fault = world.fault_for(method)
         if fault is not None:
             await asyncio.sleep(fault.delay_s)
+            if fault.shape in BARRIERS:
+                return BARRIERS[fault.shape]()
             if fault.code and not fault.after_apply:
                 return _failed(fault)
         given = answer(world, side, request.path, self._rng)
@@ -149,6 +152,44 @@ def _respond(given: Answer, path: str) -> web.Response:
         content_type="application/json",
         headers=headers,
     )
+
+
+# What Google's front answers instead of the service, as it says it.
+
+
+def _page(status: int, title: str, said: str) -> web.Response:
+    text = (
+        '<html><head>\n<meta http-equiv="content-type" content="text/html;charset=utf-8">\n'
+        f"<title>{status} {title}</title>\n</head>\n<body text=#000000 bgcolor=#ffffff>\n"
+        f"<h1>Error: {title}</h1>\n<h2>{said}</h2>\n<h2></h2>\n</body></html>\n"
+    )
+    headers = {"server": "Google Frontend"}
+    return web.Response(status=status, text=text, content_type="text/html", headers=headers)
+
+
+def _internal() -> web.Response:
+    return _page(404, "Page not found", "The requested URL was not found on this server.")
+
+
+def _forbidden() -> web.Response:
+    said = "Your client does not have permission to get URL <code>/</code> from this server."
+    return _page(403, "Forbidden", said)
+
+
+def _login() -> web.Response:
+    headers = {
+        "location": "https://accounts.google.com/o/oauth2/v2/auth?client_id=x",
+        "x-goog-iap-generated-response": "true",
+    }
+    return web.Response(status=302, headers=headers)
+
+
+BARRIERS: dict[str, Callable[[], web.Response]] = {
+    "internal-ingress": _internal,
+    "iam": _forbidden,
+    "iap": _login,
+}
+"""Shapes of a fault: who asks is not let through to the service."""
 
 
 def _failed(fault: Fault) -> web.Response:

@@ -167,3 +167,17 @@ async def test_the_file_is_whole_and_only_its_owners(embed: Embed, tmp_path: Pat
     assert path == tmp_path / "outputs" / "compare_stage2.json"
     assert path.stat().st_mode & 0o777 == 0o600
     assert json.loads(path.read_text())["verdict"] == "passed"
+
+
+@pytest.mark.parametrize("shape", ["internal-ingress", "iam", "iap"])
+async def test_services_that_let_nobody_in_from_here_are_not_verified_and_not_ill(
+    embed: Embed, shape: str
+) -> None:
+    async with embed(http=True, speed=600.0) as cloud:
+        cloud.break_method("http:*", shape=shape)
+        verification = await verified(cloud)
+    found = states(verification)
+    assert verification.verdict == "unverified"
+    assert (found["health_legacy"], found["health_canary"]) == ("unknown", "unknown")
+    assert (found["answers"], found["reported"]) == ("unknown", "passed")
+    assert "not reachable from here" in verification.reason
