@@ -6,6 +6,9 @@ the cloud's clock. Everything that judges these values is elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 import msgspec
 
 from canary.rollout.change.history_entries import HistoryEntry
@@ -66,18 +69,32 @@ class OperationState(msgspec.Struct, frozen=True):
     error: CanaryError | None
 
 
+class SpoiltValue(msgspec.Struct, frozen=True):
+    """One side's value of one metric in the period that ends at `end`, unix seconds."""
+
+    side: Literal["legacy", "canary"]
+    role: str
+    end: float
+
+
 class Reading(msgspec.Struct, frozen=True):
     """What Cloud Monitoring had for both sides.
 
     Samples are oldest first, one for each period in which anything was reported; the newest period
     is complete. `failures` are the metrics that could not be read, or were read with defects;
-    `calls` is how many ListTimeSeries requests it took, pages included.
+    `calls` is how many ListTimeSeries requests it took, pages included. `unread` says of which
+    metrics nothing is known now, by role ("responses", …), and `absent` which ones beside requests
+    and latency do not exist, or cannot be asked like this: that is an answer, and no failure.
+    `spoilt` are the values that were answered and cannot be used.
     """
 
     legacy: tuple[Sample, ...]
     canary: tuple[Sample, ...]
     failures: tuple[CloudError, ...]
     calls: int
+    unread: Mapping[str, CloudError] = {}
+    absent: Mapping[str, CloudError] = {}
+    spoilt: tuple[SpoiltValue, ...] = ()
 
 
 class HealthReport(msgspec.Struct, frozen=True):

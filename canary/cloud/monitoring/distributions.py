@@ -31,9 +31,12 @@ def read_distribution(message: Any) -> Distribution | None:
         return None
     counts = tuple(message.bucket_counts)
     layout = _read_bounds(message.bucket_options)
+    if not count and not any(counts):
+        # No values: nothing contradicts itself, with a layout or without one.
+        return Distribution(layout or (), (), 0, mean, deviation)
     if not counts:
-        # Without a histogram there is no percentile; no values at all keep their layout.
-        return Distribution(() if count else layout or (), (), count, mean, deviation)
+        # Without a histogram there is no percentile.
+        return Distribution((), (), count, mean, deviation)
     if layout is None or min(counts) < 0 or sum(counts) != count:
         return None
     length = len(counts)

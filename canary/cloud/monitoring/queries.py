@@ -27,6 +27,10 @@ from canary.rollout.plan.plan import Plan
 Role = Literal["responses", "latency", "confidence", "cpu", "memory", "instances"]
 ROLES: tuple[Role, ...] = ("responses", "latency", "confidence", "cpu", "memory", "instances")
 
+ESSENTIAL: frozenset[Role] = frozenset({"responses", "latency"})
+"""Without these nothing is judged. Cloud Run writes them of every service that is asked anything;
+any other metric may not exist at all."""
+
 PAGE_SIZE = 100_000
 """Points; the API's most. A minute of both sides is some forty points, so one page is the rule."""
 

@@ -13,6 +13,7 @@ from typing import Any
 from canary.cloud.connection.calls import ask, demand_whole
 from canary.cloud.connection.clients import Connection
 from canary.cloud.monitoring.queries import (
+    ESSENTIAL,
     ROLES,
     Query,
     Role,
@@ -33,8 +34,15 @@ from canary.cloud.monitoring.timeseries import (
     read_means,
     read_responses,
 )
-from canary.cloud.views import Reading
-from canary.rollout.errors import CanaryError, CloudError, Malformed, Rejected, Unavailable
+from canary.cloud.views import Reading, SpoiltValue
+from canary.rollout.errors import (
+    CanaryError,
+    CloudError,
+    Malformed,
+    NotFound,
+    Rejected,
+    Unavailable,
+)
 from canary.rollout.plan.plan import Plan
 
 SOURCE = "Cloud Monitoring"
@@ -83,7 +91,8 @@ class MonitoringReader:
         caller keeps `end` as far in the past as data takes to arrive, or the newest period lacks
         its last minutes.
         Raises the first error when no metric at all could be read; otherwise those that could
-        not, or had defects, are in `failures`. Nothing to ask (start ≥ end): an empty Reading.
+        not, or had defects, are in `failures`, those that are not there in `absent`. Nothing to
+        ask (start ≥ end): an empty Reading.
         """
         grid = PeriodGrid(_floor(start, period_s), _floor(end, period_s), period_s)
         if grid.start >= grid.end:
@@ -91,26 +100,9 @@ class MonitoringReader:
         side_of, answers = await asyncio.gather(
             self._sides(), asyncio.gather(*(self._read_role(role, grid) for role in ROLES))
         )
-        errors = [a.error for a in answers if a.error is not None]
-        calls = sum(a.calls for a in answers)
         if isinstance(side_of, CloudError):
             raise side_of
-        if len(errors) == len(answers):
-            raise errors[0]
-        columns: dict[Side, Columns] = {"legacy": Columns(), "canary": Columns()}
-        for role, answer in zip(ROLES, answers, strict=True):
-            defects = Defects()
-            parsed = _PARSERS[role](answer.series, side_of, grid, defects)
-            for side, column in columns.items():
-                setattr(column, role, parsed[side])
-            if defects.reasons:
-                errors.append(_report(answer.metric, defects))
-        return Reading(
-            legacy=build_samples(columns["legacy"], grid),
-            canary=build_samples(columns["canary"], grid),
-            failures=tuple(errors),
-            calls=calls,
-        )
+        return _put_together(dict(zip(ROLES, answers, strict=True)), side_of, grid)
 
     async def ingest_delay_s(self) -> float | None:
         """How long Cloud Run's request metrics take to become visible; None when not said."""
@@ -220,6 +212,41 @@ class MonitoringReader:
             )
         label = side_label(self._plan)
         return lambda one: "canary" if one.resource.labels[label] == candidate else "legacy"
+
+
+def _put_together(answers: Mapping[Role, _Answer], side_of: SideOf, grid: PeriodGrid) -> Reading:
+    """Both sides' samples of all answers; raises the first error when there is nothing else."""
+    errors: dict[str, CloudError] = {
+        role: a.error for role, a in answers.items() if a.error is not None
+    }
+    if len(errors) == len(answers):
+        raise next(iter(errors.values()))
+    absent = {role: e for role, e in errors.items() if _is_absent(role, e)}
+    unread = {role: e for role, e in errors.items() if role not in absent}
+    failures, spoilt = [*unread.values()], list[SpoiltValue]()
+    columns: dict[Side, Columns] = {"legacy": Columns(), "canary": Columns()}
+    for role, answer in answers.items():
+        defects = Defects()
+        parsed = _PARSERS[role](answer.series, side_of, grid, defects)
+        for side, column in columns.items():
+            setattr(column, role, parsed[side])
+        spoilt += [SpoiltValue(side, role, float(end)) for side, end in sorted(defects.spoilt)]
+        if defects.reasons:
+            failures.append(_report(answer.metric, defects))
+    return Reading(
+        legacy=build_samples(columns["legacy"], grid),
+        canary=build_samples(columns["canary"], grid),
+        failures=tuple(failures),
+        calls=sum(a.calls for a in answers.values()),
+        unread=unread,
+        absent=absent,
+        spoilt=tuple(spoilt),
+    )
+
+
+def _is_absent(role: str, error: CloudError) -> bool:
+    """Whether a metric that need not exist does not, or never answers to a question like this."""
+    return role not in ESSENTIAL and isinstance(error, NotFound | Rejected)
 
 
 def _floor(at: float, period_s: int) -> int:

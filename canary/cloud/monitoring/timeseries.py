@@ -41,10 +41,14 @@ class PeriodGrid(msgspec.Struct, frozen=True):
 
 
 class Defects:
-    """What was left out of one metric's answer, by reason, to be reported in one sentence."""
+    """What was left out of one metric's answer, by reason, to be reported in one sentence.
+
+    `spoilt`: the periods of each side that have no value for it, by their end.
+    """
 
     def __init__(self) -> None:
         self.reasons: Counter[str] = Counter()
+        self.spoilt: set[tuple[Side, int]] = set()
 
     def note(self, reason: str) -> None:
         """Count one point that is left out."""
@@ -83,7 +87,7 @@ def read_responses(
             if counts is None:
                 counts = column[end] = [0, 0, 0, 0, 0]
             counts[index] += round(count)
-    return tallies.finish(lambda counts: Responses(*counts))
+    return tallies.finish(lambda counts: Responses(*counts), defects)
 
 
 def read_distributions(
@@ -101,7 +105,7 @@ def read_distributions(
                 spoilt.add(end)
             else:
                 column[end] = distribution
-    return found.finish(lambda distribution: distribution)
+    return found.finish(lambda distribution: distribution, defects)
 
 
 def read_means(
@@ -118,7 +122,7 @@ def read_means(
             elif read[1]:
                 total, weight = column.get(end, (0.0, 0))
                 column[end] = (total + read[0] * read[1], weight + read[1])
-    return sums.finish(lambda pair: pair[0] / pair[1])
+    return sums.finish(lambda pair: pair[0] / pair[1], defects)
 
 
 def read_instances(
@@ -138,7 +142,7 @@ def read_instances(
             if active:
                 running = (running or 0.0) + count
             column[end] = (total + count, running)
-    return found.finish(lambda pair: pair)
+    return found.finish(lambda pair: pair, defects)
 
 
 def build_samples(columns: Columns, grid: PeriodGrid) -> tuple[Sample, ...]:
@@ -176,7 +180,10 @@ class _Columns(Generic[_Part]):
     def of(self, side: Side) -> tuple[dict[int, _Part], set[int]]:
         return self._parts[side], self._spoilt[side]
 
-    def finish(self, make: Callable[[_Part], _Value]) -> dict[Side, dict[int, _Value]]:
+    def finish(
+        self, make: Callable[[_Part], _Value], defects: Defects
+    ) -> dict[Side, dict[int, _Value]]:
+        defects.spoilt |= {(side, end) for side in SIDES for end in self._spoilt[side]}
         return {
             side: {
                 end: make(part)

@@ -1,7 +1,9 @@
 """Reads the samples of both sides from Cloud Monitoring: only what is new, no faster than it comes.
 
-The newest minutes are asked for again each time, since points arrive late. After "asked too often"
-nothing is asked until the pause is over. What was read is kept in memory and in the history.
+The newest minutes are asked for again each time, since points arrive late; and each metric keeps
+its own newest: one that failed while others answered is asked for from where it stopped. After
+"asked too often" nothing is asked until the pause is over. What was read is kept in memory and in
+the history.
 """
 
 from __future__ import annotations
@@ -9,15 +11,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-import msgspec
-
 from canary.cloud.connection.clock import CloudClock
+from canary.cloud.monitoring.queries import ESSENTIAL
 from canary.cloud.views import Reading
 from canary.engine.observe.event_log import EventLog
-from canary.engine.observe.series import KEPT_S, SampleSeries, find_gaps
+from canary.engine.observe.missing import (
+    FINE_S,
+    Piece,
+    Unanswered,
+    columns_missing,
+    plan_again,
+    plan_backfill,
+)
+from canary.engine.observe.series import FIELDS_OF, KEPT_S, SampleSeries
 from canary.engine.observe.source import Source
 from canary.rollout.change.change import Side
 from canary.rollout.errors import CanaryError, RecordError, Unavailable
@@ -30,7 +39,7 @@ log = logging.getLogger(__name__)
 READ_LIMIT_S = 30.0
 """Real seconds after which a read that does not end counts as failed."""
 
-ASKED_AGAIN_S = 300.0
+ASKED_AGAIN_S = 600.0
 """Points of the newest minutes arrive late; so far back is asked for again."""
 
 LAGGING_S = 1800.0
@@ -54,7 +63,11 @@ class SampleReader(Protocol):
 
 
 class MetricsFeed:
-    """The samples of both sides. `incomplete`: the past may have gaps, to be backfilled."""
+    """The samples of both sides. `incomplete`: the past may have gaps, to be backfilled.
+
+    `oldest_change` is the end of the oldest sample that became another since a reader of it set it
+    back to infinity.
+    """
 
     def __init__(
         self,
@@ -68,6 +81,11 @@ class MetricsFeed:
         self.series: dict[Side, SampleSeries] = {"legacy": SampleSeries(), "canary": SampleSeries()}
         self.ingest_delay_s: float | None = None
         self.incomplete = True
+        self.oldest_change = math.inf
+        self._unanswered = Unanswered()
+        self._failing: AbstractSet[str] = frozenset()
+        self._asked_until: float | None = None
+        self._said_absent: set[str] = set()
         self._reader = reader
         self._clock = clock
         self._source = source
@@ -98,7 +116,26 @@ class MetricsFeed:
                 self._abandon_history(error)
                 return found
             found = bool(series.add(s for s in known if s.end <= now)) or found
+        for role, spans in columns_missing(self.samples, ASKED_AGAIN_S).items():
+            for start, end in spans:
+                self._unanswered.add((role,), start, end)
+        self._asked_until = max((s[-1].end for s in self.samples if s), default=None)
         return found
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing of what is judged, up to what was asked for last."""
+        return not self.incomplete and not self._unanswered.spans(ESSENTIAL)
+
+    def missing(self, since: float, now: float) -> tuple[Piece, ...]:
+        """The questions for all of (since, now] that is not known, newest first. A metric that
+        fails just now is not asked for, unless nothing is judged without it.
+        """
+        newest = max((s[-1].end for s in self.samples if s), default=now)
+        gaps = plan_backfill(self.samples, since, newest, now)
+        roles = ESSENTIAL | (FIELDS_OF.keys() - self._failing)
+        again = plan_again(self._unanswered.spans(roles), since, newest, gaps)
+        return tuple(sorted((*gaps, *again), key=lambda p: -p.end))
 
     async def read(self) -> bool:
         """Ask for what is new. True when a sample or the source's health is different."""
@@ -106,21 +143,21 @@ class MetricsFeed:
             now = self._clock.now()
             if not self._source.may_ask(now):
                 return False
-            start = self._start(now)
-            changed = await self._ask(Piece(start, now, FINE_S))
+            piece = Piece(self._start(now), now, FINE_S)
+            changed = await self._ask(piece)
             await self._learn_delay()
             self._prune(now)
             return changed
 
     async def fill(self, piece: Piece) -> bool:
-        """Ask for a piece of the past. Raises CanaryError when it could not be read in full.
+        """Ask for a piece of the past. Raises CanaryError when what is judged by is not all there.
 
         It does not wait for `read`, nor the other way round: the newest minutes come first.
         """
         reading = await self._read(piece)
-        changed = self._take(reading)
-        if reading.failures:
-            raise reading.failures[0]
+        changed = self._take(reading, piece)
+        for role in ESSENTIAL & reading.unread.keys():
+            raise reading.unread[role]
         return changed
 
     def next_read_at(self, now: float) -> float:
@@ -131,28 +168,42 @@ class MetricsFeed:
         return max(visible, self._source.retry_at or 0.0)
 
     def _start(self, now: float) -> float:
-        """From where to ask: shortly before the newest sample, or a first span back."""
-        known = [s.newest_end for s in self.series.values() if s.newest_end is not None]
+        """From where to ask: shortly before the newest value of each metric, or a first span back.
+
+        What lies before is noted as unanswered.
+        """
         earliest = now - self._first_span_s
-        if not known:
-            return _minute(earliest)
-        newest = max(known)
-        resumed = max(min(known), newest - LAGGING_S) - ASKED_AGAIN_S
-        if newest - ASKED_AGAIN_S < earliest:
-            self.incomplete = True
-        return _minute(max(resumed, earliest))
+        fields = [field for role in sorted(ESSENTIAL) for field in FIELDS_OF[role]]
+        ends = [s.newest_of(field) for s in self.series.values() for field in fields]
+        known = [end for end in ends if end is not None]
+        newest = max(known, default=earliest)
+        start = max(min(known, default=earliest), newest - LAGGING_S) - ASKED_AGAIN_S
+        if self._asked_until is not None:
+            self._unanswered.add(FIELDS_OF, self._asked_until - ASKED_AGAIN_S, now)
+        hole = self._unanswered.first_after(earliest)
+        return _minute(max(min(start, hole if hole is not None else start), earliest))
 
     async def _ask(self, piece: Piece) -> bool:
+        self._asked_until = piece.end
         try:
             reading = await self._read(piece)
         except CanaryError as error:
+            self._unanswered.add(FIELDS_OF, piece.start, piece.end)
             return self._source.failed(error, self._clock.now())
-        changed = self._take(reading)
+        changed = self._take(reading, piece)
+        self._look_back(reading.unread.keys())
         if reading.failures:
             turned = self._source.failed(reading.failures[0], self._clock.now(), partly=True)
         else:
             turned = self._source.answered(self._clock.now())
         return turned or changed
+
+    def _look_back(self, unread: AbstractSet[str]) -> None:
+        """Have the past filled, if a metric that answers now was not known at some time before."""
+        answers_again = (ESSENTIAL | self._failing) - unread
+        self._failing = frozenset(unread)
+        if self._unanswered.spans(answers_again):
+            self.incomplete = True
 
     async def _read(self, piece: Piece) -> Reading:
         try:
@@ -162,17 +213,31 @@ class MetricsFeed:
             message = f"Cloud Monitoring did not answer in {READ_LIMIT_S:.0f} s."
             raise Unavailable(message) from exc
 
-    def _take(self, reading: Reading) -> bool:
+    def _take(self, reading: Reading, piece: Piece) -> bool:
+        self._unanswered.add(reading.unread, piece.start, piece.end)
+        read = FIELDS_OF.keys() - reading.unread.keys()
+        self._unanswered.answer(read, piece.start, piece.end)
+        self._say_absent(reading)
         changed = False
         answers: tuple[tuple[Side, tuple[Sample, ...]], ...] = (
             ("legacy", reading.legacy),
             ("canary", reading.canary),
         )
         for side, samples in answers:
-            new = self.series[side].add(samples)
+            spoilt = ((s.role, s.end) for s in reading.spoilt if s.side == side)
+            new = self.series[side].add(samples, spoilt)
             changed = changed or bool(new)
+            self.oldest_change = min([self.oldest_change, *(s.end for s in new)])
             self._keep(side, new)
         return changed
+
+    def _say_absent(self, reading: Reading) -> None:
+        """Say once of a metric that it is not there: asking again tells nothing new."""
+        for role, error in reading.absent.items():
+            if role not in self._said_absent:
+                self._said_absent.add(role)
+                text = f"{error} {role} is shown as no data."
+                self._events.say(self._clock.now(), "warning", text)
 
     def _keep(self, side: Side, samples: tuple[Sample, ...]) -> None:
         if self._history is None or not samples:
@@ -203,6 +268,7 @@ class MetricsFeed:
         if now - self._pruned_at < PRUNE_EVERY_S:
             return
         self._pruned_at = now
+        self._unanswered.forget(now - KEPT_S)
         for series in self.series.values():
             series.prune(now - KEPT_S)
         try:
@@ -214,83 +280,3 @@ class MetricsFeed:
 
 def _minute(at: float) -> float:
     return math.floor(at / FINE_S) * FINE_S
-
-
-# What of the past is asked for, and in which pieces.
-
-FINE_S, COARSE_S = 60.0, 600.0
-FINE_HOURS = 6.0
-LONGEST_S = 86_400.0
-"""One question covers at most a day, so that something new is shown after each."""
-
-LEAST_GAP_S = 180.0
-"""Shorter gaps are taken for what they are: minutes without a request."""
-
-MOST_GAPS = 8
-
-
-class Piece(msgspec.Struct, frozen=True):
-    """One question: (start, end] in periods of `period_s`."""
-
-    start: float
-    end: float
-    period_s: float
-
-
-def begin_of_backfill(entered_at: float | None, now: float) -> float:
-    """How far back the history is wanted: an hour before the stage began, six hours at least.
-
-    At most `KEPT_S`. On a full minute.
-    """
-    wanted = now - FINE_HOURS * 3600
-    if entered_at is not None:
-        wanted = min(wanted, entered_at - 3600)
-    return _down(max(wanted, now - KEPT_S), FINE_S)
-
-
-def plan_backfill(
-    sides: Sequence[Sequence[Sample]], since: float, until: float, now: float
-) -> tuple[Piece, ...]:
-    """The questions for all gaps in (since, until], newest first. Empty when nothing is missing.
-
-    A gap that is older than the fine hours is asked for in coarse periods that lie wholly in it;
-    what is left at its edges, less than one coarse period, in fine ones: overlapping what is
-    there would count requests twice.
-    """
-    border = _down(now - FINE_HOURS * 3600, COARSE_S)
-    gaps = find_gaps(sides, since, until, LEAST_GAP_S)[-MOST_GAPS:]
-    pieces: list[Piece] = []
-    for start, end in gaps:
-        if end > border:
-            pieces += _split(max(start, border), end, FINE_S)
-        if start < border:
-            pieces += _coarse(start, min(end, border), since)
-    return tuple(sorted(pieces, key=lambda p: -p.end))
-
-
-def _coarse(start: float, end: float, since: float) -> list[Piece]:
-    # Before `since` nothing is known, so the oldest period may begin earlier.
-    first = _down(start, COARSE_S) if start <= since else _up(start, COARSE_S)
-    last = _down(end, COARSE_S)
-    if first >= last:
-        return _split(start, end, FINE_S)
-    edges = [(start, first), (last, end)]
-    pieces = [Piece(a, b, FINE_S) for a, b in edges if b - a >= FINE_S]
-    return pieces + _split(first, last, COARSE_S)
-
-
-def _split(start: float, end: float, period_s: float) -> list[Piece]:
-    pieces = []
-    while end > start:
-        begin = max(start, end - LONGEST_S)
-        pieces.append(Piece(begin, end, period_s))
-        end = begin
-    return pieces
-
-
-def _down(at: float, step: float) -> float:
-    return math.floor(at / step) * step
-
-
-def _up(at: float, step: float) -> float:
-    return math.ceil(at / step) * step

@@ -8,19 +8,15 @@ own either: when to ask is the caller's.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from canary.cloud.connection.clock import CloudClock
 from canary.engine.observe.assemble import Observed, assemble, known_changes
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_feed import EvidenceFeed
-from canary.engine.observe.metrics_feed import (
-    MetricsFeed,
-    Piece,
-    SampleReader,
-    begin_of_backfill,
-    plan_backfill,
-)
+from canary.engine.observe.metrics_feed import MetricsFeed, SampleReader
+from canary.engine.observe.missing import Piece, begin_of_backfill
 from canary.engine.observe.position import known_record
 from canary.engine.observe.readiness import ReadinessFeed
 from canary.engine.observe.replay import Replay, Replayed
@@ -293,7 +289,7 @@ class Observer:
             return
         feed.follow_split(changes[-1] if changes else None, run.router.percent, legacy)
         past_is_there = self._backfilled and not self._filling
-        if past_is_there and self._metrics is not None and not self._metrics.incomplete:
+        if past_is_there and self._metrics is not None and self._metrics.is_whole:
             feed.take_samples(legacy, canary)
 
     def _view_evidence(self) -> EvidenceView | None:
@@ -311,6 +307,9 @@ class Observer:
             or self._followed[0] is not canary
             or self._followed[1] != changes
         ):
+            if self._metrics is not None:
+                self._replay.note_change(self._metrics.oldest_change)
+                self._metrics.oldest_change = math.inf
             self._followed = (canary, changes, self._replay.follow(canary, changes))
         return self._followed[2]
 
@@ -318,8 +317,7 @@ class Observer:
         now = self.clock.now()
         record = known_record(self.plan, self._run.facts)
         since = begin_of_backfill(record.entered_at if record is not None else None, now)
-        newest = max((s[-1].end for s in feed.samples if s), default=now)
-        return plan_backfill(feed.samples, since, newest, now)
+        return feed.missing(since, now)
 
 
 def _ended(entries: tuple[Entry, ...]) -> set[str]:

@@ -64,6 +64,11 @@ class Replay:
         """Forget what is settled: samples came between those already judged."""
         self._settled = Replayed()
 
+    def note_change(self, end: float) -> None:
+        """A sample that ended then has become another: what is settled from there on is not."""
+        if self._settled.at is not None and end <= self._settled.at:
+            self._settled = Replayed()
+
     def follow(self, samples: Sequence[Sample], changes: tuple[float, ...]) -> Replayed:
         """The state after the newest sample. Empty samples: nothing watched, no turns.
 

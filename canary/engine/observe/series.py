@@ -1,14 +1,16 @@
 """The samples of one side in memory: merged by their end, never twice, bounded.
 
 Oldest first. Two samples of the same period are joined field by field, so that a metric which
-arrives late, or whose query failed this time, never erases what is already known. Where periods
-of different length overlap, the finer one stays: counting both would double the requests.
+arrives late, or whose query failed this time, never erases what is already known. A value that was
+answered and cannot be used does: what was known of it before was known in part. Where periods of
+different length overlap, the finer one stays: counting both would double the requests.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -18,15 +20,17 @@ from canary.rollout.plan.plan import Plan
 KEPT_S = 7 * 86_400.0
 """Nothing older is kept: a soak is at most days, and memory has an end."""
 
-_FIELDS = (
-    "responses",
-    "latency",
-    "confidence",
-    "cpu",
-    "memory",
-    "instances",
-    "instances_active",
-)
+FIELDS_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "responses": ("responses",),
+    "latency": ("latency",),
+    "confidence": ("confidence",),
+    "cpu": ("cpu",),
+    "memory": ("memory",),
+    "instances": ("instances", "instances_active"),
+}
+"""Which fields of a sample each metric fills, by its role."""
+
+_FIELDS = tuple(field for fields in FIELDS_OF.values() for field in fields)
 
 
 class SampleSeries:
@@ -50,9 +54,35 @@ class SampleSeries:
         """The end of the newest sample that has requests or latencies in it; None without any."""
         return newest_data_end(self._samples)
 
-    def add(self, batch: Iterable[Sample]) -> tuple[Sample, ...]:
-        """Merge samples in any order; return those that are new or say more than before."""
-        arriving = sorted(batch, key=_end)
+    def newest_of(self, field: str) -> float | None:
+        """The end of the newest sample in which this field says anything; None without any."""
+        found = (s.end for s in reversed(self._samples) if getattr(s, field) is not None)
+        return next(found, None)
+
+    def add(
+        self, batch: Iterable[Sample], spoilt: Iterable[tuple[str, float]] = ()
+    ) -> tuple[Sample, ...]:
+        """Merge samples in any order; return those that are new or say something else than before.
+
+        `spoilt` are the (role, end) of values that cannot be used: what was known there is taken
+        away.
+        """
+        return (*self._clear(spoilt), *self._merge(sorted(batch, key=_end)))
+
+    def _clear(self, spoilt: Iterable[tuple[str, float]]) -> list[Sample]:
+        changed = []
+        for role, end in spoilt:
+            index = bisect_left(self._ends, end)
+            if index == len(self._ends) or self._ends[index] != end:
+                continue
+            before = self._samples[index]
+            after = msgspec.structs.replace(before, **dict.fromkeys(FIELDS_OF[role]))
+            if after != before:
+                self._samples[index], self._frozen = after, None
+                changed.append(after)
+        return changed
+
+    def _merge(self, arriving: Sequence[Sample]) -> tuple[Sample, ...]:
         if not arriving:
             return ()
         first = bisect_right(self._ends, min(s.start for s in arriving))

@@ -67,7 +67,8 @@ class Distribution(msgspec.Struct, frozen=True):
 def merge(distributions: Iterable[Distribution]) -> Distribution | None:
     """Add distributions of equal layout; None when there is none.
 
-    Means and squared deviations are combined by Chan's parallel formula.
+    One without values adds nothing, and its layout, which it may lack, does not count. Means and
+    squared deviations are combined by Chan's parallel formula.
     Raises ValueError when two layouts differ: adding those counts would be a lie.
     """
     merged: Distribution | None = None
@@ -77,11 +78,13 @@ def merge(distributions: Iterable[Distribution]) -> Distribution | None:
 
 
 def _merge_two(a: Distribution, b: Distribution) -> Distribution:
+    if not b.count:
+        return a
+    if not a.count:
+        return b
     if a.bounds is not b.bounds and a.bounds != b.bounds:
         raise ValueError("distributions with different bucket layouts cannot be merged")
     count = a.count + b.count
-    if count == 0:
-        return a
     delta = b.mean - a.mean
     return Distribution(
         bounds=a.bounds,
@@ -238,7 +241,8 @@ def _merge_like_newest(parts: Iterable[Distribution | None]) -> Distribution | N
     present = [d for d in parts if d is not None]
     if not present:
         return None
-    return merge(d for d in present if d.bounds == present[-1].bounds)
+    newest = next((d for d in reversed(present) if d.count), present[-1])
+    return merge(d for d in present if d.bounds == newest.bounds)
 
 
 def _sum_responses(samples: Sequence[Sample]) -> Responses | None:

@@ -251,8 +251,11 @@ async def test_the_ingest_delay_is_read_from_the_descriptor(embedded: Embedded) 
     assert await embedded.monitoring.ingest_delay_s() == 150.0
 
 
-async def test_a_confidence_metric_that_does_not_exist_is_its_own_failure(embed: Embed) -> None:
+async def test_a_confidence_metric_that_does_not_exist_is_told_and_fails_nothing(
+    embed: Embed,
+) -> None:
     async with embed(confidence_metric="custom.googleapis.com/other") as cloud:
         reading = await read(cloud)
-        assert [type(f) for f in reading.failures] == [NotFound]
+        assert reading.failures == ()
+        assert [type(f) for f in reading.absent.values()] == [NotFound]
         assert all(s.confidence is None and s.latency is not None for s in reading.canary)

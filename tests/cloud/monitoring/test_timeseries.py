@@ -284,3 +284,14 @@ def test_the_order_of_points_does_not_matter(ends: list[int], rng: random.Random
     del one.points[:]
     one.points.extend(copies)
     assert read_responses([one], side_of, GRID, Defects()) == usual
+
+
+def test_an_idle_revision_without_bucket_options_spoils_no_merge() -> None:
+    """As the fixture of exponential distributions has it: what is not said is left out."""
+    busy = distribution([0, 2, 3], explicit_buckets={"bounds": [100.0, 200.0]})
+    for idle in ({"distribution_value": {"count": 0}}, distribution([0, 0])):
+        defects = Defects()
+        both = [series({60: busy}, revision="a"), series({60: idle}, revision="b")]
+        found = read_distributions(both, side_of, GRID, defects)
+        assert found["legacy"][60].counts == (0, 2, 3)
+        assert not defects.reasons

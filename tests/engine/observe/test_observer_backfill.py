@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from canary.engine.observe.metrics_feed import COARSE_S, FINE_S, begin_of_backfill, plan_backfill
+from canary.engine.observe.missing import COARSE_S, FINE_S, begin_of_backfill, plan_backfill
 from canary.engine.observe.series import KEPT_S
 from tests.engine.observed import NEWEST, NOW, minutes
 

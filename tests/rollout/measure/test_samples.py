@@ -204,3 +204,11 @@ def test_age_is_never_negative_when_clocks_differ() -> None:
 )
 def test_variance_needs_two_values(count: int, squares: float, variance: float | None) -> None:
     assert Distribution(BOUNDS, (count,), count, 1.0, squares).variance == variance
+
+
+def test_a_distribution_without_values_adds_nothing_and_its_layout_does_not_count() -> None:
+    full, empty = Distribution((1.0, 2.0), (0, 5), 5, mean=1.5), Distribution((), (), 0)
+    assert merge((full, empty)) == merge((empty, full)) == full
+    parts = [Sample(0, 60, latency=full), Sample(60, 120, latency=empty)]
+    window = reduce_window(parts, 0, 120)
+    assert (window.latency_count, window.p95_ms) == (5, full.percentile(0.95))
