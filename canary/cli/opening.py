@@ -14,7 +14,7 @@ import msgspec
 
 from canary.cli.options import chosen_config, chosen_read_only
 from canary.host.plans import Distrust, judge_plan
-from canary.rollout.errors import PlanError, ReadOnly, Unavailable, UsageError
+from canary.rollout.errors import Denied, PlanError, ReadOnly, Unavailable, UsageError
 from canary.rollout.plan.file import decode_plan, read_plan
 from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.rules import KnownNames
@@ -136,12 +136,16 @@ async def look_back(session: Session) -> Snapshot:
 
 
 def demand_cloud_run(snapshot: Snapshot, first: str = "") -> None:
-    """Raise Unavailable, with what Cloud Run said, when it has not answered; `first` is what to do
-    before anything else.
+    """Raise Unavailable (Denied for the login), with what was said, when it has not answered.
+
+    `first` is what to do before anything else.
     """
     if snapshot.standing is not None:
         return
     said = next((s.message for s in snapshot.sources if s.name == "Cloud Run" and s.message), "")
+    if said and not said.startswith("Cloud Run"):
+        # Nothing was asked: the login, or this host as it is set up.
+        raise Denied(said, remedy=first or "`canary doctor` looks at all of it.", source="login")
     raise Unavailable(
         f"Cloud Run has not answered: {said}" if said else "Cloud Run has not answered.",
         remedy=f"{first}`canary doctor` says what is missing.",

@@ -14,6 +14,7 @@
     │   ├── QuotaExhausted   asked too often; back off
     │   ├── Rejected         understood, and refused as invalid
     │   ├── OperationFailed  accepted, then failed
+    │   ├── HostProblem      this host's environment lets nothing be asked
     │   └── Malformed        an answer that cannot be read
     ├── Conflict             somebody else changed it meanwhile        exit 4
     ├── GateNotMet           a gate or a rule of progress forbids it   exit 4
@@ -80,7 +81,16 @@ class Unavailable(CloudError):
 
 
 class Denied(CloudError):
-    """The caller lacks the permission, or has no credentials."""
+    """The caller lacks the permission, or has no credentials.
+
+    `login_expired`: the login worked once and is refused now; a new one is enough to go on.
+    """
+
+    def __init__(
+        self, message: str, *, remedy: str = "", source: str = "", login_expired: bool = False
+    ) -> None:
+        super().__init__(message, remedy=remedy, source=source)
+        self.login_expired = login_expired
 
 
 class NotFound(CloudError):
@@ -101,6 +111,10 @@ class OperationFailed(CloudError):
 
 class Malformed(CloudError):
     """An answer came that cannot be read as what it should be."""
+
+
+class HostProblem(CloudError):
+    """Nothing can be asked from this host as it is set up: a variable or a file is wrong."""
 
 
 class Conflict(CanaryError):
@@ -129,3 +143,13 @@ class OutcomeUnknown(CanaryError):
     """A change was sent and its outcome not learned. It must be looked up, never sent again."""
 
     exit_code = 5
+
+
+def may_wait(error: BaseException) -> bool:
+    """Whether what certainly did not go out may go out later without a person deciding anew.
+
+    The service is away or asks for patience, or the login has to be renewed first.
+    """
+    if isinstance(error, Denied):
+        return error.login_expired
+    return isinstance(error, Unavailable | QuotaExhausted)

@@ -92,6 +92,13 @@ class Entry(msgspec.Struct, frozen=True):
         return since
 
     @property
+    def waits_for(self) -> str:
+        """What it waits for, as "waiting for …" goes on: "Cloud Run", or "your login"."""
+        last = self.last
+        login = self.state == "waiting" and last is not None and "our login " in last.detail
+        return "your login" if login else "Cloud Run"
+
+    @property
     def cloud_identity(self) -> str:
         """Who made the change, as Cloud Run says; empty when it did not tell."""
         told = (n.detail for n in self.notes if n.state == "settled" and n.detail)

@@ -159,7 +159,8 @@ class OutcomeBar(CellWidget):
     def _flight(self, change: ChangeView, snapshot: Snapshot, palette: Palette) -> list[Run]:
         """No spinner: seconds that count up say the same at a tenth of the bytes."""
         if change.waiting_since is not None:
-            since = f"◐ WAITING FOR CLOUD RUN since {format_clock(change.waiting_since)}: "
+            clock = format_clock(change.waiting_since)
+            since = f"◐ WAITING FOR {change.waits_for.upper()} since {clock}: "
             return [(since, palette.watch), (sanitize(change.title, 80), palette.strong)]
         running_s = max(0.0, (self.now or snapshot.as_of) - change.asked_at)
         return [

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from canary.cloud.connection.credentials import demand_trusted, load_credentials
 from canary.cloud.connection.endpoints import Address, parse_endpoint
-from canary.cloud.connection.errors import translate
+from canary.cloud.connection.environment import build
+from canary.cloud.connection.errors import status_of
+from canary.cloud.connection.login import is_login_failure
 from canary.rollout.errors import PlanError
 from canary.rollout.plan.plan import Endpoints
 
@@ -29,7 +31,8 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
     # A connection that a sleeping laptop or a router's table has swallowed is noticed while a call
     # waits on it (only then are pings sent), not after the kernel's quarter of an hour.
-    ("grpc.keepalive_time_ms", 10_000),
+    # Google's front ends allow no more often (java-bigtable#528, python-bigtable#181).
+    ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 5_000),
 )
 _PLAIN_CHANNEL_OPTIONS = (
@@ -65,6 +68,7 @@ class Connection:
             "logs": (_address(logging, "target.endpoints.logging"), "Cloud Logging"),
         }
         self._clients: dict[Api, tuple[Any, Any]] = {}
+        self._retired: list[Any] = []
         self._making = asyncio.Lock()
         self._credentials: Any = None
 
@@ -78,7 +82,7 @@ class Connection:
     async def api(self, api: Api) -> tuple[Any, Any]:
         """Return an API's asyncio client and the module of its messages.
 
-        Raises Denied without usable credentials.
+        Raises Denied without usable credentials, HostProblem where the environment is wrong.
         """
         if api not in self._clients:
             async with self._making:
@@ -86,17 +90,36 @@ class Connection:
                     self._clients[api] = await self._make(api)
         return self._clients[api]
 
+    def renew_login(self, failed: Any = None) -> None:
+        """Load credentials, and make channels, anew at the next use: `failed` did not work.
+
+        None: those in use.
+        A process never notices a new login by itself (goose#9689, gcsfuse#1632). Of several calls
+        that fail with the same credentials the first has this effect.
+        """
+        if self._credentials is None or failed not in (None, self._credentials):
+            return
+        self._credentials = None
+        # Calls under way may be on plain channels, or end well: theirs are closed a turn later.
+        for api in [api for api in self._clients if not self._is_plain(api)]:
+            self._retired.append(self._clients.pop(api)[0])
+
     async def close(self) -> None:
         """End all channels; calls under way are cancelled. Can be called twice."""
         clients, self._clients = self._clients, {}
-        for client, _ in clients.values():
+        retired, self._retired = self._retired, []
+        for client in [*retired, *(client for client, _ in clients.values())]:
             await client.transport.close()
+
+    def _is_plain(self, api: Api) -> bool:
+        address = self._places[api][0]
+        return address is not None and address.plain
 
     async def _make(self, api: Api) -> tuple[Any, Any]:
         from canary.cloud.connection.client_modules import load_api
 
         client_class, transport_class, types = load_api(api)
-        address, source = self._places[api]
+        address, _ = self._places[api]
         if address is not None and address.plain:
             import grpc.aio
 
@@ -106,31 +129,34 @@ class Connection:
                 interceptors=[make_interceptor(self._hear)],
             )
             return client_class(transport=transport_class(channel=channel)), types
-        credentials = await self._default_credentials(source)
+        credentials = await self._default_credentials()
+        retired, self._retired = self._retired, []
+        for old in retired:
+            await old.transport.close()
         options = None if address is None else {"api_endpoint": address.target}
 
         def create_channel(*args: Any, options: Any = (), **settings: Any) -> Any:
             return transport_class.create_channel(
                 *args,
                 options=[*options, *_CHANNEL_OPTIONS],
-                interceptors=[make_interceptor(self._hear)],
+                interceptors=[make_interceptor(self._hear, lambda: self.renew_login(credentials))],
                 **settings,
             )
 
         # The client fills in host, credentials and (where the host has one) its certificate.
         transport = functools.partial(transport_class, channel=create_channel)
-        client = client_class(credentials=credentials, client_options=options, transport=transport)
+        client = build(
+            lambda: client_class(
+                credentials=credentials, client_options=options, transport=transport
+            ),
+            f"https://{client_class.DEFAULT_ENDPOINT if address is None else address.target}",
+        )
         return client, types
 
-    async def _default_credentials(self, source: str) -> Any:
+    async def _default_credentials(self) -> Any:
         if self._credentials is None:
-            from google.auth.exceptions import GoogleAuthError
-
-            try:
-                # It may ask the metadata server, and blocks while it does.
-                self._credentials = await asyncio.to_thread(load_credentials)
-            except GoogleAuthError as exc:
-                raise translate(exc, source, "looking for credentials") from exc
+            # It may ask the metadata server, and blocks while it does.
+            self._credentials = await asyncio.to_thread(load_credentials)
         return self._credentials
 
 
@@ -155,11 +181,11 @@ Hear = Callable[[float, float], None]
 """Takes the date of an answer that came just now, unix seconds, and how long it took, seconds."""
 
 
-def make_interceptor(hear: Hear | None) -> Any:
+def make_interceptor(hear: Hear | None, login_failed: Callable[[], None] | None = None) -> Any:
     """Return a grpc.aio interceptor for unary calls.
 
     With it, an answer that cannot be read raises AioRpcError with INTERNAL, as gRPC's other
-    languages do.
+    languages do. `login_failed` is called when a call fails for want of a login that works.
     """
     import grpc
     import grpc.aio
@@ -172,7 +198,12 @@ def make_interceptor(hear: Hear | None) -> Any:
         ) -> Any:
             asked_at = time.monotonic()
             call = await continuation(client_call_details, request)
-            response = await call
+            try:
+                response = await call
+            except grpc.aio.AioRpcError as exc:
+                if login_failed is not None and is_login_failure(*status_of(exc)):
+                    login_failed()
+                raise
             metadata = await call.initial_metadata()
             if response is None:
                 raise grpc.aio.AioRpcError(

@@ -6,10 +6,13 @@ own machine; but a credentials file says where they are exchanged, so that is lo
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from canary.cloud.connection.endpoints import Address
+from canary.cloud.connection.login import LOG_IN, login_failure
 from canary.host.trust import read_trust
 from canary.rollout.errors import Denied, PlanError
 from canary.rollout.plan.hosts import is_google_host, normalize_host
@@ -51,16 +54,44 @@ def demand_trusted(address: Address, key: str) -> None:
 def load_credentials() -> Any:
     """Application Default Credentials; it may ask the metadata server, and blocks while it does.
 
-    Raises google.auth's GoogleAuthError without any, and Denied when their file sends them to a
-    host that is neither Google's nor trusted.
+    Raises Denied without any, when their file cannot be used (whatever its shape or owner), and
+    when it sends them to a host that is neither Google's nor trusted; Unavailable when the metadata
+    server is away.
     """
     import google.auth
+    from google.auth.exceptions import GoogleAuthError, TransportError
 
-    credentials, _ = google.auth.default(scopes=SCOPES)
+    with warnings.catch_warnings():
+        # "… without a quota project": said where it matters, by the refusal that it leads to.
+        warnings.simplefilter("ignore")
+        try:
+            credentials, _ = google.auth.default(scopes=SCOPES)
+        except TransportError as exc:
+            raise login_failure(str(exc), "the login", "looking for it", away=True) from exc
+        except GoogleAuthError as exc:
+            raise _unusable(str(exc)) from exc
+        except Exception as exc:
+            # A file of another shape, owner or kind makes of google-auth a KeyError, an OSError, …
+            why = exc.strerror if isinstance(exc, OSError) else f"{type(exc).__name__}: {exc}"
+            raise _unusable(why or type(exc).__name__) from exc
     for at in (credentials, getattr(credentials, "_source_credentials", None)):
         for field in _TOKEN_FIELDS:
             _demand_token_host(getattr(at, field, None))
     return credentials
+
+
+def _unusable(why: str) -> Denied:
+    """The sentence that names the file, which is the variable's or gcloud's own."""
+    named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if named is not None:
+        at = f"GOOGLE_APPLICATION_CREDENTIALS ({sanitize(named, 200)})"
+        remedy = f"Correct the file, or unset the variable and run {LOG_IN}."
+    else:
+        at = "Application Default Credentials"
+        remedy = f"Run {LOG_IN}, or use a service account."
+    return Denied(
+        f"No usable credentials: {at}: {sanitize(why, 300)}", remedy=remedy, source="Google's login"
+    )
 
 
 def _demand_token_host(url: object) -> None:

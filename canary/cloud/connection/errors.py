@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from canary.cloud.connection.login import PLUGIN_FAILED, expired, login_failure
 from canary.rollout.errors import (
     CanaryError,
     Conflict,
@@ -51,6 +53,8 @@ def translate(exc: BaseException, source: str, doing: str) -> CanaryError:
     if isinstance(exc, CanaryError):
         return exc
     code, detail = status_of(exc)
+    if detail.startswith(PLUGIN_FAILED):
+        return login_failure(detail, source, doing)
     if code in CONFLICT_CODES:
         # Of a change this says that somebody was faster; a read has nothing to collide with.
         return Unavailable(
@@ -63,11 +67,7 @@ def translate(exc: BaseException, source: str, doing: str) -> CanaryError:
             f"{source} did not answer in time ({doing}).", remedy=_TRY_AGAIN, source=source
         )
     if _is_auth_error(exc):
-        return Denied(
-            f"No usable credentials for {source} ({doing}): {detail}",
-            remedy="Run `gcloud auth application-default login`, or use a service account.",
-            source=source,
-        )
+        return login_failure(detail, source, doing, away=_is_away(exc))
     if isinstance(exc, OSError):
         return Unavailable(
             f"{source} cannot be reached ({doing}): {detail}", remedy=_TRY_AGAIN, source=source
@@ -85,7 +85,9 @@ def translate_change(exc: BaseException, source: str, doing: str) -> CanaryError
     if isinstance(exc, CanaryError):
         return exc
     code, detail = status_of(exc)
-    if code in _UNCERTAIN_CODES and not _is_auth_error(exc):
+    # Without a token nothing has left this host.
+    unsent = _is_auth_error(exc) or detail.startswith(PLUGIN_FAILED)
+    if code in _UNCERTAIN_CODES and not unsent:
         why = code or type(exc).__name__
         return OutcomeUnknown(
             f"{source} was asked, and gave no clear answer ({doing}): {why}, {detail}",
@@ -136,11 +138,11 @@ def refusal_of(code: str, detail: str, source: str, doing: str) -> CanaryError:
             remedy="Look at what is set now, and decide again.",
         )
     match code:
-        case "PERMISSION_DENIED" | "UNAUTHENTICATED":
+        case "UNAUTHENTICATED":
+            return expired(f"{source} refused access: your login is not accepted{said}", source)
+        case "PERMISSION_DENIED":
             return Denied(
-                f"{source} refused access{said}",
-                remedy="`canary doctor` names the roles that are needed.",
-                source=source,
+                f"{source} refused access{said}", remedy=_remedy_of(detail), source=source
             )
         case "NOT_FOUND":
             return NotFound(
@@ -162,6 +164,39 @@ def refusal_of(code: str, detail: str, source: str, doing: str) -> CanaryError:
 
 def _is_auth_error(exc: BaseException) -> bool:
     return type(exc).__module__.startswith("google.auth")
+
+
+def _is_away(exc: BaseException) -> bool:
+    """Whether an error of google-auth is of the way to the token endpoint, or its own failure."""
+    names = {kind.__name__ for kind in type(exc).__mro__}
+    return "TransportError" in names or getattr(exc, "retryable", False) is True
+
+
+_API = re.compile(r"\b([a-z]+)\.googleapis\.com\b")
+_PROJECT = re.compile(r"\bproject[ =/]\"?([a-z][a-z0-9:.-]{4,28}[a-z0-9]|\d{6,})\b")
+
+
+def _remedy_of(detail: str) -> str:
+    """What helps against a refusal, which is a role only where neither project nor API is at fault.
+
+    The texts are Google's: a quota project that is not set, that one may not use, an API that is
+    not enabled, a project without billing.
+    """
+    api, project = _API.search(detail), _PROJECT.search(detail)
+    named = project[1] if project else "PROJECT"
+    if "requires a quota project" in detail:
+        return "Name one: `gcloud auth application-default set-quota-project PROJECT`."
+    if "required permission to use project" in detail:
+        return (
+            f"You may not use {named} for quota: ask for roles/serviceusage.serviceUsageConsumer"
+            " there, or name another: `gcloud auth application-default set-quota-project PROJECT`."
+        )
+    if "it is disabled" in detail or "SERVICE_DISABLED" in detail:
+        name = f"{api[1]}.googleapis.com" if api else "the API"
+        return f"Enable it: `gcloud services enable {name} --project {named}`; it takes minutes."
+    if "billing" in detail.lower():
+        return f"Enable billing for the project {named}."
+    return "`canary doctor` names the roles that are needed."
 
 
 _TRY_AGAIN = "It is tried again; if it stays so, check the network and the service's status page."

@@ -8,21 +8,27 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from canary.cloud.connection.endpoints import is_loopback
+from canary.cloud.connection.environment import build
 
 
 def open_http(url: str, **settings: Any) -> Any:
     """An httpx.AsyncClient for `url` and what is beside it; `settings` are httpx's own.
 
     Redirects are not followed: what answers elsewhere is not what was asked, and a token is for who
-    was asked.
+    was asked. Raises HostProblem where the environment (certificates, proxies) is wrong.
     """
     import httpx
 
     # A proxy is never asked for loopback, whatever the environment says.
     trusts = not is_loopback(urlsplit(url).hostname or "")
-    return httpx.AsyncClient(
-        trust_env=trusts, verify=verification_for(url), follow_redirects=False, **settings
-    )
+
+    def make() -> Any:
+        return httpx.AsyncClient(
+            trust_env=trusts, verify=verification_for(url), follow_redirects=False, **settings
+        )
+
+    needs_nothing = not trusts and url.lower().startswith("http://")
+    return make() if needs_nothing else build(make, url)
 
 
 async def read_at_most(response: Any, limit: int) -> bytes:

@@ -15,8 +15,10 @@ import msgspec
 from canary.cloud.connection.calls import demand_whole, read_again
 from canary.cloud.connection.credentials import demand_trusted, load_credentials
 from canary.cloud.connection.endpoints import Address, parse_endpoint
+from canary.cloud.connection.environment import demand_environment
 from canary.cloud.connection.errors import refusal_of, translate
 from canary.cloud.connection.http import open_http, read_at_most
+from canary.cloud.connection.login import login_failure
 from canary.host.logs import remember_secret
 from canary.rollout.errors import CanaryError, Malformed, OutcomeUnknown, PlanError, Unavailable
 from canary.rollout.plan.plan import Endpoints, Plan
@@ -91,11 +93,22 @@ class RestClient:
 
         Raises Refusal for an error answer, for who knows more about it, and CanaryError otherwise.
         """
+        headers = await self._authorize(method, path, doing)
+        return await self._transmit(method, path, doing, headers, body, query, timeout_s)
+
+    async def _transmit(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        headers: dict[str, str],
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, str | int] | None,
+        timeout_s: float,
+    ) -> dict[str, Any]:
         import httpx
 
         url = f"{self._base}{path}"
-        headers = {"accept": "application/json"}
-        await self._authorize(method, url, headers, doing)
         content = None if body is None else msgspec.json.encode(body)
         if content is not None:
             headers["content-type"] = "application/json"
@@ -158,15 +171,17 @@ class RestClient:
         Raises Refusal where it was clearly refused, and OutcomeUnknown, with `remedy`, where it may
         have taken effect.
         """
+        headers = await self._authorize(method, path, doing)
+        self._http()  # built before: what cannot be built has sent nothing
         try:
-            answer = await self.send(
-                method, path, doing, body=body, query=query, timeout_s=timeout_s
-            )
+            answer = await self._transmit(method, path, doing, headers, body, query, timeout_s)
         except Refusal as refusal:
             if refusal.status not in _UNCERTAIN:
                 raise
             raise self._unclear(doing, refusal.message, remedy) from refusal
         except (Unavailable, Malformed) as error:
+            if _never_connected(error):
+                raise
             raise self._unclear(doing, error.message, remedy) from error
         name = answer.get("name")
         if not isinstance(name, str) or not name:
@@ -205,6 +220,8 @@ class RestClient:
                 raise _refusal(status, answer.decode(errors="replace")) from exc
             raise self._malformed(doing, sanitize(exc)) from exc
         if not 200 <= status < 300:
+            if status == 401:
+                self._credentials = None
             raise _refusal(status, document)
         if not isinstance(document, dict):
             raise self._malformed(doing, "not an object")
@@ -222,15 +239,25 @@ class RestClient:
             remedy=remedy,
         )
 
-    async def _authorize(self, method: str, url: str, headers: dict[str, str], doing: str) -> None:
+    async def _authorize(self, method: str, path: str, doing: str) -> dict[str, str]:
+        """The headers of a request, a token among them. Nothing has been sent when it raises."""
+        headers, url = {"accept": "application/json"}, f"{self._base}{path}"
         if self._address.plain:
-            return
+            return headers
+        demand_environment(url)
         async with self._renewing:
             try:
                 # Both may ask the metadata server or the token server, and block while they do.
                 await asyncio.to_thread(self._add_token, method, url, headers)
-            except _auth_errors() as exc:
-                raise translate(exc, self._source, doing) from exc
+            except CanaryError:
+                raise
+            except Exception as exc:
+                # A token's own source (a file, a program) fails with whatever it is made of.
+                self._credentials = None  # a new login is taken over at the next try
+                if isinstance(exc, _auth_errors()):
+                    raise translate(exc, self._source, doing) from exc
+                raise login_failure(str(exc) or type(exc).__name__, self._source, doing) from exc
+        return headers
 
     def _add_token(self, method: str, url: str, headers: dict[str, str]) -> None:
         from google.auth.transport.requests import Request
@@ -253,6 +280,13 @@ def open_rest(plan: Plan, endpoints: Endpoints, api: str, public: str, source: s
             remedy=f"Set target.endpoints.{api}.",
         )
     return RestClient(address, public, key=f"target.endpoints.{api}", source=source)
+
+
+def _never_connected(error: CanaryError) -> bool:
+    """Whether the connection was not even made, so that no request has left this host."""
+    import httpx
+
+    return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
 
 
 def _auth_errors() -> type[Exception]:

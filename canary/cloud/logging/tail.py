@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from canary.cloud.connection.clients import Connection
 from canary.cloud.connection.clock import CloudClock
-from canary.cloud.connection.errors import foreign_errors, translate
+from canary.cloud.connection.errors import foreign_errors, status_of, translate
 from canary.cloud.logging.entries import (
     RIGHT,
     ROLE,
@@ -30,6 +30,7 @@ from canary.cloud.logging.windows import GRACE_S, Windows
 from canary.rollout.errors import (
     CanaryError,
     Denied,
+    HostProblem,
     NotFound,
     QuotaExhausted,
     Rejected,
@@ -49,6 +50,11 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 
 STEADY_S: Final = 60.0
 MEASURED_S: Final = 5.0
+TAIL_OVER: Final = "OUT_OF_RANGE"
+"""A stream ends so after an hour, and the same request may be repeated: no error. Source: gcloud's
+own tailing (lib/googlecloudsdk/api_lib/logging/tailing.py); google-cloud-dotnet#7147."""
+
+REOPENED: Final = "the stream of the request log was opened anew, as it is each hour"
 CUT = "the stream of the request log was cut"
 SUPPRESSED = "Cloud Logging left entries out"
 
@@ -78,6 +84,7 @@ class LogTail:
         self._sampled = 1.0
         self._rate: float | None = None
         self._suppressed = 0
+        self._is_over = False
         self._late = 0
         self._newest_at: float | None = None
 
@@ -106,24 +113,37 @@ class LogTail:
             return
         pause_s = FIRST_PAUSE_S
         while True:
-            begun = self._monotonic()
-            try:
-                async for window in self._follow():
-                    yield window
-            except Denied as error:
-                self._off = f"{sanitize(error.message, 300)} It takes {RIGHT} ({ROLE})."
-                return
-            except (Rejected, NotFound, QuotaExhausted) as error:
-                self._off = sanitize(error.message, 300)
-                return
-            except CanaryError as error:
-                self._trouble = sanitize(error.message, 300)
+            begun, opened_at = self._monotonic(), self._clock.now()
+            async for window in self._until_broken():
+                yield window
             if self._off:
                 return
-            if self._monotonic() - begun >= STEADY_S:
+            steady = self._monotonic() - begun >= STEADY_S
+            if self._is_over and (steady or self._clock.now() - opened_at >= STEADY_S):
+                pause_s = FIRST_PAUSE_S
+                continue
+            if steady:
                 pause_s = FIRST_PAUSE_S
             await asyncio.sleep(pause_s * self._rng.uniform(0.5, 1.0))
             pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+    async def _until_broken(self) -> AsyncIterator[EvidenceWindow]:
+        """One stream's windows; what ended it is in `view` then."""
+        self._is_over = False
+        try:
+            async for window in self._follow():
+                yield window
+        except Denied as error:
+            message = sanitize(error.message, 300)
+            if error.login_expired:
+                self._connection.renew_login()
+                self._trouble = message
+            else:
+                self._off = f"{message} It takes {RIGHT} ({ROLE})."
+        except (Rejected, NotFound, QuotaExhausted, HostProblem) as error:
+            self._off = sanitize(error.message, 300)
+        except CanaryError as error:
+            self._trouble = sanitize(error.message, 300)
 
     def _may_open(self, expected_per_s: float | None) -> bool:
         self._off, self._trouble = "", ""
@@ -153,16 +173,20 @@ class LogTail:
         requests, done = tail_requests(types, self._plan, self._sampled)
         windows = Windows(self._clock.now(), grace_s=self._grace_s)
         error: CanaryError | None = None
+        gap = CUT
         try:
             call = await client.tail_log_entries(requests, retry=None, timeout=None)
             async for window in self._read(call, windows, side_of):
                 yield self._hand_out(window)
         except foreign_errors() as exc:
-            error = translate(exc, SOURCE, "tailing the request log")
-            error.__cause__ = exc
+            if status_of(exc)[0] == TAIL_OVER:
+                gap, self._is_over = REOPENED, True
+            else:
+                error = translate(exc, SOURCE, "tailing the request log")
+                error.__cause__ = exc
         finally:
             done.set()
-        for window in windows.break_off(self._clock.now(), CUT):
+        for window in windows.break_off(self._clock.now(), gap):
             yield self._hand_out(window)
         if error is not None:
             raise error

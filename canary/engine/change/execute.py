@@ -59,7 +59,7 @@ from canary.rollout.errors import (
     OutcomeUnknown,
     QuotaExhausted,
     RecordError,
-    Unavailable,
+    may_wait,
 )
 from canary.rollout.permit.permit import authorize_intent
 from canary.rollout.plan.plan import Plan
@@ -237,8 +237,8 @@ class _Execution:
                     self._taken = True
                     return found
                 self._retry(index, kept_out.conflict)
-            except (Unavailable, QuotaExhausted) as error:
-                if self._taken or self._change.kind not in GOING_BACK:
+            except CanaryError as error:
+                if not may_wait(error) or self._taken or self._change.kind not in GOING_BACK:
                     raise
                 await self._wait(index, step, error, waits)
 

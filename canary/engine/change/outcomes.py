@@ -20,13 +20,13 @@ from canary.rollout.change.text import format_achieved, format_scale, format_wan
 from canary.rollout.errors import (
     CanaryError,
     Conflict,
+    Denied,
     GateNotMet,
     OperationFailed,
     OutcomeUnknown,
-    QuotaExhausted,
     ReadOnly,
-    Unavailable,
     UsageError,
+    may_wait,
 )
 from canary.rollout.snapshot.snapshot import format_history_entry
 from canary.rollout.text import format_clock, format_percent, sanitize
@@ -67,9 +67,10 @@ def describe_failed(
         *others,
         _true_now(step, now, error),
     )
-    waits = not taken and isinstance(error, Unavailable | QuotaExhausted)
+    waits = not taken and may_wait(error)
     remedy = "Ask again once Cloud Run answers; it is not sent by itself."
-    said = remedy if waits else sanitize(error.remedy, 600)
+    expired = isinstance(error, Denied) and error.login_expired
+    said = remedy if waits and not expired else sanitize(error.remedy, 600)
     return Outcome(
         state=_state_of(error),
         message=" ".join(parts),

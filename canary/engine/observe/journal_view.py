@@ -60,6 +60,7 @@ def view_change(entry: Entry) -> ChangeView:
         outcome=entry.outcome,
         acknowledged=entry.acknowledged,
         waiting_since=entry.waiting_since,
+        waits_for=entry.waits_for,
         is_withdrawable=entry.is_withdrawable,
         is_automatic=bool(entry.change.cause),
         steps=view_steps(entry, partial(format_step, brief=True)),
@@ -112,7 +113,7 @@ def _step_of(entry: Entry) -> str:
     note = entry.notes[-1]
     since = entry.waiting_since
     if since is not None:
-        return f"waiting for Cloud Run since {format_clock(since)}"
+        return f"waiting for {entry.waits_for} since {format_clock(since)}"
     count = len(entry.change.steps)
     where = f"step {note.step + 1} of {count}: " if count > 1 else ""
     return where + _format_note(note)

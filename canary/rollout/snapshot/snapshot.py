@@ -106,7 +106,8 @@ class SourceView(msgspec.Struct, frozen=True):
 class ChangeView(msgspec.Struct, frozen=True):
     """A change in the journal: in flight while `outcome` is None. `step`: what is being done.
 
-    `waiting_since` is when it began to wait for a Cloud Run that is away, cloud time. While it
+    `waiting_since` is when it began to wait, cloud time, for what `waits_for` says: a Cloud Run
+    that is away, or a new login. While it
     `is_withdrawable`, nothing of it is on its way. `is_automatic`: automatic rollback asked for it.
     `steps` only where there are several.
     """
@@ -123,6 +124,7 @@ class ChangeView(msgspec.Struct, frozen=True):
     is_withdrawable: bool = False
     is_automatic: bool = False
     steps: tuple[StepView, ...] = ()
+    waits_for: str = "Cloud Run"
 
 
 class Event(msgspec.Struct, frozen=True):

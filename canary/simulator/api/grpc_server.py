@@ -104,10 +104,14 @@ OPERATIONS = "google.longrunning.Operations"
 METRICS = "google.monitoring.v3.MetricService"
 ALERTS = "google.monitoring.v3.AlertPolicyService"
 
+LEAST_PING_MS = 30_000
+
 _OPTIONS = (
     # Two simulators on one port would each get half of the calls.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    # Google's front ends: a client that pings more often is told GOAWAY, "too_many_pings".
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_MS),
 )
 
 Handler = Callable[[Any], Any | Awaitable[Any]]

@@ -1,8 +1,9 @@
 """google.logging.v2.LoggingServiceV2/TailLogEntries of the embedded cloud: Cloud Run's request log.
 
 Its limits are the real ones: ten streams a project, 60 000 entries a minute; what goes beyond is
-left out and said in `suppression_info`. On request of the fault table a running stream is cut (a
-fault with a code for `TailLogEntries`) or has entries left out (the shape `suppress`).
+left out and said in `suppression_info`, and after an hour a stream ends. On request of the fault
+table a running stream is cut (a fault with a code for `TailLogEntries`) or has entries left out
+(the shape `suppress`).
 """
 
 from __future__ import annotations
@@ -31,12 +32,18 @@ MOST_STREAMS = 10
 MOST_PER_S = 1_000.0
 """60 000 entries a minute, of cloud time."""
 
+LONGEST_S = 3_600.0
+"""A stream's life, of cloud time; then it ends with OUT_OF_RANGE, and may be opened again."""
+
 BURST_S = 5.0
 TICK_S = 0.2
 ENTRIES_A_MESSAGE = 1_000
 KEPT_UNREAD = 20_000
 SUPPRESS = "suppress"
 NO_INSTANCE = "The request was aborted because there was no available instance."
+
+
+_OVER = "The maximum duration for a tail has been met; the same request may be repeated."
 
 
 class Stream:
@@ -107,8 +114,11 @@ class LoggingApi:
         try:
             # Says that the stream is open; the real one keeps silent until there is something.
             await context.send_initial_metadata(())
+            opened_at = self._world.clock.now()
             while True:
                 self._feed()
+                if self._world.clock.now() - opened_at >= LONGEST_S:
+                    await context.abort(grpc.StatusCode.OUT_OF_RANGE, _OVER)
                 fault = self._world.fault_for(PATH)
                 if fault is not None and fault.shape == SUPPRESS:
                     stream.suppress()

@@ -19,6 +19,7 @@ Code = Literal[
     "RESOURCE_EXHAUSTED",
     "FAILED_PRECONDITION",
     "ABORTED",
+    "OUT_OF_RANGE",
     "INTERNAL",
     "UNAVAILABLE",
     "DATA_LOSS",

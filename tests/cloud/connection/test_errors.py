@@ -3,7 +3,12 @@
 import grpc
 import pytest
 from google.api_core import exceptions as google_errors
-from google.auth.exceptions import DefaultCredentialsError, RefreshError
+from google.auth.exceptions import (
+    DefaultCredentialsError,
+    OAuthError,
+    RefreshError,
+    TransportError,
+)
 
 from canary.cloud.connection.errors import translate, translate_change, translate_failed_operation
 from canary.rollout.errors import (
@@ -17,6 +22,7 @@ from canary.rollout.errors import (
     QuotaExhausted,
     Rejected,
     Unavailable,
+    may_wait,
 )
 
 COLLISIONS = ("ABORTED", "ALREADY_EXISTS", "FAILED_PRECONDITION")
@@ -101,3 +107,86 @@ def test_a_failed_operation_says_why(code: int, kind: type[CanaryError]) -> None
     error = translate_failed_operation(code, "the container did not start", "Cloud Run", "x")
     assert type(error) is kind
     assert "the container did not start" in error.message
+
+
+PLUGIN = "Getting metadata from plugin failed with error: "
+REFUSED = [
+    "('invalid_grant: Bad Request', {'error': 'invalid_grant'})",
+    "('invalid_grant: Token has been expired or revoked.', {'error': 'invalid_grant'})",
+    "Reauthentication is needed. Please run `gcloud auth application-default login`.",
+    "('invalid_grant: reauth related error (invalid_rapt)', {'error_subtype': 'invalid_rapt'})",
+    "('invalid_client: The OAuth client was not found.', {'error': 'invalid_client'})",
+]
+AWAY = [
+    "HTTPSConnectionPool(host='oauth2.googleapis.com', port=443): Max retries exceeded with url:"
+    " /token (Caused by NameResolutionError(\"Failed to resolve 'oauth2.googleapis.com'\"))",
+    "('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
+    "HTTPSConnectionPool(host='oauth2.googleapis.com', port=443): Read timed out.",
+    "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired",
+    "('internal_failure', {'error': 'internal_failure'})",
+]
+
+
+def plugin_failure(said: str) -> list[Exception]:
+    """As google.api_core and as grpc.aio hand it over (google-cloud-python#10424)."""
+    bare = grpc.aio.AioRpcError(
+        grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), PLUGIN + said
+    )
+    return [error_of("UNAVAILABLE", PLUGIN + said), bare]
+
+
+@pytest.mark.parametrize("said", REFUSED)
+def test_a_refused_login_is_never_a_cloud_that_is_away(said: str) -> None:
+    for exc in (*plugin_failure(said), RefreshError(said), OAuthError(said)):
+        for error in (translate(exc, "Cloud Run", "x"), translate_change(exc, "Cloud Run", "x")):
+            assert isinstance(error, Denied)
+            assert error.login_expired
+            assert may_wait(error)
+            assert "login has expired: `gcloud auth application-default login`" in error.message
+
+
+@pytest.mark.parametrize("said", AWAY)
+def test_a_token_endpoint_that_is_away_is_away_and_nothing_was_sent(said: str) -> None:
+    for exc in (*plugin_failure(said), RefreshError(said), TransportError(said)):
+        for error in (translate(exc, "Cloud Run", "x"), translate_change(exc, "Cloud Run", "x")):
+            assert type(error) is Unavailable
+            assert error.message.startswith("Google's login is away: Cloud Run was not asked")
+
+
+def test_a_token_endpoint_that_fails_for_a_while_is_away() -> None:
+    assert type(translate(RefreshError("?", retryable=True), "Cloud Run", "x")) is Unavailable
+
+
+REMEDIES = [
+    (
+        # fixtures/errors.json: user ADC without a quota project (find_string id 1740524872)
+        "Your application is authenticating by using local Application Default Credentials. The"
+        " run.googleapis.com API requires a quota project, which is not set by default.",
+        "set-quota-project PROJECT",
+    ),
+    (
+        "Cloud Run Admin API has not been used in project 123456789012 before or it is disabled."
+        " Enable it by visiting"
+        " https://console.developers.google.com/apis/api/run.googleapis.com/overview?project=1",
+        "gcloud services enable run.googleapis.com --project 123456789012",
+    ),
+    (
+        "Caller does not have required permission to use project my-quota-1. Grant the caller the"
+        " roles/serviceusage.serviceUsageConsumer role",
+        "my-quota-1 for quota: ask for roles/serviceusage.serviceUsageConsumer",
+    ),
+    (
+        "This API method requires billing to be enabled. Please enable billing on project"
+        " #123456789012 by visiting https://console.developers.google.com/billing",
+        "Enable billing",
+    ),
+    ("Permission 'run.services.get' denied on resource", "`canary doctor` names the roles"),
+]
+
+
+@pytest.mark.parametrize(("said", "remedy"), REMEDIES)
+def test_a_refusal_has_the_remedy_that_helps(said: str, remedy: str) -> None:
+    error = translate(error_of("PERMISSION_DENIED", said), "Cloud Run", "reading ion-api")
+    assert isinstance(error, Denied)
+    assert not error.login_expired
+    assert remedy in error.remedy

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from canary.cloud.logging.entries import demand_log_right
-from canary.cloud.logging.tail import CUT, MOST_PER_S, SUPPRESSED, LogTail
+from canary.cloud.logging.tail import CUT, MOST_PER_S, REOPENED, SUPPRESSED, LogTail
 from canary.rollout.errors import Denied
 from canary.rollout.evidence.window import EvidenceWindow
 from canary.simulator.api import logging as logging_api
@@ -136,6 +136,37 @@ async def test_a_cut_stream_is_opened_again_and_the_time_between_is_not_judged(o
     assert CUT in {w.unfit for w in found}
     assert found[-1].unfit == ""
     assert all(a.end <= b.start for a, b in pairwise(found))
+    assert tail.view.off == ""
+
+
+class NoPauses(random.Random):
+    """Nothing waits here: a pause that is asked for is the failure."""
+
+    def uniform(self, a: float, b: float) -> float:
+        raise AssertionError("it paused before it was opened again")
+
+
+async def test_a_tail_that_ends_after_its_hour_is_opened_again_at_once(opened, monkeypatch):
+    # gcloud's tailing.py: OUT_OF_RANGE after an hour; "the same request may be repeated".
+    monkeypatch.setattr(logging_api, "LONGEST_S", 90.0)
+    async with embed() as cloud, passing(cloud):
+        tail = LogTail(cloud.connection, cloud.plan, cloud.clock, rng=NoPauses())
+        async with opened(tail.windows()) as windows:
+            found = await take(windows, 24)
+    unfit = [w.unfit for w in found if w.unfit]
+    assert set(unfit) == {REOPENED}
+    assert len(unfit) <= 4
+    assert found[-1].unfit == ""
+    assert (tail.view.off, tail.view.trouble) == ("", "")
+
+
+async def test_a_login_that_has_expired_does_not_turn_the_tail_off(opened):
+    async with embed() as cloud, passing(cloud):
+        cloud.break_method("TailLogEntries", code="UNAUTHENTICATED", times=3)
+        tail = tail_of(cloud)
+        async with opened(tail.windows()) as windows:
+            found = await take(windows, 4)
+    assert found[-1].unfit == ""
     assert tail.view.off == ""
 
 
