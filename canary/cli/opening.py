@@ -24,7 +24,7 @@ from canary.rollout.text import sanitize
 
 if TYPE_CHECKING:
     from canary.engine.session import Session
-    from canary.store.journal import Entry, Journal
+    from canary.store.journal import Entry, Journal, Unreadable
 
 DEFAULT_NAME: Final = "canary.toml"
 
@@ -106,7 +106,9 @@ async def open_session(source: PlanSource, *, need_metrics: bool = True) -> Asyn
         yield session
 
 
-def read_changes(plan: Plan, read: Callable[[Journal], tuple[Entry, ...]]) -> tuple[Entry, ...]:
+def read_changes(
+    plan: Plan, read: Callable[[Journal], tuple[Entry | Unreadable, ...]]
+) -> tuple[Entry | Unreadable, ...]:
     """What `read` finds in this host's journal; nothing where there is none: looking makes none."""
     from canary.store.journal import Journal
     from canary.store.paths import journal_path, state_dir

@@ -52,8 +52,9 @@ log = logging.getLogger(__name__)
 class LocalFiles:
     """What this host keeps of a rollout, opened. No cloud is needed for it.
 
-    `journal` None: it cannot be used (`journal_error` says why); observing goes on, and nothing can
-    be changed. `history` and `evidence` None: a cache that cannot be used, or is not asked for.
+    `journal` None: it cannot be used; observing goes on, and nothing can be changed. It may be
+    there to read only. `journal_error` says why, in both cases. `history` and `evidence` None: a
+    cache that cannot be used, or is not asked for.
     """
 
     journal: Journal | None
@@ -70,12 +71,7 @@ class LocalFiles:
 
 def open_files(directory: Path, *, need_metrics: bool = True) -> LocalFiles:
     """Open what lies in a rollout's directory; what cannot be opened is logged and left out."""
-    journal, journal_error = None, None
-    try:
-        journal = _open_journal(journal_path(directory))
-    except RecordError as error:
-        log.warning("journal: %s", error)
-        journal_error = error
+    journal, journal_error = _open_journal(journal_path(directory))
     history, evidence = None, None
     if need_metrics:
         # Caches: without them the cloud is asked again.
@@ -223,7 +219,7 @@ class Session:
             results=lambda: read_results(outputs),
             scenario=lambda: embedded.scenario if embedded is not None else "",
         )
-        if files.journal_error is not None:
+        if files.journal is None and files.journal_error is not None:
             observer.miss_journal(files.journal_error)
         return observer
 
@@ -357,12 +353,13 @@ def _logged(what: str) -> Iterator[None]:
         log.warning("%s: %s", what, error)
 
 
-def _open_journal(path: Path) -> Journal:
-    """The journal; on a disk that cannot be written, what is there to read."""
+def _open_journal(path: Path) -> tuple[Journal | None, RecordError | None]:
+    """The journal, on a disk that cannot be written what is there to read; and why it cannot."""
     try:
-        return Journal(path)
-    except RecordError:
+        return Journal(path), None
+    except RecordError as error:
+        log.warning("journal: %s", error)
         with contextlib.suppress(CanaryError, OSError):
             if path.exists():
-                return Journal(path, read_only=True)
-        raise
+                return Journal(path, read_only=True), error
+        return None, error

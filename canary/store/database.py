@@ -121,13 +121,15 @@ class Database:
             target, as_uri = f"{self.path.absolute().as_uri()}?{mode}", True
         else:
             target, as_uri = ":memory:", False
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             target,
             uri=as_uri,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
         )
+        connection.text_factory = _read_text
+        return connection
 
     def _prepare(self) -> None:
         connection, schema = self._connection, self._schema
@@ -177,7 +179,10 @@ class Database:
             raise self._damaged("its last page is cut")
 
     def _pragma(self, name: str) -> int:
-        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+        row = self._connection.execute(f"PRAGMA {name}").fetchone()
+        if row is None or not isinstance(row[0], int):
+            raise self._damaged(f"it does not say its {name}")
+        return row[0]
 
     def _create(self, connection: sqlite3.Connection) -> None:
         for statement in self._schema.statements:
@@ -192,6 +197,9 @@ class Database:
             yield
         except sqlite3.Error as exc:
             raise self._translate(exc) from exc
+        except (UnicodeError, OverflowError) as exc:
+            # SQLite quotes the file in its message, or hands out a text that is none.
+            raise self._damaged("what it says cannot be decoded") from exc
         except OSError as exc:
             raise self._error(
                 f"cannot be opened: {exc.strerror or exc}",
@@ -243,6 +251,13 @@ class Record:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _read_text(body: bytes) -> str:
+    """A text of the file. One that is none must not take all other rows with it: who reads the row
+    finds surrogates where its bytes were.
+    """
+    return body.decode("utf-8", "surrogateescape")
 
 
 _TROUBLES: dict[int, tuple[str, str]] = {

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -15,6 +15,7 @@ from canary.rollout.change import life
 from canary.rollout.change.change import Change, Outcome
 from canary.rollout.change.life import REMARKS as REMARKS
 from canary.rollout.change.life import NoteState as NoteState
+from canary.rollout.text import sanitize
 from canary.store.database import Schema
 
 log = logging.getLogger(__name__)
@@ -159,47 +160,87 @@ SCHEMA = Schema(
 )
 
 _SELECT = "SELECT sequence, id, body, outcome, acknowledged, intended_at, owner FROM changes"
-_Row = tuple[int, str, str, str | None, int, float, str]
+LATEST_TIME: Final = 253_402_300_800.0
+"""Unix seconds of the year 10 000: no time of a change is beyond it."""
 
 
-def read_entries(
+class Unreadable(msgspec.Struct, frozen=True):
+    """A row of the journal that cannot be read: its outcome is unknown, and nothing carries it out.
+
+    `id` as far as it can be told, "" where it cannot; `why` in a few words.
+    """
+
+    sequence: int
+    id: str
+    why: str
+
+
+class _Row(msgspec.Struct, frozen=True, array_like=True):
+    """A row as it must be: damage can turn any value of it into anything."""
+
+    sequence: int
+    id: str
+    body: str
+    outcome: str | None
+    acknowledged: int
+    intended_at: float
+    owner: str
+
+
+def read_rows(
     db: sqlite3.Connection, clause: str, parameters: Sequence[str | int]
-) -> tuple[Entry, ...]:
-    """The changes that `clause` chooses and orders; those that cannot be read are left out."""
+) -> tuple[Entry | Unreadable, ...]:
+    """The changes that `clause` chooses and orders."""
     # One read transaction, so that rows and notes are of the same moment.
     db.execute("BEGIN")
     try:
         rows = db.execute(f"{_SELECT} {clause}", parameters).fetchall()
-        notes = _notes_of(db, [row[1] for row in rows])
+        return tuple(_read_entry(db, row) for row in rows)
     finally:
-        db.execute("COMMIT")
-    return tuple(e for row in rows if (e := _read_entry(row, notes[row[1]])) is not None)
+        if db.in_transaction:
+            db.execute("COMMIT")
 
 
-def _notes_of(db: sqlite3.Connection, ids: Iterable[str]) -> defaultdict[str, list[Note]]:
-    notes: defaultdict[str, list[Note]] = defaultdict(list)
-    for change_id in ids:
-        for step, state, detail, at in db.execute(
-            "SELECT step, state, detail, at FROM notes WHERE change_id = ? ORDER BY sequence",
-            (change_id,),
-        ):
-            notes[change_id].append(Note(step, state, detail, at))
-    return notes
-
-
-def _read_entry(row: _Row, notes: list[Note]) -> Entry | None:
-    """A row as an Entry. One that cannot be read is left out: it must never be carried out."""
-    sequence, change_id, body, outcome, acknowledged, intended_at, owner = row
+def _read_entry(db: sqlite3.Connection, raw: Sequence[object]) -> Entry | Unreadable:
+    """A row as an Entry; one that cannot be read must never be carried out."""
     try:
-        return Entry(
-            sequence=sequence,
-            change=msgspec.json.decode(body, type=Change),
-            notes=tuple(notes),
-            outcome=None if outcome is None else msgspec.json.decode(outcome, type=Outcome),
-            acknowledged=bool(acknowledged),
-            intended_at=intended_at,
-            owner=owner,
-        )
-    except msgspec.DecodeError as exc:
-        log.warning("journal entry %d (%r) cannot be read: %s", sequence, change_id, exc)
-        return None
+        row = msgspec.convert(raw, _Row)
+        change = msgspec.json.decode(row.body, type=Change)
+        notes = msgspec.convert(_notes_of(db, row.id), tuple[Note, ...])
+        outcome = None if row.outcome is None else msgspec.json.decode(row.outcome, type=Outcome)
+        _check(row, change, notes, outcome)
+    except (msgspec.DecodeError, UnicodeError, ValueError) as exc:
+        told, why = sanitize(raw[1], 60), sanitize(exc, 200)
+        log.warning("journal entry %r (%s) cannot be read: %s", raw[0], told, why)
+        return Unreadable(raw[0] if isinstance(raw[0], int) else 0, told, why)
+    return Entry(
+        sequence=row.sequence,
+        change=change,
+        notes=notes,
+        outcome=outcome,
+        acknowledged=bool(row.acknowledged),
+        intended_at=row.intended_at,
+        owner=row.owner,
+    )
+
+
+def _notes_of(db: sqlite3.Connection, change_id: str) -> list[dict[str, object]]:
+    query = "SELECT step, state, detail, at FROM notes WHERE change_id = ? ORDER BY sequence"
+    names = ("step", "state", "detail", "at")
+    return [dict(zip(names, note, strict=True)) for note in db.execute(query, (change_id,))]
+
+
+def _check(row: _Row, change: Change, notes: Sequence[Note], outcome: Outcome | None) -> None:
+    """Raise ValueError for what can be decoded and cannot be true."""
+    for text in (row.id, row.owner, *(note.detail for note in notes)):
+        text.encode()  # raises where the file has bytes that are no text
+    if change.id != row.id:
+        raise ValueError("the row has another id than the change in it")
+    if not change.steps:
+        raise ValueError("the change has no steps")
+    if any(not 0 <= note.step < len(change.steps) for note in notes):
+        raise ValueError("a note is of a step that the change does not have")
+    times = [row.intended_at, change.created_at, *(note.at for note in notes)]
+    times += [outcome.at] if outcome is not None else []
+    if not all(0.0 <= at < LATEST_TIME for at in times):
+        raise ValueError("a time of it is none")

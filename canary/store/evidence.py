@@ -119,14 +119,18 @@ class EvidenceRecord(Record):
             names = _read_names(db)
         try:
             return tuple(_unpack(_decoder.decode(body), names) for body in bodies)
-        except (msgspec.DecodeError, IndexError) as exc:
+        except (msgspec.DecodeError, TypeError, ValueError, LookupError) as exc:
             raise self._unreadable(exc) from exc
 
     def covered(self, since: float) -> tuple[tuple[float, float], ...]:
         """(start, end] of the windows that were fit to be judged, oldest first."""
         query = "SELECT since, until FROM windows WHERE until > ? AND fit ORDER BY until"
         with self._database.reading() as db:
-            return tuple((float(a), float(b)) for a, b in db.execute(query, (since,)))
+            rows = db.execute(query, (since,)).fetchall()
+        try:
+            return msgspec.convert(rows, tuple[tuple[float, float], ...])
+        except msgspec.ValidationError as exc:
+            raise self._unreadable(exc) from exc
 
     def checkpoint(self) -> Checkpoint | None:
         """What was kept last; None when there is none, or it is of another version of the state."""
@@ -138,7 +142,7 @@ class EvidenceRecord(Record):
             if msgspec.msgpack.decode(body, type=_KeptVersion).version != STATE_VERSION:
                 return None  # rebuilt from the windows
             return msgspec.msgpack.decode(body, type=_Kept).checkpoint
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, TypeError):
             return None
 
     def prune(self, before: float) -> None:

@@ -8,6 +8,7 @@ and are kept once. 7 days of both sides at 60 s (20 160 samples) take about 5 MB
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
@@ -102,7 +103,7 @@ class History(Record):
             if any(d and d.layout not in self._bounds for p in packed for d in _distributions(p)):
                 self._read_layouts()
             return _without_overlaps(self._unpack(p) for p in packed)
-        except (msgspec.DecodeError, KeyError) as exc:
+        except (msgspec.DecodeError, TypeError, ValueError, LookupError) as exc:
             raise RecordError(
                 f"The history {self.path} has a row that cannot be read: {exc}.",
                 remedy="Delete the file: it is a cache and is filled again.",
@@ -134,7 +135,7 @@ class History(Record):
                     bounds = msgspec.msgpack.decode(body, type=tuple[float, ...])
                     self._bounds[number] = bounds
                     self._layouts[bounds] = number
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, TypeError) as exc:
             raise RecordError(
                 f"The history {self.path} has a layout that cannot be read: {exc}.",
                 remedy="Delete the file: it is a cache and is filled again.",
@@ -172,6 +173,9 @@ class History(Record):
             return None
         # All share one tuple of bounds: a third of the memory, and merging compares by identity.
         bounds = self._bounds[p.layout]
+        counted = len(p.counts) <= len(bounds) + 1 and min(p.counts, default=0) >= 0 <= p.count
+        if not (counted and isfinite(p.mean) and isfinite(p.sum_squared_deviation)):
+            raise ValueError("a distribution does not add up")
         return Distribution(bounds, p.counts, p.count, p.mean, p.sum_squared_deviation)
 
 

@@ -24,10 +24,11 @@ from canary.rollout.change import life
 from canary.rollout.change.change import Change, Outcome, OutcomeState
 from canary.rollout.errors import RecordError
 from canary.store.database import Record
-from canary.store.entries import REMARKS, SCHEMA, read_entries
+from canary.store.entries import REMARKS, SCHEMA, read_rows
 from canary.store.entries import Entry as Entry
 from canary.store.entries import Note as Note
 from canary.store.entries import NoteState as NoteState
+from canary.store.entries import Unreadable as Unreadable
 from canary.store.locks import is_alive
 
 log = logging.getLogger(__name__)
@@ -190,17 +191,32 @@ class Journal(Record):
         self._writes += 1
 
     def entry(self, change_id: str) -> Entry | None:
-        """One change; None when it is not in the journal."""
-        found = self._select("WHERE id = ?", change_id)
-        return found[0] if found else None
+        """One change; None when it is not in the journal. Raises RecordError, too, when its row
+        cannot be read.
+        """
+        with self._database.reading() as db:
+            found = read_rows(db, "WHERE id = ?", (change_id,))
+        if found and isinstance(found[0], Unreadable):
+            raise unreadable_error(found[0])
+        return next((row for row in found if isinstance(row, Entry)), None)
 
     def open_changes(self) -> tuple[Entry, ...]:
         """The changes without an outcome, oldest first."""
         return self._select("WHERE outcome IS NULL ORDER BY sequence")
 
     def recent(self, limit: int) -> tuple[Entry, ...]:
-        """The last `limit` changes, newest first."""
-        return self._select("ORDER BY sequence DESC LIMIT ?", limit)
+        """The last `limit` changes, newest first; without those that cannot be read."""
+        return tuple(row for row in self.rows(limit) if isinstance(row, Entry))
+
+    def rows(self, limit: int) -> tuple[Entry | Unreadable, ...]:
+        """The last `limit` rows, newest first: the changes, and what cannot be read of them."""
+        with self._database.reading() as db:
+            return read_rows(db, "ORDER BY sequence DESC LIMIT ?", (limit,))
+
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """The rows that cannot be read, newest first: how these changes ended is unknown."""
+        rows = self.rows(KEPT_CHANGES)
+        return tuple(row for row in rows if isinstance(row, Unreadable))
 
     def version(self) -> int:
         """A number that differs when anything was written since the last call, by anybody."""
@@ -229,7 +245,17 @@ class Journal(Record):
 
     def _select(self, clause: str, *parameters: str | int) -> tuple[Entry, ...]:
         with self._database.reading() as db:
-            return read_entries(db, clause, parameters)
+            found = read_rows(db, clause, parameters)
+        return tuple(row for row in found if isinstance(row, Entry))
+
+
+def unreadable_error(row: Unreadable) -> RecordError:
+    """Why nothing can be done with a row that cannot be read, and what a person can do."""
+    name = f"The change {row.id}" if row.id else f"Row {row.sequence}"
+    return RecordError(
+        f"{name} in the journal is unreadable: unknown outcome ({row.why}).",
+        remedy="Look at what is set: `canary status`. It is never carried out from here.",
+    )
 
 
 class _Life(NamedTuple):
@@ -263,9 +289,11 @@ def _read_life(db: sqlite3.Connection, change_id: str) -> _Life | None:
     try:
         steps = len(msgspec.json.decode(row[0], type=_Steps).steps)
         ended = None if row[1] is None else msgspec.json.decode(row[1], type=Outcome).state
-    except msgspec.DecodeError as exc:
+        marks = msgspec.convert(db.execute(notes, (change_id,)).fetchall(), tuple[life.Mark, ...])
+        owner = msgspec.convert(row[2], str)
+    except (msgspec.DecodeError, TypeError) as exc:
         raise RecordError(f"The change {change_id} in the journal cannot be read: {exc}.") from exc
-    return _Life(tuple(db.execute(notes, (change_id,)).fetchall()), steps, ended, row[2])
+    return _Life(marks, steps, ended, owner)
 
 
 def _write_note(
@@ -302,6 +330,9 @@ def _keep_unknown(db: sqlite3.Connection, change_id: str) -> None:
     row = db.execute("SELECT outcome FROM changes WHERE id = ?", (change_id,)).fetchone()
     if row is None or row[0] is None:
         return
-    was = msgspec.json.decode(row[0], type=Outcome)
+    try:
+        was = msgspec.json.decode(row[0], type=Outcome)
+    except (msgspec.DecodeError, TypeError) as exc:
+        raise RecordError(f"The change {change_id} in the journal cannot be read: {exc}.") from exc
     _write_note(db, change_id, 0, "remark", f"unknown: {was.message}", was.at)
     db.execute("UPDATE changes SET outcome = NULL WHERE id = ?", (change_id,))

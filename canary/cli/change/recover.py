@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from canary.cli.change.text import EXITS, describe_change, format_end, outcome_document
+from canary.cli.change.text import (
+    EXITS,
+    describe_change,
+    format_end,
+    format_unreadable,
+    outcome_document,
+    unreadable_document,
+)
 from canary.cli.opening import PlanSource, find_plan, open_session, read_changes
 from canary.cli.options import chosen_read_only, plan_options
 from canary.cli.output import act, print_json, say
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly, RecordError, UsageError
 from canary.rollout.text import format_iso_time, format_timestamp, sanitize
+from canary.store.entries import Unreadable
 
 if TYPE_CHECKING:
     from canary.engine.change.recovery import Finding, How
@@ -65,6 +73,9 @@ def _list(source: PlanSource, as_json: bool) -> int:
     if as_json:
         print_json([_listed(entry) for entry in entries])
     for entry in () if as_json else entries:
+        if isinstance(entry, Unreadable):
+            say(format_unreadable(entry))
+            continue
         at, what = format_timestamp(entry.change.created_at), describe_change(entry.change)
         say(f"{entry.change.id}  {at}  {what}  by {sanitize(entry.change.author, 80)}")
     if not entries and not as_json:
@@ -72,7 +83,9 @@ def _list(source: PlanSource, as_json: bool) -> int:
     return EXIT_OPEN if entries else 0
 
 
-def _listed(entry: Entry) -> dict[str, Any]:
+def _listed(entry: Entry | Unreadable) -> dict[str, Any]:
+    if isinstance(entry, Unreadable):
+        return unreadable_document(entry)
     change = entry.change
     return {
         "id": change.id,

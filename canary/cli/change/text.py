@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from canary.engine.change.dry_run import DryRun
     from canary.engine.change.recovery import Finding
     from canary.rollout.trials.verification import Verification
+    from canary.store.entries import Unreadable
 
 
 EXITS: Final = {
@@ -143,6 +144,22 @@ def format_end(end: Outcome | Finding) -> str:
     """An outcome, or what was found, with what to do about it: "failed: no such revision."."""
     said = f"{sanitize(end.message, 1000)} {sanitize(end.remedy, 500)}".rstrip()
     return f"{end.state.replace('_', ' ')}: {said}"
+
+
+def format_unreadable(row: Unreadable) -> str:
+    """A row of the journal that cannot be read, as the lists show it."""
+    name = row.id or f"row {row.sequence}"
+    return f"{name}  unreadable: unknown outcome ({row.why}); `canary status` says what is set"
+
+
+def unreadable_document(row: Unreadable) -> dict[str, Any]:
+    """The same as --json has it."""
+    return {
+        "id": row.id,
+        "kind": "unreadable",
+        "what": f"row {row.sequence} of the journal cannot be read: {row.why}",
+        "outcome": "unknown",
+    }
 
 
 def outcome_document(outcome: Outcome | None) -> dict[str, Any] | None:

@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from canary.cli.change.text import EXITS, describe_change, outcome_document
+from canary.cli.change.text import (
+    EXITS,
+    describe_change,
+    format_unreadable,
+    outcome_document,
+    unreadable_document,
+)
 from canary.cli.opening import find_plan, read_changes
 from canary.cli.options import chosen_read_only, plan_options
 from canary.cli.output import print_json, say
 from canary.engine.person import this_person
 from canary.rollout.change.change import Change, SetTraffic
 from canary.rollout.text import format_iso_time, format_timestamp, sanitize
+from canary.store.entries import Unreadable
 from canary.store.procedure_records import AlertWriting, read_alert_writings
 
 if TYPE_CHECKING:
@@ -39,6 +46,8 @@ def log(limit: int, withdrawn: str | None, as_json: bool, config: str | None) ->
     for one in kept:
         if isinstance(one, AlertWriting):
             print_alert_writing(one)
+        elif isinstance(one, Unreadable):
+            say(format_unreadable(one))
         else:
             _print_entry(one)
     if not kept:
@@ -46,15 +55,18 @@ def log(limit: int, withdrawn: str | None, as_json: bool, config: str | None) ->
     return 0
 
 
-def _read(config: str | None, limit: int) -> tuple[Entry | AlertWriting, ...]:
-    """The last `limit` of both records, newest first by this host's clock."""
+def _read(config: str | None, limit: int) -> tuple[Entry | AlertWriting | Unreadable, ...]:
+    """The last `limit` of both records, newest first by this host's clock. What cannot be read of
+    the journal comes first of all.
+    """
     from canary.store.paths import state_dir
 
     plan = find_plan(config).plan
     kept: list[Entry | AlertWriting] = list(read_alert_writings(state_dir(plan), limit))
-    kept += read_changes(plan, lambda journal: journal.recent(limit))
+    rows = read_changes(plan, lambda journal: journal.rows(limit))
+    kept += (row for row in rows if not isinstance(row, Unreadable))
     kept.sort(key=lambda one: one.intended_at, reverse=True)
-    return tuple(kept[:limit])
+    return (*(row for row in rows if isinstance(row, Unreadable)), *kept[:limit])
 
 
 def _withdraw(config: str | None, change_id: str, as_json: bool) -> int:
@@ -135,9 +147,11 @@ def _identity(
     }
 
 
-def _document(entry: Entry | AlertWriting) -> dict[str, Any]:
+def _document(entry: Entry | AlertWriting | Unreadable) -> dict[str, Any]:
     if isinstance(entry, AlertWriting):
         return alert_document(entry)
+    if isinstance(entry, Unreadable):
+        return unreadable_document(entry)
     change, outcome = entry.change, entry.outcome
     return {
         **_identity(change, change.kind, entry.cloud_identity, automatic=bool(change.cause)),

@@ -83,6 +83,7 @@ def look_at_journal(session: Session) -> Finding:
     try:
         journal.check()
         entries = journal.recent(1000)
+        unreadable = len(journal.unreadable())
     except CanaryError as error:
         return Finding("journal", "wrong", error.message, error.remedy)
     where = sanitize(journal.path)
@@ -93,6 +94,11 @@ def look_at_journal(session: Session) -> Finding:
     still_open = sum(e.outcome is None for e in entries)
     unknown = sum(e.outcome is not None and e.outcome.state == "unknown" for e in entries)
     said = f"{where}: {len(entries)} changes, {still_open} without an outcome, {unknown} unknown"
+    if unreadable:
+        what = "1 is" if unreadable == 1 else f"{unreadable} are"
+        said += f"; {what} unreadable: unknown outcome"
+        remedy = "`canary log` shows them; `canary status` says what is set."
+        return Finding("journal", "wrong", said, remedy, needed=False)
     remedy = "`canary log` shows them: verify, resume or abandon." if still_open + unknown else ""
     return Finding("journal", "ok", said, remedy)
 

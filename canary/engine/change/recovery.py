@@ -25,7 +25,7 @@ from canary.rollout.change.life import LIFE, NEVER_SENT
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_clock, sanitize
-from canary.store.journal import Entry, Journal
+from canary.store.journal import Entry, Journal, Unreadable, unreadable_error
 
 How = Literal["verify", "resume", "abandon"]
 FindingState = Literal["ended", "in_hand", "not_begun", "not_done", "unknown", "resumed"]
@@ -213,7 +213,7 @@ def end_unsent(
 def find_entry(journal: Journal, change_id: str) -> Entry:
     """The change in the journal, by its id or an unambiguous beginning of it (6 letters or more).
 
-    Raises UsageError.
+    Raises UsageError, and RecordError for one that cannot be read.
     """
     entry = journal.entry(change_id)
     if entry is not None:
@@ -222,6 +222,9 @@ def find_entry(journal: Journal, change_id: str) -> Entry:
     found = [e for e in likely if e.change.id.startswith(change_id)]
     if len(found) == 1:
         return found[0]
+    for row in journal.unreadable():
+        if not found and len(change_id) >= 6 and row.id.startswith(change_id):
+            raise unreadable_error(row)
     what = "several changes" if found else "no change"
     raise UsageError(
         f"The journal has {what} with the id {sanitize(change_id, 60)}.",
@@ -229,14 +232,19 @@ def find_entry(journal: Journal, change_id: str) -> Entry:
     )
 
 
-def unresolved(journal: Journal) -> tuple[Entry, ...]:
-    """The changes whose end is not known and that nobody carries out, newest first."""
-    return tuple(
-        e
-        for e in journal.recent(1000)
-        if (e.outcome is not None and e.outcome.state == "unknown")
-        or (e.outcome is None and not (e.owner and journal.is_alive(e.owner)))
-    )
+def unresolved(journal: Journal) -> tuple[Entry | Unreadable, ...]:
+    """The changes whose end is not known and that nobody carries out, and what cannot be read of
+    the journal (how that ended is not known either), newest first.
+    """
+    return tuple(row for row in journal.rows(1000) if _is_unresolved(journal, row))
+
+
+def _is_unresolved(journal: Journal, row: Entry | Unreadable) -> bool:
+    if isinstance(row, Unreadable):
+        return True
+    if row.outcome is not None:
+        return row.outcome.state == "unknown"
+    return not (row.owner and journal.is_alive(row.owner))
 
 
 def _ended(outcome: Outcome) -> Finding:

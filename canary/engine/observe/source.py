@@ -89,6 +89,8 @@ class JournalFeed:
         self.source = Source("Journal", log)
         self.entries: tuple[Entry, ...] = ()
         self._journal = journal
+        self._log = log
+        self._unreadable = 0
         self._version = -1
 
     def read(self, now: float) -> bool:
@@ -102,8 +104,10 @@ class JournalFeed:
         try:
             version = self._journal.version()
             if version != self._version:
-                self.entries, changed = self._journal.recent(CHANGES_SHOWN), True
+                rows, changed = self._journal.rows(CHANGES_SHOWN), True
+                self.entries = tuple(row for row in rows if isinstance(row, Entry))
                 self._version = version
+                self._tell_unreadable(len(rows) - len(self.entries), now)
             self._journal.demand_room()
         except RecordError as error:
             return self.source.failed(error, now) or changed
@@ -111,6 +115,14 @@ class JournalFeed:
             self.source.answered(now)
             return True
         return False
+
+    def _tell_unreadable(self, count: int, now: float) -> None:
+        """Say it when there are more: what cannot be read may be a change that is in flight."""
+        if count > self._unreadable:
+            what = "1 change" if count == 1 else f"{count} changes"
+            said = f"{what} in the journal cannot be read: unknown outcome; `canary log`"
+            self._log.say(now, "critical", said)
+        self._unreadable = count
 
     def has(self, change_id: str) -> bool:
         """Whether the journal has this change; asked anew: it may be younger than `entries`."""
