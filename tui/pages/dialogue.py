@@ -154,6 +154,9 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         adopt, revert = self.drift_keys
         split = f"set to {drift.actual_percent} %, recorded {drift.recorded_percent} %"
         adopts: list[Run] = [(adopt, palette.key), (" adopt  ", palette.dim)]
+        if drift.is_plans:
+            split = f"recorded {drift.recorded_percent} %, the plan has {drift.plan_has}"
+            return [("≠ ", palette.notice), (f"drift: {split}   ", palette.strong), *adopts]
         if drift.actual_percent not in self.shares:
             adopts = [("no stage has that   ", palette.dim)]
         return [

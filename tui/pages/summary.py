@@ -45,7 +45,9 @@ def summarize(snapshot: Snapshot, now: float) -> str:
         ),
     ]
     drift = snapshot.traffic.drift
-    if drift is not None:
+    if drift is not None and drift.is_plans:
+        lines.append(f"drift: recorded {drift.recorded_percent} %, the plan has {drift.plan_has}")
+    elif drift is not None:
         lines.append(
             f"drift: recorded {drift.recorded_percent} %, set to {drift.actual_percent} %"
             f"{' by ' + sanitize(drift.by) if drift.by else ''}"

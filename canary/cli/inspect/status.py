@@ -23,7 +23,7 @@ from canary.rollout.decision.gates import (
 from canary.rollout.errors import UsageError
 from canary.rollout.measure.samples import Window
 from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.snapshot import SideView, Snapshot
+from canary.rollout.snapshot.snapshot import Drift, SideView, Snapshot
 from canary.rollout.snapshot.status import exit_code, in_flight, status_document, status_line
 from canary.rollout.text import (
     format_age,
@@ -119,16 +119,25 @@ def _print_head(snapshot: Snapshot, plan: Plan) -> None:
     say(f"{name}   {share}   soak {format_duration(soaked)} / {soak}")
 
 
+def _format_drift(drift: Drift) -> str:
+    recorded = format_percent(drift.recorded_percent)
+    if drift.is_plans:
+        return (
+            f"! the plan was changed: {recorded} recorded, it has {drift.plan_has}; `canary adopt`"
+        )
+    by = f" by {sanitize(drift.by)}" if drift.by else ""
+    actual = format_percent(drift.actual_percent)
+    return (
+        f"! changed elsewhere{by}: {actual}, recorded {recorded}; `canary adopt` or `canary revert`"
+    )
+
+
 def _print_errors(snapshot: Snapshot) -> None:
     traffic = snapshot.traffic
     if traffic.in_doubt:
         say("! The last change could not be put into effect: the split from before may be served.")
     if traffic.drift is not None:
-        by = f" by {sanitize(traffic.drift.by)}" if traffic.drift.by else ""
-        say(
-            f"! changed elsewhere{by}: {format_percent(traffic.drift.actual_percent)}, recorded"
-            f" {format_percent(traffic.drift.recorded_percent)}; `canary adopt` or `canary revert`"
-        )
+        say(_format_drift(traffic.drift))
     if traffic.record_error:
         say(f"! {sanitize(traffic.record_error)}")
     for source in snapshot.sources:

@@ -12,7 +12,12 @@ import msgspec
 
 from canary.cloud.views import ServiceState
 from canary.rollout.change.change import Guard, SetTraffic, Standing
-from canary.rollout.change.stage_record import StageRecord, soaked_hours
+from canary.rollout.change.stage_record import (
+    StageRecord,
+    find_plan_drift,
+    infer_stage,
+    soaked_hours,
+)
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Drift, StageView, TrafficView
 from canary.store.journal import Entry
@@ -30,13 +35,6 @@ class RunFacts(msgspec.Struct, frozen=True):
     canary: ServiceState | None
     read_at: float
     missing: frozenset[str] = frozenset()
-
-
-def infer_stage(plan: Plan, percent: int | None) -> int:
-    """The highest stage whose share is not above `percent`; 0 when none is, or nothing is known."""
-    if percent is None:
-        return 0
-    return max((i for i, s in enumerate(plan.stages, 1) if s.percent <= percent), default=0)
 
 
 def stage_of(plan: Plan, run: RunFacts | None) -> int | None:
@@ -74,14 +72,18 @@ def view_stage(plan: Plan, run: RunFacts | None, now: float) -> StageView:
     )
 
 
-def find_drift(run: RunFacts | None) -> Drift | None:
-    """The share that is set where it is not the record's; author and time as Cloud Run says."""
+def find_drift(run: RunFacts | None, plan: Plan | None = None) -> Drift | None:
+    """The share that is set where it is not the record's; author and time as Cloud Run says. With
+    `plan` also where the record is not the plan's, which was edited since.
+    """
     if run is None or run.router.record is None or run.router.percent is None:
         return None
     record, router = run.router.record, run.router
-    if record.percent == run.router.percent:
-        return None
-    return Drift(record.percent, run.router.percent, router.last_modifier, router.updated_at)
+    plan_has = "" if plan is None else find_plan_drift(plan, record)
+    actual = run.router.percent
+    if record.percent == actual:
+        return Drift(record.percent, actual, plan_has=plan_has) if plan_has else None
+    return Drift(record.percent, actual, router.last_modifier, router.updated_at, plan_has)
 
 
 def view_traffic(plan: Plan, run: RunFacts | None) -> TrafficView:
@@ -96,7 +98,7 @@ def view_traffic(plan: Plan, run: RunFacts | None) -> TrafficView:
         canary_percent=router.percent,
         record=router.record,
         record_error=error,
-        drift=find_drift(run),
+        drift=find_drift(run, plan),
         reconciling=router.reconciling,
         served_percent=router.served_percent,
         guard=_guard(run),
@@ -119,6 +121,7 @@ def standing_of(plan: Plan, run: RunFacts | None) -> Standing | None:
         record=known_record(plan, run),
         scale_legacy=run.legacy.scale if run.legacy is not None else None,
         scale_canary=run.canary.scale if run.canary is not None else None,
+        recorded=run.router.record.percent if run.router.record is not None else None,
         served=run.router.served_percent,
         in_doubt=is_in_doubt(plan, run.router),
         limits_legacy=run.legacy.limits if run.legacy is not None else None,

@@ -195,7 +195,8 @@ class Standing(msgspec.Struct, frozen=True):
     `stage` is the record's (or inferred) stage; `percent` what is really set, and `served` what is
     really served where that is told. None is "not known". `in_doubt`: what is set may not be what
     serves (it is settling, or has failed). A scale is what can run; `limits_*` are what the service
-    itself is set to, which a template's own limits may narrow.
+    itself is set to, which a template's own limits may narrow. `recorded` is the share that the
+    record has, whatever plan it was written under.
     """
 
     stage: int
@@ -204,6 +205,7 @@ class Standing(msgspec.Struct, frozen=True):
     record: StageRecord | None = None
     scale_legacy: ScalePreset | None = None
     scale_canary: ScalePreset | None = None
+    recorded: int | None = None
     served: int | None = None
     in_doubt: bool = False
     limits_legacy: ScalePreset | None = None

@@ -20,7 +20,13 @@ from canary.rollout.change.change import (
     Standing,
     Step,
 )
-from canary.rollout.change.stage_record import Move, StageRecord, check_transition
+from canary.rollout.change.stage_record import (
+    Move,
+    StageRecord,
+    check_transition,
+    find_plan_drift,
+    infer_stage,
+)
 from canary.rollout.errors import Conflict, IllegalTransition, UsageError
 from canary.rollout.plan.plan import Plan, ScalePreset
 
@@ -32,13 +38,54 @@ def promote(plan: Plan, standing: Standing, request: Request) -> Change:
     of production before everything comes to it, then traffic and record change in one update, and
     Legacy goes to backup only when nothing comes to it any more: up to then it could take
     everything back. What is so already is left out, so that asking again does what is missing.
+
+    Raises Conflict where the record is not the plan's, which was edited since.
     """
+    record = standing.record
+    plan_has = "" if record is None else find_plan_drift(plan, record)
+    if record is not None and plan_has:
+        raise Conflict(
+            f"The record says {record.percent} %, the plan has {plan_has}: it was changed since.",
+            remedy="Adopt the present split, then promote; or roll back.",
+        )
     return _move(plan, standing, request, "promote", standing.stage + 1)
 
 
 def step_back(plan: Plan, standing: Standing, request: Request, to: int | None = None) -> Change:
-    """One stage back, or back to stage `to`. Raises IllegalTransition when that is not back."""
-    return _move(plan, standing, request, "step_back", standing.stage - 1 if to is None else to)
+    """One stage back, or back to stage `to`: of those that have less than Canary has now, whatever
+    the record says. Raises IllegalTransition when that is not back, or would give Canary more.
+    """
+    back = _stage_below(plan, standing) if to is None else to
+    check_transition(plan, "step_back", standing.stage, back)
+    has = _least_share(standing)
+    if has is not None and plan.percent_of(back) > has:
+        raise _raising(plan, back, has)
+    return _move(plan, standing, request, "step_back", back)
+
+
+def _stage_below(plan: Plan, standing: Standing) -> int:
+    """The stage before this one, or the next below it that has less than Canary has now."""
+    last, has = standing.stage - 1, _least_share(standing)
+    if has is None or last < 1 or last > len(plan.stages):
+        return last
+    lower = [i for i in range(1, last + 1) if plan.percent_of(i) < has]
+    if not lower:
+        raise _raising(plan, last, has)
+    return lower[-1]
+
+
+def _least_share(standing: Standing) -> int | None:
+    """What Canary really has at least: what is set may not serve yet, or not any more."""
+    known = [share for share in (standing.percent, standing.served) if share is not None]
+    return min(known, default=None)
+
+
+def _raising(plan: Plan, stage: int, has: int) -> IllegalTransition:
+    return IllegalTransition(
+        f"Canary has {has} % already; stage {stage} would give it {plan.percent_of(stage)} %, and a"
+        " rollback never gives it more.",
+        remedy="Roll back all takes the rest away: `canary rollback --all`.",
+    )
 
 
 def rollback_all(plan: Plan, standing: Standing, request: Request) -> Change:
@@ -47,10 +94,16 @@ def rollback_all(plan: Plan, standing: Standing, request: Request) -> Change:
 
 
 def adopt(plan: Plan, standing: Standing, request: Request) -> Change:
-    """Take the split as it is into the record. Raises UsageError when no stage has that share."""
+    """Take the split as it is into the record. Raises UsageError when no stage has that share.
+
+    A share that was recorded under a plan which was edited since is adopted even so, as the highest
+    stage that does not have more.
+    """
     if standing.percent is None:
         raise UsageError("The present split is not known, so it cannot be adopted.")
     stage = plan.stage_of_percent(standing.percent)
+    if stage is None and standing.percent == standing.recorded:
+        stage = infer_stage(plan, standing.percent) or None
     if stage is None:
         shares = ", ".join(f"{s.percent} %" for s in plan.stages)
         raise UsageError(
@@ -164,6 +217,8 @@ def _next_record(
     kept = standing.record if move == "revert" else None
     # The record's own share: the plan's may have been edited since, and that is not a revert.
     percent = kept.percent if kept else plan.percent_of(to)
+    if move == "adopt" and standing.percent is not None:
+        percent = standing.percent
     final = is_final(plan, to)
     return StageRecord(
         stage=to,

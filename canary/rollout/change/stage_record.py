@@ -90,6 +90,26 @@ def next_stage(plan: Plan, stage: int) -> int | None:
     return stage + 1 if stage < len(plan.stages) else None
 
 
+def infer_stage(plan: Plan, percent: int | None) -> int:
+    """The highest stage whose share is not above `percent`; 0 when none is, or nothing is known."""
+    if percent is None:
+        return 0
+    return max((i for i, s in enumerate(plan.stages, 1) if s.percent <= percent), default=0)
+
+
+def find_plan_drift(plan: Plan, record: StageRecord) -> str:
+    """What the present plan has where the record stands, if that is another share than recorded:
+    the plan was edited since. "" when the two agree.
+
+    A share that no stage has is adopted as the stage below it, and agrees from then on.
+    """
+    if not 0 <= record.stage <= len(plan.stages):
+        return f"no stage {record.stage}"
+    planned = plan.percent_of(record.stage)
+    adopted = record.move == "adopt" and infer_stage(plan, record.percent) == record.stage
+    return "" if record.percent == planned or adopted else f"{planned} % at stage {record.stage}"
+
+
 def check_transition(plan: Plan, move: Move, at: int, to: int) -> None:
     """Raise IllegalTransition unless `move` may take the rollout from stage `at` to `to`.
 

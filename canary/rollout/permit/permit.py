@@ -99,6 +99,8 @@ def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | Non
         return f"Another change is in flight: {flying}."
     if kind == "promote":
         if snapshot.traffic.drift is not None:
+            if snapshot.traffic.drift.is_plans:
+                return "The plan was changed since: adopt the present split first."
             return "The split was changed elsewhere: adopt or revert it first."
         gates = promotion_gates(snapshot)
         if gates:
@@ -156,6 +158,8 @@ def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
         return "All traffic is on Legacy already." if settled else None
     if kind in ("adopt", "revert") and traffic.drift is None and traffic.record is not None:
         return "The split is what the record says."
+    if kind == "revert" and traffic.drift is not None and traffic.drift.is_plans:
+        return "The split is what the record says; the plan was changed: adopt it."
     if kind == "revert" and traffic.record is None:
         return "There is no stage record to revert to."
     return None
@@ -212,6 +216,12 @@ def _in_flight(snapshot: Snapshot, besides: str = "") -> str | None:
 
 def _check_no_drift(snapshot: Snapshot) -> None:
     drift = snapshot.traffic.drift
+    if drift is not None and drift.is_plans:
+        raise Conflict(
+            f"The record says {drift.recorded_percent} %, the plan has {drift.plan_has}: it was"
+            " changed since.",
+            remedy="Adopt the present split (`canary adopt`), then promote; or roll back.",
+        )
     if drift is not None:
         raise Conflict(
             f"The split is {drift.actual_percent} %, the record says {drift.recorded_percent} %:"

@@ -59,12 +59,20 @@ class StageView(msgspec.Struct, frozen=True):
 
 
 class Drift(msgspec.Struct, frozen=True):
-    """The split differs from the record: somebody changed it elsewhere."""
+    """The split differs from the record: somebody changed it elsewhere. Or the record from the
+    plan, which was edited since: then `plan_has` says what that has there ("25 % at stage 2").
+    """
 
     recorded_percent: int
     actual_percent: int
     by: str = ""
     at: float | None = None
+    plan_has: str = ""
+
+    @property
+    def is_plans(self) -> bool:
+        """Whether nothing but the plan has changed."""
+        return self.recorded_percent == self.actual_percent
 
 
 class TrafficView(msgspec.Struct, frozen=True):
