@@ -348,3 +348,24 @@ async def test_quit_leaves_at_once_otherwise() -> None:
         await stage.press("q")
         assert stage.app.return_code == 0
     assert not stage.engine.running
+
+
+async def test_a_question_that_stood_open_for_long_dies_and_says_so() -> None:
+    later = scenes.NOW + 6000.0
+    async with staged((120, 40), ready()) as stage:
+        await stage.press("p")
+        aged = scenes.snapshot(soaked_hours=27, now=later)
+        await stage.emit(msgspec.structs.replace(aged, speed=1.0))
+        assert "This was asked 1 h 40 m ago" in stage.frame()
+        await stage.press("y")
+        assert stage.engine.sent == []
+
+
+async def test_a_rollback_that_stood_open_goes_out_with_the_time_of_its_yes() -> None:
+    later = scenes.NOW + 6000.0
+    async with staged() as stage:
+        await stage.press("R")
+        await stage.emit(scenes.snapshot(now=later))
+        await stage.press("y")
+        (change,) = stage.engine.sent
+    assert change.created_at == change.steps[-1].record.entered_at == later

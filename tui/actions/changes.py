@@ -15,6 +15,7 @@ import msgspec
 
 from canary.rollout.change import moves
 from canary.rollout.change.change import Author, Change, Guard, Kind, Request, Side, Standing
+from canary.rollout.change.timing import why_expired
 from canary.rollout.errors import CanaryError, GateNotMet, UsageError
 from canary.rollout.permit import permit
 from canary.rollout.permit.approval import evidence_of, name_to_type
@@ -80,8 +81,10 @@ def make_request(situation: Situation, snapshot: Snapshot, new_id: Callable[[], 
     )
 
 
-def cause_of_death(pending: Pending, snapshot: Snapshot, *, read_only: bool) -> str | None:
-    """Why a pending change may no longer be confirmed; None while it may.
+def cause_of_death(
+    pending: Pending, snapshot: Snapshot, plan: Plan, now: float, *, read_only: bool
+) -> str | None:
+    """Why a pending change may no longer be confirmed at `now`; None while it may.
 
     A cloud that has stopped answering kills nothing: the guard is checked again when the change is
     sent, and a rollback must not depend on what can be read.
@@ -90,7 +93,8 @@ def cause_of_death(pending: Pending, snapshot: Snapshot, *, read_only: bool) -> 
     kind = pending.change.kind
     if standing is not None and not permit.holds(kind, pending.guard, standing.guard):
         return _what_changed(pending, snapshot)
-    return permit.why_not(kind, snapshot, read_only)
+    expired = why_expired(pending.change, plan, now, snapshot.speed)
+    return expired or permit.why_not(kind, snapshot, read_only)
 
 
 def _what_changed(pending: Pending, snapshot: Snapshot) -> str:

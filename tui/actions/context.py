@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from canary.rollout.change.change import is_final_approval
 from canary.rollout.change.text import format_title
-from canary.rollout.errors import CanaryError
+from canary.rollout.change.timing import date_change, why_expired
+from canary.rollout.errors import CanaryError, GateNotMet
 from canary.rollout.permit import permit
 from canary.rollout.snapshot.snapshot import Snapshot
 from tui.actions.changes import Pending, Situation, cause_of_death
@@ -146,9 +147,12 @@ class Context:
         situation = self.situation()
         if pending is None or pending.change.id != change_id or situation.snapshot is None:
             return
+        snapshot, now = situation.snapshot, situation.now
         try:
-            permit.authorize(pending.change, situation.snapshot, read_only=situation.read_only)
-            self.engine.submit(pending.change)
+            permit.authorize(pending.change, snapshot, read_only=situation.read_only)
+            if expired := why_expired(pending.change, situation.plan, now, snapshot.speed):
+                raise GateNotMet(expired)
+            self.engine.submit(date_change(pending.change, now))
         except CanaryError as refusal:
             self.say(f"Nothing was sent. {refusal}")
             return
@@ -173,7 +177,8 @@ class Context:
             self.say("")
         if self.pending is None:
             return
-        reason = cause_of_death(self.pending, snapshot, read_only=self.screen.read_only)
+        now, plan = self.situation().now, self.screen.plan
+        reason = cause_of_death(self.pending, snapshot, plan, now, read_only=self.screen.read_only)
         if reason is not None:
             self.pending = None
             self.screen.talk.die(reason)

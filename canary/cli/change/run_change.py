@@ -38,13 +38,15 @@ from canary.rollout.change.change import (
     SetTraffic,
     Standing,
 )
-from canary.rollout.errors import CanaryError, UsageError
+from canary.rollout.change.timing import date_change, why_expired
+from canary.rollout.errors import CanaryError, GateNotMet, UsageError
 from canary.rollout.permit.approval import evidence_of, name_to_type
 from canary.rollout.permit.permit import authorize
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from canary.cloud.connection.clock import CloudClock
     from canary.engine.change.dry_run import DryRun
     from canary.engine.notify import Notifier
     from canary.engine.session import Session
@@ -158,11 +160,25 @@ async def _decide(
         demand_journal(session, change, source)
     if not options.yes:
         show_change(source.plan, change, dry_run, snapshot)
-        ask_to_confirm(name_to_type(source.plan, change, snapshot.traffic.canary_percent))
+        name = name_to_type(source.plan, change, snapshot.traffic.canary_percent)
+        change = confirm(source.plan, change, name, session.clock)
     from canary.engine.notify import telling
 
     async with telling(source.plan, session.directory, complain) as notifier:
         return await _act(source, session, change, dry_run, options, notifier)
+
+
+def confirm(plan: Plan, change: Change, name: str, clock: CloudClock) -> Change:
+    """The change as of the moment in which a person at the terminal said yes.
+
+    `name` is what has to be typed ("": yes is enough). Raises UsageError when it is not confirmed,
+    and GateNotMet when the question has stood open for so long that its numbers are old.
+    """
+    ask_to_confirm(name)
+    now = clock.now()
+    if expired := why_expired(change, plan, now, clock.speed):
+        raise GateNotMet(f"Nothing was changed. {expired}")
+    return date_change(change, now)
 
 
 def _note_dry_run(session: Session, change: Change) -> None:

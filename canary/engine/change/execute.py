@@ -52,6 +52,7 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.change.life import NEVER_SENT, NEXT, State
 from canary.rollout.change.text import format_scale
+from canary.rollout.change.timing import date_step
 from canary.rollout.errors import (
     CanaryError,
     Conflict,
@@ -188,7 +189,7 @@ class _Execution:
             self._remark_overtaken(step, sent.state)
         self._notes.note(index, "settled", _modifier(sent))
         if isinstance(step, SetTraffic) and sent.observed == "there":
-            self._record_file.write(index, step)
+            self._record_file.write(index, _as_recorded(step, sent.state))
 
     async def _begin_or_follow(self, index: int, step: Step, state: State) -> Sent:
         match NEXT[state]:
@@ -303,6 +304,7 @@ class _Execution:
             step, detail = await self._preparation.prepare(index, step)
         except Conflict as error:
             raise KeptOut(error) from error
+        step = date_step(step, self._now())
         self._notes.must(index, "sent", detail)  # the last thing before the call
         self._sent = True
         try:
@@ -342,6 +344,14 @@ class _Execution:
             return
         by = f" by {sanitize(state.last_modifier, 100)}" if state.last_modifier else ""
         self._remarks.append(f"It was changed since then{by}: {format_percent(state.percent)} now.")
+
+
+def _as_recorded(step: SetTraffic, state: ServiceState | None) -> SetTraffic:
+    """The step with the record that the cloud has of it: dated when it was sent."""
+    record = state.record if state is not None else None
+    if record is None or record.change != step.record.change:
+        return step
+    return msgspec.structs.replace(step, record=record)
 
 
 def _with_remarks(outcome: Outcome, remarks: list[str]) -> Outcome:

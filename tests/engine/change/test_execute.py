@@ -428,3 +428,15 @@ async def test_no_time_is_lost_before_the_first_look(embedded: Embedded, journal
     )
     assert outcome.state == "done"
     assert set(slept) == {0.0}
+
+
+async def test_a_stage_begins_when_its_change_is_sent(
+    embedded: Embedded, journal: Journal, tmp_path: Path
+):
+    change = await ask(embedded, "promote")
+    embedded.advance(6000.0)  # the question stood open
+    asked_at, sent_at = change.created_at, embedded.now
+    await carry(embedded, journal, change, stage_file=tmp_path / "rollout.toml")
+    entered_at = (await router_service(embedded)).record.entered_at
+    assert asked_at + 6000.0 <= sent_at <= entered_at < sent_at + 60.0
+    assert read_stage_file(tmp_path / "rollout.toml").entered_at == entered_at
