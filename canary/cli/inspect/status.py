@@ -58,7 +58,7 @@ def status(as_json: bool, as_line: bool, config: str | None) -> int:
     source = find_plan(config)
     snapshot = asyncio.run(_look(source, asks_readiness=as_json))
     if as_json:
-        print_json(status_document(snapshot))
+        print_json(status_document(snapshot, source.plan))
     elif as_line:
         say(status_line(snapshot))
     else:

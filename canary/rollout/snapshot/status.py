@@ -14,7 +14,9 @@ from canary.rollout.decision.gates import format_verdict as format_verdict_line
 from canary.rollout.decision.readiness import Readiness
 from canary.rollout.decision.tree import Verdict
 from canary.rollout.measure.samples import Window
+from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, TrafficView
+from canary.rollout.snapshot.state import RolloutState, find_state
 from canary.rollout.text import (
     AtLeast,
     fields_of,
@@ -58,8 +60,11 @@ def exit_code(snapshot: Snapshot) -> int:
     return code
 
 
-def status_document(snapshot: Snapshot) -> dict[str, Any]:
-    """The contract of `canary status --json` as plain values, ready for a JSON encoder."""
+def status_document(snapshot: Snapshot, plan: Plan | None = None) -> dict[str, Any]:
+    """The contract of `canary status --json` as plain values, ready for a JSON encoder.
+
+    Without a plan `state` is null.
+    """
     stage, decision = snapshot.stage, snapshot.decision
     return {
         "rollout": sanitize(snapshot.rollout),
@@ -89,8 +94,18 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
             }
             for source in snapshot.sources
         ],
+        "state": None if plan is None else state_document(find_state(snapshot, plan)),
         "readiness": _readiness(snapshot.readiness),
         "guard": _guard(snapshot),
+    }
+
+
+def state_document(state: RolloutState) -> dict[str, Any]:
+    """The one state in the contract: its word, cause, what comes next, and who acts."""
+    actor = state.actor
+    return {
+        **fields_of(state, "id", "word", "cause", "next"),
+        "actor": fields_of(actor, "kind", "action", "who", "left_s"),
     }
 
 

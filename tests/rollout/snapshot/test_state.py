@@ -1,0 +1,163 @@
+"""The one state: its word, cause, next and actor; the worst owns it; unknown is never well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canary.rollout.change.change import Outcome, OutcomeState
+from canary.rollout.decision.guard import GuardView
+from canary.rollout.decision.readiness import RollbackFacts, judge_readiness
+from canary.rollout.decision.tree import Watch
+from canary.rollout.evidence.view import Advice
+from canary.rollout.snapshot.snapshot import (
+    ChangeView,
+    Drift,
+    Snapshot,
+    SourceView,
+    TrafficView,
+)
+from canary.rollout.snapshot.state import (
+    GLYPHS,
+    TONES,
+    WORDS,
+    Actor,
+    RolloutState,
+    StateId,
+    find_state,
+)
+from tests.rollout.build import EMPTY, NOW, PLAN, record, snapshot, window
+
+CRITICAL = window(error_ratio=0.083)
+WARNING = window(error_ratio=0.03)
+ADVICE = Advice("advise", "a regression of Canary is proven: 5xx", ("5xx",), NOW - 300)
+WORSE = Advice("advise", "Canary is worse now: 5xx", ("5xx",), NOW - 60, "worse_now")
+IMPOSSIBLE = judge_readiness(RollbackFacts("ion-api", exists=False, expected_s=12.0))
+
+
+def changed(state: OutcomeState | None, **fields: Any) -> ChangeView:
+    outcome = None if state is None else Outcome(state, "it was refused", NOW - 30)
+    title, asked_at = "promote to 25 %", NOW - 60
+    return ChangeView("c1", "promote", title, "eve", asked_at, outcome=outcome, **fields)
+
+
+def with_(base: Snapshot, **fields: object) -> Snapshot:
+    return msgspec.structs.replace(base, **fields)
+
+
+MET = tuple(msgspec.structs.replace(g, state="met") for g in snapshot().gates)
+AWAY = (SourceView("Cloud Run", "failing", "not reachable", NOW - 60),)
+
+SCENES: dict[StateId, Snapshot] = {
+    "roll_back_all": snapshot(CRITICAL),
+    "roll_back_stage": snapshot(WARNING, watch=Watch(NOW - 4000, warning=True, overdue=True)),
+    "rollback_not_possible": with_(snapshot(), readiness=IMPOSSIBLE),
+    "unknown_outcome": with_(snapshot(), changes=(changed("unknown"),)),
+    "failed": with_(snapshot(), changes=(changed("failed"),)),
+    "cannot_see": with_(snapshot(), sources=AWAY),
+    "in_progress": with_(snapshot(), changes=(changed(None, step="sent"),)),
+    "drift": snapshot(traffic=TrafficView(30, record(2), drift=Drift(10, 30, "someone", NOW))),
+    "silent": snapshot(EMPTY, "missing"),
+    "stale": snapshot(window(newest_at=NOW - 900), "stale"),
+    "proven_worse": with_(snapshot(), advice=ADVICE),
+    "watch": snapshot(WARNING, watch=Watch(NOW - 600, warning=True)),
+    "settling": snapshot(window(), "masked"),
+    "thin": snapshot(window(requests=5), "thin"),
+    "off": snapshot(stage=0, traffic=TrafficView(0, record(0))),
+    "healthy": snapshot(),
+    "ready": with_(snapshot(), gates=MET),
+}
+
+
+@pytest.mark.parametrize("state", list(SCENES))
+def test_each_state_has_its_scene_word_cause_and_next(state: StateId) -> None:
+    found = find_state(SCENES[state], PLAN)
+    assert found.id == state
+    assert found.word == WORDS[state]
+    assert found.cause
+    assert found.next
+    assert len(found.glyph) == 1
+
+
+def test_a_critical_limit_says_number_limit_and_key() -> None:
+    found = find_state(SCENES["roll_back_all"], PLAN)
+    assert found.cause == "error ratio 8.30 % (limit 5 %)"
+    assert (found.next, found.actor) == ("roll back all", Actor("you", "rollback_all"))
+
+
+def test_while_automatic_rollback_counts_it_acts() -> None:
+    counting = GuardView(armed=True, by="eve", left_s=43.0)
+    found = find_state(with_(SCENES["roll_back_all"], guard=counting), PLAN)
+    assert found.actor == Actor("auto", "rollback_all", left_s=43.0)
+
+
+def test_while_a_rollback_is_carried_out_it_is_running() -> None:
+    going = with_(SCENES["roll_back_all"], changes=(changed(None),))
+    assert find_state(going, PLAN).actor.kind == "running"
+
+
+def test_the_worst_owns_it() -> None:
+    both = with_(SCENES["drift"], decision=SCENES["roll_back_all"].decision)
+    assert find_state(both, PLAN).id == "roll_back_all"
+    assert find_state(with_(SCENES["drift"], readiness=IMPOSSIBLE), PLAN).id == (
+        "rollback_not_possible"
+    )
+
+
+def test_worse_now_is_watched_and_said_to_be_no_proof() -> None:
+    found = find_state(with_(snapshot(), advice=WORSE), PLAN)
+    assert (found.id, "not proven" in found.next) == ("watch", True)
+
+
+def test_a_failure_that_was_dismissed_is_over() -> None:
+    gone = with_(snapshot(), changes=(changed("failed", acknowledged=True),))
+    assert find_state(gone, PLAN).id == "healthy"
+
+
+def test_at_0_percent_without_data_it_is_off_and_no_outage() -> None:
+    off = with_(snapshot(EMPTY, "missing", stage=0, traffic=TrafficView(0, record(0))))
+    assert find_state(off, PLAN).id == "off"
+
+
+def test_a_verdict_without_data_is_never_well_though_the_window_is_fresh() -> None:
+    unknown = msgspec.structs.replace(snapshot().decision, verdict="no_data", reason="p95: no data")
+    assert find_state(with_(snapshot(), decision=unknown), PLAN).id == "silent"
+
+
+def test_a_split_that_is_not_known_is_said() -> None:
+    unknown = with_(snapshot(), traffic=TrafficView(None))
+    assert find_state(unknown, PLAN).id == "cannot_see"
+
+
+def test_the_words_tones_and_glyphs_are_of_the_same_states() -> None:
+    assert set(WORDS) == set(TONES) == set(SCENES)
+    assert set(GLYPHS) == set(TONES.values())
+    assert len(set(WORDS.values())) == len(WORDS)
+
+
+@given(st.sampled_from(list(SCENES)), st.sampled_from(list(SCENES)))
+def test_no_mixture_with_something_wrong_is_healthy_or_ready(one: StateId, other: StateId) -> None:
+    """Whatever two scenes say at once, the worse of both owns the state."""
+    first, second = SCENES[one], SCENES[other]
+    both = with_(
+        first,
+        decision=max((first, second), key=_badness).decision,
+        readiness=first.readiness or second.readiness,
+        changes=first.changes or second.changes,
+        sources=first.sources or second.sources,
+        advice=first.advice or second.advice,
+    )
+    found: RolloutState = find_state(both, PLAN)
+    if {one, other} - {"healthy", "ready"} and both.traffic.canary_percent:
+        wrong = {one, other} - {"healthy", "ready", "off", "drift", "settling", "thin", "stale"}
+        if wrong - {"silent"}:
+            assert found.id not in ("healthy", "ready")
+
+
+def _badness(moment: Snapshot) -> int:
+    order = list(SCENES)
+    return -order.index(find_state(moment, PLAN).id)
