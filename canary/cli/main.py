@@ -19,6 +19,7 @@ import click
 from canary.cli.options import Chosen, config_option, read_only_option
 from canary.cli.output import FULL, Acting, forgive, loss
 from canary.host.logs import mask, set_up_logging
+from canary.host.owners import find_weakness, make_directories
 from canary.rollout.errors import CanaryError
 from canary.rollout.text import sanitize
 
@@ -232,7 +233,9 @@ def write_bug(error: BaseException) -> Path | None:
 
     try:
         path = _directory() / BUG_LOG
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directories(path.parent)
+        if find_weakness(path.parent) is not None:
+            return None  # a traceback is not for a directory in which others can write
         if path.exists() and path.stat().st_size > BUG_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
         lines = mask("".join(traceback.format_exception(error)))

@@ -8,6 +8,8 @@ tomorrow is not told by the file.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shlex
 import stat
@@ -41,6 +43,17 @@ def find_weakness(path: Path) -> Weakness | None:
         if found is not None:
             return found
     return None
+
+
+def make_directories(path: Path, mode: int = 0o700) -> None:
+    """Make a directory and all that is missing above it, each with `mode` at most, whatever the
+    umask is. What is there already stays as it is. Raises OSError.
+    """
+    for each in reversed((path, *path.parents)):
+        with contextlib.suppress(FileExistsError):
+            each.mkdir(mode=mode)
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
 
 def is_own(status: os.stat_result) -> bool:

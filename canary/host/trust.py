@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from canary.host.owners import Weakness, find_weakness
+from canary.host.owners import Weakness, find_weakness, make_directories
 from canary.rollout.errors import RecordError
 from canary.rollout.text import sanitize
 
@@ -105,7 +105,7 @@ def change_trust(change: Callable[[Trust], Trust]) -> Trust:
 
     directory = config_dir()
     try:
-        make_private_directory(directory)
+        make_directories(directory)
         with _alone(directory):
             trust = change(read_trust())
             body = _HEAD + tomli_w.dumps(msgspec.to_builtins(trust))
@@ -116,16 +116,6 @@ def change_trust(change: Callable[[Trust], Trust]) -> Trust:
             remedy=f"Set {CONFIG_DIR_VARIABLE} to a directory of your own.",
         ) from exc
     return trust
-
-
-def make_private_directory(path: Path) -> None:
-    """Make a directory and all that is missing above it, each 0700 whatever the umask is.
-
-    Raises OSError. What is there already stays as it is.
-    """
-    for each in reversed((path, *path.parents)):
-        with contextlib.suppress(FileExistsError):
-            each.mkdir(mode=0o700)
 
 
 def hash_text(text: bytes) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from canary.host.owners import make_directories
 from canary.rollout.errors import RecordError
 from canary.rollout.text import sanitize
 
@@ -47,7 +48,7 @@ def write_result(path: Path, document: Mapping[str, Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """The same for a text, as UTF-8."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directories(path.parent)
         replace_file(path, text.encode())
     except OSError as exc:
         raise RecordError(

@@ -13,25 +13,26 @@ import shlex
 from pathlib import Path
 from typing import Final
 
+from canary.host.owners import Weakness, find_weakness, make_directories, me, name_owner
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.plan import Plan
+from canary.rollout.text import sanitize
 
 STATE_DIR_VARIABLE = "CANARY_STATE_DIR"
 """The environment variable that replaces the platform's directory for state."""
 
 
 def state_dir(plan: Plan) -> Path:
-    """The directory of `plan`'s rollout, created 0700 when it is missing, as is its parent.
+    """The directory of `plan`'s rollout, created 0700 when it is missing, as is all above it.
 
     Lies under $CANARY_STATE_DIR if that is set, else under the platform's directory for state.
-    Raises RecordError when it cannot be created.
+    Raises RecordError when it cannot be created, and when it (or a directory above it) is somebody
+    else's or can be written by others: who can replace a journal decides what was done.
     """
     base = _base()
     path = base / rollout_slug(plan)
     try:
-        # Each by itself: parents that are made on the way get the umask's rights.
-        base.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.mkdir(mode=0o700, exist_ok=True)
+        make_directories(path)
     except OSError as exc:
         raise RecordError(
             f"The directory {path} cannot be created: {exc.strerror or exc}.",
@@ -44,6 +45,7 @@ def state_dir(plan: Plan) -> Path:
             remedy=f"Give it back: sudo chown -R {os.geteuid()} {shlex.quote(str(base))}; or set"
             f" {STATE_DIR_VARIABLE} to a directory that can be written.",
         )
+    _demand_own(path)
     return path
 
 
@@ -60,6 +62,20 @@ def find_state_dir(plan: Plan) -> tuple[Path, RecordError | None]:
         return state_dir(plan), None
     except RecordError as error:
         return NOWHERE, error
+
+
+def _demand_own(path: Path) -> None:
+    found = find_weakness(path)
+    status = path.stat()
+    if found is None and status.st_uid != os.geteuid():  # root's: nothing can be written there
+        said = f"belongs to {name_owner(status.st_uid)}"
+        found = Weakness(path, said, f"sudo chown -R {me()} {shlex.quote(str(path))}")
+    if found is not None:
+        raise RecordError(
+            f"What was done is not kept in {sanitize(path, 300)}: {sanitize(found.path, 300)}"
+            f" {found.said}, so that others could replace it.",
+            remedy=f"{found.remedy}, or set {STATE_DIR_VARIABLE} to a directory of your own.",
+        )
 
 
 def journal_path(directory: Path) -> Path:

@@ -16,6 +16,7 @@ from canary.host import logs
 from canary.host.logs import mask, remember_address, remember_secret, set_up_logging
 from tests.cli.commands import run_process, running_cloud
 from tests.cloud.webhook_server import listening
+from tests.hostile.monitoring import monitor_once
 
 SECRET = "s3cret"  # the last part of the test webhook's address
 
@@ -66,12 +67,13 @@ async def run_everything(plan_path: Path, place: Path, state: Path) -> list[str]
     async def run(*arguments: str) -> str:
         given = [*arguments, "--config", str(plan_path)]
         ended = await asyncio.to_thread(run_process, given, place, state)
+        assert ended.code in (0, 10, 20, 30), ended
         return ended.out + ended.err
 
     said = [await run("status"), await run("rollback", "--all", "--yes", "--reason", "x")]
     said.append(await run("promote", "--yes", "--force", "--reason", "x"))
     said.append(await run("guard", "--once", "--countdown", "5s"))
-    said.append(await run("monitor", "--for", "1s", "--every", "30s", "--out-dir", str(place)))
+    said.append(await asyncio.to_thread(monitor_once, plan_path, state, place / "out"))
     said.append(await asyncio.to_thread(run_executor_once, plan_path, state))
     return said
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from canary.host.children import find_program_path, safe_directory
+from canary.host.owners import make_directories
 
 OSC52_LIMIT: Final = 74_994
 """The longest base64 that xterm and tmux are sure to take."""
@@ -74,7 +75,7 @@ def save(text: str, environ: Mapping[str, str]) -> Path:
     """Write the text to a file that only its owner may read, and say which."""
     state = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     folder = Path(state) / "canary-console"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directories(folder)
     path = folder / "summary.txt"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -16,6 +16,7 @@ import msgspec
 from canary.cli.opening import DEFAULT_NAME, known_names
 from canary.cli.options import chosen_config, json_option
 from canary.cli.output import print_json, say
+from canary.host.owners import make_directories
 from canary.rollout.errors import PlanError, UsageError
 from canary.rollout.plan.file import parse_plan
 from canary.rollout.text import sanitize
@@ -159,9 +160,12 @@ def _prompt(
 def _write(path: Path, text: str, force: bool) -> None:
     """Atomically, and without --force never over a file that came meanwhile."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # Not by the umask alone: a plan that others can write is only looked at.
+        make_directories(path.parent, 0o755)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.write_text(text, encoding="utf-8")
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
         try:
             if force:
                 draft.replace(path)

@@ -53,6 +53,7 @@ def run(config: Config) -> int:
         check_scenario(config.scenario, config.scenario_params)
     except ValueError as exc:
         raise ConfigError(f"configuration: {exc}") from exc
+    os.umask(0o077)  # whatever it makes, a state with all above it, is its owner's
     logging.basicConfig(level=logging.WARNING, format="canary.simulator: %(message)s")
     logging.raiseExceptions = False  # a console that is gone must not turn a log line into a loop
     if config.leases:
