@@ -77,6 +77,7 @@ class _PackedSide(msgspec.Struct, array_like=True, frozen=True, gc=False):
     revisions: tuple[int | str, ...]
     """Places in the list of names; a name itself where the list has become long."""
     refused: int = 0
+    cold: int = 0
 
 
 class _PackedWindow(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -100,7 +101,12 @@ class EvidenceRecord(Record):
             names = _read_names(db)
             known = len(names)
             rows = [
-                (w.end, w.start, not w.unfit, msgspec.msgpack.encode(_pack(w, names)))
+                (
+                    w.end,
+                    w.start,
+                    not w.unfit and not w.is_empty,
+                    msgspec.msgpack.encode(_pack(w, names)),
+                )
                 for w in windows
             ]
             db.executemany("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?)", rows)
@@ -123,7 +129,7 @@ class EvidenceRecord(Record):
             raise self._unreadable(exc) from exc
 
     def covered(self, since: float) -> tuple[tuple[float, float], ...]:
-        """(start, end] of the windows that were fit to be judged, oldest first."""
+        """(start, end] of the windows that were judged, oldest first: not the empty ones."""
         query = "SELECT since, until FROM windows WHERE until > ? AND fit ORDER BY until"
         with self._database.reading() as db:
             rows = db.execute(query, (since,)).fetchall()
@@ -155,6 +161,10 @@ class EvidenceRecord(Record):
             f"The record of the evidence {self.path} has a row that cannot be read: {exc}.",
             remedy="Delete the file: it is a cache.",
         )
+
+
+def _is_judged(window: EvidenceWindow) -> bool:
+    return not window.unfit and not window.is_empty
 
 
 _decoder = msgspec.msgpack.Decoder(_PackedWindow)
@@ -201,7 +211,8 @@ def _pack_side(side: SideWindow, names: list[str]) -> _PackedSide:
     latency = side.latency
     revisions = tuple(_number(name, names) for name in side.revisions)
     if latency is None or latency.bounds != LATENCY_BOUNDS_MS:
-        return _PackedSide(side.requests, side.bad, 0, (), 0.0, 0.0, revisions, side.refused)
+        counted = (side.requests, side.bad, 0, (), 0.0, 0.0)
+        return _PackedSide(*counted, revisions, side.refused, side.cold)
     first = next((i for i, count in enumerate(latency.counts) if count), 0)
     return _PackedSide(
         side.requests,
@@ -212,6 +223,7 @@ def _pack_side(side: SideWindow, names: list[str]) -> _PackedSide:
         latency.sum_squared_deviation,
         revisions,
         side.refused,
+        side.cold,
     )
 
 
@@ -234,4 +246,5 @@ def _unpack_side(packed: _PackedSide, names: list[str]) -> SideWindow:
         total = sum(packed.counts)
         latency = Distribution(LATENCY_BOUNDS_MS, counts, total, packed.mean, packed.squares)
     revisions = tuple(r if isinstance(r, str) else names[r] for r in packed.revisions)
-    return SideWindow(packed.requests, packed.bad, latency, revisions, packed.refused)
+    counted = (packed.requests, packed.bad, latency, revisions, packed.refused)
+    return SideWindow(*counted, cold=packed.cold)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from canary.rollout.evidence.left_out import LeftOut
 from canary.rollout.evidence.onset import Stretch
-from canary.rollout.evidence.state import LeftOut
 from canary.rollout.evidence.verdict import AFFINITY, MetricVerdict
 from canary.rollout.evidence.view import Advice, EvidenceView, SplitView, TailView
 from canary.rollout.snapshot.snapshot import Snapshot

@@ -44,6 +44,7 @@ _BAR = 8
 _WIDE_BAR = 16
 _WIDE = 72
 _LONG_WORDS = 60
+_LONG_WAIT_S = 5.0
 _NOTHING = "no data: nothing is compared yet"
 
 
@@ -254,7 +255,8 @@ def source_runs(view: EvidenceView, now: float, palette: Palette) -> list[Run]:
         runs.append(("none yet", palette.no_data))
     tail = _tail_note(view.tail)
     if tail:
-        runs.append((f"  {tail}", palette.watch if view.tail.trouble else palette.dim))
+        is_wrong = view.tail.trouble or view.tail.incomplete
+        runs.append((f"  {tail}", palette.watch if is_wrong else palette.dim))
     return runs
 
 
@@ -262,6 +264,8 @@ def _tail_note(tail: TailView) -> str:
     """What is to be known of the request log; "" when it is read without any loss."""
     if tail.off:
         return f"request log off: {sanitize(tail.off, 120)}"
+    if tail.incomplete:
+        return f"request log incomplete: {sanitize(tail.incomplete, 120)}"
     notes = []
     if tail.trouble:
         notes.append(f"request log: {sanitize(tail.trouble, 120)}")
@@ -271,6 +275,8 @@ def _tail_note(tail: TailView) -> str:
         notes.append(f"{format_count(tail.suppressed)} suppressed")
     if tail.late:
         notes.append(f"{format_count(tail.late)} too late")
+    if tail.waits_s >= _LONG_WAIT_S:
+        notes.append(f"late entries, waits {tail.waits_s:.0f} s")
     return ", ".join(notes)
 
 

@@ -79,8 +79,10 @@ def read_requests(entries: Iterable[Any], side_of: SideOfRequest) -> Iterator[Re
         received = entry.receive_timestamp
         if received.seconds:
             ended_at = min(ended_at, received.seconds + received.nanos / 1e9)
-        refused = http.status in REFUSED and not entry.labels.get(INSTANCE_LABEL)
-        yield Request(side, ended_at, http.status, latency_s * 1000.0, revision, refused)
+        instance = entry.labels.get(INSTANCE_LABEL) or ""
+        refused = http.status in REFUSED and not instance
+        latency_ms = latency_s * 1000.0
+        yield Request(side, ended_at, http.status, latency_ms, revision, refused, instance)
 
 
 # The one request that opens the tail of the request log, and whether the caller has the right to.

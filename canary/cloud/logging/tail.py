@@ -15,6 +15,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
+import msgspec
+
 from canary.cloud.connection.clients import Connection
 from canary.cloud.connection.clock import CloudClock
 from canary.cloud.connection.errors import foreign_errors, status_of, translate
@@ -26,6 +28,8 @@ from canary.cloud.logging.entries import (
     side_of_request,
     tail_requests,
 )
+from canary.cloud.logging.instances import WarmUp
+from canary.cloud.logging.lateness import Lateness
 from canary.cloud.logging.windows import GRACE_S, Windows
 from canary.rollout.errors import (
     CanaryError,
@@ -86,6 +90,8 @@ class LogTail:
         self._suppressed = 0
         self._is_over = False
         self._late = 0
+        self._lateness = Lateness()
+        self._warm_up = WarmUp(plan.evidence.warm_up_minutes * 60.0)
         self._newest_at: float | None = None
 
     @property
@@ -100,6 +106,7 @@ class LogTail:
             suppressed=self._suppressed,
             late=self._late,
             newest_at=self._newest_at,
+            waits_s=self._grace_s,
         )
 
     async def windows(self, expected_per_s: float | None = None) -> AsyncIterator[EvidenceWindow]:
@@ -171,7 +178,8 @@ class LogTail:
         side_of = side_of_request(self._plan, await self._candidate())
         client, types = await self._connection.api("logs")
         requests, done = tail_requests(types, self._plan, self._sampled)
-        windows = Windows(self._clock.now(), grace_s=self._grace_s)
+        self._warm_up.open(self._clock.now())
+        windows = Windows(self._clock.now(), grace_s=self._grace_s, warm_up=self._warm_up)
         error: CanaryError | None = None
         gap = CUT
         try:
@@ -216,8 +224,11 @@ class LogTail:
 
     @property
     def _grace_s(self) -> float:
-        """The service's ordering, the way here, and on a fast clock half a real second of it."""
-        return GRACE_S + max(0.0, self._clock.speed - 1.0) * 0.5
+        """The service's ordering, the way here, and on a fast clock half a real second of it;
+        longer where entries are seen to come later.
+        """
+        least_s = GRACE_S + max(0.0, self._clock.speed - 1.0) * 0.5
+        return max(least_s, self._lateness.wait_s)
 
     def _until_close(self, windows: Windows) -> float:
         left_s = windows.next_close_at - self._clock.now()
@@ -225,8 +236,11 @@ class LogTail:
 
     def _take(self, answer: Any, windows: Windows, side_of: SideOfRequest, meter: _Meter) -> None:
         self._trouble = ""
+        now = self._clock.now()
         for request in read_requests(answer.entries, side_of):
+            self._lateness.add(now - request.ended_at)
             windows.add(request)
+        windows.grace_s = self._grace_s
         suppressed = sum(info.suppressed_count for info in answer.suppression_info)
         if suppressed:
             self._suppressed += suppressed
@@ -245,7 +259,7 @@ class LogTail:
     def _hand_out(self, window: EvidenceWindow) -> EvidenceWindow:
         self._late += window.late
         self._newest_at = window.end
-        return window
+        return msgspec.structs.replace(window, sampled=self._sampled)
 
     async def _candidate(self) -> str | None:
         """The candidate's revision with the router `revisions`; None with any other."""

@@ -1,8 +1,8 @@
 """Keeps the evidence: windows from the request log where there is one, else Monitoring's minutes.
 
-Never both for the same time. The order in which windows come does not matter to the tests (each is
-a stratum of its own), so a minute that Cloud Monitoring shows after the tail has gone on – the tail
-was cut, or the console was not there – is taken when it comes.
+Never both for the same time. A minute that Cloud Monitoring shows after the tail has gone on – the
+tail was cut, or was found to be incomplete, or the console was not there – is judged at its place
+in time (`judging`).
 """
 
 from __future__ import annotations
@@ -16,28 +16,21 @@ import msgspec
 from canary.cloud.connection.clock import CloudClock
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_store import Coverage, EvidenceKeeping, Past
+from canary.engine.observe.judging import Judging
 from canary.engine.observe.refusals import Refusals
-from canary.engine.observe.transitions import log_transitions, log_withdrawn
+from canary.engine.observe.transitions import log_completeness, log_transitions, log_withdrawn
+from canary.rollout.evidence.dismissal import Dismissal
 from canary.rollout.evidence.replay import latency_before, samples_since
-from canary.rollout.evidence.state import (
-    EvidenceState,
-    advance,
-    advance_scores,
-    close_past,
-    open_past,
-    start_evidence,
-)
+from canary.rollout.evidence.state import EvidenceState, close_past, open_past, start_evidence
 from canary.rollout.evidence.verdict import Word, judge_words
-from canary.rollout.evidence.view import EvidenceSource, EvidenceView, TailView, view_evidence
-from canary.rollout.evidence.window import EvidenceWindow, window_of_samples
+from canary.rollout.evidence.view import EvidenceView, TailView, view_evidence
+from canary.rollout.evidence.window import EvidenceWindow
 from canary.rollout.measure.samples import Sample
 from canary.rollout.plan.plan import Plan
 from canary.store.evidence import Checkpoint, EvidenceRecord
 
 HELD_WINDOWS = 24
 """Windows of the log wait so long (2 minutes) for the past, which is to be judged before them."""
-
-OVERTAKEN = "older than what the request log has shown since"
 
 RECENT_S = 7_200.0
 """Refusals of so long ago are taken from what this host has kept: more than the criteria judge."""
@@ -72,25 +65,25 @@ class EvidenceFeed:
         events: EventLog,
         record: EvidenceRecord | None,
     ) -> None:
-        self.state: EvidenceState | None = None
         self.refusals = Refusals()
-        self._plan = plan
         self._settings = plan.evidence
+        self._judging = Judging(plan.evidence)
         self._tail = tail
         self._clock = clock
         self._events = events
         self._keeping = EvidenceKeeping(record, clock, events)
         self._past: Past | None = None
         self._behind: list[EvidenceWindow] = []
-        self._covered = Coverage()
-        self._tail_end = 0.0
-        self._monitoring_end = 0.0
-        self._source: EvidenceSource = "none"
         self._held: list[EvidenceWindow] | None = []
         self._is_new = True
         self._past_is_read = False
         self._log_began: float | None = None
         self._said = UNSAID
+
+    @property
+    def state(self) -> EvidenceState | None:
+        """What the evidence has come to; None while it is not known where the split stands."""
+        return self._judging.state
 
     def load(self) -> bool:
         """Take over what earlier consoles have gathered. True when there was anything."""
@@ -99,12 +92,14 @@ class EvidenceFeed:
         checkpoint = self._keeping.find()
         if checkpoint is None:
             return False
-        self.state, self._is_new = checkpoint.state, False
-        self._tail_end, self._monitoring_end = checkpoint.tail_end, checkpoint.monitoring_end
+        judging, self._is_new = self._judging, False
+        judging.begin(checkpoint.state)
+        judging.tail_end, judging.monitoring_end = checkpoint.tail_end, checkpoint.monitoring_end
         for start, end in self._keeping.covered(checkpoint.state.began_at):
-            self._covered.add(start, end)
-        if self.state.judged_end is not None:
-            self._source = "tail" if self._tail_end >= self._monitoring_end else "monitoring"
+            judging.covered.add(start, end)
+        if checkpoint.state.judged_end is not None:
+            is_tail = judging.tail_end >= judging.monitoring_end
+            judging.source = "tail" if is_tail else "monitoring"
         self._begin_past(checkpoint.tail_end)
         return True
 
@@ -125,15 +120,15 @@ class EvidenceFeed:
                 return False
         elif before is not None and at <= before.began_at:
             at = self._clock.now()
-        self.state = start_evidence(
+        begun = start_evidence(
             at, share, baseline=latency_before(legacy, at), before=before, settings=self._settings
         )
-        self._covered = Coverage()
-        self._monitoring_end = 0.0
+        self._judging.begin(begun)
+        self._judging.covered, self._judging.monitoring_end = Coverage(), 0.0
         if before is not None:
             self._is_new = False
-            log_withdrawn(self._events, before, self.state)
-        self._source, self._said = "none", UNSAID
+            log_withdrawn(self._events, before, begun)
+        self._judging.source, self._said = "none", UNSAID
         self._begin_past(at)
         return True
 
@@ -218,22 +213,34 @@ class EvidenceFeed:
         state = self.state
         if state is None or self._past is not None or not legacy or not canary:
             return False
-        first = max(state.began_at, self._monitoring_end)
+        judging, was_whole = self._judging, self._judging.whole
+        first = max(state.began_at, judging.monitoring_end)
         is_past = self._is_new and self._clock.now() - state.began_at > LONG_PAST_S
         if is_past:
-            self.state = open_past(state)
+            judging.change(open_past)
         canary_of = {(s.start, s.end): s for s in samples_since(canary, first)}
         for sample in samples_since(legacy, first):
             other = canary_of.get((sample.start, sample.end))
             if other is not None:
-                self._judge_samples(sample, other)
-        if is_past and self.state is not None:
-            self.state = close_past(self.state)
+                overtaken = self._is_overtaken(sample.end)
+                for wanting in judging.take_minute(sample, other, overtaken=overtaken):
+                    self._keeping.note(wanting)
+        if is_past:
+            judging.change(close_past)
         self._is_new, self._past_is_read = False, True
         self._release()
-        if self._keeping.is_due(self._monitoring_end):
+        if self._keeping.is_due(judging.monitoring_end):
             self.keep()
-        return self._log_transitions()
+        after = judging.whole
+        is_other = log_completeness(self._events, self._clock.now(), was_whole, after)
+        return self._log_transitions() or is_other
+
+    def hear(self, dismissals: Sequence[Dismissal]) -> bool:
+        """Take what persons have dismissed, oldest first. True when that takes a proof away."""
+        if not self._judging.hear(dismissals):
+            return False
+        self._log_transitions()
+        return True
 
     def _release(self) -> None:
         """Judge what has waited for the past."""
@@ -243,61 +250,39 @@ class EvidenceFeed:
 
     def keep(self) -> None:
         """Write what is not yet in the record; what it came to only once all of it is judged."""
-        mark = None
+        mark, ends = None, (self._judging.tail_end, self._judging.monitoring_end)
         if self.state is not None and self._past is None:
-            mark = Checkpoint(self.state, self._tail_end, self._monitoring_end)
-        end = max(self._tail_end, self._monitoring_end, *(w.end for w in self._behind[-1:]))
+            mark = Checkpoint(self.state, *ends)
+        end = max(*ends, *(w.end for w in self._behind[-1:]))
         self._keeping.keep(mark, end)
 
     def view(self, reported_percent: int | None) -> EvidenceView:
         """What is known now. `reported_percent`: Canary's share as Cloud Run serves it."""
         tail = self._tail.view if self._tail is not None else TailView(off="the plan has it off")
+        tail = msgspec.structs.replace(tail, incomplete=self._judging.whole.why)
         reported = None if reported_percent is None else reported_percent / 100
         return view_evidence(
             self.state,
             self._settings,
-            source=self._source,
+            source=self._judging.source,
             tail=tail,
             reported=reported,
             rebuilding=None if self._past is None else self._past.done,
+            now=self._clock.now(),
         )
 
     def _judge_tail(self, window: EvidenceWindow) -> None:
-        self._tail_end = max(self._tail_end, window.end)
-        if self.state is None or window.start < self._monitoring_end:
-            return
-        judged = self.state.judged_end
-        self.state = advance(self.state, window, self._settings)
-        if not window.unfit:
-            self._covered.add(window.start, window.end)
-        if self.state.judged_end != judged:
-            self._source = "tail"
+        for wanting in self._judging.take_window(window):
+            self._keeping.note(wanting)
 
-    def _judge_samples(self, legacy: Sample, canary: Sample) -> None:
-        assert self.state is not None  # noqa: S101 - looked at by the caller
-        window = window_of_samples(legacy, canary)
-        if window is not None and self._is_overtaken(window):
-            window = msgspec.structs.replace(window, unfit=OVERTAKEN)
-        if window is not None and not self._covered.overlaps(window.start, window.end):
-            judged = self.state.judged_end
-            self.state = advance(self.state, window, self._settings)
-            if self.state.judged_end != judged:
-                self._source = "monitoring"
-        if legacy.start >= self.state.warm_until:
-            self.state = advance_scores(
-                self.state, legacy.end, legacy.confidence, canary.confidence, self._settings
-            )
-        if window is not None:
-            self._monitoring_end = max(self._monitoring_end, legacy.end)
-
-    def _is_overtaken(self, window: EvidenceWindow) -> bool:
+    def _is_overtaken(self, end: float) -> bool:
         """Whether a minute of before the log's begin comes when the log is ahead already.
 
         Cloud Monitoring shows the last minutes before it when a regression may be under way; they
         would be added to what has just begun to show it, and undo a minute of it each.
         """
         began = self._log_began
-        return self._past_is_read and began is not None and window.end <= began
+        return self._past_is_read and began is not None and end <= began
 
     def _log_transitions(self) -> bool:
         """Say what is proven and was not said yet. True when any verdict is another."""

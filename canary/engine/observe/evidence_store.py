@@ -149,6 +149,15 @@ class Coverage:
             start, end = min(start, self._starts[first]), max(end, self._ends[last - 1])
         self._starts[first:last], self._ends[first:last] = [start], [end]
 
+    def remove(self, start: float, end: float) -> None:
+        """Uncover (start, end]."""
+        kept = []
+        for low, high in zip(self._starts, self._ends, strict=True):
+            kept += [(low, min(high, start)), (max(low, end), high)] if low < end else [(low, high)]
+        stretches = sorted({(low, high) for low, high in kept if low < high})
+        self._starts = [low for low, _ in stretches]
+        self._ends = [high for _, high in stretches]
+
     def overlaps(self, start: float, end: float) -> bool:
         """Whether any moment of (start, end] is covered."""
         index = bisect_right(self._ends, start)

@@ -13,6 +13,7 @@ from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import format_verdict
 from canary.rollout.decision.readiness import ReadinessState
 from canary.rollout.decision.tree import Verdict
+from canary.rollout.evidence.completeness import Completeness
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.state import EvidenceState
 from canary.rollout.evidence.verdict import MetricVerdict, Word, judge, judge_words
@@ -148,6 +149,22 @@ def log_withdrawn(events: EventLog, before: EvidenceState, after: EvidenceState)
         f" begins anew; the regression that was proven ({what}) is no longer advised on"
     )
     events.say(after.began_at, "info", text)
+
+
+def log_completeness(
+    events: EventLog, now: float, before: Completeness, after: Completeness
+) -> bool:
+    """Say when the log has stepped aside for Cloud Monitoring, and when it is judged again. True
+    when either was said.
+    """
+    if bool(after.short) == bool(before.short):
+        return False
+    if after.short:
+        what = f"{after.why}; Cloud Monitoring's minutes are judged instead"
+        events.say(now, "warning", f"evidence: the request log is incomplete: {what}")
+    else:
+        events.say(now, "good", "evidence: the request log is whole again")
+    return True
 
 
 def _share(state: EvidenceState) -> str:

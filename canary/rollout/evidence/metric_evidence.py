@@ -210,6 +210,24 @@ def _advance_late(
     return score.update_late(before.late, began, were, moments, effect)
 
 
+def forget_proof(
+    evidence: RatioEvidence, settings: EvidenceSettings, past: LegacyPast | None = None
+) -> RatioEvidence:
+    """Without what is proven: the burst-proof tests begin anew; "worse now" is not touched."""
+    return msgspec.structs.replace(
+        evidence,
+        bursts=start_ratio(settings, past).bursts,
+        proven_at=None,
+        holds_for_s=None,
+        proven_on=None,
+    )
+
+
+def forget_score_proof(evidence: ScoreEvidence) -> ScoreEvidence:
+    """Without what is proven: the mixture over starts begins anew with the next period."""
+    return msgspec.structs.replace(evidence, late=LateScores(), proven_at=None)
+
+
 def merged(before: Distribution | None, more: Distribution | None) -> Distribution | None:
     """Both together; of another layout than before (a deploy changed it) it starts anew."""
     parts = [d for d in (before, more) if d is not None and d.count]

@@ -12,6 +12,8 @@ import msgspec
 
 from canary.rollout.evidence import ratio, split
 from canary.rollout.evidence.bursts import LegacyPast
+from canary.rollout.evidence.dismissal import Dismissal
+from canary.rollout.evidence.left_out import LeftOut, note_left_out
 from canary.rollout.evidence.metric_evidence import (
     METRICS,
     Metric,
@@ -19,6 +21,8 @@ from canary.rollout.evidence.metric_evidence import (
     ScoreEvidence,
     add_scores,
     advance_ratio,
+    forget_proof,
+    forget_score_proof,
     merged,
     start_ratio,
 )
@@ -40,21 +44,13 @@ RATE_S: Final = 600.0
 
 AFTER_CHANGE = "just after the change"
 WARM_UP = "warm-up of a new revision"
+COLD = "first minutes of new instances"
 _REVISIONS_KEPT = 16
 _DETECTIONS_KEPT = 16
 
 
-class LeftOut(msgspec.Struct, frozen=True):
-    """What was seen and not judged, by reason; `requests` of both sides."""
-
-    reason: str
-    windows: int
-    seconds: float
-    requests: int
-
-
 class Detection(msgspec.Struct, frozen=True):
-    """A regression that was proven before the last change of the split, and when (cloud time)."""
+    """A regression that was proven, and when (cloud time)."""
 
     metric: Metric
     at: float
@@ -66,7 +62,8 @@ class EvidenceState(msgspec.Struct, frozen=True):
     `baseline` gathers Legacy's latencies until `slow_bound_ms` can be fixed; nothing is tested for
     slowness before. `judged_s` and `seen_end` are of windows that counted and of all windows.
     `canary_per_s` is the recent rate of Canary's requests; None before the first window.
-    `earlier` are regressions that were proven at other splits: withdrawn, but still a fact.
+    `earlier` are regressions that were proven at other splits, or dismissed by a person (the last
+    time at `dismissed_at`): withdrawn, but still a fact.
     """
 
     began_at: float
@@ -88,6 +85,7 @@ class EvidenceState(msgspec.Struct, frozen=True):
     warm_until: float = 0.0
     earlier: tuple[Detection, ...] = ()
     legacy_past: LegacyPast = LegacyPast()
+    dismissed_at: float = 0.0
 
     @property
     def proven(self) -> tuple[Detection, ...]:
@@ -162,13 +160,42 @@ def advance(
         slow_bound_ms=bound,
         baseline=baseline,
         legacy_past=state.legacy_past.add(window.start, errors.legacy, errors.bad_legacy),
-        legacy_requests=state.legacy_requests + errors.legacy,
-        canary_requests=state.canary_requests + errors.canary,
+        legacy_requests=state.legacy_requests + errors.legacy + window.legacy.cold,
+        canary_requests=state.canary_requests + errors.canary + window.canary.cold,
+        left_out=note_left_out(state.left_out, LeftOut(COLD, 0, 0.0, window.canary.cold)),
         canary_per_s=_smooth(state, window),
         judged_s=state.judged_s + (window.end - window.start),
         judged_end=max(window.end, state.judged_end or window.end),
         seen_end=max(window.end, state.seen_end or window.end),
         unfit="",
+    )
+
+
+def dismiss(
+    state: EvidenceState, dismissal: Dismissal, settings: EvidenceSettings
+) -> EvidenceState:
+    """The evidence after a person has dismissed what was proven: those tests begin anew.
+
+    The same state where the dismissal is of an earlier split, or was taken into account before.
+    """
+    if dismissal.at <= max(state.began_at, state.dismissed_at):
+        return state
+    gone = tuple(d for d in state.proven if d.metric in dismissal.metrics and d.at <= dismissal.at)
+    names = {d.metric for d in gone}
+    error, slow, scores = state.error, state.slow, state.score
+    if "errors" in names:
+        error = forget_proof(error, settings, state.legacy_past)
+    if "slow" in names:
+        slow = forget_proof(slow, settings)
+    if "score" in names:
+        scores = forget_score_proof(scores)
+    return msgspec.structs.replace(
+        state,
+        error=error,
+        slow=slow,
+        score=scores,
+        earlier=(*state.earlier, *gone)[-_DETECTIONS_KEPT:],
+        dismissed_at=dismissal.at,
     )
 
 
@@ -205,8 +232,9 @@ def advance_scores(
     """The evidence after the scores of one more period, which ended at `at`. None: no scores."""
     if legacy is None and canary is None:
         return state
-    after = add_scores(state.score, at, legacy, canary, settings)
-    return msgspec.structs.replace(state, score=after)
+    return msgspec.structs.replace(
+        state, score=add_scores(state.score, at, legacy, canary, settings)
+    )
 
 
 def _why_left_out(state: EvidenceState, window: EvidenceWindow) -> str:
@@ -223,17 +251,11 @@ def _why_left_out(state: EvidenceState, window: EvidenceWindow) -> str:
 
 
 def _leave_out(state: EvidenceState, window: EvidenceWindow, reason: str) -> EvidenceState:
-    known = {entry.reason: entry for entry in state.left_out}
-    before = known.get(reason, LeftOut(reason, 0, 0.0, 0))
-    known[reason] = LeftOut(
-        reason,
-        before.windows + 1,
-        before.seconds + (window.end - window.start),
-        before.requests + window.legacy.requests + window.canary.requests,
-    )
+    requests = window.legacy.requests + window.canary.requests
+    left_out = LeftOut(reason, 1, window.end - window.start, requests)
     return msgspec.structs.replace(
         state,
-        left_out=tuple(known.values()),
+        left_out=note_left_out(state.left_out, left_out),
         seen_end=max(window.end, state.seen_end or window.end),
         unfit=window.unfit,
     )

@@ -15,12 +15,18 @@ from canary.rollout.evidence.metric_evidence import Metric, RatioEvidence, Score
 from canary.rollout.evidence.onset import Stretch, stretch_since
 from canary.rollout.evidence.state import EvidenceState
 from canary.rollout.plan.tables import EvidenceSettings
+from canary.rollout.text import format_clock
 
 Word = Literal["rollback", "worse_now", "pass", "undecided", "inconclusive"]
 """"rollback": proven worse, also by bursts; "worse_now": the quick test alone, which advises."""
 
 UNFIT_FOR_S: Final = 300.0
 """Nothing fit to be judged for so long, although there is something: inconclusive."""
+
+AWAY_FOR_S: Final = 600.0
+"""Nothing from any source for so long: "no worse" is of then, not of now. Cloud Monitoring alone
+is up to six minutes behind.
+"""
 
 MISMATCH = "the measured split is not the intended one"
 NOBODY = "only one side takes requests: there is nothing to compare"
@@ -81,13 +87,17 @@ class Doubts(msgspec.Struct, frozen=True):
 
 
 def judge(
-    state: EvidenceState, settings: EvidenceSettings, invalid: str = ""
+    state: EvidenceState,
+    settings: EvidenceSettings,
+    invalid: str = "",
+    now: float | None = None,
 ) -> tuple[MetricVerdict, ...]:
     """One verdict for each metric, in the order of METRICS.
 
-    `invalid`: why no comparison holds, from what is known beside the numbers (`AFFINITY`).
+    `invalid`: why no comparison holds, from what is known beside the numbers (`AFFINITY`). `now`
+    (cloud time): then what is said holds; None: it is said of the end of the numbers.
     """
-    doubts = find_doubts(state, invalid)
+    doubts = find_doubts(state, invalid, now)
     return (
         _judge_ratio("errors", state.error, state, settings, doubts),
         _judge_ratio("slow", state.slow, state, settings, doubts),
@@ -107,7 +117,13 @@ def judge_words(state: EvidenceState, invalid: str = "") -> tuple[Word, ...]:
     )
 
 
-def find_doubts(state: EvidenceState, invalid: str = "") -> Doubts:
+def away_since(state: EvidenceState, now: float) -> float | None:
+    """Up to when anything was judged, where that is too long ago; None while numbers come."""
+    last = max(state.judged_end or 0.0, state.set_apart_until)
+    return last if now - last >= AWAY_FOR_S else None
+
+
+def find_doubts(state: EvidenceState, invalid: str = "", now: float | None = None) -> Doubts:
     """Why the comparison cannot be believed now, or only in part."""
     if not 0 < state.share < 1:
         return Doubts(invalid=NOBODY)
@@ -118,7 +134,8 @@ def find_doubts(state: EvidenceState, invalid: str = "") -> Doubts:
     since = state.judged_end if state.judged_end is not None else state.set_apart_until
     if state.unfit and state.seen_end is not None and state.seen_end - since >= UNFIT_FOR_S:
         return Doubts(weak=state.unfit)
-    return Doubts()
+    last = None if now is None else away_since(state, now)
+    return Doubts() if last is None else Doubts(weak=f"no numbers since {format_clock(last)}")
 
 
 def _judge_ratio(

@@ -6,8 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from canary.rollout.evidence.state import Detection, EvidenceState, LeftOut
-from canary.rollout.evidence.verdict import MetricVerdict, Word, judge
+from canary.rollout.evidence.left_out import LeftOut
+from canary.rollout.evidence.state import Detection, EvidenceState
+from canary.rollout.evidence.verdict import MetricVerdict, Word, away_since, judge
 from canary.rollout.plan.tables import EvidenceSettings, OnRegression
 from canary.rollout.text import format_clock
 
@@ -19,12 +20,15 @@ _NAMES = {"errors": "5xx", "slow": "slow requests", "score": "confidence"}
 class TailView(msgspec.Struct, frozen=True):
     """The request log as a source.
 
-    `off`: why it is not read; "" while it is. `limit_per_s`: entries a real second that are read at
-    most; above it, it is off (a clock that runs fast) or a sample is read. `sampled` is the
-    share of requests that is read, 0…1. `trouble`: what is wrong while it is tried again.
+    `off`: why it is not read; "" while it is. `incomplete`: what is missing in it, so that Cloud
+    Monitoring is judged instead; "" while it is whole. `limit_per_s`: entries a real second that
+    are read at most; above it, it is off (a clock that runs fast) or a sample is read. `sampled` is
+    the share of requests that is read, 0…1. `trouble`: what is wrong while it is tried again.
+    `waits_s`: so long a window waits for late entries; what comes later still is `late`.
     """
 
     off: str = ""
+    incomplete: str = ""
     trouble: str = ""
     limit_per_s: float = 0.0
     rate_per_s: float | None = None
@@ -32,6 +36,7 @@ class TailView(msgspec.Struct, frozen=True):
     suppressed: int = 0
     late: int = 0
     newest_at: float | None = None
+    waits_s: float = 0.0
 
 
 class SplitView(msgspec.Struct, frozen=True):
@@ -49,7 +54,8 @@ class EvidenceView(msgspec.Struct, frozen=True):
     `source` is where the newest judged window is from; "none" before the first. `left_out` is what
     was seen and not judged. Numbers up to `set_apart_until` may be from before the change.
     `rebuilding`: what this host has kept is being judged again, and how far that is, 0…1; until
-    it is done there are no metrics. None: nothing is. `earlier` was proven at other splits.
+    it is done there are no metrics. None: nothing is. `earlier` was proven at other splits, or
+    dismissed. `away_since`: up to when there are numbers, where no source has had any for minutes.
     """
 
     metrics: tuple[MetricVerdict, ...]
@@ -64,6 +70,7 @@ class EvidenceView(msgspec.Struct, frozen=True):
     left_out: tuple[LeftOut, ...] = ()
     rebuilding: float | None = None
     earlier: tuple[Detection, ...] = ()
+    away_since: float | None = None
 
     @property
     def verdict(self) -> Word:
@@ -107,18 +114,20 @@ def view_evidence(
     reported: float | None,
     rebuilding: float | None = None,
     invalid: str = "",
+    now: float | None = None,
 ) -> EvidenceView:
     """The view of a state; None: nothing has been compared yet.
 
     While it is rebuilt it says nothing of any metric: a part of the past proves nothing.
-    `invalid`: why no comparison holds, from what is known beside the numbers.
+    `invalid`: why no comparison holds, from what is known beside the numbers. `now` (cloud time):
+    what is said is of now; None: of the end of the numbers.
     """
     if state is None:
         return EvidenceView((), "none", tail, SplitView(None, reported, None))
     both = state.legacy_requests + state.canary_requests
     measured = state.canary_requests / both if both else None
     return EvidenceView(
-        metrics=judge(state, settings, invalid) if rebuilding is None else (),
+        metrics=judge(state, settings, invalid, now) if rebuilding is None else (),
         source=source,
         tail=tail,
         split=SplitView(state.share, reported, measured, state.is_mismatch),
@@ -130,6 +139,7 @@ def view_evidence(
         left_out=state.left_out,
         rebuilding=rebuilding,
         earlier=state.earlier,
+        away_since=None if now is None else away_since(state, now),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from canary.rollout.evidence.ratio import Counts
-from canary.rollout.measure.samples import Distribution, Sample
+from canary.rollout.measure.samples import Distribution, Responses, Sample
 
 WindowSource = Literal["tail", "monitoring"]
 
@@ -26,7 +26,8 @@ class SideWindow(msgspec.Struct, frozen=True):
     `requests` are all answers, `bad` the 5xx and the refused among them. `refused` found no
     instance; only the request log has them. `latency` in ms, of those that an instance answered;
     None: not known. `revisions` are those that answered, sorted; empty where the source does not
-    say.
+    say. `answers` are the log's, by class, to be compared with Cloud Monitoring's; None: not known
+    any more. `cold` are requests of new instances, which are in no other count but `answers`.
     """
 
     requests: int = 0
@@ -34,6 +35,8 @@ class SideWindow(msgspec.Struct, frozen=True):
     latency: Distribution | None = None
     revisions: tuple[str, ...] = ()
     refused: int = 0
+    answers: Responses | None = None
+    cold: int = 0
 
 
 class EvidenceWindow(msgspec.Struct, frozen=True):
@@ -41,7 +44,9 @@ class EvidenceWindow(msgspec.Struct, frozen=True):
 
     `unfit` says why the window must not be judged although it was seen ("" : it may be): the
     source left entries out, or the stream was cut inside it. `late` counts entries of earlier
-    windows that came too late to be counted anywhere.
+    windows that came too late to be counted anywhere; `too_late` are the begins of the windows
+    that miss so many of them that they must not be judged after all. `sampled` is the share of the
+    log that was read, 0…1.
     """
 
     start: float
@@ -51,6 +56,13 @@ class EvidenceWindow(msgspec.Struct, frozen=True):
     canary: SideWindow = SideWindow()
     unfit: str = ""
     late: int = 0
+    too_late: tuple[float, ...] = ()
+    sampled: float = 1.0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no request of either side was seen."""
+        return not self.legacy.requests and not self.canary.requests
 
     @property
     def errors(self) -> Counts:

@@ -95,9 +95,10 @@ def _about(view: EvidenceView) -> dict[str, Any]:
         ],
         "tail": {
             "off": tail.off or None,
+            "incomplete": tail.incomplete or None,
             "trouble": tail.trouble or None,
             "limit_per_s": tail.limit_per_s or None,
-            **fields_of(tail, "rate_per_s", "sampled", "suppressed", "late"),
+            **fields_of(tail, "rate_per_s", "sampled", "suppressed", "late", "waits_s"),
         },
     }
 
