@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from canary.rollout.change.change import Portion
 from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import CanaryError, CloudError
@@ -33,11 +34,14 @@ class ServiceState(msgspec.Struct, frozen=True):
 
     `percent` is Canary's share as this plan's router has it set: None when this service does not
     carry the split, or when what is set cannot be read as a share. `served_percent` is what is
-    really served while `reconciling`; None where the router does not tell. `revision` is the latest
-    ready one, or the candidate's where the router splits between revisions. `record_error` is not
-    empty when there is a stage record that cannot be read. `scale` is what can run; `limits` what
-    the service itself is set to, which its template may narrow. `history` is the last moves of the
-    split, newest first, where the router keeps any.
+    really served now, whatever is set; None where the router does not tell, and where
+    `split_trouble` says why it cannot be told. `pinned` are the revisions that traffic is bound to
+    by name where setting the share makes a new one, which then serves nobody. `others` are
+    revisions or backends with traffic that are neither side. `revision` is the latest ready one, or
+    the candidate's where the router splits between revisions. `record_error` is not empty when
+    there is a stage record that cannot be read. `scale` is what can run; `limits` what the service
+    itself is set to, which its template may narrow. `history` is the last moves of the split,
+    newest first, where the router keeps any.
     """
 
     name: str
@@ -59,6 +63,9 @@ class ServiceState(msgspec.Struct, frozen=True):
     image: str
     history: tuple[HistoryEntry, ...] = ()
     limits: ScalePreset | None = None
+    split_trouble: str = ""
+    pinned: tuple[str, ...] = ()
+    others: tuple[Portion, ...] = ()
 
 
 class OperationState(msgspec.Struct, frozen=True):

@@ -25,7 +25,9 @@ async def standing_of(cloud: Embedded) -> Standing:
     shared = target.shares_one_service
     canary = legacy if shared else await cloud.run.service(target.canary)
     record = state.record.change if state.record is not None else ""
-    guard = Guard(state.name, state.etag, state.percent, canary.revision, record)
+    guard = Guard(
+        state.name, state.etag, state.percent, canary.revision, record, bool(state.pinned)
+    )
     return Standing(
         stage,
         state.percent,
@@ -37,6 +39,7 @@ async def standing_of(cloud: Embedded) -> Standing:
         in_doubt=is_in_doubt(cloud.plan, state),
         limits_legacy=legacy.limits,
         limits_canary=canary.limits,
+        others=state.others,
     )
 
 

@@ -86,7 +86,7 @@ def share_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
     if traffic.canary_percent is None:
         return [("share not known", palette.no_data)]
     settled = not traffic.reconciling and not traffic.in_doubt
-    if traffic.canary_percent == 0 and settled:
+    if traffic.canary_percent == 0 and settled and traffic.is_all_on_legacy:
         return [("0 % canary", palette.strong), ("  all traffic is on Legacy", palette.dim)]
     return [(format_percent(traffic.canary_percent), palette.strong), (" canary", palette.canary)]
 
@@ -94,8 +94,16 @@ def share_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
 def mark_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
     """Doubt (set, perhaps not served), drift (changed elsewhere), flux, an unreadable record."""
     runs: list[Run] = []
-    if traffic.in_doubt:
+    if traffic.is_unserved:
+        served = format_percent(traffic.served_percent)
+        runs.append((f"  ✗ SET, NOT SERVED: {served} serves", palette.critical_line))
+    elif traffic.in_doubt:
         runs.append(("  ✗ SET, MAY NOT BE SERVED", palette.critical_line))
+    if traffic.others:
+        named = ", ".join(f"{sanitize(o.name, 40)} {o.percent} %" for o in traffic.others)
+        runs.append((f"  ✗ NEITHER SIDE: {named}", palette.critical_line))
+    if traffic.pinned:
+        runs.append((f"  ! pinned to {sanitize(traffic.pinned[0], 40)}", palette.step_back))
     if traffic.drift is not None:
         by = f" by {sanitize(traffic.drift.by, 30)}" if traffic.drift.by else ""
         recorded = format_percent(traffic.drift.recorded_percent)

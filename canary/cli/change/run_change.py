@@ -212,6 +212,10 @@ async def _act(
         verification = await _verify(source, session, change, options)
     if options.as_json:
         print_json(change_document(change, dry_run, outcome, verification))
+        if verification is not None and verification.verdict != "passed":
+            from canary.rollout.trials.verification import verification_line
+
+            complain(verification_line(verification))  # --json: the document alone is too quiet
     if verification is not None and verification.verdict == "not_passed":
         return NOT_VERIFIED
     # Not verifiable (no router address, nobody answered) is said aloud, but the change is done: a
@@ -294,7 +298,8 @@ def _refusal(
 
 def is_pointless(change: Change, snapshot: Snapshot) -> bool:
     """Whether all that the change wants is true already; nothing is sent then."""
-    if len(change.steps) > 1 or snapshot.traffic.reconciling or snapshot.traffic.in_doubt:
+    traffic = snapshot.traffic
+    if len(change.steps) > 1 or traffic.reconciling or traffic.in_doubt or traffic.others:
         return False
     (wanted,) = change.steps
     if isinstance(wanted, SetScale):

@@ -23,7 +23,8 @@ from canary.rollout.decision.gates import (
 from canary.rollout.errors import UsageError
 from canary.rollout.measure.samples import Window
 from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.snapshot import Drift, SideView, Snapshot
+from canary.rollout.snapshot.served import format_unserved
+from canary.rollout.snapshot.snapshot import Drift, SideView, Snapshot, TrafficView
 from canary.rollout.snapshot.status import exit_code, in_flight, status_document, status_line
 from canary.rollout.text import (
     format_age,
@@ -132,10 +133,16 @@ def _format_drift(drift: Drift) -> str:
     )
 
 
+def _print_unserved(traffic: TrafficView) -> None:
+    for said in format_unserved(traffic):
+        say(f"! {said}")
+    if traffic.ready is False and traffic.in_doubt:
+        say("! The last change could not be put into effect: the split from before may be served.")
+
+
 def _print_errors(snapshot: Snapshot) -> None:
     traffic = snapshot.traffic
-    if traffic.in_doubt:
-        say("! The last change could not be put into effect: the split from before may be served.")
+    _print_unserved(traffic)
     if traffic.drift is not None:
         say(_format_drift(traffic.drift))
     if traffic.record_error:

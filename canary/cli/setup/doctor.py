@@ -22,10 +22,12 @@ from canary.cli.setup.doctor_host import (
 )
 from canary.rollout.errors import CanaryError, Denied
 from canary.rollout.plan.plan import Plan
-from canary.rollout.text import format_count, sanitize
+from canary.rollout.snapshot.served import find_hindrance
+from canary.rollout.text import format_count, format_percent, sanitize
 
 if TYPE_CHECKING:
     from canary.engine.session import Session
+    from canary.rollout.snapshot.snapshot import Snapshot
 
 
 @click.command()
@@ -79,6 +81,7 @@ async def _look(source: PlanSource, session: Session) -> AsyncIterator[Finding]:
             continue
         fine = view.state == "ok"
         yield Finding(view.name, "ok" if fine else "wrong", view.message or "answers")
+    yield look_at_split(snapshot)
     yield look_at_clock(session)
     async for finding in look_at_rights(source.plan, session):
         yield finding
@@ -87,6 +90,20 @@ async def _look(source: PlanSource, session: Session) -> AsyncIterator[Finding]:
         yield finding
     for report in await session.probe():
         yield look_at_health(report)
+
+
+def look_at_split(snapshot: Snapshot) -> Finding:
+    """Whether what is set serves, and would: said before a change needs it."""
+    traffic = snapshot.traffic
+    if snapshot.standing is None:
+        return Finding("split", "unknown", "Cloud Run has not answered")
+    hindrance = find_hindrance(traffic)
+    if hindrance is not None and not traffic.reconciling:
+        return Finding("split", "wrong", hindrance.said, hindrance.remedy)
+    if traffic.canary_percent is None:
+        return Finding("split", "wrong", "Canary's share cannot be read", "Set it by the router.")
+    served = "" if traffic.served_percent is None else " and served"
+    return Finding("split", "ok", f"{format_percent(traffic.canary_percent)} is set{served}")
 
 
 class Purpose(msgspec.Struct, frozen=True):

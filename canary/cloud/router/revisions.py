@@ -54,9 +54,11 @@ class RevisionsRouter(ServiceRouter):
         stable = find_stable(self.plan.target.router.candidate, service)
         return {self._stable_key: stable} if stable else {}
 
-    async def write_percent(self, service: Any, percent: int) -> str:
+    async def write_split(self, service: Any, step: SetTraffic) -> tuple[str, ...]:
         """Set `traffic[]`; the revisions are asked for only where nobody is left to take a rest."""
-        candidate = self.plan.target.router.candidate
+        candidate, percent = self.plan.target.router.candidate, step.percent
+        if self.read_percent(service) == percent:
+            return ()
         names: tuple[str, ...] = ()
         if percent < 100 and not find_stable(candidate, service):
             found = await self.run.revisions(short_name(service.name))
@@ -64,7 +66,7 @@ class RevisionsRouter(ServiceRouter):
         key = self._stable_key
         remembered = service.annotations.get(key, "")
         write_traffic(candidate, service, percent, names, remembered)
-        return "traffic"
+        return ("traffic",)
 
     @property
     def _stable_key(self) -> str:

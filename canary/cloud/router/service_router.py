@@ -18,10 +18,11 @@ class ServiceRouter(Router):
         """Canary's share (0…100) as a raw Service has it set; None when that cannot be read."""
 
     @abstractmethod
-    async def write_percent(self, service: Any, percent: int) -> str:
-        """Change a raw Service so that Canary has `percent`; return the field that was changed.
+    async def write_split(self, service: Any, step: SetTraffic) -> tuple[str, ...]:
+        """Change a raw Service so that it serves the step's share; return the changed fields.
 
-        Raises NotFound and Rejected where that is not possible.
+        None of them when it is set and served already. Raises NotFound and Rejected where that is
+        not possible.
         """
 
     def note_split(self, _service: Any) -> dict[str, str]:
@@ -40,11 +41,10 @@ class ServiceRouter(Router):
         }
         update = start_update(service)
         put_annotations(update, annotations)
-        mask = ["annotations"]
-        if percent != step.percent:
-            field = await self.write_percent(service, step.percent)
+        fields = await self.write_split(service, step)
+        for field in fields:
             getattr(update, field).MergeFrom(getattr(service, field))
-            mask.insert(0, field)
+        mask = [*fields, "annotations"]
         return await self.update(update, mask, step, validate_only=validate_only)
 
     def _check(self, step: SetTraffic, service: Any, percent: int | None) -> None:

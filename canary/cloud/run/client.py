@@ -18,6 +18,7 @@ from canary.rollout.plan.plan import Plan
 SOURCE = "Cloud Run"
 READ_TIMEOUT_S = 10.0
 CHANGE_TIMEOUT_S = 15.0
+MOST_REVISIONS_KNOWN = 32
 
 
 class RunClient:
@@ -36,6 +37,7 @@ class RunClient:
         self._space = f"projects/{plan.target.project}/locations/{plan.target.region}/services"
         self._read_timeout_s = read_timeout_s
         self._change_timeout_s = change_timeout_s
+        self._known_revisions: dict[tuple[str, str], Any] = {}
 
     async def message(self, name: str) -> Any:
         """A service as the raw message. Raises NotFound, Denied, Unavailable, QuotaExhausted."""
@@ -59,6 +61,27 @@ class RunClient:
         listed = await self._list_revisions(service, f"reading {service}'s revisions")
         found = [read_revision(message) for message in listed]
         return tuple(sorted(found, key=lambda r: (-(r.created_at or 0.0), r.name)))
+
+    async def revision(self, service: str, name: str) -> Any:
+        """A revision as a raw message, asked for once: what it runs never changes.
+
+        Only that: its conditions may be old. Raises as `message`.
+        """
+        known = self._known_revisions.get((service, name))
+        if known is not None:
+            return known
+        client, _ = await self._connection.api("revisions")
+        full = f"{self._space}/{service}/revisions/{name}"
+        answer = await ask(
+            lambda: client.get_revision(name=full, retry=None, timeout=self._read_timeout_s),
+            SOURCE,
+            f"reading {name}",
+        )
+        found = type(answer).pb(answer)
+        while len(self._known_revisions) >= MOST_REVISIONS_KNOWN:
+            self._known_revisions.pop(next(iter(self._known_revisions)))
+        self._known_revisions[(service, name)] = found
+        return found
 
     async def images(self) -> dict[str, tuple[str, ...]]:
         """The images that each service's revisions run, as they are written there.

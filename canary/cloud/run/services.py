@@ -163,6 +163,27 @@ def put_scale(update: Any, service: Any, scale: ScalePreset) -> None:
     update.scaling.ClearField("manual_instance_count")
 
 
+def template_of(service: Any, revision: Any) -> Any:
+    """A template that makes a revision like `revision`, without its name.
+
+    Both messages name alike what they have in common. What the system has put on the revision is
+    left out: in a request it would be refused.
+    """
+    template = type(service.template)()
+    known = template.DESCRIPTOR.fields_by_name
+    for field, value in revision.ListFields():
+        if field.name not in known or field.name == "revision":
+            continue
+        if hasattr(value, "MergeFrom"):  # messages, lists and maps
+            getattr(template, field.name).MergeFrom(value)
+        else:
+            setattr(template, field.name, value)
+    for kept in (template.labels, template.annotations):
+        for key in [key for key in kept if _is_system(key)]:
+            del kept[key]
+    return template
+
+
 def _is_system(annotation: str) -> bool:
     prefix, slash, _ = annotation.partition("/")
     return bool(slash) and any(

@@ -60,6 +60,31 @@ def find_observed_state(step: Step, state: ServiceState, asked_at: float) -> Obs
     return "absent"
 
 
+def is_served(step: Step, state: ServiceState) -> bool:
+    """Whether what a step set is what serves, as far as the router tells; scales and records are.
+
+    All on Legacy is served only when nothing else has traffic either. A share that cannot be told
+    (`split_trouble`) is not served: nobody knows.
+    """
+    if not isinstance(step, SetTraffic):
+        return True
+    if state.split_trouble or state.served_percent not in (None, step.percent):
+        return False
+    return step.percent != 0 or not state.others
+
+
+def format_not_served(state: ServiceState) -> str:
+    """What serves instead of what is set, and why, as far as is known."""
+    why = state.split_trouble
+    if not why and state.served_percent is not None:
+        why = f"Canary is served {format_percent(state.served_percent)}."
+    if state.pinned:
+        why += f" Traffic is pinned to {', '.join(state.pinned)}."
+    for other in state.others:
+        why += f" {other.name} has {format_percent(other.percent)}, and is neither side."
+    return sanitize(why.strip(), 400)
+
+
 # Whether a step may still be sent: the service is what the change was decided on.
 
 
@@ -124,8 +149,7 @@ def check_holds(step: SetTraffic, state: ServiceState, asked_at: float) -> None:
     when somebody has sent the requests back to it meanwhile.
     """
     observed = find_observed_state(step, state, asked_at)
-    in_flux = state.reconciling and state.served_percent not in (None, step.percent)
-    if observed != "there" or in_flux:
+    if observed != "there" or not is_served(step, state):
         raise foreign_change(state)
 
 
@@ -139,9 +163,11 @@ def foreign_change(state: ServiceState) -> Conflict:
 
 def check_share(step: DeleteService, state: ServiceState) -> None:
     """Raise Conflict when the split is not what the deletion was decided on."""
-    if state.percent != step.percent:
+    served = state.served_percent
+    if state.percent != step.percent or served not in (None, step.percent) or state.others:
+        now = format_percent(state.percent if state.percent != step.percent else served)
         raise Conflict(
-            f"Canary's share is {format_percent(state.percent)} now; the deletion was decided at"
+            f"Canary's share is {now} now; the deletion was decided at"
             f" {format_percent(step.percent)}.",
             remedy="Look again, then ask again.",
         )

@@ -174,4 +174,6 @@ def _true_now(step: Step, now: ServiceState | None, error: CanaryError) -> str:
     why = "" if reason[:100] in error.message else f": {reason}"
     trouble = f"; not ready{why}" if now.ready is False else ""
     settling = "; still settling" if now.reconciling else ""
-    return f"Canary is set to {shown} now{by}{trouble}{settling}."
+    differs = now.served_percent is not None and now.served_percent != now.percent
+    served = f"; {format_percent(now.served_percent)} is served" if differs else ""
+    return f"Canary is set to {shown} now{by}{served}{trouble}{settling}."

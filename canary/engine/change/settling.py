@@ -14,7 +14,13 @@ import msgspec
 
 from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import OperationState, ServiceState
-from canary.engine.change.observed_state import ObservedState, find_observed_state, foreign_change
+from canary.engine.change.observed_state import (
+    ObservedState,
+    find_observed_state,
+    foreign_change,
+    format_not_served,
+    is_served,
+)
 from canary.engine.change.observed_state import ServiceReader as ServiceReader
 from canary.rollout.change.change import Removal, SetScale, Step
 from canary.rollout.change.text import format_scale
@@ -195,11 +201,13 @@ class OperationWaiter:
             if state is None:
                 continue
             observed = find_observed_state(step, state, self._asked_at)
-            if observed == "there":
+            if observed == "there" and is_served(step, state):
                 return Sent(state, observed)
             # A revision's own limits narrow the service's: a scale need not show as it was asked.
             if observed in ("overtaken", "foreign") or isinstance(step, SetScale):
                 return Sent(state, "overtaken")
+        if state is not None and find_observed_state(step, state, self._asked_at) == "there":
+            raise _not_served(state)
         raise OutcomeUnknown(
             "Cloud Run says that the change is done, but the service does not show it.",
             remedy="Look at the service in Cloud Run; do not send it again before.",
@@ -209,7 +217,9 @@ class OperationWaiter:
         """The step is to be seen, without an operation to follow: wait while it is in flux."""
         began = self._clock.now()
         pauses = self._pace.pauses()
-        while state.reconciling:
+        looks = self._pace.looks
+        while state.reconciling or (looks > 0 and self._is_unserved(step, state)):
+            looks -= not state.reconciling
             waited_s = self._clock.now() - began
             if waited_s >= self._pace.settle_s:
                 raise self._not_settled(waited_s)
@@ -220,7 +230,14 @@ class OperationWaiter:
                 f"The change is set, but the service is not ready: {sanitize(state.ready_reason)}",
                 remedy="See the newest revision's logs; what serves now may be the old split.",
             )
+        if self._is_unserved(step, state):
+            raise _not_served(state)
         return Sent(state, find_observed_state(step, state, self._asked_at))
+
+    def _is_unserved(self, step: Step, state: ServiceState) -> bool:
+        """Set as asked, and not served: what was set may still arrive, or never."""
+        shown = find_observed_state(step, state, self._asked_at) == "there"
+        return shown and state.ready is not False and not is_served(step, state)
 
     async def _read_operation(self, name: str) -> OperationState | None:
         try:
@@ -231,7 +248,10 @@ class OperationWaiter:
     def _is_good(self, step: Step, state: ServiceState, *, settled: bool) -> bool:
         """Whether the service by itself shows that the step is done (`settled`: and in effect)."""
         shown = find_observed_state(step, state, self._asked_at) == "there"
-        return shown and not (settled and (state.reconciling or state.ready is False))
+        if not settled:
+            return shown
+        effective = not state.reconciling and state.ready is not False
+        return shown and effective and is_served(step, state)
 
     def _not_settled(self, waited_s: float) -> OutcomeUnknown:
         return OutcomeUnknown(
@@ -239,6 +259,13 @@ class OperationWaiter:
             f"{format_duration(waited_s)}.",
             remedy="See the service's revisions in Cloud Run. Rolling back is possible meanwhile.",
         )
+
+
+def _not_served(state: ServiceState) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"The change is set, and it does not serve: {format_not_served(state)}",
+        remedy="See the service's traffic and revisions in Cloud Run; roll back serves even so.",
+    )
 
 
 def _never_seen(why: OutcomeUnknown, state: ServiceState | None) -> OutcomeUnknown:

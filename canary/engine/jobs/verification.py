@@ -22,6 +22,7 @@ from canary.engine.session import Session
 from canary.rollout.change.change import Change, SetTraffic, Side
 from canary.rollout.errors import CanaryError
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.served import format_others
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
 from canary.rollout.trials.comparison import Comparison
 from canary.rollout.trials.jobs import VerificationView
@@ -164,9 +165,13 @@ def _intended(
 def _reported(state: ServiceState | CanaryError) -> Reported:
     if isinstance(state, CanaryError):
         return Reported(None, trouble=str(state))
-    if state.percent is None:
-        return Reported(None, trouble="what is set on the router's service is no share")
-    return Reported(state.percent, state.reconciling)
+    if state.percent is None or state.split_trouble:
+        why = state.split_trouble or "what is set on the router's service is no share"
+        return Reported(None, trouble=why)
+    if state.others:
+        return Reported(None, trouble=format_others(state.others))
+    served = state.served_percent if state.served_percent is not None else state.percent
+    return Reported(served, state.reconciling)
 
 
 def _health_answers(reports: tuple[HealthReport, ...]) -> tuple[HealthAnswer, ...]:

@@ -17,7 +17,7 @@ from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_feed import EvidenceFeed
 from canary.engine.observe.metrics_feed import MetricsFeed, SampleReader
 from canary.engine.observe.missing import Piece, begin_of_backfill
-from canary.engine.observe.position import known_record
+from canary.engine.observe.position import known_record, share_in_effect
 from canary.engine.observe.readiness import ReadinessFeed
 from canary.engine.observe.replay import Replay, Replayed
 from canary.engine.observe.run_feed import RunFeed, ServiceReader
@@ -287,7 +287,7 @@ class Observer:
         feed, run = self.comparison, self._run.facts
         if feed is None or run is None:
             return
-        feed.follow_split(changes[-1] if changes else None, run.router.percent, legacy)
+        feed.follow_split(changes[-1] if changes else None, share_in_effect(run.router), legacy)
         past_is_there = self._backfilled and not self._filling
         if past_is_there and self._metrics is not None and self._metrics.is_whole:
             feed.take_samples(legacy, canary)

@@ -106,6 +106,9 @@ def view_traffic(plan: Plan, run: RunFacts | None) -> TrafficView:
         updated_at=router.updated_at,
         history=router.history,
         ready=router.ready if plan.target.router.is_on_service else None,
+        split_trouble=router.split_trouble,
+        pinned=router.pinned,
+        others=router.others,
     )
 
 
@@ -126,13 +129,19 @@ def standing_of(plan: Plan, run: RunFacts | None) -> Standing | None:
         in_doubt=is_in_doubt(plan, run.router),
         limits_legacy=run.legacy.limits if run.legacy is not None else None,
         limits_canary=run.canary.limits if run.canary is not None else None,
+        others=run.router.others,
     )
 
 
 def is_in_doubt(plan: Plan, router: ServiceState) -> bool:
-    """Whether what is set may not be what serves: it is settling, or the last change failed."""
+    """Whether what is set may not be what serves: it is settling, the last change failed, or
+    traffic does not follow.
+    """
     failed = plan.target.router.is_on_service and router.ready is False
-    return (router.reconciling or failed) and router.served_percent != router.percent
+    if router.split_trouble or router.others:
+        return True
+    told = router.reconciling or failed or router.served_percent is not None
+    return told and router.served_percent != router.percent
 
 
 def split_changes(
@@ -170,4 +179,12 @@ def _guard(run: RunFacts) -> Guard:
     canary = run.canary.revision if run.canary is not None else ""
     router = run.router
     record = router.record.change if router.record is not None else ""
-    return Guard(router.name, router.etag, router.percent, canary, record)
+    return Guard(router.name, router.etag, router.percent, canary, record, bool(router.pinned))
+
+
+def share_in_effect(router: ServiceState) -> int | None:
+    """The share by which the numbers are to be taken: what serves once it has settled, else what
+    is set.
+    """
+    served = router.served_percent
+    return router.percent if served is None or router.reconciling else served

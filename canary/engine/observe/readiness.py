@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from canary.cloud.connection.clock import CloudClock
-from canary.cloud.views import RevisionState
+from canary.cloud.views import RevisionState, ServiceState
 from canary.engine.observe.position import RunFacts
 from canary.rollout.change.change import GOING_BACK, SetTraffic
 from canary.rollout.decision.readiness import RollbackFacts
@@ -135,7 +135,7 @@ def find_rollback_readiness(
         template_reason=router.ready_reason,
         missing_rights=feed.missing_rights if feed is not None else None,
         scale=scale,
-        scaled_to=_scaled_to(plan, scale, router.percent),
+        scaled_to=_scaled_to(plan, scale, _most_percent(router)),
         needed=needed_instances(*windows),
         read_age_s=max(0.0, now - run.read_at),
         fresh_s=FRESH_S + FRESH_REAL_S * max(1.0, speed),
@@ -218,6 +218,11 @@ def _serving(plan: Plan, run: RunFacts, feed: ReadinessFeed | None) -> tuple[str
     if found is not None:
         return name, found.ready, found.reason
     return (name, False, "it is gone") if feed.revisions_at >= run.read_at else (name, None, "")
+
+
+def _most_percent(router: ServiceState) -> int | None:
+    known = [p for p in (router.percent, router.served_percent) if p is not None]
+    return max(known, default=None)
 
 
 def _scaled_to(plan: Plan, scale: ScalePreset | None, percent: int | None) -> ScalePreset | None:

@@ -117,7 +117,7 @@ class RunFeed:
 
     def _note_move(self, before: ServiceState | None, after: ServiceState, now: float) -> None:
         """The split moves from when it is seen changed until the service has settled on it."""
-        begins = before is not None and before.percent != after.percent
+        begins = before is not None and _is_moved(before, after)
         if begins and not self._in_flux:
             self._moves = [*self._moves, now][-MOVES_KEPT:]
         elif self._in_flux:
@@ -125,6 +125,13 @@ class RunFeed:
         if before is None and after.reconciling:
             self._moves, begins = [now], True
         self._in_flux = after.reconciling and (begins or self._in_flux)
+
+
+def _is_moved(before: ServiceState, after: ServiceState) -> bool:
+    """Whether another share is set, or serves; what is not known is no move."""
+    served = (before.served_percent, after.served_percent)
+    serves_else = None not in served and served[0] != served[1]
+    return before.percent != after.percent or serves_else or before.others != after.others
 
 
 def _services_of(plan: Plan) -> tuple[str, ...]:

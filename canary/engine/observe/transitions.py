@@ -200,7 +200,7 @@ class NoData:
         blind = snapshot.decision.verdict == "no_data"
         if blind == self._blind or "never" in (metrics, run):
             return False
-        if snapshot.traffic.canary_percent == 0:
+        if snapshot.traffic.is_all_on_legacy:
             return False
         if not blind and not self._said:
             return False

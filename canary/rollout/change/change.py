@@ -23,11 +23,19 @@ OutcomeState = Literal["done", "failed", "refused", "unknown", "not_begun", "aba
 Side = Literal["legacy", "canary"]
 
 
+class Portion(msgspec.Struct, frozen=True):
+    """What one revision or backend has of the traffic, 0…100 %."""
+
+    name: str
+    percent: int
+
+
 class Guard(msgspec.Struct, frozen=True):
     """What the change was decided on: if the world differs when it is sent, it is refused.
 
     `etag` is the service's when the strip opened; `percent` Canary's share then (None unknown), and
     `record` the change whose stage record it had ("" for none; unset: not known, and not compared).
+    `revision` is Canary's. `pinned`: traffic was bound to revisions by name.
     """
 
     service: str
@@ -35,6 +43,7 @@ class Guard(msgspec.Struct, frozen=True):
     percent: int | None
     revision: str = ""
     record: str | msgspec.UnsetType = msgspec.UNSET
+    pinned: bool = False
 
 
 class Basis(msgspec.Struct, frozen=True):
@@ -196,7 +205,8 @@ class Standing(msgspec.Struct, frozen=True):
     really served where that is told. None is "not known". `in_doubt`: what is set may not be what
     serves (it is settling, or has failed). A scale is what can run; `limits_*` are what the service
     itself is set to, which a template's own limits may narrow. `recorded` is the share that the
-    record has, whatever plan it was written under.
+    record has, whatever plan it was written under; `others` is what has
+    traffic and is neither side.
     """
 
     stage: int
@@ -210,6 +220,13 @@ class Standing(msgspec.Struct, frozen=True):
     in_doubt: bool = False
     limits_legacy: ScalePreset | None = None
     limits_canary: ScalePreset | None = None
+    others: tuple[Portion, ...] = ()
+
+    @property
+    def most_percent(self) -> int | None:
+        """The larger of what is set and what serves: so much may be Canary's. None: not known."""
+        known = [p for p in (self.percent, self.served) if p is not None]
+        return max(known, default=None)
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -101,6 +101,12 @@ def adopt(plan: Plan, standing: Standing, request: Request) -> Change:
     """
     if standing.percent is None:
         raise UsageError("The present split is not known, so it cannot be adopted.")
+    served = standing.served
+    if served is not None and served != standing.percent:
+        raise UsageError(
+            f"Set is {standing.percent} %, served is {served} %: a record must say what serves.",
+            remedy="Wait until it has settled, revert to the recorded split, or roll back.",
+        )
     stage = plan.stage_of_percent(standing.percent)
     if stage is None and standing.percent == standing.recorded:
         stage = infer_stage(plan, standing.percent) or None
@@ -172,7 +178,8 @@ def _move(plan: Plan, standing: Standing, request: Request, move: Move, to: int)
     record = _next_record(plan, standing, request, move, to)
     traffic = SetTraffic(
         service=plan.router_service,
-        before_percent=standing.percent,
+        # Where less is set than serves, what serves is what Legacy must take.
+        before_percent=None if standing.percent is None else standing.most_percent,
         percent=record.percent,
         record=record,
         guard=standing.guard,
@@ -243,7 +250,8 @@ def _legacy_first(plan: Plan, standing: Standing, percent: int) -> tuple[SetScal
     if limits is None:
         return ()
     # A split that is not known may well be all Canary: then Legacy is scaled up too.
-    if standing.percent is not None and percent >= standing.percent:
+    most = standing.most_percent
+    if most is not None and percent >= most:
         return ()
     if limits.max > plan.scale.backup.max:
         return ()

@@ -28,6 +28,7 @@ from canary.rollout.errors import (
     UsageError,
 )
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.served import find_hindrance
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_limit, format_value
 
@@ -58,6 +59,8 @@ def authorize(
         return
     _check_alone(snapshot, change)
     if change.kind == "promote":
+        if not forced:
+            _check_served(snapshot)
         _check_no_drift(snapshot)
         if not forced:
             _check_gates(promotion_gates(snapshot))
@@ -97,15 +100,19 @@ def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | Non
     flying = _in_flight(snapshot)
     if flying is not None:
         return f"Another change is in flight: {flying}."
-    if kind == "promote":
-        if snapshot.traffic.drift is not None:
-            if snapshot.traffic.drift.is_plans:
-                return "The plan was changed since: adopt the present split first."
-            return "The split was changed elsewhere: adopt or revert it first."
-        gates = promotion_gates(snapshot)
-        if gates:
-            return f"Not met: {', '.join(g.label for g in gates)}."
-    return None
+    return _why_not_on(snapshot) if kind == "promote" else None
+
+
+def _why_not_on(snapshot: Snapshot) -> str | None:
+    hindrance, drift = find_hindrance(snapshot.traffic), snapshot.traffic.drift
+    if hindrance is not None and not snapshot.traffic.reconciling:
+        return hindrance.said
+    if drift is not None and drift.is_plans:
+        return "The plan was changed since: adopt the present split first."
+    if drift is not None:
+        return "The split was changed elsewhere: adopt or revert it first."
+    gates = promotion_gates(snapshot)
+    return f"Not met: {', '.join(g.label for g in gates)}." if gates else None
 
 
 def format_missing_rights(rights: tuple[str, ...]) -> str:
@@ -138,10 +145,16 @@ def promotion_gates(snapshot: Snapshot) -> tuple[Gate, ...]:
 def _unsettled(snapshot: Snapshot) -> tuple[Gate, ...]:
     """No promotion on top of a change that is not served yet, or never was."""
     traffic = snapshot.traffic
-    if not traffic.reconciling and not traffic.in_doubt:
+    if traffic.reconciling or traffic.in_doubt:
+        unserved = traffic.is_unserved or traffic.split_trouble
+        why = "it is not served" if unserved else "it failed"
+        why = "still settling" if traffic.reconciling else why
+        return (Gate("in_effect", "last change in effect", 0.0, "=", 1.0, "not_met", why, False),)
+    hindrance = find_hindrance(traffic)
+    if hindrance is None:
         return ()
-    why = "still settling" if traffic.reconciling else "it failed"
-    return (Gate("in_effect", "last change in effect", 0.0, "=", 1.0, "not_met", why, False),)
+    why = hindrance.said
+    return (Gate("follows", "traffic follows what is set", 0.0, "=", 1.0, "not_met", why, False),)
 
 
 def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
@@ -153,9 +166,11 @@ def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
         return f"Stage {stage} is the last one."
     if kind == "step_back" and stage is not None and stage <= 1:
         return "There is no stage before this one; roll back all takes all to Legacy."
-    if kind == "rollback_all" and stage == 0 and traffic.canary_percent == 0:
-        settled = traffic.drift is None and not traffic.in_doubt
-        return "All traffic is on Legacy already." if settled else None
+    if kind == "rollback_all" and stage == 0 and traffic.is_all_on_legacy:
+        return None if traffic.drift is not None else "All traffic is on Legacy already."
+    served = not traffic.is_unserved and not traffic.others
+    if kind == "revert" and not served and traffic.record is not None:
+        return None
     if kind in ("adopt", "revert") and traffic.drift is None and traffic.record is not None:
         return "The split is what the record says."
     if kind == "revert" and traffic.drift is not None and traffic.drift.is_plans:
@@ -230,6 +245,13 @@ def _check_no_drift(snapshot: Snapshot) -> None:
         )
 
 
+def _check_served(snapshot: Snapshot) -> None:
+    """A share that is set and does not serve is no stage to stand on, nor to go on from."""
+    hindrance = find_hindrance(snapshot.traffic)
+    if hindrance is not None and not snapshot.traffic.reconciling:
+        raise GateNotMet(hindrance.said, remedy=hindrance.remedy)
+
+
 def _check_retirement(change: Change) -> None:
     """What is against it was found when it was built, and rides in its evidence."""
     if change.evidence.gates_unmet:
@@ -271,16 +293,17 @@ def find_cause(plan: Plan, snapshot: Snapshot) -> Seen:
     if data != "ok" or snapshot.decision.data != "ok":
         state = data if data != "ok" else snapshot.decision.data
         return Seen(None, f"nothing may be judged: {DATA_WORDS[state]}")
-    if standing is None or standing.percent is None:
+    share = standing.most_percent if standing is not None else None
+    if standing is None or share is None:
         return Seen(None, "the present share is not known")
     found = _find_trigger(snapshot)
-    if found is None or standing.percent == 0:
+    if found is None or share == 0:
         return Seen(None)
     trigger, said = found
     kind: Literal["step_back", "rollback_all"] = (
         "rollback_all" if trigger == "critical" or standing.stage <= 1 else "step_back"
     )
-    if kind == "step_back" and plan.percent_of(standing.stage - 1) >= standing.percent:
+    if kind == "step_back" and plan.percent_of(standing.stage - 1) >= share:
         return Seen(None, "the share was lowered by hand already")
     going = next((c for c in snapshot.changes if c.outcome is None and c.kind in GOING_BACK), None)
     if going is not None:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from canary.rollout.change.change import Guard, Outcome, Standing, StepView
+from canary.rollout.change.change import Guard, Outcome, Portion, Standing, StepView
 from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.change.text import MOVE_WORDS
@@ -78,9 +78,12 @@ class Drift(msgspec.Struct, frozen=True):
 class TrafficView(msgspec.Struct, frozen=True):
     """The split as Cloud Run has it. `canary_percent` None: not known.
 
-    `served_percent` is what is really served while `reconciling`. `ready` False: the last change
-    could not be put into effect, so what is served may still be the split from before; None where
-    the router does not tell. `history` is the last moves of the split, newest first.
+    `canary_percent` is what is set, `served_percent` what is really served; None where the router
+    does not tell, or where `split_trouble` says why it cannot be told. `pinned` are revisions that
+    traffic is bound to by name, so that a share that is set serves nobody; `others` has traffic and
+    is neither side. `ready` False: the last change could not be put into effect, so what is served
+    may still be the split from before; None where the router does not tell. `history` is the last
+    moves of the split, newest first.
     """
 
     canary_percent: int | None
@@ -94,11 +97,28 @@ class TrafficView(msgspec.Struct, frozen=True):
     updated_at: float | None = None
     history: tuple[HistoryEntry, ...] = ()
     ready: bool | None = None
+    split_trouble: str = ""
+    pinned: tuple[str, ...] = ()
+    others: tuple[Portion, ...] = ()
 
     @property
     def in_doubt(self) -> bool:
         """Whether what is set may not be what is served."""
-        return self.ready is False and not self.reconciling
+        unclear = self.ready is False or bool(self.split_trouble)
+        return not self.reconciling and (unclear or self.is_unserved)
+
+    @property
+    def is_unserved(self) -> bool:
+        """Whether another share serves than is set, and nothing is on its way to mend it."""
+        served = self.served_percent
+        known = served is not None and self.canary_percent is not None
+        return known and served != self.canary_percent and not self.reconciling
+
+    @property
+    def is_all_on_legacy(self) -> bool:
+        """Whether Legacy alone has traffic, as far as is known: set so, and served so."""
+        served = self.served_percent in (None, 0)
+        return self.canary_percent == 0 and served and not self.others and not self.in_doubt
 
 
 class SourceView(msgspec.Struct, frozen=True):
@@ -286,7 +306,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         Legacy's where Canary has no share. Not the newest of both: a Canary that fell silent would
         look fresh beside a Legacy that did not.
         """
-        side = self.legacy if self.traffic.canary_percent == 0 else self.canary
+        side = self.legacy if self.traffic.is_all_on_legacy else self.canary
         return side.data_age_s
 
 

@@ -15,6 +15,7 @@ import msgspec
 from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.tree import Alert
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.served import find_hindrance
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot, find_countdown, find_waiting
 from canary.rollout.text import (
     format_age,
@@ -150,7 +151,7 @@ def find_state(snapshot: Snapshot, plan: Plan) -> RolloutState:
 def _decision(snapshot: Snapshot, _: Plan) -> RolloutState | None:
     """The tree calls for a rollback, or automatic rollback counts for a cause of its own."""
     verdict = snapshot.decision.verdict
-    if snapshot.traffic.canary_percent == 0 or verdict not in ("rollback_all", "rollback_stage"):
+    if snapshot.traffic.is_all_on_legacy or verdict not in ("rollback_all", "rollback_stage"):
         return None
     is_all = verdict == "rollback_all"
     scope = "critical" if is_all else "warning"
@@ -210,7 +211,8 @@ def _cannot_see(snapshot: Snapshot, _: Plan) -> RolloutState | None:
     if source is None or source.state != "failing":
         if snapshot.traffic.canary_percent is not None:
             return None
-        return RolloutState("cannot_see", "the split is not known", "it is asked again", _NOBODY)
+        why = snapshot.traffic.split_trouble.rstrip(".") or "the split is not known"
+        return RolloutState("cannot_see", why, "it is asked again", _NOBODY)
     since = "" if source.since is None else f" since {format_clock(source.since)}"
     waiting = find_waiting(snapshot.changes)
     if waiting is not None:
@@ -237,6 +239,10 @@ def _in_progress(snapshot: Snapshot, _: Plan) -> RolloutState | None:
 
 def _drift(snapshot: Snapshot, _: Plan) -> RolloutState | None:
     drift = snapshot.traffic.drift
+    hindrance = find_hindrance(snapshot.traffic)
+    if hindrance is not None and not snapshot.traffic.reconciling:
+        cause, remedy = hindrance.said.rstrip("."), hindrance.remedy.rstrip(".")
+        return RolloutState("drift", cause, remedy, Actor("you", "rollback_all"))
     if drift is None:
         return None
     by = f" by {sanitize(drift.by, 80)}" if drift.by else ""
@@ -249,7 +255,7 @@ def _drift(snapshot: Snapshot, _: Plan) -> RolloutState | None:
 
 def _no_data(snapshot: Snapshot, _: Plan) -> RolloutState | None:
     """What the verdict rests on cannot be judged: why, and what would change that."""
-    if snapshot.traffic.canary_percent == 0:
+    if snapshot.traffic.is_all_on_legacy:
         return None
     data = snapshot.canary.data if snapshot.canary.data != "ok" else snapshot.decision.data
     age_s = snapshot.data_age_s
@@ -283,7 +289,7 @@ def _silence(snapshot: Snapshot) -> str:
 
 def _proven(snapshot: Snapshot, _: Plan) -> RolloutState | None:
     advice = snapshot.advice
-    if advice is None or advice.tier != "proven" or snapshot.traffic.canary_percent == 0:
+    if advice is None or advice.tier != "proven" or snapshot.traffic.is_all_on_legacy:
         return None
     names = ", ".join(sanitize(name, 20) for name in advice.metrics)
     cause = f"{names} since {format_clock(advice.detected_at)}"
@@ -303,7 +309,7 @@ def _watch(snapshot: Snapshot, plan: Plan) -> RolloutState | None:
         text = f"roll back one stage if it has not cleared in {format_duration(left_s)}"
         return RolloutState("watch", cause, text, Actor("you"))
     advice = snapshot.advice
-    if advice is None or snapshot.traffic.canary_percent == 0:
+    if advice is None or snapshot.traffic.is_all_on_legacy:
         return None
     names = ", ".join(sanitize(name, 20) for name in advice.metrics)
     cause = f"{names} worse now, since {format_clock(advice.detected_at)}"
@@ -311,7 +317,7 @@ def _watch(snapshot: Snapshot, plan: Plan) -> RolloutState | None:
 
 
 def _off(snapshot: Snapshot, _: Plan) -> RolloutState | None:
-    if snapshot.traffic.canary_percent != 0:
+    if not snapshot.traffic.is_all_on_legacy:
         return None
     action = "" if snapshot.retired else "promote"
     return RolloutState("off", "all traffic is on Legacy", "promote to begin", Actor("you", action))

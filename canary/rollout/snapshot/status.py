@@ -15,6 +15,7 @@ from canary.rollout.decision.readiness import Readiness
 from canary.rollout.decision.tree import Verdict
 from canary.rollout.measure.samples import Window
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.served import find_hindrance, format_unserved
 from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, TrafficView
 from canary.rollout.snapshot.state import RolloutState, find_state
 from canary.rollout.text import (
@@ -77,6 +78,7 @@ def status_document(snapshot: Snapshot, plan: Plan | None = None) -> dict[str, A
             **fields_of(stage, "soak_hours", "soaked_hours"),
         },
         "traffic": _traffic(snapshot.traffic),
+        "serving": _serving(snapshot.traffic),
         "sides": {"legacy": _side(snapshot.legacy), "canary": _side(snapshot.canary)},
         "decision": {
             **fields_of(decision, "verdict", "reason", "data"),
@@ -171,13 +173,30 @@ def _traffic(traffic: TrafficView) -> dict[str, Any]:
     recorded = None if traffic.record is None else traffic.record.percent
     known = canary is not None and recorded is not None
     return {
-        "legacy": None if canary is None else 100 - canary,
+        "legacy": None if canary is None else 100 - canary - _others(traffic),
         "canary": canary,
         "recorded": recorded,
         "drift": traffic.drift is not None if known else None,
         "reconciling": traffic.reconciling,
         "ready": traffic.ready,
     }
+
+
+def _serving(traffic: TrafficView) -> dict[str, Any]:
+    """What is set is not what serves: both, and what stands between them."""
+    known = traffic.canary_percent is not None
+    return {
+        "set": traffic.canary_percent,
+        "served": traffic.served_percent,
+        "follows": find_hindrance(traffic) is None if known else None,
+        "pinned": [sanitize(name, 80) for name in traffic.pinned],
+        "others": [{"name": sanitize(o.name, 80), "percent": o.percent} for o in traffic.others],
+        "said": " ".join(format_unserved(traffic)),
+    }
+
+
+def _others(traffic: TrafficView) -> int:
+    return sum(other.percent for other in traffic.others)
 
 
 def _side(side: SideView) -> dict[str, Any]:
@@ -198,9 +217,15 @@ def _side(side: SideView) -> dict[str, Any]:
 def _share(traffic: TrafficView) -> str:
     if traffic.canary_percent is None:
         return "share not known"
+    if traffic.is_unserved:
+        doubt = " (may not be served)" if traffic.ready is False else " set"
+        served = format_percent(traffic.served_percent)
+        return f"{format_percent(traffic.canary_percent)}{doubt}, {served} SERVED"
     if traffic.drift is not None:
         recorded = format_percent(traffic.drift.recorded_percent)
         return f"{format_percent(traffic.canary_percent)} (recorded {recorded})"
+    if traffic.others:
+        return f"{format_percent(traffic.canary_percent)} (others have {_others(traffic)} %)"
     if traffic.in_doubt:
         return f"{format_percent(traffic.canary_percent)} (may not be served)"
     return format_percent(traffic.canary_percent)
