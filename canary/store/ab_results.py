@@ -20,11 +20,16 @@ import msgspec
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.text import sanitize
 from canary.rollout.trials.ab_test import GroupFigures, Mean
+from canary.store.outputs import decode_json, encoding_of
 from canary.store.results import finished_at_of
 
 LONGEST_DOCUMENT: Final = 4_000_000
 LONGEST_EXPORT: Final = 2_000_000_000
 _COLUMNS: Final = ("group", "response_time_ms", "confidence_score", "success")
+_YES: Final = ("true", "1", "1.0", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar")
+_NO: Final = ("false", "0", "0.0", "falsch", "faux", "falso", "onwaar")
+_TRUTH: Final = {**dict.fromkeys(_YES, 1.0), **dict.fromkeys(_NO, 0.0)}
+"""Excel writes TRUE and FALSE in its own language, pandas 1.0 where a value is missing."""
 
 Groups = tuple[GroupFigures | None, GroupFigures | None]
 
@@ -51,7 +56,9 @@ def read_ab_results(path: Path, legacy: str, canary: str) -> AbResults:
             raise _broken(path, f"it has {size} bytes, at most {most} are read")
         if not export:
             return _read_document(path)
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open("rb") as file:
+            encoding = encoding_of(file.read(4))
+        with path.open(encoding=encoding, newline="") as file:
             rows = _csv_rows(path, file) if path.suffix.lower() == ".csv" else _lines(path, file)
             groups = _add_up(path, rows, legacy, canary)
         return AbResults(*groups, finished_at_of(path, {}))
@@ -61,14 +68,14 @@ def read_ab_results(path: Path, legacy: str, canary: str) -> AbResults:
         ) from exc
     except OSError as exc:
         raise RecordError(f"{sanitize(path)} cannot be read: {exc.strerror or exc}.") from exc
-    except UnicodeDecodeError as exc:
-        raise _broken(path, "it is not UTF-8 text") from exc
+    except UnicodeError as exc:
+        raise _broken(path, "it is not UTF-8 text, nor UTF-16 with its mark") from exc
 
 
 def _read_document(path: Path) -> AbResults:
     try:
-        document = msgspec.json.decode(path.read_bytes())
-    except (msgspec.DecodeError, RecursionError) as exc:
+        document = decode_json(path.read_bytes())
+    except (ValueError, RecursionError) as exc:
         raise _broken(path, sanitize(exc)) from exc
     if not isinstance(document, dict) or not ("legacy" in document or "canary" in document):
         raise _broken(path, "it has neither `legacy` nor `canary`")
@@ -88,7 +95,7 @@ def _read_group(path: Path, document: Mapping[str, Any], name: str) -> GroupFigu
 
     def number(*keys: str) -> float | None:
         for key in keys:
-            if group.get(key) is not None:
+            if group.get(key) is not None and not _is_nan(group[key]):
                 return _to_number(path, group[key], f"{name}.{key}")
         return None
 
@@ -180,17 +187,33 @@ def _add_up(path: Path, rows: Iterable[Row], legacy: str, canary: str) -> Groups
 
 
 def _csv_rows(path: Path, file: TextIO) -> Iterator[Row]:
-    reader = csv.DictReader(file)
+    """The rows of a table as programs write it: between commas, or as Excel does where the comma is
+    the decimal mark, between semicolons; "Unicode text" is between tabs.
+    """
+    heading, first = file.readline(), 1
+    if heading.lower().startswith("sep="):
+        heading, first = file.readline(), 2  # a hint for Excel alone
+    delimiter = max(",;\t", key=heading.count)
+    names = next(csv.reader([heading], delimiter=delimiter), [])
+    reader = csv.DictReader(file, [name.strip() for name in names], delimiter=delimiter)
     try:
         missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
             raise _broken(path, f"its heading lacks {', '.join(missing)}")
         for row in reader:
+            line = reader.line_num + first
             if any(row.get(name) is None for name in _COLUMNS):
-                raise _broken(path, f"line {reader.line_num} is cut short")
-            yield reader.line_num, row
+                raise _broken(path, f"line {line} is cut short")
+            yield line, row if delimiter == "," else _with_points(row)
     except csv.Error as exc:
-        raise _broken(path, f"line {reader.line_num}: {exc}") from exc
+        raise _broken(path, f"line {reader.line_num + first}: {exc}") from exc
+
+
+def _with_points(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same with decimal points; 1.234,5 stays as it is, and is no number."""
+    numbers = ("response_time_ms", "confidence_score")
+    changed = {n: str(row[n]).replace(",", ".") for n in numbers if str(row[n]).count(",") == 1}
+    return {**row, **changed}
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[Row]:
@@ -198,8 +221,8 @@ def _lines(path: Path, file: TextIO) -> Iterator[Row]:
         if not text.strip():
             continue
         try:
-            row = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError) as exc:
+            row = decode_json(text.encode())
+        except (ValueError, RecursionError) as exc:
             raise _broken(path, f"line {line}: {sanitize(exc)}") from exc
         if not isinstance(row, dict) or "group" not in row:
             raise _broken(path, f"line {line} is no object with `group`")
@@ -208,14 +231,19 @@ def _lines(path: Path, file: TextIO) -> Iterator[Row]:
 
 def _cell(path: Path, line: int, row: Mapping[str, Any], name: str) -> float | None:
     value = row.get(name)
-    if value is None or value == "":
+    if value is None or value == "" or _is_nan(value):
         return None
     if name == "success":
-        truth = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}.get(str(value).strip().lower())
+        truth = _TRUTH.get(str(value).strip().lower())
         if truth is None:
             raise _broken(path, f'line {line}: `success` is "{sanitize(value, 40)}"')
         return truth
     return _to_number(path, value, f"{name} (line {line})")
+
+
+def _is_nan(value: object) -> bool:
+    """Whether a cell is NaN: so Python writes a value that is not there."""
+    return value != value or (isinstance(value, str) and value.strip().lower() == "nan")
 
 
 def _to_number(path: Path, value: object, name: str) -> float:

@@ -18,8 +18,8 @@ from canary.rollout.decision.tree import DataState
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.export.monitor_document import time_of_name
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
-from canary.rollout.text import AtLeast, sanitize
-from canary.store.outputs import read_document, read_time, show_value
+from canary.rollout.text import AtLeast, format_iso_time, sanitize
+from canary.store.outputs import read_document, read_time_of, show_value, written_at_of
 
 _STATES: Final = get_args(DataState)
 
@@ -67,14 +67,14 @@ def read_monitor_file(path: Path) -> MonitorFile:
     at = _timestamp(path, document)
     stage = document.get("stage")
     stage = stage if isinstance(stage, dict) else {}
-    index, soaked = stage.get("index"), _number(path, "stage.soaked_hours", stage)
+    index, soaked = _number(path, "stage.index", stage), _number(path, "stage.soaked_hours", stage)
     return MonitorFile(
         path=path,
         at=at,
-        written_at=path.stat().st_mtime,
+        written_at=written_at_of(path),
         window=_window(path, canary, at),
         data=_data(path, canary),
-        stage=index if isinstance(index, int) and not isinstance(index, bool) else None,
+        stage=int(index) if index is not None and index.is_integer() else None,
         soaked_hours=soaked,
     )
 
@@ -111,11 +111,16 @@ def _data(path: Path, canary: Mapping[str, Any]) -> DataState:
 
 
 def _timestamp(path: Path, document: Mapping[str, Any]) -> float:
-    said = document.get("timestamp")
-    if isinstance(said, str):
-        return read_time(path, "timestamp", said, _broken)
-    number = _number(path, "timestamp", document)
-    return number if number is not None else _time_of(path)
+    """When it was taken: what it says, else its name, else the file's own time."""
+    named = time_of_name(path.name)
+    is_utc = named is not None and path.stem.endswith("Z")
+    if document.get("timestamp") is not None:
+        certain = named if is_utc else None
+        return read_time_of(path, "timestamp", document["timestamp"], _broken, certain)
+    if named is None or is_utc:
+        return written_at_of(path) if named is None else named
+    said = str(format_iso_time(named)).removesuffix("Z")
+    return read_time_of(path, "the time in its name", said, _broken)
 
 
 def _time_of(path: Path) -> float:
@@ -135,7 +140,9 @@ def _number(path: Path, name: str, table: Mapping[str, Any]) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _broken(path, f"`{name}` is {show_value(value)}, expected a number")
-    if not math.isfinite(value) or not 0 <= value < 1e15:
+    if not math.isfinite(value):
+        return None  # Python's mean of nothing: no data for what rests on this field alone
+    if not 0 <= value < 1e15:
         raise _broken(path, f"`{name}` is {show_value(value)}, expected a number from 0")
     return float(value)
 

@@ -5,11 +5,11 @@ The directory is made 0700, its files 0600. A directory that is there already st
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import msgspec
 
 from canary.host.owners import make_directories
 from canary.rollout.errors import RecordError
+from canary.rollout.measure.times import NotATime, read_time
 from canary.rollout.text import sanitize
 
 
@@ -86,25 +87,65 @@ def read_document(path: Path, broken: Broken) -> dict[str, Any]:
     try:
         if path.stat().st_size > LONGEST_DOCUMENT:
             raise broken(path, f"longer than {LONGEST_DOCUMENT} bytes")
-        document = msgspec.json.decode(path.read_bytes())
+        document = decode_json(path.read_bytes())
     except FileNotFoundError:
         raise
     except OSError as exc:
         raise RecordError(f"{sanitize(path)} cannot be read: {exc.strerror or exc}.") from exc
-    except (msgspec.DecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise broken(path, f"not JSON, or cut off ({sanitize(exc, 120)})") from exc
     if not isinstance(document, dict):
         raise broken(path, "not an object")
     return document
 
 
-def read_time(path: Path, name: str, text: str, broken: Broken) -> float:
-    """A time in ISO 8601 as unix seconds; without a zone it is UTC. Raises RecordError."""
+_ENCODINGS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Windows PowerShell's `Out-File` and `>` write UTF-16 with a mark, Excel's "CSV UTF-8" and
+"Unicode text" either (learn.microsoft.com, "about_Character_Encoding")."""
+
+
+def encoding_of(head: bytes) -> str:
+    """The encoding of a text by the mark at its begin; without one UTF-8."""
+    return next((name for mark, name in _ENCODINGS if head.startswith(mark)), "utf-8")
+
+
+def decode_json(body: bytes) -> Any:
+    """A JSON document as other tools write them: with a byte order mark, in UTF-16, or with NaN and
+    Infinity as Python has them. Raises ValueError, RecursionError.
+    """
+    encoding = encoding_of(body)
+    text = body if encoding == "utf-8" else body.decode(encoding)
     try:
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError) as exc:
-        raise broken(path, f"`{name}` is {show_value(text)}, expected a time") from exc
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        plain = text.decode() if isinstance(text, bytes) else text
+        if "NaN" not in plain and "Infinity" not in plain:
+            raise
+        return json.loads(plain)
+
+
+def written_at_of(path: Path) -> float:
+    """When a file was written, unix seconds, by this host's clock. Raises RecordError."""
+    try:
+        return path.stat().st_mtime
+    except OSError as exc:
+        raise RecordError(f"{sanitize(path)} cannot be read: {exc.strerror or exc}.") from exc
+
+
+def read_time_of(
+    path: Path, name: str, value: object, broken: Broken, written_at: float | None = None
+) -> float:
+    """A time in a file as unix seconds. One without a zone counts only where, as UTC, it agrees
+    with `written_at` (the file's own time if None). Raises RecordError, which says why.
+    """
+    try:
+        return read_time(value, written_at_of(path) if written_at is None else written_at)
+    except NotATime as exc:
+        raise broken(path, f"`{name}`: {exc}") from exc
 
 
 def show_value(value: object) -> str:

@@ -10,8 +10,10 @@ load_test_summary.json    `status` "PASSED"|"FAILED"
 ab_test_analysis.json     `legacy` and `canary`, each with `avg_response_time_ms` (or `mean_…`),
                           and optionally `requests`; else `improvement` (0…1) by itself;
                           `status` "NO_DATA" is no result
-both                      `finished_at` (or `timestamp`): ISO 8601 or unix seconds; else the
-                          file's own time
+both                      `finished_at` (or `timestamp`): as `rollout.measure.times` reads it;
+                          else the file's own time
+load_test_summary.json    optionally `started_at`, and `canary_percent`, Canary's share meanwhile
+ab_test_analysis.json     optionally `from`, the begin of the time that was analysed
 ========================  =======================================================================
 """
 
@@ -19,7 +21,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,17 @@ import msgspec
 
 from canary.rollout.decision.gates import AbTestResult, LoadTestResult, StageEvidence
 from canary.rollout.errors import RecordError
+from canary.rollout.measure.times import read_time
 from canary.rollout.text import sanitize
 from canary.rollout.trials.verification import output_name
-from canary.store.outputs import LONGEST_DOCUMENT, read_document, read_time, show_value
+from canary.store.outputs import (
+    LONGEST_DOCUMENT,
+    decode_json,
+    read_document,
+    read_time_of,
+    show_value,
+    written_at_of,
+)
 
 LOAD_TEST_FILE = "load_test_summary.json"
 AB_TEST_FILE = "ab_test_analysis.json"
@@ -66,8 +75,14 @@ def read_load_test(path: Path) -> LoadTestResult | None:
     status = document.get("status")
     if status not in ("PASSED", "FAILED"):
         raise _broken(path, f"`status` is {show_value(status)}, expected PASSED or FAILED")
-    finished_at = finished_at_of(path, document)
-    return LoadTestResult(status=status, finished_at=finished_at, summary=_summary(document))
+    percent = _number(document.get("canary_percent"))
+    return LoadTestResult(
+        status=status,
+        finished_at=finished_at_of(path, document),
+        summary=_summary(document),
+        started_at=_maybe_time(path, document, "started_at"),
+        percent=None if percent is None else round(percent),
+    )
 
 
 def read_ab_test(path: Path) -> AbTestResult | None:
@@ -89,7 +104,8 @@ def read_ab_test(path: Path) -> AbTestResult | None:
     if improvement is None:
         raise _broken(path, "neither mean response times of both groups nor `improvement`")
     finished_at = finished_at_of(path, document)
-    return AbTestResult(improvement, finished_at, _summary(document))
+    since = _maybe_time(path, document, "from")
+    return AbTestResult(improvement, finished_at, _summary(document), since)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -113,16 +129,15 @@ def finished_at_of(path: Path, document: Mapping[str, Any]) -> float:
     Raises RecordError for a time that is none.
     """
     for name in ("finished_at", "timestamp"):
-        value = document.get(name)
-        number = _number(value)
-        if number is not None:
-            return number
-        if isinstance(value, str):
-            return read_time(path, name, value, _broken)
-    try:
-        return path.stat().st_mtime
-    except OSError as exc:
-        raise RecordError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+        if document.get(name) is not None:
+            return read_time_of(path, name, document[name], _broken)
+    return written_at_of(path)
+
+
+def _maybe_time(path: Path, document: Mapping[str, Any], *names: str) -> float | None:
+    """The first of these times that a file says; None for none. Raises RecordError."""
+    said = next((n for n in names if document.get(n) is not None), None)
+    return None if said is None else read_time_of(path, said, document[said], _broken)
 
 
 def _number(value: object) -> float | None:
@@ -168,13 +183,13 @@ def read_verification(outputs: Path, stage: int) -> VerificationSeen | None:
         path = outputs / output_name(stage)
         if path.stat().st_size > LONGEST_DOCUMENT:
             return None
-        return _verification(msgspec.json.decode(path.read_bytes()))
-    except (OSError, msgspec.DecodeError, RecursionError, ValueError, KeyError, TypeError):
+        return _verification(decode_json(path.read_bytes()), path.stat().st_mtime)
+    except (OSError, RecursionError, ValueError, KeyError, TypeError):
         # Written by another version, or by hand: it is no evidence then.
         return None
 
 
-def _verification(document: dict[str, Any]) -> VerificationSeen:
+def _verification(document: dict[str, Any], written_at: float) -> VerificationSeen:
     checks = {c["id"]: CheckSeen(str(c["state"]), str(c["said"])) for c in document["checks"]}
-    at = datetime.fromisoformat(document["timestamp"]).timestamp()
+    at = read_time(document["timestamp"], written_at)
     return VerificationSeen(at, str(document["verdict"]), str(document.get("change") or ""), checks)

@@ -14,6 +14,7 @@ from canary.cli.output import print_json, print_table, say
 from canary.rollout.decision.gates import Gate, StageEvidence, check_criteria, check_gates, unmet
 from canary.rollout.decision.tree import DataState, judge_data
 from canary.rollout.errors import UsageError
+from canary.rollout.measure.times import find_trouble
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.status import gate_document
@@ -121,7 +122,8 @@ def _criteria(
         entered_at = record.entered_at if record is not None else None
         data = judge_data(window, plan, snapshot.as_of, entered_at)
         verdict = snapshot.decision.verdict
-        asked = check_gates(plan, stage, window, data, None, evidence, verdict)
+        now = snapshot.as_of
+        asked = check_gates(plan, stage, window, data, None, evidence, verdict, now=now)
         gates = tuple(_not_at_this_stage(gate) for gate in asked)
     return tuple(gate for gate in gates if gate.is_criterion)
 
@@ -176,16 +178,19 @@ def check_file(
     file = read_monitor_file(find_newest(pattern))
     at_stage = stage if stage is not None else _stage_of(file, plan)
     criteria = plan.stage(at_stage).criteria
-    age_s = (time.time() if now is None else now) - _taken_at(file, plan)
-    data = _judge(file, plan, age_s, most_age_s)
+    now, taken_at = time.time() if now is None else now, _taken_at(file, plan)
+    age_s, trouble = now - taken_at, find_trouble(taken_at, now)
+    data = "missing" if trouble else _judge(file, plan, age_s, most_age_s)
     gates = () if criteria is None else tuple(check_criteria(criteria, file.window, data))
-    notes = [f"{sanitize(file.path.name)} was written {format_age(age_s)} ago"]
+    own = (_evident(gate, file, data) for gate in gates)
+    name = sanitize(file.path.name)
+    notes = [f"{name}: {trouble}" if trouble else f"{name} was written {format_age(age_s)} ago"]
     if file.stage is None:
         notes.append("the soak is not in this file; `canary promote` asks for it")
     return Checked(
         stage=at_stage,
         at=file.at,
-        gates=(*(_evident(gate, file, data) for gate in gates), *_others(source, file, at_stage)),
+        gates=(*own, *_others(source, file, at_stage, now)),
         file=str(file.path),
         notes=tuple(notes),
     )
@@ -222,13 +227,22 @@ def _evident(gate: Gate, file: MonitorFile, data: DataState) -> Gate:
     return msgspec.structs.replace(gate, evidence=said if data == "ok" else data)
 
 
-def _others(source: PlanSource, file: MonitorFile, stage: int) -> tuple[Gate, ...]:
+def _others(source: PlanSource, file: MonitorFile, stage: int, now: float) -> tuple[Gate, ...]:
     """The soak, where the file knows the stage, and the tests that the stage asks for."""
     results = read_results(source.outputs)
     soaked = file.soaked_hours if file.stage == stage else None
     entered_at = None if soaked is None else file.at - soaked * 3600.0
     asked = check_gates(
-        source.plan, stage, file.window, file.data, soaked, results.evidence, "continue", entered_at
+        source.plan,
+        stage,
+        file.window,
+        file.data,
+        soaked,
+        results.evidence,
+        "continue",
+        entered_at,
+        # The embedded cloud's results have the time of a clock of its own.
+        file.at if source.plan.provider == "local" else now,
     )
     four = {"error_ratio", "p95_ms", "success_ratio", "confidence"}
     return tuple(

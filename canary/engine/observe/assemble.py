@@ -254,6 +254,7 @@ def _check_gates(
         evidence,
         decision.verdict,
         where.entered_at,
+        moment.now,
     )
     # Where nothing is asked (stage 0, the last stage) nothing is closed either.
     comparison = moment.observed.comparison

@@ -13,9 +13,10 @@ import msgspec
 from canary.rollout.decision.tree import DataState, NodeOutcome, Verdict
 from canary.rollout.evidence.view import EvidenceView, proven_text
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
+from canary.rollout.measure.times import find_trouble
 from canary.rollout.plan.plan import Criteria, Plan
 from canary.rollout.plan.tables import OnRegression
-from canary.rollout.text import NO_DATA, AtLeast, format_value
+from canary.rollout.text import NO_DATA, AtLeast, format_duration, format_value
 
 GateState = Literal["met", "not_met", "no_data"]
 Comparison = Literal["≤", "≥", ">", "="]
@@ -40,19 +41,28 @@ class Gate(msgspec.Struct, frozen=True):
 
 
 class LoadTestResult(msgspec.Struct, frozen=True):
-    """What outputs/load_test_summary.json says of the load test for a stage."""
+    """What outputs/load_test_summary.json says of the load test for a stage.
+
+    `started_at` and `percent`, Canary's share meanwhile, are None where it does not say.
+    """
 
     status: Literal["PASSED", "FAILED"]
     finished_at: float
     summary: str = ""
+    started_at: float | None = None
+    percent: int | None = None
 
 
 class AbTestResult(msgspec.Struct, frozen=True):
-    """What outputs/ab_test_analysis.json says: relative gain in mean response time."""
+    """What outputs/ab_test_analysis.json says: relative gain in mean response time.
+
+    `since` is the begin of the time that was analysed; None: it does not say.
+    """
 
     improvement: float
     finished_at: float
     summary: str = ""
+    since: float | None = None
 
 
 class StageEvidence(msgspec.Struct, frozen=True):
@@ -74,13 +84,15 @@ def check_gates(
     evidence: StageEvidence,
     verdict: Verdict,
     entered_at: float | None = None,
+    now: float | None = None,
 ) -> tuple[Gate, ...]:
     """The gates for leaving `stage`, in the order they are shown.
 
     `window` is Canary's criteria window with its `data` state; `soaked_hours` None when nobody
     knows when the stage was entered. A test that ended before `entered_at` (unix seconds; None: not
-    known, then the soak keeps the stage) says nothing about this stage. Empty for stage 0 (entering
-    stage 1 asks nothing) and for the last stage (nothing follows).
+    known, then the soak keeps the stage) says nothing about this stage, nor does a load test that
+    began before it, or at another share; nor a test that ends after `now` (None: not checked).
+    Empty for stage 0 (entering stage 1 asks nothing) and for the last stage (nothing follows).
     """
     if not 1 <= stage < len(plan.stages):
         return ()
@@ -91,9 +103,9 @@ def check_gates(
     if spec.soak_hours is not None:
         gates.append(_soak_gate(spec.soak_hours, soaked_hours))
     if spec.load_test:
-        gates.append(_load_test_gate(evidence.load_test, entered_at))
+        gates.append(_load_test_gate(evidence.load_test, spec.percent, entered_at, now))
     if spec.min_ab_improvement is not None:
-        gates.append(_ab_gate(spec.min_ab_improvement, evidence.ab_test, entered_at))
+        gates.append(_ab_gate(spec.min_ab_improvement, evidence.ab_test, entered_at, now))
     gates.append(_verdict_gate(verdict))
     return tuple(gates)
 
@@ -182,20 +194,39 @@ def _soak_gate(soak_hours: float, soaked_hours: float | None) -> Gate:
 
 
 def _why_no_result(
-    result: LoadTestResult | AbTestResult | None, entered_at: float | None
-) -> str | None:
-    """Why a test says nothing about the stage; None when it does."""
+    result: LoadTestResult | AbTestResult | None, entered_at: float | None, now: float | None
+) -> str:
+    """Why a test says nothing about the stage; "" when it does."""
     if result is None:
         return "no result found"
+    if now is not None and (trouble := find_trouble(result.finished_at, now)):
+        return trouble
     if entered_at is not None and result.finished_at < entered_at:
         return "result is from before this stage"
-    return None
+    return ""
 
 
-def _load_test_gate(result: LoadTestResult | None, entered_at: float | None) -> Gate:
-    why_not = _why_no_result(result, entered_at)
-    if result is None or why_not is not None:
-        return Gate("load_test", "load test", None, "=", 1.0, "no_data", why_not or "")
+def _why_not_this_load(
+    result: LoadTestResult | None, percent: int, entered_at: float | None, now: float | None
+) -> str:
+    """The same of a load test, which is of one share from its begin to its end."""
+    why_not = _why_no_result(result, entered_at, now)
+    if why_not or result is None:
+        return why_not
+    began = result.started_at
+    if began is not None and entered_at is not None and began < entered_at:
+        return "it began before this stage was entered"
+    if result.percent is not None and result.percent != percent:
+        return f"it was at {result.percent} %, this stage is {percent} %"
+    return ""
+
+
+def _load_test_gate(
+    result: LoadTestResult | None, percent: int, entered_at: float | None, now: float | None
+) -> Gate:
+    why_not = _why_not_this_load(result, percent, entered_at, now)
+    if result is None or why_not:
+        return Gate("load_test", "load test", None, "=", 1.0, "no_data", why_not)
     passed = result.status == "PASSED"
     return Gate(
         "load_test",
@@ -208,10 +239,12 @@ def _load_test_gate(result: LoadTestResult | None, entered_at: float | None) -> 
     )
 
 
-def _ab_gate(least: float, result: AbTestResult | None, entered_at: float | None) -> Gate:
-    why_not = _why_no_result(result, entered_at)
-    if result is None or why_not is not None:
-        return Gate("ab_test", "A/B improvement", None, ">", least, "no_data", why_not or "")
+def _ab_gate(
+    least: float, result: AbTestResult | None, entered_at: float | None, now: float | None
+) -> Gate:
+    why_not = _why_no_result(result, entered_at, now)
+    if result is None or why_not:
+        return Gate("ab_test", "A/B improvement", None, ">", least, "no_data", why_not)
     met = result.improvement > least
     return Gate(
         "ab_test",
@@ -220,8 +253,16 @@ def _ab_gate(least: float, result: AbTestResult | None, entered_at: float | None
         ">",
         least,
         "met" if met else "not_met",
-        result.summary,
+        "; ".join(part for part in (result.summary, _told_before(result, entered_at)) if part),
     )
+
+
+def _told_before(result: AbTestResult, entered_at: float | None) -> str:
+    """How much of what was analysed is from before the stage; "" for nothing, or not known."""
+    if result.since is None or entered_at is None or result.since >= entered_at:
+        return ""
+    whole = format_duration(result.finished_at - result.since)
+    return f"{format_duration(entered_at - result.since)} of its {whole} are from before this stage"
 
 
 def _verdict_gate(verdict: Verdict) -> Gate:

@@ -156,3 +156,14 @@ def test_the_loops_state_is_told_where_none_runs(command: Command, healthy_cloud
 @pytest.mark.parametrize("span", ["5", "10s", "soon", "-1m"])
 def test_an_interval_that_is_none_is_refused(command: Command, span: str) -> None:
     assert command("monitor", f"--every={span}", "--config", str(ROOT / "canary.toml")).code == 2
+
+
+def test_a_file_from_the_future_never_approves_and_says_why(run: Run, tmp_path: Path) -> None:
+    """So a time in the zone of Tokyo looks that was taken for UTC."""
+    run({"canary": FOUR}, "--stage", "2")
+    path = tmp_path / "monitor_20260301T140322Z.json"
+    ahead = time.time() + 9 * 3600
+    os.utime(path, (ahead, ahead))
+    checked = check_file(PlanSource(PLAN, tmp_path / "canary.toml"), str(path), 2, 7200.0)
+    assert {gate.state for gate in checked.gates} == {"no_data"}
+    assert any("in the future" in note for note in checked.notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -241,3 +241,40 @@ def test_a_plan_that_ignores_regressions_is_not_held_up_by_one() -> None:
 def test_while_the_evidence_is_judged_again_nobody_knows() -> None:
     (gate,) = regression_gates(proven_view("rollback", rebuilding=0.4), "advise")
     assert (gate.state, gate.observed) == ("no_data", None)
+
+
+def test_a_test_that_ends_in_the_future_is_no_data_and_says_so() -> None:
+    evidence = StageEvidence(
+        LoadTestResult("PASSED", NOW + 3600), AbTestResult(0.5, NOW + 3600, "50 % faster")
+    )
+    rest = (window(), "ok", 80.0, evidence, "continue", NOW - 1e5, NOW)
+    found = (*check_gates(PLAN, 3, *rest), *check_gates(PLAN, 4, *rest))
+    tests = [g for g in found if g.id in ("load_test", "ab_test")]
+    assert [g.state for g in tests] == ["no_data", "no_data"]
+    assert all("in the future" in g.evidence for g in tests)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "why"),
+    [
+        ({"started_at": NOW - 60, "percent": 25}, "met", "PASSED"),
+        ({"started_at": NOW - 7200}, "no_data", "began before this stage"),
+        ({"percent": 5}, "no_data", "it was at 5 %, this stage is 25 %"),
+    ],
+)
+def test_a_load_test_belongs_to_the_stage_from_its_begin_and_at_its_share(
+    changes: dict[str, Any], state: GateState, why: str
+) -> None:
+    evidence = StageEvidence(LoadTestResult("PASSED", NOW, **changes))
+    found = gates(3, evidence=evidence, entered_at=NOW - 3600)["load_test"]
+    assert found.state == state
+    assert why in found.evidence
+
+
+def test_an_analysis_says_how_much_of_it_is_from_before_the_stage() -> None:
+    week = AbTestResult(0.5, NOW, "50 % faster", since=NOW - 7 * 86_400)
+    found = gates(4, evidence=StageEvidence(None, week), entered_at=NOW - 86_400)["ab_test"]
+    assert "6 d" in found.evidence
+    assert "from before this stage" in found.evidence
+    inside = gates(4, evidence=StageEvidence(None, week), entered_at=NOW - 8 * 86_400)["ab_test"]
+    assert inside.evidence == "50 % faster"
