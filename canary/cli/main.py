@@ -11,15 +11,14 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Final
 
 import click
 
+from canary.cli.bugs import describe_bug
 from canary.cli.options import Chosen, config_option, read_only_option
 from canary.cli.output import FULL, Acting, forgive, loss
-from canary.host.logs import mask, set_up_logging
-from canary.host.owners import find_weakness, make_directories
+from canary.host.logs import set_up_logging
 from canary.rollout.errors import CanaryError
 from canary.rollout.text import sanitize
 
@@ -187,11 +186,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         if error.errno not in FULL:
-            return _say(_log_bug(error), EXIT_BUG)
+            return _end_by_bug(error, arguments)
         where = f" {sanitize(str(error.filename), 300)}" if error.filename else ""
         return _say(f"There is no room to write{where}: {error.strerror}.", EXIT_NO_ROOM)
     except Exception as error:  # noqa: BLE001 - the outermost boundary: said, logged, told apart
-        return _say(_log_bug(error), EXIT_BUG)
+        return _end_by_bug(error, arguments)
     return code if isinstance(code, int) else 0
 
 
@@ -202,57 +201,25 @@ def _say(sentence: str, code: int) -> int:
 
 def _print_error(error: CanaryError, arguments: Sequence[str] | None) -> int:
     """The sentence on standard error; for `--json`, a document on standard output as well."""
-    if "--json" in (sys.argv[1:] if arguments is None else arguments):
-        from canary.cli.output import print_json
-
-        message, remedy = sanitize(error.message, 2000), sanitize(error.remedy, 2000)
-        kind = type(error).__name__
-        print_json({"error": {"kind": kind, "message": message, "remedy": remedy}})
+    _print_error_document(type(error).__name__, error.message, error.remedy, arguments)
     return _say(sanitize(str(error), 2000), error.exit_code)
 
 
-# A mistake in this program is written down in a bounded file that only its owner can read.
-
-BUG_LOG: Final = "canary.log"
-BUG_LOG_BYTES: Final = 1_000_000
-
-
-def _log_bug(error: BaseException) -> str:
-    kept = write_bug(error)
-    where = f"The details are in {kept}." if kept else "The details could not be written down."
-    return f"A mistake in this program: {type(error).__name__}. {where}"
+def _end_by_bug(error: Exception, arguments: Sequence[str] | None) -> int:
+    said = describe_bug(error)
+    _print_error_document("mistake", said, "", arguments)
+    return _say(said, EXIT_BUG)
 
 
-def write_bug(error: BaseException) -> Path | None:
-    """Append the traceback (without values of variables: they may hold secrets).
+def _print_error_document(
+    kind: str, message: str, remedy: str, arguments: Sequence[str] | None
+) -> None:
+    if "--json" not in (sys.argv[1:] if arguments is None else arguments):
+        return
+    from canary.cli.output import print_json
 
-    Returns the file, or None when it cannot be written; that must not hide the mistake itself.
-    """
-    import traceback
-    from datetime import UTC, datetime
-
-    try:
-        path = _directory() / BUG_LOG
-        make_directories(path.parent)
-        if find_weakness(path.parent) is not None:
-            return None  # a traceback is not for a directory in which others can write
-        if path.exists() and path.stat().st_size > BUG_LOG_BYTES:
-            path.replace(path.with_suffix(".log.1"))
-        lines = mask("".join(traceback.format_exception(error)))
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
-            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n{lines}\n")
-    except OSError:
-        return None
-    return path
-
-
-def _directory() -> Path:
-    override = os.environ.get("CANARY_STATE_DIR")
-    if override:
-        return Path(override).expanduser()
-    from platformdirs import user_state_path
-
-    return user_state_path("canary-console", appauthor=False)
+    message, remedy = sanitize(message, 2000), sanitize(remedy, 2000)
+    print_json({"error": {"kind": kind, "message": message, "remedy": remedy}})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 from canary.rollout.change.change import Change, Outcome
@@ -73,11 +73,13 @@ class Notifier:
 
     def begun(self, change: Change) -> None:
         """A change is begun by the caller."""
-        self.tell(change_notice(change, self._place))
+        with _never_in_the_way():
+            self.tell(change_notice(change, self._place))
 
     def ended(self, change: Change, outcome: Outcome) -> None:
         """A change that the caller carried out has ended."""
-        self.tell(outcome_notice(change, outcome, self._place))
+        with _never_in_the_way():
+            self.tell(outcome_notice(change, outcome, self._place))
 
     def watch(self, snapshot: Snapshot) -> None:
         """Tell when the verdict has turned for the worse since anybody on this host looked."""
@@ -207,6 +209,17 @@ async def telling(
     notifier = open_notifier(plan, directory, on_error)
     try:
         yield notifier
-        await notifier.drain()
+        with _never_in_the_way():
+            await notifier.drain()
     finally:
-        notifier.close()
+        with _never_in_the_way():
+            notifier.close()
+
+
+@contextlib.contextmanager
+def _never_in_the_way() -> Iterator[None]:
+    """Telling others is beside the matter: what goes wrong with it ends no change."""
+    try:
+        yield
+    except Exception:
+        log.exception("telling others")

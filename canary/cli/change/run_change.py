@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from canary.cli.change.ending import Ending, outcome_after
 from canary.cli.change.text import (
     EXITS,
     approval_lines,
     ask_to_confirm,
-    change_document,
     demand_terminal_to_ask,
     print_dry_run,
     print_outcome,
@@ -28,7 +28,7 @@ from canary.cli.change.text import (
 from canary.cli.change.unkept import AFTERWARDS, demand_journal, mark_unkept
 from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look
 from canary.cli.options import ChangeOptions
-from canary.cli.output import act, complain, print_json
+from canary.cli.output import act, complain
 from canary.engine.person import this_person
 from canary.rollout.change.change import (
     Change,
@@ -83,7 +83,15 @@ def run_change(
     source = find_plan(options.config, acts=not options.dry_run)
     if not options.dry_run:
         act()
-    return asyncio.run(_run(source, build, prepare, options, need_metrics=need_metrics))
+    ending = Ending(as_json=options.as_json)
+    try:
+        work = _run(source, build, prepare, options, ending, need_metrics=need_metrics)
+        return asyncio.run(work)
+    except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:
+        code = ending.rescue(error)
+        if code is None:
+            raise
+        return code
 
 
 async def _run(
@@ -91,6 +99,7 @@ async def _run(
     build: Build | None,
     prepare: Prepare | None,
     options: ChangeOptions,
+    ending: Ending,
     *,
     need_metrics: bool,
 ) -> int:
@@ -116,7 +125,7 @@ async def _run(
         change = _build(source.plan, snapshot, build, options, session.clock.now())
         if is_pointless(change, snapshot):
             return print_pointless(change, options)
-        return await _decide(source, session, snapshot, change, options)
+        return await _decide(source, session, snapshot, change, options, ending)
 
 
 def _build(
@@ -141,6 +150,7 @@ async def _decide(
     snapshot: Snapshot,
     change: Change,
     options: ChangeOptions,
+    ending: Ending,
 ) -> int:
     """Show, permit, ask, act. A dry run shows and says what would refuse it now."""
     from canary.engine.change.dry_run import describe
@@ -165,7 +175,7 @@ async def _decide(
     from canary.engine.notify import telling
 
     async with telling(source.plan, session.directory, complain) as notifier:
-        return await _act(source, session, change, dry_run, options, notifier)
+        return await _act(source, session, change, dry_run, options, notifier, ending)
 
 
 def confirm(plan: Plan, change: Change, name: str, clock: CloudClock) -> Change:
@@ -201,26 +211,31 @@ async def _act(
     dry_run: DryRun,
     options: ChangeOptions,
     notifier: Notifier,
+    ending: Ending,
 ) -> int:
     """Carry it out, say how it ended, verify it."""
-    change, outcome = await _carry_out(source, session, change, options, notifier)
+    try:
+        change, outcome = await _carry_out(source, session, change, options, notifier)
+    except CanaryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - it may have been sent: that is not told by 70
+        outcome = outcome_after(error, session, change, session.clock.now())
+    ending.came_to(change, dry_run, outcome)
     if not options.as_json:
         # Before the verification: what has become of the change is not kept waiting for it.
         print_outcome(change, outcome)
-    verification = None
     if outcome.state == "done" and source.plan.verify.after_change and not options.no_verify:
         verification = await _verify(source, session, change, options)
-    if options.as_json:
-        print_json(change_document(change, dry_run, outcome, verification))
-        if verification is not None and verification.verdict != "passed":
+        refuted = verification is not None and verification.verdict == "not_passed"
+        # Not verifiable (no router address, nobody answered) is said aloud, but the change is done:
+        # a script that asks for a rollback must not take a missing address for one that failed.
+        ending.verified(verification, NOT_VERIFIED if refuted else None)
+        if options.as_json and verification is not None and verification.verdict != "passed":
             from canary.rollout.trials.verification import verification_line
 
             complain(verification_line(verification))  # --json: the document alone is too quiet
-    if verification is not None and verification.verdict == "not_passed":
-        return NOT_VERIFIED
-    # Not verifiable (no router address, nobody answered) is said aloud, but the change is done: a
-    # script that asks for a rollback must not take a missing address for a rollback that failed.
-    return EXITS[outcome.state]
+    ending.print_document()
+    return ending.code
 
 
 async def _verify(

@@ -145,8 +145,11 @@ class RecordFile:
         try:
             write_stage_file(self._path, self._plan.name, step.record)
         except RecordError as error:
-            self._remark(index, error.message)
-            self.remarks.append(str(error))
+            self._tell(index, str(error))
+        except Exception as error:
+            # A copy for people: whatever is wrong with it, the split has moved.
+            log.exception("the stage file of change %s", step.record.change)
+            self._tell(index, f"{self._path.name} was not written ({type(error).__name__}).")
         else:
             self._written = index
 
@@ -164,8 +167,14 @@ class RecordFile:
             done = await asyncio.to_thread(commit_file, self._path, message, push=settings.push)
         except RecordError as error:
             said = str(error)
+        except Exception as error:
+            log.exception("putting the stage file of change %s into git", change.id)
+            said = f"{self._path.name} is not in git ({type(error).__name__})."
         else:
             how = f"committed as {done.commit}" if done.commit else "in git already"
             said = f"{self._path.name} is {how}{' and pushed' if done.pushed else ''}."
-        self._remark(self._written, said)
+        self._tell(self._written, said)
+
+    def _tell(self, index: int, said: str) -> None:
+        self._remark(index, said)
         self.remarks.append(said)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,8 @@ from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.journal import Journal
 from canary.store.locks import Owner
 from canary.store.stage_file import stage_file_path
+
+log = logging.getLogger(__name__)
 
 SayLine = Callable[[Severity, str], None]
 
@@ -51,19 +54,32 @@ async def guard(
 ) -> GuardEnd:
     """Guard until SIGTERM, SIGINT or SIGHUP, or once. Raises CanaryError when it cannot begin."""
     asked = asyncio.Event()
-    with ended_by_signal(asked.set):
-        async with await Session.open(plan, plan_path) as session:
-            if session.journal is None:
-                raise session.journal_error or RecordError("The journal cannot be opened.")
-            directory = session.directory
+    end: GuardEnd | None = None
+    try:
+        with ended_by_signal(asked.set):
+            async with await Session.open(plan, plan_path) as session:
+                end = await _guard_in(session, order, author, say, asked)
+    except Exception:
+        if end is None or end.outcome is None:
+            raise
+        log.exception("closing after a rollback")  # it has ended: that is what is answered
+    return end
 
-            def on_error(sentence: str) -> None:
-                say("warning", sentence)
 
-            with Owner(directory) as owner:
-                async with telling(plan, directory, on_error) as notifier:
-                    keeper = GuardLoop(session, session.journal, owner, notifier, author, say)
-                    return await keeper.run(order, asked)
+async def _guard_in(
+    session: Session, order: GuardOrder, author: Author, say: SayLine, asked: asyncio.Event
+) -> GuardEnd:
+    if session.journal is None:
+        raise session.journal_error or RecordError("The journal cannot be opened.")
+    directory = session.directory
+
+    def on_error(sentence: str) -> None:
+        say("warning", sentence)
+
+    with Owner(directory) as owner:
+        async with telling(session.plan, directory, on_error) as notifier:
+            keeper = GuardLoop(session, session.journal, owner, notifier, author, say)
+            return await keeper.run(order, asked)
 
 
 class GuardLoop:
