@@ -1,22 +1,30 @@
 """Where the files of one rollout are kept on this host.
 
 The directory is named after everything that makes a rollout a different one (provider, project,
-region, services, router, endpoint), so that two plans never share a journal.
+region, services, router, endpoint), and holds the digest of what routes in it: a plan that routes
+otherwise has a directory of its own, so that two such plans never share a journal. One from before
+digests were kept is the first plan's that opens it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shlex
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from canary.host.owners import Weakness, find_weakness, make_directories, me, name_owner
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.plan import Plan
+from canary.rollout.plan.routing import routing_digest
 from canary.rollout.text import sanitize
+
+ROUTING_FILE: Final = "routing"
 
 STATE_DIR_VARIABLE = "CANARY_STATE_DIR"
 """The environment variable that replaces the platform's directory for state."""
@@ -29,10 +37,13 @@ def state_dir(plan: Plan) -> Path:
     Raises RecordError when it cannot be created, and when it (or a directory above it) is somebody
     else's or can be written by others: who can replace a journal decides what was done.
     """
-    base = _base()
+    base, digest = _base(), routing_digest(plan)
     path = base / rollout_slug(plan)
     try:
         make_directories(path)
+        if not _is_of(path, digest):
+            path = path.with_name(f"{path.name}-{digest}")
+            make_directories(path)
     except OSError as exc:
         raise RecordError(
             f"The directory {path} cannot be created: {exc.strerror or exc}.",
@@ -76,6 +87,32 @@ def _demand_own(path: Path) -> None:
             f" {found.said}, so that others could replace it.",
             remedy=f"{found.remedy}, or set {STATE_DIR_VARIABLE} to a directory of your own.",
         )
+
+
+def _is_of(directory: Path, digest: str) -> bool:
+    """Whether a directory is that of a routing; it becomes so where none has it yet.
+
+    Where that can be neither read nor written (a full disk), no change can be kept in its journal.
+    """
+    marker = directory / ROUTING_FILE
+    try:
+        if not marker.exists():
+            with _written_aside(directory, digest) as aside, contextlib.suppress(FileExistsError):
+                os.link(aside, marker)  # whole or not at all, and never over another's
+        return marker.read_text(encoding="ascii", errors="replace").strip() == digest
+    except OSError:
+        return True
+
+
+@contextlib.contextmanager
+def _written_aside(directory: Path, digest: str) -> Iterator[str]:
+    number, aside = tempfile.mkstemp(dir=directory, prefix=f".{ROUTING_FILE}")
+    try:
+        with os.fdopen(number, "w", encoding="ascii") as file:
+            file.write(f"{digest}\n")
+        yield aside
+    finally:
+        Path(aside).unlink(missing_ok=True)
 
 
 def journal_path(directory: Path) -> Path:

@@ -50,3 +50,50 @@ def test_a_directory_that_cannot_be_made_says_so(plan, tmp_path, monkeypatch):
     monkeypatch.setenv("CANARY_STATE_DIR", str(tmp_path / "file"))
     with pytest.raises(RecordError, match="cannot be created"):
         state_dir(plan)
+
+
+def routed(plan, **router):
+    target = msgspec.structs.replace(
+        plan.target, router=msgspec.structs.replace(plan.target.router, **router)
+    )
+    return msgspec.structs.replace(plan, target=target)
+
+
+MAP = {"kind": "url-map", "url_map": "m", "legacy_backend": "a", "canary_backend": "b"}
+OTHERWISE = [
+    ({"kind": "env"}, {"variable": "OTHER_SHARE"}),
+    ({"kind": "revisions"}, {"candidate": "next"}),
+    (MAP, {"url_map": "n"}),
+    (MAP, {"canary_backend": "c"}),
+    (MAP, {"legacy_backend": "c"}),
+    ({"kind": "command", "set": ("a", "{percent}")}, {"set": ("b", "{percent}")}),
+]
+
+
+@pytest.mark.parametrize(("router", "other"), OTHERWISE)
+def test_plans_that_route_otherwise_never_share_a_directory(
+    plan, tmp_path, monkeypatch, router, other
+):
+    monkeypatch.setenv("CANARY_STATE_DIR", str(tmp_path / "state"))
+    first = routed(plan, **router)
+    second = routed(first, **other)
+    assert state_dir(first) != state_dir(second)
+    assert state_dir(first) == state_dir(first)
+    assert state_dir(second) == state_dir(second)
+
+
+def test_another_annotation_is_another_directory_and_other_stages_are_not(
+    plan, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CANARY_STATE_DIR", str(tmp_path / "state"))
+    record = msgspec.structs.replace(plan.record, annotation="other/stage")
+    assert state_dir(plan) != state_dir(msgspec.structs.replace(plan, record=record))
+    assert state_dir(plan) == state_dir(msgspec.structs.replace(plan, stages=plan.stages[1:]))
+
+
+def test_a_directory_of_an_older_version_is_the_first_plans(plan, tmp_path, monkeypatch):
+    monkeypatch.setenv("CANARY_STATE_DIR", str(tmp_path / "state"))
+    old = tmp_path / "state" / rollout_slug(plan)
+    old.mkdir(parents=True)
+    assert state_dir(plan) == old
+    assert state_dir(routed(plan, variable="OTHER_SHARE")) != old

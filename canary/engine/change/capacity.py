@@ -25,7 +25,7 @@ from canary.rollout.change.basis import (
     needs_raising,
     raise_to,
 )
-from canary.rollout.change.change import Change, SetScale, Step, split_of
+from canary.rollout.change.change import Change, SetScale, Step, basis_of, split_of
 from canary.rollout.change.text import format_scale
 from canary.rollout.errors import (
     CanaryError,
@@ -136,7 +136,7 @@ class Capacity:
         return now is not None and covers(now.limits or now.scale, step.after)
 
     def _makes_backup(self, index: int, step: SetScale) -> bool:
-        basis = self._change.basis
+        basis = basis_of(self._change)
         behind = split_of(self._change) is not None and not is_ahead(self._change, index)
         rests = behind or (basis is not None and basis.idle)
         smaller = needs_raising(self._plan, step.after)

@@ -27,6 +27,7 @@ from canary.engine.notify import Notifier
 from canary.rollout.change.change import Change, Outcome
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.plan import Plan
+from canary.rollout.plan.routing import routes_alike
 from canary.store.journal import Entry, Journal
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ FRESH_S = 120.0
 elsewhere, and the split may be another's by now. What was begun is still looked up."""
 
 TAKEN_OVER = "found unfinished: its process had ended; looking it up"
+
+OTHERS = "left alone: it was asked for under a plan that routes otherwise"
 
 OnEnd = Callable[[Change, Outcome | Exception], None]
 """Called in the loop with what became of a change in the background: its outcome, or why it has
@@ -123,7 +126,9 @@ class Executor:
         """Begin, or go on with, every open change that no living executor has."""
         try:
             for entry in self._journal.open_changes():
-                if entry.change.id not in self._tasks and self._claim(entry.change.id):
+                if not routes_alike(entry.change.routing, self._plan):
+                    self._leave(entry)
+                elif entry.change.id not in self._tasks and self._claim(entry.change.id):
                     age_s = self._wall() - entry.intended_at
                     self._begin(entry, fresh=may_send(entry, age_s))
         except CanaryError as error:
@@ -154,6 +159,8 @@ class Executor:
 
     async def go_on(self, change_id: str) -> Outcome | None:
         """Go on with a change that a person has just handed back; None: another executor has it."""
+        if not routes_alike(self._entry(change_id).change.routing, self._plan):
+            return None
         if not self._claim(change_id):
             return None
         return await self._carry_out(self._entry(change_id), fresh=True)
@@ -186,6 +193,12 @@ class Executor:
         task = asyncio.create_task(self._in_background(entry, fresh), name=f"change {change_id}")
         self._tasks[change_id] = task
         task.add_done_callback(partial(self._forget, change_id))
+
+    def _leave(self, entry: Entry) -> None:
+        """Another plan's: left alone, and said once."""
+        if entry.outcome is None and not any(n.detail == OTHERS for n in entry.notes):
+            log.warning("change %s: %s", entry.change.id, OTHERS)
+            self._journal.remark(entry.change.id, "remark", OTHERS, self._cloud.clock.now())
 
     def _forget(self, change_id: str, _: asyncio.Task[None]) -> None:
         self._tasks.pop(change_id, None)

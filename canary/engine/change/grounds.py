@@ -21,7 +21,15 @@ from canary.rollout.change.basis import (
     raises,
     rests_on_split,
 )
-from canary.rollout.change.change import GOING_BACK, Change, SetScale, SetTraffic, Step, split_of
+from canary.rollout.change.change import (
+    GOING_BACK,
+    Change,
+    SetScale,
+    SetTraffic,
+    Step,
+    basis_of,
+    split_of,
+)
 from canary.rollout.errors import Conflict
 from canary.rollout.plan.plan import Plan
 
@@ -44,7 +52,7 @@ class Grounds:
         if isinstance(step, SetScale):
             return await self._check_scale(index, step)
         decides = isinstance(step, SetTraffic) and raises(step)
-        if decides and self._change.kind not in GOING_BACK and self._change.basis is not None:
+        if decides and self._change.kind not in GOING_BACK and basis_of(self._change) is not None:
             state = await self._reader.service(canary_scaled(self._plan))
             own = state.name != self._plan.router_service  # the carrier's is told by its etag
             revision = state.revision if own else ""
@@ -53,7 +61,7 @@ class Grounds:
         return step
 
     async def _check_split(self, index: int) -> None:
-        if self._change.basis is None or self._change.kind in GOING_BACK:
+        if basis_of(self._change) is None or self._change.kind in GOING_BACK:
             return
         state = await self._reader.service(self._plan.router_service)
         moved = find_moved_split(self._change, index, split_now(self._plan, state))

@@ -24,6 +24,7 @@ from canary.rollout.change.change import Outcome, OutcomeState, SetScale, SetTra
 from canary.rollout.change.life import LIFE, NEVER_SENT
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError
 from canary.rollout.plan.plan import Plan
+from canary.rollout.plan.routing import routes_alike
 from canary.rollout.text import format_clock, sanitize
 from canary.store.journal import Entry, Journal, Unreadable, unreadable_error
 
@@ -33,6 +34,9 @@ FindingState = Literal["ended", "in_hand", "not_begun", "not_done", "unknown", "
 nothing of it is to be seen; the cloud does not tell; it was handed to an executor."""
 
 TRIES = 5
+
+OTHER_PLAN = "It was asked for under a plan that routes otherwise: this one cannot tell of it."
+OTHER_PLANS_REMEDY = "Ask with that plan (--config), or abandon it (--abandon)."
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -93,6 +97,8 @@ class Recovery:
         if found.state in ("ended", "in_hand"):
             return found
         entry = find_entry(self._journal, change_id)
+        if not routes_alike(entry.change.routing, self._plan):
+            raise Conflict(OTHER_PLAN, remedy=OTHER_PLANS_REMEDY)
         self._check_age(entry, found.step)
         step, reached = entry.change.steps[found.step], entry.state_of(found.step)
         if found.state == "not_done" and reached != "accepted":
@@ -125,6 +131,8 @@ class Recovery:
 
     async def _look(self, entry: Entry) -> Finding:
         change = entry.change
+        if not routes_alike(change.routing, self._plan):
+            return Finding("unknown", OTHER_PLAN, OTHER_PLANS_REMEDY, entry.present_step)
         for index, step in enumerate(change.steps):
             if entry.is_settled(index):
                 continue

@@ -19,6 +19,7 @@ from canary.rollout.change.change import (
     SetScale,
     SetTraffic,
     Step,
+    basis_of,
     split_of,
 )
 from canary.rollout.plan.plan import Plan, ScalePreset
@@ -40,7 +41,7 @@ class SplitNow(msgspec.Struct, frozen=True):
 
 def find_moved_split(change: Change, index: int, now: SplitNow) -> str:
     """What has moved of the split that step `index` rests on, one sentence; "" when it holds."""
-    step, basis = change.steps[index], change.basis
+    step, basis = change.steps[index], basis_of(change)
     if isinstance(step, SetTraffic) or basis is None or change.kind in GOING_BACK:
         return ""  # a split has its own guard
     split = split_of(change)
@@ -73,7 +74,7 @@ def find_moved_scale(
     That side is the one that the step scales; of a split that raises Canary, Canary. `now` are its
     limits and `revision` its latest ready one ("" is not compared). None: not known.
     """
-    step, basis = change.steps[index], change.basis
+    step, basis = change.steps[index], basis_of(change)
     if basis is None or change.kind in GOING_BACK:
         return ""
     if isinstance(step, SetScale):

@@ -157,8 +157,9 @@ class Change(msgspec.Struct, frozen=True):
     `from_stage`/`to_stage` are None for a scale. `forced`: gates were overridden, with the `reason`
     that was given; `evidence.gates_unmet` names them. `created_at` is the cloud's time.
     `dry_run_shown`: what would change was on the screen when it was confirmed. `cause` is what made
-    automatic rollback act (`guard.Cause.key`); empty when a person asked. `basis` None: written by
-    an older version, which kept none.
+    automatic rollback act (`guard.Cause.key`); empty when a person asked. `basis` unset: written
+    by an older version, which kept none. `routing` is the digest of what routed when it was built
+    (`plan.routing`); likewise.
     """
 
     id: str
@@ -174,7 +175,13 @@ class Change(msgspec.Struct, frozen=True):
     evidence: ChangeEvidence = ChangeEvidence()
     dry_run_shown: bool = False
     cause: str = ""
-    basis: Basis | None = None
+    basis: Basis | msgspec.UnsetType = msgspec.UNSET
+    routing: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def basis_of(change: Change) -> Basis | None:
+    """What the steps rest on; None for a change of an older version."""
+    return change.basis if isinstance(change.basis, Basis) else None
 
 
 def split_of(change: Change) -> SetTraffic | None:

@@ -29,6 +29,7 @@ from canary.rollout.change.stage_record import (
 )
 from canary.rollout.errors import Conflict, IllegalTransition, UsageError
 from canary.rollout.plan.plan import Plan, ScalePreset
+from canary.rollout.plan.routing import routing_digest
 
 
 def promote(plan: Plan, standing: Standing, request: Request) -> Change:
@@ -214,6 +215,7 @@ def _build(
         dry_run_shown=request.dry_run_shown,
         cause=request.cause,
         basis=Basis(standing.guard, *limits, idle=idle),
+        routing=routing_digest(plan),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 import msgspec
+from msgspec import UNSET
 
 from canary.rollout.change.change import (
     Basis,
@@ -21,6 +22,7 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.errors import UsageError
 from canary.rollout.plan.plan import Plan
+from canary.rollout.plan.routing import routing_digest
 from canary.rollout.snapshot.snapshot import SideView, Snapshot
 from canary.rollout.text import format_duration
 
@@ -143,7 +145,8 @@ def retire(plan: Plan, candidate: Candidate, snapshot: Snapshot, request: Reques
         forced=request.forced,
         evidence=msgspec.structs.replace(request.evidence, gates_unmet=against),
         dry_run_shown=request.dry_run_shown,
-        basis=None if snapshot.traffic.guard is None else Basis(snapshot.traffic.guard, idle=True),
+        routing=routing_digest(plan),
+        basis=UNSET if snapshot.traffic.guard is None else Basis(snapshot.traffic.guard, idle=True),
     )
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from canary.engine.change.executor import FRESH_S, CloudClients, Executor
+from canary.engine.change.executor import FRESH_S, OTHERS, CloudClients, Executor
 from canary.engine.change.executor_process import Order
 from canary.engine.change.in_process import carry_out_here
+from canary.engine.change.recovery import Recovery
 from canary.engine.console.executor_supervisor import ExecutorSupervisor
 from canary.rollout.change.change import Outcome, SetScale
-from canary.rollout.errors import RecordError
+from canary.rollout.errors import Conflict, RecordError
 from canary.rollout.plan.plan import ScalePreset
 from canary.store.journal import Journal
 from canary.store.locks import Owner
@@ -305,3 +306,29 @@ def test_there_is_one_way_from_an_intent_to_its_outcome():
         if re.search(r"(?<!def )\bcarry_out\(", path.read_text(encoding="utf-8"))
     }
     assert callers == {"engine/change/executor.py"}
+
+
+async def test_an_executor_leaves_what_routes_otherwise_alone_and_says_so(embedded, journal, owner):
+    journal.intend(await ask(embedded, "promote"))
+    before = await router_service(embedded)
+    target = embedded.plan.target
+    router = msgspec.structs.replace(target.router, variable="OTHER_SHARE")
+    other = msgspec.structs.replace(
+        embedded.plan, target=msgspec.structs.replace(target, router=router)
+    )
+    executor = Executor(other, hands_of(embedded), journal, owner, pace=PACE, wall=lambda: 1000.0)
+    for _ in range(3):
+        executor.take_up()
+    assert not executor.is_busy
+    assert await executor.go_on("c1") is None
+    entry = journal.entry("c1")
+    assert (entry.outcome, entry.owner) == (None, "")
+    assert [note.detail for note in entry.notes] == [OTHERS]
+    recovery = Recovery(other, embedded.run, journal, embedded.clock)
+    with pytest.raises(Conflict, match="routes otherwise"):
+        await recovery.resume("c1", "ann")
+    assert (await recovery.verify("c1")).state == "unknown"
+    executor_of(embedded, journal, owner).take_up()
+    await until(lambda: outcome_of(journal, "c1"), embedded)
+    assert outcome_of(journal, "c1").state == "done"
+    assert (await router_service(embedded)).generation == before.generation + 1
