@@ -174,6 +174,11 @@ SCENARIOS: Final = (
     "denied",
     "stuck-operation",
     "failing-operation",
+    "crash-loop",
+    "noisy",
+    "sticky",
+    "log-excluded",
+    "log-late",
 )
 """What the embedded cloud can play. It is a process that nobody imports, so a test holds its own
 list and this one together."""

@@ -200,7 +200,7 @@ class LoggingApi:
         proto.CopyFrom(self._template(protos, entry.service, entry.revision))
         latency_s = entry.latency_ms / 1000.0
         proto.timestamp.CopyFrom(timestamp(entry.ended_at - latency_s))
-        proto.receive_timestamp.CopyFrom(timestamp(entry.ended_at + 0.5))
+        proto.receive_timestamp.CopyFrom(timestamp(entry.ended_at + 0.5 + entry.late_s))
         proto.insert_id = entry.insert_id
         proto.severity = _severity(entry.status)[1]
         proto.http_request.status = entry.status

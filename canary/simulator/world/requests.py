@@ -16,9 +16,11 @@ import math
 import zlib
 from array import array
 from collections.abc import Iterable
+from itertools import pairwise
 from random import Random
 
 import msgspec
+from msgspec.structs import replace
 
 from canary.simulator.config import SideName
 from canary.simulator.world.traffic.sampling import (
@@ -52,7 +54,8 @@ REFUSED = 429
 class LogEntry(msgspec.Struct, frozen=True):
     """One request: when it ended (cloud time), who answered what in how long.
 
-    `instance` is the container that took it; "": the front refused it for want of one.
+    `instance` is the container that took it; "": the front refused it for want of one. `late_s`:
+    so much later than usual it is there.
     """
 
     ended_at: float
@@ -62,6 +65,7 @@ class LogEntry(msgspec.Struct, frozen=True):
     latency_ms: float
     insert_id: str
     instance: str = ""
+    late_s: float = 0.0
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -79,6 +83,7 @@ class RequestLog:
         self._drawn_to = 0.0
         self._number = 0
         self._arrived: list[LogEntry] = []
+        self._late: list[LogEntry] = []
         self._is_on = False
         world.traffic.arrivals.listen(self._note)
 
@@ -86,12 +91,14 @@ class RequestLog:
         """Begin with now: what ended before is not logged to anybody."""
         self._drawn_to = self._world.clock.now() - DELAY_S
         self._arrived.clear()
+        self._late.clear()
         self._is_on = True
 
     def stop(self) -> None:
         """Nobody looks any more."""
         self._is_on = False
         self._arrived.clear()
+        self._late.clear()
 
     def draw(self) -> Drawn:
         """Return what has become due."""
@@ -100,17 +107,39 @@ class RequestLog:
         if end <= start:
             return Drawn(())
         self._drawn_to = end
+        drawn, left_out = [], 0
+        for low, high in pairwise([start, *self._world.traffic.edges(start, end), end]):
+            entries, more = self._draw_span(low, high)
+            drawn += entries
+            left_out += more
+        drawn += [entry for entry in self._arrived if entry.ended_at <= end]
+        self._arrived = [entry for entry in self._arrived if entry.ended_at > end]
+        return Drawn(tuple(self._delay(drawn, end)), left_out)
+
+    def _draw_span(self, start: float, end: float) -> tuple[list[LogEntry], int]:
+        """Return the requests of a span in which nothing changes, and how many more there were."""
         flow = self._world.traffic.flow(start + (end - start) / 2)
         rng = Random(f"{self._world.origin.seed}/log/{start:.3f}")
         requests = poisson(rng, flow.requests_per_s * (end - start))
         kept = min(requests, MOST_AT_ONCE)
         to_canary = binomial(rng, kept, flow.share)
-        entries = [entry for entry in self._arrived if entry.ended_at <= end]
-        self._arrived = [entry for entry in self._arrived if entry.ended_at > end]
+        entries: list[LogEntry] = []
         for side, count in zip(SIDES, (kept - to_canary, to_canary), strict=True):
             entries += self._draw_side(rng, flow, side, count, (start, end))
-        entries.sort(key=lambda entry: entry.ended_at)
-        return Drawn(tuple(entries), requests - kept)
+        return entries, requests - kept
+
+    def _delay(self, drawn: list[LogEntry], end: float) -> list[LogEntry]:
+        """Return what is there by now of what was drawn now and before, in its order."""
+        state = self._world.scenario.current(end)
+        if state.log_excludes_2xx:
+            drawn = [entry for entry in drawn if not 200 <= entry.status < 300]
+        if state.log_late_s:
+            rng = Random(f"{self._world.origin.seed}/late/{end:.3f}")
+            drawn = [replace(entry, late_s=state.log_late_s * rng.random()) for entry in drawn]
+        waiting = self._late + drawn
+        self._late = [entry for entry in waiting if entry.ended_at + entry.late_s > end]
+        due = [entry for entry in waiting if entry.ended_at + entry.late_s <= end]
+        return sorted(due, key=lambda entry: entry.ended_at + entry.late_s)
 
     def _draw_side(
         self, rng: Random, flow: Flow, side: SideName, count: int, span: tuple[float, float]
@@ -131,7 +160,7 @@ class RequestLog:
                 code,
                 how.median_ms * factor * pace_of(code) * math.exp(rng.gauss(0.0, how.sigma)),
                 self._next_id(),
-                instance_of(revision),
+                instance_of(revision, how.restarts),
             )
             for code, hits in draw_responses(rng, count - refused, how).items()
             for _ in range(hits)
@@ -157,9 +186,12 @@ class RequestLog:
         return f"{self._number:012x}"
 
 
-def instance_of(revision: str) -> str:
-    """Return the id of an instance of a revision, in the form of Cloud Run's."""
-    return f"0007e26d{zlib.crc32(revision.encode()):08x}"
+def instance_of(revision: str, restarts: int = 0) -> str:
+    """Return the id of an instance of a revision, in the form of Cloud Run's. Each restart makes a
+    new one.
+    """
+    named = f"{revision}/{restarts}" if restarts else revision
+    return f"0007e26d{zlib.crc32(named.encode()):08x}"
 
 
 ROWS_AN_HOUR = 150_000 / (30 * 24)

@@ -119,7 +119,10 @@ class RunApi:
         return f"projects/{self._world.config.project}/locations/-"
 
     def _shown(self, service: Any) -> Any:
-        return with_addresses(service, self._world.endpoints)
+        shown = with_addresses(service, self._world.endpoints)
+        if self._world.scenario.current(self._world.clock.now()).session_affinity:
+            shown.template.session_affinity = True
+        return shown
 
     def _answer(self, outcome: OperationRecord | Any) -> Any:
         if isinstance(outcome, OperationRecord):

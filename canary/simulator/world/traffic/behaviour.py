@@ -13,7 +13,12 @@ from canary.simulator.config import Config, SideName
 from canary.simulator.world.timeline import DEFAULT_SCALE, NewRevision, Regime, Timeline
 from canary.simulator.world.traffic.arrivals import Arrivals
 from canary.simulator.world.traffic.minute import MINUTE_S
-from canary.simulator.world.traffic.scenarios import PROFILES, SideEffects, side_effects
+from canary.simulator.world.traffic.scenarios import (
+    PROFILES,
+    SIDES,
+    SideEffects,
+    side_effects,
+)
 
 CONCURRENCY = 8
 """Requests that one instance takes at once (containerConcurrency)."""
@@ -96,6 +101,8 @@ class Behaviour(msgspec.Struct, frozen=True):
     client_error_ratio: float
     confidence: float
     cold_instances: int = 0
+    restarts: int = 0
+    """How often its instances have crashed and been started anew."""
 
 
 class Behaviours:
@@ -122,7 +129,11 @@ class Behaviours:
         profile = PROFILES[side]
         effects = side_effects(regime.scenario, side)
         median_ms, sigma = profile.shape
-        error_ratio = effects.error_ratio
+        error_ratio, restarts = effects.error_ratio, 0
+        if effects.bursts is not None and regime.scenario is not None:
+            since = regime.scenario.at
+            error_ratio = effects.bursts.ratio_at(since, side, when)
+            restarts = effects.bursts.restarts(since, when)
         capacity = self._capacity(side, when, regime)
         before = self._needed(side, when - MINUTE_S)
         if revision.at > when - MINUTE_S:
@@ -140,7 +151,16 @@ class Behaviours:
             client_error_ratio=profile.client_error_ratio,
             confidence=profile.confidence if effects.confidence is None else effects.confidence,
             cold_instances=max(0, capacity.active - before),
+            restarts=restarts,
         )
+
+    def edges(self, start: float, end: float, regime: Regime) -> list[float]:
+        """Return the times between two at which a side's errors begin or end."""
+        if regime.scenario is None:
+            return []
+        since = regime.scenario.at
+        bursts = {side_effects(regime.scenario, side).bursts for side in SIDES} - {None}
+        return sorted({at for one in bursts if one for at in one.edges(since, start, end)})
 
     def _capacity(self, side: SideName, when: float, regime: Regime) -> Capacity:
         least, most = self._bounds(side, regime)

@@ -11,6 +11,7 @@ import msgspec
 from canary.simulator.config import SideName
 from canary.simulator.world.faults import Fault
 from canary.simulator.world.timeline import ScenarioOn
+from canary.simulator.world.traffic.bursts import Bursts
 from canary.simulator.world.traffic.sampling import log_normal
 
 SIDES: tuple[SideName, SideName] = ("legacy", "canary")
@@ -62,6 +63,8 @@ class SideEffects(msgspec.Struct, frozen=True):
     confidence: float | None = None
     silent: bool = False
     """The side's series stop; the service itself goes on answering."""
+    bursts: Bursts | None = None
+    """How the error ratio moves."""
 
 
 class ScenarioState(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +91,12 @@ class ScenarioState(msgspec.Struct, frozen=True, kw_only=True):
     foreign_percent: int = 0
     foreign_change_due: bool = False
     """That time has come. The holder of the state does it once for each `since`."""
+    session_affinity: bool = False
+    """The templates of both sides keep a client on its side."""
+    log_excludes_2xx: bool = False
+    """An exclusion filter keeps successful requests out of the request log."""
+    log_late_s: float = 0.0
+    """Entries of the request log come up to so much later than usual."""
     foreign_change_on_update: bool = False
     """Somebody else changes it again in the moment an update arrives (once for each `since`)."""
     touches: int = 0
@@ -202,6 +211,53 @@ _ALL = (
         "failing-operation",
         "changes fail after a while",
         api=lambda _: {"operation_mode": "failing"},
+    ),
+    Scenario(
+        "crash-loop",
+        "Canary answers 5xx to half of its requests for 20 s of every 2 minutes",
+        # base: Canary's ratio in between, as good as Legacy's
+        {
+            "ratio": 0.5,
+            "length_s": 20.0,
+            "every_s": 120.0,
+            "base": PROFILES["legacy"].error_ratio,
+        },
+        traffic=lambda p: {
+            "canary": SideEffects(
+                bursts=Bursts(p["ratio"], p["every_s"], p["length_s"], otherwise=p["base"])
+            )
+        },
+    ),
+    Scenario(
+        "noisy",
+        "errors come in bursts on both sides, each its own; in the mean they are equal",
+        {"ratio": PROFILES["legacy"].error_ratio, "cv": 1.0, "every_s": 60.0},
+        traffic=lambda p: {
+            side: SideEffects(bursts=Bursts(p["ratio"], p["every_s"], cv=p["cv"])) for side in SIDES
+        },
+    ),
+    Scenario(
+        "sticky",
+        "session affinity keeps each client on its side: a few bad clients make one look worse",
+        {"ratio": PROFILES["legacy"].error_ratio, "cv": 2.0, "every_s": 600.0},
+        traffic=lambda p: {
+            "canary": SideEffects(bursts=Bursts(p["ratio"], p["every_s"], cv=p["cv"]))
+        },
+        api=lambda _: {"session_affinity": True},
+    ),
+    Scenario(
+        "log-excluded",
+        "the request log leaves successful requests out, and Canary answers 5xx to some",
+        {"ratio": 0.03},
+        traffic=lambda p: {"canary": SideEffects(error_ratio=p["ratio"])},
+        api=lambda _: {"log_excludes_2xx": True},
+    ),
+    Scenario(
+        "log-late",
+        "entries of the request log come seconds late, and Canary answers 5xx to some",
+        {"ratio": 0.03, "late_s": 8.0},
+        traffic=lambda p: {"canary": SideEffects(error_ratio=p["ratio"])},
+        api=lambda p: {"log_late_s": p["late_s"]},
     ),
 )
 

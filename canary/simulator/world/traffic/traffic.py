@@ -114,6 +114,10 @@ class Traffic:
         per_s = self._behaviours.requests_per_s(now) * math.exp(load)
         return Flow(per_s, regime.percent / 100.0, pace, sides)
 
+    def edges(self, start: float, end: float) -> list[float]:
+        """Return the times between two at which a side's errors begin or end."""
+        return self._behaviours.edges(start, end, self._timeline.regime_at(start))
+
     def _wander(self, end: int) -> tuple[Random, float, float]:
         """Return a minute's random numbers, and the wander of its load and its latency."""
         shared = Random(f"{self._seed}/{end}")
@@ -148,7 +152,9 @@ class Traffic:
     def _segments(self, start: float, end: float) -> Iterator[Segment]:
         cuts = [start, *sorted({event.at for event in self._timeline.between(start, end)}), end]
         for low, high in pairwise(cuts):
-            yield Segment(low, high, self._timeline.regime_at(low))
+            regime = self._timeline.regime_at(low)
+            for begin, until in pairwise([low, *self._behaviours.edges(low, high, regime), high]):
+                yield Segment(begin, until, regime)
 
     def _part(
         self, side: SideName, segment: Segment, end: int, count: int, pace: float, rng: Random

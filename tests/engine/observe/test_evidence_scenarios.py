@@ -1,0 +1,123 @@
+"""The scenarios of the evidence, through the real protocols: the request log over gRPC, Cloud
+Monitoring's minutes, and what is said of both.
+"""
+
+import asyncio
+import contextlib
+import random
+
+import msgspec
+import pytest
+
+from canary.cloud.logging.tail import LogTail
+from canary.engine.observe.event_log import EventLog
+from canary.engine.observe.evidence_feed import EvidenceFeed
+from canary.rollout.evidence.view import EvidenceView
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
+from canary.simulator.api import logging as logging_api
+from tests.embedded import DEFAULT_PLAN, embed
+from tests.engine.watching import Watching
+
+STEP_S = 2.5
+TICK_S, SERVER_TICK_S = 0.01, 0.004
+
+
+@pytest.fixture(autouse=True)
+def a_server_that_looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As time passes fast here, the other end must look more often than for people."""
+    monkeypatch.setattr(logging_api, "TICK_S", SERVER_TICK_S)
+
+
+async def watched(
+    scenario: str, minutes: float, plan: Plan = DEFAULT_PLAN, **params: float
+) -> list[Snapshot]:
+    """A snapshot for each minute of a scenario that began with the split, 100 requests a second."""
+    seen: list[Snapshot] = []
+    config = {"requests_per_s": 100.0, "percent": 5, "soaked_hours": 0.01}
+    async with embed(plan, scenario=scenario, scenario_params=params, **config) as cloud:
+        cloud.clock.follow(cloud.now, 0.0)
+        events = EventLog()
+        tail = LogTail(cloud.connection, cloud.plan, cloud.clock, rng=random.Random(1))
+        feed = EvidenceFeed(cloud.plan, tail, cloud.clock, events, None)
+        watching = Watching(cloud, comparison=feed, log=events)
+        await watching.observer.refresh()
+        await watching.backfill()
+
+        async def follow() -> None:
+            async for _ in feed.follow_tail(None):
+                pass
+
+        task = asyncio.create_task(follow())
+        try:
+            await asyncio.sleep(0.05)
+            for step in range(int(minutes * 60 / STEP_S)):
+                cloud.advance(STEP_S)
+                await asyncio.sleep(TICK_S)
+                if (step + 1) % int(60 / STEP_S) == 0:
+                    seen.append(await watching.observer.refresh())
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+    return seen
+
+
+def evidence(snapshot: Snapshot) -> EvidenceView:
+    assert snapshot.evidence is not None
+    return snapshot.evidence
+
+
+def words(seen: list[Snapshot]) -> list[str]:
+    return [evidence(s).metrics[0].verdict for s in seen]
+
+
+def events(snapshot: Snapshot) -> str:
+    return "\n".join(e.text for e in snapshot.events)
+
+
+async def test_a_crash_loop_is_worse_now_while_it_lasts_and_proven_within_fifteen_minutes():
+    seen = await watched("crash-loop", 15)
+    found = words(seen)
+    assert found[-1] == "rollback"
+    assert {*found[4:]} <= {"worse_now", "rollback"}
+    gate = {g.id: g for g in seen[-1].gates}["regression"]
+    assert gate.state == "not_met"
+    assert evidence(seen[-1]).source == "tail"
+
+
+async def test_noise_on_both_sides_is_not_proven():
+    seen = await watched("noisy", 15)
+    assert "rollback" not in words(seen)
+    assert {g.id for g in seen[-1].gates}.isdisjoint({"regression"})
+
+
+async def test_a_log_without_2xx_steps_aside_and_says_so():
+    seen = await watched("log-excluded", 14, ratio=0.2)
+    view = evidence(seen[-1])
+    assert "2xx that Cloud Monitoring counts" in view.tail.incomplete
+    assert view.source == "monitoring"
+    assert view.metrics[0].verdict == "rollback"
+    assert "the request log is incomplete: it shows" in events(seen[-1])
+
+
+async def test_a_late_log_is_waited_for():
+    seen = await watched("log-late", 8, ratio=0.2)
+    view = evidence(seen[-1])
+    assert view.tail.waits_s > 8.0
+    assert view.tail.incomplete == ""
+    assert view.source == "tail"
+    assert view.metrics[0].verdict == "rollback"
+    # What was lost before the lateness was known is not judged by half.
+    missed = [entry for entry in view.left_out if "late" in entry.reason]
+    assert sum(entry.windows for entry in missed) <= 6
+
+
+async def test_automatic_rollback_acts_on_the_proof_where_the_plan_says_so():
+    settings = msgspec.structs.replace(DEFAULT_PLAN.evidence, on_regression="rollback")
+    plan = msgspec.structs.replace(DEFAULT_PLAN, evidence=settings)
+    seen = await watched("error-spike", 8, plan, ratio=0.03, base=0.005)
+    tiers = [s.advice.tier if s.advice else None for s in seen]
+    assert tiers[-1] == "proven"
+    actions = {(s.advice.tier, s.advice.action) for s in seen if s.advice}
+    assert actions <= {("worse_now", "advise"), ("proven", "rollback")}
