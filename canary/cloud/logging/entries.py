@@ -16,6 +16,7 @@ from canary.cloud.connection.errors import foreign_errors, translate
 from canary.cloud.logging.windows import Request
 from canary.cloud.monitoring.queries import quote
 from canary.cloud.monitoring.timeseries import Side
+from canary.cloud.run.sides import side_of_revision
 from canary.rollout.plan.plan import Plan
 
 LOG_ID: Final = "run.googleapis.com/requests"
@@ -51,10 +52,13 @@ def log_filter(plan: Plan, sampled: float = 1.0) -> str:
     return " AND ".join(parts)
 
 
-def side_of_request(plan: Plan, candidate: str | None) -> SideOfRequest:
-    """How a request's side is told: by its service, or by its revision (`candidate`: Canary's)."""
+def side_of_request(plan: Plan, candidate: str | None, stable: str = "") -> SideOfRequest:
+    """How a request's side is told: by its service, or by its revision.
+
+    `candidate` is Canary's, `stable` Legacy's ("": all others are).
+    """
     if plan.target.shares_one_service:
-        return lambda _, revision: "canary" if revision == candidate else "legacy"
+        return lambda _, revision: side_of_revision(revision, candidate, stable)
     sides: dict[str, Side] = {plan.target.legacy: "legacy", plan.target.canary: "canary"}
     return lambda service, _: sides.get(service)
 

@@ -175,7 +175,7 @@ class LogTail:
 
     async def _follow(self) -> AsyncIterator[EvidenceWindow]:
         """One stream, from its opening to its end; raises what it ended with, translated."""
-        side_of = side_of_request(self._plan, await self._candidate())
+        side_of = side_of_request(self._plan, *await self._revisions())
         client, types = await self._connection.api("logs")
         requests, done = tail_requests(types, self._plan, self._sampled)
         self._warm_up.open(self._clock.now())
@@ -261,16 +261,16 @@ class LogTail:
         self._newest_at = window.end
         return msgspec.structs.replace(window, sampled=self._sampled)
 
-    async def _candidate(self) -> str | None:
-        """The candidate's revision with the router `revisions`; None with any other."""
+    async def _revisions(self) -> tuple[str | None, str]:
+        """Canary's and Legacy's revision with the router `revisions`; None and "" with others."""
         if not self._plan.target.shares_one_service:
-            return None
+            return None, ""
         from canary.cloud.run.client import RunClient
 
-        found = await RunClient(self._connection, self._plan).candidate()
-        if found is None:
+        found = await RunClient(self._connection, self._plan).sides()
+        if not found.candidate:
             raise Unavailable("No revision has the candidate's tag.", source="Cloud Run")
-        return found
+        return found.candidate, found.stable
 
 
 class _Meter:

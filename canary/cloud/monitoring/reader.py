@@ -34,6 +34,7 @@ from canary.cloud.monitoring.timeseries import (
     read_means,
     read_responses,
 )
+from canary.cloud.run.sides import side_of_revision
 from canary.cloud.views import Reading, SpoiltValue
 from canary.rollout.errors import (
     CanaryError,
@@ -82,6 +83,7 @@ class MonitoringReader:
         self._timeout_s = timeout_s
         self._aligners: dict[Role, str] = {}
         self._candidate: str | None = None
+        self._stable = ""
 
     async def read(self, start: float, end: float, period_s: int = 60) -> Reading:
         """Return both sides' samples over (start, end], unix seconds.
@@ -197,8 +199,9 @@ class MonitoringReader:
         try:
             from canary.cloud.run.client import RunClient
 
-            known = await RunClient(self._connection, self._plan).candidate()
-            self._candidate = known or self._candidate
+            sides_now = await RunClient(self._connection, self._plan).sides()
+            self._candidate = sides_now.candidate or self._candidate
+            self._stable = sides_now.stable
         except CloudError as exc:
             if self._candidate is None:
                 return exc
@@ -211,7 +214,8 @@ class MonitoringReader:
                 source="Cloud Run",
             )
         label = side_label(self._plan)
-        return lambda one: "canary" if one.resource.labels[label] == candidate else "legacy"
+        stable = self._stable
+        return lambda one: side_of_revision(one.resource.labels[label], candidate, stable)
 
 
 def _put_together(answers: Mapping[Role, _Answer], side_of: SideOf, grid: PeriodGrid) -> Reading:

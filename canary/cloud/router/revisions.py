@@ -19,6 +19,7 @@ from canary.cloud.run.services import (
     read_targets,
     short_name,
 )
+from canary.cloud.run.sides import Past, find_sides, read_past, stable_key
 from canary.cloud.views import ServiceState
 from canary.rollout.change.change import SetTraffic
 from canary.rollout.errors import NotFound
@@ -38,11 +39,14 @@ class RevisionsRouter(ServiceRouter):
         message = await self.run.message(self.plan.router_service)
         state = read_service(self.plan, message)
         candidate = self.plan.target.router.candidate
+        statuses = message.traffic_statuses
+        sides = find_sides(candidate, message, read_past(self.plan, message), statuses or None)
         return msgspec.structs.replace(
             state,
             percent=read_share(candidate, message, message.traffic),
             served_percent=read_served(candidate, message),
-            revision=find_candidate(candidate, message) or state.revision,
+            revision=sides.candidate or state.revision,
+            others=sides.others,
         )
 
     def read_percent(self, service: Any) -> int | None:
@@ -51,26 +55,28 @@ class RevisionsRouter(ServiceRouter):
 
     def note_split(self, service: Any) -> dict[str, str]:
         """Who is stable: at 100 % nothing else says whom the traffic is to go back to."""
-        stable = find_stable(self.plan.target.router.candidate, service)
-        return {self._stable_key: stable} if stable else {}
+        sides = find_sides(
+            self.plan.target.router.candidate, service, read_past(self.plan, service)
+        )
+        return {stable_key(self.plan.record.annotation): sides.stable} if sides.stable else {}
 
     async def write_split(self, service: Any, step: SetTraffic) -> tuple[str, ...]:
-        """Set `traffic[]`; the revisions are asked for only where nobody is left to take a rest."""
-        candidate, percent = self.plan.target.router.candidate, step.percent
-        if self.read_percent(service) == percent:
-            return ()
-        names: tuple[str, ...] = ()
-        if percent < 100 and not find_stable(candidate, service):
-            found = await self.run.revisions(short_name(service.name))
-            names = tuple(r.name for r in found if r.ready is not False)
-        key = self._stable_key
-        remembered = service.annotations.get(key, "")
-        write_traffic(candidate, service, percent, names, remembered)
-        return ("traffic",)
+        """Set `traffic[]` so that the two sides alone have traffic.
 
-    @property
-    def _stable_key(self) -> str:
-        return f"{self.plan.record.annotation}-stable"
+        The revisions are asked for only where whoever is to take the rest has none now.
+        """
+        candidate, percent = self.plan.target.router.candidate, step.percent
+        past = read_past(self.plan, service)
+        sides = find_sides(candidate, service, past)
+        if self.read_percent(service) == percent and not sides.others:
+            return ()
+        stable = sides.stable
+        if percent < 100 and not _has_traffic(service, stable):
+            found = await self.run.revisions(short_name(service.name))
+            names = [r.name for r in found if r.ready is not False]
+            stable = choose_stable(service, sides.candidate, names, past)
+        write_traffic(candidate, service, percent, stable=stable)
+        return ("traffic",)
 
     @staticmethod
     def describe_place(step: SetTraffic, plan: Plan) -> str:
@@ -133,13 +139,15 @@ def write_traffic(
     percent: int,
     revisions: Sequence[str] = (),
     remembered: str = "",
+    *,
+    stable: str = "",
 ) -> None:
-    """Change `traffic[]` so that the candidate has `percent`.
+    """Change `traffic[]` so that the candidate has `percent` and `stable` alone the rest.
 
-    `revisions` (names of ready ones, newest first) and `remembered` (the stable revision as it was
-    noted when the share was last set) are only looked at when nobody but the candidate has a share
-    and the rest must go to somebody. Raises NotFound when the candidate, or whom to give the rest
-    to, is not known.
+    Without `stable` it is the revision with the most traffic beside the candidate; where there is
+    none, `revisions` (names of ready ones, newest first) and `remembered` (as it was noted) tell.
+    Tags stay, without traffic where they are of a third one. Raises NotFound when the candidate,
+    or whom to give the rest to, is not known.
     """
     own = find_candidate(candidate, service)
     if own is None:
@@ -149,14 +157,17 @@ def write_traffic(
             source=SOURCE,
         )
     targets = list(read_targets(service, service.traffic))
-    if percent < 100 and not find_stable(candidate, service):
+    heir = stable or find_stable(candidate, service)
+    if percent < 100 and not heir:
         # A tag with 0 % may be anybody's preview: never a reason to send everybody there.
-        stable = _choose_stable(service, own, revisions, remembered)
-        heir = next((i for i, t in enumerate(targets) if t.revision == stable), None)
-        if heir is None:
-            targets.append(Target(stable, 1, "", latest=False))
+        heir = choose_stable(service, own, revisions, Past(stable=remembered))
+    targets = [t if t.revision in (own, heir) else _emptied(t) for t in targets]
+    if percent < 100 and all(t.percent == 0 for t in targets if t.revision == heir):
+        at = next((i for i, t in enumerate(targets) if t.revision == heir), None)
+        if at is None:
+            targets.append(Target(heir, 1, "", latest=False))
         else:
-            targets[heir] = msgspec.structs.replace(targets[heir], percent=1)
+            targets[at] = msgspec.structs.replace(targets[at], percent=1)
     if all(t.revision != own for t in targets):
         targets.append(Target(own, 0, "", latest=False))
     shares = split_shares(targets, own, percent)
@@ -164,6 +175,10 @@ def write_traffic(
     for target, share in zip(targets, shares, strict=True):
         if share or target.tag:
             _add_target(service, target, share, own)
+
+
+def _emptied(target: Target) -> Target:
+    return msgspec.structs.replace(target, percent=0)
 
 
 def split_shares(targets: Sequence[Target], candidate: str, percent: int) -> tuple[int, ...]:
@@ -189,12 +204,26 @@ def _add_target(service: Any, target: Target, share: int, candidate: str) -> Non
         service.traffic.add(type_=REVISION, revision=target.revision, percent=share, tag=target.tag)
 
 
-def _choose_stable(service: Any, candidate: str, revisions: Sequence[str], remembered: str) -> str:
-    """The remembered one if it is still there; else the newest before the candidate."""
-    if remembered in revisions and remembered != candidate:
-        return remembered
+def _has_traffic(service: Any, revision: str) -> bool:
+    targets = read_targets(service, service.traffic)
+    return any(t.revision == revision and t.percent > 0 for t in targets)
+
+
+def choose_stable(service: Any, candidate: str, revisions: Sequence[str], past: Past) -> str:
+    """The noted one if it is still there; else what has traffic and never was Canary's, or the
+    newest revision before the candidate that never was.
+
+    `revisions` are the ready ones, newest first. Raises NotFound when there is none.
+    """
+    if past.stable in revisions and past.stable != candidate:
+        return past.stable
+    ours = {candidate, *past.canaries}
+    others = [t for t in read_targets(service, service.traffic) if t.revision not in ours]
+    serving = max(others, key=lambda t: t.percent, default=None)
+    if serving is not None and serving.percent > 0:
+        return serving.revision
     if candidate in revisions:
-        older = revisions[revisions.index(candidate) + 1 :]
+        older = [r for r in revisions[revisions.index(candidate) + 1 :] if r not in ours]
         if older:
             return older[0]
     raise NotFound(

@@ -41,7 +41,9 @@ class ServiceRouter(Router):
         }
         update = start_update(service)
         put_annotations(update, annotations)
-        fields = await self.write_split(service, step)
+        # Adopting takes the split as it is, whatever that is.
+        adopts = step.record.move == "adopt" and percent == step.percent
+        fields = () if adopts else await self.write_split(service, step)
         for field in fields:
             getattr(update, field).MergeFrom(getattr(service, field))
         mask = [*fields, "annotations"]

@@ -11,7 +11,8 @@ from typing import Any
 
 from canary.cloud.connection.calls import ask, demand_whole, send
 from canary.cloud.connection.clients import Connection
-from canary.cloud.run.services import find_candidate, read_revision
+from canary.cloud.run.services import read_revision
+from canary.cloud.run.sides import Sides, find_sides, read_past
 from canary.cloud.views import RevisionState
 from canary.rollout.plan.plan import Plan
 
@@ -51,10 +52,11 @@ class RunClient:
         )
         return type(service).pb(service)
 
-    async def candidate(self) -> str | None:
-        """Which revision is Canary's, where both sides share a service; None if it is not known."""
+    async def sides(self) -> Sides:
+        """Which revisions are both sides', where they share a service; raises as `message`."""
         message = await self.message(self._plan.router_service)
-        return find_candidate(self._plan.target.router.candidate, message)
+        past = read_past(self._plan, message)
+        return find_sides(self._plan.target.router.candidate, message, past)
 
     async def revisions(self, service: str) -> tuple[RevisionState, ...]:
         """The revisions of a service, newest first; empty when it has none."""

@@ -70,7 +70,7 @@ def is_served(step: Step, state: ServiceState) -> bool:
         return True
     if state.split_trouble or state.served_percent not in (None, step.percent):
         return False
-    return step.percent != 0 or not state.others
+    return step.percent != 0 or not state.others or step.record.move == "adopt"
 
 
 def format_not_served(state: ServiceState) -> str:

@@ -205,7 +205,8 @@ def _serving(plan: Plan, run: RunFacts, feed: ReadinessFeed | None) -> tuple[str
     revisions = feed.revisions if feed is not None else None
     if plan.target.shares_one_service:
         candidate = run.router.revision
-        others = [r for r in revisions or () if r.name != candidate]
+        neither = {candidate, *(other.name for other in run.router.others)}
+        others = [r for r in revisions or () if r.name not in neither]
         good = next((r for r in others if r.ready is not False), None)
         best = good if good is not None else next(iter(others), None)
         if revisions is None:

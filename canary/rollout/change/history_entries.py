@@ -8,6 +8,7 @@ older console, a person's hand) is begun anew rather than a reason to refuse a c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -20,7 +21,10 @@ MOST_REASON: Final = 120
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One move of the split. `at` is cloud time; `change` the id of the change that made it."""
+    """One move of the split. `at` is cloud time; `change` the id of the change that made it.
+
+    `revision` is Canary's at that moment, "" where it was not known.
+    """
 
     at: float
     move: str
@@ -32,9 +36,11 @@ class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     from_stage: int | None = None
     why: str = ""
     change: str = ""
+    revision: str = ""
 
 
 _History = tuple[HistoryEntry, ...]
+_JUDGING: Final = ("promote", "step_back", "rollback_all")
 
 
 def history_key(annotation: str) -> str:
@@ -57,6 +63,7 @@ def history_entry_of(record: StageRecord) -> HistoryEntry:
         from_stage=record.previous_stage,
         why=why if len(why) <= MOST_REASON else f"{why[: MOST_REASON - 1]}…",
         change=record.change,
+        revision=record.revision,
     )
 
 
@@ -70,6 +77,20 @@ def append_history(text: str, record: StageRecord) -> str:
     while len(kept) > 1 and len(msgspec.json.encode(kept)) > MOST_BYTES:
         kept.pop()
     return msgspec.json.encode(kept).decode()
+
+
+def find_rolled_back(revision: str, history: Iterable[HistoryEntry]) -> HistoryEntry | None:
+    """The move that took traffic from this revision of Canary; None when it was none's, or when it
+    was promoted since. `history` is newest first.
+    """
+    own = (e for e in history if revision and e.revision == revision and e.move in _JUDGING)
+    newest = next(own, None)
+    return newest if newest is not None and newest.move != "promote" else None
+
+
+def was_rolled_back(revision: str, history: Iterable[HistoryEntry]) -> bool:
+    """Whether the last that was done to a revision of Canary was to take traffic from it."""
+    return find_rolled_back(revision, history) is not None
 
 
 def read_history(text: str) -> _History:

@@ -243,6 +243,7 @@ def _next_record(
         previous_percent=standing.percent,
         enabled=not final,
         production_service=plan.target.canary if final else "",
+        revision=standing.guard.revision,
     )
 
 

@@ -25,7 +25,8 @@ class StageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `entered_at` is when the stage was entered (the soak counts from it), unix seconds UTC.
     `change` is the id of the change that wrote it; `previous_*` is where it came from. `moved_at`
-    is when it was written, where that is not when the stage was entered (a revert).
+    is when it was written, where that is not when the stage was entered (a revert). `revision` is
+    Canary's at that moment, "" where it was not known.
     """
 
     stage: int
@@ -42,6 +43,7 @@ class StageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     production_service: str = ""
     version: int = RECORD_VERSION
     moved_at: float | None = None
+    revision: str = ""
 
     @property
     def written_at(self) -> float:
