@@ -22,6 +22,7 @@ from canary.rollout.export.notification import (
     Notification,
     change_notice,
     judged_verdict,
+    monitoring_notice,
     outcome_notice,
     place_of,
     slack_document,
@@ -80,6 +81,10 @@ class Notifier:
         """A change that the caller carried out has ended."""
         with _never_in_the_way():
             self.tell(outcome_notice(change, outcome, self._place))
+
+    def monitored(self, line: str, *, ended_by_time: bool) -> None:
+        """The monitoring loop of the caller has ended; `line` is its last word."""
+        self.tell(monitoring_notice(line, self._place, ended_by_time=ended_by_time))
 
     def watch(self, snapshot: Snapshot) -> None:
         """Tell when the verdict has turned for the worse since anybody on this host looked."""

@@ -6,7 +6,8 @@ broken. Both leave the gate at "no data". Fields that are read:
 ========================  =======================================================================
 file                      fields
 ========================  =======================================================================
-load_test_summary.json    `status` "PASSED"|"FAILED"
+load_test_summary.json    `status` "PASSED"|"FAILED"; optionally `users`, and `elapsed_s` (or
+                          `duration_s`): a smaller or shorter test than the plan's opens no gate
 ab_test_analysis.json     `legacy` and `canary`, each with `avg_response_time_ms` (or `mean_…`),
                           and optionally `requests`; else `improvement` (0…1) by itself;
                           `status` "NO_DATA" is no result
@@ -75,14 +76,20 @@ def read_load_test(path: Path) -> LoadTestResult | None:
     status = document.get("status")
     if status not in ("PASSED", "FAILED"):
         raise _broken(path, f"`status` is {show_value(status)}, expected PASSED or FAILED")
-    percent = _number(document.get("canary_percent"))
+    percent, users = _number(document.get("canary_percent")), _number(document.get("users"))
     return LoadTestResult(
         status=status,
         finished_at=finished_at_of(path, document),
         summary=_summary(document),
         started_at=_maybe_time(path, document, "started_at"),
         percent=None if percent is None else round(percent),
+        users=None if users is None else int(users),
+        lasted_s=_first_number(document, "elapsed_s", "duration_s"),
     )
+
+
+def _first_number(document: Mapping[str, Any], *names: str) -> float | None:
+    return next((n for name in names if (n := _number(document.get(name))) is not None), None)
 
 
 def read_ab_test(path: Path) -> AbTestResult | None:

@@ -37,6 +37,7 @@ class RolloutHost:
         for name, value in values.items():
             lines = [f"{name} = {value}" if x.startswith(f"{name} =") else x for x in lines]
         head = head.replace("delay_ms = 50.0", "delay_ms = 5.0")
+        head = head.replace("duration_minutes = 60.0", "duration_minutes = 10.0")
         path.write_text(head + "[local]\n" + "\n".join(lines) + "\n")
 
     def canary(self, words: str) -> Ended:

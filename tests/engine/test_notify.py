@@ -199,3 +199,11 @@ async def test_the_executor_tells_a_change_once_even_if_it_takes_over(
     assert journal.entry(change.id).outcome.state == "done"
     assert len(webhook.bodies) == told
     assert "done: roll back one stage, Canary 10 % → 5 %" in webhook.texts[-1]
+
+
+async def test_the_end_of_the_monitoring_loop_is_told(webhook: Webhook, tmp_path: Path) -> None:
+    said = "Monitoring ended (its time is over): 3 files."
+    async with telling(plan_for(webhook), tmp_path, lambda _: None) as notifier:
+        notifier.monitored(said, ended_by_time=True)
+    (told,) = webhook.texts
+    assert said in told

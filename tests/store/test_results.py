@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from canary.rollout.decision.gates import NO_EVIDENCE
-from canary.store.results import AB_TEST_FILE, LOAD_TEST_FILE, read_results
+from canary.store.results import AB_TEST_FILE, LOAD_TEST_FILE, read_load_test, read_results
 
 
 def write(directory: Path, name: str, document: object) -> None:
@@ -70,3 +70,11 @@ def test_a_broken_file_is_no_result_and_is_named(tmp_path, name, document):
     (problem,) = results.problems
     assert name in problem
     assert "\n" not in problem
+
+
+def test_how_large_and_long_a_load_test_was_is_read(tmp_path: Path) -> None:
+    path = tmp_path / LOAD_TEST_FILE
+    path.write_text('{"status": "PASSED", "users": 10, "duration_s": 3600, "elapsed_s": 299.8}')
+    found = read_load_test(path)
+    assert found is not None
+    assert (found.users, found.lasted_s) == (10, 299.8)

@@ -136,7 +136,7 @@ def ask_monitoring(loop: MonitoringView | None, plan: Plan) -> Proposal:
         change_id=START_MONITORING,
         title="Start the monitoring loop",
         facts=(
-            "a snapshot every 30 m for 24 h; at the last stage every 60 m, without end",
+            "a snapshot every 30 m for the stage's soak; at the last stage every 60 m, without end",
             f"into {sanitize(plan.record.outputs, 60)}/",
         ),
         note=replaced or "A process of its own, which goes on when this console is left.",

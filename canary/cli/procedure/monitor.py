@@ -44,7 +44,7 @@ class LengthOrNone(Duration):
     "--for",
     "for_s",
     type=LengthOrNone(60, 31_536_000),
-    help="How long; 24h (last stage: 0, without end).",
+    help="How long; the stage's soak (last stage: 0, without end).",
 )
 @click.option("--out-dir", metavar="DIR", help="Where the files go; record.outputs of the plan.")
 @click.option("--detach", is_flag=True, help="Go on in the background.")
@@ -66,7 +66,8 @@ def monitor(
     """Write outputs/monitor_<UTC time>.json every so often, for the soak.
 
     One loop for a rollout: a new one replaces the one that runs. It survives outages (a snapshot
-    then says "no data") and ends at SIGTERM or Ctrl-C with a last line. Exits 0.
+    then says "no data") and ends at SIGTERM or Ctrl-C with a last line; the webhook is
+    told of its end. Exits 0.
     """
     if stops + asks + detach > 1:
         raise UsageError("--detach, --stop and --status exclude each other.", remedy="Choose one.")

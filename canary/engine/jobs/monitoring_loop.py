@@ -34,8 +34,10 @@ log = logging.getLogger(__name__)
 
 EVERY_S: Final = 1800.0
 FOR_S: Final = 86_400.0
+"""Where no stage says how long it soaks."""
+
 LAST_STAGE_EVERY_S: Final = 3600.0
-"""The procedure's: every 30 min for 24 h; at the last stage every 60 min, without end."""
+"""The procedure's: every 30 min for the soak; at the last stage every 60 min, without end."""
 
 LONGEST_PAUSE_S: Final = 60.0
 EMBEDDED_PAUSE_S: Final = 10.0
@@ -46,7 +48,8 @@ clock can be made to jump or to run faster."""
 class LoopOrder(msgspec.Struct, frozen=True):
     """What a loop is to do. `out_dir` is absolute.
 
-    `every_s` and `for_s` None: by the stage that the first snapshot finds. `for_s` 0: without end.
+    `every_s` and `for_s` None: by the stage that the first snapshot finds, which is watched for its
+    whole soak. `for_s` 0: without end.
     """
 
     out_dir: str
@@ -126,7 +129,7 @@ class MonitoringLoop:
         if every_s is None:
             every_s = LAST_STAGE_EVERY_S if last else EVERY_S
         if for_s is None:
-            for_s = 0.0 if last else FOR_S
+            for_s = 0.0 if last else _soak_s(taken.snapshot)
         state = LoopState(
             pid=os.getpid(),
             since=taken.at,
@@ -236,6 +239,12 @@ class MonitoringLoop:
                     await embedded.refresh()
                 except CanaryError:
                     self._lost = True  # it is opened again for the next snapshot
+
+
+def _soak_s(snapshot: Snapshot | None) -> float:
+    """How long the present stage soaks, in seconds; FOR_S where that is not known or has no end."""
+    hours = snapshot.stage.soak_hours if snapshot is not None else None
+    return hours * 3600.0 if hours else FOR_S
 
 
 def next_turn(since: float, every_s: float, now: float) -> float:

@@ -26,6 +26,7 @@ from canary.engine.jobs.monitoring_loop import (
     TakenSnapshot,
     wait_for,
 )
+from canary.engine.notify import telling
 from canary.engine.signals import ended_by_signal
 from canary.host.children import child_environment, python_command
 from canary.host.logs import mask, set_up_logging
@@ -180,7 +181,10 @@ async def run_loop(
                 lock.sign()
                 on_snapshot(taken)
 
-            return await _run_until(plan, plan_path, directory, order, on_taken, asked)
+            async with telling(plan, directory, say) as notifier:
+                ended = await _run_until(plan, plan_path, directory, order, on_taken, asked)
+                notifier.monitored(last_line(ended), ended_by_time=_is_over(ended))
+            return ended
         finally:
             lock.release()
 
@@ -255,6 +259,10 @@ async def _run_until(
         return loop.end_early("signal")
     finally:
         waiting.cancel()
+
+
+def _is_over(ended: LoopState | None) -> bool:
+    return ended is not None and ended.ended_by == "time"
 
 
 def _describe(before: LoopState | None, pid: int | None) -> str:

@@ -15,7 +15,7 @@ from canary.rollout.evidence.view import EvidenceView, proven_text
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.measure.times import find_trouble
 from canary.rollout.plan.plan import Criteria, Plan
-from canary.rollout.plan.tables import OnRegression
+from canary.rollout.plan.tables import LoadTest, OnRegression
 from canary.rollout.text import NO_DATA, AtLeast, format_duration, format_value
 
 GateState = Literal["met", "not_met", "no_data"]
@@ -43,7 +43,8 @@ class Gate(msgspec.Struct, frozen=True):
 class LoadTestResult(msgspec.Struct, frozen=True):
     """What outputs/load_test_summary.json says of the load test for a stage.
 
-    `started_at` and `percent`, Canary's share meanwhile, are None where it does not say.
+    `users` and `lasted_s` are of the test as it was. `started_at` and `percent`, Canary's share
+    meanwhile; all None where it does not say.
     """
 
     status: Literal["PASSED", "FAILED"]
@@ -51,6 +52,8 @@ class LoadTestResult(msgspec.Struct, frozen=True):
     summary: str = ""
     started_at: float | None = None
     percent: int | None = None
+    users: int | None = None
+    lasted_s: float | None = None
 
 
 class AbTestResult(msgspec.Struct, frozen=True):
@@ -103,7 +106,7 @@ def check_gates(
     if spec.soak_hours is not None:
         gates.append(_soak_gate(spec.soak_hours, soaked_hours))
     if spec.load_test:
-        gates.append(_load_test_gate(evidence.load_test, spec.percent, entered_at, now))
+        gates.append(_load_test_gate(evidence.load_test, spec.percent, entered_at, now, plan))
     if spec.min_ab_improvement is not None:
         gates.append(_ab_gate(spec.min_ab_improvement, evidence.ab_test, entered_at, now))
     gates.append(_verdict_gate(verdict))
@@ -206,6 +209,21 @@ def _why_no_result(
     return ""
 
 
+OVER = 0.99
+"""Of the asked time: the last requests of a test that ran to its end may be a moment early."""
+
+
+def _why_smaller(result: LoadTestResult, asked: LoadTest) -> str:
+    """Why a load test is less than the plan asks for, and shows less; "" when it is not."""
+    asked_s = asked.duration_minutes * 60.0
+    if result.lasted_s is not None and result.lasted_s < OVER * asked_s:
+        lasted, wanted = format_duration(result.lasted_s), format_duration(asked_s)
+        return f"it lasted {lasted}, the plan asks for {wanted}"
+    if result.users is not None and result.users < asked.users:
+        return f"it had {result.users} users, the plan asks for {asked.users}"
+    return ""
+
+
 def _why_not_this_load(
     result: LoadTestResult | None, percent: int, entered_at: float | None, now: float | None
 ) -> str:
@@ -222,9 +240,15 @@ def _why_not_this_load(
 
 
 def _load_test_gate(
-    result: LoadTestResult | None, percent: int, entered_at: float | None, now: float | None
+    result: LoadTestResult | None,
+    percent: int,
+    entered_at: float | None,
+    now: float | None,
+    plan: Plan,
 ) -> Gate:
     why_not = _why_not_this_load(result, percent, entered_at, now)
+    if result is not None and not why_not and result.status == "PASSED":
+        why_not = _why_smaller(result, plan.load_test)
     if result is None or why_not:
         return Gate("load_test", "load test", None, "=", 1.0, "no_data", why_not)
     passed = result.status == "PASSED"

@@ -114,6 +114,12 @@ def verdict_notice(before: Verdict, snapshot: Snapshot, place: str) -> Notificat
     return Notification(f"verdict {now}", text, _VERDICT_TONES[now], facts)
 
 
+def monitoring_notice(line: str, place: str, *, ended_by_time: bool) -> Notification:
+    """The monitoring loop has ended: nobody writes snapshots of the soak any more."""
+    tone: Tone = "info" if ended_by_time else "warning"
+    return Notification("", f"{place}: {sanitize(line, 500)}", tone)
+
+
 def judged_verdict(snapshot: Snapshot) -> Verdict | None:
     """The verdict that others should hear of; None while there is nothing to judge.
 

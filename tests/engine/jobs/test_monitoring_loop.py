@@ -163,7 +163,8 @@ async def test_a_disk_that_cannot_be_written_is_said_and_survived(watched: Watch
 
 
 @pytest.mark.parametrize(
-    ("stage", "every_s", "length_s"), [(2, 1800.0, 86_400.0), (5, 3600.0, None)]
+    ("stage", "every_s", "length_s"),
+    [(2, 1800.0, 86_400.0), (3, 1800.0, 172_800.0), (5, 3600.0, None)],
 )
 async def test_without_being_told_it_keeps_to_the_procedure(
     tmp_path: Path, stage: int, every_s: float, length_s: float | None

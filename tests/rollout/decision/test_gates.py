@@ -278,3 +278,24 @@ def test_an_analysis_says_how_much_of_it_is_from_before_the_stage() -> None:
     assert "from before this stage" in found.evidence
     inside = gates(4, evidence=StageEvidence(None, week), entered_at=NOW - 8 * 86_400)["ab_test"]
     assert inside.evidence == "50 % faster"
+
+
+@pytest.mark.parametrize(
+    ("users", "lasted_s", "state", "said"),
+    [
+        (50, 3600.0, "met", ""),
+        (80, 7200.0, "met", ""),
+        (50, 3590.0, "met", ""),  # its last requests ended a moment early
+        (None, None, "met", ""),  # another tool's file, which does not say
+        (50, 300.0, "no_data", "it lasted 5 m, the plan asks for 1 h"),
+        (10, 3600.0, "no_data", "it had 10 users, the plan asks for 50"),
+    ],
+)
+def test_a_load_test_that_is_less_than_the_plan_asks_opens_nothing(
+    users: int | None, lasted_s: float | None, state: GateState, said: str
+) -> None:
+    result = LoadTestResult("PASSED", NOW, users=users, lasted_s=lasted_s)
+    found = gates(3, evidence=StageEvidence(load_test=result))["load_test"]
+    assert (found.state, found.evidence) == (state, said or found.evidence)
+    failed = LoadTestResult("FAILED", NOW, users=users, lasted_s=lasted_s)
+    assert gates(3, evidence=StageEvidence(load_test=failed))["load_test"].state == "not_met"
