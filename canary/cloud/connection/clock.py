@@ -24,17 +24,32 @@ SKEW_FROM_S = 5.0
 _SLOW_ANSWER_S = 10.0
 
 
+def read_steady() -> float:
+    """Seconds of a clock that nobody sets, and that goes on while the host sleeps (Linux)."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
 class SystemClock:
-    """This host's clock, put right by the dates of the cloud's answers when it is off.
+    """This host's clock as it was at first, put right by the dates of the cloud's answers.
 
     A clock that is behind would make old data look fresh, one that is ahead would make all data
-    stale. `wall` is the host's clock as it is.
+    stale. And one that is set while we wait would end the wait, or never: so it is read once, and
+    from then on `steady` counts. `wall` is the host's clock as it is; `steady` None: this host's,
+    and for a `wall` moved by hand that itself.
     """
 
     speed: float = 1.0
 
-    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] | None = None,
+    ) -> None:
         self._wall = wall
+        self._steady = steady or (read_steady if wall is time.time else wall)
+        self._base = self._wall() - self._steady()
+        self._correction_s: float | None = None
         self._skew_s: float | None = None
 
     @property
@@ -47,18 +62,26 @@ class SystemClock:
 
     def now(self) -> float:
         """Return unix seconds, UTC."""
-        return self._wall() + (self._skew_s or 0.0)
+        return self._own() + (self._correction_s or 0.0)
 
     def hear(self, date: float, took_s: float) -> None:
         """Take in the date of an answer (whole seconds, cut off) that came just now."""
         if took_s > _SLOW_ANSWER_S:
             return  # too vague: nobody knows when in that time it was dated
-        now = self._wall()
-        least, most = date - now, date + 1.0 - (now - took_s)
-        skew_s = (least + most) / 2.0
-        if self._skew_s and least - 1.0 <= self._skew_s <= most + 1.0:
-            return  # as known: no jumping about by fractions of a second
-        self._skew_s = skew_s if abs(skew_s) >= SKEW_FROM_S else 0.0
+        self._correction_s = _compare(date, self._own(), took_s, self._correction_s)
+        self._skew_s = _compare(date, self._wall(), took_s, self._skew_s)
+
+    def _own(self) -> float:
+        return self._base + self._steady()
+
+
+def _compare(date: float, now: float, took_s: float, known_s: float | None) -> float:
+    """How far an answer's `date` is ahead of `now`, when it came; `known_s` is what was known."""
+    least, most = date - now, date + 1.0 - (now - took_s)
+    if known_s and least - 1.0 <= known_s <= most + 1.0:
+        return known_s  # no jumping about by fractions of a second
+    skew_s = (least + most) / 2.0
+    return skew_s if abs(skew_s) >= SKEW_FROM_S else 0.0
 
 
 class ScaledClock:

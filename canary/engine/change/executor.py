@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
-from canary.cloud.connection.clock import CloudClock
+from canary.cloud.connection.clock import CloudClock, read_steady
 from canary.engine.change.execute import WAITS_S as WAITS_S
 from canary.engine.change.execute import carry_out
 from canary.engine.change.notes import intend, without_journal
@@ -98,6 +98,7 @@ class Executor:
         on_end: OnEnd | None = None,
         pace: Pace | None = None,
         wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = read_steady,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._plan = plan
@@ -109,6 +110,10 @@ class Executor:
         self._on_end = on_end
         self._pace = pace
         self._wall = wall
+        self._steady = steady
+        self._looked_at: float | None = None
+        self._intents: dict[str, float] = {}
+        """When each open change was intended, as of the last look (`_looked_at`, steady)."""
         self._sleep = sleep
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -125,14 +130,28 @@ class Executor:
     def take_up(self) -> None:
         """Begin, or go on with, every open change that no living executor has."""
         try:
-            for entry in self._journal.open_changes():
+            looked_at, before = self._steady(), self._intents
+            entries = self._journal.open_changes()
+            for entry in entries:
                 if not routes_alike(entry.change.routing, self._plan):
                     self._leave(entry)
                 elif entry.change.id not in self._tasks and self._claim(entry.change.id):
-                    age_s = self._wall() - entry.intended_at
+                    age_s = self._age_of(entry, before, looked_at)
                     self._begin(entry, fresh=may_send(entry, age_s))
+            self._intents = {entry.change.id: entry.intended_at for entry in entries}
+            self._looked_at = looked_at
         except CanaryError as error:
             log.warning("the journal cannot be looked into: %s", error)
+
+    def _age_of(self, entry: Entry, before: dict[str, float], now: float) -> float:
+        """How old an intent is. By the wall clock only what was there at the first look: one that
+        was not there at the last is no older than that look, whatever the clock was set to since.
+        """
+        age_s = self._wall() - entry.intended_at
+        is_new = before.get(entry.change.id) != entry.intended_at
+        if self._looked_at is not None and is_new:
+            return min(max(age_s, 0.0), now - self._looked_at)
+        return age_s
 
     def begin(self, change: Change) -> bool:
         """Write the intent, claimed, and carry it out in the background. False: it is written

@@ -62,6 +62,8 @@ class AutomaticRollback:
         self._monotonic = monotonic
         self._wall = wall
         self._lock = threading.RLock()
+        self._dated: dict[str, float] = {}
+        """When each attempt was made, on the clock that counts down."""
         self._state = GuardState(countdown_s=plan.guard.countdown_s)
 
     @property
@@ -184,15 +186,20 @@ class AutomaticRollback:
         return build(self._plan, snapshot.standing, request)
 
     def _attempts(self) -> tuple[Attempt, ...]:
-        now = self._wall()
-        entries = self._journal.recent(LOOKED_BACK)
-        return tuple(_attempt(e, now) for e in entries if e.change.cause)
+        entries = [e for e in self._journal.recent(LOOKED_BACK) if e.change.cause]
+        now, wall = self._monotonic(), self._wall()
+        # Each is dated once: a clock that is set afterwards makes it neither older nor younger.
+        self._dated = {
+            # One that was set back before must not make an attempt count for ever, nor never.
+            e.change.id: self._dated.get(e.change.id, now - max(0.0, wall - e.intended_at))
+            for e in entries
+        }
+        return tuple(_attempt(e, now - self._dated[e.change.id]) for e in entries)
 
 
-def _attempt(entry: Entry, now: float) -> Attempt:
+def _attempt(entry: Entry, age_s: float) -> Attempt:
     state = entry.outcome.state if entry.outcome is not None else None
     split = next((i for i, s in enumerate(entry.change.steps) if isinstance(s, SetTraffic)), 0)
     # "sent" alone, in a change that has ended, was refused at once.
     reached = entry.state_of(split) in ("accepted", "unanswered", "resumed", "settled")
-    # A clock that was set back must not make an attempt count for ever, nor never.
-    return Attempt(entry.change.cause, max(0.0, now - entry.intended_at), state, reached)
+    return Attempt(entry.change.cause, age_s, state, reached)
