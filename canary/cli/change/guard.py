@@ -54,7 +54,7 @@ def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | No
         else:
             say(f"{at}  {severity:<8}  {sanitize(text, 1000)}")
 
-    author = this_person()
+    author = this_person(source.plan)
     order = GuardOrder(countdown_s, once)
     end = asyncio.run(keep_guard(source.plan, source.path, order, author, print_line))
     if end.outcome is not None and once:

@@ -106,7 +106,7 @@ async def _recover(source: PlanSource, change_id: str, how: How, as_json: bool) 
             raise session.journal_error or RecordError("The journal is not open.")
         entry = find_entry(journal, change_id)
         recovery = Recovery(source.plan, session.cloud.router, journal, session.clock)
-        found = await recovery.recover(entry.change.id, how, str(this_person()))
+        found = await recovery.recover(entry.change.id, how, str(this_person(source.plan)))
         outcome = found.outcome
         if found.state == "resumed":
             outcome = await _carry_on(source, session, journal, entry)

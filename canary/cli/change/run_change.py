@@ -112,7 +112,7 @@ async def _run(
         if snapshot.standing is None and options.yes and not (options.dry_run or read_only):
             from canary.cli.change.waiting import Withdrawn, wait_for_return
 
-            author = this_person()
+            author = this_person(source.plan)
             try:
                 snapshot = await wait_for_return(session, snapshot, look, author, options.wait_s)
             except Withdrawn:
@@ -134,7 +134,7 @@ def _build(
     assert snapshot.standing is not None  # noqa: S101 - demanded above
     request = Request(
         id=uuid.uuid4().hex,
-        author=this_person(),
+        author=this_person(plan),
         now=now,
         reason=options.reason.strip(),
         forced=options.force,

@@ -70,7 +70,7 @@ async def _apply(source: PlanSource, *, dry_run: bool, yes: bool, as_json: bool)
             if not yes:
                 _ask(changes)
             act()
-            author = this_person()
+            author = this_person(source.plan)
             applied = await apply_actions(session, changes, author)
     if as_json:
         print_json(_document(source, actions, applied.done, applied.error))

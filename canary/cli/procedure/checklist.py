@@ -65,7 +65,7 @@ async def _read(
             book = lists.read(snapshot)
             if item:
                 chosen = choose(book, item, stage)
-                lists.tick(chosen, item, this_person(), session.clock.now(), done=done)
+                lists.tick(chosen, item, this_person(source.plan), session.clock.now(), done=done)
                 book = lists.read(snapshot)
             return book
 

@@ -52,7 +52,7 @@ class ConsoleEngine:
         starting: Starting | None = None,
     ) -> None:
         self.plan = plan
-        self.author = this_person()
+        self.author = this_person(plan)
         self._plan_path = plan_path
         self._read_only = read_only or plan.console.read_only
         self._fresh = fresh

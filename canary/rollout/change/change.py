@@ -13,7 +13,7 @@ import msgspec
 
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.plan.plan import ScalePreset
-from canary.rollout.text import AtLeast
+from canary.rollout.text import AtLeast, sanitize
 
 Kind = Literal["promote", "step_back", "rollback_all", "adopt", "revert", "scale", "retire"]
 GOING_BACK: Final[tuple[Kind, ...]] = ("step_back", "rollback_all")
@@ -141,14 +141,23 @@ class ChangeEvidence(msgspec.Struct, frozen=True):
         return AtLeast(self.p95_ms) if known and self.p95_ms is not None else self.p95_ms
 
 
-class Author(msgspec.Struct, frozen=True):
-    """Who asks: the user and host the console runs on."""
+class Author(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who asks: the user and host the console runs on. `beside`: what else is known, or claimed.
+
+    No control characters get in, wherever it is made or read from: it goes into the annotation and
+    the journal.
+    """
 
     user: str
     host: str
+    beside: str = ""
+
+    def __post_init__(self) -> None:
+        """Make the texts harmless."""
+        _make_harmless(self, "user", "host", "beside")
 
     def __str__(self) -> str:
-        return f"{self.user}@{self.host}"
+        return f"{self.user}@{self.host}{f' ({self.beside})' if self.beside else ''}"
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -247,6 +256,17 @@ class Request(msgspec.Struct, frozen=True):
     evidence: ChangeEvidence = ChangeEvidence()
     dry_run_shown: bool = False
     cause: str = ""
+
+    def __post_init__(self) -> None:
+        """Make what was typed harmless: it goes into the annotation and the journal."""
+        _make_harmless(self, "reason")
+
+
+def _make_harmless(value: msgspec.Struct, *names: str) -> None:
+    for name in names:
+        text = getattr(value, name)
+        if not text.isprintable():
+            msgspec.structs.force_setattr(value, name, sanitize(text, len(text)))
 
 
 # The steps of a change as the screen shows them: what each does, and how far it is.

@@ -236,6 +236,7 @@ def _next_record(
         moved_at=request.now if kept else None,
         by=request.author.user,
         host=request.author.host,
+        beside=request.author.beside,
         change=request.id,
         move=move,
         reason=request.reason,

@@ -27,6 +27,8 @@ class StageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     `change` is the id of the change that wrote it; `previous_*` is where it came from. `moved_at`
     is when it was written, where that is not when the stage was entered (a revert). `revision` is
     Canary's at that moment, "" where it was not known.
+    is when it was written, where that is not when the stage was entered (a revert). `beside`: what
+    else is known of who `by` is, or claimed (`Author.beside`).
     """
 
     stage: int
@@ -44,6 +46,7 @@ class StageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int = RECORD_VERSION
     moved_at: float | None = None
     revision: str = ""
+    beside: str = ""
 
     @property
     def written_at(self) -> float:

@@ -158,6 +158,7 @@ def _save_record(plan: Plan, snapshot: Snapshot, request: Request) -> tuple[Keep
         record,
         by=request.author.user,
         host=request.author.host,
+        beside=request.author.beside,
         change=request.id,
         move="retire",
         reason=request.reason,
