@@ -148,18 +148,35 @@ class CommandRouter(Router):
 
     async def _run_program(self, step: SetTraffic, before: int | None) -> None:
         router = self.plan.target.router
-        ended = await run_command(router.set_arguments(step.percent), router.timeout_s)
+        try:
+            ended = await run_command(router.set_arguments(step.percent), router.timeout_s)
+        except ToolFailed as error:  # what was begun is noted on the service by now
+            raise OperationFailed(error.message, remedy=error.remedy, source=SOURCE) from error
         if ended.code != 0:
             raise await self._failure(ended, before)
-        if not router.read:
-            return
+        if router.read:
+            await self._read_back(step)
+
+    async def _read_back(self, step: SetTraffic) -> None:
+        """Look whether the program has set the share. That it cannot be read says nothing of that:
+        it was run, and may have.
+        """
         shown: int | None = None
+        trouble: CanaryError | None = None
         for look in range(READ_BACKS):
             if look:
                 await self._sleep(READ_BACK_PAUSE_S)
-            shown = await ask_program(self.plan)
-            if shown == step.percent:
+            try:
+                shown, trouble = await ask_program(self.plan), None
+            except CanaryError as error:
+                trouble = error
+            if trouble is None and shown == step.percent:
                 return
+        if trouble is not None:
+            raise OutcomeUnknown(
+                f"The program ended well; what is set could not be read back: {trouble.message}",
+                remedy="Look at what is set; adopt it if it is as it should be.",
+            )
         raise OperationFailed(
             f"The program ended well, and the share is {shown} % even so, not {step.percent} %.",
             remedy="Look at what the program did, then try again or roll back.",

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from canary.cloud.router import command
 from canary.cloud.router.choice import open_router
 from canary.rollout.plan.plan import Plan, ScalePreset
 from canary.store.journal import Journal
@@ -124,3 +125,28 @@ async def _to_backup(cloud: Embedded):
 def _use(cloud: Embedded, **router: object) -> None:
     cloud.plan = with_router(cloud.plan, kind="command", **router)
     cloud.run = cloud.writer = cloud.router = open_router(cloud.plan, cloud.connection)
+
+
+@pytest.mark.parametrize("said", ["exit 1", "echo perhaps"])
+async def test_what_a_program_has_set_and_cannot_be_read_back_is_unknown(
+    embed: Embed, journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+):
+    """Once it was run, "nothing was changed" is never said."""
+    monkeypatch.setattr(command, "READ_BACK_PAUSE_S", 0.0)
+    plan = with_router(DEFAULT_PLAN, kind="command", set=("set", "{percent}"))
+    async with embed(plan, http=True, operation_s=0.0) as cloud:
+        share, read = tmp_path / "share", tmp_path / "read"
+        share.write_text(PROGRAM.format(python=sys.executable, url=cloud.control_url))
+        broken = tmp_path / "broken"
+        read.write_text(f"#!/bin/sh\n[ -e {broken} ] && {{ {said}; exit; }}\nexec {share} read\n")
+        setter = tmp_path / "setter"
+        setter.write_text(f'#!/bin/sh\n{share} set "$1"; code=$?; touch {broken}; exit $code\n')
+        for program in (share, read, setter):
+            program.chmod(0o700)
+        _use(cloud, set=(str(setter), "{percent}"), read=(str(read),))
+        outcome = await carry(cloud, journal, await ask(cloud, "promote"))
+        assert outcome.state == "unknown", outcome
+        assert "could not be read back" in outcome.message
+        assert "Nothing was changed" not in outcome.message
+        broken.unlink()
+        assert (await router_service(cloud)).percent == 25
