@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from canary.cloud.connection.clock import CloudClock
@@ -97,23 +97,25 @@ async def carry_on_here(
     plan: Plan,
     stage_file: Path | None = None,
     pace: Pace | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Outcome:
     """Go on with a change that was handed back to executors (`Recovery.resume`).
 
-    A console's own executor may be faster: then its outcome is waited for.
+    A console's own executor may be faster: then its outcome is waited for, as long as that process
+    lives. What it leaves is taken up here.
     """
     with Owner(journal.path.parent) as owner:
         executor = Executor(plan, cloud_clients, journal, owner, stage_file=stage_file, pace=pace)
-        outcome = await executor.go_on(change.id)
-        if outcome is not None:
-            return outcome
-    while True:
-        entry = journal.entry(change.id)
-        if entry is None:
-            raise RecordError(f"The change {change.id} is gone from the journal.")
-        if entry.outcome is not None:
-            return entry.outcome
-        await asyncio.sleep(LOOK_S)
+        while True:
+            outcome = await executor.go_on(change.id)
+            if outcome is not None:
+                return outcome
+            entry = journal.entry(change.id)
+            if entry is None:
+                raise RecordError(f"The change {change.id} is gone from the journal.")
+            if entry.outcome is not None:
+                return entry.outcome
+            await sleep(LOOK_S)
 
 
 class _Wait:

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from canary.engine.change.executor import FRESH_S
+from canary.engine.change.executor import FRESH_S, CloudClients
+from canary.engine.change.in_process import carry_on_here
 from canary.engine.change.recovery import Recovery, find_entry, unresolved
 from canary.rollout.change.change import SetScale
 from canary.rollout.errors import Conflict, GateNotMet, OutcomeUnknown, UsageError
 from canary.rollout.plan.plan import ScalePreset
 from canary.store.journal import Entry, Journal
 from canary.store.locks import Owner
-from tests.embedded import Embedded
+from tests.embedded import Embed, Embedded
 from tests.engine.carried import ask, carry, router_service
 from tests.engine.change.test_execute_killed import first_life
 
@@ -218,3 +219,26 @@ async def test_changes_are_found_by_the_beginning_of_their_id(embedded: Embedded
     journal.intend(await ask(embedded, "promote", "abcdef999"))
     with pytest.raises(UsageError, match="several"):
         find_entry(journal, "abcdef")
+
+
+async def test_what_an_owner_that_died_has_left_is_taken_up_by_who_waits_for_it(
+    embed: Embed, journal: Journal
+):
+    """Another executor was faster, and is killed before it has sent anything."""
+    async with embed(operation_s=0.0) as cloud:
+        await lose(cloud, journal, "rollback_all")
+        await recovery_of(cloud, journal).resume("c1", BY)
+        other = Owner(journal.path.parent)
+        assert journal.claim("c1", other.token)
+        waits = []
+
+        async def sleep(_: float) -> None:
+            waits.append(True)
+            assert len(waits) < 5, "it waits for ever"
+            other.release()
+
+        clients = CloudClients(cloud.writer, cloud.run, cloud.clock)
+        change = entry_of(journal).change
+        outcome = await carry_on_here(change, clients, journal, plan=cloud.plan, sleep=sleep)
+        assert (waits, outcome.state) == ([True], "done")
+        assert (await router_service(cloud)).percent == 0
