@@ -1,11 +1,11 @@
-"""A split that a load balancer's URL map makes: weights of its default route, changed by one PATCH.
+"""A split that a load balancer's URL map makes: weights of one route action, changed by one PATCH.
 
     {"fingerprint": …, "description": …, "defaultRouteAction": {"weightedBackendServices":
         [{"backendService": ".../backendServices/B", "weight": 0…1000}, …]}}
 
 Weights count by their part of the sum. A PATCH is a merge patch: objects are merged, arrays are
-replaced whole, so every entry that is there goes along. Host rules and path matchers stay as they
-are, and what they catch is not split by the default route: the verification measures that.
+replaced whole, so every entry that is there goes along. Which route action it is, is found in
+`url_map_place`; where that cannot be told, no share is.
 
 Record and split stay together because they are together: the record rides in the map's description,
 in the same PATCH as the weights, guarded by the same fingerprint. There is nothing between the two
@@ -27,10 +27,11 @@ import msgspec
 from canary.cloud.load_balancer import OPERATION, SOURCE, UrlMap
 from canary.cloud.registry import ImageRegistry
 from canary.cloud.router.router import Router, check_guard, share_out
+from canary.cloud.router.url_map_place import Place, at, find_place, replace_weights
 from canary.cloud.run.client import RunClient
 from canary.cloud.run.services import read_service
 from canary.cloud.views import OperationState, ServiceState
-from canary.rollout.change.change import SetTraffic
+from canary.rollout.change.change import Portion, SetTraffic
 from canary.rollout.change.stage_record import StageRecord, decode_record, encode_record
 from canary.rollout.errors import Malformed, Rejected
 from canary.rollout.plan import plan as plans
@@ -38,6 +39,7 @@ from canary.rollout.plan.plan import Endpoints, Plan
 from canary.rollout.text import sanitize
 
 FULL_WEIGHT = 1000
+ONE_PLACE = "Weigh both backends in one place of the map, which all requests come to."
 
 Document = Mapping[str, Any]
 
@@ -98,7 +100,7 @@ class UrlMapRouter(Router):
 
     @staticmethod
     def describe_place(_step: SetTraffic, plan: Plan) -> str:
-        """The map and its default route."""
+        """The map; which of its routes it is, is found when it is read."""
         return f"URL map {sanitize(plan.target.router.url_map)}, weights of its default route"
 
     @staticmethod
@@ -136,6 +138,8 @@ def show_split(plan: Plan, state: ServiceState, document: Document) -> ServiceSt
         etag=fingerprint if isinstance(fingerprint, str) else "",
         percent=read_percent(plan.target.router, document),
         served_percent=None,
+        split_trouble=find_trouble(plan.target.router, document),
+        others=find_others(plan.target.router, document),
         reconciling=False,
         record=record,
         record_error=record_error,
@@ -145,12 +149,13 @@ def show_split(plan: Plan, state: ServiceState, document: Document) -> ServiceSt
 
 
 def read_percent(router: plans.Router, document: Document) -> int | None:
-    """Canary's share (0…100) by the map's default route; None when it has none that splits.
+    """Canary's share (0…100) by the one place that splits; None when there is none that tells.
 
     0 and 100 are said only when they are exact: 99.9 % reads as 99 %, so that nobody takes Legacy
     for idle while a weight is left on it.
     """
-    entries = _entries(document)
+    place = find_place(router, document)
+    entries = [] if isinstance(place, str) else _entries(document, place)
     total = sum(weight for _, weight in entries)
     if total <= 0:
         return None
@@ -159,13 +164,32 @@ def read_percent(router: plans.Router, document: Document) -> int | None:
     return percent if canary in (0, total) else min(99, max(1, percent))
 
 
+def find_trouble(router: plans.Router, document: Document) -> str:
+    """Why the map tells no share; "" when it does, or when it has no weights at all."""
+    place = find_place(router, document)
+    return place if isinstance(place, str) else ""
+
+
+def find_others(router: plans.Router, document: Document) -> tuple[Portion, ...]:
+    """Backends with weight beside the two, in percent."""
+    place = find_place(router, document)
+    entries = [] if isinstance(place, str) else _entries(document, place)
+    total = sum(weight for _, weight in entries)
+    shares: dict[str, int] = {}
+    for backend, weight in entries:
+        if weight and backend not in (router.legacy_backend, router.canary_backend):
+            shares[backend] = shares.get(backend, 0) + weight
+    return tuple(Portion(name, max(1, round(100 * w / total))) for name, w in shares.items())
+
+
 def build_patch(
     plan: Plan, document: Document, percent: int, record: StageRecord
 ) -> dict[str, Any]:
     """The body of the PATCH: weights for `percent` and the record, guarded by the fingerprint.
 
     Weights that are as wanted are left out. Other backends than the two keep their proportion to
-    Legacy's. Raises Malformed for a map without a fingerprint.
+    Legacy's, except at 0 %: then Legacy alone has all. Raises Malformed for a map without a
+    fingerprint, and Rejected where no one place splits.
     """
     fingerprint = document.get("fingerprint")
     if not isinstance(fingerprint, str) or not fingerprint:
@@ -176,28 +200,31 @@ def build_patch(
         "fingerprint": fingerprint,
         "description": write_record(text, plan.record.annotation, record),
     }
-    if read_percent(plan.target.router, document) == percent:
+    place = find_place(plan.target.router, document)
+    if isinstance(place, str):
+        raise Rejected(f"{place} Nothing was changed.", remedy=ONE_PLACE, source=SOURCE)
+    spare = percent == 0 and find_others(plan.target.router, document)
+    if read_percent(plan.target.router, document) == percent and not spare:
         return patch
-    patch["defaultRouteAction"] = {"weightedBackendServices": _weigh(plan, document, percent)}
-    if "defaultService" in document:
+    patch |= replace_weights(document, place, _weigh(plan, document, place, percent))
+    if place.matcher is None and "defaultService" in document:
         patch["defaultService"] = None  # a map has either the one or the other
     return patch
 
 
-def _weigh(plan: Plan, document: Document, percent: int) -> list[dict[str, Any]]:
+def _weigh(plan: Plan, document: Document, place: Place, percent: int) -> list[dict[str, Any]]:
     """The entries for `percent`; each keeps what else it says (its header actions)."""
     router = plan.target.router
-    entries = [dict(one) for one in _weighted(document)]
+    entries = [dict(one) for one in _weighted(document, place)]
     names = [_name(one.get("backendService")) for one in entries]
     for backend in (router.legacy_backend, router.canary_backend):
         if backend not in names:
             entries.append({"backendService": backend_path(plan, backend or ""), "weight": 0})
             names.append(backend or "")
     own = names.index(router.canary_backend or "")
-    rest = [
-        0 if name == router.canary_backend else _weight(one)
-        for name, one in zip(names, entries, strict=True)
-    ]
+    gone = {n for n in names if n != router.legacy_backend} if percent == 0 else set()
+    gone.add(router.canary_backend or "")
+    rest = [0 if name in gone else _weight(one) for name, one in zip(names, entries, strict=True)]
     if not any(rest):
         rest[names.index(router.legacy_backend or "")] = 1
     canary = percent * FULL_WEIGHT // 100
@@ -212,17 +239,17 @@ def backend_path(plan: Plan, backend: str) -> str:
     return f"projects/{plan.target.project}/global/backendServices/{backend}"
 
 
-def _entries(document: Document) -> list[tuple[str, int]]:
-    """(backend, weight) of the default route; a single default service has all of it."""
-    weighted = _weighted(document)
+def _entries(document: Document, place: Place) -> list[tuple[str, int]]:
+    """(backend, weight) of the place; at the default route a single service has all of it."""
+    weighted = _weighted(document, place)
     if weighted:
         return [(_name(one.get("backendService")), _weight(one)) for one in weighted]
-    service = document.get("defaultService")
+    service = document.get("defaultService") if place.matcher is None else None
     return [(_name(service), FULL_WEIGHT)] if service else []
 
 
-def _weighted(document: Document) -> Sequence[Mapping[str, Any]]:
-    action = document.get("defaultRouteAction")
+def _weighted(document: Document, place: Place) -> Sequence[Mapping[str, Any]]:
+    action = at(document, place.keys)
     found = action.get("weightedBackendServices") if isinstance(action, Mapping) else None
     return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 

@@ -22,8 +22,15 @@ _FIELDS = frozenset(
         "description",
         "defaultService",
         "defaultRouteAction",
+        "hostRules",
+        "pathMatchers",
     ]
 )
+_MATCHER_FIELDS = frozenset(
+    ["name", "description", "defaultService", "defaultRouteAction", "routeRules", "pathRules"]
+)
+_MATCHES = ("prefixMatch", "fullPathMatch")
+ALL_PATHS = "/*"
 
 
 def merge_patch(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,22 +55,60 @@ def check_map(document: Mapping[str, Any], router: RouterConfig) -> None:
     """Raise RestError 400 for a map that Compute Engine refuses, or that nobody here routes by."""
     for field in document:
         if field not in _FIELDS:
-            # hostRules, pathMatchers and the like: to ignore them would be a lie about routing.
+            # To ignore it would be a lie about routing.
             raise _invalid(f"resource.{field}", "is not supported by the embedded cloud.")
     description = document.get("description", "")
     if not isinstance(description, str) or len(description) > LONGEST_DESCRIPTION:
         raise _invalid(
             "resource.description", f"must be a text of at most {LONGEST_DESCRIPTION} characters."
         )
-    service, action = document.get("defaultService"), document.get("defaultRouteAction")
+    _check_target(document, "resource", router)
+    names = [
+        _check_matcher(m, f"resource.pathMatchers[{i}]", router)
+        for i, m in enumerate(document.get("pathMatchers", ()))
+    ]
+    if "hostRules" in document and not document["hostRules"]:
+        raise _invalid("resource.hostRules", "must not be empty.")
+    for index, rule in enumerate(document.get("hostRules", ())):
+        field = f"resource.hostRules[{index}]"
+        if not rule.get("hosts"):
+            raise _invalid(f"{field}.hosts", "must not be empty.")
+        if rule.get("pathMatcher") not in names:
+            raise _invalid(f"{field}.pathMatcher", "names no path matcher of the map.")
+
+
+def _check_matcher(matcher: Mapping[str, Any], field: str, router: RouterConfig) -> str:
+    for key in matcher:
+        if key not in _MATCHER_FIELDS:
+            raise _invalid(f"{field}.{key}", "is not supported by the embedded cloud.")
+    _check_target(matcher, field, router)
+    for kind in ("routeRules", "pathRules"):
+        for index, rule in enumerate(matcher.get(kind, ())):
+            _check_rule(rule, f"{field}.{kind}[{index}]", router)
+    return str(matcher.get("name", ""))
+
+
+def _check_rule(rule: Mapping[str, Any], field: str, router: RouterConfig) -> None:
+    for index, match in enumerate(rule.get("matchRules", ())):
+        if not set(match) <= set(_MATCHES):
+            raise _invalid(
+                f"{field}.matchRules[{index}]", "is not supported by the embedded cloud."
+            )
+    service, action = rule.get("service"), rule.get("routeAction")
+    _check_target({"defaultService": service, "defaultRouteAction": action}, field, router)
+
+
+def _check_target(part: Mapping[str, Any], at: str, router: RouterConfig) -> None:
+    """One of a service and a route action with weights."""
+    service, action = part.get("defaultService"), part.get("defaultRouteAction")
     if (service is None) == (action is None):
         raise _invalid(
-            "resource", "exactly one of defaultService and defaultRouteAction must be specified."
+            at, "exactly one of defaultService and defaultRouteAction must be specified."
         )
     if service is not None:
-        _check_backend(service, "resource.defaultService", router)
+        _check_backend(service, f"{at}.defaultService", router)
         return
-    field = "resource.defaultRouteAction.weightedBackendServices"
+    field = f"{at}.defaultRouteAction.weightedBackendServices"
     weighted = action.get("weightedBackendServices") if isinstance(action, Mapping) else None
     if not isinstance(weighted, list) or not weighted:
         raise _invalid(field, "must not be empty.")
@@ -90,19 +135,40 @@ def _check_backend(link: object, field: str, router: RouterConfig) -> None:
 
 
 def percent_of(document: Mapping[str, Any], router: RouterConfig) -> int:
-    """Return Canary's share in whole percent, of a map that was checked.
+    """Return Canary's share in whole percent of the requests to `/` at any host, of a map that was
+    checked: by host rule, path matcher and rule, as the load balancer goes.
 
     A weight counts by its part of their sum; several entries of one backend count together.
     """
-    service = document.get("defaultService")
+    target = _route(document)
+    service = target.get("defaultService")
     if service is not None:
         return 100 if _is(service, router.canary_backend) else 0
-    weighted = document["defaultRouteAction"]["weightedBackendServices"]
+    weighted = target["defaultRouteAction"]["weightedBackendServices"]
     total: int = sum(entry["weight"] for entry in weighted)
     canary: int = sum(
         entry["weight"] for entry in weighted if _is(entry["backendService"], router.canary_backend)
     )
     return round(100 * canary / total)
+
+
+def _route(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the requests of the application come to: service or weighted route action."""
+    wanted = next((r for r in document.get("hostRules", ()) if "*" in r["hosts"]), None)
+    if wanted is None:
+        return document
+    matcher: Mapping[str, Any] = next(
+        m for m in document["pathMatchers"] if m["name"] == wanted["pathMatcher"]
+    )
+    rules = sorted(matcher.get("routeRules", ()), key=lambda r: r.get("priority", 0))
+    for rule in (*rules, *matcher.get("pathRules", ())):
+        matches = rule.get("matchRules", ())
+        if ALL_PATHS in rule.get("paths", ()) or any(m.get("prefixMatch") == "/" for m in matches):
+            return {
+                "defaultService": rule.get("service"),
+                "defaultRouteAction": rule.get("routeAction"),
+            }
+    return matcher
 
 
 def _is(link: str, backend: str) -> bool:
