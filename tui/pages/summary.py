@@ -91,7 +91,8 @@ def _alarm(snapshot: Snapshot) -> str:
 def soak(snapshot: Snapshot, now: float) -> str:
     """How long the stage has been held, of how long: "17 h 12 m / 24 h"."""
     stage = snapshot.stage
-    soaked_s = None if stage.entered_at is None else max(0.0, now - stage.entered_at)
+    entered_at = stage.entered_at
+    soaked_s = None if entered_at is None else max(0.0, now - entered_at - stage.lost_s)
     if stage.soak_hours is None:
         return format_duration(soaked_s)
     return f"{format_duration(soaked_s)} / {format_duration(stage.soak_hours * 3600)}"

@@ -78,7 +78,7 @@ def soaked_hours(stage: StageView, now: float) -> float | None:
     """Hours since the stage was entered, counted on to `now`; None when nobody knows."""
     if stage.entered_at is None:
         return stage.soaked_hours
-    return max(0.0, now - stage.entered_at) / 3600
+    return max(0.0, now - stage.entered_at - stage.lost_s) / 3600
 
 
 def share_runs(traffic: TrafficView, palette: Palette) -> list[Run]:

@@ -23,11 +23,25 @@ from canary.rollout.snapshot.snapshot import Drift, StageView, TrafficView
 from canary.store.journal import Entry
 
 
+class SplitSeen(msgspec.Struct, frozen=True):
+    """The record's share and the one that is set, as they were first seen together.
+
+    `at` and `by` are the service's last update then: the split was moved by then. Later updates,
+    of a label perhaps, say nothing of it. `at` None: this router has no such time.
+    """
+
+    recorded: int | None
+    actual: int | None
+    at: float | None
+    by: str
+
+
 class RunFacts(msgspec.Struct, frozen=True):
     """What Cloud Run said last. `router` carries the split and the record.
 
     A side is None when its service could not be read (the router could). `read_at` is cloud time.
-    `missing` are the services of which Cloud Run said last that they do not exist.
+    `missing` are the services of which Cloud Run said last that they do not exist; `seen` is since
+    when the split stands beside its record as it does, None: not noted.
     """
 
     router: ServiceState
@@ -35,6 +49,15 @@ class RunFacts(msgspec.Struct, frozen=True):
     canary: ServiceState | None
     read_at: float
     missing: frozenset[str] = frozenset()
+    seen: SplitSeen | None = None
+
+
+def see_split(known: SplitSeen | None, router: ServiceState) -> SplitSeen:
+    """How the split stands beside its record; `known` when that is as before."""
+    recorded = router.record.percent if router.record is not None else None
+    if known is not None and (known.recorded, known.actual) == (recorded, router.percent):
+        return known
+    return SplitSeen(recorded, router.percent, router.updated_at, router.last_modifier)
 
 
 def stage_of(plan: Plan, run: RunFacts | None) -> int | None:
@@ -62,19 +85,29 @@ def view_stage(plan: Plan, run: RunFacts | None, now: float) -> StageView:
     if index is None:
         return StageView(None, "not known", None)
     spec = plan.stage(index) if index else None
+    drifting_s = _drifting_s(run, record, now)
     return StageView(
         index=index,
         name=f"stage {index}" if index else "all traffic is on Legacy",
         percent=record.percent if record is not None else plan.percent_of(index),
         entered_at=record.entered_at if record is not None else None,
         soak_hours=spec.soak_hours if spec is not None else None,
-        soaked_hours=soaked_hours(record, now) if record is not None else None,
+        soaked_hours=max(0.0, soaked_hours(record, now) - drifting_s / 3600) if record else None,
+        lost_s=record.lost_s + drifting_s if record is not None else 0.0,
     )
 
 
+def _drifting_s(run: RunFacts | None, record: StageRecord | None, now: float) -> float:
+    """For how long the split has not been the record's, since the stage was entered; 0 if it is."""
+    drift = find_drift(run)
+    if drift is None or drift.at is None or record is None:
+        return 0.0
+    return max(0.0, now - max(drift.at, record.entered_at))
+
+
 def find_drift(run: RunFacts | None, plan: Plan | None = None) -> Drift | None:
-    """The share that is set where it is not the record's; author and time as Cloud Run says. With
-    `plan` also where the record is not the plan's, which was edited since.
+    """The share that is set where it is not the record's; author and time of the update with which
+    it was first seen. With `plan` also where the record is not the plan's, which was edited since.
     """
     if run is None or run.router.record is None or run.router.percent is None:
         return None
@@ -83,7 +116,8 @@ def find_drift(run: RunFacts | None, plan: Plan | None = None) -> Drift | None:
     actual = run.router.percent
     if record.percent == actual:
         return Drift(record.percent, actual, plan_has=plan_has) if plan_has else None
-    return Drift(record.percent, actual, router.last_modifier, router.updated_at, plan_has)
+    seen = see_split(run.seen, router)
+    return Drift(record.percent, actual, seen.by, seen.at, plan_has)
 
 
 def view_traffic(plan: Plan, run: RunFacts | None) -> TrafficView:
@@ -116,7 +150,7 @@ def standing_of(plan: Plan, run: RunFacts | None) -> Standing | None:
     """What a change is built from; None only when Cloud Run has never answered."""
     if run is None:
         return None
-    stage = stage_of(plan, run)
+    stage, drift = stage_of(plan, run), find_drift(run)
     return Standing(
         stage=0 if stage is None else stage,
         percent=run.router.percent,
@@ -130,6 +164,7 @@ def standing_of(plan: Plan, run: RunFacts | None) -> Standing | None:
         limits_legacy=run.legacy.limits if run.legacy is not None else None,
         limits_canary=run.canary.limits if run.canary is not None else None,
         others=run.router.others,
+        drifted_at=drift.at if drift is not None else None,
     )
 
 
@@ -149,18 +184,19 @@ def split_changes(
 ) -> tuple[float, ...]:
     """When the split is known to have changed, oldest first: no window may reach across one.
 
-    From the record (`entered_at`; for a revert, which keeps the soak's begin, the service's own
-    time of change), from a drift, from settled changes of the journal, and from `moved_at`: the
-    moments at which a share was seen to move. An adoption counts too: a few minutes of "masked" are
-    cheaper than a judgement on numbers from before.
+    From the record (when the stage was entered, and when the record was written, which of a revert
+    is later), from a drift (when it was first seen), from settled changes of the journal, and from
+    `moved_at`: the moments at which a share was seen to move. An adoption counts too: a few minutes
+    of "masked" are cheaper than a judgement on numbers from before.
     """
     times = set(moved_at)
     if run is not None and run.router.record is not None:
-        record = run.router.record
-        times.add(record.entered_at)
-        untold = record.move == "revert" or find_drift(run) is not None
-        if untold and run.router.updated_at is not None:
-            times.add(run.router.updated_at)
+        record, seen = run.router.record, see_split(run.seen, run.router)
+        times |= {record.entered_at, record.written_at}
+        # An older console's revert does not say when it was.
+        dateless = record.move == "revert" and record.moved_at is None
+        if (dateless or find_drift(run) is not None) and seen.at is not None:
+            times.add(seen.at)
     times.update(at for entry in entries for at in _moved_by(entry))
     return tuple(sorted(times))
 

@@ -10,7 +10,7 @@ import msgspec
 
 from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import ServiceState
-from canary.engine.observe.position import RunFacts
+from canary.engine.observe.position import RunFacts, see_split
 from canary.engine.observe.source import Source
 from canary.rollout.errors import CanaryError, NotFound, Unavailable
 from canary.rollout.plan.plan import Plan
@@ -107,7 +107,8 @@ class RunFeed:
         if target.shares_one_service:
             legacy = canary = router
         read_at = now if self._plan.router_service in states else before.read_at if before else now
-        self.facts = RunFacts(router, legacy, canary, read_at, self._missing)
+        seen = see_split(before.seen if before else None, router)
+        self.facts = RunFacts(router, legacy, canary, read_at, self._missing, seen)
         if self._plan.router_service in states:
             self._note_move(before.router if before else None, router, now)
         if before is None:

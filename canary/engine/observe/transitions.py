@@ -74,9 +74,7 @@ def _log_record(
     if record is None or record == known or (record.change and is_ours(record.change)):
         return
     by = f"{record.by}@{record.host}" if record.host else record.by
-    # A revert keeps the begin of the soak, so the record itself does not say when it was written.
-    at = record.entered_at if record.move != "revert" else after.router.updated_at
-    log.say(at if at is not None else record.entered_at, "info", _format_move(record), by)
+    log.say(record.written_at, "info", _format_move(record), by)
 
 
 def _format_move(record: StageRecord) -> str:

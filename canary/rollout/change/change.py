@@ -222,7 +222,7 @@ class Standing(msgspec.Struct, frozen=True):
     serves (it is settling, or has failed). A scale is what can run; `limits_*` are what the service
     itself is set to, which a template's own limits may narrow. `recorded` is the share that the
     record has, whatever plan it was written under; `others` is what has
-    traffic and is neither side.
+    traffic and is neither side; `drifted_at` is since when what is set is not the record's.
     """
 
     stage: int
@@ -237,6 +237,7 @@ class Standing(msgspec.Struct, frozen=True):
     limits_legacy: ScalePreset | None = None
     limits_canary: ScalePreset | None = None
     others: tuple[Portion, ...] = ()
+    drifted_at: float | None = None
 
     @property
     def most_percent(self) -> int | None:

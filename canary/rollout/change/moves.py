@@ -234,6 +234,7 @@ def _next_record(
         percent=percent,
         entered_at=kept.entered_at if kept else request.now,
         moved_at=request.now if kept else None,
+        lost_s=_lost_s(kept, standing, request.now) if kept else 0.0,
         by=request.author.user,
         host=request.author.host,
         beside=request.author.beside,
@@ -246,6 +247,12 @@ def _next_record(
         production_service=plan.target.canary if final else "",
         revision=standing.guard.revision,
     )
+
+
+def _lost_s(kept: StageRecord, standing: Standing, now: float) -> float:
+    """The seconds of the stage at another share than its own, the ones until now among them."""
+    since = standing.drifted_at
+    return kept.lost_s + (max(0.0, now - max(since, kept.entered_at)) if since is not None else 0.0)
 
 
 def _legacy_first(plan: Plan, standing: Standing, percent: int) -> tuple[SetScale, ...]:

@@ -26,9 +26,9 @@ class StageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     `entered_at` is when the stage was entered (the soak counts from it), unix seconds UTC.
     `change` is the id of the change that wrote it; `previous_*` is where it came from. `moved_at`
     is when it was written, where that is not when the stage was entered (a revert). `revision` is
-    Canary's at that moment, "" where it was not known.
-    is when it was written, where that is not when the stage was entered (a revert). `beside`: what
-    else is known of who `by` is, or claimed (`Author.beside`).
+    Canary's at that moment, "" where it was not known. `beside`: what else is known of who `by` is,
+    or claimed (`Author.beside`). `lost_s` are the seconds since `entered_at` in which another share
+    was set: they are no soak.
     """
 
     stage: int
@@ -47,6 +47,7 @@ class StageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     moved_at: float | None = None
     revision: str = ""
     beside: str = ""
+    lost_s: float = 0.0
 
     @property
     def written_at(self) -> float:
@@ -159,5 +160,7 @@ def _transition_remedy(move: Move, at: int, last: int) -> str:
 
 
 def soaked_hours(record: StageRecord, now: float) -> float:
-    """Hours since the stage was entered; 0 when the record is from the future (clock skew)."""
-    return max(0.0, now - record.entered_at) / 3600.0
+    """Hours since the stage was entered, at its share; 0 when the record is from the future (clock
+    skew).
+    """
+    return max(0.0, now - record.entered_at - max(0.0, record.lost_s)) / 3600.0

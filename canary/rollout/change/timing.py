@@ -27,9 +27,10 @@ def date_change(change: Change, now: float) -> Change:
 
 
 def _date_record(record: StageRecord, now: float) -> StageRecord:
-    """A revert goes on with the soak of the stage that it returns to."""
+    """A revert goes on with the soak of the stage that it returns to, less the time until then."""
     if record.moved_at is not None:
-        return msgspec.structs.replace(record, moved_at=now)
+        lost_s = record.lost_s + max(0.0, now - record.moved_at)
+        return msgspec.structs.replace(record, moved_at=now, lost_s=lost_s)
     return msgspec.structs.replace(record, entered_at=now)
 
 

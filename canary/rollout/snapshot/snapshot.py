@@ -47,7 +47,8 @@ class SideView(msgspec.Struct, frozen=True):
 class StageView(msgspec.Struct, frozen=True):
     """Where the rollout stands. `index` 0: all traffic is on Legacy; None: not known.
 
-    `soaked_hours` None when nobody knows when the stage was entered.
+    `soaked_hours` None when nobody knows when the stage was entered. `lost_s` are the seconds since
+    then in which another share was set.
     """
 
     index: int | None
@@ -56,6 +57,7 @@ class StageView(msgspec.Struct, frozen=True):
     entered_at: float | None = None
     soak_hours: float | None = None
     soaked_hours: float | None = None
+    lost_s: float = 0.0
 
 
 class Drift(msgspec.Struct, frozen=True):
