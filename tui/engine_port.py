@@ -13,6 +13,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 from textual.message import Message
 
 from canary.rollout.change.change import Author, Change
+from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView, ResultOf
 from canary.rollout.trials.load_test import LoadTestSettings
@@ -106,6 +107,12 @@ class EnginePort(Protocol):
         """Withdraw a change of which nothing is on its way; holds when this returns.
 
         Raises ReadOnly, and Conflict when it is too late.
+        """
+
+    def dismiss_proof(self, metrics: tuple[Metric, ...]) -> None:
+        """Dismiss what is proven of these metrics; holds when this returns, and others see it.
+
+        Raises ReadOnly, and RecordError when it cannot be kept.
         """
 
     def arm_guard(self, countdown_s: float | None = None) -> None:

@@ -23,7 +23,9 @@ import msgspec
 from canary.rollout.change import life
 from canary.rollout.change.change import Change, Outcome, OutcomeState
 from canary.rollout.errors import RecordError
+from canary.rollout.evidence.dismissal import Dismissal
 from canary.store.database import Record
+from canary.store.dismissals import read_dismissals, write_dismissal
 from canary.store.entries import REMARKS, SCHEMA, read_rows
 from canary.store.entries import Entry as Entry
 from canary.store.entries import Note as Note
@@ -189,6 +191,17 @@ class Journal(Record):
                 (change_id,),
             )
         self._writes += 1
+
+    def dismiss(self, dismissal: Dismissal) -> None:
+        """Keep that a person has dismissed a proof; on the disk when this returns."""
+        with self._database.writing() as db:
+            write_dismissal(db, dismissal)
+        self._writes += 1
+
+    def dismissals(self) -> tuple[Dismissal, ...]:
+        """Which proofs persons have dismissed, oldest first."""
+        with self._database.reading() as db:
+            return read_dismissals(db)
 
     def entry(self, change_id: str) -> Entry | None:
         """One change; None when it is not in the journal. Raises RecordError, too, when its row

@@ -9,6 +9,7 @@ import pytest
 from canary.rollout.change.change import Outcome
 from canary.rollout.change.life import IllegalEvent
 from canary.rollout.errors import RecordError
+from canary.rollout.evidence.dismissal import Dismissal
 from canary.store import journal as journal_module
 from canary.store.journal import Journal, Note
 from canary.store.locks import Owner
@@ -296,3 +297,18 @@ def test_a_full_disk_says_so_and_leaves_the_journal_whole(journal, make_change):
         journal.intend(make_change(reason="x" * 20_000))
     assert journal.open_changes() == ()
     journal.check()
+
+
+def test_dismissals_come_back_oldest_first_and_others_see_them(journal, tmp_path):
+    first = Dismissal(1000.0, "bob@bastion", ("errors",), "known")
+    second = Dismissal(1060.0, "ann@laptop", ("slow", "score"))
+    other = Journal(journal.path)
+    before = other.version()
+    assert journal.dismissals() == ()
+    journal.dismiss(second)
+    journal.dismiss(first)
+    assert other.version() != before
+    assert other.dismissals() == (first, second)
+    other.close()
+    with Journal(journal.path, read_only=True) as looked:
+        assert looked.dismissals() == (first, second)

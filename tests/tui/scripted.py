@@ -14,6 +14,7 @@ from textual.strip import Strip
 
 from canary.rollout.change.change import Author, Change
 from canary.rollout.errors import CanaryError
+from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView, ResultOf
@@ -122,6 +123,9 @@ class ScriptedEngine:
 
     def recover(self, change_id: str, how: How) -> None:
         self.asked.append((how, change_id))
+
+    def dismiss_proof(self, metrics: tuple[Metric, ...]) -> None:
+        self.asked.append(("dismiss_proof", *metrics))
 
     def withdraw(self, change_id: str) -> None:
         self.asked.append(("withdraw", change_id))

@@ -15,6 +15,7 @@ from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import ChangeView, Event, OperatorSession, Presence, Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import rows, staged
+from tests.widgets.evidence_scenes import ADVICE, VIEW
 from tui.pages.summary import rings, terminal_title
 from widgets.bars.confirm_strip import Proposal
 
@@ -298,3 +299,20 @@ async def test_with_every_end_known_there_is_nothing_to_recover() -> None:
         assert "The end of every change is known." in stage.frame()
         await stage.press("o")
         assert "✓ the end of every change is known" in stage.frame()
+
+
+async def test_a_key_dismisses_a_proof_after_a_question() -> None:
+    async with staged((120, 40), at(evidence=VIEW, advice=ADVICE)) as stage:
+        await stage.press("d")
+        assert "Dismiss the proof" in stage.frame()
+        assert "Canary is proven to be worse: 5xx at 14:18:00Z" in stage.frame()
+        assert stage.engine.asked == []
+        await stage.press("y")
+        assert stage.engine.asked == [("dismiss_proof", "errors")]
+
+
+async def test_without_a_proof_there_is_nothing_to_dismiss() -> None:
+    async with staged((120, 40), at()) as stage:
+        await stage.press("d")
+        assert "No regression of Canary is proven: there is nothing to dismiss." in stage.frame()
+        assert stage.engine.asked == []

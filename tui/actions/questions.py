@@ -33,6 +33,7 @@ START_MONITORING: Final = "start_monitoring"
 STOP_MONITORING: Final = "stop_monitoring"
 APPLY_ALERTS: Final = "apply_alerts"
 ARM: Final = "arm"
+DISMISS: Final = "dismiss"
 RESUME: Final = "resume"
 ABANDON: Final = "abandon"
 """Ids of questions; the last two are followed by ":" and the id of the change. Those of changes
@@ -183,6 +184,17 @@ def ask_to_arm(plan: Plan, cancel_key: str) -> Proposal:
             " while this console runs."
         ),
         command=f"canary guard --countdown {guard.countdown_s:g}s",
+    )
+
+
+def ask_to_dismiss(proven: str) -> Proposal:
+    """The question before a proof is let go of."""
+    return Proposal(
+        change_id=DISMISS,
+        title="Dismiss the proof",
+        facts=(proven,),
+        note="The gate opens again and the comparison begins anew; everybody here sees by whom.",
+        command='canary evidence --dismiss --reason "…"',
     )
 
 

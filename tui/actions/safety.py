@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from canary.rollout.evidence.view import proven_metrics, proven_text
 from canary.rollout.snapshot.snapshot import (
     ChangeView,
     Event,
@@ -19,7 +20,16 @@ from canary.rollout.snapshot.snapshot import (
 from canary.rollout.text import sanitize
 from tui.actions.changes import NOT_LOOKED
 from tui.actions.context import Context
-from tui.actions.questions import ABANDON, ARM, RESUME, ask_to_abandon, ask_to_arm, ask_to_resume
+from tui.actions.questions import (
+    ABANDON,
+    ARM,
+    DISMISS,
+    RESUME,
+    ask_to_abandon,
+    ask_to_arm,
+    ask_to_dismiss,
+    ask_to_resume,
+)
 from tui.engine_port import How
 from widgets.bars.confirm_strip import Proposal
 
@@ -31,7 +41,7 @@ _RECOVERY: Final[dict[str, How]] = {
     "resume": "resume",
     "abandon": "abandon",
 }
-_SAFETY: Final = ("guard", "cancel_guard", "withdraw", *_RECOVERY)
+_SAFETY: Final = ("guard", "cancel_guard", "withdraw", "dismiss_proof", *_RECOVERY)
 
 
 class SafetyActions:
@@ -47,6 +57,7 @@ class SafetyActions:
             "guard": self.guard,
             "cancel_guard": self.cancel,
             "withdraw": self.withdraw,
+            "dismiss_proof": self.dismiss_proof,
             "recovery": lambda: context.toggle_page("recovery"),
             "look_up": self.look_up,
             "resume": self.resume,
@@ -71,6 +82,8 @@ class SafetyActions:
             return "No countdown of automatic rollback runs here."
         if name == "withdraw" and find_waiting(snapshot.changes) is None:
             return "No change waits for Cloud Run."
+        if name == "dismiss_proof" and not proven_metrics(snapshot.evidence):
+            return "No regression of Canary is proven: there is nothing to dismiss."
         if name in _RECOVERY and self._chosen() is None:
             return "The end of every change is known."
         return None
@@ -105,6 +118,19 @@ class SafetyActions:
             self._context.engine.withdraw(waiting.id)
             self._context.say(f"Withdrawn: {sanitize(waiting.title, 80)}.")
 
+    def dismiss_proof(self) -> None:
+        """Ask whether to let go of what is proven."""
+        view = self._screen.snapshot.evidence if self._screen.snapshot is not None else None
+        if view is not None:
+            self._context.ask(ask_to_dismiss(proven_text(view)))
+
+    def _dismiss(self) -> None:
+        snapshot = self._screen.snapshot
+        metrics = proven_metrics(snapshot.evidence) if snapshot is not None else ()
+        if metrics:
+            self._context.engine.dismiss_proof(metrics)
+            self._context.say("Dismissed: the comparison begins anew, and may prove it again.")
+
     def look_up(self) -> None:
         """Look at the cloud what became of it."""
         self._recover("verify", "Checking its status …")
@@ -126,6 +152,8 @@ class SafetyActions:
         what, _, change_id = proposal.change_id.partition(":")
         if what == ARM:
             self._context.attempt(self._arm)
+        elif what == DISMISS:
+            self._context.attempt(self._dismiss)
         elif what == RESUME and change_id:
             self._context.attempt(lambda: self._recover("resume", "Resuming it.", change_id))
         elif what == ABANDON and change_id:

@@ -24,6 +24,8 @@ from canary.engine.person import this_person
 from canary.engine.session import SessionOpening
 from canary.rollout.change.change import Change
 from canary.rollout.errors import ReadOnly, RecordError, Unavailable
+from canary.rollout.evidence.dismissal import Dismissal
+from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.paths import find_state_dir
@@ -163,6 +165,20 @@ class ConsoleEngine:
         Run. It holds when this returns. Raises ReadOnly, UsageError, and Conflict when too late.
         """
         self._recovery().withdraw(change_id)
+        if self._observing is not None:
+            self._in_loop(self._observing.look_into_journal)
+
+    def dismiss_proof(self, metrics: tuple[Metric, ...]) -> None:
+        """Dismiss what is proven of these metrics; it holds when this returns, and others on this
+        host see it. Raises ReadOnly, and RecordError when it cannot be kept.
+        """
+        if self._read_only:
+            raise ReadOnly("This console is read-only: no proof is dismissed from here.")
+        opening = self._opened()
+        if opening.connected is None:
+            raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
+        now = opening.connected.clock.now()
+        opening.demand_journal().dismiss(Dismissal(now, str(self.author), metrics))
         if self._observing is not None:
             self._in_loop(self._observing.look_into_journal)
 

@@ -63,9 +63,9 @@ class Judging:
 
     def hear(self, dismissals: Sequence[Dismissal]) -> bool:
         """Take what persons have dismissed, oldest first. True when that takes a proof away."""
-        if self.state is None or tuple(dismissals) == self._dismissals:
-            return False
         self._dismissals = tuple(dismissals)
+        if self.state is None:
+            return False
         before = self.state
         for each in self._dismissals:
             self.state = dismiss(self.state, each, self._settings)

@@ -27,6 +27,7 @@ from canary.engine.observe.transitions import (
     NoData,
     ReadinessAlarm,
     SkewWatch,
+    dismissal_events,
     log_run_changes,
     transition_events,
 )
@@ -264,7 +265,11 @@ class Observer:
             watch=replayed.watch,
             changes=changes,
             entries=self._journal.entries,
-            events=(*transition_events(replayed.transitions), *self.log.events),
+            events=(
+                *transition_events(replayed.transitions),
+                *dismissal_events(self._journal.dismissals),
+                *self.log.events,
+            ),
             sources=tuple(s.view for s in sources if asked or s is not self._metrics_source),
             evidence=self._evidence,
             rights=self._readiness,
@@ -288,9 +293,11 @@ class Observer:
         if feed is None or run is None:
             return
         feed.follow_split(changes[-1] if changes else None, share_in_effect(run.router), legacy)
+        feed.hear(self._journal.dismissals)
         past_is_there = self._backfilled and not self._filling
         if past_is_there and self._metrics is not None and self._metrics.is_whole:
             feed.take_samples(legacy, canary)
+            feed.hear(self._journal.dismissals)
 
     def _view_evidence(self) -> EvidenceView | None:
         """The evidence as it stands; None until Cloud Run has said where the split is."""

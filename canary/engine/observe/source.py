@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from canary.engine.observe.event_log import EventLog
 from canary.rollout.errors import CanaryError, QuotaExhausted, RecordError
+from canary.rollout.evidence.dismissal import Dismissal
 from canary.rollout.snapshot.snapshot import SourceState, SourceView
 from canary.rollout.text import format_clock, sanitize
 from canary.store.journal import Entry, Journal
@@ -83,11 +84,14 @@ CHANGES_SHOWN = 50
 
 
 class JournalFeed:
-    """The newest `entries` of a journal, and its health as a source. None: there are no changes."""
+    """The newest `entries` of a journal, what persons have dismissed (oldest first), and its health
+    as a source. None: there are no changes.
+    """
 
     def __init__(self, journal: Journal | None, log: EventLog) -> None:
         self.source = Source("Journal", log)
         self.entries: tuple[Entry, ...] = ()
+        self.dismissals: tuple[Dismissal, ...] = ()
         self._journal = journal
         self._log = log
         self._unreadable = 0
@@ -106,6 +110,7 @@ class JournalFeed:
             if version != self._version:
                 rows, changed = self._journal.rows(CHANGES_SHOWN), True
                 self.entries = tuple(row for row in rows if isinstance(row, Entry))
+                self.dismissals = self._journal.dismissals()
                 self._version = version
                 self._tell_unreadable(len(rows) - len(self.entries), now)
             self._journal.demand_room()

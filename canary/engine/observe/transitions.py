@@ -14,6 +14,7 @@ from canary.rollout.decision.gates import format_verdict
 from canary.rollout.decision.readiness import ReadinessState
 from canary.rollout.decision.tree import Verdict
 from canary.rollout.evidence.completeness import Completeness
+from canary.rollout.evidence.dismissal import Dismissal
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.state import EvidenceState
 from canary.rollout.evidence.verdict import MetricVerdict, Word, judge, judge_words
@@ -27,6 +28,7 @@ from canary.rollout.text import (
     format_percent,
     format_ratio,
     format_score,
+    sanitize,
 )
 
 VERDICT_SEVERITY: Final[dict[Verdict, Severity]] = {
@@ -147,6 +149,21 @@ def log_withdrawn(events: EventLog, before: EvidenceState, after: EvidenceState)
         f" begins anew; the regression that was proven ({what}) is no longer advised on"
     )
     events.say(after.began_at, "info", text)
+
+
+def dismissal_events(dismissals: Iterable[Dismissal]) -> tuple[Event, ...]:
+    """A line for each proof that a person has dismissed, by whom and why."""
+    return tuple(
+        Event(
+            each.at,
+            "warning",
+            f"dismissed: the proof that Canary is worse"
+            f" ({', '.join(NAMES[metric] for metric in each.metrics)})"
+            f"{f': {sanitize(each.reason, 120)}' if each.reason else ''}",
+            sanitize(each.by, 60),
+        )
+        for each in dismissals
+    )
 
 
 def log_completeness(

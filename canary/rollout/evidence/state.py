@@ -39,6 +39,8 @@ SET_APART_S: Final = 30.0
 BASELINE_REQUESTS: Final = 500
 """Legacy's answers from which the bound of "slow" is taken, before anything is tested."""
 
+DISMISSED_LATE_S: Final = 120.0
+
 RATE_S: Final = 600.0
 """The rate of requests is a mean over about this much of the past."""
 
@@ -62,8 +64,8 @@ class EvidenceState(msgspec.Struct, frozen=True):
     `baseline` gathers Legacy's latencies until `slow_bound_ms` can be fixed; nothing is tested for
     slowness before. `judged_s` and `seen_end` are of windows that counted and of all windows.
     `canary_per_s` is the recent rate of Canary's requests; None before the first window.
-    `earlier` are regressions that were proven at other splits, or dismissed by a person (the last
-    time at `dismissed_at`): withdrawn, but still a fact.
+    `earlier` are regressions that were proven at other splits, or dismissed by a person: withdrawn,
+    but still a fact.
     """
 
     began_at: float
@@ -85,7 +87,6 @@ class EvidenceState(msgspec.Struct, frozen=True):
     warm_until: float = 0.0
     earlier: tuple[Detection, ...] = ()
     legacy_past: LegacyPast = LegacyPast()
-    dismissed_at: float = 0.0
 
     @property
     def proven(self) -> tuple[Detection, ...]:
@@ -176,11 +177,18 @@ def dismiss(
 ) -> EvidenceState:
     """The evidence after a person has dismissed what was proven: those tests begin anew.
 
-    The same state where the dismissal is of an earlier split, or was taken into account before.
+    The same state where that is nothing: the dismissal is of an earlier split, or what it was of is
+    gone. What is proven a little later counts as dismissed too: minutes prove later than seconds.
     """
-    if dismissal.at <= max(state.began_at, state.dismissed_at):
+    if dismissal.at <= state.began_at:
         return state
-    gone = tuple(d for d in state.proven if d.metric in dismissal.metrics and d.at <= dismissal.at)
+    gone = tuple(
+        d
+        for d in state.proven
+        if d.metric in dismissal.metrics and d.at <= dismissal.at + DISMISSED_LATE_S
+    )
+    if not gone:
+        return state
     names = {d.metric for d in gone}
     error, slow, scores = state.error, state.slow, state.score
     if "errors" in names:
@@ -195,7 +203,6 @@ def dismiss(
         slow=slow,
         score=scores,
         earlier=(*state.earlier, *gone)[-_DETECTIONS_KEPT:],
-        dismissed_at=dismissal.at,
     )
 
 

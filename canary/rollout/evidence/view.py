@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from canary.rollout.evidence.left_out import LeftOut
+from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.state import Detection, EvidenceState
 from canary.rollout.evidence.verdict import MetricVerdict, Word, away_since, judge
 from canary.rollout.plan.tables import EvidenceSettings, OnRegression
@@ -89,6 +90,11 @@ class EvidenceView(msgspec.Struct, frozen=True):
         """When a regression was first proven; None while none is."""
         times = [m.detected_at for m in self.metrics if m.detected_at and m.verdict == "rollback"]
         return min(times, default=None)
+
+
+def proven_metrics(view: EvidenceView | None) -> tuple[Metric, ...]:
+    """The metrics that are proven to be worse now; a person may dismiss these proofs."""
+    return tuple(m.metric for m in view.metrics if m.detected_at is not None) if view else ()
 
 
 class Advice(msgspec.Struct, frozen=True):

@@ -93,6 +93,8 @@ def _about(view: EvidenceView) -> dict[str, Any]:
         "left_out": [
             fields_of(entry, "reason", "windows", "seconds", "requests") for entry in view.left_out
         ],
+        "earlier": [{"metric": one.metric, "at": format_iso_time(one.at)} for one in view.earlier],
+        "away_since": format_iso_time(view.away_since),
         "tail": {
             "off": tail.off or None,
             "incomplete": tail.incomplete or None,
