@@ -35,7 +35,6 @@ class Commands:
             "scale": lambda: self.screen.open_prompt("scale", self._scale_label()),
             "acknowledge": self.acknowledge,
             "palette": context.host.open_palette,
-            "suspend": context.host.action_suspend_process,
             "quit": self.quit,
             **self.look.actions,
             **self._jobs.actions,

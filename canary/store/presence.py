@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from canary.host.clock import read_steady_clock
 from canary.rollout.snapshot.snapshot import OperatorSession
 from canary.store.locks import HeldFile, list_held, read_held
 
@@ -62,9 +64,23 @@ def read_operator_sessions(directory: Path, besides: str = "") -> tuple[Operator
     return tuple(sorted(sessions, key=lambda session: session.since))
 
 
+SILENT_AFTER_S: Final = 15.0
+"""A session looks every few seconds; one that has not for so long is stopped, or its host slept."""
+
+
+def _listen(session: OperatorSession) -> OperatorSession:
+    """Whether it still looks. One of an older version does not say so, and is taken at its word."""
+    if session.beat is None:
+        return session
+    silent_s = read_steady_clock() - session.beat
+    # In whole seconds: the same silence is the same value at each look.
+    since = float(round(time.time() - silent_s)) if silent_s > SILENT_AFTER_S else None
+    return msgspec.structs.replace(session, beat=None, silent_since=since)
+
+
 def _read_session(path: Path) -> OperatorSession | None:
     try:
         body = read_held(path, MOST_BYTES, remove_dead=True)
-        return None if body is None else msgspec.json.decode(body, type=OperatorSession)
+        return None if body is None else _listen(msgspec.json.decode(body, type=OperatorSession))
     except (OSError, msgspec.DecodeError):
         return None

@@ -59,6 +59,7 @@ class SafetyActions:
             "withdraw": self.withdraw,
             "dismiss_proof": self.dismiss_proof,
             "recovery": lambda: context.toggle_page("recovery"),
+            "suspend": self.suspend,
             "look_up": self.look_up,
             "resume": self.resume,
             "abandon": self.abandon,
@@ -101,6 +102,20 @@ class SafetyActions:
         else:
             key = self._screen.keymap.key("cancel_guard")
             self._context.ask(ask_to_arm(plan, key))
+
+    def suspend(self) -> None:
+        """Go back to the shell for a while. Automatic rollback would sleep: it is disarmed first,
+        so that nobody relies on it.
+        """
+        snapshot = self._screen.snapshot
+        if snapshot is not None and _is_armed(snapshot):
+            self._context.engine.disarm_guard()
+            arm = self._screen.keymap.key("guard")
+            self._context.say(
+                f"Automatic rollback was disarmed: it would sleep in the background. {arm} arms it;"
+                " `canary guard` in a shell guards without a screen."
+            )
+        self._context.host.action_suspend_process()
 
     def cancel(self) -> None:
         """Stop the countdown, for this cause."""

@@ -12,7 +12,7 @@ from canary.rollout.snapshot.snapshot import (
     find_countdown,
     format_history_entry,
 )
-from canary.rollout.text import format_duration, format_timestamp, sanitize
+from canary.rollout.text import format_clock, format_duration, format_timestamp, sanitize
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run, width_of
 from widgets.plots.cells import CellWidget, bound
@@ -97,9 +97,12 @@ class SafetyLine(CellWidget):
             held = f", held: {sanitize(guard.held, 60)}" if guard.held else ""
             armed = f"● AUTO ROLLBACK ARMED, {format_duration(guard.countdown_s)}"
             return [(_GAP, palette.text), (armed, palette.watch), (held, palette.watch)]
-        elsewhere = next((s for s in snapshot.presence.others if s.armed), None)
-        if elsewhere is not None:
-            said = f"● auto rollback armed by {session_name(elsewhere)}, process {elsewhere.pid}"
+        others = [s for s in snapshot.presence.others if s.armed]
+        if others:
+            first = next((s for s in others if s.guards), others[0])
+            said = f"● auto rollback armed by {session_name(first)}, process {first.pid}"
+            if first.silent_since is not None:
+                said = f"✗ NOBODY GUARDS: {said[2:]}, {format_silence(first)}"
             return [(_GAP, palette.text), (said, palette.watch)]
         key = self.keys.get("guard", "")
         can = guard is not None and not self.read_only and not snapshot.missing_rights
@@ -143,6 +146,12 @@ def presence_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
         return []
     day = format_timestamp(last.at)[5:11] if snapshot.as_of - last.at > _LONG_AGO_S else ""
     return [(f"{_GAP}last: {day}{sanitize(format_history_entry(last), 90)}", palette.dim)]
+
+
+def format_silence(session: OperatorSession) -> str:
+    """ "not answering since 14:03:22Z"; "" for one that answers."""
+    since = session.silent_since
+    return "" if since is None else f"not answering since {format_clock(since)}"
 
 
 def session_name(session: OperatorSession) -> str:

@@ -10,7 +10,13 @@ from canary.rollout.decision.readiness import Check, ReadinessState
 from canary.rollout.snapshot.snapshot import Snapshot, format_history_entry, format_operator_session
 from canary.rollout.text import NO_DATA, format_duration, format_timestamp, sanitize
 from themes import Palette
-from widgets.bars.safety_line import CHECK_WORDS, GLYPHS, readiness_runs, session_name
+from widgets.bars.safety_line import (
+    CHECK_WORDS,
+    GLYPHS,
+    format_silence,
+    readiness_runs,
+    session_name,
+)
 from widgets.pages.page import Page, Row, wrapped
 from widgets.plots.canvas import Run
 
@@ -63,7 +69,9 @@ class ReadinessPage(Page):
             rows.append([("  – off in this console", palette.text)])
         for session in (s for s in snapshot.presence.others if s.armed):
             said = f"armed by {session_name(session)}, process {session.pid}"
-            if session.due_at is not None:
+            if session.silent_since is not None:
+                said += f", {format_silence(session)}: nobody guards there"
+            elif session.due_at is not None:
                 said += (
                     f", counts down: {sanitize(session.cause)} (kill -INT {session.pid} ends it)"
                 )

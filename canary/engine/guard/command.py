@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from canary.engine.observe.event_log import Severity
 from canary.engine.observe.poll_loop import GUARD, PollLoop, Wait
 from canary.engine.session import Session
 from canary.engine.signals import ended_by_signal
+from canary.host.clock import read_steady_clock
 from canary.rollout.change.change import Author, Change, Outcome
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.plan import Plan
@@ -96,7 +96,7 @@ class GuardLoop:
         author: Author,
         say: SayLine,
         *,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = read_steady_clock,
         wait: Wait | None = None,
     ) -> None:
         self._session = session

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from canary.engine.observe.event_log import Severity
+from canary.host.clock import read_steady_clock
 from canary.rollout.change import moves
 from canary.rollout.change.change import Author, Change, Request, SetTraffic
 from canary.rollout.change.text import ACT_WORDS
@@ -51,7 +52,7 @@ class AutomaticRollback:
         submit: Callable[[Change], None],
         say: Say,
         *,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = read_steady_clock,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._plan = plan
@@ -143,6 +144,10 @@ class AutomaticRollback:
             times = "once" if refused == 1 else f"{refused} times"
             again = f" (anew: refused {times}, nothing was changed)" if refused else ""
             self._say("critical", f"AUTOMATIC ROLLBACK in {left}{again}: {what}: {cause.said}")
+        elif act == "slept":
+            left = format_duration(self.view.left_s)
+            said = "nobody watched when the countdown ended (this program slept)"
+            self._say("critical", f"AUTOMATIC ROLLBACK in {left}, anew: {said}: {cause.said}")
         elif act == "called_off":
             why = held or "what caused it is gone"
             self._say("warning", f"automatic rollback is called off: {why}")

@@ -20,6 +20,7 @@ from canary.engine.observe.event_log import Severity
 from canary.engine.observe.poll_loop import Beside
 from canary.engine.observe.transitions import readiness_notice
 from canary.engine.session import Session
+from canary.host.clock import read_steady_clock
 from canary.rollout.change.change import Author, Change
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import ReadinessState
@@ -32,6 +33,7 @@ from canary.store.presence import OperatorSessionHolder
 READINESS_S: Final = 15.0
 GUARD_IDLE_S, GUARD_ARMED_S, GUARD_COUNTING_S = 5.0, 1.0, 0.25
 PRESENCE_S: Final = 2.0
+BEAT_S: Final = 2.0
 """Pauses in real seconds."""
 
 InLoop = Callable[[Callable[[], object]], object]
@@ -61,7 +63,7 @@ class GuardSupervisor:
         read_only: bool = False,
         kind: SessionKind = "console",
         also_say: Say = _hear,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = read_steady_clock,
     ) -> None:
         self._session = session
         self._author = author
@@ -78,6 +80,7 @@ class GuardSupervisor:
         self._also_say = also_say
         self._shown = operator_session_of(author, read_only, kind=kind)
         self._presence = OperatorSessionHolder(session.directory, self._shown)
+        self._beat_at = float("-inf")
         self._others: tuple[OperatorSession, ...] = ()
         self._others_at = float("-inf")
         self._readiness: ReadinessState | None = None
@@ -124,6 +127,7 @@ class GuardSupervisor:
     async def poll(self) -> float:
         """Let automatic rollback look at what is known now."""
         rollback = self._rollback
+        self._beat()
         self._show_guard()  # again: it was armed or disarmed from another thread
         if rollback is None or not rollback.view.armed:
             return GUARD_IDLE_S
@@ -132,6 +136,14 @@ class GuardSupervisor:
             self._show_guard()
             self._on_change()
         return GUARD_COUNTING_S if rollback.is_counting else GUARD_ARMED_S
+
+    def _beat(self) -> None:
+        """Show others that this process does not only live, but looks."""
+        now = read_steady_clock()
+        if now - self._beat_at >= BEAT_S:
+            self._beat_at = now
+            self._shown = msgspec.structs.replace(self._shown, beat=now)
+            self._presence.change(self._shown)
 
     def look(self, snapshot: Snapshot) -> None:
         """Tell others when roll back all has become impossible, or possible again."""

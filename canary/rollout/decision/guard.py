@@ -22,7 +22,7 @@ and after a restart, would see it begin at different minutes, and both would act
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -31,9 +31,10 @@ from canary.rollout.change.change import OutcomeState
 DAY_S = 86_400.0
 
 Trigger = Literal["critical", "overdue", "stage", "regression"]
-Act = Literal["none", "begun", "called_off", "fire", "spent", "limited"]
+Act = Literal["none", "begun", "called_off", "fire", "spent", "limited", "slept"]
 """Nothing new; counting began; it was called off; act now; it has acted for this cause already; it
-has acted too often. The last two are said once."""
+has acted too often (these two are said once); nobody looked when it was due: counting began anew.
+"""
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -74,6 +75,11 @@ class Attempt(msgspec.Struct, frozen=True):
     def changed_nothing(self) -> bool:
         """Whether it was kept from acting by nobody's will, so that it is tried anew."""
         return self.state in ("refused", "not_begun")
+
+
+SLEPT_S: Final = 5.0
+"""So late after its end a countdown does not act, but begins anew: while it runs it is looked at
+each quarter of a second."""
 
 
 class GuardState(msgspec.Struct, frozen=True):
@@ -150,6 +156,10 @@ def advance(
         return _refuse(state, cause, "it has acted for this cause", "spent")
     if sum(a.may_have_acted and 0 <= a.age_s < DAY_S for a in past) >= max_per_day:
         return _refuse(state, cause, f"{max_per_day} times in 24 hours is the limit", "limited")
+    if state.due_at is not None and now >= state.due_at + SLEPT_S:
+        # Nobody looked when it was due: this program, or its host, slept. A person must have the
+        # whole countdown before their eyes, whatever the cause is by now.
+        return _begin(msgspec.structs.replace(state, due_at=None), cause, now, 0), "slept"
     if state.cause is None or state.cause.key != cause.key:
         refused = sum(a.cause == cause.key for a in past)
         return _begin(state, cause, now, refused), "begun"

@@ -187,7 +187,9 @@ class OperatorSession(msgspec.Struct, frozen=True):
 
     `since` is this host's wall clock, unix seconds; `terminal` and `client` (where an SSH session
     comes from) are empty when not known. `armed`: automatic rollback acts from there;
-    while it counts down, `due_at` is when it acts (as `since`) and `cause` why.
+    while it counts down, `due_at` is when it acts (as `since`) and `cause` why. `beat` is when it
+    last looked, on the host's steady clock (None once it was read); `silent_since`, as `since`,
+    when it ceased to: stopped, or frozen.
     """
 
     pid: int
@@ -201,6 +203,13 @@ class OperatorSession(msgspec.Struct, frozen=True):
     armed: bool = False
     due_at: float | None = None
     cause: str = ""
+    beat: float | None = None
+    silent_since: float | None = None
+
+    @property
+    def guards(self) -> bool:
+        """Whether automatic rollback acts from there: armed, and somebody looks."""
+        return self.armed and self.silent_since is None
 
 
 class Presence(msgspec.Struct, frozen=True):
@@ -233,7 +242,7 @@ def find_presence(
 
 def find_countdown(others: tuple[OperatorSession, ...]) -> OperatorSession | None:
     """Whose automatic rollback acts next, of those that count down; None: none does."""
-    counting = [s for s in others if s.due_at is not None]
+    counting = [s for s in others if s.due_at is not None and s.silent_since is None]
     return min(counting, key=lambda s: s.due_at or 0.0, default=None)
 
 
@@ -244,6 +253,8 @@ def format_operator_session(session: OperatorSession) -> str:
     kind = SESSION_WORDS[session.kind]
     armed = ", automatic rollback armed" if session.armed else ""
     marks = ", read-only" if session.read_only else armed
+    if session.silent_since is not None:
+        marks += f", not answering since {format_clock(session.silent_since)}"
     who = sanitize(session.user, 60) or "somebody"
     since = f"since {format_clock(session.since)}"
     return f"{who}{where}{whence} {since} ({kind}, process {session.pid}{marks})"

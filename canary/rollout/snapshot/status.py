@@ -134,7 +134,7 @@ def _readiness(readiness: Readiness | None) -> dict[str, Any] | None:
 
 def _guard(snapshot: Snapshot) -> dict[str, Any]:
     """Automatic rollback as far as this host knows: what runs on another host is not seen here."""
-    armed = [one for one in snapshot.presence.others if one.armed]
+    armed = [one for one in snapshot.presence.others if one.guards]
     return {
         "armed": bool(armed) or (snapshot.guard is not None and snapshot.guard.armed),
         "by": [{"user": sanitize(one.user, 60), "kind": one.kind, "pid": one.pid} for one in armed],

@@ -42,7 +42,8 @@ def test_disarmed_it_does_nothing():
 
 
 @pytest.mark.parametrize(
-    ("now", "act"), [(0.0, "none"), (59.9, "none"), (60.0, "fire"), (600.0, "fire")]
+    ("now", "act"),
+    [(0.0, "none"), (59.9, "none"), (60.0, "fire"), (64.9, "fire"), (600.0, "slept")],
 )
 def test_it_acts_when_the_countdown_is_over(now: float, act: str):
     assert look(counting(), now=now)[1] == act
