@@ -103,14 +103,14 @@ def query(now: float, metric: str, **options: Any) -> monitoring_v3.ListTimeSeri
     """Return a request for both sides; `metric` without a slash-dot host is Cloud Run's."""
     metric_type = metric if ".googleapis.com/" in metric else f"run.googleapis.com/{metric}"
     minutes, end = options.pop("minutes", 30), int(options.pop("end", now))
-    where = options.pop(
-        "where", 'resource.labels.service_name = one_of("ion-api","ion-api-canary")'
-    )
+    # A metric of the application's own is on `generic_task`, whose `job` is the service.
+    label = "job" if metric.startswith("custom.") else "service_name"
+    where = options.pop("where", f'resource.labels.{label} = one_of("ion-api","ion-api-canary")')
     aggregation = {
         "alignment_period": {"seconds": options.pop("period_s", 60)},
         "per_series_aligner": options.pop("aligner", "ALIGN_DELTA"),
         "cross_series_reducer": options.pop("reducer", "REDUCE_SUM"),
-        "group_by_fields": options.pop("group_by", ["resource.label.service_name"]),
+        "group_by_fields": options.pop("group_by", [f"resource.label.{label}"]),
     }
     if options.pop("raw", False):
         aggregation = {}

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import msgspec
 
 from canary.cloud.monitoring.timeseries import PeriodGrid
+from canary.rollout.plan.confidence import CLOUD_RUN, find_confidence_source
 from canary.rollout.plan.plan import Plan
 
 Role = Literal["responses", "latency", "confidence", "cpu", "memory", "instances"]
@@ -60,6 +61,13 @@ _EXTRA_GROUP: dict[Role, str] = {
 }
 
 
+def roles_of(plan: Plan) -> tuple[Role, ...]:
+    """What is asked for: all, but for the confidence of a plan that has no such metric."""
+    if find_confidence_source(plan) is not None:
+        return ROLES
+    return tuple(role for role in ROLES if role != "confidence")
+
+
 def side_label(plan: Plan) -> str:
     """The resource label that tells the sides apart."""
     return "revision_name" if plan.target.shares_one_service else "service_name"
@@ -67,18 +75,37 @@ def side_label(plan: Plan) -> str:
 
 def build_query(plan: Plan, role: Role, aligner: str = "") -> Query:
     """Return the query of a role; `aligner` replaces the usual one."""
-    metric = _METRICS.get(role, plan.metrics.confidence_metric)
+    if role == "confidence":
+        return _build_confidence_query(plan, aligner)
+    metric = _METRICS[role]
     group_by = [f"resource.label.{side_label(plan)}"]
     if role in _EXTRA_GROUP:
         group_by.append(_EXTRA_GROUP[role])
     return Query(
         role=role,
         metric=metric,
-        filter=_build_filter(plan, metric, of_cloud_run=role in _METRICS),
+        filter=_build_filter(plan, metric),
         aligner=aligner or ("ALIGN_MEAN" if role == "instances" else "ALIGN_DELTA"),
         reducer="REDUCE_SUM",
         group_by=tuple(group_by),
     )
+
+
+def _build_confidence_query(plan: Plan, aligner: str) -> Query:
+    """The application's own metric, on the resource that the plan says it hangs on."""
+    source = find_confidence_source(plan)
+    assert source is not None  # noqa: S101 - who has no such metric asks nothing of it
+    metric = plan.metrics.confidence_metric
+    parts = [f"metric.type = {quote(metric)}", f"resource.type = {quote(source.resource)}"]
+    if source.resource == CLOUD_RUN:
+        parts.append(f"resource.labels.location = {quote(plan.target.region)}")
+    if not plan.target.shares_one_service:
+        parts.append(f"{source.label} = {_services(plan)}")
+    elif source.service_label:
+        parts.append(f"{source.service_label} = {_services(plan)}")
+    group_by = (source.label.replace(".labels.", ".label."),)
+    filtered = " AND ".join(parts)
+    return Query("confidence", metric, filtered, aligner or "ALIGN_DELTA", "REDUCE_SUM", group_by)
 
 
 def build_request(types: Any, plan: Plan, query: Query, grid: PeriodGrid) -> Any:
@@ -104,14 +131,14 @@ def quote(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _build_filter(plan: Plan, metric: str, *, of_cloud_run: bool) -> str:
-    parts = [f"metric.type = {quote(metric)}"]
-    if of_cloud_run:
-        # The same names may run in another region. A metric of the application's own may hang on
-        # another resource type, of which only the service's name is demanded.
-        parts.append('resource.type = "cloud_run_revision"')
-        parts.append(f"resource.labels.location = {quote(plan.target.region)}")
-    parts.append(f"resource.labels.service_name = {_services(plan)}")
+def _build_filter(plan: Plan, metric: str) -> str:
+    parts = [
+        f"metric.type = {quote(metric)}",
+        'resource.type = "cloud_run_revision"',
+        # The same names may run in another region.
+        f"resource.labels.location = {quote(plan.target.region)}",
+        f"resource.labels.service_name = {_services(plan)}",
+    ]
     return " AND ".join(parts)
 
 

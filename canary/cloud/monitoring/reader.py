@@ -14,12 +14,12 @@ from canary.cloud.connection.calls import ask, demand_whole
 from canary.cloud.connection.clients import Connection
 from canary.cloud.monitoring.queries import (
     ESSENTIAL,
-    ROLES,
     Query,
     Role,
     build_query,
     build_request,
     quote,
+    roles_of,
     side_label,
 )
 from canary.cloud.monitoring.timeseries import (
@@ -44,6 +44,7 @@ from canary.rollout.errors import (
     Rejected,
     Unavailable,
 )
+from canary.rollout.plan.confidence import CLOUD_RUN, find_confidence_source
 from canary.rollout.plan.plan import Plan
 
 SOURCE = "Cloud Monitoring"
@@ -99,12 +100,17 @@ class MonitoringReader:
         grid = PeriodGrid(_floor(start, period_s), _floor(end, period_s), period_s)
         if grid.start >= grid.end:
             return Reading((), (), (), 0)
+        roles = roles_of(self._plan)
         side_of, answers = await asyncio.gather(
-            self._sides(), asyncio.gather(*(self._read_role(role, grid) for role in ROLES))
+            self._sides(), asyncio.gather(*(self._read_role(role, grid) for role in roles))
         )
         if isinstance(side_of, CloudError):
             raise side_of
-        return _put_together(dict(zip(ROLES, answers, strict=True)), side_of, grid)
+        found = dict(zip(roles, answers, strict=True))
+        of_confidence = self._confidence_sides(side_of)
+        if (mine := found.get("confidence")) is not None:
+            mine.error = mine.error or self._sideless(mine, of_confidence)
+        return _put_together(found, side_of, of_confidence, grid)
 
     async def ingest_delay_s(self) -> float | None:
         """How long Cloud Run's request metrics take to become visible; None when not said."""
@@ -190,6 +196,42 @@ class MonitoringReader:
 
         return await _ask(read, "reading a metric's descriptor")
 
+    def _confidence_sides(self, side_of: SideOf) -> SideOf:
+        """How a series of the confidence metric tells its side: by the label of the plan's."""
+        source = find_confidence_source(self._plan)
+        own = f"resource.labels.{side_label(self._plan)}"
+        if source is None or (source.resource, source.label) == (CLOUD_RUN, own):
+            return side_of
+        owner, _, label = source.label.partition(".labels.")
+        target = self._plan.target
+        if not target.shares_one_service:
+            sides: dict[str, Side] = {target.legacy: "legacy", target.canary: "canary"}
+            return lambda one: sides.get(getattr(one, owner).labels[label])
+        candidate, stable = self._candidate or "", self._stable
+        service = self._plan.router_service
+
+        def tell(one: Any) -> Side | None:
+            value = getattr(one, owner).labels[label]
+            # What names no revision of the service is of both sides, or of neither.
+            is_revision = value == candidate or value.startswith(f"{service}-")
+            return side_of_revision(value, candidate, stable) if is_revision else None
+
+        return tell
+
+    def _sideless(self, answer: _Answer, side_of: SideOf) -> CloudError | None:
+        """Why no series of the confidence metric can be told to be a side's; None otherwise."""
+        source = find_confidence_source(self._plan)
+        if source is None or not answer.series or any(side_of(one) for one in answer.series):
+            return None
+        of_what = "revision" if self._plan.target.shares_one_service else "service"
+        return Malformed(
+            f"{answer.metric}: {source.label} names no {of_what} of the plan's, so the sides cannot"
+            " be told apart.",
+            remedy=f"Write the {of_what}'s name (K_{of_what.upper()}) there, or set"
+            " metrics.confidence_label.",
+            source=SOURCE,
+        )
+
     async def _sides(self) -> SideOf | CloudError:
         """Return how a series' side is told; an error if the candidate was never known."""
         target = self._plan.target
@@ -218,7 +260,9 @@ class MonitoringReader:
         return lambda one: side_of_revision(one.resource.labels[label], candidate, stable)
 
 
-def _put_together(answers: Mapping[Role, _Answer], side_of: SideOf, grid: PeriodGrid) -> Reading:
+def _put_together(
+    answers: Mapping[Role, _Answer], side_of: SideOf, of_confidence: SideOf, grid: PeriodGrid
+) -> Reading:
     """Both sides' samples of all answers; raises the first error when there is nothing else."""
     errors: dict[str, CloudError] = {
         role: a.error for role, a in answers.items() if a.error is not None
@@ -231,7 +275,9 @@ def _put_together(answers: Mapping[Role, _Answer], side_of: SideOf, grid: Period
     columns: dict[Side, Columns] = {"legacy": Columns(), "canary": Columns()}
     for role, answer in answers.items():
         defects = Defects()
-        parsed = _PARSERS[role](answer.series, side_of, grid, defects)
+        sides = of_confidence if role == "confidence" else side_of
+        series = answer.series if answer.error is None else []
+        parsed = _PARSERS[role](series, sides, grid, defects)
         for side, column in columns.items():
             setattr(column, role, parsed[side])
         spoilt += [SpoiltValue(side, role, float(end)) for side, end in sorted(defects.spoilt)]

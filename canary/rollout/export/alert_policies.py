@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from canary.rollout.plan.confidence import CLOUD_RUN, find_confidence_source
 from canary.rollout.plan.plan import Plan, Thresholds
 from canary.rollout.text import format_limit, sanitize
 
@@ -105,6 +106,7 @@ def wanted_policies(plan: Plan, revision: str = "") -> tuple[Policy, ...]:
         for scope, limits in scopes
         for metric in _NAMES
         if (limit := getattr(limits, metric)) is not None
+        and (metric != "confidence" or find_confidence_source(plan) is not None)
     )
 
 
@@ -207,7 +209,7 @@ def _measure(plan: Plan, metric: Metric, revision: str) -> Condition:
         case "p95_ms":
             part, whole = _filter(plan, "run.googleapis.com/request_latencies", revision), ""
         case "confidence":
-            part, whole = _filter(plan, plan.metrics.confidence_metric, revision, run=False), ""
+            part, whole = _confidence_filter(plan, revision), ""
     reducer = {"p95_ms": "REDUCE_PERCENTILE_95", "confidence": "REDUCE_MEAN"}
     return Condition(
         display_name="",
@@ -221,14 +223,25 @@ def _measure(plan: Plan, metric: Metric, revision: str) -> Condition:
     )
 
 
-def _filter(plan: Plan, metric: str, revision: str, *, run: bool = True) -> str:
-    """Canary's part of a metric, in Cloud Monitoring's filter language."""
+def _confidence_filter(plan: Plan, revision: str) -> str:
+    """Canary's part of the confidence metric. A policy must name the resource's type."""
+    source, metric = find_confidence_source(plan), plan.metrics.confidence_metric
+    if source is None or source.resource == CLOUD_RUN:
+        return _filter(plan, metric, revision)
+    shared = plan.target.shares_one_service
+    parts = [f"metric.type = {_quote(metric)}", f"resource.type = {_quote(source.resource)}"]
+    if source.service_label:
+        parts.append(f"{source.service_label} = {_quote(plan.router_service)}")
+    parts.append(f"{source.label} = {_quote(revision if shared else plan.target.canary)}")
+    return " AND ".join(parts)
+
+
+def _filter(plan: Plan, metric: str, revision: str) -> str:
+    """Canary's part of a metric of Cloud Run, in Cloud Monitoring's filter language."""
     target = plan.target
     split = target.shares_one_service
-    parts = [f"metric.type = {_quote(metric)}"]
-    if run:
-        parts.append('resource.type = "cloud_run_revision"')
-        parts.append(f"resource.labels.location = {_quote(target.region)}")
+    parts = [f"metric.type = {_quote(metric)}", 'resource.type = "cloud_run_revision"']
+    parts.append(f"resource.labels.location = {_quote(target.region)}")
     service = plan.router_service if split else target.canary
     parts.append(f"resource.labels.service_name = {_quote(service)}")
     if split:

@@ -30,6 +30,7 @@ from canary.rollout.export.grafana_panels import (
     rising_steps,
     success_steps,
 )
+from canary.rollout.plan.confidence import CLOUD_RUN, ConfidenceSource, find_confidence_source
 from canary.rollout.plan.plan import Plan
 
 SCHEMA_VERSION: Final = 39
@@ -47,7 +48,8 @@ class Row(msgspec.Struct, frozen=True):
 
 def build_dashboard(plan: Plan) -> dict[str, Any]:
     """The dashboard as Grafana imports it: over its screen, its API, or a provisioning file."""
-    rows = (_overview(plan), _latency(plan), _confidence(plan), _resources(plan))
+    scored = (_confidence(plan),) if find_confidence_source(plan) is not None else ()
+    rows = (_overview(plan), _latency(plan), *scored, _resources(plan))
     target = plan.target
     return {
         "__inputs": [_source_input()],
@@ -276,24 +278,41 @@ def _rate(plan: Plan, side: Side, metric: str, classes: str | None = None) -> st
 def _select(
     plan: Plan, side: Side, metric: str, classes: str | None = None, *, suffix: str = ""
 ) -> str:
-    """A metric of one side. One of the application's own may hang on another resource type."""
-    labels = []
-    if metric.startswith(_RUN):
-        labels += ['monitored_resource="cloud_run_revision"', f'location="{plan.target.region}"']
-    labels.append(f'service_name="{_service(plan, side)}"')
-    if plan.target.shares_one_service:
-        labels.append(f'revision_name=~"${{{side}_revision}}"')
+    """A metric of one side. One of the application's own hangs on another resource type."""
+    source = find_confidence_source(plan)
+    if metric.startswith(_RUN) or source is None or source.resource == CLOUD_RUN:
+        labels = ['monitored_resource="cloud_run_revision"', f'location="{plan.target.region}"']
+        labels.append(f'service_name="{_service(plan, side)}"')
+        if plan.target.shares_one_service:
+            labels.append(f'revision_name=~"${{{side}_revision}}"')
+    else:
+        labels = [f'monitored_resource="{source.resource}"']
+        own = [(name.partition(".labels.")[2], *rest) for name, *rest in _own(plan, side, source)]
+        labels += [f'{name}{operator}"{value}"' for name, operator, value in own]
     if classes is not None:
         labels.append(f'response_code_class=~"{classes}"')
     return f"{metric_in_promql(metric)}{suffix}{{{', '.join(labels)}}}"
 
 
 def _filters(plan: Plan, side: Side) -> tuple[str, ...]:
-    """The same choice as the data source's own query builder has it."""
+    """The same choice of the confidence metric, as the data source's own query builder has it."""
+    source = find_confidence_source(plan)
+    if source is not None and source.resource != CLOUD_RUN:
+        first, *more = _own(plan, side, source)
+        flat = (*first, *(text for triple in more for text in ("AND", *triple)))
+        return tuple(text.replace(".labels.", ".label.") for text in flat)
     found = ("resource.label.service_name", "=", _service(plan, side))
     if not plan.target.shares_one_service:
         return found
     return (*found, "AND", "resource.label.revision_name", "=~", f"${{{side}_revision}}")
+
+
+def _own(plan: Plan, side: Side, source: ConfidenceSource) -> list[tuple[str, str, str]]:
+    """(label, operator, value) of one side of a metric on a resource of its own."""
+    if not plan.target.shares_one_service:
+        return [(source.label, "=", _service(plan, side))]
+    of_service = [(source.service_label, "=", plan.router_service)] if source.service_label else []
+    return [*of_service, (source.label, "=~", f"${{{side}_revision}}")]
 
 
 def _service(plan: Plan, side: Side) -> str:

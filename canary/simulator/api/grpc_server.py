@@ -165,6 +165,7 @@ def methods_of(apis: Apis) -> dict[str, dict[str, Handler]]:
         METRICS: {
             "ListTimeSeries": monitoring.list_time_series,
             "ListMetricDescriptors": monitoring.list_metric_descriptors,
+            "CreateTimeSeries": monitoring.create_time_series,
         },
         ALERTS: {
             "ListAlertPolicies": alerts.list_policies,

@@ -123,6 +123,7 @@ WaitOperationRequest: Any = operations_pb2.WaitOperationRequest
 
 ListTimeSeriesRequest: Any = _metric_service.ListTimeSeriesRequest.pb()
 ListTimeSeriesResponse: Any = _metric_service.ListTimeSeriesResponse.pb()
+CreateTimeSeriesRequest: Any = _metric_service.CreateTimeSeriesRequest.pb()
 ListMetricDescriptorsRequest: Any = _metric_service.ListMetricDescriptorsRequest.pb()
 ListMetricDescriptorsResponse: Any = _metric_service.ListMetricDescriptorsResponse.pb()
 TimeSeries: Any = _metric.TimeSeries.pb()

@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 
 from canary.cloud.monitoring.reader import MonitoringReader
@@ -259,3 +260,39 @@ async def test_a_confidence_metric_that_does_not_exist_is_told_and_fails_nothing
         assert reading.failures == ()
         assert [type(f) for f in reading.absent.values()] == [NotFound]
         assert all(s.confidence is None and s.latency is not None for s in reading.canary)
+
+
+LOG_BASED = "logging.googleapis.com/user/confidence"
+
+
+def with_metrics(plan, **metrics):
+    return msgspec.structs.replace(plan, metrics=msgspec.structs.replace(plan.metrics, **metrics))
+
+
+@pytest.mark.parametrize("kind", ["env", "revisions"])
+@pytest.mark.parametrize("metric", ["custom.googleapis.com/ion/confidence_score", LOG_BASED])
+async def test_the_confidence_of_both_sides_is_read_wherever_it_hangs(embed, kind, metric):
+    plan = with_metrics(with_router(DEFAULT_PLAN, kind=kind), confidence_metric=metric)
+    async with embed(plan) as cloud:
+        reading = await cloud.monitoring.read(cloud.now - 1200, cloud.now - 300)
+    assert reading.failures == ()
+    for side, mean in ((reading.legacy, 0.72), (reading.canary, 0.85)):
+        found = [s.confidence for s in side if s.confidence is not None]
+        assert found
+        assert found[-1].mean == pytest.approx(mean, abs=0.03)
+
+
+async def test_a_plan_without_a_confidence_metric_asks_for_none(embed):
+    async with embed(with_metrics(DEFAULT_PLAN, confidence_metric="")) as cloud:
+        reading = await cloud.monitoring.read(cloud.now - 1200, cloud.now - 300)
+    assert (reading.calls, reading.failures, reading.absent) == (ROLES - 1, (), {})
+    assert all(s.confidence is None for s in reading.canary)
+
+
+async def test_a_metric_that_knows_no_revision_is_no_data_and_says_so(embed):
+    plan = with_router(DEFAULT_PLAN, kind="revisions")
+    async with embed(with_metrics(plan, confidence_label="job")) as cloud:
+        reading = await cloud.monitoring.read(cloud.now - 1200, cloud.now - 300)
+    assert all(s.confidence is None for s in (*reading.legacy, *reading.canary))
+    (said,) = [f for f in reading.failures if "cannot be told apart" in f.message]
+    assert "names no revision" in said.message

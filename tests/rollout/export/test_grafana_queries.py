@@ -31,7 +31,7 @@ def test_no_errors_are_a_zero_and_no_requests_are_no_data() -> None:
 def test_the_distribution_is_asked_by_the_filters_of_the_query_builder() -> None:
     canary = ask_buckets(PLAN, PLAN.metrics.confidence_metric)[1]
     assert canary.metric == "custom.googleapis.com/ion/confidence_score"
-    assert canary.filters == ("resource.label.service_name", "=", "ion-api-canary")
+    assert canary.filters == ("resource.label.job", "=", "ion-api-canary")
 
 
 @pytest.mark.parametrize(

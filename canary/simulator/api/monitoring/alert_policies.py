@@ -103,6 +103,16 @@ def _check_condition(condition: Any, field: str) -> None:
             threshold.filter,
             'It must specify a restriction on "metric.type".',
         )
+    for part in ("filter", "denominator_filter"):
+        text = getattr(threshold, part)
+        if text and "resource.type" not in text:
+            raise invalid_field(
+                f"{field}.condition_threshold.{part}",
+                text,
+                'must specify a restriction on "resource.type" in the filter; see'
+                ' "https://cloud.google.com/monitoring/api/resources" for a list of available'
+                " resource types.",
+            )
     if not threshold.comparison:
         raise invalid_field(
             f"{field}.condition_threshold.comparison", "COMPARISON_UNSPECIFIED", "It must be set."

@@ -16,7 +16,7 @@ from canary.simulator.api.monitoring.aggregation import (
     first_slot_start,
 )
 from canary.simulator.api.monitoring.descriptors import (
-    RESOURCE_LABELS,
+    GENERIC_TASK,
     RESOURCE_TYPE,
     SAMPLE_PERIOD_S,
     Labels,
@@ -33,6 +33,7 @@ from canary.simulator.wire.calls import (
     PageToken,
     cut_page,
     denied,
+    invalid,
     invalid_field,
     not_found,
     page_size,
@@ -93,13 +94,26 @@ class MonitoringApi:
         found = [
             metric
             for _, metric in sorted(self._metrics.items())
-            if selection.matches({"metric.type": metric.type, "resource.type": RESOURCE_TYPE})
+            if selection.matches(
+                {"metric.type": metric.type, "resource.type": metric.resource_type}
+            )
         ]
         page, following = cut_page(found, request, default=1000, most=10_000)
         return messages.ListMetricDescriptorsResponse(
             metric_descriptors=[self._describe(metric) for metric in page],
             next_page_token=following,
         )
+
+    def create_time_series(self, request: Any) -> Any:
+        """Refuse CreateTimeSeries as the real one does; the model writes its own points."""
+        self._check_project(request.name, "monitoring.timeSeries.create")
+        if any(one.resource.type == RESOURCE_TYPE for one in request.time_series):
+            raise invalid(
+                "One or more TimeSeries could not be written: Metrics cannot be written to"
+                f" {RESOURCE_TYPE}. See https://cloud.google.com/monitoring/custom-metrics/"
+                "creating-metrics#which-resource for a list of writable resource types."
+            )
+        raise unimplemented("CreateTimeSeries: the embedded cloud writes its own points.")
 
     def _check_project(self, name: str, permission: str) -> None:
         if name != f"projects/{self._world.config.project}":
@@ -114,8 +128,13 @@ class MonitoringApi:
                 "created recently, it could take up to 10 minutes to become available. Please "
                 "try again soon."
             )
-        if not selection.admits("resource.type", RESOURCE_TYPE):
-            raise not_found(
+        strange = any(
+            part.field.startswith("resource.labels.")
+            and part.field.removeprefix("resource.labels.") not in metric.resource_labels
+            for part in selection.tree.restrictions()
+        )
+        if strange or not selection.admits("resource.type", metric.resource_type):
+            raise invalid(
                 "The supplied filter does not specify a valid combination of metric and "
                 "monitored resource descriptors. The query will not return any time series."
             )
@@ -156,21 +175,24 @@ class MonitoringApi:
         """Return the selected series with their samples in (since, until], ordered by labels."""
         points: dict[tuple[str, str, Labels], list[Point]] = {}
         for service in self._world.config.services:
-            if not selection.admits("resource.labels.service_name", service):
+            if not selection.admits(f"resource.labels.{metric.service_label}", service):
                 continue
             for minute in self._world.minutes(service, None, since_ns / NS, until_ns / NS):
                 _add_minute(points, metric, minute)
         selected = []
         for (service, revision, labels), samples in sorted(points.items()):
-            series = ModelSeries(self._resource(service, revision), dict(labels), samples)
+            series = ModelSeries(self._resource(metric, service, revision), dict(labels), samples)
             if selection.matches(_fields(metric, series)):
                 selected.append(series)
         return selected
 
-    def _resource(self, service: str, revision: str) -> dict[str, str]:
+    def _resource(self, metric: Metric, service: str, revision: str) -> dict[str, str]:
         config = self._world.config
         values = (config.project, config.region, service, revision, service)
-        return dict(zip(RESOURCE_LABELS, values, strict=True))
+        if metric.resource_type == GENERIC_TASK:
+            # As OpenTelemetry writes it: service.namespace, service.name, service.instance.id.
+            values = (config.project, config.region, revision, service, f"{revision}/1")
+        return dict(zip(metric.resource_labels, values, strict=True))
 
     def _describe(self, metric: Metric) -> Any:
         proto = messages.MetricDescriptor
@@ -182,7 +204,7 @@ class MonitoringApi:
             unit=metric.unit,
             display_name=metric.display_name,
             description=metric.description,
-            monitored_resource_types=[RESOURCE_TYPE],
+            monitored_resource_types=[metric.resource_type],
         )
         for key, description in metric.labels:
             descriptor.labels.add(key=key, description=description)
@@ -205,7 +227,7 @@ def _add_minute(
 
 
 def _fields(metric: Metric, series: ModelSeries) -> Mapping[str, str]:
-    fields = {"metric.type": metric.type, "resource.type": RESOURCE_TYPE}
+    fields = {"metric.type": metric.type, "resource.type": metric.resource_type}
     fields |= {f"resource.labels.{name}": text for name, text in series.resource_labels.items()}
     fields |= {f"metric.labels.{name}": text for name, text in series.metric_labels.items()}
     return fields

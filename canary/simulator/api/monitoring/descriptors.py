@@ -35,6 +35,9 @@ RESOURCE_LABELS = (
     "revision_name",
     "configuration_name",
 )
+GENERIC_TASK = "generic_task"
+TASK_LABELS = ("project_id", "location", "namespace", "job", "task_id")
+LOG_BASED = "logging.googleapis.com/user/"
 SAMPLE_PERIOD_S = MINUTE_S
 
 Labels = tuple[tuple[str, str], ...]
@@ -77,6 +80,17 @@ class Metric:
     read: Reader
     buckets: Any = None
     """BucketOptions of a distribution."""
+    resource_type: str = RESOURCE_TYPE
+
+    @property
+    def resource_labels(self) -> tuple[str, ...]:
+        """The labels of its resource, in the order in which they are filled."""
+        return TASK_LABELS if self.resource_type == GENERIC_TASK else RESOURCE_LABELS
+
+    @property
+    def service_label(self) -> str:
+        """The label that holds the service's name."""
+        return "job" if self.resource_type == GENERIC_TASK else "service_name"
 
 
 CONCURRENCY_BOUNDS: tuple[float, ...] = tuple(float(i) for i in range(0, 1010, 10))
@@ -210,8 +224,12 @@ _CLOUD_RUN: tuple[Metric, ...] = (
 def metrics_of(confidence_metric: str) -> dict[str, Metric]:
     """Return every metric by its type: Cloud Run's own, and the application's confidence.
 
-    Confidence is CUMULATIVE, because Cloud Monitoring takes no DELTA of a user-defined metric.
+    Confidence is CUMULATIVE, because Cloud Monitoring takes no DELTA of a user-defined metric. A
+    log-based one keeps Cloud Run's labels; any other is on `generic_task` (`job` the service,
+    `namespace` the revision), since it cannot be written to `cloud_run_revision`. "" is none.
     """
+    if not confidence_metric:
+        return {metric.type: metric for metric in _CLOUD_RUN}
     confidence = Metric(
         confidence_metric,
         Shape("CUMULATIVE", "DISTRIBUTION", CONFIDENCE_BOUNDS),
@@ -221,5 +239,6 @@ def metrics_of(confidence_metric: str) -> dict[str, Metric]:
         (),
         _spread_reader("confidence"),
         _explicit(CONFIDENCE_BOUNDS),
+        RESOURCE_TYPE if confidence_metric.startswith(LOG_BASED) else GENERIC_TASK,
     )
     return {metric.type: metric for metric in (*_CLOUD_RUN, confidence)}

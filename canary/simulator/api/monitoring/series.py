@@ -12,11 +12,7 @@ from canary.simulator.api.monitoring.aggregation import (
     Shape,
     Value,
 )
-from canary.simulator.api.monitoring.descriptors import (
-    RESOURCE_LABELS,
-    RESOURCE_TYPE,
-    Metric,
-)
+from canary.simulator.api.monitoring.descriptors import Metric
 from canary.simulator.wire import messages
 from canary.simulator.wire.calls import invalid_field
 from canary.simulator.world.traffic.minute import Distribution
@@ -40,7 +36,7 @@ class SeriesWriter:
         """Fill a TimeSeries with the labels and, beginning `newest` back, this many points."""
         out.metric.type = self._metric.type
         out.metric.labels.update(series.metric_labels)
-        out.resource.type = RESOURCE_TYPE
+        out.resource.type = self._metric.resource_type
         out.resource.labels.update(series.resource_labels)
         out.metric_kind = messages.MetricDescriptor.MetricKind.Value(self._shape.kind)
         out.value_type = messages.MetricDescriptor.ValueType.Value(self._shape.value_type)
@@ -117,7 +113,7 @@ def read_aggregation(proto: Any, metric: Metric) -> Aggregation:
 
 def _read_group_by(fields: Sequence[str], metric: Metric) -> Iterable[str]:
     """Yield the fields in the plural spelling; the API takes `label` and `labels` alike."""
-    known = {"resource": set(RESOURCE_LABELS), "metric": {key for key, _ in metric.labels}}
+    known = {"resource": set(metric.resource_labels), "metric": {key for key, _ in metric.labels}}
     for field in fields:
         if field in ("resource.type", "metric.type"):
             continue  # there is one of each in every answer

@@ -224,10 +224,32 @@ async def test_an_unknown_metric_is_not_found():
             await cloud.series("nothing")
 
 
-async def test_another_resource_than_cloud_runs_is_not_found():
+@pytest.mark.parametrize(
+    ("metric", "where"),
+    [
+        ("request_count", 'resource.type = "gce_instance"'),
+        (CONFIDENCE, 'resource.type = "cloud_run_revision"'),
+        (CONFIDENCE, 'resource.labels.service_name = "ion-api"'),
+        ("request_count", 'resource.labels.job = "ion-api"'),
+    ],
+)
+async def test_a_filter_that_does_not_fit_its_metric_is_refused(metric, where):
     async with local_cloud() as cloud:
-        with pytest.raises(exceptions.NotFound, match="valid combination"):
-            await cloud.series("request_count", where='resource.type = "gce_instance"')
+        with pytest.raises(exceptions.InvalidArgument, match="valid combination"):
+            await cloud.series(metric, where=where)
+
+
+# Source: GoogleCloudPlatform/opentelemetry-operations-java#248.
+async def test_custom_metrics_cannot_be_written_to_cloud_run_revision():
+    request = {
+        "name": "projects/naeda-genesis",
+        "time_series": [
+            {"metric": {"type": CONFIDENCE}, "resource": {"type": "cloud_run_revision"}}
+        ],
+    }
+    async with local_cloud() as cloud:
+        with pytest.raises(exceptions.InvalidArgument, match="cannot be written to cloud_run_rev"):
+            await cloud.metrics.create_time_series(request)
 
 
 async def test_another_project_is_denied():
