@@ -40,10 +40,13 @@ class TrustedPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hosts that may get credentials, and plans by their absolute path."""
+    """Hosts that may get credentials, plans by their absolute path, and directories below which a
+    plan may have files written although they are not below its own.
+    """
 
     hosts: tuple[str, ...] = ()
     plans: dict[str, TrustedPlan] = {}
+    directories: tuple[str, ...] = ()
 
 
 def config_dir() -> Path:

@@ -16,9 +16,29 @@ from typing import Any, Final
 import msgspec
 
 from canary.host.owners import make_directories
+from canary.host.places import demand_place
 from canary.rollout.errors import RecordError
 from canary.rollout.measure.times import NotATime, read_time
 from canary.rollout.text import sanitize
+
+
+def output_path(base: Path, outputs: str, name: str) -> Path:
+    """Where the result `name` of a plan goes, `outputs` (record.outputs) beside it in `base`.
+
+    Raises RecordError where a plan may not have it written, or where what is there is no result.
+    """
+    return demand_place(base, str(Path(outputs) / name), _is_result)
+
+
+def outputs_path(base: Path, outputs: str) -> Path:
+    """The directory of a plan's results, as `output_path` has it. Raises RecordError."""
+    return output_path(base, outputs, "monitor_0.json").parent.absolute()
+
+
+def _is_result(body: bytes) -> bool:
+    """Whether it is an object of JSON, as all results are; one that is cut is one, too."""
+    text = body.decode(encoding_of(body), "replace").lstrip()
+    return text.startswith("{")
 
 
 def write_output(path: Path, document: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from canary.host.children import find_program_path
+from canary.host.places import demand_place
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import RecordError
 from canary.rollout.text import sanitize
@@ -38,6 +39,25 @@ _HEAD = (
 def stage_file_path(plan_path: Path, file: str) -> Path:
     """Where the stage file of a plan is: `file` (plan.record.file) beside canary.toml."""
     return plan_path.parent / file
+
+
+def demand_stage_place(path: Path, file: str) -> None:
+    """Raise RecordError unless `path` (of `stage_file_path`) may be written for a plan that names
+    it `file`: below its directory, through no link, over nothing that is no stage file; so never
+    over the plan itself.
+    """
+    named = Path(file)
+    base = path if named.is_absolute() else path.parents[max(len(named.parts), 1) - 1]
+    demand_place(base, file, _is_stage_file)
+
+
+def _is_stage_file(body: bytes) -> bool:
+    try:
+        document = tomllib.loads(body.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return body.startswith(_HEAD.encode()[:40])  # ours, and spoiled
+    table = document.get("canary")
+    return isinstance(table, dict) and "stage" in table and set(document) <= {"rollout", "canary"}
 
 
 def write_stage_file(path: Path, rollout: str, record: StageRecord) -> None:

@@ -84,8 +84,13 @@ def _order(
     source: PlanSource, every_s: float | None, for_s: float | None, out_dir: str | None
 ) -> LoopOrder:
     from canary.engine.jobs.monitoring_loop import LoopOrder
+    from canary.store.outputs import outputs_path
 
-    directory = source.outputs if out_dir is None else Path(out_dir).expanduser().absolute()
+    if out_dir is None:
+        # Of the plan, and not of the person who types: it must be where a plan may write.
+        directory = outputs_path(source.path.parent, source.plan.record.outputs)
+    else:
+        directory = Path(out_dir).expanduser().absolute()
     return LoopOrder(str(directory), every_s, for_s)
 
 

@@ -88,6 +88,7 @@ def init(
             f"{sanitize(path, 200)} is there already and was left as it is.",
             remedy="Use --force to overwrite it, or name another file.",
         )
+    _demand_place(path)
     asked = not (yes or as_json) and sys.stdin.isatty()
     known = {name: value for name, value in given.items() if value is not None}
     choices = _choose(_ask(known) if asked else known)
@@ -155,6 +156,26 @@ def _prompt(
     asked = click.prompt(question, default=shown, type=kind, show_default=bool(shown))
     if asked:
         answers[name] = asked
+
+
+def _demand_place(path: Path) -> None:
+    """Raise UsageError where a link leads elsewhere, or where --force would overwrite what is no
+    plan.
+    """
+    below = () if path.is_absolute() else path.parents[:-1]
+    link = next((each for each in (path, *below) if each.is_symlink()), None)
+    if link is not None:
+        said = f"{sanitize(link, 200)} is a link: nothing is written through it."
+        raise UsageError(said, remedy="Name the file itself.")
+    try:
+        body = path.read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise UsageError(f"{sanitize(path, 200)} is no plan: {exc.strerror}.") from exc
+    if body.strip() and not re.search(rb"(?m)^\s*\[target\b", body):
+        said = f"{sanitize(path, 200)} is no plan, and was left as it is, --force or not."
+        raise UsageError(said, remedy="Name another file.")
 
 
 def _write(path: Path, text: str, force: bool) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from canary.cli.opening import known_names
 from canary.cli.options import json_option
 from canary.cli.output import print_json, say
+from canary.host.owners import find_weakness
 from canary.host.plans import demand_apart, describe_trusted, plan_key
 from canary.host.trust import TRUST_FILE, Trust, change_trust, config_dir, read_trust
 from canary.rollout.errors import RecordError, UsageError
@@ -64,13 +65,34 @@ def trust_plan(path: Path) -> int:
     except OSError as exc:
         raise RecordError(f"A program of the plan cannot be read: {exc}.") from exc
     key, target = plan_key(path), plan.target
-    change_trust(lambda known: Trust(known.hosts, {**known.plans, key: kept}))
+    change_trust(lambda known: msgspec.structs.replace(known, plans={**known.plans, key: kept}))
     say(f"{sanitize(key, 300)} is trusted as it is now (as of {kept.sha256[:12]}):")
     say(f"  {sanitize(target.project, 100)}/{sanitize(target.region, 60)}, {plan.name}")
     for program in kept.programs:
         say(f"  it may run {sanitize(program, 300)}")
     for host in foreign_hosts(target.endpoints):
         say(f"  it names the host {host}, which is trusted by `canary trust host` alone")
+    return 0
+
+
+@trust.command(name="directory")
+@click.argument("path", type=click.Path(path_type=Path))
+def trust_directory(path: Path) -> int:
+    """Let plans have results and records written below a directory outside their own."""
+    directory = path.expanduser().absolute()
+    found = find_weakness(directory) if directory.is_dir() else None
+    if not directory.is_dir() or ".." in directory.parts:
+        raise UsageError(f"{sanitize(path, 300)} is no directory.")
+    if found is not None:
+        said = f"{sanitize(found.path, 300)} {found.said}: it is not for results."
+        raise UsageError(said, remedy=found.remedy)
+    key = str(directory)
+    change_trust(
+        lambda known: msgspec.structs.replace(
+            known, directories=tuple(dict.fromkeys((*known.directories, key)))
+        )
+    )
+    say(f"{sanitize(key, 300)} is trusted: plans may have files written below it.")
     return 0
 
 
@@ -82,10 +104,12 @@ def list_trusted(as_json: bool) -> int:
     if as_json:
         print_json(msgspec.to_builtins(known))
         return 0
-    if not (known.hosts or known.plans):
+    if not (known.hosts or known.plans or known.directories):
         say(f"Nothing is trusted beside Google's hosts and your own files ({_place()}).")
     for host in known.hosts:
         say(f"host  {sanitize(host, 300)}")
+    for directory in known.directories:
+        say(f"directory  {sanitize(directory, 300)}")
     for path, plan in known.plans.items():
         say(f"plan  {sanitize(path, 300)}  (as of {sanitize(plan.sha256, 12)})")
     return 0
@@ -94,17 +118,18 @@ def list_trusted(as_json: bool) -> int:
 @trust.command(name="remove")
 @click.argument("name")
 def remove_trusted(name: str) -> int:
-    """Trust a host or a plan no more. A console that runs keeps what it began with."""
-    names = {name, normalize_host(name), plan_key(Path(name))}
+    """Trust a host, a plan or a directory no more. A console that runs keeps what it began with."""
+    names = {name, normalize_host(name), plan_key(Path(name)), str(Path(name).absolute())}
 
     def without(known: Trust) -> Trust:
         hosts = tuple(host for host in known.hosts if host not in names)
         plans = {path: plan for path, plan in known.plans.items() if path not in names}
-        if len(hosts) == len(known.hosts) and len(plans) == len(known.plans):
+        directories = tuple(each for each in known.directories if each not in names)
+        if (hosts, plans, directories) == (known.hosts, known.plans, known.directories):
             raise UsageError(
                 f"{sanitize(name, 200)} is not trusted.", remedy="`canary trust list` shows all."
             )
-        return Trust(hosts, plans)
+        return Trust(hosts, plans, directories)
 
     change_trust(without)
     say(f"{sanitize(name, 300)} is trusted no more.")

@@ -22,7 +22,7 @@ from canary.rollout.errors import RecordError
 from canary.rollout.permit.approval import commit_message
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal, NoteState
-from canary.store.stage_file import commit_file, write_stage_file
+from canary.store.stage_file import commit_file, demand_stage_place, write_stage_file
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +143,7 @@ class RecordFile:
         if self._path is None:
             return
         try:
+            demand_stage_place(self._path, self._plan.record.file)
             write_stage_file(self._path, self._plan.name, step.record)
         except RecordError as error:
             self._tell(index, str(error))

@@ -29,6 +29,7 @@ from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView, MonitoringView, ResultOf
 from canary.rollout.trials.load_test import LoadTestSettings
 from canary.store.journal import Journal
+from canary.store.outputs import outputs_path
 
 LEAST_PAUSE_S = 0.25
 """Between two views that differ only in how far something is."""
@@ -131,8 +132,8 @@ class BackgroundJobs:
         """
         self._demand_write("The monitoring loop is not started")
         opening = self._opening
-        outputs = opening.base / opening.plan.record.outputs
-        order = LoopOrder(str(outputs.absolute()), every_s, for_s)
+        outputs = outputs_path(opening.base, opening.plan.record.outputs)
+        order = LoopOrder(str(outputs), every_s, for_s)
         pid = start_detached(opening.plan, opening.plan_path, order)
         self._in_loop(self._look_at_monitoring)
         return pid

@@ -26,7 +26,7 @@ from canary.rollout.trials.ab_test import (
 )
 from canary.rollout.trials.jobs import AbTestView
 from canary.store.ab_results import read_ab_results
-from canary.store.outputs import write_result
+from canary.store.outputs import output_path, write_result
 from canary.store.results import AB_TEST_FILE
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def write_analysis(plan: Plan, base: Path, run: AbTestRun) -> Path:
 
     `base` is the directory of the plan.
     """
-    path = base / plan.record.outputs / AB_TEST_FILE
+    path = output_path(base, plan.record.outputs, AB_TEST_FILE)
     write_result(path, ab_document(run.analysis, run.source))
     return path
 

@@ -28,7 +28,7 @@ from canary.rollout.trials.load_test import (
     summarise_load,
 )
 from canary.store.locks import hold_load_lock
-from canary.store.outputs import write_result
+from canary.store.outputs import output_path, write_result
 from canary.store.results import LOAD_TEST_FILE
 
 RAMP_SHARE = 0.1
@@ -203,7 +203,7 @@ def write_summary(plan: Plan, base: Path, summary: LoadTestSummary) -> Path | No
     """
     if summary.ended != "time" and summary.figures.requests == 0:
         return None
-    path = base / plan.record.outputs / LOAD_TEST_FILE
+    path = output_path(base, plan.record.outputs, LOAD_TEST_FILE)
     write_result(path, load_document(summary))
     return path
 

@@ -38,7 +38,7 @@ from canary.rollout.trials.verification import (
     verification_line,
 )
 from canary.store.journal import Journal, NoteState
-from canary.store.outputs import write_output
+from canary.store.outputs import output_path, write_output
 
 VERIFIED_KINDS: Final = frozenset({"promote", "step_back", "rollback_all", "revert"})
 """Changes of the split. Adopting writes only the record, and scaling moves nobody."""
@@ -129,7 +129,7 @@ def write_verification(plan: Plan, base: Path, verification: Verification) -> Pa
 
     Raises RecordError.
     """
-    path = base / plan.record.outputs / output_name(verification.stage)
+    path = output_path(base, plan.record.outputs, output_name(verification.stage))
     write_output(path, verification_document(verification))
     return path
 

@@ -72,9 +72,10 @@ def test_a_file_that_is_there_is_left_as_it_is_unless_forced(
     command: Command, tmp_path: Path
 ) -> None:
     path = tmp_path / "canary.toml"
-    path.write_text("mine")
+    mine = "[target]\n# a plan of mine\n"
+    path.write_text(mine)
     refused = command("init", "--yes", "--config", str(path))
-    assert (refused.code, path.read_text()) == (2, "mine")
+    assert (refused.code, path.read_text()) == (2, mine)
     assert command("init", "--yes", "--force", "--config", str(path)).code == 0
     assert path.read_text() == SHIPPED
     assert {each.name for each in tmp_path.iterdir()} == {"canary.toml", "state"}  # and no draft
