@@ -123,6 +123,7 @@ def _umask() -> int:
 
 LIMIT_S: Final = 10.0
 PUSH_LIMIT_S: Final = 30.0
+GENTLE_S: Final = 2.0
 """Real seconds. A hook that runs a test suite does not belong into the way of a rollout."""
 
 _OF_ANOTHER: Final = (
@@ -260,7 +261,15 @@ def _environment() -> dict[str, str]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End git and all that it started (ssh, hooks): the session is its own."""
+    """End git and all that it started (ssh, hooks): the session is its own.
+
+    Gently first: git takes its locks away on SIGTERM (git's tempfile.h), and only then; an
+    `index.lock` left behind would stop every later commit, a person's too.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(GENTLE_S)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     # What left the session keeps the pipes open; its words are not waited for.

@@ -129,6 +129,20 @@ def test_a_hook_that_hangs_is_ended_with_all_that_it_started(repository: Path, s
     assert said == [b"begun\n", b""]
 
 
+@pytest.mark.parametrize("deaf", ["", "trap '' TERM; "])
+def test_a_commit_that_is_ended_leaves_no_lock_behind(
+    repository: Path, stage_file: Path, deaf: str
+):
+    """git takes its locks away on SIGTERM, and never on SIGKILL."""
+    commit_file(stage_file, MESSAGE)
+    stage_file.write_text("stage = 3\n")
+    hook(repository, "pre-commit", f"{deaf}sleep 600; true")
+    assert "no end within 1 s" in refusal(stage_file, limit_s=1.0)
+    assert list((repository / ".git").glob("*.lock")) == []
+    hook(repository, "pre-commit", "true")
+    assert commit_file(stage_file, MESSAGE).commit
+
+
 def test_an_ignored_file_is_said(repository: Path, stage_file: Path):
     (repository / ".gitignore").write_text("rollout.toml\n")
     assert "ignored" in refusal(stage_file)

@@ -205,7 +205,7 @@ class _Finder:
             self._found("legacy_backup", snapshot.as_of, "both share one service: nothing to do")
         elif legacy is not None:
             said = f"{legacy.min} to {legacy.max}"
-            if legacy.max <= scale.backup.max:
+            if legacy.min <= scale.backup.min and legacy.max <= scale.backup.max:
                 self._found("legacy_backup", snapshot.as_of, said)
             else:
                 self.hints["legacy_backup"] = said

@@ -262,7 +262,7 @@ class Observer:
             run=self._run.facts,
             legacy=legacy,
             canary=canary,
-            watch=replayed.watch,
+            watch=replayed.watch_after(changes),
             changes=changes,
             entries=self._journal.entries,
             events=(

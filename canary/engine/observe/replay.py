@@ -47,6 +47,13 @@ class Replayed(msgspec.Struct, frozen=True):
     verdict: Verdict | None = None
     transitions: tuple[VerdictTransition, ...] = ()
 
+    def watch_after(self, changes: Sequence[float]) -> Watch:
+        """The watch now. After a change of the split it is idle until a sample of the new share
+        comes: with nobody on Canary that is never.
+        """
+        is_past = bool(changes) and (self.at is None or self.at <= changes[-1])
+        return IDLE if is_past else self.watch
+
 
 class Replay:
     """Follows one side's samples. `changes` are the times at which the split changed, ascending.

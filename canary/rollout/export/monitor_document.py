@@ -12,10 +12,16 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from canary.rollout.decision.tree import DataState, judge_data
+from canary.rollout.decision.tree import DataState, Decision, judge_data
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.snapshot import SideView, Snapshot
+from canary.rollout.snapshot.snapshot import (
+    SideView,
+    Snapshot,
+    SourceView,
+    StageView,
+    TrafficView,
+)
 from canary.rollout.snapshot.status import status_document
 from canary.rollout.text import AtLeast, format_iso_time, plain_value, sanitize
 
@@ -61,36 +67,31 @@ def monitor_document(snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
 
 
 def outage_document(plan: Plan, at: float, trouble: str) -> dict[str, Any]:
-    """The same document when nothing could be asked at all: it says "no data", and why."""
-    no_stage = ("index", "name", "percent", "entered_at", "soak_hours", "soaked_hours")
-    no_traffic = ("legacy", "canary", "recorded", "drift", "reconciling")
-    return {
-        "timestamp": format_iso_time(at),
-        "rollout": sanitize(plan.name),
-        "provider": plan.provider,
-        "stage": dict.fromkeys(no_stage),
-        "traffic": dict.fromkeys(no_traffic),
-        "window_s": plan.metrics.criteria_window_minutes * 60,
-        "canary": _figures(plan.target.canary, Window(at, at), "missing"),
-        "legacy": _figures(plan.target.legacy, Window(at, at), "missing"),
-        "recent": None,
-        "decision": {
-            "verdict": "no_data",
-            "reason": sanitize(trouble),
-            "data": "missing",
-            "path": [],
-        },
-        "gates": [],
-        "alerts": [],
-        "sources": [
-            {
-                "name": "cloud",
-                "state": "failing",
-                "message": sanitize(trouble),
-                "since": format_iso_time(at),
-            }
-        ],
-    }
+    """The same document when nothing could be asked at all: it says "no data", and why.
+
+    It has every field; what is of Cloud Run (stage, traffic) is null.
+    """
+    document = monitor_document(_empty(plan, at, trouble), plan)
+    return document | {name: dict.fromkeys(document[name]) for name in ("stage", "traffic")}
+
+
+def _empty(plan: Plan, at: float, trouble: str) -> Snapshot:
+    """The snapshot of which nothing is known but why."""
+    nothing, window_s = Window(at, at), plan.metrics.window_minutes * 60.0
+    return Snapshot(
+        rollout=plan.name,
+        provider=plan.provider,
+        project=plan.target.project,
+        region=plan.target.region,
+        as_of=at,
+        window_s=window_s,
+        stage=StageView(None, "", None),
+        traffic=TrafficView(None),
+        legacy=SideView(plan.target.legacy, nothing, nothing, "missing"),
+        canary=SideView(plan.target.canary, nothing, nothing, "missing"),
+        decision=Decision("no_data", (), sanitize(trouble), "missing"),
+        sources=(SourceView("cloud", "failing", sanitize(trouble), at),),
+    )
 
 
 def _side(side: SideView, snapshot: Snapshot, plan: Plan) -> dict[str, Any]:

@@ -178,10 +178,12 @@ def test_the_trials_are_ticked_with_what_their_results_say():
     assert find_facts(open_one, 5, None).hints["ab_test"] == "no result found"
 
 
-@pytest.mark.parametrize("backup", [True, False])
-def test_production_is_ticked_by_scale_and_record(backup: bool):
+@pytest.mark.parametrize(
+    ("scale", "backup"),
+    [(ScalePreset(0, 1), True), (ScalePreset(1, 10), False), (ScalePreset(1, 1), False)],
+)
+def test_production_is_ticked_by_scale_and_record(scale: ScalePreset, backup: bool):
     entry, visit, now = entered(5, dry_run_shown=True)
-    scale = ScalePreset(0, 1) if backup else ScalePreset(1, 10)
     now = msgspec.structs.replace(
         now,
         legacy=msgspec.structs.replace(now.legacy, scale=scale),

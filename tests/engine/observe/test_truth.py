@@ -19,6 +19,7 @@ from canary.cloud.connection.clock import ScaledClock
 from canary.cloud.monitoring.queries import ROLES, Role
 from canary.cloud.views import ServiceState
 from canary.engine.observe.observer import Observer
+from canary.rollout.decision.tree import IDLE
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.history import History
 from tests.engine.observed import service
@@ -201,3 +202,13 @@ async def test_a_point_of_the_past_that_cannot_be_used_does_not_keep_the_past_op
     console = Console(Script(spoilt=((TARGET.canary, 3, 0),)), None)
     await console.look(200)
     assert not console.observer.needs_backfill
+
+
+async def test_the_watch_is_idle_from_a_change_of_the_split_on() -> None:
+    """After a rollback to 0 % no sample ever comes that would end it."""
+    console = Console(Script(bursts=((60, 90),), moves=(80,)), None)
+    before = await console.look(79)
+    after = await console.look(80)
+    assert before.decision.watch is not None
+    assert before.decision.watch.since is not None
+    assert after.decision.watch == IDLE

@@ -67,6 +67,16 @@ def test_an_outage_says_no_data_with_the_same_keys() -> None:
     assert document["sources"][0]["message"] == "Cloud Run cannot be reached."
 
 
+def test_an_outage_has_every_field_down_to_the_last_level() -> None:
+    usual = monitor_document(snapshot(EMPTY), PLAN)
+    document = outage_document(PLAN, NOW, "Cloud Run cannot be reached.")
+    for name in ("stage", "traffic", "recent", "canary", "legacy", "decision"):
+        assert document[name].keys() == usual[name].keys()
+    for side in ("legacy", "canary"):
+        assert document["recent"][side].keys() == usual["recent"][side].keys()
+    assert set(document["stage"].values()) == set(document["traffic"].values()) == {None}
+
+
 def test_a_name_tells_its_time_and_sorts_by_it() -> None:
     assert file_name(NOW) == "monitor_20260301T140322Z.json"
     assert time_of_name(file_name(NOW)) == NOW
