@@ -2,8 +2,12 @@
 
 What others could have put there decides nothing here. "Others" are all but the person and root, by
 the bits of the mode; a directory in which only the owner of a file can remove it (sticky, as /tmp)
-keeps what is in it. Rejected: to let a group pass that has only the person in it: who is in it
-tomorrow is not told by the file.
+keeps what is in it.
+
+A group is nobody else when it is the owner's private one: of the same name, the owner's own group,
+with nobody else in it by /etc/group or passwd. Where a umask of 002 is usual (a fresh clone on
+Ubuntu or Fedora) every file is writable by that group; Debian's OpenSSH lets the same groups pass
+for ~/.ssh/config. Rejected: to refuse them too, which made the README's first command look-only.
 """
 
 from __future__ import annotations
@@ -91,9 +95,28 @@ def _look(path: Path) -> Weakness | None:
     if stat.S_ISLNK(status.st_mode):
         return None
     keeps = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
-    if status.st_mode & _FOR_OTHERS and not keeps:
+    for_others = status.st_mode & _FOR_OTHERS
+    if for_others == stat.S_IWGRP and _is_private_group(status.st_gid, status.st_uid):
+        return None
+    if for_others and not keeps:
         return Weakness(path, "can be written by others", f"chmod go-w {shlex.quote(shown)}")
     return None
+
+
+def _is_private_group(gid: int, uid: int) -> bool:
+    """Whether a group is a user's alone: named as the user, and nobody else's in any way."""
+    import grp
+    import pwd
+
+    try:
+        group, owner = grp.getgrgid(gid), pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    if group.gr_name != owner.pw_name or owner.pw_gid != gid:
+        return False
+    if any(member != owner.pw_name for member in group.gr_mem):
+        return False
+    return all(each.pw_uid == uid for each in pwd.getpwall() if each.pw_gid == gid)
 
 
 def name_owner(uid: int) -> str:

@@ -33,3 +33,9 @@ def open_way(path: Path) -> None:
     for each in path.parents:
         if "pytest-of" in str(each):
             each.chmod(each.stat().st_mode | 0o055)
+
+
+def share_with_group(path: Path, mode: int) -> None:
+    """Give `path` to a group that others are in: one's own private group is nobody else."""
+    os.chown(path, -1, OTHER_UID)
+    path.chmod(mode)

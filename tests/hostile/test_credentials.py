@@ -19,6 +19,7 @@ from canary.rollout.errors import CanaryError, Denied, PlanError, RecordError
 from canary.rollout.plan.hosts import foreign_hosts, is_google_host
 from canary.rollout.plan.plan import Endpoints
 from tests.cli.commands import DEFAULT_PLAN, run_process
+from tests.hostile.other import needs_root, share_with_group
 
 GOOGLES = (
     "run.googleapis.com",
@@ -139,9 +140,10 @@ def test_a_trust_file_that_others_can_touch_is_not_believed(config: Path, mode: 
         Connection(Endpoints(run="https://evil.example"))
 
 
+@needs_root
 def test_a_trust_file_in_a_directory_of_others_is_not_believed(config: Path):
     change_trust(lambda _: Trust(hosts=("evil.example",)))
-    config.chmod(0o770)
+    share_with_group(config, 0o770)
     with pytest.raises(RecordError, match="chmod go-w"):
         Connection(Endpoints(run="https://evil.example"))
 

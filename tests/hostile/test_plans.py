@@ -15,7 +15,13 @@ from canary.host.owners import find_weakness
 from canary.host.trust import Trust, change_trust, read_trust
 from canary.rollout.errors import CanaryError, ReadOnly, ToolFailed
 from tests.cli.commands import Cloud, Ended, run_process, running_cloud
-from tests.hostile.other import OTHER_UID, needs_root, open_way, run_as_other
+from tests.hostile.other import (
+    OTHER_UID,
+    needs_root,
+    open_way,
+    run_as_other,
+    share_with_group,
+)
 
 ACTING = (
     ["promote", "--yes"],
@@ -47,7 +53,7 @@ Weaken = Callable[[Path], object]
 
 
 def loosen_group(plan: Path) -> None:
-    plan.chmod(0o664)
+    share_with_group(plan, 0o664)
 
 
 def loosen_all(plan: Path) -> None:
@@ -59,7 +65,7 @@ def loosen_directory(plan: Path) -> None:
 
 
 def loosen_above(plan: Path) -> None:
-    plan.parent.parent.chmod(0o770)
+    share_with_group(plan.parent.parent, 0o770)
 
 
 def give_away(plan: Path) -> None:
@@ -76,10 +82,10 @@ def link_there(plan: Path) -> None:
 
 
 WEAK = (
-    loosen_group,
+    pytest.param(loosen_group, marks=needs_root),
     loosen_all,
     loosen_directory,
-    loosen_above,
+    pytest.param(loosen_above, marks=needs_root),
     link_there,
     pytest.param(give_away, marks=needs_root),
 )
@@ -294,3 +300,19 @@ def test_a_plan_through_a_pipe_of_ones_own_is_read(plan: Path, tmp_path: Path):
             check=False,
         )
     assert done.returncode == 0, done
+
+
+@needs_root
+@pytest.mark.parametrize(("group", "may_act"), [("private", True), ("other", False)])
+def test_a_plan_that_a_group_can_write_acts_only_when_the_group_is_ones_own(
+    plan: Path, group: str, may_act: bool
+):
+    """A fresh clone under umask 002 is writable by the person's private group, and acts."""
+    os.chown(plan, os.geteuid(), 0 if group == "private" else OTHER_UID)
+    plan.chmod(0o664)
+    assert (find_plan(str(plan)).distrust is None) is may_act
+
+
+def test_a_plan_that_everybody_can_write_never_acts(plan: Path):
+    plan.chmod(0o666)
+    assert find_plan(str(plan)).distrust is not None

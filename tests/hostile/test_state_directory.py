@@ -14,7 +14,7 @@ from canary.store.paths import journal_path, state_dir
 from tests.cli.commands import run_process, running_cloud
 from tests.embedded import DEFAULT_PLAN
 from tests.hostile.monitoring import monitor_once
-from tests.hostile.other import OTHER_UID, needs_root
+from tests.hostile.other import OTHER_UID, needs_root, share_with_group
 
 
 @pytest.fixture
@@ -74,10 +74,14 @@ def let_all_write(path: Path) -> None:
 
 
 def let_group_write(path: Path) -> None:
-    path.chmod(0o770)
+    share_with_group(path, 0o770)
 
 
-WEAKENINGS = (let_all_write, let_group_write, pytest.param(give_to_other, marks=needs_root))
+WEAKENINGS = (
+    let_all_write,
+    pytest.param(let_group_write, marks=needs_root),
+    pytest.param(give_to_other, marks=needs_root),
+)
 
 
 @pytest.mark.parametrize("weaken", WEAKENINGS)
