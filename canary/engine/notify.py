@@ -21,6 +21,7 @@ from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.export.notification import (
     Notification,
     change_notice,
+    evidence_notice,
     judged_verdict,
     monitoring_notice,
     outcome_notice,
@@ -70,6 +71,7 @@ class Notifier:
         self._last_call = asyncio.Event()
         self._remembered: dict[str, float] = {}
         self._verdict: Verdict | None = None
+        self._evidence = ""
         self._last_error = ""
 
     def begun(self, change: Change) -> None:
@@ -87,7 +89,11 @@ class Notifier:
         self.tell(monitoring_notice(line, self._place, ended_by_time=ended_by_time))
 
     def watch(self, snapshot: Snapshot) -> None:
-        """Tell when the verdict has turned for the worse since anybody on this host looked."""
+        """Tell when the verdict has turned for the worse since anybody on this host looked, and
+        when Canary is worse now or is proven worse.
+        """
+        if self._settings.is_on:
+            self._watch_evidence(snapshot)
         verdict = judged_verdict(snapshot) if self._settings.is_on else None
         if verdict is None or verdict == self._verdict:
             return
@@ -96,6 +102,13 @@ class Notifier:
         notification = verdict_notice(before, snapshot, self._place) if before is not None else None
         if notification is not None:
             self.tell(notification)
+
+    def _watch_evidence(self, snapshot: Snapshot) -> None:
+        notification = evidence_notice(snapshot, self._place)
+        key = "" if notification is None else notification.key
+        if notification is not None and key != self._evidence:
+            self.tell(notification)
+        self._evidence = key
 
     def tell(self, notification: Notification) -> None:
         """Tell one thing, unless it was told lately. Returns at once."""

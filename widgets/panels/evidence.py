@@ -12,6 +12,7 @@ from typing import Final
 
 from rich.style import Style
 
+from canary.rollout.evidence.interval import format_interval
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.verdict import MetricVerdict, Word
 from canary.rollout.evidence.view import EvidenceView, SplitView, TailView
@@ -96,12 +97,22 @@ def said(metric: MetricVerdict, room: int) -> str:
         more = f", proof {metric.strength:.0%} complete" if room >= 40 else ""
         return f"worse now {format_clock(metric.worse_at)}{more}"
     if metric.verdict == "pass":
-        return "no worse than 2×" if room >= 16 else "proven no worse"
+        return _passed(metric, room)
     if metric.verdict == "inconclusive":
         return f"inconclusive: {sanitize(metric.why, 120)}"
     if metric.why:
         return f"undecided: {sanitize(metric.why, 120)}"
     return f"undecided: {needed(metric, is_long=is_long)}"
+
+
+def _passed(metric: MetricVerdict, room: int) -> str:
+    """A pass with the stretch that it is of."""
+    if room < 16:
+        return "proven no worse"
+    on = metric.passed_on
+    if on is None or room < 45:
+        return "no worse than 2×"
+    return f"no worse than 2×, {format_clock(on.since)} to {format_clock(on.until)}"
 
 
 def _holds(metric: MetricVerdict, room: int) -> str:
@@ -209,6 +220,8 @@ def _sides(metric: MetricVerdict, palette: Palette) -> list[Run]:
         value_style = palette.no_data if value is None else palette.text
         rest = f" of {format_count(count)}" if count else ""
         runs += [(name, style), (shown(value), value_style), (rest, palette.dim)]
+    if metric.interval is not None:
+        runs.append((f"  {format_interval(metric.interval)}", palette.dim))
     return runs
 
 

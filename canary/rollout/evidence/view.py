@@ -97,6 +97,21 @@ def proven_metrics(view: EvidenceView | None) -> tuple[Metric, ...]:
     return tuple(m.metric for m in view.metrics if m.detected_at is not None) if view else ()
 
 
+def brief(view: EvidenceView | None) -> str:
+    """What is worse, in the fewest words: "✗ 5xx proven worse 14:02:00Z, no numbers since
+    14:10:00Z", "◐ 5xx worse now"; "" where nothing is.
+    """
+    if view is None or view.verdict not in ("rollback", "worse_now"):
+        return ""
+    is_proven = view.verdict == "rollback"
+    found = [m for m in view.metrics if m.verdict == view.verdict]
+    names = ", ".join(_NAMES[m.metric] for m in found)
+    away = f", no numbers since {format_clock(view.away_since)}" if view.away_since else ""
+    if is_proven:
+        return f"✗ {names} proven worse {format_clock(view.detected_at)}{away}"
+    return f"◐ {names} worse now{away}"
+
+
 class Advice(msgspec.Struct, frozen=True):
     """What the evidence adds to the tree, apart from it. It never makes anything green.
 

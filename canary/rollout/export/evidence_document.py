@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from canary.rollout.evidence.interval import RatioInterval
+from canary.rollout.evidence.interval import RatioInterval, format_interval
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.onset import Stretch
 from canary.rollout.evidence.verdict import MetricVerdict, Word
@@ -150,10 +150,13 @@ def metric_line(metric: MetricVerdict) -> str:
     if metric.verdict == "rollback":
         return (
             f"{NAMES[metric.metric]}: {word} at {format_clock(metric.detected_at)}, {proof(metric)}"
+            f"{_times(metric)}{_holds(metric)}{f'; {metric.why}' if metric.why else ''}"
         )
     if metric.verdict == "worse_now":
         return (
             f"{NAMES[metric.metric]}: {word} since {format_clock(metric.worse_at)}, {proof(metric)}"
+            f"{_times(metric)}; the quick test, which bursts can fool: proof"
+            f" {math.floor(metric.strength * 100)} % complete"
         )
     if metric.verdict == "pass":
         word = "no worse, proven" if metric.metric == "score" else f"{word}{_passed(metric)}"
@@ -169,6 +172,18 @@ def metric_line(metric: MetricVerdict) -> str:
             more = f"{more}, {format_duration(metric.minutes_needed * 60)} at today's rate"
         return f"{said}: {more}"
     return said
+
+
+def _times(metric: MetricVerdict) -> str:
+    """How many times as bad Canary is: ", 4.2× (2.1 to 8.0) of Legacy's"."""
+    return "" if metric.interval is None else f", {format_interval(metric.interval)} of Legacy's"
+
+
+def _holds(metric: MetricVerdict) -> str:
+    """Up to which length of bursts a proof holds."""
+    if metric.holds_for_s is None:
+        return ""
+    return f"; holds for bursts of errors up to {metric.holds_for_s:.0f} s"
 
 
 def _passed(metric: MetricVerdict) -> str:

@@ -13,6 +13,9 @@ from canary.rollout.change.change import Change, Outcome, OutcomeState, SetScale
 from canary.rollout.change.text import KIND_WORDS, format_scale, format_step
 from canary.rollout.decision.gates import VERDICT_WORDS, format_verdict
 from canary.rollout.decision.tree import SEVERITY, Verdict
+from canary.rollout.evidence.verdict import Word
+from canary.rollout.evidence.view import proven_text
+from canary.rollout.export.evidence_document import NAMES, metric_line
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import (
     format_age,
@@ -112,6 +115,24 @@ def verdict_notice(before: Verdict, snapshot: Snapshot, place: str) -> Notificat
         ("data", f"{format_age(snapshot.canary.data_age_s)} old"),
     )
     return Notification(f"verdict {now}", text, _VERDICT_TONES[now], facts)
+
+
+def evidence_notice(snapshot: Snapshot, place: str) -> Notification | None:
+    """Canary is proven worse, or worse now; None while it is neither, or the plan ignores it."""
+    advice, view = snapshot.advice, snapshot.evidence
+    if advice is None or view is None:
+        return None
+    word: Word = "rollback" if advice.tier == "proven" else "worse_now"
+    lines = tuple(
+        (NAMES[m.metric], sanitize(metric_line(m), 300)) for m in view.metrics if m.verdict == word
+    )
+    names = " ".join(advice.metrics)
+    if advice.tier == "proven":
+        until = "closes the gate until the split changes or somebody dismisses it"
+        text = f"{place}: {proven_text(view)}. This {until}."
+        return Notification(f"proven {names}", text, "critical", lines)
+    text = f"{place}: {advice.text} (the quick test, which bursts of errors can fool)."
+    return Notification(f"worse now {names}", text, "warning", lines)
 
 
 def monitoring_notice(line: str, place: str, *, ended_by_time: bool) -> Notification:

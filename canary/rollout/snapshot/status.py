@@ -13,6 +13,7 @@ from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.gates import format_verdict as format_verdict_line
 from canary.rollout.decision.readiness import Readiness
 from canary.rollout.decision.tree import Verdict
+from canary.rollout.evidence.view import EvidenceView, brief
 from canary.rollout.measure.samples import Window
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.served import find_hindrance, format_unserved
@@ -97,6 +98,7 @@ def status_document(snapshot: Snapshot, plan: Plan | None = None) -> dict[str, A
             for source in snapshot.sources
         ],
         "state": None if plan is None else state_document(find_state(snapshot, plan)),
+        "evidence": _evidence(snapshot.evidence),
         "readiness": _readiness(snapshot.readiness),
         "guard": _guard(snapshot),
     }
@@ -132,6 +134,30 @@ def _readiness(readiness: Readiness | None) -> dict[str, Any] | None:
     }
 
 
+def _evidence(view: EvidenceView | None) -> dict[str, Any] | None:
+    """The comparison in brief; `canary evidence --json` says all of it. None: there is none."""
+    if view is None:
+        return None
+    return {
+        "verdict": view.verdict,
+        "source": view.source,
+        "log_incomplete": view.tail.incomplete or None,
+        "away_since": format_iso_time(view.away_since),
+        "metrics": [
+            {
+                "metric": one.metric,
+                "verdict": one.verdict,
+                "why": one.why or None,
+                "proven_at": format_iso_time(one.detected_at),
+                "holds_for_bursts_s": one.holds_for_s,
+                "worse_since": format_iso_time(one.worse_at),
+                "passed_since": format_iso_time(one.passed_at),
+            }
+            for one in view.metrics
+        ],
+    }
+
+
 def _guard(snapshot: Snapshot) -> dict[str, Any]:
     """Automatic rollback as far as this host knows: what runs on another host is not seen here."""
     armed = [one for one in snapshot.presence.others if one.guards]
@@ -154,6 +180,7 @@ def status_line(snapshot: Snapshot) -> str:
         f"{_share(snapshot.traffic)} {sanitize(canary.service, 49)}",
         f"err {format_ratio(canary.window.error_ratio if judged else None)}",
         f"p95 {format_milliseconds(canary.window.p95_ms if judged else None)}",
+        *filter(None, [brief(snapshot.evidence)]),
         *_soak(snapshot),
         _age(canary.data_age_s),
         *(f"{sanitize(s.name, 30)} failing" for s in snapshot.sources if s.state == "failing"),

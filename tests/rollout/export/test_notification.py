@@ -10,8 +10,10 @@ import pytest
 from canary.rollout.change.change import Outcome
 from canary.rollout.change.moves import promote, rollback_all
 from canary.rollout.decision.tree import SEVERITY, Verdict
+from canary.rollout.evidence.view import Advice
 from canary.rollout.export.notification import (
     change_notice,
+    evidence_notice,
     judged_verdict,
     outcome_notice,
     place_of,
@@ -22,6 +24,7 @@ from canary.rollout.permit.approval import evidence_of
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import SourceView, TrafficView
 from tests.rollout.build import EMPTY, NOW, PLAN, decision, request, snapshot, standing, window
+from tests.widgets.evidence_scenes import ADVICE, VIEW
 
 PLACE = place_of(PLAN.name, "naeda-genesis", "gcp")
 BAD = window(error_ratio=0.08)
@@ -124,3 +127,24 @@ def test_a_missing_number_is_no_zero() -> None:
     notification = verdict_notice("continue", unknown, PLACE)
     assert notification is not None
     assert dict(notification.facts)["p95"] == "no data"
+
+
+def test_a_proof_is_told_apart_from_worse_now() -> None:
+    base = snapshot()
+    proven = msgspec.structs.replace(base, evidence=VIEW, advice=ADVICE)
+    told = evidence_notice(proven, "here")
+    assert told is not None
+    assert (told.key, told.tone) == ("proven 5xx", "critical")
+    assert "Canary is proven to be worse: 5xx at 14:18:00Z" in told.text
+    assert "until the split changes or somebody dismisses it" in told.text
+    metric = msgspec.structs.replace(
+        VIEW.metrics[0], verdict="worse_now", detected_at=None, worse_at=NOW - 60
+    )
+    view = msgspec.structs.replace(VIEW, metrics=(metric,))
+    advice = Advice("advise", "Canary is worse now: 5xx", ("5xx",), NOW - 60, "worse_now")
+    told = evidence_notice(msgspec.structs.replace(base, evidence=view, advice=advice), "here")
+    assert told is not None
+    assert (told.key, told.tone) == ("worse now 5xx", "warning")
+    assert "bursts of errors can fool" in told.text
+    assert "proven" not in told.text
+    assert evidence_notice(base, "here") is None

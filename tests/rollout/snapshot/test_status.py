@@ -28,6 +28,7 @@ from canary.rollout.snapshot.snapshot import (
 )
 from canary.rollout.snapshot.status import exit_code, status_document, status_line
 from tests.rollout.build import EMPTY, NOW, record, snapshot, window
+from tests.widgets.evidence_scenes import VIEW
 
 SCHEMA: dict[str, Any] = json.loads(
     (Path(__file__).parents[3] / "docs" / "status.schema.json").read_text()
@@ -250,3 +251,24 @@ def test_the_line_tells_drift_failing_sources_and_what_is_in_flight() -> None:
 def test_the_line_doubts_a_share_that_may_not_be_served() -> None:
     failed = snapshot(traffic=TrafficView(0, record(0), ready=False))
     assert "0 % (may not be served)" in status_line(failed)
+
+
+def test_both_tiers_are_in_the_document_and_on_the_line() -> None:
+    base = snapshot()
+    proven = msgspec.structs.replace(base, evidence=VIEW)
+    document = status_document(proven)
+    VALIDATOR.validate(document)
+    errors = document["evidence"]["metrics"][0]
+    assert (document["evidence"]["verdict"], errors["verdict"]) == ("rollback", "rollback")
+    assert errors["proven_at"].endswith("14:18:00Z")
+    assert "✗ 5xx proven worse 14:18:00Z" in status_line(proven)
+    metric = msgspec.structs.replace(
+        VIEW.metrics[0], verdict="worse_now", detected_at=None, worse_at=VIEW.began_at
+    )
+    worse = msgspec.structs.replace(VIEW, metrics=(metric,))
+    line = status_line(msgspec.structs.replace(base, evidence=worse))
+    assert "◐ 5xx worse now" in line
+    assert "proven" not in line
+    assert "worse" not in status_line(base)
+    away = msgspec.structs.replace(VIEW, away_since=VIEW.began_at)
+    assert ", no numbers since " in status_line(msgspec.structs.replace(base, evidence=away))
