@@ -31,10 +31,21 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option(
+    "--probe", is_flag=True, help="Ask what only a real project can show; writes a report."
+)
 @plan_options
-def doctor(as_json: bool, config: str | None) -> int:
-    """Check plan, cloud, permissions, records and terminal. Exits 1 when something is wrong."""
+def doctor(probe: bool, as_json: bool, config: str | None) -> int:
+    """Check plan, cloud, permissions, records and terminal. Exits 1 when something is wrong.
+
+    With --probe it asks the cloud what docs/fidelity.md calls still unknown, changes nothing, and
+    writes outputs/canary-probe.json, in which no name of yours is: attach it to an issue.
+    """
     source = find_plan(config)
+    if probe:
+        from canary.cli.setup.doctor_probe import run_probe
+
+        return run_probe(source, as_json=as_json)
     findings = [
         look_at_plan(source),
         *look_at_hosts(source.plan),

@@ -122,3 +122,15 @@ def test_what_tmux_does_with_the_clipboard_is_told(
 def test_without_tmux_the_doctor_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert look_at_tmux().state == "unknown"
+
+
+def test_the_probe_writes_a_report_and_changes_nothing(
+    command: Command, open_cloud: Callable[..., Cloud]
+) -> None:
+    cloud = open_cloud()
+    ended = command("doctor", "--probe", "--json", "--config", str(cloud.plan_path))
+    assert ended.code == 0
+    report = json.loads((cloud.plan_path.parent / "outputs" / "canary-probe.json").read_text())
+    assert report == json.loads(ended.out)
+    assert {c["id"]: c["state"] for c in report["checks"]}["mask"] == "ok"
+    assert "ion-api" not in json.dumps(report["checks"]).replace("ion/confidence_score", "")
