@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 from typing import Final
 
+from canary.host.home import expand_home, personal_dir
 from canary.host.logs import mask
 from canary.host.owners import find_weakness, make_directories
+from canary.rollout.errors import CanaryError
 
 BUG_LOG: Final = "canary.log"
 BUG_LOG_BYTES: Final = 1_000_000
@@ -38,7 +40,7 @@ def write_bug(error: BaseException) -> Path | None:
         lines = mask("".join(traceback.format_exception(error)))
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n{lines}\n")
-    except OSError:
+    except (OSError, CanaryError):
         return None
     return path
 
@@ -46,7 +48,5 @@ def write_bug(error: BaseException) -> Path | None:
 def _directory() -> Path:
     override = os.environ.get("CANARY_STATE_DIR")
     if override:
-        return Path(override).expanduser()
-    from platformdirs import user_state_path
-
-    return user_state_path("canary-console", appauthor=False)
+        return expand_home(override, "CANARY_STATE_DIR")
+    return personal_dir("state", "CANARY_STATE_DIR")

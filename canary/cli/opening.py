@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from canary.cli.options import chosen_config, chosen_read_only
+from canary.host.home import expand_home
 from canary.host.plans import Distrust, judge_plan
 from canary.rollout.errors import Denied, PlanError, ReadOnly, Unavailable, UsageError
 from canary.rollout.plan.file import decode_plan, read_plan
@@ -59,7 +60,7 @@ def find_plan(config: str | None, *, acts: bool = False) -> PlanSource:
     it (`canary.host.plans`). Whatever it is asked for, no program of such a plan is left in it.
     """
     config = chosen_config(config)
-    path = Path(config).expanduser() if config is not None else Path(DEFAULT_NAME)
+    path = expand_home(config, "--config") if config is not None else Path(DEFAULT_NAME)
     if config is None and not path.exists():
         raise PlanError(
             f"There is no {DEFAULT_NAME} in {sanitize(Path.cwd(), 200)}.",

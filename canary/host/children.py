@@ -11,6 +11,7 @@ Both switches count for the child alone: variables are handed on, for the progra
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -47,7 +48,9 @@ def child_environment() -> dict[str, str]:
     environment = dict(os.environ)
     for name in PATH_VARIABLES:
         if environment.get(name):
-            environment[name] = str(Path(environment[name]).expanduser().absolute())
+            # What means no home of anybody's is left as it is: the child says so itself.
+            with contextlib.suppress(RuntimeError):
+                environment[name] = str(Path(environment[name]).expanduser().absolute())
     return environment
 
 

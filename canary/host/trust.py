@@ -20,6 +20,7 @@ from typing import Final
 
 import msgspec
 
+from canary.host.home import expand_home, personal_dir
 from canary.host.owners import Weakness, find_weakness, make_directories
 from canary.rollout.errors import RecordError
 from canary.rollout.text import sanitize
@@ -57,7 +58,7 @@ def config_dir() -> Path:
     """
     override = os.environ.get(CONFIG_DIR_VARIABLE)
     if override:
-        path = Path(override).expanduser()
+        path = expand_home(override, CONFIG_DIR_VARIABLE)
         if not path.is_absolute():
             raise RecordError(
                 f"{CONFIG_DIR_VARIABLE} is relative ({sanitize(override, 100)}): it would be"
@@ -65,9 +66,7 @@ def config_dir() -> Path:
                 remedy="Set it to an absolute path.",
             )
         return path
-    from platformdirs import user_config_path  # not needed with the override: start-up
-
-    return user_config_path("canary-console", appauthor=False).absolute()
+    return personal_dir("config", CONFIG_DIR_VARIABLE)
 
 
 def read_trust() -> Trust:

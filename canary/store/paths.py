@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from canary.host.home import expand_home, personal_dir
 from canary.host.owners import Weakness, find_weakness, make_directories, me, name_owner
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.plan import Plan
@@ -173,7 +174,5 @@ def rollout_slug(plan: Plan) -> str:
 def _base() -> Path:
     override = os.environ.get(STATE_DIR_VARIABLE)
     if override:
-        return Path(override).expanduser().absolute()
-    from platformdirs import user_state_path  # not needed with the override: start-up
-
-    return user_state_path("canary-console", appauthor=False)
+        return expand_home(override, STATE_DIR_VARIABLE).absolute()
+    return personal_dir("state", STATE_DIR_VARIABLE)

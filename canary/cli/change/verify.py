@@ -24,6 +24,7 @@ from canary.cli.output import (
     say,
     say_written,
 )
+from canary.host.home import expand_home
 from canary.rollout.change.change import Change
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.tables import MOST_REQUESTS
@@ -108,7 +109,7 @@ def compare(
     if out is not None:
         from canary.store.outputs import write_output
 
-        _, error = keep(lambda: write_output(Path(out).expanduser(), document))
+        _, error = keep(lambda: write_output(expand_home(out, "--out"), document))
         if error is None and not as_json:
             say_written(out)
     return conclude(0 if comparison.attributed else EXIT_NO_DATA, error)

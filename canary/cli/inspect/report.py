@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 import click
@@ -12,6 +11,7 @@ import msgspec
 from canary.cli.opening import PlanSource, find_plan, look_back, open_session
 from canary.cli.options import plan_options
 from canary.cli.output import print_json, say, say_written
+from canary.host.home import expand_home
 from canary.rollout.change.change import SetTraffic, Step
 from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
 from canary.rollout.errors import UsageError
@@ -51,7 +51,7 @@ def report(
         return 0
     from canary.store.outputs import write_text
 
-    path = Path(out).expanduser().absolute()
+    path = expand_home(out, "--out").absolute()
     write_text(path, text)
     if as_json:
         print_json(
@@ -225,7 +225,7 @@ def grafana(out: str | None, as_json: bool, config: str | None) -> int:
     if out is None:
         print_json(dashboard)
         return 0
-    path = Path(out).expanduser().absolute()
+    path = expand_home(out, "--out").absolute()
     write_output(path, dashboard)
     if as_json:
         print_json({"file": str(path), "title": dashboard["title"], "uid": dashboard["uid"]})

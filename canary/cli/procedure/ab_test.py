@@ -11,6 +11,7 @@ import click
 from canary.cli.opening import PlanSource, find_plan, open_session
 from canary.cli.options import plan_options
 from canary.cli.output import conclude, keep, print_json, say, say_written
+from canary.host.home import expand_home
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.text import (
     format_count,
@@ -73,7 +74,7 @@ def _analyse(
     from canary.engine.jobs.ab_test import take_file, write_analysis
 
     if file is not None:
-        run = take_file(source.plan, Path(file).expanduser())
+        run = take_file(source.plan, expand_home(file, "--from"))
     else:
         run = asyncio.run(_ask(source, days))
     return run, *keep(lambda: write_analysis(source.plan, source.path.parent, run))

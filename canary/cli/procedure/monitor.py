@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +12,7 @@ import msgspec
 from canary.cli.opening import PlanSource, find_plan
 from canary.cli.options import Duration, plan_options
 from canary.cli.output import print_json, say
+from canary.host.home import expand_home
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.text import format_duration, format_iso_time, format_timestamp, sanitize
 
@@ -90,7 +90,7 @@ def _order(
         # Of the plan, and not of the person who types: it must be where a plan may write.
         directory = outputs_path(source.path.parent, source.plan.record.outputs)
     else:
-        directory = Path(out_dir).expanduser().absolute()
+        directory = expand_home(out_dir, "--out-dir").absolute()
     return LoopOrder(str(directory), every_s, for_s)
 
 

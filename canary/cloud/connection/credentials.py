@@ -6,6 +6,7 @@ own machine; but a credentials file says where they are exchanged, so that is lo
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from typing import Any, Final
@@ -61,6 +62,8 @@ def load_credentials() -> Any:
     import google.auth
     from google.auth.exceptions import GoogleAuthError, TransportError
 
+    # Each attempt would write a line of its own beside the sentence that is raised here.
+    logging.getLogger("google.auth").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # "… without a quota project": said where it matters, by the refusal that it leads to.
         warnings.simplefilter("ignore")
@@ -72,8 +75,9 @@ def load_credentials() -> Any:
             raise _unusable(str(exc)) from exc
         except Exception as exc:
             # A file of another shape, owner or kind makes of google-auth a KeyError, an OSError, …
-            why = exc.strerror if isinstance(exc, OSError) else f"{type(exc).__name__}: {exc}"
-            raise _unusable(why or type(exc).__name__) from exc
+            no_file = f"it is not what a credentials file holds ({type(exc).__name__}: {exc})"
+            why = exc.strerror if isinstance(exc, OSError) else no_file
+            raise _unusable(why or no_file) from exc
     for at in (credentials, getattr(credentials, "_source_credentials", None)):
         for field in _TOKEN_FIELDS:
             _demand_token_host(getattr(at, field, None))

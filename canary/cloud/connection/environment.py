@@ -24,6 +24,9 @@ _CA_FILES: Final = (
     "CURL_CA_BUNDLE",
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
 )
+_CA_DIRECTORIES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""requests takes a directory as well."""
+
 _PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "grpc_proxy")
 _PROXIES_OF_HTTP: Final = ("HTTP_PROXY", "http_proxy")
 _OTHERS: Final = ("NO_PROXY", "no_proxy", "SSL_CERT_DIR")
@@ -37,7 +40,7 @@ def demand_environment(url: str) -> None:
     `url` is not loopback's: for that neither proxy nor certificates are looked at.
     """
     for name, value in _set(_CA_FILES):
-        if why := _why_no_certificates(value):
+        if why := _why_no_certificates(value, directories=name in _CA_DIRECTORIES):
             raise _problem(name, value, why, "Name a PEM file of certificates, or unset it.")
     directory = os.environ.get("SSL_CERT_DIR")
     if directory and not any(Path(part).is_dir() for part in directory.split(os.pathsep)):
@@ -60,6 +63,7 @@ def build(make: Callable[[], _Made], url: str) -> _Made:
         return make()
     except Exception as exc:
         names = [name for name, _ in _set((*_OTHERS, *_CA_FILES, *_PROXIES, *_PROXIES_OF_HTTP))]
+        names += [name for name in os.environ if name.startswith(("GOOGLE_API_", "CLOUDSDK_"))]
         named = ", ".join(names) or "the certificates of this host"
         raise HostProblem(
             f"No connection can be built from the environment ({named}):"
@@ -75,10 +79,10 @@ def _set(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 @cache
-def _why_no_certificates(path: str) -> str:
+def _why_no_certificates(path: str, *, directories: bool) -> str:
     """Why a file gives no certificates; "" when it does. Empty certificate stores are none."""
     try:
-        if Path(path).is_dir():
+        if directories and Path(path).is_dir():
             return "" if any(Path(path).iterdir()) else "it is an empty directory"
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cafile=path)
