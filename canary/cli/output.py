@@ -28,17 +28,40 @@ from canary.rollout.text import (
 
 
 def say(line: str = "") -> None:
-    """A line, or a text of several, on standard output; nothing in it acts on a terminal.
-
-    Encodings without the glyphs get "?" instead of an error.
-    """
+    """A line, or a text of several, on standard output; nothing in it acts on a terminal."""
     line = "\n".join(map(keep_printable, line.split("\n")))
-    click.echo(line.encode(_encoding(), "replace").decode(_encoding()))
+    click.echo(fit_encoding(line, _encoding()))
 
 
 def complain(sentence: object, limit: int = 1000) -> None:
     """A sentence on standard error, in the program's name; of the text at most `limit` is shown."""
-    click.echo(f"canary: {sanitize(sentence, limit)}", err=True)
+    said = f"canary: {sanitize(sentence, limit)}"
+    click.echo(fit_encoding(said, sys.stderr.encoding or "utf-8"), err=True)
+
+
+_GLYPHS: Final = "✓✗◐▼▲▸●○→←≤≥≠−–—×·…÷±“”’"
+_INSTEAD: Final = '+ x ~ v ^ > * o -> <- <= >= != - - - x . ... / +- " " \''
+_ASCII: Final = dict(zip(_GLYPHS, _INSTEAD.split(), strict=True))
+"""Never "?", which means "no data" here."""
+
+
+def fit_encoding(text: str, encoding: str) -> str:
+    """The text as `encoding` can have it: glyphs that it lacks in ASCII, else "_"."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_fit(c, encoding) for c in text)
+    except LookupError:
+        return text
+    return text
+
+
+def _fit(character: str, encoding: str) -> str:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return _ASCII.get(character, "_")
+    return character
 
 
 def say_written(path: object) -> None:
@@ -138,8 +161,7 @@ class ProgressLine:
         self._write(CLEAR + _cut(text) if self._in_place else text + "\n")
 
     def _write(self, text: str) -> None:
-        encoding = self._stream.encoding or "utf-8"
-        self._stream.write(text.encode(encoding, "replace").decode(encoding))
+        self._stream.write(fit_encoding(text, self._stream.encoding or "utf-8"))
         self._stream.flush()
 
 

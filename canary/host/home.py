@@ -6,6 +6,7 @@ answer with "~" as the name of a directory here.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Final, Literal
 
@@ -36,11 +37,13 @@ def personal_dir(kind: Literal["state", "config"], variable: str) -> Path:
     """
     from platformdirs import user_config_path, user_state_path  # start-up: not with the override
 
-    found = (user_state_path if kind == "state" else user_config_path)(APP, appauthor=False)
-    if found.is_absolute():
+    found: Path | None = None
+    # Newer ones of the library refuse, older ones answer "~/…".
+    with contextlib.suppress(RuntimeError):
+        found = (user_state_path if kind == "state" else user_config_path)(APP, appauthor=False)
+    if found is not None and found.is_absolute():
         return found
     raise RecordError(
-        f"There is no home directory for this user, so there is no place for its {kind}"
-        f" ({sanitize(found, 100)}).",
+        f"There is no home directory for this user, so there is no place for its {kind}.",
         remedy=f"Set HOME, or {variable} to a directory of your own.",
     )

@@ -36,8 +36,9 @@ async def copy(text: str, write: Callable[[str], object], environ: Mapping[str, 
         return "Copied by OSC 52, if your terminal allows it."
     try:
         path = save(text, environ)
-    except OSError as exc:
-        return f"Could not copy: no OSC 52, no tmux, and no file ({exc.strerror})."
+    except (OSError, RuntimeError) as exc:  # the latter: there is no home
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        return f"Could not copy: no OSC 52, no tmux, and no file ({why})."
     return f"Written to {path}: this terminal has no clipboard."
 
 

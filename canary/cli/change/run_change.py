@@ -7,6 +7,7 @@ carries the change out itself and ends with its outcome.
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from canary.store.journal import Journal
 
 Build = Callable[[Plan, Standing, Request], Change]
+log = logging.getLogger(__name__)
+
 Prepare = Callable[["Session", Snapshot], Awaitable[Build]]
 
 YES_WAITS: Final = "With --yes it waits, and goes out the moment Cloud Run answers. "
@@ -241,10 +244,21 @@ async def _act(
 async def _verify(
     source: PlanSource, session: Session, change: Change, options: ChangeOptions
 ) -> Verification | None:
-    """The verification of a change that is done; None where there is nothing to verify."""
+    """The verification of a change that is done; None where there is nothing to verify.
+
+    One that fails itself is said, and takes nothing from the change, which keeps its exit code.
+    """
     from canary.cli.change.verify import print_verification, verify_change
 
-    verification = await verify_change(source, session, change)
+    try:
+        verification = await verify_change(source, session, change)
+    except CanaryError as error:
+        complain(f"Not verified: {error}")
+        return None
+    except Exception as error:
+        log.exception("verification")
+        complain(f"Not verified: a mistake in this program ({type(error).__name__}).")
+        return None
     if verification is not None and not options.as_json:
         print_verification(verification)
     return verification

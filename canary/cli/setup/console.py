@@ -20,6 +20,7 @@ from canary.cli.opening import (
 from canary.cli.options import chosen_config, chosen_read_only, config_option
 from canary.rollout.errors import CanaryError, UsageError
 from canary.rollout.plan.plan import Plan
+from canary.rollout.text import sanitize
 
 if TYPE_CHECKING:
     from canary.cloud.embedded.process import Starting
@@ -64,13 +65,25 @@ def begin_local_cloud(plan: Plan) -> Starting | None:
 
 
 def demand_terminal() -> None:
-    """Raise UsageError when there is no terminal to draw on."""
-    if sys.stdin.isatty() and sys.stdout.isatty():
-        return
-    raise UsageError(
-        "The console needs a terminal, and there is none here.",
-        remedy="`canary status` says where the rollout stands; `canary --help` lists the rest.",
-    )
+    """Raise UsageError when there is no terminal to draw on, or none that can show what is drawn.
+
+    It is drawn on standard error, so that a shell's `2>file` would leave a blind console behind.
+    """
+    remedy = "`canary status` says where the rollout stands; `canary --help` lists the rest."
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("The console needs a terminal, and there is none here.", remedy=remedy)
+    screen = sys.__stderr__
+    if screen is None or not screen.isatty():
+        raise UsageError(
+            "The console is drawn on standard error, no terminal here: it would run blind.",
+            remedy="Start it without `2>`; what it has to say it says on the screen.",
+        )
+    encoding = screen.encoding or ""
+    if encoding.lower().replace("-", "").replace("_", "") != "utf8":
+        raise UsageError(
+            f"The console draws with characters that this locale ({sanitize(encoding, 40)}) lacks.",
+            remedy="Set one with UTF-8, as LC_ALL=C.UTF-8; `canary status` does without.",
+        )
 
 
 def with_local(plan: Plan, **changes: float | str | None) -> Plan:

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -14,7 +15,7 @@ import msgspec
 
 from canary.host.children import find_program_path, safe_directory
 from canary.host.trust import read_trust
-from canary.rollout.errors import CanaryError
+from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.hosts import foreign_hosts
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import sanitize
@@ -82,6 +83,8 @@ def look_at_journal(session: Session) -> Finding:
         return Finding("journal", "wrong", said, error.remedy if error is not None else "")
     try:
         journal.check()
+        journal.demand_room()
+        try_to_write(journal.path.parent)
         entries = journal.recent(1000)
         unreadable = len(journal.unreadable())
     except CanaryError as error:
@@ -101,6 +104,24 @@ def look_at_journal(session: Session) -> Finding:
         return Finding("journal", "wrong", said, remedy, needed=False)
     remedy = "`canary log` shows them: verify, resume or abandon." if still_open + unknown else ""
     return Finding("journal", "ok", said, remedy)
+
+
+def try_to_write(directory: Path) -> None:
+    """Write a little into the directory of the journal, and take it away again.
+
+    What the system says of room and rights is not enough: a quota, a read-only mount or a disk that
+    fails is met by writing. Raises RecordError.
+    """
+    try:
+        with tempfile.NamedTemporaryFile(dir=directory, prefix=".doctor-") as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as exc:
+        raise RecordError(
+            f"{sanitize(directory)} cannot be written: {exc.strerror or exc}.",
+            remedy="Make room there, or set CANARY_STATE_DIR to a directory that can be written.",
+        ) from exc
 
 
 def _is_open_to_others(path: Path) -> bool:

@@ -16,6 +16,7 @@ from canary.cloud.connection.endpoints import is_loopback
 from canary.cloud.connection.http import open_http, read_at_most
 from canary.cloud.http.front import FRONT_BODY, find_barrier
 from canary.cloud.views import HealthReport
+from canary.rollout.errors import HostProblem
 from canary.rollout.text import sanitize
 
 UNREACHED: Final = "not reachable from here"
@@ -46,6 +47,8 @@ async def probe(
             client.stream("GET", target, headers=bearer(token)) as response,
         ):
             body = await read_at_most(response, FRONT_BODY)
+    except HostProblem as error:
+        return _unasked(service, target, now, error.message)
     except (TimeoutError, httpx.TimeoutException):
         return _unanswered(service, target, now, f"no answer within {timeout_s:g} s")
     except httpx.ConnectError as exc:

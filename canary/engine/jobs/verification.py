@@ -266,6 +266,8 @@ class VerificationJob:
             error = await attempt("verification", work())
             if error:
                 self._host.report(error)
+                # A report goes with the next snapshot; that nothing was verified must stay.
+                self._say("warning", f"not verified: {error}")
         finally:
             if self._task is asyncio.current_task():
                 self._task = None

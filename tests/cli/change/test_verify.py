@@ -182,3 +182,16 @@ def test_the_progress_line_is_rewritten_ten_times_a_second_at_most() -> None:
         show(VerifyProgress("requests", done, 4))
     # The begin, what comes a tenth of a second later, and the end.
     assert [text.split()[1] for text in line.shown] == ["0", "3", "4"]
+
+
+def test_a_change_keeps_its_exit_code_when_nothing_can_be_verified_from_here(
+    command: Command, at_router: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = at_router(url="https://api.example.com")
+    monkeypatch.setenv("SSL_CERT_FILE", "/dev/null/nowhere")
+    ended = command("rollback", "--all", "--yes", "--config", str(cloud.plan_path))
+    assert ended.code == 0
+    assert "SSL_CERT_FILE (/dev/null/nowhere) cannot be used" in ended.out + ended.err
+    alone = command("verify", "--config", str(cloud.plan_path))
+    assert alone.code != 70
+    assert "SSL_CERT_FILE" in alone.out + alone.err

@@ -101,3 +101,12 @@ async def test_a_body_brings_no_control_characters_along() -> None:
         report = await probe(url, "/health", 5.0, NOW)
     assert report.message.isprintable()
     assert "boom" in report.message
+
+
+async def test_an_environment_that_cannot_be_used_is_a_side_that_was_not_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1080")
+    report = await probe("https://api.example.com", "/health", 1.0, NOW)
+    assert (report.ok, report.reached) == (False, False)
+    assert report.message.startswith("HTTPS_PROXY (socks5://127.0.0.1:1080) cannot be used")
