@@ -61,7 +61,10 @@ def find_identity(environ: Mapping[str, str] = os.environ) -> str:
     Source: google-auth, google/auth/_default.py and _cloud_sdk.py (where the file is, its fields).
     """
     given = environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
-    folder = environ.get("CLOUDSDK_CONFIG", "") or str(Path.home() / ".config" / "gcloud")
+    try:
+        folder = environ.get("CLOUDSDK_CONFIG", "") or str(Path.home() / ".config" / "gcloud")
+    except RuntimeError:  # nobody's home can be told
+        folder = os.devnull
     path = Path(given) if given else Path(folder) / "application_default_credentials.json"
     try:
         with path.open("rb") as file:

@@ -16,6 +16,7 @@ import msgspec
 from canary.cli.opening import DEFAULT_NAME, known_names
 from canary.cli.options import chosen_config, json_option
 from canary.cli.output import print_json, say
+from canary.host.home import expand_home
 from canary.host.owners import make_directories
 from canary.rollout.errors import PlanError, UsageError
 from canary.rollout.plan.file import parse_plan
@@ -81,7 +82,7 @@ def init(
     file: str | None, config: str | None, force: bool, yes: bool, as_json: bool, **given: str | None
 ) -> int:
     """Write a commented plan to FILE, or ./canary.toml. Asks what was not given at a terminal."""
-    path = Path(file or chosen_config(config) or DEFAULT_NAME).expanduser()
+    path = expand_home(file or chosen_config(config) or DEFAULT_NAME, "the file")
     # Looked at before the questions: nobody answers eight of them to be refused.
     if path.exists() and not force:
         raise UsageError(
