@@ -37,7 +37,10 @@ class ServiceState(msgspec.Struct, frozen=True):
     really served now, whatever is set; None where the router does not tell, and where
     `split_trouble` says why it cannot be told. `pinned` are the revisions that traffic is bound to
     by name where setting the share makes a new one, which then serves nobody. `others` are
-    revisions or backends with traffic that are neither side. `revision` is the latest ready one, or
+    revisions or backends with traffic that are neither side. `serving` is the revision that has the
+    most traffic (between revisions: the candidate), `serving_since` when it came to it and
+    `serving_created` when it was made; `affinity`:
+    session affinity keeps its clients on it. `revision` is the latest ready one, or
     the candidate's where the router splits between revisions. `record_error` is not empty when
     there is a stage record that cannot be read. `scale` is what can run; `limits` what the service
     itself is set to, which its template may narrow. `history` is the last moves of the split,
@@ -66,6 +69,10 @@ class ServiceState(msgspec.Struct, frozen=True):
     split_trouble: str = ""
     pinned: tuple[str, ...] = ()
     others: tuple[Portion, ...] = ()
+    serving: str = ""
+    serving_since: float | None = None
+    serving_created: float | None = None
+    affinity: bool = False
 
 
 class OperationState(msgspec.Struct, frozen=True):

@@ -102,6 +102,8 @@ def mark_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
     if traffic.others:
         named = ", ".join(f"{sanitize(o.name, 40)} {o.percent} %" for o in traffic.others)
         runs.append((f"  ✗ NEITHER SIDE: {named}", palette.critical_line))
+    if traffic.affinity:
+        runs.append(("  ! session affinity: no comparison", palette.step_back))
     if traffic.pinned:
         runs.append((f"  ! pinned to {sanitize(traffic.pinned[0], 40)}", palette.step_back))
     if traffic.drift is not None:

@@ -138,11 +138,18 @@ def _print_unserved(traffic: TrafficView) -> None:
         say(f"! {said}")
     if traffic.ready is False and traffic.in_doubt:
         say("! The last change could not be put into effect: the split from before may be served.")
+    if traffic.affinity:
+        say("! Session affinity is on: clients stay on one side; no comparison holds.")
 
 
 def _print_errors(snapshot: Snapshot) -> None:
     traffic = snapshot.traffic
     _print_unserved(traffic)
+    if snapshot.stage.redeployed:
+        say(
+            f"! Canary was deployed anew in this stage ({sanitize(snapshot.stage.redeployed, 80)},"
+            f" {format_timestamp(snapshot.stage.entered_at or 0.0)}): soak and windows began anew"
+        )
     if traffic.drift is not None:
         say(_format_drift(traffic.drift))
     if traffic.record_error:

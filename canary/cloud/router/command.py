@@ -107,7 +107,7 @@ class CommandRouter(Router):
         """The service with the program's share. A `read` that fails is told as `record_error`."""
         message = await self.run.message(self.plan.router_service)
         percent, trouble = await read_share(self.plan, message)
-        state = read_service(self.plan, message)
+        state = await self.add_serving(read_service(self.plan, message), message)
         error = state.record_error or trouble
         return msgspec.structs.replace(state, percent=percent, record_error=error)
 

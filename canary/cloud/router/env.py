@@ -48,7 +48,7 @@ class EnvRouter(ServiceRouter):
     async def read_split(self) -> ServiceState:
         """The router's service, with the share that its variable names and the one that serves."""
         message = await self.run.message(self.plan.router_service)
-        state = read_service(self.plan, message)
+        state = await self.add_serving(read_service(self.plan, message), message)
         served = await self._read_served(message)
         return msgspec.structs.replace(
             state,

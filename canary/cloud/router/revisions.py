@@ -19,6 +19,7 @@ from canary.cloud.run.services import (
     read_targets,
     short_name,
 )
+from canary.cloud.run.serving import has_affinity, read_serving
 from canary.cloud.run.sides import Past, find_sides, read_past, stable_key
 from canary.cloud.views import ServiceState
 from canary.rollout.change.change import SetTraffic
@@ -41,8 +42,13 @@ class RevisionsRouter(ServiceRouter):
         candidate = self.plan.target.router.candidate
         statuses = message.traffic_statuses
         sides = find_sides(candidate, message, read_past(self.plan, message), statuses or None)
+        own = await read_serving(self.run, message, sides.candidate)
         return msgspec.structs.replace(
             state,
+            serving=sides.candidate,
+            serving_since=own.since,
+            serving_created=own.created,
+            affinity=await has_affinity(self.run, message, (sides.candidate, sides.stable)),
             percent=read_share(candidate, message, message.traffic),
             served_percent=read_served(candidate, message),
             revision=sides.candidate or state.revision,

@@ -21,11 +21,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from canary.cloud.connection.errors import translate_failed_operation
 from canary.cloud.registry import OPERATION as IMAGE_OPERATION
 from canary.cloud.registry import ImageRegistry
 from canary.cloud.run.client import SOURCE, RunClient
 from canary.cloud.run.services import put_annotations, put_scale, read_service, start_update
+from canary.cloud.run.serving import read_serving
 from canary.cloud.views import OperationState, ServiceState
 from canary.rollout.change.change import (
     DeleteImages,
@@ -95,7 +98,19 @@ class Router(ABC):
         """
         if name == self.plan.router_service:
             return await self.read_split()
-        return read_service(self.plan, await self.run.message(name))
+        message = await self.run.message(name)
+        return await self.add_serving(read_service(self.plan, message), message)
+
+    async def add_serving(self, state: ServiceState, message: Any) -> ServiceState:
+        """The state with what is told of the revision that serves."""
+        found = await read_serving(self.run, message)
+        return msgspec.structs.replace(
+            state,
+            serving=found.revision,
+            serving_since=found.since,
+            serving_created=found.created,
+            affinity=found.affinity,
+        )
 
     async def send(self, step: Step, *, validate_only: bool = False) -> str:
         """Send one step and return the operation's name ("" when only validated).

@@ -66,7 +66,8 @@ class UrlMapRouter(Router):
         for answer in (message, document):
             if isinstance(answer, BaseException):
                 raise answer
-        return show_split(self.plan, read_service(self.plan, message), document)
+        state = await self.add_serving(read_service(self.plan, message), message)
+        return show_split(self.plan, state, document)
 
     async def set_split(self, step: SetTraffic, *, validate_only: bool) -> str:
         """One PATCH of weights and description."""

@@ -55,7 +55,7 @@ class Grounds:
         if decides and self._change.kind not in GOING_BACK and basis_of(self._change) is not None:
             state = await self._reader.service(canary_scaled(self._plan))
             own = state.name != self._plan.router_service  # the carrier's is told by its etag
-            revision = state.revision if own else ""
+            revision = (state.serving or state.revision) if own else ""
             moved = find_moved_scale(self._plan, self._change, index, state.limits, revision)
             _demand_unmoved(moved, "")
         return step

@@ -14,6 +14,7 @@ import msgspec
 from canary.cloud.views import ServiceState
 from canary.engine.observe.journal_view import journal_events, view_change
 from canary.engine.observe.position import (
+    Redeployed,
     RunFacts,
     known_record,
     split_changes,
@@ -189,7 +190,11 @@ def _unless_unset(decision: Decision, observed: Observed, now: float) -> Decisio
 
 
 def known_changes(
-    run: RunFacts | None, entries: Iterable[Entry], moved_at: Iterable[float], now: float
+    run: RunFacts | None,
+    entries: Iterable[Entry],
+    moved_at: Iterable[float],
+    now: float,
+    redeployed: Redeployed | None = None,
 ) -> tuple[float, ...]:
     """The times at which the split changed, ascending; none later than now.
 
@@ -198,7 +203,7 @@ def known_changes(
     embedded cloud has lost its state; that change was in another world.
     """
     ours = (e for e in entries if e.outcome is not None and e.outcome.at <= now + SLACK_S)
-    return tuple(sorted({min(at, now) for at in split_changes(run, ours, moved_at)}))
+    return tuple(sorted({min(at, now) for at in split_changes(run, ours, moved_at, redeployed)}))
 
 
 def _begin(plan: Plan, observed: Observed, now: float, reduce: Reduce) -> _Moment:

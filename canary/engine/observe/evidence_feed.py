@@ -79,6 +79,7 @@ class EvidenceFeed:
         self._past_is_read = False
         self._log_began: float | None = None
         self._said = UNSAID
+        self._invalid = ""
 
     @property
     def state(self) -> EvidenceState | None:
@@ -104,12 +105,19 @@ class EvidenceFeed:
         return True
 
     def follow_split(
-        self, changed_at: float | None, percent: int | None, legacy: Sequence[Sample]
+        self,
+        changed_at: float | None,
+        percent: int | None,
+        legacy: Sequence[Sample],
+        *,
+        invalid: str = "",
     ) -> bool:
         """Begin anew when the split has changed. `legacy`: samples, for the bound of "slow".
 
-        `changed_at` None: when it changed is not known; the evidence then begins now.
+        `changed_at` None: when it changed is not known; the evidence then begins now. `invalid`:
+        why the sides cannot be compared, whatever the numbers say.
         """
+        self._invalid = invalid
         if percent is None:
             return False
         share, before = percent / 100, self.state
@@ -267,6 +275,7 @@ class EvidenceFeed:
             source=self._judging.source,
             tail=tail,
             reported=reported,
+            invalid=self._invalid,
             rebuilding=None if self._past is None else self._past.done,
             now=self._clock.now(),
         )
@@ -288,5 +297,8 @@ class EvidenceFeed:
         """Say what is proven and was not said yet. True when any verdict is another."""
         if self.state is None:
             return False
-        before, self._said = self._said, judge_words(self.state)
-        return log_transitions(self._events, self._clock.now(), before, self.state, self._settings)
+        before, self._said = self._said, judge_words(self.state, self._invalid)
+        now, invalid = self._clock.now(), self._invalid
+        return log_transitions(
+            self._events, now, before, self.state, self._settings, invalid=invalid
+        )

@@ -17,7 +17,12 @@ from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_feed import EvidenceFeed
 from canary.engine.observe.metrics_feed import MetricsFeed, SampleReader
 from canary.engine.observe.missing import Piece, begin_of_backfill
-from canary.engine.observe.position import known_record, share_in_effect
+from canary.engine.observe.position import (
+    find_invalid,
+    find_redeployed,
+    known_record,
+    share_in_effect,
+)
 from canary.engine.observe.readiness import ReadinessFeed
 from canary.engine.observe.replay import Replay, Replayed
 from canary.engine.observe.run_feed import RunFeed, ServiceReader
@@ -28,6 +33,7 @@ from canary.engine.observe.transitions import (
     ReadinessAlarm,
     SkewWatch,
     dismissal_events,
+    log_redeployed,
     log_run_changes,
     transition_events,
 )
@@ -147,7 +153,11 @@ class Observer:
         """Read the services. True when something is different."""
         before = self._run.facts
         changed = await self._run.read()
-        log_run_changes(self.log, before, self._run.facts, self._journal.has, self.clock.now())
+        after = self._run.facts
+        log_run_changes(self.log, before, after, self._journal.has, self.clock.now())
+        log_redeployed(
+            self.log, find_redeployed(self.plan, before), find_redeployed(self.plan, after)
+        )
         self._skew.look(self.clock)
         return changed
 
@@ -248,7 +258,9 @@ class Observer:
         return overlay("legacy", legacy, canary), overlay("canary", canary, legacy)
 
     def _changes(self, now: float) -> tuple[float, ...]:
-        return known_changes(self._run.facts, self._journal.entries, self._run.moved_at, now)
+        run = self._run
+        redeployed = find_redeployed(self.plan, run.facts)
+        return known_changes(run.facts, self._journal.entries, run.moved_at, now, redeployed)
 
     def _observed(
         self, now: float, others: tuple[OperatorSession, ...], guard: GuardView | None
@@ -292,7 +304,9 @@ class Observer:
         feed, run = self.comparison, self._run.facts
         if feed is None or run is None:
             return
-        feed.follow_split(changes[-1] if changes else None, share_in_effect(run.router), legacy)
+        changed_at = changes[-1] if changes else None
+        invalid = find_invalid(run)
+        feed.follow_split(changed_at, share_in_effect(run.router), legacy, invalid=invalid)
         feed.hear(self._journal.dismissals)
         past_is_there = self._backfilled and not self._filling
         if past_is_there and self._metrics is not None and self._metrics.is_whole:

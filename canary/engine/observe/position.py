@@ -18,6 +18,7 @@ from canary.rollout.change.stage_record import (
     infer_stage,
     soaked_hours,
 )
+from canary.rollout.evidence.verdict import AFFINITY
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Drift, StageView, TrafficView
 from canary.store.journal import Entry
@@ -79,30 +80,83 @@ def known_record(plan: Plan, run: RunFacts | None) -> StageRecord | None:
 
 
 def view_stage(plan: Plan, run: RunFacts | None, now: float) -> StageView:
-    """The stage, its soak and how much of it is done; all None when Cloud Run never answered."""
+    """The stage, its soak and how much of it is done; all None when Cloud Run never answered.
+
+    The soak of a Canary that was deployed anew begins with that: the hours before are another's.
+    """
     index = stage_of(plan, run)
-    record = known_record(plan, run)
+    record, redeployed = known_record(plan, run), find_redeployed(plan, run)
     if index is None:
         return StageView(None, "not known", None)
     spec = plan.stage(index) if index else None
-    drifting_s = _drifting_s(run, record, now)
+    began_at = record.entered_at if record is not None else None
+    if redeployed is not None:
+        began_at = redeployed.at
+    drifting_s = _drifting_s(run, began_at, now)
     return StageView(
         index=index,
         name=f"stage {index}" if index else "all traffic is on Legacy",
         percent=record.percent if record is not None else plan.percent_of(index),
-        entered_at=record.entered_at if record is not None else None,
+        entered_at=began_at,
         soak_hours=spec.soak_hours if spec is not None else None,
-        soaked_hours=max(0.0, soaked_hours(record, now) - drifting_s / 3600) if record else None,
-        lost_s=record.lost_s + drifting_s if record is not None else 0.0,
+        soaked_hours=_soaked(record, redeployed, drifting_s, now),
+        lost_s=_lost(record, redeployed) + drifting_s,
+        redeployed=redeployed.revision if redeployed is not None else "",
     )
 
 
-def _drifting_s(run: RunFacts | None, record: StageRecord | None, now: float) -> float:
-    """For how long the split has not been the record's, since the stage was entered; 0 if it is."""
+def _lost(record: StageRecord | None, redeployed: Redeployed | None) -> float:
+    return 0.0 if record is None or redeployed is not None else record.lost_s
+
+
+def _soaked(
+    record: StageRecord | None, redeployed: Redeployed | None, drifting_s: float, now: float
+) -> float | None:
+    """Hours at the stage's share, by the revision that serves; None without a record."""
+    if record is None:
+        return None
+    hours = soaked_hours(record, now)
+    if redeployed is not None:
+        hours = max(0.0, now - redeployed.at) / 3600
+    return max(0.0, hours - drifting_s / 3600)
+
+
+def _drifting_s(run: RunFacts | None, began_at: float | None, now: float) -> float:
+    """For how long the split has not been the record's, since the soak began; 0 if it is."""
     drift = find_drift(run)
-    if drift is None or drift.at is None or record is None:
+    if drift is None or drift.at is None or began_at is None:
         return 0.0
-    return max(0.0, now - max(drift.at, record.entered_at))
+    return max(0.0, now - max(drift.at, began_at))
+
+
+class Redeployed(msgspec.Struct, frozen=True):
+    """Another revision of Canary's serves than the stage was entered with, since `at`."""
+
+    revision: str
+    at: float
+
+
+NEW_BY_CHANGE_S = 120.0
+"""A revision that came so soon after the record was written came with that change."""
+
+
+def find_redeployed(plan: Plan, run: RunFacts | None) -> Redeployed | None:
+    """Whether Canary was deployed anew in the middle of the stage; None when it was not, or when
+    that cannot be told.
+    """
+    record = known_record(plan, run)
+    if run is None or run.canary is None or record is None or record.percent == 0:
+        return None
+    serving, since = run.canary.serving, run.canary.serving_since
+    if not record.revision:
+        since = run.canary.serving_created  # written by a version that did not note the revision
+    if not serving or since is None or record.revision == serving or since <= record.entered_at:
+        return None
+    # Where the variable is Canary's own service's, each change of the share makes a revision.
+    own = plan.target.router.makes_revisions and plan.router_service == plan.target.canary
+    if own and since - record.written_at < NEW_BY_CHANGE_S:
+        return None
+    return Redeployed(serving, since)
 
 
 def find_drift(run: RunFacts | None, plan: Plan | None = None) -> Drift | None:
@@ -143,6 +197,7 @@ def view_traffic(plan: Plan, run: RunFacts | None) -> TrafficView:
         split_trouble=router.split_trouble,
         pinned=router.pinned,
         others=router.others,
+        affinity=bool(find_invalid(run)),
     )
 
 
@@ -180,7 +235,10 @@ def is_in_doubt(plan: Plan, router: ServiceState) -> bool:
 
 
 def split_changes(
-    run: RunFacts | None, entries: Iterable[Entry], moved_at: Iterable[float]
+    run: RunFacts | None,
+    entries: Iterable[Entry],
+    moved_at: Iterable[float],
+    redeployed: Redeployed | None = None,
 ) -> tuple[float, ...]:
     """When the split is known to have changed, oldest first: no window may reach across one.
 
@@ -190,6 +248,8 @@ def split_changes(
     of "masked" are cheaper than a judgement on numbers from before.
     """
     times = set(moved_at)
+    if redeployed is not None:
+        times.add(redeployed.at)
     if run is not None and run.router.record is not None:
         record, seen = run.router.record, see_split(run.seen, run.router)
         times |= {record.entered_at, record.written_at}
@@ -212,10 +272,16 @@ def _moved_by(entry: Entry) -> tuple[float, ...]:
 
 
 def _guard(run: RunFacts) -> Guard:
-    canary = run.canary.revision if run.canary is not None else ""
+    canary = (run.canary.serving or run.canary.revision) if run.canary is not None else ""
     router = run.router
     record = router.record.change if router.record is not None else ""
     return Guard(router.name, router.etag, router.percent, canary, record, bool(router.pinned))
+
+
+def find_invalid(run: RunFacts) -> str:
+    """Why the sides cannot be compared whatever the numbers say: session affinity; "" for none."""
+    sides = (run.router, run.legacy, run.canary)
+    return AFFINITY if any(side is not None and side.affinity for side in sides) else ""
 
 
 def share_in_effect(router: ServiceState) -> int | None:

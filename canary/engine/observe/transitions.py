@@ -7,7 +7,7 @@ from typing import Final
 
 from canary.cloud.connection.clock import CloudClock, SystemClock
 from canary.engine.observe.event_log import EventLog, Severity
-from canary.engine.observe.position import RunFacts, find_drift
+from canary.engine.observe.position import Redeployed, RunFacts, find_drift
 from canary.engine.observe.replay import VerdictTransition
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import format_verdict
@@ -89,6 +89,17 @@ def _format_move(record: StageRecord) -> str:
     return f"{stage}, {shares}{how}{why}"
 
 
+def log_redeployed(log: EventLog, before: Redeployed | None, after: Redeployed | None) -> None:
+    """Say that Canary was deployed anew: soak and windows have begun again."""
+    if after is None or (before is not None and before.revision == after.revision):
+        return
+    text = (
+        f"Canary was deployed anew in the middle of the stage: {after.revision} serves since"
+        f" {format_clock(after.at)}; soak and windows begin anew"
+    )
+    log.say(after.at, "warning", text)
+
+
 def _log_drift(log: EventLog, before: RunFacts | None, after: RunFacts, now: float) -> None:
     drift, known = find_drift(after), find_drift(before)
     if drift is not None:
@@ -113,14 +124,16 @@ def log_transitions(
     before: Sequence[Word],
     state: EvidenceState,
     settings: EvidenceSettings,
+    *,
+    invalid: str = "",
 ) -> bool:
     """Say what `state` proves and had not been proven `before`, at the moment of the proof. True
     when any verdict is another.
     """
-    after = judge_words(state)
+    after = judge_words(state, invalid)
     if after == tuple(before):
         return False
-    for was, new in zip(before, judge(state, settings), strict=False):
+    for was, new in zip(before, judge(state, settings, invalid), strict=False):
         name = NAMES[new.metric]
         if was == new.verdict:
             continue

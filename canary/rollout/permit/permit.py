@@ -28,7 +28,7 @@ from canary.rollout.errors import (
     UsageError,
 )
 from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.served import find_hindrance
+from canary.rollout.snapshot.served import find_hindrance, find_rolled_back_revision
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_limit, format_value
 
@@ -59,6 +59,7 @@ def authorize(
         return
     _check_alone(snapshot, change)
     if change.kind == "promote":
+        _check_not_rolled_back(change, snapshot)
         if not forced:
             _check_served(snapshot)
         _check_no_drift(snapshot)
@@ -111,6 +112,9 @@ def _why_not_on(snapshot: Snapshot) -> str | None:
         return "The plan was changed since: adopt the present split first."
     if drift is not None:
         return "The split was changed elsewhere: adopt or revert it first."
+    said = find_rolled_back_revision(snapshot)
+    if said:
+        return f"{said} Again takes a reason: `canary promote --reason TEXT`."
     gates = promotion_gates(snapshot)
     return f"Not met: {', '.join(g.label for g in gates)}." if gates else None
 
@@ -242,6 +246,16 @@ def _check_no_drift(snapshot: Snapshot) -> None:
             f"The split is {drift.actual_percent} %, the record says {drift.recorded_percent} %:"
             " it was changed elsewhere.",
             remedy="Adopt the present split or revert it, then promote.",
+        )
+
+
+def _check_not_rolled_back(change: Change, snapshot: Snapshot) -> None:
+    """A revision that was rolled back is promoted again by somebody who says why."""
+    said = find_rolled_back_revision(snapshot)
+    if said and not change.reason.strip():
+        raise GateNotMet(
+            f"{said} Promoting it again takes a reason.",
+            remedy="Deploy what mends it, or give --reason TEXT.",
         )
 
 

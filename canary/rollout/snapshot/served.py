@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from canary.rollout.change.change import Portion
-from canary.rollout.snapshot.snapshot import TrafficView
+from canary.rollout.change.history_entries import find_rolled_back, history_entry_of
+from canary.rollout.snapshot.snapshot import Snapshot, TrafficView, format_history_entry
 from canary.rollout.text import format_percent, sanitize
 
 
@@ -39,6 +40,18 @@ def format_unserved(traffic: TrafficView) -> tuple[str, ...]:
         names = sanitize(", ".join(traffic.pinned), 160)
         said.append(f"Traffic is pinned to {names}: a share that is set alone serves nobody.")
     return tuple(said)
+
+
+def find_rolled_back_revision(snapshot: Snapshot) -> str:
+    """That Canary's present revision was rolled back, by whom and why; "" when it was not."""
+    traffic = snapshot.traffic
+    revision = traffic.guard.revision if traffic.guard is not None else ""
+    record = traffic.record
+    newest = (history_entry_of(record),) if record is not None and record.move else ()
+    entry = find_rolled_back(revision, (*newest, *traffic.history))
+    if entry is None:
+        return ""
+    return f"{sanitize(revision, 80)} was rolled back: {format_history_entry(entry)}."
 
 
 def find_hindrance(traffic: TrafficView) -> Hindrance | None:

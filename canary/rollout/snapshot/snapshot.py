@@ -48,7 +48,8 @@ class StageView(msgspec.Struct, frozen=True):
     """Where the rollout stands. `index` 0: all traffic is on Legacy; None: not known.
 
     `soaked_hours` None when nobody knows when the stage was entered. `lost_s` are the seconds since
-    then in which another share was set.
+    then in which another share was set. `redeployed` is Canary's revision where another serves than
+    the stage was entered with: `entered_at` is when that came.
     """
 
     index: int | None
@@ -58,6 +59,7 @@ class StageView(msgspec.Struct, frozen=True):
     soak_hours: float | None = None
     soaked_hours: float | None = None
     lost_s: float = 0.0
+    redeployed: str = ""
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -83,9 +85,10 @@ class TrafficView(msgspec.Struct, frozen=True):
     `canary_percent` is what is set, `served_percent` what is really served; None where the router
     does not tell, or where `split_trouble` says why it cannot be told. `pinned` are revisions that
     traffic is bound to by name, so that a share that is set serves nobody; `others` has traffic and
-    is neither side. `ready` False: the last change could not be put into effect, so what is served
-    may still be the split from before; None where the router does not tell. `history` is the last
-    moves of the split, newest first.
+    is neither side. `affinity`: session affinity keeps clients on a side, past the split.
+    `ready` False: the last change could not be put into effect, so what is served may still be
+    the split from before; None where the router does not tell. `history` is the last moves of
+    the split, newest first.
     """
 
     canary_percent: int | None
@@ -102,6 +105,7 @@ class TrafficView(msgspec.Struct, frozen=True):
     split_trouble: str = ""
     pinned: tuple[str, ...] = ()
     others: tuple[Portion, ...] = ()
+    affinity: bool = False
 
     @property
     def in_doubt(self) -> bool:

@@ -17,7 +17,7 @@ from canary.rollout.evidence.view import EvidenceView, brief
 from canary.rollout.measure.samples import Window
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.served import find_hindrance, format_unserved
-from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, TrafficView
+from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, StageView, TrafficView
 from canary.rollout.snapshot.state import RolloutState, find_state
 from canary.rollout.text import (
     AtLeast,
@@ -79,7 +79,7 @@ def status_document(snapshot: Snapshot, plan: Plan | None = None) -> dict[str, A
             **fields_of(stage, "soak_hours", "soaked_hours"),
         },
         "traffic": _traffic(snapshot.traffic),
-        "serving": _serving(snapshot.traffic),
+        "serving": _serving(snapshot.traffic, stage),
         "sides": {"legacy": _side(snapshot.legacy), "canary": _side(snapshot.canary)},
         "decision": {
             **fields_of(decision, "verdict", "reason", "data"),
@@ -209,7 +209,7 @@ def _traffic(traffic: TrafficView) -> dict[str, Any]:
     }
 
 
-def _serving(traffic: TrafficView) -> dict[str, Any]:
+def _serving(traffic: TrafficView, stage: StageView) -> dict[str, Any]:
     """What is set is not what serves: both, and what stands between them."""
     known = traffic.canary_percent is not None
     return {
@@ -219,6 +219,8 @@ def _serving(traffic: TrafficView) -> dict[str, Any]:
         "pinned": [sanitize(name, 80) for name in traffic.pinned],
         "others": [{"name": sanitize(o.name, 80), "percent": o.percent} for o in traffic.others],
         "said": " ".join(format_unserved(traffic)),
+        "session_affinity": traffic.affinity,
+        "redeployed": stage.redeployed or None,
     }
 
 

@@ -88,6 +88,8 @@ async def test_set_and_served_are_shown_apart_and_all_on_legacy_is_not_said(embe
         "others": [],
         "said": "Set is 0 %, served is 10 %."
         f" Traffic is pinned to {LEGACY}: a share that is set alone serves nobody.",
+        "session_affinity": False,
+        "redeployed": None,
     }
     assert "0 % set, 10 % SERVED" in status_line(snapshot)
     # The numbers that come in are of Canary, and may move automatic rollback.
