@@ -114,7 +114,9 @@ def check_gates(
 
 
 def check_criteria(criteria: Criteria, window: Window, data: DataState) -> list[Gate]:
-    """The four success criteria over `window`: error ratio, p95, success ratio, confidence."""
+    """The success criteria over `window`, those that the plan asks for: error ratio, p95, success
+    ratio, confidence.
+    """
     usable = data == "ok"
     tail = window.latency_count >= MIN_COUNT_FOR_TAIL
     scored = window.confidence_count >= MIN_COUNT_FOR_TAIL
@@ -122,7 +124,7 @@ def check_criteria(criteria: Criteria, window: Window, data: DataState) -> list[
     if window.refused:
         behind += f", {window.refused} of them refused for want of an instance"
     why = behind if usable else f"{data}: {behind}"
-    return [
+    gates = (
         _limit_gate(
             "error_ratio",
             "error ratio",
@@ -155,7 +157,8 @@ def check_criteria(criteria: Criteria, window: Window, data: DataState) -> list[
             criteria.min_confidence,
             f"{window.confidence_count} scores" if usable else why,
         ),
-    ]
+    )
+    return [gate for gate in gates if gate is not None]
 
 
 def unmet(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
@@ -168,9 +171,12 @@ def _limit_gate(
     label: str,
     observed: float | None,
     comparison: Comparison,
-    limit: float,
+    limit: float | None,
     evidence: str,
-) -> Gate:
+) -> Gate | None:
+    """None: the plan leaves this limit out."""
+    if limit is None:
+        return None
     if observed is None:
         return Gate(gate_id, label, None, comparison, limit, "no_data", evidence)
     met = observed <= limit if comparison == "≤" else observed >= limit

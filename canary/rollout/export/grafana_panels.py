@@ -192,7 +192,8 @@ def success_steps(plan: Plan) -> Steps:
 def confidence_steps(plan: Plan) -> Steps:
     """The alerts' limits if the plan has them, else the least and the most that a stage asks."""
     warning, critical = plan.alerts.warning.confidence, plan.alerts.critical.confidence
-    asked = [s.criteria.min_confidence for s in plan.stages if s.criteria is not None]
+    each = (s.criteria.min_confidence for s in plan.stages if s.criteria is not None)
+    asked = [limit for limit in each if limit is not None]
     if warning is None and critical is None and asked:
         critical, warning = min(asked), max(asked)
     return _upwards(critical, warning)

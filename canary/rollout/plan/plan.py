@@ -63,12 +63,15 @@ Path = Annotated[str, text(r"(?s:.*\S.*)", "a path")]
 
 
 class Criteria(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What Canary must show to leave a stage; a value equal to its limit passes."""
+    """What Canary must show to leave a stage; a value equal to its limit passes.
 
-    max_error_ratio: Ratio
-    max_p95_ms: Latency
-    min_success_ratio: Ratio
-    min_confidence: Ratio
+    None: left out, not asked.
+    """
+
+    max_error_ratio: Ratio | None = None
+    max_p95_ms: Latency | None = None
+    min_success_ratio: Ratio | None = None
+    min_confidence: Ratio | None = None
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -47,6 +47,7 @@ def find_rule_mistakes(plan: Plan, known: KnownNames | None) -> list[Mistake]:
         *_check_target(plan),
         *_check_addresses(plan),
         *_check_stages(plan.stages),
+        *_check_confidence(plan),
         *_check_alerts(plan),
         *_check_window(plan),
         *_check_preset("scale.backup", plan.scale.backup),
@@ -138,6 +139,17 @@ def _check_url(path: str, url: str | None) -> Found:
     elif wrong:
         expected = "https://HOST, or http:// for this machine only (localhost, 127.0.0.1, [::1])"
         yield Mistake(path, f'{wrong} ("{sanitize(url, 80)}")', expected)
+
+
+def _check_confidence(plan: Plan) -> Found:
+    """A limit of a score that nobody reports could never be met."""
+    if plan.metrics.confidence_metric:
+        return
+    for index, stage in enumerate(plan.stages):
+        if stage.criteria is not None and stage.criteria.min_confidence is not None:
+            path = f"stages[{index}].criteria.min_confidence"
+            wrong = "can never be met, since metrics.confidence_metric is none"
+            yield Mistake(path, wrong, "no such limit")
 
 
 def _check_stages(stages: tuple[Stage, ...]) -> Found:

@@ -17,6 +17,7 @@ from canary.rollout.decision.gates import (
     GateState,
     LoadTestResult,
     StageEvidence,
+    check_criteria,
     check_gates,
     regression_gates,
     unmet,
@@ -25,6 +26,7 @@ from canary.rollout.decision.tree import DataState, Verdict
 from canary.rollout.evidence.verdict import MetricVerdict
 from canary.rollout.evidence.view import EvidenceView, SplitView, TailView
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
+from canary.rollout.plan.plan import Criteria
 from canary.rollout.plan.tables import OnRegression
 from tests.rollout.build import EMPTY, NOW, PLAN, window
 
@@ -299,3 +301,9 @@ def test_a_load_test_that_is_less_than_the_plan_asks_opens_nothing(
     assert (found.state, found.evidence) == (state, said or found.evidence)
     failed = LoadTestResult("FAILED", NOW, users=users, lasted_s=lasted_s)
     assert gates(3, evidence=StageEvidence(load_test=failed))["load_test"].state == "not_met"
+
+
+def test_a_criterion_that_the_plan_leaves_out_is_not_asked() -> None:
+    criteria = Criteria(max_error_ratio=0.01, min_success_ratio=0.95)
+    blind = window(confidence=None, confidence_count=0)
+    assert [g.id for g in check_criteria(criteria, blind, "ok")] == ["error_ratio", "success_ratio"]

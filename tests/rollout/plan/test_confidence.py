@@ -6,6 +6,7 @@ import pytest
 from canary.rollout.export.alert_policies import wanted_policies
 from canary.rollout.plan.confidence import ConfidenceSource, find_confidence_source
 from canary.rollout.plan.plan import Plan
+from canary.rollout.plan.rules import find_rule_mistakes
 from tests.embedded import with_router
 from tests.rollout.build import PLAN
 
@@ -63,3 +64,9 @@ def test_every_policy_names_the_type_of_its_resource(kind, metrics) -> None:
     filters = [c.filter for p in policies for c in p.conditions]
     assert len(filters) == 7
     assert all("resource.type = " in text for text in filters)
+
+
+def test_a_limit_of_a_score_that_nobody_reports_is_a_mistake_of_the_plan() -> None:
+    found = find_rule_mistakes(plan_with(confidence_metric=""), None)
+    assert [m.path for m in found] == [f"stages[{i}].criteria.min_confidence" for i in range(4)]
+    assert find_rule_mistakes(PLAN, None) == []
