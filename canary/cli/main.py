@@ -57,6 +57,7 @@ command's name, "_" for "-"."""
 EXIT_INTERRUPTED: Final = 130
 EXIT_NO_ROOM: Final = 3
 EXIT_BUG: Final = 70
+LONGEST_SENTENCE: Final = 2000
 
 EXIT_CODES: Final = """\b
 Exit codes:
@@ -201,8 +202,14 @@ def _say(sentence: str, code: int) -> int:
 
 def _print_error(error: CanaryError, arguments: Sequence[str] | None) -> int:
     """The sentence on standard error; for `--json`, a document on standard output as well."""
-    _print_error_document(type(error).__name__, error.message, error.remedy, arguments)
-    return _say(sanitize(str(error), 2000), error.exit_code)
+    _print_error_document(
+        type(error).__name__, error.message, error.remedy, arguments, error.commands
+    )
+    code = _say(sanitize(str(error), LONGEST_SENTENCE), error.exit_code)
+    if len(str(error)) > LONGEST_SENTENCE:
+        for command in error.commands:  # never cut: it is there to be copied
+            click.echo(f"  by hand: {command}", err=True)
+    return code
 
 
 def _end_by_bug(error: Exception, arguments: Sequence[str] | None) -> int:
@@ -212,14 +219,19 @@ def _end_by_bug(error: Exception, arguments: Sequence[str] | None) -> int:
 
 
 def _print_error_document(
-    kind: str, message: str, remedy: str, arguments: Sequence[str] | None
+    kind: str,
+    message: str,
+    remedy: str,
+    arguments: Sequence[str] | None,
+    commands: Sequence[str] = (),
 ) -> None:
     if "--json" not in (sys.argv[1:] if arguments is None else arguments):
         return
     from canary.cli.output import print_json
 
     message, remedy = sanitize(message, 2000), sanitize(remedy, 2000)
-    print_json({"error": {"kind": kind, "message": message, "remedy": remedy}})
+    copied = {"commands": list(commands)} if commands else {}
+    print_json({"error": {"kind": kind, "message": message, "remedy": remedy, **copied}})
 
 
 if __name__ == "__main__":

@@ -15,14 +15,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shlex
 import stat
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from canary.rollout.text import sanitize
+from canary.rollout.text import quote_command, sanitize
 
 _FOR_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _MOST_LINKS: Final = 40
@@ -88,10 +87,10 @@ def _walk(path: Path) -> list[Path]:
 
 def _look(path: Path) -> Weakness | None:
     status = path.lstat()
-    shown = sanitize(path, 300)
+    shown = quote_command([str(path)])
     if not is_own(status):
         said = f"belongs to {name_owner(status.st_uid)}"
-        return Weakness(path, said, f"sudo chown {me()} {shlex.quote(shown)}")
+        return Weakness(path, said, f"sudo chown {me()} {shown}")
     if stat.S_ISLNK(status.st_mode):
         return None
     keeps = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
@@ -99,7 +98,7 @@ def _look(path: Path) -> Weakness | None:
     if for_others == stat.S_IWGRP and _is_private_group(status.st_gid, status.st_uid):
         return None
     if for_others and not keeps:
-        return Weakness(path, "can be written by others", f"chmod go-w {shlex.quote(shown)}")
+        return Weakness(path, "can be written by others", f"chmod go-w {shown}")
     return None
 
 

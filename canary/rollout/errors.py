@@ -34,10 +34,12 @@ class CanaryError(Exception):
     """The base of all errors that a person may see.
 
     `message` says what happened and where, `remedy` what to do about it (may be empty).
-    `exit_code` is the documented exit code of the shell command that ends with it.
+    `exit_code` is the documented exit code of the shell command that ends with it. `commands` are
+    those of the remedy that a person may copy, each whole and quoted: a sentence may be cut.
     """
 
     exit_code: ClassVar[int] = 3
+    commands: tuple[str, ...] = ()
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         super().__init__(message)

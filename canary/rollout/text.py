@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import unicodedata
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -190,6 +192,15 @@ def keep_printable(line: str) -> str:
         return line
     shown = _ESCAPES.sub("", line)
     return "".join(c for c in shown if unicodedata.category(c) not in _HIDDEN)
+
+
+def quote_command(arguments: Iterable[str]) -> str:
+    """A command to be copied into a shell: each argument made harmless first, and quoted last.
+
+    The other way round an escape sequence that begins in one argument would take the quotes of the
+    next with it.
+    """
+    return shlex.join(keep_printable(argument) for argument in arguments)
 
 
 def fields_of(value: object, *names: str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from canary.host.owners import Weakness, find_weakness, make_directories, me, na
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.routing import routing_digest
-from canary.rollout.text import sanitize
+from canary.rollout.text import quote_command, sanitize
 
 ROUTING_FILE: Final = "routing"
 
@@ -54,8 +53,8 @@ def state_dir(plan: Plan) -> Path:
         raise RecordError(
             f"The directory {path} cannot be entered: it belongs to another user (`sudo -E` leaves"
             " such a one).",
-            remedy=f"Give it back: sudo chown -R {os.geteuid()} {shlex.quote(str(base))}; or set"
-            f" {STATE_DIR_VARIABLE} to a directory that can be written.",
+            remedy=f"Give it back: sudo chown -R {os.geteuid()} {quote_command([str(base)])}"
+            f"; or set {STATE_DIR_VARIABLE} to a directory that can be written.",
         )
     _demand_own(path)
     return path
@@ -81,7 +80,7 @@ def _demand_own(path: Path) -> None:
     status = path.stat()
     if found is None and status.st_uid != os.geteuid():  # root's: nothing can be written there
         said = f"belongs to {name_owner(status.st_uid)}"
-        found = Weakness(path, said, f"sudo chown -R {me()} {shlex.quote(str(path))}")
+        found = Weakness(path, said, f"sudo chown -R {me()} {quote_command([str(path)])}")
     if found is not None:
         raise RecordError(
             f"What was done is not kept in {sanitize(path, 300)}: {sanitize(found.path, 300)}"

@@ -100,7 +100,7 @@ async def test_it_is_tried_a_bounded_number_of_times_and_the_command_is_given(
         assert outcome.state == "refused"
         assert states(journal).count("retry") == PACE.tries
         assert f"tried {PACE.tries + 1} times" in outcome.message
-        assert "by hand: " in outcome.remedy
+        assert "by hand: `canary rollback --all --dry-run`" in outcome.remedy
 
 
 async def test_what_a_program_has_set_is_recorded_through_touches(tmp_path: Path, journal: Journal):

@@ -44,7 +44,7 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
     """The question of a pending change: what, from → to, on what, how fresh, which gates fail."""
     # Read here: no first frame asks, and the routers bring the cloud with them.
     from canary.cloud.router.router import NO_GUARD
-    from canary.engine.change.dry_run import describe
+    from canary.engine.change.dry_run import describe, shell_command
 
     change = pending.change
     gates = {g.id: g for g in snapshot.gates}
@@ -60,6 +60,7 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
         data_age=_freshness(pending.data_age_s),
         unmet=tuple(gates[i].label for i in unmet if i in gates),
         command=" && ".join(describe(change, plan).gcloud),
+        whole=shell_command(change),
         typed_name=pending.typed_name,
         note=APPROVED if is_final_approval(change) else " ".join(filter(None, why)),
     )

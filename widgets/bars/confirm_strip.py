@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
-from canary.rollout.text import sanitize
+from canary.rollout.text import keep_printable, sanitize
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run
 from widgets.plots.cells import CellWidget, bound
@@ -21,7 +21,8 @@ class Proposal(msgspec.Struct, frozen=True):
 
     `change_id` comes back in the answer. `title` is what is done ("Promote to stage 3"), `facts`
     what changes from → to ("canary 10 % → 25 %"), `target` the revision or service, `data_age`
-    words, `unmet` the gates that fail, `command` the gcloud equivalent, `typed_name` a name that
+    words, `unmet` the gates that fail, `command` the gcloud equivalent, `whole` the
+    shell's command that shows all of it where it does not fit, `typed_name` a name that
     must be typed ("": `y` is enough). `note` is what to know of it: why its steps come in their
     order, that it makes real load.
     """
@@ -33,6 +34,7 @@ class Proposal(msgspec.Struct, frozen=True):
     data_age: str = ""
     unmet: tuple[str, ...] = ()
     command: str = ""
+    whole: str = ""
     typed_name: str = ""
     note: str = ""
 
@@ -176,7 +178,7 @@ class ConfirmStrip(CellWidget):
             return
         rows = [_what(proposal, palette)]
         if not self.death:
-            rows += [_doubts(proposal, palette), _command(proposal, palette)]
+            rows += [_doubts(proposal, palette), _command(proposal, palette, canvas.width - 1)]
         rows = [row for row in rows if row][: max(0, canvas.height - 1)]
         if canvas.height == 1:
             rows = [[(sanitize(proposal.title, 60), palette.strip), ("  ", palette.text)]]
@@ -227,5 +229,16 @@ def _doubts(proposal: Proposal, palette: Palette) -> list[Run]:
     return [(f"✗ not met: {listed}", palette.watch), (f"  {note}" if note else "", palette.text)]
 
 
-def _command(proposal: Proposal, palette: Palette) -> list[Run]:
-    return [(f"$ {sanitize(proposal.command, 400)}", palette.dim)] if proposal.command else []
+def _command(proposal: Proposal, palette: Palette, width: int) -> list[Run]:
+    """The command, whole, or as much as fits and how to see and copy all of it: half a command
+    that looks like a whole one must never be there to be typed.
+    """
+    if not proposal.command:
+        return []
+    shown = f"$ {keep_printable(proposal.command)}"
+    if len(shown) <= width:
+        return [(shown, palette.dim)]
+    rest = f" … CUT; all of it: {proposal.whole}" if proposal.whole else " … CUT"
+    if len(rest) > width:
+        return [(f"… {proposal.whole}"[:width], palette.watch)]
+    return [(shown[: max(0, width - len(rest))], palette.dim), (rest, palette.watch)]

@@ -17,7 +17,6 @@ guard.
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -40,7 +39,7 @@ from canary.rollout.errors import (
     ToolFailed,
 )
 from canary.rollout.plan.plan import Endpoints, Plan
-from canary.rollout.text import format_timestamp, sanitize
+from canary.rollout.text import format_timestamp, quote_command, sanitize
 
 SOURCE = "the router's program"
 READ_TIMEOUT_S = 10.0
@@ -144,7 +143,7 @@ class CommandRouter(Router):
     @staticmethod
     def by_hand(step: SetTraffic, plan: Plan, _stable: str) -> str:
         """The program itself."""
-        return shlex.join(plan.target.router.set_arguments(step.percent))
+        return quote_command(plan.target.router.set_arguments(step.percent))
 
     async def _run_program(self, step: SetTraffic, before: int | None) -> None:
         router = self.plan.target.router

@@ -16,7 +16,6 @@ command     runs the team's own program                    none         intent, 
 
 from __future__ import annotations
 
-import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,6 +42,7 @@ from canary.rollout.change.history_entries import append_history, history_key
 from canary.rollout.change.stage_record import StageRecord, encode_record
 from canary.rollout.errors import Conflict, NotFound
 from canary.rollout.plan.plan import Endpoints, Plan
+from canary.rollout.text import quote_command
 
 NO_GUARD = "no guard against a change made elsewhere meanwhile"
 """What a program of the team's is without; said wherever it is to be run."""
@@ -219,7 +219,7 @@ def check_guard(guard: Guard, percent: int | None, etag: str, *, share: str, mov
 def gcloud_run(plan: Plan, *arguments: str) -> str:
     """A `gcloud run services` command on the plan's project and region, quoted for a shell."""
     where = [f"--region={plan.target.region}", f"--project={plan.target.project}"]
-    return shlex.join(["gcloud", "run", "services", *arguments, *where])
+    return quote_command(["gcloud", "run", "services", *arguments, *where])
 
 
 def share_out(whole: int, weights: Sequence[int]) -> tuple[int, ...]:

@@ -17,7 +17,6 @@ the two leaves a record that the split does not follow.
 from __future__ import annotations
 
 import asyncio
-import shlex
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,7 +35,7 @@ from canary.rollout.change.stage_record import StageRecord, decode_record, encod
 from canary.rollout.errors import Malformed, Rejected
 from canary.rollout.plan import plan as plans
 from canary.rollout.plan.plan import Endpoints, Plan
-from canary.rollout.text import sanitize
+from canary.rollout.text import quote_command, sanitize
 
 FULL_WEIGHT = 1000
 ONE_PLACE = "Weigh both backends in one place of the map, which all requests come to."
@@ -122,9 +121,9 @@ class UrlMapRouter(Router):
         }
         maps = f"https://compute.googleapis.com/compute/v1/projects/{plan.target.project}"
         authorization = '"Authorization: Bearer $(gcloud auth print-access-token)"'
-        data = shlex.quote(msgspec.json.encode(body).decode())
-        target = shlex.quote(f"{maps}/global/urlMaps/{router.url_map}")
-        kind = shlex.quote("Content-Type: application/json")
+        data = quote_command([msgspec.json.encode(body).decode()])
+        target = quote_command([f"{maps}/global/urlMaps/{router.url_map}"])
+        kind = quote_command(["Content-Type: application/json"])
         return f"curl -X PATCH -H {authorization} -H {kind} -d {data} {target}"
 
 

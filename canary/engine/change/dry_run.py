@@ -6,8 +6,6 @@ not act (a journal that cannot be written).
 
 from __future__ import annotations
 
-import shlex
-
 import msgspec
 
 from canary.cloud.router.choice import router_class
@@ -23,7 +21,7 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.change.text import format_order, format_planned
 from canary.rollout.plan.plan import Plan
-from canary.rollout.text import keep_printable
+from canary.rollout.text import quote_command
 
 
 class DryRun(msgspec.Struct, frozen=True):
@@ -50,14 +48,28 @@ def describe(change: Change, plan: Plan, stable_revision: str = "") -> DryRun:
     lines += [line for line in (format_order(change),) if line]
     # gcloud has no flag for the annotation that keeps the record.
     steps = (step for step in change.steps if not isinstance(step, KeepRecord))
-    # To be pasted into a shell: quoted, and without what the terminal would act on.
-    commands = [keep_printable(_command(step, plan, stable_revision)) for step in steps]
+    # To be pasted into a shell: `quote_command` has made each part harmless before it quoted it.
+    commands = [_command(step, plan, stable_revision) for step in steps]
     return DryRun(tuple(lines), tuple(commands))
 
 
 def by_hand(change: Change, plan: Plan) -> str:
     """The commands as one line that a person can paste: each only if the one before succeeded."""
     return " && ".join(describe(change, plan).gcloud)
+
+
+def shell_command(change: Change) -> str:
+    """The command of the shell that shows all of a change and the commands by hand, uncut, and
+    changes nothing; "" where there is none.
+    """
+    wanted = {
+        "promote": "promote",
+        "step_back": f"rollback --to {change.to_stage}" if change.to_stage else "rollback",
+        "rollback_all": "rollback --all",
+        "adopt": "adopt",
+        "revert": "revert",
+    }.get(change.kind)
+    return "" if wanted is None else f"canary {wanted} --dry-run"
 
 
 def _lines(step: Step, plan: Plan) -> tuple[str, ...]:
@@ -75,5 +87,5 @@ def _command(
         return gcloud_run(plan, "delete", step.service)
     if isinstance(step, DeleteImages):
         delete = ["gcloud", "artifacts", "docker", "images", "delete"]
-        return " && ".join(shlex.join([*delete, one, "--delete-tags"]) for one in step.images)
+        return " && ".join(quote_command([*delete, one, "--delete-tags"]) for one in step.images)
     return router_class(plan).by_hand(step, plan, stable_revision)

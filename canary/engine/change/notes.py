@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from canary.cloud.connection.clock import CloudClock
-from canary.engine.change.dry_run import by_hand
+from canary.engine.change.dry_run import by_hand, describe
 from canary.rollout.change.change import GOING_BACK, Change, Outcome, SetTraffic
 from canary.rollout.change.life import IllegalEvent
 from canary.rollout.errors import RecordError
@@ -49,10 +49,12 @@ UNKEPT: Final = "Or send it without one: `canary rollback --no-journal --reason 
 def without_journal(error: RecordError, change: Change, plan: Plan) -> NotKept:
     """The refusal of a change whose intent cannot be kept, with the commands to type instead."""
     ways = (error.remedy, UNKEPT if change.kind in GOING_BACK else "")
-    return NotKept(
+    refused = NotKept(
         f"{error.message} Without a journal nothing is changed from here.",
         remedy=" ".join((*filter(None, ways), f"By hand: {by_hand(change, plan)}")),
     )
+    refused.commands = describe(change, plan).gcloud
+    return refused
 
 
 class Ended(Exception):

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from canary.cloud.views import ServiceState
-from canary.engine.change.dry_run import by_hand
+from canary.engine.change.dry_run import shell_command
 from canary.engine.change.observed_state import check_split
 from canary.engine.change.settling import OperationWaiter, Sent
 from canary.rollout.change.change import GOING_BACK, Change, SetTraffic, Step, split_of
@@ -80,9 +80,9 @@ class Retries:
             raise Conflict(said, remedy=other.remedy) from conflict
 
     def _exhausted(self, conflict: Conflict) -> Conflict:
-        typed = by_hand(self._change, self._plan)
+        typed = shell_command(self._change)
         return Conflict(
             f"{conflict.message} It was tried {self._tried} times: the service is touched all the"
             " time, though its split stays.",
-            remedy=f"Ask again, stop what touches it, or by hand: {typed}",
+            remedy=f"Ask again, or stop what touches it. What to type by hand: `{typed}`.",
         )
