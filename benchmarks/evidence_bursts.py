@@ -85,6 +85,15 @@ def rise_run(case: Rise, seed: int) -> float | None:
     return None if found is None else found - case.healthy_s
 
 
+def false_pass_run(seed: int) -> float | None:
+    """When "no worse than 2×" is shown first, at a true ratio of 2; it may be withdrawn later."""
+    rng = Random(f"pass/{seed}")
+    for evidence, at in _walk(rng, lambda _r, _at: (BASE, 2 * BASE), 100.0, SHARE):
+        if evidence.passed_at is not None:
+            return at
+    return None
+
+
 def crash_loop_run(every_s: float, seed: int) -> float | None:
     """When 20 s of 50 % errors in every `every_s` are proven."""
     return _proven(Random(f"crash/{every_s}/{seed}"), _crash_loop(every_s), 100.0, SHARE)

@@ -19,7 +19,7 @@ from benchmarks.evidence_cases import (
     draw_window,
     poisson,
 )
-from canary.rollout.evidence import ratio
+from canary.rollout.evidence import ratio, score
 from canary.rollout.evidence.ratio import Counts
 
 Z_ONE_SIDED_5 = 1.6448536269514722
@@ -57,6 +57,51 @@ def peeking_run(requests_per_s: float, share: float, seed: int) -> float | None:
         draw_window(rng, index * WINDOW_S, WINDOW_S, *sides, 0.005, 0.005)
         for index in range(WINDOWS)
     )
+
+
+def rise_windows(requests_per_s: float, canary: float, seed: int) -> Iterator[Counts]:
+    """5 % of the requests go to Canary, which fails so often from the start; Legacy 0.5 %."""
+    rng = Random(f"evidence/rise/{requests_per_s}/{canary}/{seed}")
+    sides = (requests_per_s * (1 - SHARE) * WINDOW_S, requests_per_s * SHARE * WINDOW_S)
+    for index in range(WINDOWS):
+        yield draw_window(rng, index * WINDOW_S, WINDOW_S, *sides, 0.005, canary)
+
+
+def z_run(requests_per_s: float, canary: float, seed: int) -> float | None:
+    """The z-test asked every five seconds."""
+    return first_alarm_of_z(rise_windows(requests_per_s, canary, seed))
+
+
+def msprt_run(requests_per_s: float, canary: float, seed: int) -> float | None:
+    """An always-valid mSPRT on the difference of both ratios (normal mixture, τ = 2 points).
+
+    Source: Johari, Pekelis & Walsh, Always Valid Inference, Operations Research 2022.
+    """
+    legacy_n = canary_n = bad_legacy = bad_canary = 0
+    for each in rise_windows(requests_per_s, canary, seed):
+        legacy_n, canary_n = legacy_n + each.legacy, canary_n + each.canary
+        bad_legacy, bad_canary = bad_legacy + each.bad_legacy, bad_canary + each.bad_canary
+        if not legacy_n or not canary_n or not bad_legacy + bad_canary:
+            continue
+        difference = bad_canary / canary_n - bad_legacy / legacy_n
+        pooled = (bad_legacy + bad_canary) / (legacy_n + canary_n)
+        variance = pooled * (1 - pooled) * (1 / legacy_n + 1 / canary_n)
+        if difference > 0 and score.log_mixture(difference, variance, 0.02) >= -math.log(ALPHA):
+            return each.end
+    return None
+
+
+def information_bound_s(
+    requests_per_s: float, share: float, legacy: float, canary: float, alpha: float
+) -> float:
+    """Seconds that no test at level `alpha` can beat in the mean, looking at which side is bad.
+
+    Bad requests are Canary's with the chance q instead of θ₀ = `share`; each tells KL(q‖θ₀).
+    """
+    of_canary, of_legacy = share * canary, (1 - share) * legacy
+    q = of_canary / (of_canary + of_legacy)
+    told = q * math.log(q / share) + (1 - q) * math.log((1 - q) / (1 - share))
+    return -math.log(alpha) / (requests_per_s * (of_canary + of_legacy) * told)
 
 
 def pooled_moving_share_run(seed: int) -> float | None:

@@ -44,7 +44,7 @@ def test_at_most_a_hundredth_of_what_was_seen_would_have_come_later(late_s):
     assert sum(each > wait for each in late_s) <= 0.01 * len(late_s)
 
 
-# /work/shared/evidence.md section 6: entries 2.5 s late on a host whose clock is 4 s ahead.
+# Specification, section 6: entries 2.5 s late on a host whose clock is 4 s ahead.
 def test_a_clock_that_is_ahead_loses_no_more_than_the_first_windows():
     rng, lateness, windows = Random(1), Lateness(), Windows(1000.0)
     lost, too_late, total = 0, set(), 0

@@ -9,10 +9,12 @@ import random
 import msgspec
 import pytest
 
+from canary.cloud.logging import tail as tail_module
 from canary.cloud.logging.tail import LogTail
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_feed import EvidenceFeed
 from canary.rollout.evidence.view import EvidenceView
+from canary.rollout.permit.permit import find_cause
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.simulator.api import logging as logging_api
@@ -25,16 +27,23 @@ TICK_S, SERVER_TICK_S = 0.01, 0.004
 
 @pytest.fixture(autouse=True)
 def a_server_that_looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As time passes fast here, the other end must look more often than for people."""
+    """As time passes fast here, the other end must look more often than for people; and so many
+    entries come in a real second that only a sample of them would be read.
+    """
     monkeypatch.setattr(logging_api, "TICK_S", SERVER_TICK_S)
+    monkeypatch.setattr(tail_module, "MOST_PER_S", 1e9)
 
 
 async def watched(
-    scenario: str, minutes: float, plan: Plan = DEFAULT_PLAN, **params: float
+    scenario: str,
+    minutes: float,
+    plan: Plan = DEFAULT_PLAN,
+    soaked_hours: float = 0.01,
+    **params: float,
 ) -> list[Snapshot]:
-    """A snapshot for each minute of a scenario that began with the split, 100 requests a second."""
+    """A snapshot for each minute of a scenario that began so long after the split."""
     seen: list[Snapshot] = []
-    config = {"requests_per_s": 100.0, "percent": 5, "soaked_hours": 0.01}
+    config = {"requests_per_s": 100.0, "percent": 10, "soaked_hours": soaked_hours}
     async with embed(plan, scenario=scenario, scenario_params=params, **config) as cloud:
         cloud.clock.follow(cloud.now, 0.0)
         events = EventLog()
@@ -116,8 +125,16 @@ async def test_a_late_log_is_waited_for():
 async def test_automatic_rollback_acts_on_the_proof_where_the_plan_says_so():
     settings = msgspec.structs.replace(DEFAULT_PLAN.evidence, on_regression="rollback")
     plan = msgspec.structs.replace(DEFAULT_PLAN, evidence=settings)
-    seen = await watched("error-spike", 8, plan, ratio=0.03, base=0.005)
+    # 1.5 % is below every threshold: only the evidence can be the cause.
+    how = {"soaked_hours": 0.2, "ratio": 0.015, "base": 0.002}
+    seen = await watched("error-spike", 12, plan, **how)
     tiers = [s.advice.tier if s.advice else None for s in seen]
     assert tiers[-1] == "proven"
     actions = {(s.advice.tier, s.advice.action) for s in seen if s.advice}
     assert actions <= {("worse_now", "advise"), ("proven", "rollback")}
+    for snapshot, tier in zip(seen, tiers, strict=True):
+        cause = find_cause(plan, snapshot).cause
+        assert cause is None or (tier, cause.trigger) == ("proven", "regression")
+    found = find_cause(plan, seen[-1])
+    assert found.cause is not None, found
+    assert found.cause.kind == "step_back"

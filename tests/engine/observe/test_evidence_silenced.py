@@ -51,7 +51,7 @@ def begun(record: EvidenceRecord | None = None) -> Comparing:
     return comparing
 
 
-# /work/shared/evidence.md section 6: 50 % errors for 18 minutes gave "undecided" behind an empty
+# Specification, section 6: 50 % errors for 18 minutes gave "undecided" behind an empty
 # tail.
 def test_an_empty_log_steps_aside_and_the_regression_is_proven():
     comparing = begun()

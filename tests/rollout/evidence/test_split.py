@@ -41,7 +41,7 @@ def test_a_side_that_gets_nothing_is_a_mismatch():
     assert split.is_outside(0, 300, 0.9)
 
 
-# /work/shared/evidence.md section 6: 4.95 % where 5 % is intended, which the point null proved to
+# Specification, section 6: 4.95 % where 5 % is intended, which the point null proved to
 # be a mismatch after 14.6 h at 100 requests/s.
 @pytest.mark.parametrize("hours", [1, 15, 72, 720])
 def test_a_share_within_the_tolerance_is_never_a_mismatch(hours):

@@ -108,6 +108,18 @@ def test_a_promotion_is_refused_and_every_reason_is_named(fields, named):
     assert why_not("promote", snap, False).startswith("Not met")
 
 
+def test_a_proven_regression_forbids_a_promotion_unless_it_is_forced_with_a_reason():
+    why = "Canary is proven to be worse: 5xx at 14:18:00Z"
+    closed = Gate("regression", "no proven regression", 0.0, "=", 1.0, "not_met", why, False)
+    base = snapshot()
+    snap = msgspec.structs.replace(base, gates=(*base.gates, closed))
+    with pytest.raises(GateNotMet, match="no proven regression"):
+        authorize(ask("promote", snap), snap, read_only=False)
+    assert why_not("promote", snap, False) == "Not met: no proven regression."
+    authorize(ask("promote", snap, reason="a known client"), snap, read_only=False, force=True)
+    authorize(ask("rollback_all", snap), snap, read_only=False)
+
+
 def test_entering_stage_1_asks_for_no_data():
     snap = snapshot(stage=0, percent=0, gates=(), verdict="no_data", data="thin")
     authorize(ask("promote", snap), snap, read_only=False)
