@@ -13,6 +13,7 @@ from canary.cloud.logging import tail as tail_module
 from canary.cloud.logging.tail import LogTail
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_feed import EvidenceFeed
+from canary.rollout.evidence.verdict import AFFINITY
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.permit.permit import find_cause
 from canary.rollout.plan.plan import Plan
@@ -120,6 +121,14 @@ async def test_a_late_log_is_waited_for():
     # What was lost before the lateness was known is not judged by half.
     missed = [entry for entry in view.left_out if "late" in entry.reason]
     assert sum(entry.windows for entry in missed) <= 6
+
+
+async def test_with_sticky_sessions_nothing_is_concluded():
+    seen = await watched("sticky", 3)
+    view = evidence(seen[-1])
+    assert view.verdict == "inconclusive"
+    assert {m.why for m in view.metrics} == {AFFINITY}
+    assert seen[-1].advice is None
 
 
 async def test_automatic_rollback_acts_on_the_proof_where_the_plan_says_so():

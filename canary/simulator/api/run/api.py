@@ -90,7 +90,7 @@ class RunApi:
     def get_revision(self, request: Any) -> Any:
         """Answer GetRevision."""
         self._world.settle()
-        return self._find_revision(request.name)[1]
+        return self._shown_revision(self._find_revision(request.name)[1])
 
     def list_revisions(self, request: Any) -> Any:
         """Answer ListRevisions of a service, or of all (`-`): newest first."""
@@ -104,7 +104,9 @@ class RunApi:
         # Kept in the order of creation, which two revisions of one second need.
         found = [one for name in names for one in reversed(self._state.revisions[name].values())]
         page, following = cut_page(found, request, _PAGE, _LARGEST_PAGE)
-        return messages.ListRevisionsResponse(revisions=page, next_page_token=following)
+        return messages.ListRevisionsResponse(
+            revisions=[self._shown_revision(one) for one in page], next_page_token=following
+        )
 
     def _find_revision(self, name: str) -> tuple[Any, Any]:
         """Return the service and the revision of a full name; NOT_FOUND if there is none."""
@@ -120,9 +122,22 @@ class RunApi:
 
     def _shown(self, service: Any) -> Any:
         shown = with_addresses(service, self._world.endpoints)
-        if self._world.scenario.current(self._world.clock.now()).session_affinity:
+        if self._sticks:
             shown.template.session_affinity = True
         return shown
+
+    def _shown_revision(self, revision: Any) -> Any:
+        if not self._sticks:
+            return revision
+        shown = messages.Revision()
+        shown.CopyFrom(revision)
+        shown.session_affinity = True
+        return shown
+
+    @property
+    def _sticks(self) -> bool:
+        """Whether the scenario has session affinity on."""
+        return self._world.scenario.current(self._world.clock.now()).session_affinity
 
     def _answer(self, outcome: OperationRecord | Any) -> Any:
         if isinstance(outcome, OperationRecord):
