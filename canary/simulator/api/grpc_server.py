@@ -22,6 +22,7 @@ from canary.simulator.api.run.api import RunApi
 from canary.simulator.wire import messages
 from canary.simulator.wire import messages as m
 from canary.simulator.wire.calls import ApiError
+from canary.simulator.wire.peers import REFUSAL, Doorkeeper
 from canary.simulator.world.services.initial import deploy_first_services
 from canary.simulator.world.services.services import ServiceChanges
 from canary.simulator.world.services.settlement import Settlement
@@ -187,28 +188,31 @@ async def start_grpc(world: World, apis: Apis | None = None) -> tuple[grpc.aio.S
     """
     server = grpc.aio.server(options=_OPTIONS)
     apis = apis or open_apis(world)
+    door = Doorkeeper()
     for service, methods in methods_of(apis).items():
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
-                _guard(world, apis.changes, f"/{service}/{name}", answer),
+                _guard(world, apis.changes, f"/{service}/{name}", answer, door),
                 request_deserializer=getattr(m, f"{name}Request").FromString,
                 response_serializer=serialize,
             )
             for name, answer in methods.items()
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    server.add_generic_rpc_handlers((LoggingApi(world).handler(),))
-    port = server.add_insecure_port(f"127.0.0.1:{world.config.grpc_port}")
+    server.add_generic_rpc_handlers((LoggingApi(world, door).handler(),))
+    port = door.port = server.add_insecure_port(f"127.0.0.1:{world.config.grpc_port}")
     await server.start()
     return server, port
 
 
 def _guard(
-    world: World, changes: ServiceChanges, path: str, answer: Handler
+    world: World, changes: ServiceChanges, path: str, answer: Handler, door: Doorkeeper
 ) -> Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]:
     """Return a servicer method: faults first, then the answer or its refusal."""
 
     async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        if not door.admits_grpc(context.peer()):
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, REFUSAL)
         world.calls[path.rpartition("/")[2]] += 1
         # As Google's front end does: the one thing that tells a caller how its clock stands.
         now = formatdate(world.clock.now(), usegmt=True)

@@ -21,6 +21,7 @@ import msgspec
 from canary.simulator.wire.calls import ApiError, invalid
 from canary.simulator.wire.filters import Fields, parse_log_filter
 from canary.simulator.wire.messages import load_types, timestamp
+from canary.simulator.wire.peers import REFUSAL, Doorkeeper
 from canary.simulator.world.faults import Fault
 from canary.simulator.world.requests import LogEntry, RequestLog
 from canary.simulator.world.world import World
@@ -85,8 +86,9 @@ class Stream:
 class LoggingApi:
     """Streams of one world. All are fed by one clock, which runs while there is any."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, door: Doorkeeper) -> None:
         self._world = world
+        self._door = door
         self._log = RequestLog(world)
         self._streams: list[Stream] = []
         self._templates: dict[tuple[str, str], Any] = {}
@@ -104,6 +106,8 @@ class LoggingApi:
         self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[Any]:
         """Answer TailLogEntries: entries as they come, until the caller has enough."""
+        if not self._door.admits_grpc(context.peer()):
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, REFUSAL)
         fault = self._world.fault_for(PATH)
         if fault is not None:
             await suffer(fault, context)

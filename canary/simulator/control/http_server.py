@@ -23,6 +23,7 @@ from canary.simulator.api.url_maps import UrlMapApi
 from canary.simulator.control.http_services import Front
 from canary.simulator.control.ownership import Leases
 from canary.simulator.endpoints import Listener
+from canary.simulator.wire.peers import REFUSAL, Doorkeeper
 from canary.simulator.world.faults import Fault
 from canary.simulator.world.traffic.scenarios import SCENARIOS, SIDES
 from canary.simulator.world.url_maps import UrlMaps
@@ -193,6 +194,22 @@ def rest_routes(world: World, apis: Apis) -> list[web.RouteDef]:
     ]
 
 
+def _keep_door(door: Doorkeeper) -> Any:
+    """A middleware that answers nobody but this user and root."""
+
+    @web.middleware
+    async def admit(request: web.Request, handler: Any) -> web.StreamResponse:
+        transport = request.transport
+        peer = transport.get_extra_info("peername") if transport is not None else None
+        own = transport.get_extra_info("sockname") if transport is not None else None
+        if not peer or not own or not door.admits(peer[1], own[1]):
+            return respond({"error": {"code": 403, "message": REFUSAL}}, 403)
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    return admit
+
+
 SHUTDOWN_S = 0.5
 
 
@@ -206,7 +223,7 @@ async def start_http(
     rng = Random(world.origin.seed)
     runners = []
     for listener in listeners:
-        app = web.Application()
+        app = web.Application(middlewares=[_keep_door(Doorkeeper())])
         if listener.control:
             app.add_routes(Control(world, leases).routes())
         if listener.control and apis is not None:
