@@ -1,4 +1,4 @@
-"""docs/reliability.md names tests that exist."""
+"""docs/reliability.md and docs/security*.md name tests that exist."""
 
 import ast
 import re
@@ -8,7 +8,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = sorted(
-    set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", (ROOT / "docs/reliability.md").read_text()))
+    {
+        named
+        for path in (ROOT / "docs/reliability.md", *(ROOT / "docs").glob("security*.md"))
+        for named in re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", path.read_text())
+    }
 )
 
 
