@@ -12,6 +12,7 @@ from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import Drift, Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import greyed, staged
+from widgets.bars.confirm_strip import ConfirmStrip
 
 
 def ready() -> Snapshot:
@@ -162,6 +163,20 @@ async def test_the_strip_dies_when_the_world_changes() -> None:
         assert stage.engine.sent == []
         await stage.press("escape")
         assert "y confirm" not in stage.frame()
+
+
+async def test_an_answer_that_meets_a_dying_strip_says_why_nothing_was_sent() -> None:
+    async with staged((120, 40), ready()) as stage:
+        await stage.press("p")
+        strip = stage.app.screen.query_one(ConfirmStrip)
+        assert strip.proposal is not None
+        on_its_way = ConfirmStrip.Accepted(strip.proposal)
+        await stage.emit(scenes.snapshot(soaked_hours=25, percent=40, etag="etag-2"))
+        strip.post_message(on_its_way)
+        await stage.press("f12")
+        assert stage.engine.sent == []
+        assert strip.proposal is None
+        assert "Nothing was sent. ion-api was changed meanwhile by oncall" in stage.frame()
 
 
 async def test_the_strip_lives_while_only_numbers_change() -> None:

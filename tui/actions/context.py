@@ -75,6 +75,7 @@ class Context:
         self.screen = screen
         self.pending: Pending | None = None
         self._submitted = ""
+        self._deaths: dict[str, str] = {}
 
     @property
     def engine(self) -> EnginePort:
@@ -146,6 +147,8 @@ class Context:
         pending, self.pending = self.pending, None
         situation = self.situation()
         if pending is None or pending.change.id != change_id or situation.snapshot is None:
+            # The answer and a snapshot that let the question die were on their way together.
+            self.say(f"Nothing was sent. {self._deaths.get(change_id, '')}".rstrip())
             return
         snapshot, now = situation.snapshot, situation.now
         try:
@@ -180,5 +183,6 @@ class Context:
         now, plan = self.situation().now, self.screen.plan
         reason = cause_of_death(self.pending, snapshot, plan, now, read_only=self.screen.read_only)
         if reason is not None:
+            self._deaths = {self.pending.change.id: reason}
             self.pending = None
             self.screen.talk.die(reason)

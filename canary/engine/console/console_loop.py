@@ -80,7 +80,7 @@ class ConsoleLoop:
         self._polls = PollLoop(
             session.observer,
             session.embedded,
-            on_error,
+            self._keep_trouble,
             beside=self.guard.beside,
             monotonic=monotonic,
         )
@@ -114,7 +114,7 @@ class ConsoleLoop:
             self._supervisor().wake()
         except CanaryError as error:
             log.warning("waking the executor: %s", error)
-            self._on_error(str(error))
+            self._keep_trouble(str(error))
         self.look_into_journal()
 
     def look_into_journal(self) -> None:
@@ -166,6 +166,11 @@ class ConsoleLoop:
     def _watch(self, snapshot: Snapshot) -> None:
         if self._notifier is not None:
             self._notifier.watch(snapshot)
+
+    def _keep_trouble(self, sentence: str) -> None:
+        """Show it, and keep it: the next snapshot takes it off the screen."""
+        self._session.observer.log.say(self._session.clock.now(), "warning", sentence)
+        self._on_error(sentence)
 
     def _say_aloud(self, severity: Severity, text: str) -> None:
         """Into the event log and out with the next snapshot; then look at everything."""

@@ -236,7 +236,7 @@ class MetricsFeed:
         for role, error in reading.absent.items():
             if role not in self._said_absent:
                 self._said_absent.add(role)
-                text = f"{error} {role} is shown as no data."
+                text = f"{role} is shown as no data: {error}"
                 self._events.say(self._clock.now(), "warning", text)
 
     def _keep(self, side: Side, samples: tuple[Sample, ...]) -> None:

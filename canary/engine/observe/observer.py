@@ -16,7 +16,7 @@ from canary.engine.observe.assemble import Observed, assemble, known_changes
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_feed import EvidenceFeed
 from canary.engine.observe.metrics_feed import MetricsFeed, SampleReader
-from canary.engine.observe.missing import Piece, begin_of_backfill
+from canary.engine.observe.missing import COARSE_S, begin_of_backfill
 from canary.engine.observe.position import (
     find_invalid,
     find_redeployed,
@@ -96,6 +96,7 @@ class Observer:
         self._followed: tuple[tuple[Sample, ...], tuple[float, ...], Replayed] | None = None
         self._windows = WindowMemory()
         self._backfilled = False
+        self._filled_since = math.inf
         self._filling = False
         self._no_data = NoData(self.log)
 
@@ -108,7 +109,12 @@ class Observer:
     def needs_backfill(self) -> bool:
         """Whether the past may have gaps that `backfill` would fill; false until metrics came."""
         feed = self._metrics
-        return feed is not None and feed.incomplete and self._metrics_source.has_answered
+        if feed is None or not self._metrics_source.has_answered:
+            return False
+        # How far back it is wanted is in the record: Cloud Run is asked first, or has failed.
+        if self._run_source.view.state == "never":
+            return False
+        return feed.incomplete or self._begin_of_past() < self._filled_since - COARSE_S
 
     def next_metrics_at(self, now: float) -> float:
         """When asking Cloud Monitoring can tell something new; cloud time, infinite without it."""
@@ -204,9 +210,10 @@ class Observer:
         feed = self._metrics
         if feed is None:
             return
+        since = self._begin_of_past()
         feed.incomplete, self._filling = False, True
         try:
-            for piece in self._missing(feed):
+            for piece in feed.missing(since, self.clock.now()):
                 yield await feed.fill(piece)
         except CanaryError as error:
             feed.incomplete = True
@@ -217,7 +224,7 @@ class Observer:
             # Samples may have come in between those that are settled already.
             self._replay.begin_again()
             self._followed = None
-        self._backfilled = True
+        self._backfilled, self._filled_since = True, since
 
     def judge(
         self, others: Sequence[OperatorSession] = (), guard: GuardView | None = None
@@ -334,11 +341,11 @@ class Observer:
             self._followed = (canary, changes, self._replay.follow(canary, changes))
         return self._followed[2]
 
-    def _missing(self, feed: MetricsFeed) -> tuple[Piece, ...]:
-        now = self.clock.now()
+    def _begin_of_past(self) -> float:
+        """How far back the past is wanted, as far as Cloud Run has told."""
         record = known_record(self.plan, self._run.facts)
-        since = begin_of_backfill(record.entered_at if record is not None else None, now)
-        return feed.missing(since, now)
+        entered_at = record.entered_at if record is not None else None
+        return begin_of_backfill(entered_at, self.clock.now())
 
 
 def _ended(entries: tuple[Entry, ...]) -> set[str]:

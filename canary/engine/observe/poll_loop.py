@@ -102,7 +102,7 @@ class PollLoop:
         self._wait = wait if wait is not None else wait_for_event
         self._subscribers: list[Subscriber] = []
         self._wakes: dict[str, asyncio.Event] = {}
-        self._has_numbers = False
+        self._has_numbers = self._has_run = False
         self._begun_at = monotonic()
         self._looked_at = float("-inf")
         self._polls: dict[str, Poll] = {
@@ -203,6 +203,9 @@ class PollLoop:
         observer = self._observer
         changed = await observer.read_run()
         self.publish(changed=observer.read_results() or changed)
+        if not self._has_run:
+            self._has_run = True
+            self.wake(PAST)
         most = observer.plan.metrics.refresh_s
         pause = min(most, max(MINUTE_S / self._speed, LEAST_RUN_S))
         return min(pause, IN_FLIGHT_RUN_S) if observer.in_flight else pause

@@ -271,3 +271,17 @@ def test_before_the_start_there_is_nothing_to_ask() -> None:
     assert engine.scenarios() == ()
     with pytest.raises(Unavailable):
         engine.acknowledge("c-1")
+
+
+async def test_a_trouble_of_a_moment_is_kept_in_the_event_log(
+    embed: Embed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next snapshot takes it off the screen."""
+
+    async def fail(_: Observer) -> bool:
+        raise Unavailable("The readiness is away.")
+
+    monkeypatch.setattr(Observer, "read_readiness", fail)
+    async with live(embed) as cloud, Running(cloud.plan, read_only=True) as it:
+        assert await it.screen.until_trouble() == "The readiness is away."
+        await it.screen.until(lambda s: any("readiness is away" in e.text for e in s.events))

@@ -366,3 +366,18 @@ async def test_reading_a_snapshot_writes_nothing(embedded: Embedded):
     judged = watching.observer.judge()
     assert len(watching.observer.log.events) == len(before) + 1
     assert "NO DATA: The newest data is older" in judged.events[0].text
+
+
+async def test_a_confidence_metric_that_does_not_exist_holds_nothing_up(embed: Embed) -> None:
+    """Over the real protocol: the past is filled, Monitoring is well, and it is said once."""
+    async with embed(confidence_metric="custom.googleapis.com/other") as cloud:
+        watching = Watching(cloud)
+        await watching.observer.refresh()
+        await watching.backfill()
+        snapshot = (await watching.after(5))[-1]
+        assert not watching.observer.needs_backfill
+        assert snapshot.backfilled
+        assert source(snapshot, "Cloud Monitoring").state == "ok"
+        assert snapshot.decision.verdict == "continue"
+        assert {g.id: g.state for g in snapshot.gates}["confidence"] == "no_data"
+        assert len([t for t in texts(snapshot) if "confidence is shown as no data" in t]) == 1
