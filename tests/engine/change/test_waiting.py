@@ -59,6 +59,26 @@ async def test_it_goes_out_the_moment_cloud_run_answers(
     ]
 
 
+async def test_with_an_expired_login_it_waits_for_the_new_one_and_says_so(
+    embedded: Embedded, journal: Journal
+):
+    change = await ask(embedded, "rollback_all")
+    embedded.break_method("GetService", code="UNAUTHENTICATED")
+    seen = []
+
+    async def log_in_after_a_while():
+        view = view_change(entry_of(journal))
+        if view.waiting_since is not None:
+            seen.append(view)
+        if len(seen) == 3:
+            embedded.world.faults.clear()
+
+    outcome = await carry(embedded, journal, change, between=log_in_after_a_while)
+    assert outcome.state == "done"
+    assert {view.waits_for for view in seen} == {"your login"}
+    assert seen[0].step.startswith("waiting for your login since ")
+
+
 @pytest.mark.parametrize("kind", ["promote", "revert"])
 async def test_nothing_else_waits(embedded: Embedded, journal: Journal, kind: str):
     change = await ask(embedded, kind)
