@@ -133,10 +133,14 @@ def raises(step: SetTraffic) -> bool:
 
 
 def lowers(step: Step) -> bool:
-    """Whether a step sends requests back to Legacy, or may: what it had may not be known."""
-    if not isinstance(step, SetTraffic):
+    """Whether a step sends requests back to Legacy, or may: what it had may not be known.
+
+    One that leaves the share as it is counts, too: it may have been moved past the console, and
+    Legacy be in backup since before.
+    """
+    if not isinstance(step, SetTraffic) or step.percent == 100:
         return False
-    return step.before_percent is None or step.percent < step.before_percent
+    return step.before_percent is None or step.percent <= step.before_percent
 
 
 def covers(now: ScalePreset | None, wanted: ScalePreset) -> bool:

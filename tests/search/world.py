@@ -1,0 +1,145 @@
+"""What the search goes through: the cloud, two people with an executor each, and what may happen.
+
+All of it is plain tuples, so that a state is hashed in microseconds. Changes are the product's own
+(`rollout.change.moves`), and are kept in a table by their number.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from canary.rollout.change.change import Author, Change, Guard, Request, Standing
+from canary.rollout.change.life import Mark
+from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.plan.plan import Plan, ScalePreset
+from tests.rollout.build import PLAN
+
+BACKUP, PRODUCTION = PLAN.scale.backup, PLAN.scale.production
+
+
+def with_stages(plan: Plan, *shares: int) -> Plan:
+    """The plan with these shares for its stages."""
+    stages = tuple(msgspec.structs.replace(PLAN.stages[0], percent=percent) for percent in shares)
+    return msgspec.structs.replace(plan, stages=stages)
+
+
+def with_shares(*shares: int) -> Plan:
+    return with_stages(PLAN, *shares)
+
+
+def on_service(plan: Plan, service: str) -> Plan:
+    """The plan with a split that another service than Legacy carries."""
+    router = msgspec.structs.replace(plan.target.router, service=service)
+    return msgspec.structs.replace(plan, target=msgspec.structs.replace(plan.target, router=router))
+
+
+class Cloud(NamedTuple):
+    """What is set and what serves. `etag` guards the split; `record` is (stage, percent, change,
+    move). `foreign`: somebody without a console was the last to touch split or scale.
+    """
+
+    percent: int
+    served: int
+    record: tuple[int, int, str, str]
+    legacy: ScalePreset
+    canary: ScalePreset
+    etag: int = 0
+    plan: int = 0
+    foreign: bool = False
+
+    @property
+    def in_flux(self) -> bool:
+        return self.served != self.percent
+
+
+class Person(NamedTuple):
+    """One person, and the executor that carries out what was confirmed.
+
+    `at` is where it stands: idle, asked (a question is open), or an executor's next instant.
+    `change` is a number in the table; `etag` what guards the split by now, `plan` the plan then.
+    """
+
+    at: str = "idle"
+    change: int = -1
+    marks: tuple[Mark, ...] = ()
+    etag: int = -1
+    renewed: bool = False
+    applied: bool = False
+    ended: str = ""
+    said_nothing: bool = False
+    plan: int = 0
+
+
+class Left(NamedTuple):
+    """What may still go wrong."""
+
+    crash: int = 1
+    lost: int = 1
+    fails: int = 1
+    foreign: int = 1
+
+
+class State(NamedTuple):
+    cloud: Cloud
+    people: tuple[Person, Person]
+    left: Left
+
+
+NAMES = ("ann", "bob")
+
+
+def normal(state: State) -> State:
+    """The same state without what makes no difference: an etag is the present one or it is not, and
+    of who has ended only the end counts.
+    """
+    cloud, people, left = state
+    ann, bob = (_normal(person, cloud.etag) for person in people)
+    return State(cloud._replace(etag=0), (ann, bob), left)
+
+
+def _normal(person: Person, etag: int) -> Person:
+    if person.at == "ended":
+        return Person("ended", ended=person.ended, said_nothing=person.said_nothing)
+    return person if person.at == "idle" else person._replace(etag=0 if person.etag == etag else -1)
+
+
+def standing_of(plan: Plan, cloud: Cloud) -> Standing:
+    stage, percent, change, move = cloud.record
+    record = StageRecord(stage, percent, 0.0, change=change, move=move)
+    # Whether the etag is still the same is kept beside the change: alike but for it, they are one.
+    guard = Guard(plan.router_service, "", cloud.percent, "", change)
+    known = record if stage <= len(plan.stages) else None
+    return Standing(
+        stage=stage,
+        percent=cloud.percent,
+        guard=guard,
+        record=known,
+        scale_legacy=cloud.legacy,
+        scale_canary=cloud.canary,
+        recorded=percent,
+        served=cloud.served,
+        in_doubt=cloud.in_flux,
+        limits_legacy=cloud.legacy,
+        limits_canary=cloud.canary,
+    )
+
+
+def request_of(name: str) -> Request:
+    return Request(name, Author(name, "host"), 0.0)
+
+
+class Table:
+    """Changes by number, each kept once."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self._numbers: dict[bytes, int] = {}
+
+    def number(self, change: Change) -> int:
+        key = msgspec.json.encode(change)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.changes)
+            self.changes.append(change)
+        return self._numbers[key]
