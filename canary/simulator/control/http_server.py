@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import msgspec
 from aiohttp import web
@@ -195,15 +196,18 @@ def rest_routes(world: World, apis: Apis) -> list[web.RouteDef]:
 
 
 def _keep_door(door: Doorkeeper) -> Any:
-    """A middleware that answers nobody but this user and root."""
+    """A middleware that answers nobody but this user and root; asked once for each connection."""
+    admitted: WeakSet[Any] = WeakSet()
 
     @web.middleware
     async def admit(request: web.Request, handler: Any) -> web.StreamResponse:
         transport = request.transport
         peer = transport.get_extra_info("peername") if transport is not None else None
         own = transport.get_extra_info("sockname") if transport is not None else None
-        if not peer or not own or not door.admits(peer[1], own[1]):
-            return respond({"error": {"code": 403, "message": REFUSAL}}, 403)
+        if transport not in admitted:
+            if not peer or not own or not door.admits(peer[1], own[1]):
+                return respond({"error": {"code": 403, "message": REFUSAL}}, 403)
+            admitted.add(transport)
         response: web.StreamResponse = await handler(request)
         return response
 
