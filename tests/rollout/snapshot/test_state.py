@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from canary.rollout.change.change import Outcome, OutcomeState
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import RollbackFacts, judge_readiness
-from canary.rollout.decision.tree import Watch
+from canary.rollout.decision.tree import SEVERITY, Watch
 from canary.rollout.evidence.view import Advice
 from canary.rollout.snapshot.snapshot import (
     ChangeView,
@@ -145,7 +145,7 @@ def test_no_mixture_with_something_wrong_is_healthy_or_ready(one: StateId, other
     first, second = SCENES[one], SCENES[other]
     both = with_(
         first,
-        decision=max((first, second), key=_badness).decision,
+        decision=max((first, second), key=_severity).decision,
         readiness=first.readiness or second.readiness,
         changes=first.changes or second.changes,
         sources=first.sources or second.sources,
@@ -158,6 +158,5 @@ def test_no_mixture_with_something_wrong_is_healthy_or_ready(one: StateId, other
             assert found.id not in ("healthy", "ready")
 
 
-def _badness(moment: Snapshot) -> int:
-    order = list(SCENES)
-    return -order.index(find_state(moment, PLAN).id)
+def _severity(moment: Snapshot) -> int:
+    return SEVERITY[moment.decision.verdict]
