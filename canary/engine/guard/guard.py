@@ -24,7 +24,7 @@ from canary.rollout.decision import guard as rules
 from canary.rollout.decision.guard import Act, Attempt, Cause, GuardState, GuardView
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.permit.approval import evidence_of
-from canary.rollout.permit.permit import authorize, find_cause
+from canary.rollout.permit.permit import AUTOMATIC, authorize, find_cause
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_duration, sanitize
@@ -183,7 +183,7 @@ class AutomaticRollback:
             id=hashlib.sha256(name.encode()).hexdigest()[:32],
             author=self._author,
             now=now,
-            reason=f"automatic rollback: {cause.said}",
+            reason=f"{AUTOMATIC}{cause.said}",
             evidence=evidence_of(snapshot, now),
             cause=cause.key,
         )

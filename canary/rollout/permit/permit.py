@@ -30,7 +30,7 @@ from canary.rollout.errors import (
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.served import find_hindrance, find_rolled_back_revision
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.text import format_limit, format_value
+from canary.rollout.text import format_limit, format_value, sanitize
 
 RETIRED: Final = "Legacy has been retired: there is nothing to go back to."
 
@@ -249,9 +249,21 @@ def _check_no_drift(snapshot: Snapshot) -> None:
         )
 
 
+AUTOMATIC: Final = "automatic rollback: "
+"""How the reason of what automatic rollback did begins, in the record."""
+
+
+def _format_automatic(snapshot: Snapshot) -> str:
+    """What automatic rollback did last, if nobody has moved the split since; else ""."""
+    record = snapshot.traffic.record
+    if record is None or record.move not in GOING_BACK or not record.reason.startswith(AUTOMATIC):
+        return ""
+    return f"The last move was an {sanitize(record.reason, 200)}."
+
+
 def _check_not_rolled_back(change: Change, snapshot: Snapshot) -> None:
-    """A revision that was rolled back is promoted again by somebody who says why."""
-    said = find_rolled_back_revision(snapshot)
+    """After an automatic rollback, and of a revision that was rolled back, somebody says why."""
+    said = find_rolled_back_revision(snapshot) or _format_automatic(snapshot)
     if said and not change.reason.strip():
         raise GateNotMet(
             f"{said} Promoting it again takes a reason.",

@@ -266,3 +266,27 @@ def test_a_promotion_waits_for_the_last_change_to_be_in_effect(fields):
     assert why_not("promote", calm, False) is None
     assert why_not("promote", shown, False) == "Not met: last change in effect."
     assert why_not("step_back", shown, False) is None
+
+
+@pytest.mark.parametrize(
+    ("move", "why", "asks"),
+    [
+        ("step_back", "automatic rollback: error ratio 9 %", True),
+        ("rollback_all", "automatic rollback: p95 31 s", True),
+        ("step_back", "a person saw errors", False),
+        ("promote", "automatic rollback: is cited", False),
+    ],
+)
+def test_after_an_automatic_rollback_a_promotion_says_what_it_was_and_takes_a_reason(
+    move, why, asks
+):
+    snap = snapshot()
+    record = msgspec.structs.replace(snap.traffic.record, move=move, reason=why)
+    traffic = msgspec.structs.replace(snap.traffic, record=record)
+    snap = msgspec.structs.replace(snap, traffic=traffic)
+    authorize(ask("promote", snap, reason="mended in #12"), snap, read_only=False)
+    if asks:
+        with pytest.raises(GateNotMet, match=f"The last move was an {why}"):
+            authorize(ask("promote", snap), snap, read_only=False)
+    else:
+        authorize(ask("promote", snap), snap, read_only=False)
