@@ -166,10 +166,15 @@ def stamp_etag(service: Any) -> None:
     service.etag = f'"{base64.urlsafe_b64encode(digest).decode()}"'
 
 
-def show_reconciling(service: Any, now: float) -> None:
-    """Say that the wanted state is not the served one yet; `traffic_statuses` stays."""
+def show_reconciling(service: Any) -> None:
+    """Say that the wanted state is not the served one yet; `traffic_statuses` stays.
+
+    So do the sub-conditions, and the terminal one keeps its time: as recorded in the life of a
+    service (k8s-config-connector, runservicebasic).
+    """
     service.reconciling = True
-    _set_terminal(service, "CONDITION_RECONCILING", now)
+    service.terminal_condition.state = messages.Condition.State.Value("CONDITION_PENDING")
+    service.terminal_condition.message = ""
 
 
 def show_settled(service: Any, wanted: Any, latest_ready: str, now: float) -> None:
@@ -177,6 +182,10 @@ def show_settled(service: Any, wanted: Any, latest_ready: str, now: float) -> No
 
     `latest_ready` is the full name of the newest revision that is ready.
     """
+    before = (
+        service.latest_ready_revision,
+        [s.SerializeToString() for s in service.traffic_statuses],
+    )
     service.latest_ready_revision = latest_ready
     del service.traffic_statuses[:]
     for target in wanted.traffic:
@@ -186,6 +195,11 @@ def show_settled(service: Any, wanted: Any, latest_ready: str, now: float) -> No
         )
     service.observed_generation = wanted.generation
     _finish(service, wanted, "CONDITION_SUCCEEDED", now)
+    after = (latest_ready, [s.SerializeToString() for s in service.traffic_statuses])
+    if after != before:
+        routes = next((c for c in service.conditions if c.type_ == "RoutesReady"), None)
+        if routes is not None:
+            routes.last_transition_time.CopyFrom(messages.timestamp(now))
 
 
 def show_failed(service: Any, wanted: Any, message: str, now: float) -> None:

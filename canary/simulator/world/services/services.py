@@ -229,7 +229,7 @@ class ServiceChanges:
         if revision is not None:
             self._add_revision(wanted, revision, now)
             takes_s *= NEW_REVISION_FACTOR
-        show_reconciling(wanted, now)
+        show_reconciling(wanted)
         self._state.services[short_name(wanted.name)] = wanted
         return self._keep(begin_operation(self._world, wanted, "update", now, takes_s))
 

@@ -21,7 +21,7 @@ from tests.simulator.local_cloud import (
 )
 
 SUCCEEDED = run_v2.Condition.State.CONDITION_SUCCEEDED
-RECONCILING = run_v2.Condition.State.CONDITION_RECONCILING
+PENDING = run_v2.Condition.State.CONDITION_PENDING
 FAILED = run_v2.Condition.State.CONDITION_FAILED
 
 
@@ -66,7 +66,7 @@ async def test_a_change_of_the_template_is_a_new_revision_that_serves_when_it_se
         cloud.advance(12.1)
         after = await operation.result()
     assert during.reconciling
-    assert during.terminal_condition.state == RECONCILING
+    assert during.terminal_condition.state == PENDING
     assert during.latest_ready_revision.endswith("/ion-api-00001-leg")
     assert not after.reconciling
     assert after.latest_ready_revision == after.latest_created_revision
