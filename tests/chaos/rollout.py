@@ -11,6 +11,7 @@ from typing import Self
 
 import msgspec
 
+from canary.engine.change.capacity import RAISED
 from canary.engine.observe.source import QUOTA_MOST_S
 from canary.rollout.change.change import Change, Kind, SetScale, SetTraffic
 from canary.rollout.change.life import NEVER_SENT, replay
@@ -160,8 +161,14 @@ class Rollout:
         return int(variables[plan.target.router.variable])
 
     def _scales_sent(self) -> int:
-        """How many steps that scale were ever about to be sent."""
-        return sum(
+        """How many scales were ever about to be sent; a raise of Legacy may be doubled."""
+        raised = 2 * sum(
+            note.detail.startswith(RAISED)
+            for host in self.hosts
+            for entry in host.entries
+            for note in entry.notes
+        )
+        return raised + sum(
             isinstance(step, SetScale) and entry.state_of(index) not in NEVER_SENT
             for host in self.hosts
             for entry in host.entries
