@@ -61,12 +61,24 @@ def told(name: str) -> Any:
     return json.loads((OLD / name).read_text(encoding="utf-8"))
 
 
+ADDED: dict[str, Any] = {"pinned": False, "p95_at_least": False}
+"""Fields that version 0.1 did not have, and what they are of a change that it wrote."""
+
+
+def as_then(value: Any) -> Any:
+    """A document without what was added since, where that says nothing new."""
+    if isinstance(value, dict):
+        known = {k: v for k, v in value.items() if k not in ADDED or v != ADDED[k]}
+        return {key: as_then(part) for key, part in known.items()}
+    return [as_then(part) for part in value] if isinstance(value, list) else value
+
+
 def test_every_change_in_the_journal_with_its_notes_and_its_outcome(old: Path) -> None:
     with Journal(journal_path(old)) as journal:
         journal.check()
         entries = journal.recent(100)
     expected = told("journal.json")
-    assert json.loads(msgspec.json.encode(entries)) == expected["entries"]
+    assert as_then(json.loads(msgspec.json.encode(entries))) == expected["entries"]
     derived = [
         {
             "id": e.change.id,
