@@ -12,6 +12,7 @@ import pytest
 from canary.cloud.connection.clients import Connection
 from canary.cloud.router.choice import open_router
 from canary.rollout.errors import CanaryError
+from canary.simulator.wire import peers
 from canary.simulator.wire.peers import Doorkeeper
 from tests.embedded import Embed
 from tests.hostile.other import OTHER_UID, needs_root
@@ -85,4 +86,24 @@ def test_a_connection_that_is_closing_is_nobodys():
 
 
 def test_whom_the_table_does_not_know_is_not_admitted():
+    assert not Doorkeeper().admits(1, 2)
+
+
+def test_the_kernel_says_the_same_of_one_socket_as_its_table_of_all() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        own = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", own)) as client:
+            port = client.getsockname()[1]
+            with server.accept()[0]:
+                table = peers._look_up(port, own)
+                assert table == [(peers.ESTABLISHED, os.getuid())]
+                assert peers._ask(port, own) in (None, table)
+    assert peers._ask(1, 2) in (None, [])
+    assert peers._look_up(1, 2) == []
+
+
+def test_where_the_kernel_does_not_answer_for_one_socket_the_table_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(peers, "_ask", lambda *_: None)
     assert not Doorkeeper().admits(1, 2)
