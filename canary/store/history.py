@@ -155,7 +155,12 @@ class History(Record):
     def _pack_distribution(self, d: Distribution | None) -> _PackedDistribution | None:
         if d is None:
             return None
-        layout = self._layouts[d.bounds]
+        layout = self._layouts.get(d.bounds)
+        if layout is None:
+            raise RecordError(
+                f"The history {self.path} does not keep a bucket layout that was just written.",
+                remedy="Delete the file: it is a cache and is filled again.",
+            )
         return _PackedDistribution(layout, d.counts, d.count, d.mean, d.sum_squared_deviation)
 
     def _unpack(self, p: _PackedSample) -> Sample:

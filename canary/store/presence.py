@@ -74,7 +74,9 @@ def _listen(session: OperatorSession) -> OperatorSession:
         return session
     silent_s = read_steady_clock() - session.beat
     # In whole seconds: the same silence is the same value at each look.
-    since = float(round(time.time() - silent_s)) if silent_s > SILENT_AFTER_S else None
+    # A moment to show beside the person's clock, made from a wait that nobody's clock measures.
+    now = time.time()
+    since = float(round(now - silent_s)) if silent_s > SILENT_AFTER_S else None
     return msgspec.structs.replace(session, beat=None, silent_since=since)
 
 

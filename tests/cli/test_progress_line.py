@@ -59,4 +59,4 @@ def test_a_log_gets_a_line_a_minute_without_control_characters() -> None:
         for now in range(0, 121, 1):
             hand.now = float(now)
             line.show(f"{now} é", at_once=True)
-    assert stream.getvalue() == "0 ?\n60 ?\n120 ?\n"
+    assert stream.getvalue() == "0 _\n60 _\n120 _\n"

@@ -26,12 +26,12 @@ def host(tmp_path: Path) -> Iterator[RolloutHost]:
     host.let_go()
 
 
-def promoted(host: RolloutHost, stage: int, percent: int) -> None:
+def promoted(host: RolloutHost, stage: int, percent: int, options: str = "") -> None:
     """Validate, look at the dry run, apply, verified; the record and the comparison are there."""
     assert host.canary(f"validate --stage {stage - 1}").code == 0
     dry = host.canary("promote --dry-run")
     assert f"{percent} %" in dry.out
-    done = host.document("promote --yes")
+    done = host.document(f"promote --yes {options}")
     assert done["outcome"]["state"] == "done"
     assert done["verification"]["verdict"] == "passed"
     status = host.document("status")
@@ -60,7 +60,8 @@ def test_a_rollout_from_five_percent_to_the_end_of_legacy(host: RolloutHost) -> 
     assert back["outcome"]["state"] == "done"
     host.play("healthy")
     host.wait_hours(26)
-    promoted(host, 2, 10)
+    assert "reason" in host.canary("promote --yes").err
+    promoted(host, 2, 10, "--reason 'the new build is mended'")
     host.wait_hours(24.2)
 
     # Stage 3: 25 %. Into stage 4 a load test is asked for.

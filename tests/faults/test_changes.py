@@ -17,12 +17,13 @@ from tests.faults.table import CODES, FAULTS, UNCERTAIN, deadline_s
 
 SPLIT_PLAN = with_router(DEFAULT_PLAN, kind="revisions", candidate="canary")
 REFUSED = ("refused", "failed")
+SENT_AGAIN = ("RESOURCE_EXHAUSTED", "ABORTED", "UNAUTHENTICATED")
 SENT_ONCE = [
     (kind, fault)
     for kind in ("promote", "rollback_all")
     for fault in FAULTS
-    # Certainly not taken, and so it waits: claimed below.
-    if (kind, fault) != ("rollback_all", "RESOURCE_EXHAUSTED")
+    # Certainly not taken: going back waits, or is sent again under the new etag. Claimed below.
+    if (kind, fault) not in [("rollback_all", each) for each in SENT_AGAIN]
 ]
 
 
@@ -103,6 +104,28 @@ async def test_a_rollback_refused_for_a_quota_is_asked_again_no_faster_than_a_qu
     assert (outcome.state, outcome.percent) == ("done", 0)
     assert hand.sent == 6
     assert sum(pause >= QUOTA_PAUSE_S for pause in hand.pauses) == 5
+
+
+@pytest.mark.parametrize("fault", ["ABORTED"])
+async def test_a_rollback_that_another_tool_gets_ahead_of_is_tried_a_bounded_number_of_times(
+    hand: Hand, fault: str
+):
+    cloud = hand.cloud
+    cloud.break_method("UpdateService", **FAULTS[fault])
+    outcome = await hand.carry(await ask(cloud, "rollback_all"))
+    assert outcome.state == "refused"
+    assert hand.sent == 21
+    assert (await router_service(cloud)).percent == outcome.percent == 10
+
+
+@pytest.mark.parametrize("fault", ["UNAUTHENTICATED"])
+async def test_a_rollback_whose_login_has_expired_goes_out_when_it_is_renewed(
+    hand: Hand, fault: str
+):
+    hand.cloud.break_method("UpdateService", **FAULTS[fault])
+    outcome = await hand.carry(await ask(hand.cloud, "rollback_all"))
+    assert (outcome.state, outcome.percent) == ("done", 0)
+    assert hand.sent == hand.mends_after + 1
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -220,13 +243,19 @@ async def test_a_service_deleted_underneath_a_change_is_said(hand: Hand, fault: 
     assert hand.sent == 1
 
 
-@pytest.mark.parametrize("fault", ["PERMISSION_DENIED", "UNAUTHENTICATED"])
-async def test_a_change_without_the_right_to_it_names_the_way_to_the_roles(hand: Hand, fault: str):
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [("rollback_all", "PERMISSION_DENIED"), ("promote", "UNAUTHENTICATED")],
+)
+async def test_a_change_without_the_right_to_it_names_the_way_to_it(
+    hand: Hand, kind: str, fault: str
+):
     cloud = hand.cloud
     cloud.break_method("UpdateService", **FAULTS[fault])
-    outcome = await hand.carry(await ask(cloud, "rollback_all"))
+    outcome = await hand.carry(await ask(cloud, kind))
     assert outcome.state == "failed"
-    assert "canary doctor" in outcome.remedy
+    login = "gcloud auth application-default login"
+    assert ("canary doctor" if fault == "PERMISSION_DENIED" else login) in outcome.remedy
 
 
 def test_the_table_has_every_code_that_is_asked_for():

@@ -32,7 +32,12 @@ class Raw:
         """The label that a group_by field names."""
         scope, _, name = path.rpartition(".")
         if scope == "resource.label":
-            return {"service_name": self.service, "revision_name": self.revision}[name]
+            return {
+                "service_name": self.service,
+                "job": self.service,
+                "revision_name": self.revision,
+                "namespace": self.revision,
+            }[name]
         assert scope == "metric.label", path
         return self.labels.get(name, "")
 
@@ -70,7 +75,9 @@ def group(series: list[Raw], fields: list[str], start: int, end: int) -> list[An
 
 def _sum(members: list[Raw], labels: dict[str, str], start: int, end: int) -> Any:
     message = TimeSeries.pb(TimeSeries())
-    message.resource.type = "cloud_run_revision"
+    # Custom metrics cannot be written to cloud_run_revision (opentelemetry-operations-java#248).
+    custom = members[0].metric == CONFIDENCE
+    message.resource.type = "generic_task" if custom else "cloud_run_revision"
     message.metric.type = members[0].metric
     for path, value in labels.items():
         scope, _, name = path.rpartition(".")

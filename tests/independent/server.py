@@ -121,7 +121,8 @@ class _Answers:
         if metric in self._world.refused:
             await context.abort(self._world.refused[metric], "refused for this test")
         await self._check(metric, request.aggregation, context)
-        services = re.search(r"service_name = (?:one_of\()?(.+?)\)?$", request.filter)
+        # Cloud Run's own metrics tell services by "service_name", custom ones by "job".
+        services = re.search(r'(?:service_name|job) = (one_of\([^)]*\)|"[^"]+")', request.filter)
         assert services is not None
         wanted = set(re.findall(r'"([^"]+)"', services[1]))
         found = group(

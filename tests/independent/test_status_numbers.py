@@ -63,7 +63,7 @@ def ask(world: World, tmp_path: Path, router: str = "env") -> tuple[int, Any]:
 
 def numbers(side: dict[str, Any]) -> dict[str, Any]:
     """A side without its name, its age and the state of its data; latency flat."""
-    left_out = ("service", "data", "data_age_s", "latency_ms")
+    left_out = ("service", "data", "data_age_s", "latency_ms", "refused")
     return {**{k: v for k, v in side.items() if k not in left_out}, **side["latency_ms"]}
 
 
@@ -100,6 +100,7 @@ def test_every_number_is_the_one_worked_out_by_hand(
 ) -> None:
     world = TOPOLOGIES[router](newest_minute(), number)
     code, document = ask(world, tmp_path, router)
+    assert {side["refused"] for side in document["sides"].values()} == {None}  # no log is read
     assert numbers(document["sides"]["canary"]) == pytest.approx(EXPECTED_CANARY, rel=1e-12)
     assert numbers(document["sides"]["legacy"]) == pytest.approx(EXPECTED_LEGACY, rel=1e-12)
     assert (code, document["decision"]["verdict"]) == (0, "continue")

@@ -62,14 +62,16 @@ def shell_command(change: Change) -> str:
     """The command of the shell that shows all of a change and the commands by hand, uncut, and
     changes nothing; "" where there is none.
     """
-    wanted = {
-        "promote": "promote",
-        "step_back": f"rollback --to {change.to_stage}" if change.to_stage else "rollback",
-        "rollback_all": "rollback --all",
-        "adopt": "adopt",
-        "revert": "revert",
-    }.get(change.kind)
-    return "" if wanted is None else f"canary {wanted} --dry-run"
+    match change.kind:
+        case "step_back":
+            wanted = f"rollback --to {change.to_stage}" if change.to_stage else "rollback"
+        case "rollback_all":
+            wanted = "rollback --all"
+        case "promote" | "adopt" | "revert":
+            wanted = change.kind
+        case _:
+            return ""
+    return f"canary {wanted} --dry-run"
 
 
 def _lines(step: Step, plan: Plan) -> tuple[str, ...]:

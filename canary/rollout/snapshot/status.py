@@ -236,7 +236,9 @@ def _side(side: SideView) -> dict[str, Any]:
         latency["at_least"] = bounded
     return {
         **fields_of(side, "service", "data"),
-        **fields_of(window, "requests", "refused", "error_ratio", "success_ratio"),
+        **fields_of(window, "requests", "error_ratio", "success_ratio"),
+        # None that are known is not none: they are seen only where the request log is read.
+        "refused": window.refused or None,
         "latency_ms": latency,
         **fields_of(window, "confidence", "cpu", "memory", "instances"),
         **fields_of(side, "data_age_s"),

@@ -74,7 +74,7 @@ async def test_a_stage_file_that_cannot_be_written_is_said_and_undoes_nothing(
     change = await ask(embedded, "step_back")
     outcome = await carry(embedded, journal, change, stage_file=tmp_path / "rollout.toml")
     assert outcome.state == "done"
-    assert "rollout.toml could not be written" in outcome.message
+    assert "rollout.toml is not written" in outcome.message
     assert (await router_service(embedded)).percent == 5
 
 
