@@ -63,17 +63,17 @@ def two_services(newest: int, number: Number = integer) -> World:
 def two_revisions(newest: int, number: Number = integer) -> World:
     """One service: its candidate has the tag `canary`; the rest goes to one of two others.
 
-    Canary is one revision here, with the sum of both. Legacy's numbers are two revisions' sum.
+    Canary is one revision here, with the sum of both, and Legacy the one that takes the rest. What
+    another revision still answers (it had the traffic before) is neither side's.
     """
     canary, old, new = f"{LEGACY}-00003-c", f"{LEGACY}-00001-a", f"{LEGACY}-00002-b"
     series = [*_canary(LEGACY, canary, canary, newest, number)]
-    for one in _legacy(LEGACY, old, newest, number):
+    for one in _legacy(LEGACY, new, newest, number):
         series.append(one)
-        if one.metric == RUN + "request_count" and one.labels["response_code_class"] == "2xx":
-            one.points = {at: number(600) for at in one.points}
-            more = Raw(one.metric, LEGACY, new, dict(one.labels))
-            more.points = {at: number(300) for at in one.points}
-            series.append(more)
+        if one.metric == RUN + "request_count":
+            other = Raw(one.metric, LEGACY, old, dict(one.labels))
+            other.points = {at: number(300) for at in one.points}
+            series.append(other)
     kind = TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
     traffic = [
         {"type_": kind, "revision": new, "percent": 90},
