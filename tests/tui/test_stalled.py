@@ -35,7 +35,7 @@ def demo(tmp_path: Path, state_dir: Path) -> Iterator[PseudoTerminal]:
 
 
 def wait_for(is_so: Callable[[], bool]) -> bool:
-    """Ask again and again, without reading the terminal; False after a minute."""
+    """Ask again and again, without reading the terminal; False after WITHIN_S."""
     until = time.monotonic() + WITHIN_S
     while time.monotonic() < until:
         if is_so():
