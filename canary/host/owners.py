@@ -38,10 +38,10 @@ class Weakness(msgspec.Struct, frozen=True):
 def find_weakness(path: Path) -> Weakness | None:
     """The first way in which others could have written `path`; None when there is none.
 
-    From the root directory downwards, through every link on the way. Raises OSError when a part of
-    it is missing or cannot be looked at.
+    From the root directory downwards, through every link on the way. "~" is a name as any other:
+    who opens `path` takes it so. Raises OSError when a part of it is missing or cannot be seen.
     """
-    for step in _walk(path.expanduser().absolute()):
+    for step in _walk(path.absolute()):
         found = _look(step)
         if found is not None:
             return found

@@ -20,7 +20,7 @@ import msgspec
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.text import sanitize
 from canary.rollout.trials.ab_test import GroupFigures, Mean
-from canary.store.outputs import decode_json, encoding_of
+from canary.store.outputs import decode_json, demand_believed, encoding_of
 from canary.store.results import finished_at_of
 
 LONGEST_DOCUMENT: Final = 4_000_000
@@ -46,10 +46,12 @@ def read_ab_results(path: Path, legacy: str, canary: str) -> AbResults:
     """What a file holds. An analysis that is read again keeps its time, and is not made young.
 
     `legacy` and `canary` are the groups' names in an export. Raises UsageError when it is missing,
-    and RecordError when it is cut short, or not one of the two kinds; it names the line.
+    and RecordError when others could have written it, and when it is cut short or neither kind; it
+    names the line.
     """
     export = path.suffix.lower() in (".csv", ".jsonl", ".ndjson")
     try:
+        demand_believed(path)
         size = path.stat().st_size
         most = LONGEST_EXPORT if export else LONGEST_DOCUMENT
         if size > most:

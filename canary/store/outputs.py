@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from canary.host.owners import make_directories
+from canary.host.owners import find_weakness, make_directories
 from canary.host.places import demand_place
 from canary.rollout.errors import RecordError
 from canary.rollout.measure.times import NotATime, read_time
@@ -101,13 +102,17 @@ Broken = Callable[[Path, str], RecordError]
 
 
 def read_document(path: Path, broken: Broken) -> dict[str, Any]:
-    """The object in a file of JSON. Raises RecordError when there is none that can be read, and
-    FileNotFoundError without a file.
+    """The object in a file of JSON. Raises RecordError when there is none that can be read or
+    believed (`demand_believed`), and FileNotFoundError without a file.
     """
     try:
-        if path.stat().st_size > LONGEST_DOCUMENT:
+        demand_believed(path)
+        body = _read_plain(path)
+        if body is None:
+            raise broken(path, "no plain file")
+        if len(body) > LONGEST_DOCUMENT:
             raise broken(path, f"longer than {LONGEST_DOCUMENT} bytes")
-        document = decode_json(path.read_bytes())
+        document = decode_json(body)
     except FileNotFoundError:
         raise
     except OSError as exc:
@@ -117,6 +122,32 @@ def read_document(path: Path, broken: Broken) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise broken(path, "not an object")
     return document
+
+
+def demand_believed(path: Path) -> None:
+    """Nothing when only the person or root could have written this result: others open no gate.
+
+    Raises RecordError, with what to do, and OSError when a part of it cannot be looked at.
+    """
+    found = find_weakness(path)
+    if found is None:
+        return
+    which = "it" if found.path == path.absolute() else sanitize(found.path, 200)
+    raise RecordError(
+        f"{sanitize(path, 300)} is not believed: {which} {found.said}.",
+        remedy=f"Look what is in it, then copy it, run the test again, or: {found.remedy}",
+    )
+
+
+def _read_plain(path: Path) -> bytes | None:
+    """What a file holds, one byte more than the longest at most; None for what is no plain file: a
+    pipe is not waited for.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        return file.read(LONGEST_DOCUMENT + 1)
 
 
 _ENCODINGS: Final = (

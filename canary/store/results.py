@@ -1,7 +1,7 @@
 """Results of load test, A/B test and verifications, from the files in the outputs directory.
 
-A file that is missing is no result; one that cannot be read is no result either, and is said to be
-broken. Both leave the gate at "no data". Fields that are read:
+A file that is missing is no result; one that cannot be read, or that others could have written, is
+no result either, and is said to be broken. Both leave the gate at "no data". Fields that are read:
 
 ========================  =======================================================================
 file                      fields
@@ -33,8 +33,6 @@ from canary.rollout.measure.times import read_time
 from canary.rollout.text import sanitize
 from canary.rollout.trials.verification import output_name
 from canary.store.outputs import (
-    LONGEST_DOCUMENT,
-    decode_json,
     read_document,
     read_time_of,
     show_value,
@@ -188,11 +186,9 @@ def read_verification(outputs: Path, stage: int) -> VerificationSeen | None:
     """The newest verification of a stage; None without one, or when the file is none."""
     try:
         path = outputs / output_name(stage)
-        if path.stat().st_size > LONGEST_DOCUMENT:
-            return None
-        return _verification(decode_json(path.read_bytes()), path.stat().st_mtime)
-    except (OSError, RecursionError, ValueError, KeyError, TypeError):
-        # Written by another version, or by hand: it is no evidence then.
+        return _verification(read_document(path, _broken), path.stat().st_mtime)
+    except (OSError, RecordError, ValueError, KeyError, TypeError):
+        # Written by another version, by hand, or by others: it is no evidence then.
         return None
 
 

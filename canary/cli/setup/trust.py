@@ -13,6 +13,7 @@ import msgspec
 from canary.cli.opening import known_names
 from canary.cli.options import json_option
 from canary.cli.output import print_json, say
+from canary.host.home import expand_home
 from canary.host.owners import find_weakness
 from canary.host.plans import demand_apart, describe_trusted, plan_key
 from canary.host.trust import TRUST_FILE, Trust, change_trust, config_dir, read_trust
@@ -79,7 +80,7 @@ def trust_plan(path: Path) -> int:
 @click.argument("path", type=click.Path(path_type=Path))
 def trust_directory(path: Path) -> int:
     """Let plans have results and records written below a directory outside their own."""
-    directory = path.expanduser().absolute()
+    directory = expand_home(str(path), "the directory").absolute()
     found = find_weakness(directory) if directory.is_dir() else None
     if not directory.is_dir() or ".." in directory.parts:
         raise UsageError(f"{sanitize(path, 300)} is no directory.")
