@@ -40,8 +40,10 @@ class ServiceState(msgspec.Struct, frozen=True):
     revisions or backends with traffic that are neither side. `serving` is the revision that has the
     most traffic (between revisions: the candidate), `serving_since` when it came to it and
     `serving_created` when it was made; `affinity`:
-    session affinity keeps its clients on it. `revision` is the latest ready one, or
-    the candidate's where the router splits between revisions. `record_error` is not empty when
+    session affinity keeps its clients on it. `stable` is Legacy's revision, where the router splits
+    between revisions and it is known; `place` is where a URL map has the weights. `revision` is the
+    latest ready one, or the candidate's where the router splits between revisions. `record_error`
+    is not empty when
     there is a stage record that cannot be read. `scale` is what can run; `limits` what the service
     itself is set to, which its template may narrow. `history` is the last moves of the split,
     newest first, where the router keeps any.
@@ -73,6 +75,8 @@ class ServiceState(msgspec.Struct, frozen=True):
     serving_since: float | None = None
     serving_created: float | None = None
     affinity: bool = False
+    stable: str = ""
+    place: str = ""
 
 
 class OperationState(msgspec.Struct, frozen=True):

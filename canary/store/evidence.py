@@ -87,6 +87,7 @@ class _PackedWindow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     canary: _PackedSide
     unfit: str
     late: int
+    sampled: float = 1.0
 
 
 class EvidenceRecord(Record):
@@ -204,6 +205,7 @@ def _pack(window: EvidenceWindow, names: list[str]) -> _PackedWindow:
         _pack_side(window.canary, names),
         window.unfit,
         window.late,
+        window.sampled,
     )
 
 
@@ -236,6 +238,7 @@ def _unpack(packed: _PackedWindow, names: list[str]) -> EvidenceWindow:
         _unpack_side(packed.canary, names),
         packed.unfit,
         packed.late,
+        sampled=packed.sampled,
     )
 
 

@@ -27,6 +27,7 @@ from canary.host.children import find_program_path
 from canary.host.places import demand_place
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import RecordError
+from canary.rollout.measure.times import read_time
 from canary.rollout.text import sanitize
 from canary.store.outputs import replace_file
 
@@ -90,11 +91,20 @@ def read_stage_file(path: Path) -> StageRecord | None:
         raise RecordError(f"{path} cannot be read: {exc}.", remedy=_REMEDY) from exc
     table: Any = document.get("canary")
     try:
-        if isinstance(table, dict) and isinstance(table.get("entered_at"), datetime):
-            table = table | {"entered_at": table["entered_at"].timestamp()}
+        if isinstance(table, dict) and "entered_at" in table:
+            table = table | {"entered_at": _read_entered_at(table["entered_at"], path)}
         return msgspec.convert(table, StageRecord)
-    except (msgspec.ValidationError, ValueError, OverflowError) as exc:
+    except (msgspec.ValidationError, ValueError, OverflowError, OSError) as exc:
         raise RecordError(f"{path} holds no stage record: {exc}.", remedy=_REMEDY) from exc
+
+
+def _read_entered_at(value: object, path: Path) -> float:
+    """A time of the file's; one without a zone counts only where it agrees with the file's own.
+
+    Raises NotATime, OSError.
+    """
+    text = value.isoformat() if isinstance(value, datetime) else value
+    return read_time(text, path.stat().st_mtime)
 
 
 _REMEDY = "Move it away: the next change of the split writes it anew."

@@ -26,7 +26,13 @@ async def standing_of(cloud: Embedded) -> Standing:
     canary = legacy if shared else await cloud.run.service(target.canary)
     record = state.record.change if state.record is not None else ""
     guard = Guard(
-        state.name, state.etag, state.percent, canary.revision, record, bool(state.pinned)
+        state.name,
+        state.etag,
+        state.percent,
+        canary.revision,
+        record,
+        bool(state.pinned),
+        state.place,
     )
     return Standing(
         stage,

@@ -30,6 +30,12 @@ def test_windows_come_back_as_they_were_oldest_first(record):
     assert list(record.load(0.0)) == windows
 
 
+def test_a_sampled_window_stays_sampled_so_that_its_counts_still_stand_for_more(record):
+    sampled = msgspec.structs.replace(window(0), sampled=0.25)
+    record.keep([sampled], None)
+    assert record.load(0.0) == (sampled,)
+
+
 def test_only_what_ends_after_the_time_is_loaded(record):
     record.keep([window(0), window(5)], None)
     assert [w.start for w in record.load(BEGAN + 5)] == [BEGAN + 5]

@@ -1,5 +1,7 @@
 """rollout.toml: whole or not at all, readable by people, back as it was."""
 
+import os
+import time
 import tomllib
 from datetime import UTC, datetime
 
@@ -80,3 +82,31 @@ def test_a_broken_file_is_said_to_be_broken(tmp_path, text):
 
 def test_the_file_lies_beside_the_plan(tmp_path):
     assert stage_file_path(tmp_path / "canary.toml", "r.toml") == tmp_path / "r.toml"
+
+
+@pytest.mark.parametrize("entered_at", ["1764134154000", "2025-11-26", '"soon"'])
+def test_a_time_that_is_none_is_told(tmp_path, entered_at):
+    path = tmp_path / "rollout.toml"
+    path.write_text(f"[canary]\nstage = 2\npercent = 10\nentered_at = {entered_at}\n")
+    with pytest.raises(RecordError, match="no stage record"):
+        read_stage_file(path)
+
+
+def test_a_time_without_a_zone_is_utc_or_not_believed(tmp_path, monkeypatch):
+    """TOML has local dates; the zone of the host that reads them is nobody's."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        path = tmp_path / "rollout.toml"
+        path.write_text("[canary]\nstage = 2\npercent = 10\nentered_at = 2025-11-26T05:00:00\n")
+        at = datetime(2025, 11, 26, 5, tzinfo=UTC).timestamp()
+        os.utime(path, (at + 60, at + 60))
+        record = read_stage_file(path)
+        assert record is not None
+        assert record.entered_at == at
+        os.utime(path, (at + 90_000, at + 90_000))
+        with pytest.raises(RecordError, match="no zone"):
+            read_stage_file(path)
+    finally:
+        monkeypatch.undo()
+        time.tzset()

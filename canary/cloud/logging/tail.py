@@ -23,14 +23,13 @@ from canary.cloud.connection.errors import foreign_errors, status_of, translate
 from canary.cloud.logging.entries import (
     RIGHT,
     ROLE,
-    SideOfRequest,
     read_requests,
     side_of_request,
     tail_requests,
 )
 from canary.cloud.logging.instances import WarmUp
 from canary.cloud.logging.lateness import Lateness
-from canary.cloud.logging.windows import GRACE_S, Windows
+from canary.cloud.logging.windows import GRACE_S, MOVED, Windows
 from canary.rollout.errors import (
     CanaryError,
     Denied,
@@ -93,6 +92,8 @@ class LogTail:
         self._lateness = Lateness()
         self._warm_up = WarmUp(plan.evidence.warm_up_minutes * 60.0)
         self._newest_at: float | None = None
+        self._sides: tuple[str, str] | None = None
+        self._moved = False
 
     @property
     def view(self) -> TailView:
@@ -108,6 +109,14 @@ class LogTail:
             newest_at=self._newest_at,
             waits_s=self._grace_s,
         )
+
+    def follow_sides(self, candidate: str, stable: str) -> None:
+        """Whose the revisions are from now on, where both sides share a service: a stream that is
+        open goes on, and what it is amid is not judged.
+        """
+        if self._sides is None or not candidate or self._sides == (candidate, stable):
+            return
+        self._sides, self._moved = (candidate, stable), True
 
     async def windows(self, expected_per_s: float | None = None) -> AsyncIterator[EvidenceWindow]:
         """Yield windows, oldest first, for as long as it can be read; ends when it cannot.
@@ -175,7 +184,7 @@ class LogTail:
 
     async def _follow(self) -> AsyncIterator[EvidenceWindow]:
         """One stream, from its opening to its end; raises what it ended with, translated."""
-        side_of = side_of_request(self._plan, *await self._revisions())
+        await self._ask_sides()
         client, types = await self._connection.api("logs")
         requests, done = tail_requests(types, self._plan, self._sampled)
         self._warm_up.open(self._clock.now())
@@ -184,7 +193,7 @@ class LogTail:
         gap = CUT
         try:
             call = await client.tail_log_entries(requests, retry=None, timeout=None)
-            async for window in self._read(call, windows, side_of):
+            async for window in self._read(call, windows):
                 yield self._hand_out(window)
         except foreign_errors() as exc:
             if status_of(exc)[0] == TAIL_OVER:
@@ -199,9 +208,7 @@ class LogTail:
         if error is not None:
             raise error
 
-    async def _read(
-        self, call: Any, windows: Windows, side_of: SideOfRequest
-    ) -> AsyncIterator[EvidenceWindow]:
+    async def _read(self, call: Any, windows: Windows) -> AsyncIterator[EvidenceWindow]:
         """Windows as they close, whether anything comes or not; ends with the stream."""
         answers, meter = aiter(call), _Meter(self._monotonic())
         waiting: asyncio.Future[Any] | None = None
@@ -214,7 +221,10 @@ class LogTail:
                     if answer is None:
                         self._trouble = f"{SOURCE} has ended the stream."
                         return
-                    self._take(type(answer).pb(answer), windows, side_of, meter)
+                    self._take(type(answer).pb(answer), windows, meter)
+                if self._moved:
+                    windows.spoil(self._clock.now(), MOVED)
+                    self._moved = False
                 for window in windows.close(self._clock.now()):
                     yield window
         finally:
@@ -234,8 +244,9 @@ class LogTail:
         left_s = windows.next_close_at - self._clock.now()
         return max(0.02, left_s / max(self._clock.speed, 1e-3))
 
-    def _take(self, answer: Any, windows: Windows, side_of: SideOfRequest, meter: _Meter) -> None:
+    def _take(self, answer: Any, windows: Windows, meter: _Meter) -> None:
         self._trouble = ""
+        side_of = side_of_request(self._plan, *(self._sides or (None, "")))
         now = self._clock.now()
         for request in read_requests(answer.entries, side_of):
             self._lateness.add(now - request.ended_at)
@@ -261,16 +272,17 @@ class LogTail:
         self._newest_at = window.end
         return msgspec.structs.replace(window, sampled=self._sampled)
 
-    async def _revisions(self) -> tuple[str | None, str]:
-        """Canary's and Legacy's revision with the router `revisions`; None and "" with others."""
+    async def _ask_sides(self) -> None:
+        """Note both sides' revisions, where they share a service."""
+        self._sides, self._moved = None, False
         if not self._plan.target.shares_one_service:
-            return None, ""
+            return
         from canary.cloud.run.client import RunClient
 
         found = await RunClient(self._connection, self._plan).sides()
         if not found.candidate:
             raise Unavailable("No revision has the candidate's tag.", source="Cloud Run")
-        return found.candidate, found.stable
+        self._sides = found.candidate, found.stable
 
 
 class _Meter:

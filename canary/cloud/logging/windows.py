@@ -22,6 +22,9 @@ from canary.rollout.measure.samples import Distribution, Responses
 WINDOW_S: Final = 5.0
 GRACE_S: Final = 3.0
 
+MOVED: Final = "another revision has become Canary or Legacy"
+"""Why a window is unfit that was open, or shows other revisions, when a tag was moved."""
+
 _REVISIONS_A_WINDOW: Final = 8
 _MOST_OPEN: Final = 720
 """An hour: neither entries from a strange future nor a jump of the clock make more windows."""

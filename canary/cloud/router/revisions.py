@@ -53,6 +53,7 @@ class RevisionsRouter(ServiceRouter):
             served_percent=read_served(candidate, message),
             revision=sides.candidate or state.revision,
             others=sides.others,
+            stable=sides.stable,
         )
 
     def read_percent(self, service: Any) -> int | None:

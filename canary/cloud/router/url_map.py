@@ -26,7 +26,13 @@ import msgspec
 from canary.cloud.load_balancer import OPERATION, SOURCE, UrlMap
 from canary.cloud.registry import ImageRegistry
 from canary.cloud.router.router import Router, check_guard, share_out
-from canary.cloud.router.url_map_place import Place, at, find_place, replace_weights
+from canary.cloud.router.url_map_place import (
+    DEFAULT_ROUTE,
+    Place,
+    at,
+    find_place,
+    replace_weights,
+)
 from canary.cloud.run.client import RunClient
 from canary.cloud.run.services import read_service
 from canary.cloud.views import OperationState, ServiceState
@@ -99,20 +105,31 @@ class UrlMapRouter(Router):
         await super().close()
 
     @staticmethod
-    def describe_place(_step: SetTraffic, plan: Plan) -> str:
-        """The map; which of its routes it is, is found when it is read."""
-        return f"URL map {sanitize(plan.target.router.url_map)}, weights of its default route"
+    def describe_place(step: SetTraffic, plan: Plan) -> str:
+        """The map, and which of its weights, as the change was decided."""
+        where = step.guard.place or "the one place that has both backends"
+        return f"URL map {sanitize(plan.target.router.url_map)}, weights of {where}"
 
     @staticmethod
     def by_hand(step: SetTraffic, plan: Plan, _stable: str) -> str:
-        """The PATCH by curl: gcloud can only export, edit and import the whole map."""
+        """The PATCH of the default route by curl; elsewhere gcloud's editor, and what to write.
+
+        A PATCH replaces arrays whole: with one of `pathMatchers` typed by hand the others would be
+        gone.
+        """
         router = plan.target.router
         shares = (
-            (router.legacy_backend, 100 - step.percent),
-            (router.canary_backend, step.percent),
+            (router.legacy_backend or "", (100 - step.percent) * 10),
+            (router.canary_backend or "", step.percent * 10),
         )
+        if step.guard.place != DEFAULT_ROUTE:
+            where = sanitize(step.guard.place) or "the one place that has both backends"
+            weights = ", ".join(f"{sanitize(name)} weight {share}" for name, share in shares)
+            edit = ["gcloud", "compute", "url-maps", "edit", router.url_map or "", "--global"]
+            command = quote_command([*edit, f"--project={plan.target.project}"])
+            return f"{command}  # {where}: {weights}"
         weighted = [
-            {"backendService": backend_path(plan, backend or ""), "weight": share * 10}
+            {"backendService": backend_path(plan, backend), "weight": share}
             for backend, share in shares
         ]
         body = {
@@ -132,13 +149,14 @@ def show_split(plan: Plan, state: ServiceState, document: Document) -> ServiceSt
     description = document.get("description")
     text = description if isinstance(description, str) else ""
     record, record_error = read_record(text, plan.record.annotation)
-    fingerprint = document.get("fingerprint")
+    fingerprint, place = document.get("fingerprint"), find_place(plan.target.router, document)
     return msgspec.structs.replace(
         state,
         etag=fingerprint if isinstance(fingerprint, str) else "",
         percent=read_percent(plan.target.router, document),
         served_percent=None,
-        split_trouble=find_trouble(plan.target.router, document),
+        split_trouble=place if isinstance(place, str) else "",
+        place="" if isinstance(place, str) else place.words,
         others=find_others(plan.target.router, document),
         reconciling=False,
         record=record,

@@ -27,6 +27,7 @@ from canary.rollout.text import sanitize
 Document = Mapping[str, Any]
 Keys = tuple[str | int, ...]
 
+DEFAULT_ROUTE = "its default route"
 _DEFAULT: Keys = ("defaultRouteAction",)
 _RULES = (("routeRules", "route rule"), ("pathRules", "path rule"))
 
@@ -35,7 +36,7 @@ class Place(msgspec.Struct, frozen=True):
     """A route action by its way through the document, and its name for people."""
 
     keys: Keys
-    words: str = "its default route"
+    words: str = DEFAULT_ROUTE
 
     @property
     def matcher(self) -> int | None:

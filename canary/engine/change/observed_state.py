@@ -54,7 +54,7 @@ def find_observed_state(step: Step, state: ServiceState, asked_at: float) -> Obs
         return "there"  # a server that keeps no annotations
     if any(entry.change == step.record.change for entry in state.history):
         return "overtaken"  # it was in effect, and others have moved the split since
-    newer = record is not None and record.entered_at > asked_at
+    newer = record is not None and record.written_at > asked_at
     # A share that cannot be read is nobody's.
     if newer or state.percent not in (None, step.guard.percent, step.percent):
         return "foreign"

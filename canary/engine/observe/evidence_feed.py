@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from canary.cloud.connection.clock import CloudClock
+from canary.cloud.logging.windows import MOVED
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_store import Coverage, EvidenceKeeping, Past
 from canary.engine.observe.judging import Judging
@@ -50,6 +51,9 @@ class WindowReader(Protocol):
     def windows(self, expected_per_s: float | None = None) -> AsyncIterator[EvidenceWindow]:
         """Windows until it cannot be read any more; raises nothing of the cloud's."""
 
+    def follow_sides(self, candidate: str, stable: str) -> None:
+        """Whose the revisions are from now on, where both sides share a service."""
+
 
 class EvidenceFeed:
     """The evidence of one rollout. `state` None: where the split stands is not known yet.
@@ -80,6 +84,7 @@ class EvidenceFeed:
         self._log_began: float | None = None
         self._said = UNSAID
         self._invalid = ""
+        self._candidate = ""
 
     @property
     def state(self) -> EvidenceState | None:
@@ -140,6 +145,28 @@ class EvidenceFeed:
         self._begin_past(at)
         return True
 
+    def follow_sides(self, candidate: str, stable: str) -> None:
+        """Which revisions of one service both sides are from now on ("" for what is not known).
+
+        A tag that moves takes no traffic along: what the log showed of the revision that had it
+        is neither side's any more, wherever it has come to.
+        """
+        if self._tail is not None:
+            self._tail.follow_sides(candidate, stable)
+        before, self._candidate = self._candidate, candidate
+        if before in ("", candidate):
+            return
+        for wanting in self._judging.take_back(lambda w: not self._is_theirs(w), MOVED):
+            self._keeping.note(wanting)
+
+    def _is_theirs(self, window: EvidenceWindow) -> bool:
+        """Whether what a window calls Canary is Canary's revision now, as far as is known.
+
+        Legacy may be deployed anew: it is the same side.
+        """
+        own, seen = self._candidate, window.canary.revisions
+        return not own or not seen or seen == (own,)
+
     @property
     def is_rebuilding(self) -> bool:
         """Whether the record holds more that is to be judged before anything is said."""
@@ -191,8 +218,7 @@ class EvidenceFeed:
     def take(self, window: EvidenceWindow) -> bool:
         """One window of the request log, oldest first. True when a verdict is another."""
         self._keeping.note(window)
-        sampled = self._tail.view.sampled if self._tail is not None else 1.0
-        if said := self.refusals.note(window, sampled):
+        if said := self.refusals.note(window):
             self._events.say(window.end, "warning", said)
         if self._past is not None:
             self._behind.append(window)
@@ -281,6 +307,9 @@ class EvidenceFeed:
         )
 
     def _judge_tail(self, window: EvidenceWindow) -> None:
+        if not window.unfit and not self._is_theirs(window):
+            window = msgspec.structs.replace(window, unfit=MOVED)
+            self._keeping.note(window)
         for wanting in self._judging.take_window(window):
             self._keeping.note(wanting)
 

@@ -80,7 +80,7 @@ class Judging:
         self.tail_end = max(self.tail_end, window.end)
         if self.state is None or window.start < self.monitoring_end:
             return ()
-        taken_back = self._take_back(lambda w: w.start in window.too_late, TOO_LATE)
+        taken_back = self.take_back(lambda w: w.start in window.too_late, TOO_LATE)
         if self.whole.short:
             # Judged it is not, but it may show that the log is whole again.
             self._aside = [*self._aside[1 - PENDING_WINDOWS :], window]
@@ -126,7 +126,7 @@ class Judging:
         self.whole = self.whole.compare(counted, seen, sampled)
         if was_short or not self.whole.short:
             return ()
-        return self._take_back(lambda w: w.start >= minute.start, INCOMPLETE)
+        return self.take_back(lambda w: w.start >= minute.start, INCOMPLETE)
 
     def _insert(self, minute: EvidenceWindow) -> None:
         """Judge a minute at its place in time: after what was before it."""
@@ -146,10 +146,10 @@ class Judging:
         self._sure = advance_scores(self._sure, legacy.end, *scores, self._settings)
         self.state = msgspec.structs.replace(self.state, score=self._sure.score)
 
-    def _take_back(
+    def take_back(
         self, is_wanting: Callable[[EvidenceWindow], bool], why: str
     ) -> tuple[EvidenceWindow, ...]:
-        """Leave windows out that were judged already, and judge the rest again."""
+        """Leave windows out that were judged already, and judge the rest again; those left out."""
         wanting = [w for w in self._pending if not w.unfit and is_wanting(w)]
         if not wanting:
             return ()

@@ -165,6 +165,12 @@ class Observer:
             self.log, find_redeployed(self.plan, before), find_redeployed(self.plan, after)
         )
         self._skew.look(self.clock)
+        if (
+            self.comparison is not None
+            and after is not None
+            and self.plan.target.shares_one_service
+        ):
+            self.comparison.follow_sides(after.router.serving, after.router.stable)
         return changed
 
     async def read_metrics(self) -> bool:

@@ -275,7 +275,15 @@ def _guard(run: RunFacts) -> Guard:
     canary = (run.canary.serving or run.canary.revision) if run.canary is not None else ""
     router = run.router
     record = router.record.change if router.record is not None else ""
-    return Guard(router.name, router.etag, router.percent, canary, record, bool(router.pinned))
+    return Guard(
+        router.name,
+        router.etag,
+        router.percent,
+        canary,
+        record,
+        bool(router.pinned),
+        router.place,
+    )
 
 
 def find_invalid(run: RunFacts) -> str:

@@ -133,6 +133,7 @@ def find_rollback_readiness(
         remakes=plan.target.router.makes_revisions,
         template_ready=router.ready if not router.reconciling else None,
         template_reason=router.ready_reason,
+        base=router.serving,
         missing_rights=feed.missing_rights if feed is not None else None,
         scale=scale,
         scaled_to=_scaled_to(plan, scale, _most_percent(router)),
@@ -212,7 +213,7 @@ def _serving(plan: Plan, run: RunFacts, feed: ReadinessFeed | None) -> tuple[str
         if revisions is None:
             return f"what {run.router.name} ran before", None, ""
         return (best.name, best.ready, best.reason) if best is not None else ("", None, "")
-    name = run.legacy.revision if run.legacy is not None else ""
+    name = (run.legacy.serving or run.legacy.revision) if run.legacy is not None else ""
     if feed is None or revisions is None:
         return name, None, ""
     found = next((r for r in revisions if r.name == name), None)

@@ -32,17 +32,17 @@ class Refusals:
         self._known: dict[Side, tuple[Samples, Samples, Samples]] = {}
         self._said_at = float("-inf")
 
-    def note(self, window: EvidenceWindow, sampled: float = 1.0) -> str:
+    def note(self, window: EvidenceWindow) -> str:
         """Take a window in; a repeated one counts once. Returns what is to be said of Canary now.
 
-        `sampled`: the share of the log that was read, 0…1; counts stand for so many more. A window
-        with entries left out counts too: what was seen to fail did fail.
+        Of a sampled log counts stand for so many more. A window with entries left out counts too:
+        what was seen to fail did fail.
         """
         sides: tuple[tuple[Side, SideWindow], ...]
         sides = (("legacy", window.legacy), ("canary", window.canary))
         for side, seen in sides:
             if seen.refused:
-                self._add(side, window.end, round(seen.refused / sampled))
+                self._add(side, window.end, round(seen.refused / window.sampled))
         count = self._counts["canary"].get(window.end)
         if not count or window.end - self._said_at < SAID_EVERY_S:
             return ""

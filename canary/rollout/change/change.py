@@ -35,7 +35,8 @@ class Guard(msgspec.Struct, frozen=True):
 
     `etag` is the service's when the strip opened; `percent` Canary's share then (None unknown), and
     `record` the change whose stage record it had ("" for none; unset: not known, and not compared).
-    `revision` is Canary's. `pinned`: traffic was bound to revisions by name.
+    `revision` is Canary's. `pinned`: traffic was bound to revisions by name. `place` says which
+    weights of a URL map make the split ("": not known, or another router).
     """
 
     service: str
@@ -44,6 +45,7 @@ class Guard(msgspec.Struct, frozen=True):
     revision: str = ""
     record: str | msgspec.UnsetType = msgspec.UNSET
     pinned: bool = False
+    place: str = ""
 
 
 class Basis(msgspec.Struct, frozen=True):

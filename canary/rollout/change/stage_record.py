@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from canary.rollout.errors import IllegalTransition, Malformed
+from canary.rollout.measure.times import NotATime, read_time
 from canary.rollout.plan.plan import Plan
 
 RECORD_VERSION = 1
@@ -63,7 +64,7 @@ def encode_record(record: StageRecord) -> str:
 def decode_record(text: str) -> StageRecord:
     """Read an annotation. Raises Malformed when it is not a record, or of a newer version.
 
-    A record whose numbers no rollout could have (120 %, stage −1) counts as not a record.
+    A record whose numbers no rollout could have (120 %, stage −1, milliseconds) is none.
     """
     try:
         record = msgspec.json.decode(text.encode(), type=StageRecord)
@@ -73,6 +74,11 @@ def decode_record(text: str) -> StageRecord:
         raise _unreadable(
             f"stage {record.stage}, {record.percent} %, since {record.entered_at:.0f}"
         )
+    try:
+        read_time(record.entered_at, None)
+        read_time(record.written_at, None)
+    except NotATime as exc:
+        raise _unreadable(str(exc)) from exc
     if record.version > RECORD_VERSION:
         raise Malformed(
             f"The stage record is of version {record.version}; this console knows "

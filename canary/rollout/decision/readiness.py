@@ -22,6 +22,8 @@ CheckId = Literal["cloud", "journal", "target", "rights", "instances", "fresh"]
 AWAY_S = 60.0
 """Cloud Run away for longer than this is an alarm; shorter is a hiccup."""
 
+REDEPLOY = "Deploy the router's service again, so that its newest revision is ready."
+
 SEVERITY: dict[ReadinessState, int] = {"ok": 0, "degraded": 1, "impossible": 2}
 
 
@@ -73,9 +75,10 @@ class RollbackFacts(msgspec.Struct, frozen=True):
     `away_since`: Cloud Run has not answered since then. `target` is the service that is to take
     everything; `revision` the one that would serve, `revision_ready` as its list says (None: not
     asked). `remakes`: setting the share makes a new revision of the router's service, whose newest
-    one is `template_ready`. `missing_rights` None: not asked or not told. `scale` is what the
-    target may run, `scaled_to` what it would be scaled to first, `needed` about how many instances
-    the whole load takes. `read_age_s` is how old what is set is, `fresh_s` how old it may be.
+    one is `template_ready`; where it is not, it is built on `base`, which serves ("": nothing
+    does). `missing_rights` None: not asked or not told. `scale` is what the target may run,
+    `scaled_to` what it would be scaled to first, `needed` about how many instances the whole load
+    takes. `read_age_s` is how old what is set is, `fresh_s` how old it may be.
     """
 
     target: str
@@ -89,6 +92,7 @@ class RollbackFacts(msgspec.Struct, frozen=True):
     remakes: bool = False
     template_ready: bool | None = True
     template_reason: str = ""
+    base: str = ""
     missing_rights: tuple[str, ...] | None = None
     scale: ScalePreset | None = None
     scaled_to: ScalePreset | None = None
@@ -143,9 +147,14 @@ def _check_target(way: RollbackFacts) -> Check:
         return Check("target", "impossible", f"{revision} is not ready: {why}", deploy)
     if way.remakes and way.template_ready is False:
         why = sanitize(way.template_reason) or "no reason given"
+        if way.base:
+            said = (
+                f"The newest revision is not ready ({why.rstrip('.')}); a rollback is built on"
+                f" {sanitize(way.base, 80)}, which serves."
+            )
+            return Check("target", "degraded", said, REDEPLOY)
         said = f"Setting the share makes a revision like the newest one, which is not ready: {why}"
-        remedy = "Deploy the router's service again, so that its newest revision is ready."
-        return Check("target", "impossible", said, remedy)
+        return Check("target", "impossible", said, REDEPLOY)
     if way.revision_ready is None:
         said = f"Whether {revision} is ready is not known yet."
         return Check("target", "degraded", said, known=False)

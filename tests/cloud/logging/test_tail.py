@@ -11,10 +11,12 @@ import pytest
 
 from canary.cloud.logging.entries import demand_log_right
 from canary.cloud.logging.tail import CUT, MOST_PER_S, REOPENED, SUPPRESSED, LogTail
+from canary.cloud.logging.windows import MOVED
 from canary.rollout.errors import Denied
 from canary.rollout.evidence.window import EvidenceWindow
 from canary.simulator.api import logging as logging_api
 from tests.embedded import DEFAULT_PLAN, Embedded, embed, with_router
+from tests.hands import deploy
 
 TICK_S, SERVER_TICK_S = 0.01, 0.004
 """Real seconds between two small jumps of the clock, and between two looks of the server."""
@@ -281,3 +283,25 @@ async def test_closing_it_gives_the_stream_back(opened):
 async def test_a_tail_says_before_it_is_opened_that_it_is_not():
     async with embed() as cloud:
         assert tail_of(cloud).view.off
+
+
+async def test_an_open_tail_follows_a_tag_that_moves(opened):
+    """deploy-cloudrun#529: the revision that had the tag keeps its percent without it."""
+    plan = with_router(DEFAULT_PLAN, kind="revisions")
+    legacy, old = "ion-api-00001-leg", "ion-api-00002-can"
+    async with embed(plan, percent=50) as cloud:
+        tail = tail_of(cloud)
+        async with opened(tail.windows()) as windows:
+            async with passing(cloud):
+                before = await take(windows, 1)
+            new = await deploy(cloud, (legacy, 50, ""), (old, 50, ""), ("NEW", 0, "canary"))
+            tail.follow_sides(new, legacy)
+            moved_at = cloud.now
+            async with passing(cloud):
+                after = await take(windows, 24)
+    assert before[0].canary.revisions == (old,)
+    assert MOVED in {w.unfit for w in after}
+    since = [w for w in after if w.start >= moved_at + 5]
+    assert since
+    assert not any(w.unfit or w.canary.requests for w in since)
+    assert {w.legacy.revisions for w in since} == {(legacy,)}

@@ -13,7 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.cloud.router.url_map import build_patch, find_others, find_trouble, read_percent
+from canary.cloud.router.url_map import (
+    build_patch,
+    find_others,
+    find_trouble,
+    read_percent,
+    show_split,
+)
 from canary.rollout.change.change import Portion
 from canary.rollout.errors import Rejected
 from canary.rollout.permit.permit import why_not
@@ -65,6 +71,16 @@ def recipe(**fields: Any) -> dict[str, Any]:
 def test_the_weights_of_the_recipe_are_read() -> None:
     assert read_percent(ROUTER, RECIPE) == 25
     assert find_trouble(ROUTER, RECIPE) == ""
+
+
+async def test_the_place_of_the_weights_is_told(embed: Embed) -> None:
+    async with embed(MAP_PLAN, http=True) as cloud:
+        state = await router_service(cloud)
+        snapshot = await Watching(cloud).observer.refresh()
+    assert state.place == "its default route"
+    assert snapshot.traffic.guard is not None
+    assert snapshot.traffic.guard.place == state.place
+    assert show_split(PLAN, state, RECIPE).place == "path matcher matcher1, route rule 2"
 
 
 def test_only_the_weights_of_the_recipe_are_written_and_all_else_goes_along() -> None:

@@ -141,7 +141,9 @@ def with_router(**router) -> Plan:
 
 def test_a_url_map_is_patched_under_the_fingerprint_it_was_decided_on():
     plan = with_router(kind="url-map", url_map="m", legacy_backend="old", canary_backend="new")
-    dry_run = describe(moves.promote(plan, standing(), REQUEST), plan)
+    guard = Guard("ion-api", "e1", 10, "rev-2", place="its default route")
+    at_stage = msgspec.structs.replace(standing(), guard=guard)
+    dry_run = describe(moves.promote(plan, at_stage, REQUEST), plan)
     assert dry_run.lines[0] == (
         "Canary's share: 10 % → 25 % on URL map m, weights of its default route"
     )
@@ -151,6 +153,25 @@ def test_a_url_map_is_patched_under_the_fingerprint_it_was_decided_on():
     weights = [w["weight"] for w in body["defaultRouteAction"]["weightedBackendServices"]]
     assert weights == [750, 250]
     assert parts[-1].endswith("/projects/naeda-genesis/global/urlMaps/m")
+
+
+@pytest.mark.parametrize("place", ["path matcher m1, route rule 2", ""])
+def test_weights_behind_a_host_rule_are_never_patched_by_hand_at_the_default_route(place):
+    """A PATCH of `defaultRouteAction` would move nothing, or what is none of the rollout's."""
+    plan = with_router(kind="url-map", url_map="m", legacy_backend="old", canary_backend="new")
+    at_stage = msgspec.structs.replace(standing(), guard=Guard("ion-api", "e1", 10, place=place))
+    change = moves.promote(plan, at_stage, REQUEST)
+    dry_run = describe(change, plan)
+    assert dry_run.lines[0].endswith(
+        f"on URL map m, weights of {place or 'the one place that has both backends'}"
+    )
+    command = by_hand(change, plan)
+    assert "defaultRouteAction" not in command
+    assert shlex.split(command, comments=True) == (
+        ["gcloud", "compute", "url-maps", "edit", "m", "--global", "--project=naeda-genesis"]
+    )
+    assert place in command
+    assert "old weight 750, new weight 250" in command
 
 
 def test_a_program_of_the_teams_is_shown_with_what_it_lacks():

@@ -22,6 +22,7 @@ from tests.embedded import DEFAULT_PLAN, Embed, Embedded, with_router
 from tests.engine.carried import ask, carry
 from tests.engine.change.test_two_people import counted
 from tests.engine.watching import Watching, texts
+from tests.hands import deploy, set_traffic
 from tests.rollout.build import PLAN, request, standing, window
 
 ROUTERS = [DEFAULT_PLAN, with_router(DEFAULT_PLAN, kind="revisions", candidate="canary")]
@@ -127,13 +128,33 @@ async def test_a_legacy_that_is_deleted_underneath_is_an_alarm(way: Way):
     assert snapshot.readiness.state == "impossible"
 
 
-async def test_a_template_that_does_not_come_up_is_an_alarm(way: Way, tmp_path: Path):
+async def test_a_template_that_does_not_come_up_is_a_drawback_since_a_rollback_serves(
+    way: Way, tmp_path: Path
+):
     await way.look(5)
+    serving = (await way.cloud.run.service("ion-api")).serving
     way.cloud.set_scenario("failing-operation")
     with Journal(tmp_path / "other.db") as journal:
         assert (await carry(way.cloud, journal, await ask(way.cloud, "promote"))).state == "failed"
-    snapshot = await way.look()
-    assert way.state(snapshot, "target") == "impossible"
+        snapshot = await way.look()
+        assert way.state(snapshot, "target") == "degraded"
+        assert snapshot.readiness is not None
+        assert any(f"built on {serving}, which serves" in r for r in snapshot.readiness.reasons)
+        way.cloud.set_scenario("healthy")
+        back = await carry(way.cloud, journal, await ask(way.cloud, "rollback_all", "c2"))
+    assert back.state == "done", back
+    assert (await way.cloud.run.service("ion-api")).served_percent == 0
+
+
+async def test_a_pinned_revision_is_what_goes_back(way: Way):
+    pinned = (await way.cloud.run.service("ion-api")).serving
+    await set_traffic(way.cloud, (pinned, 100, ""))
+    way.cloud.set_scenario("failing-operation")
+    await deploy(way.cloud)
+    snapshot = await way.look(5)
+    assert way.state(snapshot, "target") == "degraded"
+    assert snapshot.readiness is not None
+    assert any(f"built on {pinned}, which serves" in r for r in snapshot.readiness.reasons)
 
 
 async def test_a_revision_made_since_the_list_was_told_is_no_alarm(way: Way, tmp_path: Path):

@@ -24,9 +24,9 @@ def minute(index: int, **responses: int) -> Sample:
     return Sample(index * MINUTE, (index + 1) * MINUTE, Responses(**responses))
 
 
-def window(end: float, refused: int) -> EvidenceWindow:
+def window(end: float, refused: int, sampled: float = 1.0) -> EvidenceWindow:
     return EvidenceWindow(
-        end - 5, end, "tail", canary=SideWindow(refused, refused, refused=refused)
+        end - 5, end, "tail", canary=SideWindow(refused, refused, refused=refused), sampled=sampled
     )
 
 
@@ -57,7 +57,7 @@ def test_without_any_the_samples_are_the_same_object():
 
 def test_a_sampled_log_stands_for_all_of_it():
     refusals = Refusals()
-    refusals.note(window(60.0, 4), 0.1)
+    refusals.note(window(60.0, 4, 0.1))
     (found,) = refusals.overlay("canary", (minute(0, ok_2xx=60),), ())
     assert found.responses.refused == 40
 

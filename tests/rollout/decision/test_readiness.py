@@ -37,6 +37,11 @@ def test_all_is_well():
         ({"revision_ready": False, "revision_reason": "gone"}, "impossible", "not ready: gone"),
         ({"revision_ready": None}, "degraded", "is not known yet"),
         ({"remakes": True, "template_ready": False}, "impossible", "like the newest one"),
+        (
+            {"remakes": True, "template_ready": False, "base": "ion-api-00003-x"},
+            "degraded",
+            "built on ion-api-00003-x, which serves",
+        ),
         ({"remakes": False, "template_ready": False}, "ok", ""),
         ({"remakes": True, "template_ready": None}, "ok", ""),
         ({"missing_rights": ("run.services.update on ion-api",)}, "impossible", "is missing: run"),
