@@ -61,7 +61,7 @@ def told(name: str) -> Any:
     return json.loads((OLD / name).read_text(encoding="utf-8"))
 
 
-ADDED: dict[str, Any] = {"pinned": False, "p95_at_least": False}
+ADDED: dict[str, Any] = {"pinned": False, "place": "", "p95_at_least": False}
 """Fields that version 0.1 did not have, and what they are of a change that it wrote."""
 
 
