@@ -14,7 +14,7 @@ from tui.actions.changes import new_id, prepare, prepare_scale, why_not
 from tui.actions.context import Context
 from tui.actions.jobs import JobActions
 from tui.actions.look import LookActions
-from tui.actions.questions import LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask_to_leave
+from tui.actions.questions import DISMISS, LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask_to_leave
 from tui.actions.safety import SafetyActions
 from widgets.bars.confirm_strip import Proposal
 from widgets.bars.outcome import LOAD_TEST, VERIFICATION, results
@@ -99,6 +99,8 @@ class Commands:
         if purpose == "scale" and text.strip():
             context = self.context
             context.open_change(lambda: prepare_scale(text, context.situation(), new_id))
+        elif purpose == DISMISS:
+            self._safety.dismiss_because(text)
 
     def accept(self, proposal: Proposal) -> None:
         """The person confirmed: do what was asked about."""

@@ -109,8 +109,9 @@ class EnginePort(Protocol):
         Raises ReadOnly, and Conflict when it is too late.
         """
 
-    def dismiss_proof(self, metrics: tuple[Metric, ...]) -> None:
-        """Dismiss what is proven of these metrics; holds when this returns, and others see it.
+    def dismiss_proof(self, metrics: tuple[Metric, ...], reason: str) -> None:
+        """Dismiss what is proven of these metrics, and say why; holds when this returns, and
+        others see it.
 
         Raises ReadOnly, and RecordError when it cannot be kept.
         """

@@ -124,8 +124,8 @@ class ScriptedEngine:
     def recover(self, change_id: str, how: How) -> None:
         self.asked.append((how, change_id))
 
-    def dismiss_proof(self, metrics: tuple[Metric, ...]) -> None:
-        self.asked.append(("dismiss_proof", *metrics))
+    def dismiss_proof(self, metrics: tuple[Metric, ...], reason: str) -> None:
+        self.asked.append(("dismiss_proof", *metrics, reason))
 
     def withdraw(self, change_id: str) -> None:
         self.asked.append(("withdraw", change_id))

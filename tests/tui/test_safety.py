@@ -301,14 +301,24 @@ async def test_with_every_end_known_there_is_nothing_to_recover() -> None:
         assert "✓ the end of every change is known" in stage.frame()
 
 
-async def test_a_key_dismisses_a_proof_after_a_question() -> None:
+async def test_a_key_dismisses_a_proof_after_a_reason_and_a_question() -> None:
     async with staged((120, 40), at(evidence=VIEW, advice=ADVICE)) as stage:
-        await stage.press("d")
+        await stage.press("d", *"new disk", "enter")
+        assert "because: new disk" in stage.frame()
+        assert "canary evidence --dismiss --reason 'new disk'" in stage.frame()
         assert "Dismiss the proof" in stage.frame()
         assert "Canary is proven to be worse: 5xx at 14:18:00Z" in stage.frame()
         assert stage.engine.asked == []
         await stage.press("y")
-        assert stage.engine.asked == [("dismiss_proof", "errors")]
+        assert stage.engine.asked == [("dismiss_proof", "errors", "new disk")]
+
+
+async def test_a_proof_is_not_dismissed_without_a_reason() -> None:
+    async with staged((120, 40), at(evidence=VIEW, advice=ADVICE)) as stage:
+        await stage.press("d", "space", "enter")
+        assert "A proof is dismissed only with a reason" in stage.frame()
+        await stage.press("y")
+        assert stage.engine.asked == []
 
 
 async def test_without_a_proof_there_is_nothing_to_dismiss() -> None:

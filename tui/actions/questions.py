@@ -14,6 +14,7 @@ from canary.rollout.text import (
     format_count,
     format_duration,
     format_timestamp,
+    quote_command,
     sanitize,
 )
 from canary.rollout.trials.jobs import AlertsView, MonitoringView
@@ -188,14 +189,14 @@ def ask_to_arm(plan: Plan, cancel_key: str) -> Proposal:
     )
 
 
-def ask_to_dismiss(proven: str) -> Proposal:
-    """The question before a proof is let go of."""
+def ask_to_dismiss(proven: str, reason: str) -> Proposal:
+    """The question before a proof is let go of, for a reason that a person has typed."""
     return Proposal(
         change_id=DISMISS,
         title="Dismiss the proof",
-        facts=(proven,),
+        facts=(proven, f"because: {reason}"),
         note="The gate opens again and the comparison begins anew; everybody here sees by whom.",
-        command='canary evidence --dismiss --reason "…"',
+        command=quote_command(("canary", "evidence", "--dismiss", "--reason", reason)),
     )
 
 

@@ -41,6 +41,9 @@ _RECOVERY: Final[dict[str, How]] = {
     "resume": "resume",
     "abandon": "abandon",
 }
+LONGEST_REASON: Final = 200
+"""Characters of a reason that is typed; the rest is cut with a mark."""
+
 _SAFETY: Final = ("guard", "cancel_guard", "withdraw", "dismiss_proof", *_RECOVERY)
 
 
@@ -51,6 +54,7 @@ class SafetyActions:
         self._context = context
         self._screen = context.screen
         self._asked = ""
+        self._reason = ""
         self._heard: Event | None = None
         self.actions: dict[str, Callable[[], None]] = {
             "readiness": lambda: context.toggle_page("readiness"),
@@ -134,16 +138,24 @@ class SafetyActions:
             self._context.say(f"Withdrawn: {sanitize(waiting.title, 80)}.")
 
     def dismiss_proof(self) -> None:
-        """Ask whether to let go of what is proven."""
+        """Let the person type why what is proven is to be let go of."""
+        self._screen.open_prompt(DISMISS, "why is the proof dismissed? (kept in the journal)")
+
+    def dismiss_because(self, typed: str) -> None:
+        """Ask whether to let go of what is proven, for the reason that was typed."""
+        reason = sanitize(typed.strip(), LONGEST_REASON)
         view = self._screen.snapshot.evidence if self._screen.snapshot is not None else None
-        if view is not None:
-            self._context.ask(ask_to_dismiss(proven_text(view)))
+        if not reason:
+            self._context.say("A proof is dismissed only with a reason; nothing was changed.")
+        elif view is not None:
+            self._reason = reason
+            self._context.ask(ask_to_dismiss(proven_text(view), reason))
 
     def _dismiss(self) -> None:
         snapshot = self._screen.snapshot
         metrics = proven_metrics(snapshot.evidence) if snapshot is not None else ()
         if metrics:
-            self._context.engine.dismiss_proof(metrics)
+            self._context.engine.dismiss_proof(metrics, self._reason)
             self._context.say("Dismissed: the comparison begins anew, and may prove it again.")
 
     def look_up(self) -> None:
@@ -207,6 +219,7 @@ class SafetyActions:
         if newest is not None and newest != self._heard:
             self._context.say(newest.text.removeprefix(self._asked))
             self._asked = ""
+        self._reason = ""
 
     def _newest(self, snapshot: Snapshot | None) -> Event | None:
         events = snapshot.events if snapshot is not None else ()

@@ -168,9 +168,9 @@ class ConsoleEngine:
         if self._observing is not None:
             self._in_loop(self._observing.look_into_journal)
 
-    def dismiss_proof(self, metrics: tuple[Metric, ...]) -> None:
-        """Dismiss what is proven of these metrics; it holds when this returns, and others on this
-        host see it. Raises ReadOnly, and RecordError when it cannot be kept.
+    def dismiss_proof(self, metrics: tuple[Metric, ...], reason: str) -> None:
+        """Dismiss what is proven of these metrics for a reason; it holds when this returns, and
+        others on this host see it. Raises ReadOnly, and RecordError when it cannot be kept.
         """
         if self._read_only:
             raise ReadOnly("This console is read-only: no proof is dismissed from here.")
@@ -178,7 +178,7 @@ class ConsoleEngine:
         if opening.connected is None:
             raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
         now = opening.connected.clock.now()
-        opening.demand_journal().dismiss(Dismissal(now, str(self.author), metrics))
+        opening.demand_journal().dismiss(Dismissal(now, str(self.author), metrics, reason))
         if self._observing is not None:
             self._in_loop(self._observing.look_into_journal)
 

@@ -135,3 +135,20 @@ async def test_what_is_unknown_is_gone_on_with(embed: Embed) -> None:
             )
         )
         assert done.changes[0].outcome.percent == 0
+
+
+async def test_a_dismissed_proof_is_kept_with_author_and_reason(embed: Embed) -> None:
+    async with live(embed) as cloud, Running(cloud.plan) as it:
+        await it.screen.until(has_numbers)
+        it.engine.dismiss_proof(("errors",), "a disk was swapped")
+        with Journal(journal_path(directory_of(cloud.plan)), read_only=True) as kept:
+            [found] = kept.dismissals()
+    assert (found.metrics, found.reason) == (("errors",), "a disk was swapped")
+    assert found.by == str(it.engine.author)
+
+
+async def test_read_only_no_proof_is_dismissed(embed: Embed) -> None:
+    async with live(embed) as cloud, Running(cloud.plan, read_only=True) as it:
+        await it.screen.until(has_numbers)
+        with pytest.raises(ReadOnly):
+            it.engine.dismiss_proof(("errors",), "a disk was swapped")
