@@ -61,8 +61,10 @@ class Palette(msgspec.Struct, frozen=True):
             "no_data": self.no_data,
         }[verdict]
 
-    def gate(self, state: GateState) -> Style:
-        """The style of a gate's state: an unmet gate asks for patience, not alarm."""
+    def gate(self, state: GateState, *, waits: bool = False) -> Style:
+        """The style of a gate's state; one that only `waits` for time asks for nothing."""
+        if waits and state == "not_met":
+            return self.dim
         return {"met": self.ok, "not_met": self.watch, "no_data": self.no_data}[state]
 
     def event(self, severity: EventSeverity) -> Style:

@@ -176,7 +176,7 @@ GATES = (
     Gate("p95_ms", "p95", 640.0, "≤", 18_000.0, "met", "16 320 requests"),
     Gate("success_ratio", "success ratio", 0.991, "≥", 0.93, "met", "16 320 requests"),
     Gate("confidence", "confidence", 0.85, "≥", 0.73, "met", "16 320 scores"),
-    Gate("soak_hours", "soak", 17.2, "≥", 24.0, "not_met", "6.8 h to go"),
+    Gate("soak_hours", "soak", 17.2, "≥", 24.0, "not_met", "6 h 48 m to go", waits=True),
     Gate("verdict", "tree says go on", 1.0, "=", 1.0, "met", "continue", False),
 )
 EVENTS = (

@@ -26,7 +26,7 @@ from widgets.panels.decision import DecisionTree, GatesPanel
 from widgets.panels.event_log import EventLog
 from widgets.panels.evidence import EvidencePanel
 from widgets.panels.latency import LatencyPanel
-from widgets.panels.overview import OverviewPanel
+from widgets.panels.matrix import MatrixPanel
 from widgets.panels.resources import ResourcesPanel
 from widgets.plots.cells import CellWidget
 
@@ -49,7 +49,7 @@ class Composition(Screen[None]):
         self.verdict = VerdictLine(id="verdict")
         self.safety = SafetyLine(id="safety")
         self.compact = CompactPanel(id="compact")
-        self.overview = OverviewPanel(id="overview", classes="panel")
+        self.overview = MatrixPanel(id="overview", classes="panel")
         self.tabs = PanelTabs(id="tabs")
         self.latency = LatencyPanel(id="latency", classes="panel")
         self.resources = ResourcesPanel(id="resources", classes="panel")

@@ -149,6 +149,8 @@ class MainScreen(Composition):
         said = f"last {self.window}" if self.window != "soak" else "whole soak"
         for panel in (self.overview, self.latency, self.resources):
             panel.window_s = length
+            if panel is self.overview:
+                continue  # each of its columns says over which time it is
             if panel.border_subtitle != said:  # the same again would repaint the whole panel
                 panel.border_subtitle = said
 

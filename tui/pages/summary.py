@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from canary.rollout.decision.gates import DATA_WORDS, GATE_GLYPHS, NODE_WORDS, format_verdict
+from canary.rollout.decision.gates import DATA_WORDS, NODE_WORDS, format_verdict, gate_glyph
 from canary.rollout.decision.tree import SEVERITY, Node
 from canary.rollout.snapshot.snapshot import SideView, Snapshot, find_countdown
 from canary.rollout.text import (
@@ -39,7 +39,7 @@ def summarize(snapshot: Snapshot, now: float) -> str:
         f"tree: {sanitize(snapshot.decision.reason)}",
         *(f"  {_node(node)}" for node in snapshot.decision.path if node.outcome != "not_reached"),
         *(
-            f"gate {GATE_GLYPHS[g.state]} {g.label} {format_value(g.id, g.observed)}"
+            f"gate {gate_glyph(g)} {g.label} {format_value(g.id, g.observed)}"
             f" {g.comparison} {format_limit(g.id, g.limit)}"
             for g in snapshot.gates
         ),

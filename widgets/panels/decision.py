@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.style import Style
 
-from canary.rollout.decision.gates import GATE_GLYPHS, GATE_WORDS, Gate
+from canary.rollout.decision.gates import Gate, gate_glyph, gate_word
 from canary.rollout.decision.tree import Alert, Decision, Node, NodeOutcome
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -255,13 +255,13 @@ def _label_width(canvas: Canvas) -> int:
 
 
 def _draw_gate(canvas: Canvas, y: int, gate: Gate, palette: Palette) -> None:
-    style = palette.gate(gate.state)
-    canvas.text(0, y, GATE_GLYPHS[gate.state], style)
+    style = palette.gate(gate.state, waits=gate.waits)
+    canvas.text(0, y, gate_glyph(gate), style)
     label = sanitize(gate.label, 40)
     evidence = sanitize(gate.evidence, 120)
     if gate.id in _IN_WORDS:
         x = canvas.text(2, y, label, palette.text) + 2
-        text = evidence or GATE_WORDS[gate.state]
+        text = evidence or gate_word(gate)
         canvas.text(
             max(x, 3 + _label_width(canvas)),
             y,

@@ -14,11 +14,11 @@ from canary.cli.output import figure_rows, print_json, print_table, say
 from canary.rollout.change.stage_record import next_stage
 from canary.rollout.decision.gates import (
     DATA_WORDS,
-    GATE_GLYPHS,
-    GATE_WORDS,
     NODE_WORDS,
     Gate,
     format_verdict,
+    gate_glyph,
+    gate_word,
 )
 from canary.rollout.errors import UsageError
 from canary.rollout.measure.samples import Window
@@ -96,7 +96,7 @@ def gate_rows(gates: Iterable[Gate]) -> list[tuple[str, ...]]:
     """One row a gate: glyph and word, label, observed, comparison, limit, evidence."""
     return [
         (
-            f"{GATE_GLYPHS[gate.state]} {GATE_WORDS[gate.state]}",
+            f"{gate_glyph(gate)} {gate_word(gate)}",
             gate.label,
             format_value(gate.id, gate.observed),
             f"{gate.comparison} {format_limit(gate.id, gate.limit)}",

@@ -27,7 +27,7 @@ class Gate(msgspec.Struct, frozen=True):
 
     `observed`/`limit` are in the unit of `id` (ratio, ms, hours); None when not a number.
     `is_criterion` marks the success criteria that a validation reports; the rest belong to the
-    procedure.
+    procedure. `waits`: it is open by time alone, and nobody has anything to do for it.
     """
 
     id: str
@@ -38,6 +38,7 @@ class Gate(msgspec.Struct, frozen=True):
     state: GateState
     evidence: str = ""
     is_criterion: bool = True
+    waits: bool = False
 
 
 class LoadTestResult(msgspec.Struct, frozen=True):
@@ -158,7 +159,9 @@ def check_criteria(criteria: Criteria, window: Window, data: DataState) -> list[
             f"{window.confidence_count} scores" if usable else why,
         ),
     )
-    return [gate for gate in gates if gate is not None]
+    waits = data == "masked"
+    asked = (gate for gate in gates if gate is not None)
+    return [msgspec.structs.replace(g, waits=True) if waits else g for g in asked]
 
 
 def unmet(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
@@ -198,8 +201,14 @@ def _soak_gate(soak_hours: float, soaked_hours: float | None) -> Gate:
         "≥",
         soak_hours,
         "met" if met else "not_met",
-        "" if met else f"{soak_hours - soaked_hours:.1f} h to go",
+        "" if met else f"{_left(soak_hours - soaked_hours)} to go",
+        waits=not met,
     )
+
+
+def _left(hours: float) -> str:
+    """How long still; never nothing, while something is left."""
+    return format_duration(max(60.0, hours * 3600))
 
 
 def _why_no_result(
@@ -343,6 +352,7 @@ VERDICT_GLYPHS: Final[dict[Verdict, str]] = {
     "no_data": "?",
 }
 GATE_GLYPHS: Final[dict[GateState, str]] = {"met": "✓", "not_met": "✗", "no_data": "?"}
+WAITING_GLYPH: Final = "◌"
 GATE_WORDS: Final[dict[GateState, str]] = {"met": "met", "not_met": "not met", "no_data": NO_DATA}
 NODE_WORDS: Final[dict[NodeOutcome, str]] = {
     "yes": "yes",
@@ -357,6 +367,16 @@ DATA_WORDS: Final[dict[DataState, str]] = {
     "missing": NO_DATA,
     "masked": "from before the change",
 }
+
+
+def gate_glyph(gate: Gate) -> str:
+    """✓ met, ✗ not met, ? no data, ◌ open by time alone."""
+    return WAITING_GLYPH if gate.waits and gate.state != "met" else GATE_GLYPHS[gate.state]
+
+
+def gate_word(gate: Gate) -> str:
+    """The state in a word: "met", "not met", "no data"; "waiting" for time alone."""
+    return "waiting" if gate.waits and gate.state == "not_met" else GATE_WORDS[gate.state]
 
 
 def format_verdict(value: Verdict) -> str:

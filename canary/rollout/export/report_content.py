@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from canary.rollout.decision.gates import GATE_GLYPHS, GATE_WORDS
+from canary.rollout.decision.gates import gate_glyph, gate_word
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.export.evidence_document import NAMES, PROVEN, metric_line, proof
 from canary.rollout.export.report import (
@@ -116,7 +116,7 @@ def _gates(facts: ReportFacts) -> Section:
         return Section("Gates", (Paragraph("Not asked: the stage is over, or it has none."),))
     rows = tuple(
         (
-            f"{GATE_GLYPHS[g.state]} {GATE_WORDS[g.state]}",
+            f"{gate_glyph(g)} {gate_word(g)}",
             sanitize(g.label, 60),
             format_value(g.id, g.observed),
             f"{g.comparison} {format_limit(g.id, g.limit)}",

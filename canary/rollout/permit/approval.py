@@ -18,7 +18,7 @@ from canary.rollout.change.change import (
     is_final_approval,
     split_of,
 )
-from canary.rollout.decision.gates import GATE_GLYPHS, Gate, unmet
+from canary.rollout.decision.gates import Gate, gate_glyph, unmet
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import AtLeast, format_limit, format_value, plain_value, sanitize
@@ -51,7 +51,7 @@ def format_evidence(gates: Iterable[Gate]) -> tuple[str, ...]:
 
 def _format_gate(gate: Gate) -> str:
     value, limit = format_value(gate.id, gate.observed), format_limit(gate.id, gate.limit)
-    said = f"{GATE_GLYPHS[gate.state]} {gate.label} {value}"
+    said = f"{gate_glyph(gate)} {gate.label} {value}"
     if gate.comparison != "=":
         said += f" {gate.comparison} {limit}"
     return f"{said}: {sanitize(gate.evidence, 120)}" if gate.evidence else said

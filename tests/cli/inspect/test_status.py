@@ -36,7 +36,7 @@ def test_status_for_people_shows_both_sides_the_tree_and_the_gates(
     assert "✓ GO ON" in ended.out
     assert "stage 2 of 5   10 % Canary" in ended.out
     assert "gates to stage 3: 5 of 6 met" in ended.out
-    assert "✗ not met  soak" in ended.out
+    assert "◌ waiting  soak" in ended.out
 
 
 def test_status_as_a_line_is_one_line(command: Command, healthy_cloud: Cloud) -> None:

@@ -25,7 +25,7 @@ from widgets.panels.confidence import ConfidencePanel
 from widgets.panels.decision import DecisionTree
 from widgets.panels.evidence import EvidencePanel, needed
 from widgets.panels.latency import LatencyPanel
-from widgets.panels.overview import OverviewPanel
+from widgets.panels.matrix import MatrixPanel
 from widgets.plots.picture import PlotMaker
 from widgets.plots.series import Metric
 
@@ -246,10 +246,10 @@ def test_a_proof_is_marked_in_the_plots_that_it_concerns(metric: Metric, marked:
     assert found.detected == (((NOW - 300, "5xx"),) if marked else ())
 
 
-async def test_the_overviews_spark_of_errors_is_marked() -> None:
-    text = await frame(OverviewPanel(), (100, 5), snapshot=with_evidence(VIEW))
-    assert text.count("✗") == 2  # error ratio and success ratio
-    assert "✗" not in await frame(OverviewPanel(), (100, 5), snapshot=with_evidence(None))
+async def test_the_matrix_marks_a_proof_in_the_sparks_that_it_concerns() -> None:
+    rows = (await frame(MatrixPanel(), (100, 6), snapshot=with_evidence(VIEW))).splitlines()
+    assert [row[2:9].strip() for row in rows if "✗" in row] == ["errors", "p95", "success"]
+    assert "✗" not in await frame(MatrixPanel(), (100, 6), snapshot=with_evidence(None))
 
 
 async def test_a_lower_score_that_is_proven_is_said_in_its_panel() -> None:

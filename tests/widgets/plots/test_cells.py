@@ -14,7 +14,7 @@ from themes import Palette
 from widgets.bars.header import Header
 from widgets.panels.decision import DecisionTree
 from widgets.panels.latency import LatencyPanel
-from widgets.panels.overview import OverviewPanel
+from widgets.panels.matrix import MatrixPanel
 from widgets.plots.canvas import Canvas
 from widgets.plots.cells import CellWidget, bound, changed_regions
 
@@ -87,16 +87,30 @@ async def test_a_second_of_age_repaints_a_few_cells_of_the_header() -> None:
         assert header.cells_repainted <= 12
 
 
-async def test_one_changed_ratio_repaints_one_cell_group_of_the_overview() -> None:
-    panel = OverviewPanel()
+async def test_one_changed_ratio_repaints_its_row_of_the_matrix_and_no_other() -> None:
+    panel = MatrixPanel()
     first = snapshot()
-    async with shown(panel, (100, 4), snapshot=first) as pilot:
+    async with shown(panel, (78, 6), snapshot=first) as pilot:
         window: Window = msgspec.structs.replace(first.canary.window, error_ratio=0.0123)
         canary = msgspec.structs.replace(first.canary, window=window)
         panel.snapshot = msgspec.structs.replace(first, canary=canary)
+        before = panel._canvas
         await pilot.pause()
-        assert panel.regions_repainted == 1
-        assert panel.cells_repainted <= len("0.37 %")
+        assert panel._canvas is not None
+        assert before is not None
+        changed = [y for y in range(6) if panel._canvas.chars[y] != before.chars[y]]
+        assert changed == [1]
+        # The value, how it compares, and how much of the limit that is.
+        assert panel.regions_repainted <= 3
+        assert panel.cells_repainted <= len("0.37 %") + len("×1.3 ██░░░░░░░┃ 25 %")
+
+
+async def test_a_second_repaints_nothing_of_the_matrix() -> None:
+    panel = MatrixPanel()
+    async with shown(panel, (78, 6), snapshot=snapshot(), now=NOW) as pilot:
+        panel.now = NOW + 1
+        await pilot.pause()
+        assert panel.cells_repainted == 0
 
 
 async def test_a_new_minute_repaints_a_small_part_of_a_plot() -> None:
@@ -165,7 +179,7 @@ def test_a_changed_style_is_a_change() -> None:
     assert changed_regions(before, after) == [Region(1, 0, 1, 1)]
 
 
-@pytest.mark.parametrize("widget_type", [Header, OverviewPanel, LatencyPanel, DecisionTree])
+@pytest.mark.parametrize("widget_type", [Header, MatrixPanel, LatencyPanel, DecisionTree])
 async def test_the_terminal_ends_up_with_the_frame(widget_type: type[CellWidget]) -> None:
     """What was written cell by cell is what a widget drawn from nothing shows."""
     widget = widget_type()
