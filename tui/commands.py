@@ -7,10 +7,18 @@ here touches the cloud.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
-from tui.actions.changes import new_id, prepare, prepare_scale, why_not
+from tui.actions.changes import (
+    new_id,
+    prepare,
+    prepare_hold,
+    prepare_release,
+    prepare_scale,
+    why_not,
+)
 from tui.actions.context import Context
 from tui.actions.jobs import JobActions
 from tui.actions.look import LookActions
@@ -18,6 +26,8 @@ from tui.actions.questions import DISMISS, LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask_t
 from tui.actions.safety import SafetyActions
 from widgets.bars.confirm_strip import Proposal
 from widgets.bars.outcome import LOAD_TEST, VERIFICATION, results
+
+HOLD_LABEL: Final = "hold until … because …: 09:00 the database moves, 14h …, or only why"
 
 
 class Commands:
@@ -33,6 +43,7 @@ class Commands:
         self._groups = (self._jobs, self._safety)
         self._actions: dict[str, Callable[[], None]] = {
             "scale": lambda: self.screen.open_prompt("scale", self._scale_label()),
+            "hold": self.hold,
             "acknowledge": self.acknowledge,
             "palette": context.host.open_palette,
             "quit": self.quit,
@@ -101,6 +112,18 @@ class Commands:
             context.open_change(lambda: prepare_scale(text, context.situation(), new_id))
         elif purpose == DISMISS:
             self._safety.dismiss_because(text)
+
+        if purpose == "hold" and text.strip():
+            context = self.context
+            context.open_change(lambda: prepare_hold(text, context.situation(), new_id))
+
+    def hold(self) -> None:
+        """Ask until when and why; what is held already, whether to release it."""
+        context, snapshot = self.context, self.screen.snapshot
+        if snapshot is not None and snapshot.hold is not None:
+            context.open_change(lambda: prepare_release(context.situation(), new_id))
+        else:
+            self.screen.open_prompt("hold", HOLD_LABEL)
 
     def accept(self, proposal: Proposal) -> None:
         """The person confirmed: do what was asked about."""

@@ -30,6 +30,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "scale": ("change.moves", "Set the least and most instances of a side."),
     "adopt": ("change.moves", "Take a split that was changed elsewhere into the record."),
     "revert": ("change.moves", "Set the split back to what the record says."),
+    "hold": ("change.hold", "Hold the rollout where it stands, for everybody: nobody promotes."),
+    "release": ("change.hold", "End a hold, whoever set it."),
     "health": ("inspect.status", "Ask both sides whether they are well."),
     "load-test": ("procedure.load_test", "Put users on the router with Locust, for the gate."),
     "ab-test": ("procedure.ab_test", "Compare both groups of the A/B test in BigQuery."),

@@ -13,6 +13,7 @@ import msgspec
 
 from canary.rollout.change.change import Portion
 from canary.rollout.change.history_entries import HistoryEntry
+from canary.rollout.change.hold import Hold
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import CanaryError, CloudError
 from canary.rollout.measure.samples import Sample
@@ -46,7 +47,7 @@ class ServiceState(msgspec.Struct, frozen=True):
     is not empty when
     there is a stage record that cannot be read. `scale` is what can run; `limits` what the service
     itself is set to, which its template may narrow. `history` is the last moves of the split,
-    newest first, where the router keeps any.
+    newest first, where the router keeps any. `hold` is what is written of one, over or not.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ServiceState(msgspec.Struct, frozen=True):
     affinity: bool = False
     stable: str = ""
     place: str = ""
+    hold: Hold | None = None
 
 
 class OperationState(msgspec.Struct, frozen=True):

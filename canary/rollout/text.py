@@ -118,6 +118,17 @@ def format_timestamp(at: float | None) -> str:
     return NO_DATA if moment is None else moment.strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def format_until(at: float, now: float) -> str:
+    """A moment to come, in UTC, with the day where it is not today's: "Fri 27 Nov 09:00Z"."""
+    moment, today = _moment(at), _moment(now)
+    if moment is None or today is None:
+        return NO_DATA
+    day = "" if moment.date() == today.date() else moment.strftime("%a %-d %b ")
+    if moment.year != today.year:
+        day = moment.strftime("%Y-%m-%d ")
+    return day + moment.strftime("%H:%M:%SZ" if moment.second else "%H:%MZ")
+
+
 def format_iso_time(at: float | None) -> str | None:
     """RFC 3339 in UTC for machines: "2026-03-01T14:03:22Z"; None stays None."""
     moment = _moment(at)

@@ -15,6 +15,7 @@ import msgspec
 
 from canary.rollout.change import moves
 from canary.rollout.change.change import Author, Change, Guard, Kind, Request, Side, Standing
+from canary.rollout.change.hold import split_until
 from canary.rollout.change.timing import why_expired
 from canary.rollout.errors import CanaryError, GateNotMet, UsageError
 from canary.rollout.permit import permit
@@ -144,6 +145,7 @@ KINDS: dict[str, Kind] = {
     "adopt": "adopt",
     "revert": "revert",
     "scale": "scale",
+    "hold": "hold",
 }
 """Actions that change the cloud → the kind of change they ask for."""
 
@@ -213,6 +215,34 @@ def _why_not_stage(target: int, situation: Situation) -> str | None:
         return f"Stage {target} is entered from stage {target - 1}: the next one is {at + 1}."
     kind: Kind = "promote" if target == at + 1 else "step_back"
     return permit.why_not(kind, snapshot, situation.read_only)
+
+
+def prepare_hold(text: str, situation: Situation, new_id: Callable[[], str]) -> Pending:
+    """The hold that was typed, as "09:00 the database moves". Raises CanaryError as the others."""
+    snapshot, request = _annotating("hold", situation, new_id)
+    until, reason = split_until(text, situation.now)
+    request = msgspec.structs.replace(request, reason=reason)
+    assert snapshot.standing is not None  # noqa: S101 - asked before
+    change = moves.hold(situation.plan, snapshot.standing, request, until)
+    return pin(situation, snapshot, change)
+
+
+def prepare_release(situation: Situation, new_id: Callable[[], str]) -> Pending:
+    """The end of the hold. Raises CanaryError as the others."""
+    snapshot, request = _annotating("release", situation, new_id)
+    assert snapshot.standing is not None  # noqa: S101 - asked before
+    change = moves.release(situation.plan, snapshot.standing, request)
+    return pin(situation, snapshot, change)
+
+
+def _annotating(
+    kind: Kind, situation: Situation, new_id: Callable[[], str]
+) -> tuple[Snapshot, Request]:
+    snapshot = situation.snapshot
+    reason = permit.why_not(kind, snapshot, situation.read_only)
+    if reason is not None or snapshot is None or snapshot.standing is None:
+        raise GateNotMet(reason or NOT_LOOKED)
+    return snapshot, make_request(situation, snapshot, new_id)
 
 
 _Name = TypeVar("_Name", bound=str)

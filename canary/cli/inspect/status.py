@@ -22,6 +22,7 @@ from canary.rollout.decision.gates import (
 )
 from canary.rollout.errors import UsageError
 from canary.rollout.measure.samples import Window
+from canary.rollout.permit.standstill import why_held
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.served import format_unserved
 from canary.rollout.snapshot.snapshot import Drift, SideView, Snapshot, TrafficView
@@ -152,8 +153,8 @@ def _print_errors(snapshot: Snapshot) -> None:
         )
     if traffic.drift is not None:
         say(_format_drift(traffic.drift))
-    if traffic.record_error:
-        say(f"! {sanitize(traffic.record_error)}")
+    for said in filter(None, (why_held(snapshot), sanitize(traffic.record_error))):
+        say(f"! {said}")
     for source in snapshot.sources:
         if source.state == "failing":
             say(f"! {sanitize(source.name)}: {sanitize(source.message)}")

@@ -30,6 +30,7 @@ from canary.cloud.run.services import put_annotations, put_scale, read_service, 
 from canary.cloud.run.serving import read_serving
 from canary.cloud.views import OperationState, ServiceState
 from canary.rollout.change.change import (
+    Annotate,
     DeleteImages,
     DeleteService,
     Guard,
@@ -39,6 +40,7 @@ from canary.rollout.change.change import (
     Step,
 )
 from canary.rollout.change.history_entries import append_history, history_key
+from canary.rollout.change.hold import annotation_key, decode_hold
 from canary.rollout.change.stage_record import StageRecord, encode_record
 from canary.rollout.errors import Conflict, NotFound
 from canary.rollout.plan.plan import Endpoints, Plan
@@ -132,6 +134,9 @@ class Router(ABC):
             kept = {self.plan.record.annotation: encode_record(step.record)}
             annotations = {**service.annotations, **kept}
             return await self.annotate(service, annotations, step, validate_only=validate_only)
+        if isinstance(step, Annotate):
+            annotations = {**service.annotations, **self._annotation(service, step)}
+            return await self.annotate(service, annotations, step, validate_only=validate_only)
         update = start_update(service)
         put_scale(update, service, step.after)
         return await self.update(update, ["scaling"], step, validate_only=validate_only)
@@ -188,6 +193,17 @@ class Router(ABC):
         if operation and not validate_only:
             self._sent[operation] = update.etag
         return operation
+
+    def _annotation(self, service: Any, step: Annotate) -> dict[str, str]:
+        """What a step writes. Raises Conflict where another change has written there meanwhile."""
+        key = annotation_key(self.plan.record.annotation, step.topic)
+        there = decode_hold(service.annotations.get(key, ""))
+        if there is not None and there.change not in (step.before, step.change):
+            raise Conflict(
+                f"Somebody else has written on {step.service} meanwhile.",
+                remedy="Nothing was changed. Look again, and decide anew.",
+            )
+        return {key: step.text}
 
     def keep_record(self, service: Any, record: StageRecord) -> dict[str, str]:
         """The record, and the history with it before what `service` has of it."""

@@ -9,6 +9,7 @@ import msgspec
 
 from canary.cloud.views import RevisionState, ServiceState
 from canary.rollout.change.history_entries import HistoryEntry, history_key, read_history
+from canary.rollout.change.hold import Hold, annotation_key, decode_hold
 from canary.rollout.change.stage_record import StageRecord, decode_record
 from canary.rollout.errors import Malformed
 from canary.rollout.plan.plan import Plan, ScalePreset
@@ -60,6 +61,7 @@ def read_service(plan: Plan, message: Any) -> ServiceState:
         image=sanitize(containers[0].image, _REASON_LENGTH) if containers else "",
         history=_read_history(plan, message) if carries else (),
         limits=_read_limits(message),
+        hold=_read_hold(plan, message) if carries else None,
     )
 
 
@@ -90,6 +92,11 @@ def _read_record(plan: Plan, message: Any) -> tuple[StageRecord | None, str]:
 def _read_history(plan: Plan, message: Any) -> tuple[HistoryEntry, ...]:
     key = history_key(plan.record.annotation)
     return read_history(message.annotations[key]) if key in message.annotations else ()
+
+
+def _read_hold(plan: Plan, message: Any) -> Hold | None:
+    key = annotation_key(plan.record.annotation, "hold")
+    return decode_hold(message.annotations[key]) if key in message.annotations else None
 
 
 def _read_ready(condition: Any) -> tuple[bool | None, str]:

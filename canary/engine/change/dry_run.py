@@ -11,6 +11,7 @@ import msgspec
 from canary.cloud.router.choice import router_class
 from canary.cloud.router.router import gcloud_run
 from canary.rollout.change.change import (
+    Annotate,
     Change,
     DeleteImages,
     DeleteService,
@@ -19,9 +20,10 @@ from canary.rollout.change.change import (
     SetTraffic,
     Step,
 )
+from canary.rollout.change.hold import decode_hold
 from canary.rollout.change.text import format_order, format_planned
 from canary.rollout.plan.plan import Plan
-from canary.rollout.text import quote_command
+from canary.rollout.text import format_iso_time, quote_command
 
 
 class DryRun(msgspec.Struct, frozen=True):
@@ -74,14 +76,27 @@ def shell_command(change: Change) -> str:
     return f"canary {wanted} --dry-run"
 
 
+def _annotating(step: Annotate) -> str:
+    """The console's own command: gcloud has no flag for the annotations of a service."""
+    hold = decode_hold(step.text)
+    if hold is None or hold.released:
+        return "canary release"
+    until = [] if hold.until is None else ["--until", format_iso_time(hold.until) or ""]
+    return quote_command(["canary", "hold", *until, "--reason", hold.reason])
+
+
 def _lines(step: Step, plan: Plan) -> tuple[str, ...]:
     place = router_class(plan).describe_place(step, plan) if isinstance(step, SetTraffic) else ""
     return format_planned(step, place)
 
 
 def _command(
-    step: SetScale | SetTraffic | DeleteService | DeleteImages, plan: Plan, stable_revision: str
+    step: SetScale | SetTraffic | Annotate | DeleteService | DeleteImages,
+    plan: Plan,
+    stable_revision: str,
 ) -> str:
+    if isinstance(step, Annotate):
+        return _annotating(step)
     if isinstance(step, SetScale):
         arguments = ["update", step.service, f"--min={step.after.min}", f"--max={step.after.max}"]
         return gcloud_run(plan, *arguments)

@@ -44,6 +44,7 @@ from canary.engine.change.retries import KeptOut, Retries
 from canary.engine.change.settling import OperationWaiter, Pace, Sent, ServiceReader, StepSender
 from canary.rollout.change.change import (
     GOING_BACK,
+    Annotate,
     Change,
     Outcome,
     SetScale,
@@ -145,7 +146,7 @@ class _Execution:
         self._notes = Notes(journal, entry.change, plan, cloud.clock)
         self._record_file = RecordFile(stage_file, plan, self._notes.remark)
         self._preparation = Preparation(entry, plan, cloud.reader)
-        self._grounds = Grounds(entry.change, plan, cloud.reader)
+        self._grounds = Grounds(entry.change, plan, cloud.reader, cloud.clock.now)
         self._capacity = Capacity(
             entry.change, plan, cloud.reader, cloud.writer, cloud.waiter, self._notes.remark
         )
@@ -280,7 +281,7 @@ class _Execution:
         if before == "accepted":
             return await self._settle(index, step, self._entry.operation(index))
         waiter = self._cloud.waiter
-        if not isinstance(step, SetTraffic | SetScale):
+        if not isinstance(step, SetTraffic | SetScale | Annotate):
             return await waiter.look_up(step, OutcomeUnknown("It was sent before."))
         state = await waiter.read(step.service)
         if state is None:
@@ -341,6 +342,9 @@ class _Execution:
         if isinstance(step, SetScale):
             shown = format_scale(state.scale)
             self._remarks.append(f"What can run is {shown}: other limits are narrower.")
+            return
+        if isinstance(step, Annotate):
+            self._remarks.append("Somebody has written over it since then.")
             return
         by = f" by {sanitize(state.last_modifier, 100)}" if state.last_modifier else ""
         self._remarks.append(f"It was changed since then{by}: {format_percent(state.percent)} now.")

@@ -6,6 +6,8 @@ right under any split, so that nothing unreadable keeps a side from being scaled
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from canary.cloud.views import ServiceState
@@ -30,17 +32,21 @@ from canary.rollout.change.change import (
     basis_of,
     split_of,
 )
-from canary.rollout.errors import Conflict
+from canary.rollout.change.hold import find_hold, format_hold
+from canary.rollout.errors import Conflict, GateNotMet
 from canary.rollout.plan.plan import Plan
 
 
 class Grounds:
-    """Of one change: compares each step with what it was decided on."""
+    """Of one change: compares each step with what it was decided on. `now` is the cloud's time."""
 
-    def __init__(self, change: Change, plan: Plan, reader: ServiceReader) -> None:
+    def __init__(
+        self, change: Change, plan: Plan, reader: ServiceReader, now: Callable[[], float]
+    ) -> None:
         self._change = change
         self._plan = plan
         self._reader = reader
+        self._now = now
 
     async def check(self, index: int, step: Step) -> Step:
         """Return the step as it may be sent now: a scale ahead of a split takes nothing away.
@@ -51,6 +57,8 @@ class Grounds:
             await self._check_split(index)
         if isinstance(step, SetScale):
             return await self._check_scale(index, step)
+        if isinstance(step, SetTraffic) and self._change.kind == "promote":
+            await self._check_hold()
         decides = isinstance(step, SetTraffic) and raises(step)
         if decides and self._change.kind not in GOING_BACK and basis_of(self._change) is not None:
             state = await self._reader.service(canary_scaled(self._plan))
@@ -59,6 +67,16 @@ class Grounds:
             moved = find_moved_scale(self._plan, self._change, index, state.limits, revision)
             _demand_unmoved(moved, "")
         return step
+
+    async def _check_hold(self) -> None:
+        """Where the service's etag guards a split, it tells of a hold that came meanwhile, too."""
+        if self._plan.target.router.is_guarded_by_service:
+            return
+        state = await self._reader.service(self._plan.router_service)
+        now = self._now()
+        hold = find_hold(state.hold, now)
+        if hold is not None:
+            raise GateNotMet(f"Not promoted: {format_hold(hold, now)}.")
 
     async def _check_split(self, index: int) -> None:
         if basis_of(self._change) is None or self._change.kind in GOING_BACK:

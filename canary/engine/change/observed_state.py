@@ -13,6 +13,7 @@ import msgspec
 from canary.cloud.views import ServiceState
 from canary.engine.change.outcomes import describe_rival
 from canary.rollout.change.change import (
+    Annotate,
     DeleteService,
     Guard,
     KeepRecord,
@@ -45,6 +46,8 @@ def find_observed_state(step: Step, state: ServiceState, asked_at: float) -> Obs
         return "there" if step.after in (state.limits, state.scale) else "absent"
     if isinstance(step, KeepRecord):
         return "there" if state.record == step.record else "absent"
+    if isinstance(step, Annotate):
+        return _find_annotation(step, state)
     if not isinstance(step, SetTraffic):
         return "absent"  # what is to be deleted is still there
     record = state.record
@@ -59,6 +62,14 @@ def find_observed_state(step: Step, state: ServiceState, asked_at: float) -> Obs
     if newer or state.percent not in (None, step.guard.percent, step.percent):
         return "foreign"
     return "absent"
+
+
+def _find_annotation(step: Annotate, state: ServiceState) -> ObservedState:
+    """By the id of the change that wrote what is there."""
+    writer = state.hold.change if state.hold is not None else ""
+    if writer == step.change:
+        return "there"
+    return "absent" if writer == step.before else "foreign"
 
 
 def is_served(step: Step, state: ServiceState) -> bool:
@@ -134,6 +145,10 @@ def check_resumable(step: Step, state: ServiceState, plan: Plan) -> None:
     split was decided on. A scale is told by its value alone (it may have been set and changed
     since), and a team's own program takes no guard. Raises OutcomeUnknown or Conflict.
     """
+    if isinstance(step, Annotate):
+        if find_observed_state(step, state, 0.0) == "foreign":
+            raise foreign_change(state)
+        return  # written twice by one change, it is written once
     guarded = plan.target.router.has_guard
     if not isinstance(step, SetTraffic) or not guarded or not step.guard.etag:
         raise OutcomeUnknown(

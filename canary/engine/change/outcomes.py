@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from canary.cloud.views import ServiceState
 from canary.rollout.change.change import (
+    Annotate,
     Change,
     DeleteImages,
     DeleteService,
@@ -166,6 +167,9 @@ def _true_now(step: Step, now: ServiceState | None, error: CanaryError) -> str:
         return f"{sanitize(step.service)} is still there."
     if now is None:
         return "What is set now is not known: Cloud Run does not answer."
+    if isinstance(step, Annotate):
+        kept = now.hold is not None and now.hold.change == step.change
+        return f"{sanitize(step.service)} {'shows' if kept else 'does not show'} it now."
     if isinstance(step, SetScale):
         return f"{sanitize(step.service)} is set to {format_scale(now.scale)} instances now."
     shown = "an unreadable share" if now.percent is None else format_percent(now.percent)

@@ -20,7 +20,13 @@ from canary.engine.change.executor import FRESH_S
 from canary.engine.change.observed_state import check_resumable, find_observed_state, foreign_change
 from canary.engine.change.outcomes import describe_done, describe_failed, describe_not_begun
 from canary.engine.change.settling import ServiceReader
-from canary.rollout.change.change import Outcome, OutcomeState, SetScale, SetTraffic
+from canary.rollout.change.change import (
+    Annotate,
+    Outcome,
+    OutcomeState,
+    SetScale,
+    SetTraffic,
+)
 from canary.rollout.change.life import LIFE, NEVER_SENT
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError
 from canary.rollout.plan.plan import Plan
@@ -136,7 +142,7 @@ class Recovery:
         for index, step in enumerate(change.steps):
             if entry.is_settled(index):
                 continue
-            if not isinstance(step, SetTraffic | SetScale):
+            if not isinstance(step, SetTraffic | SetScale | Annotate):
                 return Finding("unknown", "Whether it is deleted must be looked up.", step=index)
             state = await self._read(step.service)
             if state is None:

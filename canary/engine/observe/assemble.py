@@ -38,6 +38,7 @@ from canary.engine.observe.series import (
     reduce_part,
 )
 from canary.rollout.change.change import Side
+from canary.rollout.change.hold import find_hold
 from canary.rollout.decision.gates import (
     NO_EVIDENCE,
     Gate,
@@ -50,6 +51,7 @@ from canary.rollout.decision.readiness import AWAY_S, Readiness, judge_readiness
 from canary.rollout.decision.tree import IDLE, Decision, Watch, decide, find_alerts, judge_data
 from canary.rollout.evidence.view import EvidenceView, advise
 from canary.rollout.measure.samples import Sample
+from canary.rollout.plan.freeze import find_freeze
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import (
     Event,
@@ -145,6 +147,8 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         guard=observed.guard,
         missing_rights=(observed.rights.missing_rights or ()) if observed.rights else (),
         retired=observed.run is not None and is_retired(plan, observed.run),
+        hold=find_hold(observed.run.router.hold, now) if observed.run is not None else None,
+        freeze=find_freeze(plan.freeze, now) if plan.freeze else None,
     )
 
 

@@ -220,6 +220,7 @@ def standing_of(plan: Plan, run: RunFacts | None) -> Standing | None:
         limits_canary=run.canary.limits if run.canary is not None else None,
         others=run.router.others,
         drifted_at=drift.at if drift is not None else None,
+        hold=run.router.hold,
     )
 
 

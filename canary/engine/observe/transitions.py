@@ -9,6 +9,7 @@ from canary.cloud.connection.clock import CloudClock, SystemClock
 from canary.engine.observe.event_log import EventLog, Severity
 from canary.engine.observe.position import Redeployed, RunFacts, find_drift
 from canary.engine.observe.replay import VerdictTransition
+from canary.rollout.change.hold import format_hold, name_holder
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import format_verdict
 from canary.rollout.decision.readiness import ReadinessState
@@ -63,6 +64,7 @@ def log_run_changes(
         return
     _log_record(log, before, after, is_ours)
     _log_drift(log, before, after, now)
+    _log_hold(log, before, after, is_ours)
     error = after.router.record_error
     if error and (before is None or before.router.record_error != error):
         log.say(now, "warning", error)
@@ -98,6 +100,19 @@ def log_redeployed(log: EventLog, before: Redeployed | None, after: Redeployed |
         f" {format_clock(after.at)}; soak and windows begin anew"
     )
     log.say(after.at, "warning", text)
+
+
+def _log_hold(
+    log: EventLog, before: RunFacts | None, after: RunFacts, is_ours: Callable[[str], bool]
+) -> None:
+    hold, known = after.router.hold, before.router.hold if before is not None else None
+    if hold is None or hold == known or (hold.change and is_ours(hold.change)):
+        return
+    if hold.released:
+        why = f": {hold.reason}" if hold.reason else ""
+        log.say(hold.at, "info", f"the hold is released{why}", name_holder(hold))
+    else:
+        log.say(hold.at, "info", format_hold(hold, hold.at), name_holder(hold))
 
 
 def _log_drift(log: EventLog, before: RunFacts | None, after: RunFacts, now: float) -> None:

@@ -11,13 +11,27 @@ from typing import Final, Literal
 
 import msgspec
 
+from canary.rollout.change.hold import Hold
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.text import AtLeast, sanitize
 
-Kind = Literal["promote", "step_back", "rollback_all", "adopt", "revert", "scale", "retire"]
+Kind = Literal[
+    "promote",
+    "step_back",
+    "rollback_all",
+    "adopt",
+    "revert",
+    "scale",
+    "retire",
+    "hold",
+    "release",
+]
 GOING_BACK: Final[tuple[Kind, ...]] = ("step_back", "rollback_all")
 """What takes traffic off Canary: right later too, whatever else has happened to the service."""
+
+ANNOTATING: Final[tuple[Kind, ...]] = ("hold", "release")
+"""What writes an annotation for people, and moves neither traffic, scale nor record."""
 
 OutcomeState = Literal["done", "failed", "refused", "unknown", "not_begun", "abandoned"]
 Side = Literal["legacy", "canary"]
@@ -90,6 +104,24 @@ class KeepRecord(msgspec.Struct, frozen=True, tag="keep_record"):
     record: StageRecord
 
 
+Topic = Literal["hold"]
+"""What an annotation beside the record is about; its name there."""
+
+
+class Annotate(msgspec.Struct, frozen=True, tag="annotate"):
+    """Write the annotation of `topic` on `service`, beside the record: `text`, by `change`.
+
+    `before` is the change that wrote what is there now ("" for nobody): if it is another's when the
+    step is sent, the step is refused.
+    """
+
+    service: str
+    topic: Topic
+    text: str
+    change: str
+    before: str = ""
+
+
 class DeleteService(msgspec.Struct, frozen=True, tag="delete_service"):
     """Delete a service with its revisions, guarded by its `etag` ("" is not compared).
 
@@ -113,7 +145,7 @@ class DeleteImages(msgspec.Struct, frozen=True, tag="delete_images"):
 
 
 Removal = DeleteService | DeleteImages
-Step = SetTraffic | SetScale | KeepRecord | DeleteService | DeleteImages
+Step = SetTraffic | SetScale | KeepRecord | Annotate | DeleteService | DeleteImages
 
 
 class ChangeEvidence(msgspec.Struct, frozen=True):
@@ -224,7 +256,8 @@ class Standing(msgspec.Struct, frozen=True):
     serves (it is settling, or has failed). A scale is what can run; `limits_*` are what the service
     itself is set to, which a template's own limits may narrow. `recorded` is the share that the
     record has, whatever plan it was written under; `others` is what has
-    traffic and is neither side; `drifted_at` is since when what is set is not the record's.
+    traffic and is neither side; `drifted_at` is since when what is set is not the record's. `hold`
+    is what is written of one, over or not.
     """
 
     stage: int
@@ -240,6 +273,7 @@ class Standing(msgspec.Struct, frozen=True):
     limits_canary: ScalePreset | None = None
     others: tuple[Portion, ...] = ()
     drifted_at: float | None = None
+    hold: Hold | None = None
 
     @property
     def most_percent(self) -> int | None:

@@ -1,4 +1,5 @@
-"""From a wish to a Change: promote, roll back one stage, roll back all, adopt, revert, scale. Pure.
+"""From a wish to a Change: promote, roll back one stage, roll back all, adopt, revert, scale, hold,
+release. Pure.
 
 Each function says what becomes true, from what, and what guards it; none of them asks whether it is
 permitted (`permit`), and none changes anything.
@@ -10,6 +11,7 @@ import msgspec
 
 from canary.rollout.change.basis import canary_scaled, legacy_scaled, raise_to
 from canary.rollout.change.change import (
+    Annotate,
     Basis,
     Change,
     Kind,
@@ -20,6 +22,7 @@ from canary.rollout.change.change import (
     Standing,
     Step,
 )
+from canary.rollout.change.hold import Hold, encode_hold, find_hold
 from canary.rollout.change.stage_record import (
     Move,
     StageRecord,
@@ -167,6 +170,40 @@ def complete_approval(plan: Plan, standing: Standing, request: Request) -> Chang
             remedy="Wait until it has settled; where it failed, roll back: `canary rollback`.",
         )
     return _build(plan, standing, request, "scale", steps, idle=True)
+
+
+def hold(plan: Plan, standing: Standing, request: Request, until: float | None) -> Change:
+    """Hold the rollout where it stands, for everybody; None: until it is released.
+
+    It takes the place of a hold that is there. Raises UsageError without a reason.
+    """
+    if not request.reason.strip():
+        raise UsageError(
+            "A hold says why, to whoever finds it.", remedy="Give --reason TEXT: why, and for whom."
+        )
+    held = _hold_of(request, until=until)
+    return _annotate_hold(plan, standing, request, "hold", held)
+
+
+def release(plan: Plan, standing: Standing, request: Request) -> Change:
+    """End a hold before its time. Raises IllegalTransition where none holds."""
+    if find_hold(standing.hold, request.now) is None:
+        raise IllegalTransition("Nothing is held: there is no hold to release.")
+    held = _hold_of(request, released=True)
+    return _annotate_hold(plan, standing, request, "release", held)
+
+
+def _hold_of(request: Request, *, until: float | None = None, released: bool = False) -> Hold:
+    author = request.author
+    return Hold(until, request.reason, author.user, author.host, request.now, request.id, released)
+
+
+def _annotate_hold(
+    plan: Plan, standing: Standing, request: Request, kind: Kind, held: Hold
+) -> Change:
+    before = standing.hold.change if standing.hold is not None else ""
+    step = Annotate(plan.router_service, "hold", encode_hold(held), request.id, before)
+    return _build(plan, standing, request, kind, (step,))
 
 
 def is_final(plan: Plan, stage: int) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from canary.rollout.change.change import (
+    Annotate,
     Change,
     DeleteImages,
     DeleteService,
@@ -21,6 +22,7 @@ from canary.rollout.change.change import (
     is_final_approval,
     split_of,
 )
+from canary.rollout.change.hold import decode_hold, format_extent, format_hold
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.text import format_percent, format_timestamp, sanitize
 
@@ -32,6 +34,8 @@ KIND_WORDS: Final[dict[Kind, str]] = {
     "revert": "revert",
     "scale": "scale",
     "retire": "retire:",
+    "hold": "hold",
+    "release": "release",
 }
 """What is asked for, as a command; the steps follow."""
 
@@ -50,25 +54,26 @@ ACT_WORDS: Final = {"step_back": "one stage back", "rollback_all": "roll back al
 
 def format_title(change: Change) -> str:
     """What a change does, as a heading."""
-    match change.kind:
-        case "promote" if is_final_approval(change):
-            return f"Final approval, into stage {change.to_stage}"
-        case "promote":
-            return f"Promote to stage {change.to_stage}"
-        case "step_back":
-            return f"Roll back to stage {change.to_stage}"
-        case "rollback_all":
-            return "Roll back all"
-        case "adopt":
-            return f"Adopt the present split as stage {change.to_stage}"
-        case "revert":
-            return f"Revert the split to stage {change.to_stage}"
-        case "scale":
-            return f"Scale {sanitize(change.steps[0].service)}"
-        case "retire":
-            # The record is kept on Canary before: the service of the first step is not the one.
-            gone = (step.service for step in change.steps if isinstance(step, DeleteService))
-            return f"Delete {sanitize(next(gone, 'Legacy'))}"
+    if change.kind == "promote" and is_final_approval(change):
+        return f"Final approval, into stage {change.to_stage}"
+    if change.kind == "scale":
+        return f"Scale {sanitize(change.steps[0].service)}"
+    if change.kind == "retire":
+        # The record is kept on Canary before: the service of the first step is not the one.
+        gone = (step.service for step in change.steps if isinstance(step, DeleteService))
+        return f"Delete {sanitize(next(gone, 'Legacy'))}"
+    return _TITLES[change.kind].format(stage=change.to_stage)
+
+
+_TITLES: Final[dict[Kind, str]] = {
+    "promote": "Promote to stage {stage}",
+    "step_back": "Roll back to stage {stage}",
+    "rollback_all": "Roll back all",
+    "adopt": "Adopt the present split as stage {stage}",
+    "revert": "Revert the split to stage {stage}",
+    "hold": "Hold the rollout",
+    "release": "Release the hold",
+}
 
 
 def format_scale(scale: ScalePreset | None) -> str:
@@ -87,9 +92,22 @@ def format_images(step: DeleteImages) -> str:
     return "1 image" if count == 1 else f"{count} images"
 
 
+def format_annotation(step: Annotate, *, brief: bool = False) -> str:
+    """What an annotation says: "held by bob@bastion-2 until …", or that the hold is released.
+
+    `brief` as for `format_step`.
+    """
+    hold = decode_hold(step.text)
+    if hold is None or hold.released:
+        return "the hold" if brief else "hold released"
+    return format_extent(hold, hold.at) if brief else format_hold(hold, hold.at)
+
+
 def format_step(step: Step, *, brief: bool = False) -> str:
     """What one step changes, as short as it is whole; `brief`: where its kind is said before it."""
     service = sanitize(step.service)
+    if isinstance(step, Annotate):
+        return format_annotation(step, brief=brief)
     if isinstance(step, SetTraffic):
         split = f"{format_percent(step.before_percent)} → {format_percent(step.percent)}"
         return split if brief else f"canary {split}"
@@ -116,6 +134,8 @@ def format_wanted(step: Step) -> str:
         return f"deleting {sanitize(step.service)}"
     if isinstance(step, DeleteImages):
         return f"deleting {format_images(step)} of {sanitize(step.service)}"
+    if isinstance(step, Annotate):
+        return f"the note on {sanitize(step.service)}: {format_annotation(step)}"
     return f"Canary to {step.percent} %"
 
 
@@ -131,6 +151,9 @@ def format_achieved(step: Step, change: Change) -> str:
         return f"{sanitize(step.service)} is deleted, with its revisions."
     if isinstance(step, DeleteImages):
         return f"{format_images(step)} of {sanitize(step.service)}: deleted."
+    if isinstance(step, Annotate):
+        said = format_annotation(step)
+        return f"{said[0].upper()}{said[1:]}."
     was = "" if step.before_percent is None else f" (was {step.before_percent} %)"
     where = "" if change.to_stage is None else f", stage {change.to_stage}"
     if step.percent == 0:
@@ -160,6 +183,8 @@ def format_planned(step: Step, place: str) -> tuple[str, ...]:
         return (f"{sanitize(step.service)}: deleted, with all its revisions",)
     if isinstance(step, DeleteImages):
         return tuple(f"image deleted: {sanitize(image, 300)}" for image in step.images)
+    if isinstance(step, Annotate):
+        return (f"annotation on {sanitize(step.service)}: {format_annotation(step)}",)
     record = step.record
     soak = f", since {format_timestamp(record.entered_at)}"
     was = "unknown" if record.previous_stage is None else str(record.previous_stage)

@@ -9,7 +9,14 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from canary.rollout.change.change import Change, Outcome, OutcomeState, SetScale, split_of
+from canary.rollout.change.change import (
+    Annotate,
+    Change,
+    Outcome,
+    OutcomeState,
+    SetScale,
+    split_of,
+)
 from canary.rollout.change.text import KIND_WORDS, format_scale, format_step
 from canary.rollout.decision.gates import VERDICT_WORDS, format_verdict
 from canary.rollout.decision.tree import SEVERITY, Verdict
@@ -167,6 +174,7 @@ def describe(change: Change) -> str:
         parts.append(f"Canary {format_step(split, brief=True)}")
     if change.to_stage is not None:
         parts.append(f"stage {change.from_stage} → {change.to_stage}")
+    parts += [format_step(s, brief=True) for s in change.steps if isinstance(s, Annotate)]
     parts += [
         f"{sanitize(s.service, 60)} {format_scale(s.after)} instances"
         for s in change.steps

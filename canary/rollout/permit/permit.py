@@ -6,6 +6,8 @@ Asked by the screen (greyed keys), by the shell, and once more when a change is 
 - Going back needs neither metrics nor gates: it is never refused for lack of them, nor because
   another change is in flight (a promotion that is stuck is a reason to roll back). Only when Legacy
   was deleted there is nothing to go back to.
+- A hold of a person and a freeze of the plan block promotion and nothing else. A freeze gives way
+  to force and a reason, as gates do; a hold is released first, so that it is said who ended it.
 - Whatever was decided on a split that has changed since is refused. What else was changed on the
   service refuses a promotion, and never hinders going back.
 """
@@ -16,7 +18,14 @@ from typing import Final, Literal
 
 from msgspec import UNSET
 
-from canary.rollout.change.change import GOING_BACK, Change, Guard, Kind, SetTraffic
+from canary.rollout.change.change import (
+    ANNOTATING,
+    GOING_BACK,
+    Change,
+    Guard,
+    Kind,
+    SetTraffic,
+)
 from canary.rollout.decision.gates import DATA_WORDS, Gate, unmet
 from canary.rollout.decision.guard import Cause, Seen, Trigger
 from canary.rollout.decision.tree import SEVERITY
@@ -27,6 +36,7 @@ from canary.rollout.errors import (
     ReadOnly,
     UsageError,
 )
+from canary.rollout.permit.standstill import check_held, check_thawed, why_held
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.served import find_hindrance, find_rolled_back_revision
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -57,10 +67,14 @@ def authorize(
     if change.kind in GOING_BACK:
         _check_legacy_exists(snapshot)
         return
+    if change.kind in ANNOTATING:
+        return
     _check_alone(snapshot, change)
     if change.kind == "promote":
+        check_held(snapshot)
         _check_not_rolled_back(change, snapshot)
         if not forced:
+            check_thawed(snapshot)
             _check_served(snapshot)
         _check_no_drift(snapshot)
         if not forced:
@@ -96,7 +110,7 @@ def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | Non
         tried = " `canary rollback` in a shell tries it even so." if kind in GOING_BACK else ""
         return f"{format_missing_rights(snapshot.missing_rights)}{tried}"
     reason = _why_pointless(kind, snapshot)
-    if reason is not None or kind in GOING_BACK:
+    if reason is not None or kind in GOING_BACK or kind in ANNOTATING:
         return reason
     flying = _in_flight(snapshot)
     if flying is not None:
@@ -115,6 +129,9 @@ def _why_not_on(snapshot: Snapshot) -> str | None:
     said = find_rolled_back_revision(snapshot)
     if said:
         return f"{said} Again takes a reason: `canary promote --reason TEXT`."
+    held = why_held(snapshot)
+    if held:
+        return held
     gates = promotion_gates(snapshot)
     return f"Not met: {', '.join(g.label for g in gates)}." if gates else None
 
@@ -170,6 +187,8 @@ def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
         return f"Stage {stage} is the last one."
     if kind == "step_back" and stage is not None and stage <= 1:
         return "There is no stage before this one; roll back all takes all to Legacy."
+    if kind == "release" and snapshot.hold is None:
+        return "Nothing is held."
     if kind == "rollback_all" and stage == 0 and traffic.is_all_on_legacy:
         return None if traffic.drift is not None else "All traffic is on Legacy already."
     served = not traffic.is_unserved and not traffic.others

@@ -131,6 +131,8 @@ class _Reading:
     def _read_list(self, value: Any, item: inspect.Type, path: str) -> Any:
         if not isinstance(value, list):
             expected = f"a list of tables, [[{path}]]"
+            if isinstance(item, inspect.LiteralType):
+                expected = f"a list of {', '.join(map(str, item.values))}"
             if isinstance(item, inspect.StrType):
                 expected = 'a list of texts, as ["program", "argument"]'
             self.shape.append(Mistake(path, f"is {_describe(value)}", expected))

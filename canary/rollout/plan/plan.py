@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from canary.rollout.plan.freeze import Freeze
 from canary.rollout.plan.tables import (
     VARIABLE,
     AbTest,
@@ -276,6 +277,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ab_test: AbTest = AbTest()
     evidence: EvidenceSettings = EvidenceSettings()
     guard: GuardSettings = GuardSettings()
+    freeze: tuple[Freeze, ...] = ()
     notify: Notify = Notify()
     record: Record = Record()
     console: Console = Console()

@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from canary.rollout.plan.freeze import Freeze
 from canary.rollout.plan.mistakes import Found, Mistake, check_range, nearest
 from canary.rollout.plan.plan import MOST_INSTANCES, PERCENT, Plan, Router, ScalePreset, Stage
 from canary.rollout.plan.tables import MOST_WAIT_S, VARIABLE, AbTest, LoadProfile, LoadTest
+from canary.rollout.plan.zones import find_zone, has_zones
 from canary.rollout.text import sanitize
 
 _SYSTEM_ANNOTATIONS: Final = (
@@ -54,6 +56,7 @@ def find_rule_mistakes(plan: Plan, known: KnownNames | None) -> list[Mistake]:
         *_check_preset("scale.production", plan.scale.production),
         *_check_load_test(plan.load_test),
         *_check_ab_test(plan.ab_test),
+        *_check_freezes(plan.freeze),
         *_check_notify(plan),
         *_check_record(plan),
         *(_check_keys(keys, known.actions()) if known and keys else ()),
@@ -217,6 +220,22 @@ def _check_profile(path: str, profile: LoadProfile) -> Found:
 def _check_ab_test(test: AbTest) -> Found:
     if test.legacy_group == test.canary_group:
         yield Mistake("ab_test.canary_group", "is the same as legacy_group", "another group")
+
+
+def _check_freezes(freezes: tuple[Freeze, ...]) -> Found:
+    """A host without a database of zones says nothing of any: there the freeze simply holds."""
+    for index, freeze in enumerate(freezes):
+        path = f"freeze[{index}]"
+        if not freeze.days:
+            yield Mistake(f"{path}.days", "is empty", 'days of the week, as ["fri", "sat"]')
+        if freeze.begins == "24:00":
+            yield Mistake(f"{path}.begins", 'is "24:00"', '"00:00", on the day after')
+        elif freeze.begins == freeze.ends:
+            wrong, due = f'is "{freeze.ends}", as begins', "another time; all day is 00:00 to 24:00"
+            yield Mistake(f"{path}.ends", wrong, due)
+        if find_zone(freeze.zone) is None and has_zones():
+            wrong = f'is "{sanitize(freeze.zone, 40)}", which is no zone'
+            yield Mistake(f"{path}.zone", wrong, 'a time zone, as "Europe/Berlin"')
 
 
 def _check_notify(plan: Plan) -> Found:

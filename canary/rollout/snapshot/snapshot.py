@@ -13,6 +13,7 @@ import msgspec
 
 from canary.rollout.change.change import Guard, Outcome, Portion, Standing, StepView
 from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
+from canary.rollout.change.hold import Hold
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.change.text import MOVE_WORDS
 from canary.rollout.decision.gates import Gate
@@ -21,6 +22,7 @@ from canary.rollout.decision.readiness import Readiness
 from canary.rollout.decision.tree import Alert, DataState, Decision
 from canary.rollout.evidence.view import Advice, EvidenceView
 from canary.rollout.measure.samples import Sample, Window
+from canary.rollout.plan.freeze import Frozen
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.text import format_clock, format_percent, sanitize
 
@@ -285,6 +287,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     is retired), `presence` who else is here, `guard` what automatic rollback does (None: there is
     none in this program). `speed` is 1 on the real cloud. `changes` and `events` are newest first,
     and bounded. `retired`: Legacy was deleted for good, so that there is nothing to go back to.
+    `hold` is a person's while it holds, `freeze` the plan's: both block promotion and nothing else.
     """
 
     rollout: str
@@ -315,6 +318,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     guard: GuardView | None = None
     missing_rights: tuple[str, ...] = ()
     retired: bool = False
+    hold: Hold | None = None
+    freeze: Frozen | None = None
 
     @property
     def data_age_s(self) -> float | None:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from canary.rollout.change.hold import format_hold, name_holder
 from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.tree import Alert
 from canary.rollout.plan.plan import Plan
@@ -23,6 +24,7 @@ from canary.rollout.text import (
     format_duration,
     format_limit,
     format_percent,
+    format_until,
     format_value,
     sanitize,
 )
@@ -42,6 +44,7 @@ StateId = Literal[
     "watch",
     "settling",
     "thin",
+    "held",
     "off",
     "healthy",
     "ready",
@@ -66,6 +69,7 @@ WORDS: Final[dict[StateId, str]] = {
     "watch": "WATCH",
     "settling": "SETTLING",
     "thin": "TOO FEW REQUESTS",
+    "held": "HELD",
     "off": "OFF",
     "healthy": "HEALTHY",
     "ready": "READY",
@@ -85,6 +89,7 @@ TONES: Final[dict[StateId, Tone]] = {
     "watch": "watch",
     "settling": "unknown",
     "thin": "unknown",
+    "held": "neutral",
     "off": "neutral",
     "healthy": "good",
     "ready": "good",
@@ -133,7 +138,7 @@ class RolloutState(msgspec.Struct, frozen=True):
     @property
     def glyph(self) -> str:
         """One cell beside the word; settling and what waits has its own."""
-        return "◌" if self.id in ("settling", "in_progress") else GLYPHS[self.tone]
+        return "◌" if self.id in ("settling", "in_progress", "held") else GLYPHS[self.tone]
 
 
 _NOBODY: Final = Actor("nobody")
@@ -316,6 +321,21 @@ def _watch(snapshot: Snapshot, plan: Plan) -> RolloutState | None:
     return RolloutState("watch", cause, "watch closely; it is not proven", Actor("you"))
 
 
+def _held(snapshot: Snapshot, _: Plan) -> RolloutState | None:
+    """Nobody promotes: a person holds the rollout, or the plan's calendar does."""
+    hold, freeze, now = snapshot.hold, snapshot.freeze, snapshot.as_of
+    if snapshot.retired or (hold is None and freeze is None):
+        return None
+    if hold is not None:
+        until = "it is released" if hold.until is None else format_until(hold.until, now)
+        actor = Actor("other", "hold", who=name_holder(hold))
+        return RolloutState("held", format_hold(hold, now), f"no promotion until {until}", actor)
+    assert freeze is not None  # noqa: S101 - one of the two is there
+    until = "" if freeze.until is None else f" until {format_until(freeze.until, now)}"
+    why = f": {sanitize(freeze.why, 100)}" if freeze.why else ""
+    return RolloutState("held", f"a freeze of the plan{why}", f"no promotion{until}", _NOBODY)
+
+
 def _off(snapshot: Snapshot, _: Plan) -> RolloutState | None:
     if not snapshot.traffic.is_all_on_legacy:
         return None
@@ -334,6 +354,7 @@ _RULES: Final[tuple[Callable[[Snapshot, Plan], RolloutState | None], ...]] = (
     _no_data,
     _proven,
     _watch,
+    _held,
     _off,
 )
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from canary.rollout.change.hold import Hold, name_holder
 from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.gates import format_verdict as format_verdict_line
 from canary.rollout.decision.readiness import Readiness
 from canary.rollout.decision.tree import Verdict
 from canary.rollout.evidence.view import EvidenceView, brief
 from canary.rollout.measure.samples import Window
+from canary.rollout.plan.freeze import Frozen
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.served import find_hindrance, format_unserved
 from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, StageView, TrafficView
@@ -28,6 +30,7 @@ from canary.rollout.text import (
     format_milliseconds,
     format_percent,
     format_ratio,
+    format_until,
     plain_value,
     sanitize,
 )
@@ -101,6 +104,8 @@ def status_document(snapshot: Snapshot, plan: Plan | None = None) -> dict[str, A
         "evidence": _evidence(snapshot.evidence),
         "readiness": _readiness(snapshot.readiness),
         "guard": _guard(snapshot),
+        "hold": _hold(snapshot.hold),
+        "freeze": _freeze(snapshot.freeze),
     }
 
 
@@ -158,6 +163,33 @@ def _evidence(view: EvidenceView | None) -> dict[str, Any] | None:
     }
 
 
+def _hold(hold: Hold | None) -> dict[str, Any] | None:
+    if hold is None:
+        return None
+    return {
+        "by": name_holder(hold),
+        "since": format_iso_time(hold.at or None),
+        "until": format_iso_time(hold.until),
+        "reason": sanitize(hold.reason),
+    }
+
+
+def _freeze(freeze: Frozen | None) -> dict[str, Any] | None:
+    if freeze is None:
+        return None
+    return {"until": format_iso_time(freeze.until), "reason": sanitize(freeze.why)}
+
+
+def _line_of_hold(snapshot: Snapshot) -> list[str]:
+    """That nobody promotes, as short as it goes: "HELD until 09:00Z"."""
+    held = snapshot.hold if snapshot.hold is not None else snapshot.freeze
+    if held is None:
+        return []
+    return [
+        "HELD" if held.until is None else f"HELD until {format_until(held.until, snapshot.as_of)}"
+    ]
+
+
 def _guard(snapshot: Snapshot) -> dict[str, Any]:
     """Automatic rollback as far as this host knows: what runs on another host is not seen here."""
     armed = [one for one in snapshot.presence.others if one.guards]
@@ -183,6 +215,7 @@ def status_line(snapshot: Snapshot) -> str:
         *filter(None, [brief(snapshot.evidence)]),
         *_soak(snapshot),
         _age(canary.data_age_s),
+        *_line_of_hold(snapshot),
         *(f"{sanitize(s.name, 30)} failing" for s in snapshot.sources if s.state == "failing"),
         *(f"{sanitize(c.kind, 30).replace('_', ' ')} in flight" for c in in_flight(snapshot)),
         *(["LOCAL CLOUD"] if snapshot.provider == "local" else []),

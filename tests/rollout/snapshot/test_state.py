@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.rollout.change.change import Outcome, OutcomeState
+from canary.rollout.change.hold import Hold
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import RollbackFacts, judge_readiness
 from canary.rollout.decision.tree import SEVERITY, Watch
@@ -53,6 +54,7 @@ MET = tuple(msgspec.structs.replace(g, state="met") for g in snapshot().gates)
 AWAY = (SourceView("Cloud Run", "failing", "not reachable", NOW - 60),)
 
 SCENES: dict[StateId, Snapshot] = {
+    "held": with_(snapshot(), hold=Hold(NOW + 3600, "the database moves", "bob")),
     "roll_back_all": snapshot(CRITICAL),
     "roll_back_stage": snapshot(WARNING, watch=Watch(NOW - 4000, warning=True, overdue=True)),
     "rollback_not_possible": with_(snapshot(), readiness=IMPOSSIBLE),
@@ -150,6 +152,7 @@ def test_no_mixture_with_something_wrong_is_healthy_or_ready(one: StateId, other
         changes=first.changes or second.changes,
         sources=first.sources or second.sources,
         advice=first.advice or second.advice,
+        hold=first.hold or second.hold,
     )
     found: RolloutState = find_state(both, PLAN)
     if {one, other} - {"healthy", "ready"} and both.traffic.canary_percent:
