@@ -1,9 +1,10 @@
 """The five themes: dark, light, high contrast, colour-blind safe and mono.
 
-Colours are taken from the 256-colour cube, so that a terminal without truecolor (OpenSSH does not
-forward COLORTERM) shows the very same ones. For 16 colours they were chosen so that Rich's nearest
-match keeps the verdicts, and the two sides, apart; tests/themes proves it. Textual's own themes
-make warning and error the same there.
+Colours are those of the 256-colour cube or next to one, so that a terminal without truecolor
+(OpenSSH does not forward COLORTERM) shows the same. They were searched for by what tests/themes
+measures: contrast with the ground, and how far the two alarms and Canary are apart for every kind
+of colour blindness, at truecolor, 256 and 16 colours. Textual's own themes make warning and error
+the same at 16.
 """
 
 from __future__ import annotations
@@ -21,56 +22,61 @@ def _style(color: str | None = None, **attributes: bool) -> Style:
     return Style(color=color, **attributes)  # type: ignore[arg-type]
 
 
+_LIGHT_PINK = "#ffa9ff"
+"""#ffafff at 256 colours; a shade darker, or 16 colours would show it as white."""
+
 DARK = Palette(
     name="dark",
     dark=True,
     text=_style("#d0d0d0"),
     strong=_style("#eeeeee", bold=True),
-    dim=_style("#949494"),
-    quiet=_style("#585858"),
+    dim=_style("#9e9e9e"),
+    quiet=_style("#808080"),
     ok=_style("#5fd787"),
-    watch=_style("#ffd75f"),
-    step_back=_style("#d78700", bold=True),
-    roll_back=_style("#ff5f5f", bold=True, reverse=True),
+    watch=_style("#ffff5f"),
+    alarm=_style("#ff005f", bold=True),
+    roll_back=_style("#ff005f", bold=True, reverse=True),
     no_data=_style("#5fd7d7", italic=True),
-    legacy=_style("#5f87ff"),
-    canary=_style("#ff87d7"),
+    legacy=_style("#5f87af"),
+    canary=_style(_LIGHT_PINK),
     legacy_fill=_style("#5f5f87"),
-    warning_line=_style("#af8700"),
-    critical_line=_style("#d75f5f"),
-    marker=_style("#949494"),
-    masked=_style("#4e4e4e"),
-    stale=_style("#5f8787"),
-    notice=_style("#ffd75f", bold=True),
+    warning_line=_style("#9e9e9e"),
+    critical_line=_style("#eeeeee"),
+    marker=_style("#9e9e9e"),
+    masked=_style("#808080"),
+    stale=_style("#5fafaf"),
+    box=_style("#9e9e9e"),
     strip=_style("#eeeeee", bold=True),
     key=_style("#eeeeee", bold=True),
-    key_off=_style("#585858"),
+    key_off=_style("#808080"),
 )
 
+# On white no amber is at once readable and far from a red for somebody without red or green cones:
+# there a warning is black on amber.
 LIGHT = Palette(
     name="light",
     dark=False,
     text=_style("#303030"),
     strong=_style("#080808", bold=True),
     dim=_style("#626262"),
-    quiet=_style("#a8a8a8"),
+    quiet=_style("#767676"),
     ok=_style("#008700"),
-    watch=_style("#875f00"),
-    step_back=_style("#d7005f", bold=True),
+    watch=Style(color="#080808", bgcolor="#ffd700"),
+    alarm=_style("#af0000", bold=True),
     roll_back=_style("#af0000", bold=True, reverse=True),
-    no_data=_style("#008787", italic=True),
-    legacy=_style("#0000d7"),
-    canary=_style("#af00af"),
+    no_data=_style("#005f5f", italic=True),
+    legacy=_style("#000087"),
+    canary=_style("#8700af"),
     legacy_fill=_style("#afafd7"),
-    warning_line=_style("#af8700"),
-    critical_line=_style("#d70000"),
+    warning_line=_style("#767676"),
+    critical_line=_style("#080808"),
     marker=_style("#626262"),
-    masked=_style("#bcbcbc"),
-    stale=_style("#5f8787"),
-    notice=_style("#875f00", bold=True),
+    masked=_style("#767676"),
+    stale=_style("#005f5f"),
+    box=_style("#626262"),
     strip=_style("#080808", bold=True),
     key=_style("#080808", bold=True),
-    key_off=_style("#a8a8a8"),
+    key_off=_style("#626262"),
 )
 
 HIGH_CONTRAST = Palette(
@@ -82,49 +88,49 @@ HIGH_CONTRAST = Palette(
     quiet=_style("#a8a8a8"),
     ok=_style("#00ff00"),
     watch=_style("#ffff00"),
-    step_back=_style("#ff8700", bold=True, underline=True),
-    roll_back=_style("#ff0000", bold=True, reverse=True),
-    no_data=_style("#ffffff", italic=True),
-    legacy=_style("#00ffff"),
-    canary=_style("#ff00ff", bold=True),
+    alarm=_style("#ff005f", bold=True, underline=True),
+    roll_back=_style("#ff005f", bold=True, reverse=True),
+    no_data=_style("#00ffff", italic=True),
+    legacy=_style("#5fafd7"),
+    canary=_style(_LIGHT_PINK, bold=True),
     legacy_fill=_style("#005f5f"),
-    warning_line=_style("#ffff00"),
-    critical_line=_style("#ff0000"),
+    warning_line=_style("#d0d0d0"),
+    critical_line=_style("#ffffff"),
     marker=_style("#ffffff"),
     masked=_style("#a8a8a8"),
-    stale=_style("#ffffff"),
-    notice=_style("#ffff00", bold=True),
+    stale=_style("#00ffff"),
+    box=_style("#d0d0d0"),
     strip=_style("#ffffff", bold=True),
     key=_style("#ffffff", bold=True),
     key_off=_style("#a8a8a8"),
 )
 
-# Blue, yellow, orange and a reversed vermilion differ in lightness as well as in hue, for all
-# common kinds of colour blindness (after Okabe and Ito, "Color Universal Design", 2008).
+# Yellow, red and pink differ in lightness as well as in hue; the red is lighter than elsewhere,
+# since without red cones a pure one is nearly black; what is well has no hue at all.
 COLOUR_BLIND = Palette(
     name="colour-blind",
     dark=True,
     text=_style("#d0d0d0"),
     strong=_style("#eeeeee", bold=True),
-    dim=_style("#949494"),
-    quiet=_style("#585858"),
-    ok=_style("#5fafff"),
+    dim=_style("#9e9e9e"),
+    quiet=_style("#808080"),
+    ok=_style("#eeeeee"),
     watch=_style("#ffff5f"),
-    step_back=_style("#d78700", bold=True),
-    roll_back=_style("#ff5f00", bold=True, reverse=True),
-    no_data=_style("#e4e4e4", italic=True),
-    legacy=_style("#5f87d7"),
-    canary=_style("#ffaf00"),
+    alarm=_style("#d7575f", bold=True),
+    roll_back=_style("#d7575f", bold=True, reverse=True),
+    no_data=_style("#5fd7d7", italic=True),
+    legacy=_style("#5f87af"),
+    canary=_style(_LIGHT_PINK),
     legacy_fill=_style("#5f5f87"),
-    warning_line=_style("#afaf5f"),
-    critical_line=_style("#d75f00"),
-    marker=_style("#949494"),
-    masked=_style("#4e4e4e"),
-    stale=_style("#949494"),
-    notice=_style("#ffff5f", bold=True),
+    warning_line=_style("#9e9e9e"),
+    critical_line=_style("#eeeeee"),
+    marker=_style("#9e9e9e"),
+    masked=_style("#808080"),
+    stale=_style("#5fafaf"),
+    box=_style("#9e9e9e"),
     strip=_style("#eeeeee", bold=True),
     key=_style("#eeeeee", bold=True),
-    key_off=_style("#585858"),
+    key_off=_style("#808080"),
 )
 
 MONO = Palette(
@@ -136,7 +142,7 @@ MONO = Palette(
     quiet=_style(dim=True),
     ok=_style(),
     watch=_style(bold=True),
-    step_back=_style(bold=True, underline=True),
+    alarm=_style(bold=True, underline=True),
     roll_back=_style(bold=True, reverse=True),
     no_data=_style(italic=True),
     legacy=_style(),
@@ -147,7 +153,7 @@ MONO = Palette(
     marker=_style(dim=True),
     masked=_style(dim=True),
     stale=_style(dim=True),
-    notice=_style(bold=True, reverse=True),
+    box=_style(dim=True),
     strip=_style(bold=True),
     key=_style(bold=True),
     key_off=_style(dim=True),
@@ -157,11 +163,11 @@ PALETTES: dict[str, Palette] = {p.name: p for p in (DARK, LIGHT, HIGH_CONTRAST, 
 """The palettes by the theme's name, in the order in which they are offered."""
 
 _GROUNDS = {
-    # name: (background, raised surface, border)
-    "dark": ("#121212", "#1c1c1c", "#3a3a3a"),
+    # name: (background, surface of strips and lists, border)
+    "dark": ("#121212", "#080808", "#3a3a3a"),
     "light": ("#ffffff", "#eeeeee", "#bcbcbc"),
     "high-contrast": ("#000000", "#000000", "#d0d0d0"),
-    "colour-blind": ("#121212", "#1c1c1c", "#3a3a3a"),
+    "colour-blind": ("#121212", "#080808", "#3a3a3a"),
 }
 
 
@@ -173,7 +179,7 @@ def palette_of(theme_name: str) -> Palette:
 def make_themes() -> tuple[Theme, ...]:
     """The Textual themes, to be registered by the app; names are the keys of PALETTES.
 
-    Each sets the CSS variables `$border` (quiet frames), `$strip-background` and `$notice`.
+    Each sets the CSS variables `$border` (quiet frames), `$strip-background` and `$title`.
     """
     return tuple(_mono(p) if p.name == "mono" else _coloured(p) for p in PALETTES.values())
 
@@ -192,16 +198,17 @@ def choose_theme(wanted: str, environ: Mapping[str, str]) -> tuple[str, bool | N
 
 
 def _hex(style: Style) -> str:
-    return style.color.name if style.color is not None else "ansi_default"
+    color = style.bgcolor or style.color
+    return color.name if color is not None else "ansi_default"
 
 
 def _coloured(p: Palette) -> Theme:
     background, surface, border = _GROUNDS[p.name]
     return Theme(
         name=p.name,
-        primary=_hex(p.legacy),
-        secondary=_hex(p.canary),
-        accent=_hex(p.canary),
+        primary=_hex(p.strong),
+        secondary=_hex(p.strong),
+        accent=_hex(p.strong),
         success=_hex(p.ok),
         warning=_hex(p.watch),
         error=_hex(p.roll_back),
@@ -214,7 +221,6 @@ def _coloured(p: Palette) -> Theme:
             "border": border,
             "border-blurred": border,
             "strip-background": surface,
-            "notice": _hex(p.notice),
             "title": _hex(p.dim),
         },
     )
@@ -243,7 +249,6 @@ def _mono(p: Palette) -> Theme:
             "border": plain,
             "border-blurred": plain,
             "strip-background": plain,
-            "notice": plain,
             "title": plain,
         },
     )

@@ -21,9 +21,12 @@ EventSeverity = Literal["info", "good", "warning", "critical"]
 class Palette(msgspec.Struct, frozen=True):
     """The roles of one theme.
 
-    `legacy`/`canary` are the accents of the sides; `legacy_fill` is the body of Legacy's area in a
-    plot; `warning_line`/`critical_line` are thresholds; `stale` hatches what is too old, `masked`
-    what was measured before the last change; `notice` is LOCAL CLOUD and READ-ONLY; `strip` is
+    There are two alarms: `watch` is amber; `alarm` is red, for a glyph or a word, and `roll_back`
+    the same reversed, for what must be acted upon now. `ok` is for the glyph ✓, not for sentences;
+    `no_data` is for whatever is unknown. `legacy`/`canary` are for names and data of the sides
+    only; `legacy_fill` is the body of Legacy's area in a plot. All else is neutral: the limits
+    (`warning_line`, `critical_line`), progress and focus (`strong`), `box` (which cloud this is).
+    `stale` hatches what is too old, `masked` what was measured before the last change; `strip` is
     the confirm strip. `quiet` is for axes and separators, `dim` for what is read second.
     """
 
@@ -35,7 +38,7 @@ class Palette(msgspec.Struct, frozen=True):
     quiet: Style
     ok: Style
     watch: Style
-    step_back: Style
+    alarm: Style
     roll_back: Style
     no_data: Style
     legacy: Style
@@ -46,7 +49,7 @@ class Palette(msgspec.Struct, frozen=True):
     marker: Style
     masked: Style
     stale: Style
-    notice: Style
+    box: Style
     strip: Style
     key: Style
     key_off: Style
@@ -56,7 +59,7 @@ class Palette(msgspec.Struct, frozen=True):
         return {
             "continue": self.ok,
             "watch": self.watch,
-            "rollback_stage": self.step_back,
+            "rollback_stage": self.alarm,
             "rollback_all": self.roll_back,
             "no_data": self.no_data,
         }[verdict]
@@ -75,6 +78,13 @@ class Palette(msgspec.Struct, frozen=True):
             "warning": self.watch,
             "critical": self.roll_back,
         }[severity]
+
+    def marked(self, text: str, style: Style) -> list[tuple[str, Style]]:
+        """ "✓ PASSED" as runs: the words as their glyph, but green stays with the glyph alone."""
+        glyph, gap, words = text.partition(" ")
+        if style is not self.ok or not words:
+            return [(text, style)]
+        return [(glyph + gap, style), (words, self.strong)]
 
     def side(self, side: Side) -> Style:
         """The accent of a side."""

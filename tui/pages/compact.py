@@ -65,7 +65,7 @@ class CompactPanel(CellWidget):
         ]
         rows: list[tuple[list[Run], list[Run]]] = [
             (
-                [(format_verdict(verdict), palette.verdict(verdict))],
+                palette.marked(format_verdict(verdict), palette.verdict(verdict)),
                 [(where, palette.dim), ("  ", palette.dim), (share, palette.strong)],
             ),
             (
@@ -91,9 +91,9 @@ class CompactPanel(CellWidget):
             return [(" ✗ ROLLBACK NOT POSSIBLE ", palette.roll_back)]
         runs: list[Run] = []
         if self.read_only or snapshot.missing_rights:
-            runs.append(("READ-ONLY ", palette.notice))
+            runs.append(("READ-ONLY ", palette.strong))
         if snapshot.provider == "local":
-            runs.append((f"LOCAL CLOUD ×{snapshot.speed:g}", palette.notice))
+            runs.append((f"LOCAL CLOUD ×{snapshot.speed:g}", palette.box))
         return runs or [(sanitize(snapshot.canary.service), palette.dim)]
 
 

@@ -23,7 +23,7 @@ from canary.rollout.text import format_age, format_clock, format_timestamp, sani
 from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette
 from widgets.bars.confirm_strip import ConfirmStrip
-from widgets.panels.event_log import event_mark
+from widgets.panels.event_log import event_mark, mark_style
 from widgets.plots.canvas import Canvas, Run
 from widgets.plots.cells import bound
 
@@ -67,7 +67,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         """The question when there is one, the last words otherwise."""
         if self.proposal is not None:
             super().draw(canvas, palette)
-            bar = palette.roll_back if self.death else palette.notice
+            bar = palette.alarm if self.death else palette.strong
             # Beside the heading only: beside all rows it takes the strip past 500 bytes.
             canvas.put(0, 0, BAR, bar)
             return
@@ -79,7 +79,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         if self.note:
             rows += self._note(palette)
         if self.error:
-            rows.append(_line("!", palette.notice, sanitize(self.error, 400), palette.text))
+            rows.append(_line("!", palette.watch, sanitize(self.error, 400), palette.text))
         snapshot = self.snapshot
         if snapshot is None:
             rows.append([(self.waiting, palette.dim)])
@@ -89,7 +89,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         rows += [
             _line(
                 "!",
-                palette.notice,
+                palette.watch,
                 f"{sanitize(s.name)}: {sanitize(s.message, 300)}",
                 palette.text,
             )
@@ -156,11 +156,11 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         adopts: list[Run] = [(adopt, palette.key), (" adopt  ", palette.dim)]
         if drift.is_plans:
             split = f"recorded {drift.recorded_percent} %, the plan has {drift.plan_has}"
-            return [("≠ ", palette.notice), (f"drift: {split}   ", palette.strong), *adopts]
+            return [("≠ ", palette.watch), (f"drift: {split}   ", palette.strong), *adopts]
         if drift.actual_percent not in self.shares:
             adopts = [("no stage has that   ", palette.dim)]
         return [
-            ("≠ ", palette.notice),
+            ("≠ ", palette.watch),
             (f"drift: {split}   ", palette.strong),
             *adopts,
             (revert, palette.key),
@@ -180,7 +180,7 @@ def _event(event: Event, now: float, palette: Palette) -> list[Run]:
     by = f" {sanitize(event.by, 32)}" if event.by else ""
     glyph, text = event_mark(event)
     return [
-        (f"{glyph} ", palette.event(event.severity)),
+        (f"{glyph} ", mark_style(event, palette)),
         (f"{at:<11}", palette.dim),
         (by, palette.dim),
         (f" {text}", palette.text),

@@ -52,8 +52,12 @@ class TerminalApp(App[None], inherit_bindings=False):
         Textual asks for it at the start, and would parse all styles a second time before the first
         frame.
         """
-        if self.theme != self._opened_in:
-            super().refresh_css(animate)
+        if self.theme == self._opened_in:
+            return
+        super().refresh_css(animate)
+        if self.is_running:
+            # Two themes of one ground are the same to the stylesheet, but not to what we draw.
+            self.screen.query("*").refresh()
 
     def on_mount(self) -> None:
         """Take the signals."""

@@ -190,7 +190,7 @@ class ConfirmStrip(CellWidget):
     def _answer(self, proposal: Proposal, palette: Palette) -> list[Run]:
         if self.death:
             return [
-                ("✗ ", palette.step_back),
+                ("✗ ", palette.alarm),
                 (f"{sanitize(self.death, 200)} ", palette.text),
                 ("Nothing was sent. ", palette.text),
                 ("Esc", palette.key),

@@ -67,21 +67,21 @@ class Header(CellWidget):
         provider = snapshot.provider if snapshot else plan.provider if plan else ""
         if provider == "local":
             speed = snapshot.speed if snapshot else 1.0
-            text = "LOCAL CLOUD" + (f" ×{speed:g}" if speed != 1 else "")
-            runs += [(_GAP, palette.text), (text, palette.notice)]
+            text = "[LOCAL CLOUD" + (f" ×{speed:g}]" if speed != 1 else "]")
+            runs += [(_GAP, palette.text), (text, palette.box)]
             if snapshot and snapshot.scenario:
                 runs.append((f" {sanitize(snapshot.scenario, 24)}", palette.dim))
         if self.distrust:
             why = f": {sanitize(self.distrust, 60)}" if self.size.width >= _ROOM_FOR_WHY else ""
             text = f"LOOK-ONLY{why}"
-            runs += [(_GAP, palette.text), (text, palette.notice)]
+            runs += [(_GAP, palette.text), (text, palette.strong)]
         elif self.read_only:
-            runs += [(_GAP, palette.text), ("READ-ONLY", palette.notice)]
+            runs += [(_GAP, palette.text), ("READ-ONLY", palette.strong)]
         elif snapshot is not None and snapshot.missing_rights:
             why = ": no right to change" if self.size.width >= _ROOM_FOR_WHY else ""
-            runs += [(_GAP, palette.text), (f"READ-ONLY{why}", palette.notice)]
+            runs += [(_GAP, palette.text), (f"READ-ONLY{why}", palette.strong)]
         for host in foreign_hosts(plan.target.endpoints) if plan else ():
-            runs += [(_GAP, palette.text), (f"CREDENTIALS TO {sanitize(host, 60)}", palette.notice)]
+            runs += [(_GAP, palette.text), (f"CREDENTIALS TO {sanitize(host, 60)}", palette.watch)]
         return runs
 
     def _age(self, palette: Palette) -> list[Run]:
@@ -110,11 +110,11 @@ def _where(snapshot: Snapshot | None, plan: Plan | None) -> str:
     return f"{plan.target.project}/{plan.target.region}" if plan else ""
 
 
-def verdict_run(verdict: Verdict, palette: Palette) -> Run:
+def verdict_runs(verdict: Verdict, palette: Palette) -> list[Run]:
     """Glyph and word of a verdict, as a badge in its style."""
     style = palette.verdict(verdict)
     text = format_verdict(verdict)
-    return (f" {text} " if style.reverse else text), style
+    return palette.marked(f" {text} " if style.reverse else text, style)
 
 
 def gates_text(snapshot: Snapshot) -> str:
@@ -158,9 +158,9 @@ class VerdictLine(CellWidget):
         """One row; a second one, if there is one, holds the reason."""
         snapshot = self.snapshot
         if snapshot is None:
-            canvas.runs(0, 0, [verdict_run("no_data", palette)])
+            canvas.runs(0, 0, verdict_runs("no_data", palette))
             return
-        runs = [verdict_run(snapshot.decision.verdict, palette)]
+        runs = verdict_runs(snapshot.decision.verdict, palette)
         if advice := advice_runs(snapshot, palette):
             runs += [("   ", palette.text), *advice]
         if gates := gates_text(snapshot):
@@ -183,7 +183,7 @@ class VerdictLine(CellWidget):
             return []
         left_s = None if loop.next_at is None else max(0.0, loop.next_at - self.now)
         due = "" if left_s is None else f", next in {max(1, round(left_s / 60))} m"
-        style = palette.watch if loop.trouble else palette.ok
+        style = palette.watch if loop.trouble else palette.strong
         glyph = "!" if loop.trouble else "●"
         return [(f"{glyph} ", style), (f"monitoring{due}", palette.dim)]
 
@@ -203,6 +203,6 @@ def advice_runs(snapshot: Snapshot, palette: Palette, *, is_short: bool = False)
     if advice.tier == "worse_now":
         return [("◐ ", palette.watch), (f"{what} worse now", palette.text)]
     return [
-        ("✗ ", palette.critical_line),
+        ("✗ ", palette.alarm),
         (f"{what} {'worse' if is_short else 'proven worse'}", palette.text),
     ]

@@ -115,7 +115,7 @@ class OutcomeBar(CellWidget):
             return
         if snapshot.presence.in_flight is not None:
             said = sanitize(format_history_entry(snapshot.presence.in_flight), 160)
-            runs = [("▸ IN FLIGHT ELSEWHERE ", palette.watch), (said, palette.strong)]
+            runs = [("▸ IN FLIGHT ELSEWHERE ", palette.strong), (said, palette.strong)]
             canvas.runs(0, 0, runs)
             return
         if procedure.verification.progress is not None:
@@ -164,7 +164,7 @@ class OutcomeBar(CellWidget):
             return [(since, palette.watch), (sanitize(change.title, 80), palette.strong)]
         running_s = max(0.0, (self.now or snapshot.as_of) - change.asked_at)
         return [
-            ("▸ IN FLIGHT ", palette.watch),
+            ("▸ IN FLIGHT ", palette.strong),
             (_AUTOMATIC if change.is_automatic else "", palette.roll_back),
             (sanitize(change.title, 80), palette.strong),
             (f"  {sanitize(change.step, 60)}" if change.step else "", palette.text),
@@ -177,7 +177,7 @@ class OutcomeBar(CellWidget):
         if outcome is None:
             return
         runs: list[Run] = [
-            (f"{_WORDS[outcome.state]} ", outcome_style(outcome.state, palette)),
+            *palette.marked(f"{_WORDS[outcome.state]} ", outcome_style(outcome.state, palette)),
             (_AUTOMATIC if change.is_automatic else "", palette.roll_back),
             (sanitize(change.title, 80), palette.strong),
             *self._verified(change, palette),
@@ -196,7 +196,7 @@ class OutcomeBar(CellWidget):
         if seen is None or seen.change != change.id or seen.verdict != "passed":
             return []
         split = "" if seen.split is None else f", split {format_ratio(seen.split.share)}"
-        return [("  ✓ verified", palette.ok), (f": health ok{split}", palette.text)]
+        return [("  ✓ ", palette.ok), (f"verified: health ok{split}", palette.text)]
 
     def _draw_ended(self, canvas: Canvas, runs: list[Run], more: int, palette: Palette) -> None:
         """A result in the first row, with the key that dismisses it."""
@@ -225,12 +225,12 @@ def progress_runs(progress: VerifyProgress, palette: Palette) -> list[Run]:
     """How far it is: a bar that moves only when a request has ended."""
     if progress.step == "health":
         return [
-            ("▸ VERIFYING ", palette.watch),
+            ("▸ VERIFYING ", palette.strong),
             ("asking both sides for their health", palette.text),
         ]
     fraction = progress.done / progress.total if progress.total else 0.0
-    runs: list[Run] = [("▸ VERIFYING ", palette.watch)]
-    runs += bar_runs(_BAR, fraction, palette.canary, palette.masked)
+    runs: list[Run] = [("▸ VERIFYING ", palette.strong)]
+    runs += bar_runs(_BAR, fraction, palette.text, palette.masked)
     runs += [
         (f" {progress.done} of {progress.total} requests", palette.text),
         (f"  legacy {progress.legacy}", palette.legacy),
@@ -252,10 +252,11 @@ def result_runs(view: VerificationView, palette: Palette) -> list[Run]:
     result = view.result
     if result is None:
         return []
-    head = (f"{VERDICT_LINES[result.verdict]} ", verdict_style(result.verdict, palette))
+    style = verdict_style(result.verdict, palette)
+    head = palette.marked(f"{VERDICT_LINES[result.verdict]} ", style)
     if result.verdict == "passed":
-        return [head, (_format_passed(result), palette.text)]
-    return [head, (f" {sanitize(result.reason, 500)}", palette.strong)]
+        return [*head, (_format_passed(result), palette.text)]
+    return [*head, (f" {sanitize(result.reason, 500)}", palette.strong)]
 
 
 def _format_passed(result: Verification) -> str:
@@ -272,13 +273,13 @@ def _format_passed(result: Verification) -> str:
 def running_runs(view: LoadTestView, palette: Palette) -> list[Run]:
     """The running load test in one line; the bar moves with its own time."""
     seen, settings = view.progress, view.settings
-    head: list[Run] = [("▸ LOAD TEST ", palette.watch)]
+    head: list[Run] = [("▸ LOAD TEST ", palette.strong)]
     if view.state == "stopping":
         return [*head, ("is being stopped …", palette.text)]
     if seen is None or settings is None:
         return [*head, ("beginning …", palette.text)]
     fraction = seen.elapsed_s / seen.duration_s if seen.duration_s else 0.0
-    head += bar_runs(_BAR, fraction, palette.canary, palette.masked)
+    head += bar_runs(_BAR, fraction, palette.text, palette.masked)
     head += [
         (f" {format_duration(seen.elapsed_s)} of {format_duration(seen.duration_s)}", palette.text),
         (f"  {seen.users} users", palette.text),
@@ -296,7 +297,7 @@ def ended_runs(view: LoadTestView, palette: Palette) -> list[Run]:
         return []
     passed = summary.status == "PASSED"
     style = palette.ok if passed else palette.roll_back
-    head: list[Run] = [(f"{'✓' if passed else '✗'} LOAD TEST {summary.status}", style)]
+    head = palette.marked(f"{'✓' if passed else '✗'} LOAD TEST {summary.status}", style)
     if not passed:
         return [*head, (f"  {sanitize('; '.join(summary.reasons), 400)}", palette.strong)]
     canary = summary.figures.canary

@@ -140,7 +140,7 @@ def presence_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
         names = sorted({sanitize(s.user, 20) or "somebody" for s in others})
         who = names[0] if len(names) == 1 else f"{len(names)} people"
         count = f" ×{len(others)}" if len(names) == 1 < len(others) else ""
-        return [(f"{_GAP}also here: {who}{count}", palette.notice)]
+        return [(f"{_GAP}also here: {who}{count}", palette.strong)]
     last = snapshot.presence.last
     if last is None:
         return []

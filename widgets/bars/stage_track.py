@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from rich.style import Style
-
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot, StageView, TrafficView
 from canary.rollout.text import format_duration, format_percent, sanitize
@@ -44,7 +40,7 @@ class StageTrack(CellWidget):
         link = 3 if canvas.width >= 60 else 1
         stages = len(self.plan.stages) if self.plan else 5
         x = 0
-        if canvas.width >= stages + (stages - 1) * (link + 2) + _GAP + width_of(share):
+        if canvas.width >= stages + 1 + (stages - 1) * (link + 2) + _GAP + width_of(share):
             x = _draw_track(canvas, stages, link, snapshot.stage, soaked, palette) + _GAP
         elif snapshot.stage.index is not None:
             x = canvas.text(0, 0, f"stage {snapshot.stage.index} of {stages}", palette.strong) + 2
@@ -96,24 +92,24 @@ def mark_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
     runs: list[Run] = []
     if traffic.is_unserved:
         served = format_percent(traffic.served_percent)
-        runs.append((f"  ✗ SET, NOT SERVED: {served} serves", palette.critical_line))
+        runs.append((f"  ✗ SET, NOT SERVED: {served} serves", palette.alarm))
     elif traffic.in_doubt:
-        runs.append(("  ✗ SET, MAY NOT BE SERVED", palette.critical_line))
+        runs.append(("  ✗ SET, MAY NOT BE SERVED", palette.alarm))
     if traffic.others:
         named = ", ".join(f"{sanitize(o.name, 40)} {o.percent} %" for o in traffic.others)
-        runs.append((f"  ✗ NEITHER SIDE: {named}", palette.critical_line))
+        runs.append((f"  ✗ NEITHER SIDE: {named}", palette.alarm))
     if traffic.affinity:
-        runs.append(("  ! session affinity: no comparison", palette.step_back))
+        runs.append(("  ! session affinity: no comparison", palette.watch))
     if traffic.pinned:
-        runs.append((f"  ! pinned to {sanitize(traffic.pinned[0], 40)}", palette.step_back))
+        runs.append((f"  ! pinned to {sanitize(traffic.pinned[0], 40)}", palette.watch))
     if traffic.drift is not None:
         by = f" by {sanitize(traffic.drift.by, 30)}" if traffic.drift.by else ""
         recorded = format_percent(traffic.drift.recorded_percent)
-        runs.append((f"  ≠ DRIFT{by}, recorded {recorded}", palette.step_back))
+        runs.append((f"  ≠ DRIFT{by}, recorded {recorded}", palette.watch))
     if traffic.reconciling:
         known = traffic.served_percent is not None
         served = f", serving {format_percent(traffic.served_percent)}" if known else ""
-        runs.append((f"  ◌ in flux{served}: not settled yet", palette.watch))
+        runs.append((f"  ◌ in flux{served}: not settled yet", palette.no_data))
     if traffic.record_error:
         runs.append(("  ? record unreadable", palette.no_data))
     return runs
@@ -123,7 +119,7 @@ def _draw_track(
     canvas: Canvas, stages: int, link: int, stage: StageView, soaked: float | None, palette: Palette
 ) -> int:
     at = stage.index
-    x = 0
+    x = 1 if at == 1 else 0  # room for its bracket
     for number in range(1, stages + 1):
         x = _draw_number(canvas, x, number, at, palette)
         if number == stages:
@@ -136,25 +132,21 @@ def _draw_track(
         x += 1
         for cell in range(link):
             done = cell < filled
-            canvas.put(x + cell, 0, "━" if done else "─", palette.canary if done else palette.quiet)
+            canvas.put(x + cell, 0, "━" if done else "─", palette.text if done else palette.quiet)
         x += link + 1
     return x
 
 
 def _draw_number(canvas: Canvas, x: int, number: int, at: int | None, palette: Palette) -> int:
-    """The present stage stands out by weight and reversal, not by colour alone."""
+    """The present stage stands out by brackets and weight, not by colour."""
     style = palette.dim
     if number == at:
-        style = _present(palette.canary)
+        style = palette.strong
+        canvas.put(x - 1, 0, "[", style)
+        canvas.put(x + 1, 0, "]", style)
     elif at is not None and number < at:
         style = palette.text
     return canvas.text(x, 0, str(number), style)
-
-
-@lru_cache(16)
-def _present(accent: Style) -> Style:
-    """One Style object an accent: the canvas joins cells by the identity of their styles."""
-    return accent + Style(bold=True, reverse=True)
 
 
 def _progress(stage: StageView, soaked: float | None, link: int) -> int:
@@ -184,11 +176,11 @@ def _draw_soak(
         return
     done = soaked >= stage.soak_hours
     time = format_duration(soaked * 3600)
-    time_style = palette.ok if done else palette.text
-    text: list[Run] = [(f"✓ {time}" if done else time, time_style), (f" / {of}", palette.dim)]
+    mark: list[Run] = [("✓ ", palette.ok)] if done else []
+    text: list[Run] = [*mark, (time, palette.text), (f" / {of}", palette.dim)]
     bar = min(10, canvas.width - x - 6 - width_of(text))
     x = canvas.text(x, y, "soak ", palette.dim)
     if bar >= 4:
-        canvas.bar(x, y, bar, soaked / stage.soak_hours, palette.canary, palette.masked)
+        canvas.bar(x, y, bar, soaked / stage.soak_hours, palette.text, palette.masked)
         x += bar + 1
     canvas.runs(x, y, text)

@@ -43,7 +43,7 @@ class AbPage(Page):
         view = self.procedure.ab_test
         rows: list[Row] = []
         if view.running:
-            rows.append([("▸ asking BigQuery …", palette.watch)])
+            rows.append([("▸ asking BigQuery …", palette.strong)])
         rows += error_rows(view.trouble, palette)
         if view.analysis is None:
             nothing: Row = [
@@ -74,7 +74,7 @@ def _verdict(analysis: AbAnalysis, palette: Palette) -> Row:
     approved = analysis.status == "APPROVED"
     head = "✓ APPROVED" if approved else "✗ NOT APPROVED"
     return [
-        (head, palette.ok if approved else palette.roll_back),
+        *palette.marked(head, palette.ok if approved else palette.roll_back),
         (f"  Canary is {said}", palette.strong),
         (f"; {needed}", palette.dim),
     ]

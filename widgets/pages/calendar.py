@@ -46,7 +46,7 @@ class CalendarPage(Page):
 def _candidate(view: RetirementView, width: int, palette: Palette) -> list[Row]:
     """What would be deleted: the service, its own images; and what stays."""
     if view.running:
-        return [[], [("▸ looking up what would be deleted …", palette.watch)]]
+        return [[], [("▸ looking up what would be deleted …", palette.strong)]]
     if view.trouble:
         return [[], *error_rows(view.trouble, palette)]
     found = view.candidate
@@ -84,7 +84,7 @@ def _phase(phase: Phase, at: Calendar, palette: Palette) -> Row:
     today = at.day is not None and phase.holds(at.day)
     since = f"  from {format_timestamp(at.day_start(phase.first_day))[:10]}" if at.day else ""
     return [
-        ("▶ " if today else "  ", palette.notice),
+        ("▶ " if today else "  ", palette.strong),
         (f"{days:<{_DAYS}} ", palette.strong if today else palette.dim),
         (phase.meaning, palette.strong if today else palette.text),
         (since, palette.dim),

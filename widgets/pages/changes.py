@@ -93,7 +93,7 @@ def step_row(number: int, step: StepView, palette: Palette) -> Row:
     """One step of a change: how far it is, what it does, the last word about it."""
     styles = {
         "to_do": palette.dim,
-        "under_way": palette.watch,
+        "under_way": palette.strong,
         "done": palette.ok,
         "failed": palette.roll_back,
         "unknown": palette.no_data,
@@ -144,7 +144,7 @@ class RecoveryPage(Page):
         asked = f"  by {sanitize(change.author, 60)}, {format_timestamp(change.asked_at)}"
         rows: list[Row] = [
             [
-                (mark, palette.notice),
+                (mark, palette.strong),
                 (sanitize(change.title, 120), palette.strong),
                 (asked, palette.dim),
             ]
@@ -152,7 +152,7 @@ class RecoveryPage(Page):
         rows += [step_row(number, step, palette) for number, step in enumerate(change.steps, 1)]
         outcome = change.outcome
         if outcome is None:
-            rows.append([("  ▸ in flight: ", palette.watch), (change.step, palette.text)])
+            rows.append([("  ▸ in flight: ", palette.strong), (change.step, palette.text)])
         else:
             rows.append([("  ? outcome unknown", palette.no_data)])
             for text in (outcome.message, outcome.remedy):

@@ -92,7 +92,7 @@ class ChecklistPage(Page):
         for part in self._parts(shown, width, palette):
             rows += part
         if book.trouble:
-            rows.append([("! ", palette.notice), (sanitize(book.trouble, 400), palette.text)])
+            rows.append([("! ", palette.watch), (sanitize(book.trouble, 400), palette.text)])
         return rows
 
     def _heading(self, shown: Checklist, palette: Palette) -> Row:
@@ -132,7 +132,7 @@ def _item(line: Line, phase: str, width: int, palette: Palette, *, is_chosen: bo
     label = palette.strong if is_chosen else palette.text
     head: Row = [
         (f"{phase:<{_PHASE}}", palette.dim),
-        ("▸" if is_chosen else " ", palette.notice),
+        ("▸" if is_chosen else " ", palette.strong),
         (f"{mark} ", style),
         (line.item.label, label),
     ]

@@ -66,11 +66,11 @@ def monitoring_runs(view: MonitoringView, now: float, palette: Palette) -> Row:
             ended = "  it was killed, or its host was"
         return [("– NO MONITORING LOOP", palette.no_data), (ended, palette.dim)]
     if view.every_s is None:
-        return [("● MONITORING", palette.ok), ("  just beginning", palette.dim)]
+        return [("● MONITORING", palette.strong), ("  just beginning", palette.dim)]
     left = None if view.next_at is None else max(0.0, view.next_at - now)
     due = "the last snapshot is taken" if left is None else f"next in {format_duration(left)}"
     return [
-        ("● MONITORING", palette.ok),
+        ("● MONITORING", palette.strong),
         (f"  every {format_duration(view.every_s)}", palette.text),
         (f"  {due}", palette.text),
     ]
@@ -81,7 +81,7 @@ def _verdict(view: MonitoringView, palette: Palette) -> Row:
         return [(NO_DATA, palette.no_data)]
     verdict = cast("Verdict", view.verdict)
     at = f"  {format_timestamp(view.last_at)}" if view.last_at is not None else ""
-    return [(format_verdict(verdict), palette.verdict(verdict)), (at, palette.dim)]
+    return [*palette.marked(format_verdict(verdict), palette.verdict(verdict)), (at, palette.dim)]
 
 
 def _name(path: str) -> str:
@@ -101,7 +101,7 @@ class AlertsPage(Page):
         view = self.procedure.alerts
         rows: list[Row] = []
         if view.running:
-            rows.append([("▸ asking Cloud Monitoring …", palette.watch)])
+            rows.append([("▸ asking Cloud Monitoring …", palette.strong)])
         rows += error_rows(view.trouble, palette)
         if view.actions is None:
             return rows or [[("not compared from here yet", palette.dim)]]
@@ -119,5 +119,5 @@ class AlertsPage(Page):
 
 def _action(action: Action, palette: Palette) -> list[Row]:
     first, *others = action.lines or (f"{action.kind} {action.key}",)
-    head: Row = [(f"{_GLYPHS[action.kind]} ", palette.watch), (sanitize(first), palette.strong)]
+    head: Row = [(f"{_GLYPHS[action.kind]} ", palette.strong), (sanitize(first), palette.strong)]
     return [head, *([("    ", palette.dim), (sanitize(line), palette.text)] for line in others)]

@@ -94,7 +94,7 @@ def wrapped(indent: str, text: str, width: int, style: Style, indented: Style) -
 
 def error_rows(text: str, palette: Palette) -> list[Row]:
     """What could not be done, marked; no row for ""."""
-    return [[("! ", palette.notice), (sanitize(text, 400), palette.strong)]] if text else []
+    return [[("! ", palette.watch), (sanitize(text, 400), palette.strong)]] if text else []
 
 
 def span_runs(

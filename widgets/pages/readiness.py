@@ -110,7 +110,7 @@ def _people(snapshot: Snapshot, width: int, palette: Palette) -> list[Row]:
     rows += [[], [("the last moves, newest first", palette.dim)]]
     if presence.in_flight is not None:
         said = f"in flight from elsewhere: {format_history_entry(presence.in_flight)}"
-        rows += wrapped("  ▸ ", said, width, palette.watch, palette.dim)
+        rows += wrapped("  ▸ ", said, width, palette.strong, palette.dim)
     moves = snapshot.traffic.history or ((presence.last,) if presence.last else ())
     for deed in moves:
         day = format_timestamp(deed.at)[:10]

@@ -188,7 +188,7 @@ class ConfidencePanel(CellWidget):
                 required = ""
             x = canvas.text(0, y, required, palette.dim) + 2 * bool(required)
             if proven:
-                canvas.text(x, y, proven, palette.critical_line)
+                canvas.text(x, y, proven, palette.alarm)
             elif canvas.width - x >= len(scored):
                 canvas.text(x, y, scored, palette.quiet)
             y += 1

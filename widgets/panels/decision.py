@@ -17,7 +17,7 @@ from canary.rollout.text import (
     sanitize,
 )
 from themes import Palette
-from widgets.bars.header import verdict_run
+from widgets.bars.header import verdict_runs
 from widgets.plots.canvas import CUT, Canvas, Run
 from widgets.plots.cells import CellWidget, bound
 
@@ -48,7 +48,7 @@ class DecisionTree(CellWidget):
         """Nodes, verdict, reason, watch clock, alerts: as far down as there are rows."""
         snapshot = self.snapshot
         if snapshot is None:
-            canvas.runs(0, 0, [verdict_run("no_data", palette)])
+            canvas.runs(0, 0, verdict_runs("no_data", palette))
             return
         decision = snapshot.decision
         y = 0
@@ -68,8 +68,8 @@ class DecisionTree(CellWidget):
     ) -> int:
         """Verdict and reason, in one row where the second is needed for the `below` next rows."""
         style = palette.verdict(decision.verdict)
-        arrow = Style(color=style.color)
-        runs: list[Run] = [("╰▸ ", arrow), verdict_run(decision.verdict, palette)]
+        arrow = palette.quiet if style is palette.ok else Style(color=style.color)
+        runs: list[Run] = [("╰▸ ", arrow), *verdict_runs(decision.verdict, palette)]
         reason = sanitize(decision.reason)
         if canvas.height - y >= 2 + below:
             canvas.runs(0, y, runs)
@@ -87,7 +87,7 @@ class DecisionTree(CellWidget):
             return y
         length_s = (self.plan.alerts.watch_minutes if self.plan else 60.0) * 60
         elapsed_s = max(0.0, (self.now or snapshot.as_of) - watch.since)
-        style = palette.step_back if watch.overdue else palette.watch
+        style = palette.alarm if watch.overdue else palette.watch
         text = f" {format_duration(elapsed_s)} / {format_duration(length_s)}"
         width = min(16, canvas.width - 6 - len(text))
         x = canvas.text(0, y, "watch ", palette.dim)
@@ -104,7 +104,7 @@ def _draw_advice(canvas: Canvas, y: int, snapshot: Snapshot, palette: Palette) -
     if advice is None or y >= canvas.height:
         return y
     is_proven = advice.tier == "proven"
-    style, words_style = palette.critical_line if is_proven else palette.watch, palette.text
+    style, words_style = palette.alarm if is_proven else palette.watch, palette.text
     what = ", ".join(sanitize(name, 20) for name in advice.metrics)
     glyph, how = ("✗ ", "proven worse") if is_proven else ("◐ ", "worse now")
     said = f"{what} {how} {format_clock(advice.detected_at)}"
@@ -174,11 +174,11 @@ def _draw_node(canvas: Canvas, y: int, node: Node, palette: Palette) -> None:
 def _glyph_of(node: Node, palette: Palette) -> tuple[str, Style]:
     """The light of the path: ● walked, ▶ where it turned off, ? blind, ○ not reached."""
     if node.outcome == "yes":
-        return "▶", palette.watch if node.id == "watch" else palette.critical_line
+        return "▶", palette.watch if node.id == "watch" else palette.alarm
     if node.outcome == "no_data":
         return "?", palette.no_data
     if node.outcome == "no":
-        return "●", palette.ok
+        return "●", palette.dim
     return "○", palette.quiet
 
 
@@ -189,7 +189,7 @@ def _draw_alerts(canvas: Canvas, y: int, alerts: tuple[Alert, ...], palette: Pal
         if index == room - 1 and len(alerts) > room:
             canvas.text(0, y, f"{CUT} {len(alerts) - index} more limits passed", palette.watch)
             return
-        style = palette.critical_line if alert.scope == "critical" else palette.watch
+        style = palette.alarm if alert.scope == "critical" else palette.watch
         sign = "<" if alert.id in _BELOW else ">"
         name = _NAMES.get(alert.id, sanitize(alert.id, 20))
         value, limit = (

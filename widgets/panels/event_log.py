@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.style import Style
+
 from canary.rollout.decision.gates import VERDICT_GLYPHS
 from canary.rollout.snapshot.snapshot import Event, Snapshot
 from canary.rollout.text import format_clock, format_timestamp, sanitize
@@ -95,17 +97,23 @@ def event_mark(event: Event) -> tuple[str, str]:
     return GLYPHS[event.severity], text
 
 
+def mark_style(event: Event, palette: Palette) -> Style:
+    """The style of an event's glyph; what is unknown looks the same here as everywhere."""
+    return palette.no_data if event_mark(event)[0] == "?" else palette.event(event.severity)
+
+
 def event_runs(event: Event, as_of: float, palette: Palette) -> list[Run]:
     """Glyph, time, author, text. The date instead of the seconds once it is older than a day."""
     glyph, text = event_mark(event)
     old = as_of - event.at > 72_000
     at = format_timestamp(event.at)[5:16] if old else format_clock(event.at)
     runs: list[Run] = [
-        (f"{glyph} ", palette.event(event.severity)),
+        (f"{glyph} ", mark_style(event, palette)),
         (f"{at:<11} ", palette.dim),
     ]
     if event.by:
         runs.append((f"{sanitize(event.by, 32)} ", palette.dim))
-    style = palette.text if event.severity in ("info", "good") else palette.event(event.severity)
+    is_plain = event.severity in ("info", "good") and glyph != "?"
+    style = palette.text if is_plain else mark_style(event, palette)
     runs.append((text, palette.text if style.reverse else style))
     return runs

@@ -194,7 +194,7 @@ def _draw_strength(
     canvas: Canvas, x: int, y: int, width: int, strength: float, palette: Palette
 ) -> int:
     """A bar from nothing to proven; the red only when it is full."""
-    full = palette.critical_line if strength >= 1.0 else palette.text
+    full = palette.alarm if strength >= 1.0 else palette.text
     canvas.bar(x, y, width, strength, full, palette.masked)
     return x + width
 

@@ -83,14 +83,14 @@ def _draw_detections(canvas: Canvas, box: Box, picture: Picture, palette: Palett
         if not 0 <= column < box.width:
             continue
         for row in range(box.height):
-            char, style = ("✗", palette.roll_back) if row == mark else ("╎", palette.critical_line)
+            char, style = ("✗", palette.roll_back) if row == mark else ("╎", palette.alarm)
             _put_over(canvas, box.x + column, box.y + row, char, style, palette)
         if box.height >= 4:
             # At the right edge, where news happens, the name goes to the left.
             left = column + 1 if column + 1 + len(name) <= box.width else column - len(name)
             for index, char in enumerate(name if left >= 0 else ""):
                 x = box.x + left + index
-                _put_over(canvas, x, box.y + mark, char, palette.critical_line, palette)
+                _put_over(canvas, x, box.y + mark, char, palette.alarm, palette)
 
 
 def _stale_columns(box: Box, picture: Picture) -> tuple[int, int] | None:

@@ -125,7 +125,7 @@ def draw_spark_marks(canvas: Canvas, x: int, y: int, picture: Picture, palette: 
     for at, _ in picture.detected:
         column = picture.grid.column_of(at)
         if 0 <= column < picture.grid.columns:
-            canvas.put(x + column, y, "✗", palette.critical_line)
+            canvas.put(x + column, y, "✗", palette.alarm)
 
 
 LABEL_WIDTH = 10

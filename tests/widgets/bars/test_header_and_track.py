@@ -17,8 +17,8 @@ from widgets.bars.stage_track import StageTrack
 async def test_the_header_names_the_cloud_and_the_posture_in_words() -> None:
     text = await frame(Header(), (120, 1), snapshot=snapshot(), read_only=True)
     assert text == (
-        "ion-api → ion-api-canary   naeda-genesis/us-central1   LOCAL CLOUD ×60 healthy"
-        "   READ-ONLY      14:23:00Z  data 60 s old"
+        "ion-api → ion-api-canary   naeda-genesis/us-central1   [LOCAL CLOUD ×60] healthy"
+        "   READ-ONLY    14:23:00Z  data 60 s old"
     )
 
 
@@ -71,7 +71,7 @@ async def test_no_data_is_said_in_the_header() -> None:
 
 async def test_the_track_shows_stage_share_and_soak() -> None:
     assert await frame(StageTrack(), (100, 1), snapshot=snapshot()) == (
-        "1 ━━━ 2 ━━─ 3 ─── 4 ─── 5   10 % canary   soak ███████▏░░ 17 h 12 m / 24 h"
+        "1 ━━━[2]━━─ 3 ─── 4 ─── 5   10 % canary   soak ███████▏░░ 17 h 12 m / 24 h"
     )
 
 

@@ -1,0 +1,57 @@
+"""A healthy screen is calm: no red, no amber, nothing reversed, and green for ✓ only."""
+
+from __future__ import annotations
+
+import pytest
+from rich.style import Style
+
+from tests.tui import scenes
+from tests.tui.scripted import Stage, staged
+from widgets.plots.cells import CellWidget
+
+SIZES = [(40, 10), (80, 24), (120, 40), (160, 48), (200, 60)]
+THEMES = ("dark", "light", "high-contrast", "colour-blind", "mono")
+HEALTHY = scenes.snapshot(soaked_hours=30.0, events=())
+
+
+def cells(stage: Stage) -> list[tuple[str, str, Style]]:
+    """(widget, character, style) of every cell that is drawn, without the blank ones."""
+    found = []
+    for widget in stage.app.screen.query(CellWidget):
+        canvas = widget._canvas
+        if canvas is None or not widget.display or not widget.size.area:
+            continue
+        for chars, styles in zip(canvas.chars, canvas.styles, strict=True):
+            found += [
+                (str(widget.id), char, style)
+                for char, style in zip(chars, styles, strict=True)
+                if char.strip()
+            ]
+    return found
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_healthy_screen_has_no_alarm_in_it(size: tuple[int, int], theme: str) -> None:
+    async with staged(size, HEALTHY) as stage:
+        stage.app.theme = theme
+        await stage.settle()
+        drawn = cells(stage)
+        palette = stage.app.screen.query(CellWidget).first().palette
+        assert palette.name == theme
+        alarms = (palette.alarm, palette.roll_back, *(() if theme == "mono" else (palette.watch,)))
+        assert drawn
+        assert {(name, char) for name, char, style in drawn if style in alarms} == set()
+        assert {(name, char) for name, char, style in drawn if style.reverse} == set()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "high-contrast"])
+@pytest.mark.parametrize("size", SIZES)
+async def test_green_is_for_the_tick_only(size: tuple[int, int], theme: str) -> None:
+    async with staged(size, HEALTHY) as stage:
+        stage.app.theme = theme
+        await stage.settle()
+        palette = stage.app.screen.query(CellWidget).first().palette
+        green = {(name, char) for name, char, style in cells(stage) if style == palette.ok}
+        assert {char for _, char in green} <= {"✓"}, green
+        assert green
