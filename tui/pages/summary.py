@@ -6,6 +6,10 @@ import math
 
 from canary.rollout.decision.gates import DATA_WORDS, NODE_WORDS, format_verdict, gate_glyph
 from canary.rollout.decision.tree import SEVERITY, Node
+from canary.rollout.evidence.verdict import MetricVerdict
+from canary.rollout.export.evidence_document import metric_line
+from canary.rollout.snapshot.notices import format_drift, format_going_back
+from canary.rollout.snapshot.served import format_unserved
 from canary.rollout.snapshot.snapshot import SideView, Snapshot, find_countdown
 from canary.rollout.text import (
     format_age,
@@ -25,7 +29,8 @@ from widgets.bars.header import data_age_s
 
 
 def summarize(snapshot: Snapshot, now: float) -> str:
-    """What an on-call person would paste: where it stands, both sides, the tree, the gates.
+    """What an on-call person would paste: where it stands, whether a rollback would work, drift and
+    its remedy, both sides, the tree, the gates, the comparison.
 
     `now` is the cloud's time; ages are counted to it. Ends with a line break.
     """
@@ -34,6 +39,9 @@ def summarize(snapshot: Snapshot, now: float) -> str:
         f"{sanitize(snapshot.rollout)} · {place(snapshot)} · {format_timestamp(now)}",
         f"data {format_age(data_age_s(snapshot, now))} old, window"
         f" {format_duration(snapshot.window_s)}; soak {soak(snapshot, now)}",
+        *filter(None, [format_going_back(snapshot.readiness)]),
+        *(f"drift: {said}" for said in filter(None, [format_drift(snapshot)])),
+        *(f"! {said}" for said in format_unserved(snapshot.traffic)),
         _side("legacy", snapshot.legacy),
         _side("canary", snapshot.canary),
         f"tree: {sanitize(snapshot.decision.reason)}",
@@ -43,16 +51,13 @@ def summarize(snapshot: Snapshot, now: float) -> str:
             f" {g.comparison} {format_limit(g.id, g.limit)}"
             for g in snapshot.gates
         ),
+        *(f"evidence: {metric_line(m)}" for m in _metrics(snapshot)),
     ]
-    drift = snapshot.traffic.drift
-    if drift is not None and drift.is_plans:
-        lines.append(f"drift: recorded {drift.recorded_percent} %, the plan has {drift.plan_has}")
-    elif drift is not None:
-        lines.append(
-            f"drift: recorded {drift.recorded_percent} %, set to {drift.actual_percent} %"
-            f"{' by ' + sanitize(drift.by) if drift.by else ''}"
-        )
     return "".join(f"{keep_printable(line)}\n" for line in lines)
+
+
+def _metrics(snapshot: Snapshot) -> tuple[MetricVerdict, ...]:
+    return () if snapshot.evidence is None else snapshot.evidence.metrics
 
 
 def place(snapshot: Snapshot) -> str:

@@ -21,14 +21,17 @@ from canary.rollout.decision.gates import (
     gate_word,
 )
 from canary.rollout.errors import UsageError
+from canary.rollout.export.evidence_document import metric_line
 from canary.rollout.measure.samples import Window
 from canary.rollout.permit.standstill import why_held
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.notices import format_drift, format_going_back
 from canary.rollout.snapshot.served import format_unserved
-from canary.rollout.snapshot.snapshot import Drift, SideView, Snapshot, TrafficView
+from canary.rollout.snapshot.snapshot import SideView, Snapshot, TrafficView
 from canary.rollout.snapshot.status import exit_code, in_flight, status_document, status_line
 from canary.rollout.text import (
     format_age,
+    format_clock,
     format_duration,
     format_iso_time,
     format_limit,
@@ -58,7 +61,7 @@ def status(as_json: bool, as_line: bool, config: str | None) -> int:
     if as_json and as_line:
         raise UsageError("--json and --line exclude each other.", remedy="Choose one.")
     source = find_plan(config)
-    snapshot = asyncio.run(_look(source, asks_readiness=as_json))
+    snapshot = asyncio.run(_look(source))
     if as_json:
         print_json(status_document(snapshot, source.plan))
     elif as_line:
@@ -68,15 +71,12 @@ def status(as_json: bool, as_line: bool, config: str | None) -> int:
     return exit_code(snapshot)
 
 
-async def _look(source: PlanSource, *, asks_readiness: bool) -> Snapshot:
-    """One look; with what going back rests on only where it is told: that is three calls more."""
+async def _look(source: PlanSource) -> Snapshot:
+    """One look, with what going back rests on: three calls more."""
     from canary.store.presence import read_operator_sessions
 
     async with open_session(source) as session:
-        if asks_readiness:
-            await asyncio.gather(look(session), session.observer.read_readiness())
-        else:
-            await look(session)
+        await asyncio.gather(look(session), session.observer.read_readiness())
         return session.observer.snapshot(read_operator_sessions(session.directory))
 
 
@@ -84,12 +84,15 @@ def print_status(snapshot: Snapshot, plan: Plan) -> None:
     """The whole moment, from what matters most downwards."""
     _print_head(snapshot, plan)
     say(f"{format_verdict(snapshot.decision.verdict)}  {sanitize(snapshot.decision.reason)}")
+    if going_back := format_going_back(snapshot.readiness):
+        say(going_back)
     _print_errors(snapshot)
     say()
     print_table(list(_side_rows(snapshot)))
     say()
     say("decision")
     print_table(list(_tree_rows(snapshot)), indent="  ")
+    _print_evidence(snapshot)
     _print_gates(snapshot, plan)
 
 
@@ -121,19 +124,6 @@ def _print_head(snapshot: Snapshot, plan: Plan) -> None:
     say(f"{name}   {share}   soak {format_duration(soaked)} / {soak}")
 
 
-def _format_drift(drift: Drift) -> str:
-    recorded = format_percent(drift.recorded_percent)
-    if drift.is_plans:
-        return (
-            f"! the plan was changed: {recorded} recorded, it has {drift.plan_has}; `canary adopt`"
-        )
-    by = f" by {sanitize(drift.by)}" if drift.by else ""
-    actual = format_percent(drift.actual_percent)
-    return (
-        f"! changed elsewhere{by}: {actual}, recorded {recorded}; `canary adopt` or `canary revert`"
-    )
-
-
 def _print_unserved(traffic: TrafficView) -> None:
     for said in format_unserved(traffic):
         say(f"! {said}")
@@ -152,7 +142,7 @@ def _print_errors(snapshot: Snapshot) -> None:
             f" {format_timestamp(snapshot.stage.entered_at or 0.0)}): soak and windows began anew"
         )
     if traffic.drift is not None:
-        say(_format_drift(traffic.drift))
+        say(f"! {format_drift(snapshot)}")
     for said in filter(None, (why_held(snapshot), sanitize(traffic.record_error))):
         say(f"! {said}")
     for source in snapshot.sources:
@@ -203,6 +193,21 @@ def _tree_rows(snapshot: Snapshot) -> Iterable[tuple[str, ...]]:
             format_value(node.id, node.observed) if node.observed is not None else "",
             f"limit {format_limit(node.id, node.limit)}",
         )
+
+
+def _print_evidence(snapshot: Snapshot) -> None:
+    """The comparison, a line for each metric; `canary evidence` says all of it."""
+    view = snapshot.evidence
+    if view is None or not view.metrics:
+        return
+    say()
+    if not view.judged_s:
+        say("evidence: nothing is compared on this host yet; `canary evidence` reads the past")
+        return
+    since = "" if view.away_since is None else f", no numbers since {format_clock(view.away_since)}"
+    say(f"evidence{since}")
+    for metric in view.metrics:
+        say(f"  {metric_line(metric)}")
 
 
 def _print_gates(snapshot: Snapshot, plan: Plan) -> None:

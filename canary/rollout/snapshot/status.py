@@ -18,6 +18,7 @@ from canary.rollout.evidence.view import EvidenceView, brief
 from canary.rollout.measure.samples import Window
 from canary.rollout.plan.freeze import Frozen
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.notices import brief_drift, brief_going_back, format_drift_remedy
 from canary.rollout.snapshot.served import find_hindrance, format_unserved
 from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, StageView, TrafficView
 from canary.rollout.snapshot.state import RolloutState, find_state
@@ -82,6 +83,7 @@ def status_document(snapshot: Snapshot, plan: Plan | None = None) -> dict[str, A
             **fields_of(stage, "soak_hours", "soaked_hours"),
         },
         "traffic": _traffic(snapshot.traffic),
+        "drift": _drift(snapshot),
         "serving": _serving(snapshot.traffic, stage),
         "sides": {"legacy": _side(snapshot.legacy), "canary": _side(snapshot.canary)},
         "decision": {
@@ -200,7 +202,8 @@ def _guard(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def status_line(snapshot: Snapshot) -> str:
-    """One line for a tmux status bar: verdict, stage, share, error ratio, p95, soak, age.
+    """One line for a tmux status bar: verdict, whether no rollback can be, stage, share, drift,
+    error ratio, p95, what is worse, soak, age.
 
     As `✓ GO ON  stage 2  10 % ion-api-canary  err 0.30 %  p95 610 ms  soak 17 h / 24 h  74 s old`.
     """
@@ -208,8 +211,10 @@ def status_line(snapshot: Snapshot) -> str:
     judged = canary.data == "ok"
     parts = [
         format_verdict_line(snapshot.decision.verdict),
+        *filter(None, [brief_going_back(snapshot.readiness)]),
         "stage not known" if stage.index is None else f"stage {stage.index}",
         f"{_share(snapshot.traffic)} {sanitize(canary.service, 49)}",
+        *filter(None, [brief_drift(snapshot)]),
         f"err {format_ratio(canary.window.error_ratio if judged else None)}",
         f"p95 {format_milliseconds(canary.window.p95_ms if judged else None)}",
         *filter(None, [brief(snapshot.evidence)]),
@@ -239,6 +244,21 @@ def _traffic(traffic: TrafficView) -> dict[str, Any]:
         "drift": traffic.drift is not None if known else None,
         "reconciling": traffic.reconciling,
         "ready": traffic.ready,
+    }
+
+
+def _drift(snapshot: Snapshot) -> dict[str, Any] | None:
+    """What was changed elsewhere, by whom, and the remedy that works now; None: nothing."""
+    drift = snapshot.traffic.drift
+    if drift is None:
+        return None
+    return {
+        "recorded": drift.recorded_percent,
+        "actual": drift.actual_percent,
+        "by": sanitize(drift.by, 80) or None,
+        "since": format_iso_time(drift.at),
+        "plan_has": sanitize(drift.plan_has, 80) or None,
+        "remedy": format_drift_remedy(snapshot),
     }
 
 

@@ -45,6 +45,26 @@ def test_status_as_a_line_is_one_line(command: Command, healthy_cloud: Cloud) ->
     assert ended.out.startswith("✓ GO ON  stage 2  10 % ion-api-canary  err 0")
 
 
+@pytest.mark.parametrize("options", [(), ("--line",)])
+def test_a_rollback_that_is_not_possible_is_said_before_it_is_needed(
+    command: Command, open_cloud: Callable[..., Cloud], options: tuple[str, ...]
+) -> None:
+    plan = str(open_cloud("denied").plan_path)
+    ended = command("status", *options, "--config", plan)
+    assert "✗ rollback not possible: permission missing" in ended.out
+
+
+def test_status_shows_the_comparison_and_that_a_rollback_is_ready(
+    command: Command, healthy_cloud: Cloud
+) -> None:
+    plan = str(healthy_cloud.plan_path)
+    ended = command("status", "--config", plan)
+    assert "✓ rollback ready" in ended.out
+    assert "\nevidence: nothing is compared on this host yet; `canary evidence`" in ended.out
+    command("evidence", "--config", plan)  # what it has come to is kept
+    assert "\nevidence\n  5xx: " in command("status", "--config", plan).out
+
+
 def test_line_and_json_exclude_each_other(command: Command, healthy_cloud: Cloud) -> None:
     ended = command("status", "--line", "--json", "--config", str(healthy_cloud.plan_path))
     assert ended.code == 2
