@@ -1,23 +1,25 @@
 """Telling others by webhook: who tells what, how often, and that it never holds anything up.
 
 A change is told by whoever carries it out, and by nobody else; a verdict's transition by the first
-of this host's processes that sees it. Everything here returns at once: what is to be told waits
-in a short queue for one sender. A failure is a sentence for `on_error`, and nothing more.
+of this host's processes that sees it. Everything here returns at once: what is to be told is kept,
+and goes out by `delivery` until it was taken, by this process or by the next.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+import msgspec
+
+from canary.engine.delivery import LOOK_S, Delivery
 from canary.rollout.change.change import Change, Outcome
 from canary.rollout.decision.tree import SEVERITY, Verdict
-from canary.rollout.errors import CanaryError, RecordError
+from canary.rollout.errors import RecordError
 from canary.rollout.export.notification import (
     Notification,
     change_notice,
@@ -26,23 +28,17 @@ from canary.rollout.export.notification import (
     monitoring_notice,
     outcome_notice,
     place_of,
-    slack_document,
     verdict_notice,
 )
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.text import sanitize
+from canary.store.entries import Entry
 from canary.store.paths import sent_notifications_path
-from canary.store.sent_notifications import SentNotifications
+from canary.store.sent_notifications import VERDICT, SentNotifications
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 0.5
-"""So long is waited before the first word: importing an HTTP client takes 0.1 s of the processor,
-and a change that is just being sent needs it more."""
-
-MOST_WAITING = 50
-"""What more there is to tell while the other side does not answer is dropped, and logged."""
+Notice = Callable[[str | None], Notification | None]
 
 
 class Notifier:
@@ -62,17 +58,17 @@ class Notifier:
     ) -> None:
         self._settings = plan.notify
         self._place = place_of(plan.name, plan.target.project, plan.provider)
-        self._sent = sent
-        self._on_error = on_error
-        self._environ = environ
         self._wall = wall
-        self._waiting: asyncio.Queue[Notification] = asyncio.Queue(MOST_WAITING)
-        self._sender: asyncio.Task[None] | None = None
-        self._last_call = asyncio.Event()
-        self._remembered: dict[str, float] = {}
+
+        def deliver(kept: SentNotifications) -> Delivery:
+            return Delivery(plan.notify, kept, on_error, environ=environ, wall=wall)
+
+        self._deliver = deliver
+        self._delivery = deliver(sent if sent is not None else SentNotifications(None))
+        self._spare: Delivery | None = None
         self._verdict: Verdict | None = None
-        self._evidence = ""
-        self._last_error = ""
+        self._topics: dict[str, str] = {}
+        self._looked_at = float("-inf")
 
     def begun(self, change: Change) -> None:
         """A change is begun by the caller."""
@@ -82,7 +78,23 @@ class Notifier:
     def ended(self, change: Change, outcome: Outcome) -> None:
         """A change that the caller carried out has ended."""
         with _never_in_the_way():
-            self.tell(outcome_notice(change, outcome, self._place))
+            if self._settings.is_on:
+                self._end(change, outcome, None)
+
+    def make_up(self, entries: Iterable[Entry]) -> None:
+        """Tell how changes of the journal ended of which nobody told: whoever carried them out was
+        killed between the two.
+        """
+        with _never_in_the_way():
+            for entry in entries if self._settings.is_on else ():
+                if entry.outcome is not None and entry.outcome.state != "abandoned":
+                    self._end(entry.change, entry.outcome, entry.intended_at)
+
+    def _end(self, change: Change, outcome: Outcome, as_of: float | None) -> None:
+        notification = outcome_notice(change, outcome, self._place)
+        once = f"{change.id} {outcome.state}"
+        now, every_s = self._wall(), self._settings.repeat_minutes * 60
+        self._keep(lambda kept: kept.put(notification, now, every_s, once=once, as_of=as_of))
 
     def monitored(self, line: str, *, ended_by_time: bool) -> None:
         """The monitoring loop of the caller has ended; `line` is its last word."""
@@ -90,117 +102,103 @@ class Notifier:
 
     def watch(self, snapshot: Snapshot) -> None:
         """Tell when the verdict has turned for the worse since anybody on this host looked, and
-        when Canary is worse now or is proven worse.
+        when Canary is worse now or is proven worse. What was left untold goes out, too.
         """
-        if self._settings.is_on:
-            self._watch_evidence(snapshot)
-        verdict = judged_verdict(snapshot) if self._settings.is_on else None
+        if not self._settings.is_on:
+            return
+        self.resume()
+        self._watch_evidence(snapshot)
+        verdict = judged_verdict(snapshot)
         if verdict is None or verdict == self._verdict:
             return
-        before = self._turn(verdict)
+
+        def notice(before: str | None) -> Notification | None:
+            known = _known(before)
+            if known is None:
+                return None
+            return _placed(verdict_notice(known, snapshot, self._place), snapshot)
+
+        self._turn(VERDICT, verdict, self._verdict, notice)
         self._verdict = verdict
-        notification = verdict_notice(before, snapshot, self._place) if before is not None else None
-        if notification is not None:
-            self.tell(notification)
 
     def _watch_evidence(self, snapshot: Snapshot) -> None:
+        seen = snapshot.evidence
+        if seen is None or seen.rebuilding is not None:
+            return
         notification = evidence_notice(snapshot, self._place)
-        key = "" if notification is None else notification.key
-        if notification is not None and key != self._evidence:
-            self.tell(notification)
-        self._evidence = key
+        value = "" if notification is None else f"{notification.key} since {seen.began_at}"
+        self.turned("evidence", value, lambda _: notification)
+
+    def turned(self, topic: str, value: str, notice: Notice) -> None:
+        """Tell what `notice` makes of it that `topic` has become `value`, given what it was before
+        on this host (None: it is the first); nothing when any process here has seen that.
+        """
+        if not self._settings.is_on or self._topics.get(topic) == value:
+            return
+        known = self._topics.get(topic)
+        self._topics[topic] = value
+        self._turn(topic, value, known, notice)
 
     def tell(self, notification: Notification) -> None:
-        """Tell one thing, unless it was told lately. Returns at once."""
-        if not self._settings.is_on or not self._claim(notification.key):
-            return
-        try:
-            self._waiting.put_nowait(notification)
-        except asyncio.QueueFull:
-            log.warning("not sent, too much waits: %s", notification.text)
-            return
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.get_running_loop().create_task(self._send(), name="webhook")
+        """Tell one thing; what was told lately waits, and is told as so many. Returns at once."""
+        if self._settings.is_on:
+            now, every_s = self._wall(), self._settings.repeat_minutes * 60
+            self._keep(lambda kept: kept.put(notification, now, every_s))
+
+    def resume(self) -> None:
+        """Send what was not taken before, by this process or another; looks now and then."""
+        now = self._wall()
+        if self._settings.is_on and abs(now - self._looked_at) >= LOOK_S:
+            self._looked_at = now
+            with contextlib.suppress(RecordError):
+                if self._delivery.kept.next_due_s(now) is not None:
+                    self._delivery.stir()
 
     async def drain(self, limit_s: float | None = None) -> None:
-        """Wait until all is told, within `limit_s` (the plan's timeout for an answer and a bit)."""
-        sender = self._sender
-        self._last_call.set()
-        if sender is None or sender.done():
-            return
-        limit_s = self._settings.timeout_s + 1.0 if limit_s is None else limit_s
-        _, late = await asyncio.wait([sender], timeout=limit_s)
-        if late:
-            sender.cancel()
-            self._fail("The webhook did not take everything in time.")
+        """Wait until all that is due is told or refused, within `limit_s` (the plan's timeout for
+        an answer and a bit).
+        """
+        if self._settings.is_on:
+            for each in self._deliveries():
+                await each.drain(limit_s)
 
     def close(self) -> None:
         """Give the memory back."""
-        if self._sender is not None:
-            self._sender.cancel()
-        if self._sent is not None:
-            self._sent.close()
+        for each in self._deliveries():
+            each.close()
 
-    async def _send(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._last_call.wait(), PATIENCE_S)
-        from canary.cloud.http.webhook import post_webhook  # only where somebody is told: start-up
+    def _deliveries(self) -> tuple[Delivery, ...]:
+        return (self._delivery,) if self._spare is None else (self._delivery, self._spare)
 
-        while not self._waiting.empty():
-            notification = self._waiting.get_nowait()
-            try:
-                document = slack_document(notification)
-                await post_webhook(self._address(), document, self._settings.timeout_s)
-            except CanaryError as error:
-                self._fail(str(error))
-            except Exception as error:
-                # The boundary of this worker: whoever tells must not suffer for it.
-                log.exception("telling others")
-                self._fail(f"Telling others failed ({type(error).__name__}).")
-            else:
-                self._last_error = ""
-
-    def _address(self) -> str:
-        if self._settings.webhook is not None:
-            return self._settings.webhook
-        name = self._settings.webhook_variable or ""
-        address = self._environ.get(name, "").strip()
-        if not address:
-            raise RecordError(
-                f"The environment variable {sanitize(name, 60)} is not set: no notifications."
-            )
-        return address
-
-    def _fail(self, sentence: str) -> None:
-        """Say it once, not for each thing that is not told."""
-        log.warning("%s", sentence)
-        if sentence != self._last_error:
-            self._last_error = sentence
-            self._on_error(sentence)
-
-    def _claim(self, key: str) -> bool:
-        if not key:
-            return True
+    def _turn(self, topic: str, value: str, known: str | None, notice: Notice) -> None:
         now, every_s = self._wall(), self._settings.repeat_minutes * 60
-        try:
-            if self._sent is not None:
-                return self._sent.claim(key, now, every_s)
-        except RecordError as error:
-            log.warning("%s", error)
-        last = self._remembered.get(key)
-        if last is not None and now - every_s < last <= now:
-            return False
-        self._remembered[key] = now
-        return True
 
-    def _turn(self, verdict: Verdict) -> Verdict | None:
+        def write(kept: SentNotifications) -> None:
+            if known is not None and self._spare is not None and kept is self._spare.kept:
+                kept.turn(topic, known, lambda _: None, now, every_s)  # it has not heard of it
+            kept.turn(topic, value, notice, now, every_s)
+
+        self._keep(write)
+
+    def _keep(self, write: Callable[[SentNotifications], None]) -> None:
+        delivery = self._delivery
         try:
-            if self._sent is not None:
-                before = self._sent.turn(verdict)
-                return _known(before)
+            write(delivery.kept)
         except RecordError as error:
             log.warning("%s", error)
-        return self._verdict
+            if self._spare is None:
+                self._spare = self._deliver(SentNotifications(None))
+            delivery = self._spare
+            write(delivery.kept)
+        delivery.stir()
+
+
+def _placed(notification: Notification | None, snapshot: Snapshot) -> Notification | None:
+    """The same verdict at another stage or share is not the same thing."""
+    if notification is None:
+        return None
+    key = f"{notification.key} {snapshot.stage.index} {snapshot.traffic.canary_percent}"
+    return msgspec.structs.replace(notification, key=key)
 
 
 def _known(verdict: str | None) -> Verdict | None:
@@ -226,6 +224,8 @@ async def telling(
     """A notifier for as long as the block lasts, and until what waits is told (bounded)."""
     notifier = open_notifier(plan, directory, on_error)
     try:
+        with _never_in_the_way():
+            notifier.resume()
         yield notifier
         with _never_in_the_way():
             await notifier.drain()

@@ -36,6 +36,9 @@ class Schema(msgspec.Struct, frozen=True):
     durable: bool
     """Whether a commit is on the disk before it returns (synchronous=FULL)."""
 
+    patience_s: float = BUSY_TIMEOUT_S
+    """So long is waited for another process that is just writing."""
+
 
 class Database:
     """A connection to `path`, usable from several threads one at a time.
@@ -124,7 +127,7 @@ class Database:
         connection = sqlite3.connect(
             target,
             uri=as_uri,
-            timeout=BUSY_TIMEOUT_S,
+            timeout=self._schema.patience_s,
             isolation_level=None,
             check_same_thread=False,
         )

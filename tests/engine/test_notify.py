@@ -9,7 +9,7 @@ import pytest
 
 from canary.engine.change.executor import CloudClients, Executor
 from canary.engine.change.in_process import carry_out_here
-from canary.engine.notify import Notifier, telling
+from canary.engine.notify import Notifier, open_notifier, telling
 from canary.rollout.export.notification import Notification
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal
@@ -78,9 +78,93 @@ async def test_a_flapping_verdict_is_told_once_in_a_while(webhook: Webhook, tmp_
     watcher = Watcher(plan_for(webhook), tmp_path)
     await watcher.see(*[snapshot(), snapshot(WORSE)] * 5)
     assert len(webhook.bodies) == 1
-    await watcher.see(snapshot(), snapshot(WORSE), minutes=15.0)
+    await watcher.see(snapshot(), minutes=15.0)
+    assert len(webhook.bodies) == 2
+    assert webhook.texts[1].startswith("[4 times, the last at 00:26:40Z, 15 m ago] ion-api")
+    await watcher.see(snapshot(WORSE), minutes=15.0)
+    assert len(webhook.bodies) == 3
+    watcher.notifier.close()
+
+
+async def test_the_same_verdict_at_another_share_is_told_at_once(webhook: Webhook):
+    watcher = Watcher(plan_for(webhook))
+    for percent in (10, 25):
+        before, after = (
+            msgspec.structs.replace(
+                seen, traffic=msgspec.structs.replace(seen.traffic, canary_percent=percent)
+            )
+            for seen in (snapshot(), snapshot(WORSE))
+        )
+        await watcher.see(before, after)
     assert len(webhook.bodies) == 2
     watcher.notifier.close()
+
+
+async def test_what_a_webhook_refuses_is_told_when_it_takes_again(webhook: Webhook):
+    webhook.status = 503
+    watcher = Watcher(plan_for(webhook))
+    await watcher.see(snapshot(), snapshot(WORSE))
+    assert len(webhook.bodies) == 1
+    assert len(watcher.troubles) == 1
+    webhook.status = 200
+    await watcher.see(snapshot(WORSE), minutes=10.0)
+    assert len(webhook.bodies) == 2
+    assert webhook.texts[1].startswith("[00:18:40Z, 10 m ago] ")
+    assert webhook.texts[1].endswith(webhook.texts[0])
+    await watcher.see(snapshot(WORSE), minutes=60.0)
+    assert len(webhook.bodies) == 2
+    watcher.notifier.close()
+
+
+async def test_what_one_process_could_not_tell_the_next_does(webhook: Webhook, tmp_path: Path):
+    webhook.status = 503
+    first = Watcher(plan_for(webhook), tmp_path)
+    await first.see(snapshot(), snapshot(WORSE))
+    first.notifier.close()
+    webhook.status = 200
+    second = Watcher(plan_for(webhook), tmp_path)
+    second.now = first.now + 60
+    second.notifier.resume()
+    await second.notifier.drain()
+    assert [text.endswith(webhook.texts[0]) for text in webhook.texts] == [True, True]
+    second.notifier.close()
+
+
+async def test_killed_while_telling_the_next_process_tells(webhook: Webhook, tmp_path: Path):
+    webhook.status = 0
+    first = Watcher(plan_for(webhook, timeout_s=30.0), tmp_path)
+    first.notifier.tell(Notification("", "hello", "critical"))
+    draining = asyncio.create_task(first.notifier.drain(30.0))
+    await webhook.arrived.wait()
+    draining.cancel()  # and nothing is given back, as by SIGKILL
+    webhook.status = 200
+    second = Watcher(plan_for(webhook), tmp_path)
+    second.now = first.now + 600
+    await second.notifier.drain()
+    assert webhook.texts[-1].endswith("hello")
+    assert len(webhook.texts) == 2
+    for watcher in (first, second):
+        watcher.notifier.close()
+
+
+async def test_a_proof_is_told_once_by_all_processes_of_a_host(webhook: Webhook, tmp_path: Path):
+    def see(watcher: Watcher, value: str) -> None:
+        notification = Notification("proven 5xx", value, "critical") if value else None
+        watcher.notifier.turned("evidence", value, lambda _: notification)
+
+    for number in range(2):
+        watcher = Watcher(plan_for(webhook), tmp_path)
+        watcher.now += 3600 * number
+        see(watcher, "since 1")
+        await watcher.notifier.drain()
+        watcher.notifier.close()
+    assert webhook.texts == ["since 1"]
+    third = Watcher(plan_for(webhook), tmp_path)
+    third.now += 7200
+    see(third, "since 2")
+    await third.notifier.drain()
+    third.notifier.close()
+    assert webhook.texts == ["since 1", "since 2"]
 
 
 async def test_of_two_watchers_on_one_host_one_tells(webhook: Webhook, tmp_path: Path):
@@ -199,6 +283,24 @@ async def test_the_executor_tells_a_change_once_even_if_it_takes_over(
     assert journal.entry(change.id).outcome.state == "done"
     assert len(webhook.bodies) == told
     assert "done: roll back one stage, Canary 10 % → 5 %" in webhook.texts[-1]
+
+
+async def test_how_a_change_ended_is_told_by_the_next_executor_when_the_first_was_killed(
+    embed: Embed, journal: Journal, webhook: Webhook, tmp_path: Path
+):
+    plan = plan_for(webhook)
+    open_notifier(plan, tmp_path, pytest.fail).close()  # what was before it began is not told
+    async with embed(plan, operation_s=0.0) as cloud:
+        clients = CloudClients(cloud.writer, cloud.run, cloud.clock)
+        change = await ask(cloud, "step_back")
+        await carry_out_here(change, clients, journal, plan=cloud.plan, pace=PACE)
+        assert webhook.texts == []
+        for _ in range(2):
+            with Owner(tmp_path) as owner:
+                async with telling(plan, tmp_path, pytest.fail) as notifier:
+                    Executor(cloud.plan, clients, journal, owner, notifier=notifier).take_up()
+    (told,) = webhook.texts
+    assert "done: roll back one stage, Canary 10 % → 5 %" in told
 
 
 async def test_the_end_of_the_monitoring_loop_is_told(webhook: Webhook, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from canary.rollout.change.history_entries import HistoryEntry, read_history
 from canary.rollout.change.stage_record import StageRecord, decode_record
 from canary.rollout.evidence.window import EvidenceWindow
 from canary.rollout.export.monitor_document import monitor_document
+from canary.rollout.export.notification import Notification
 from canary.rollout.measure.samples import Distribution, Responses, Sample
 from canary.rollout.snapshot.snapshot import OperatorSession
 from canary.rollout.snapshot.status import status_document
@@ -231,8 +232,12 @@ def test_what_was_written_of_alert_policies(old: Path) -> None:
 
 def test_what_was_said_to_others_is_not_said_again(old: Path) -> None:
     sent = SentNotifications(sent_notifications_path(old))
-    assert not sent.claim("change c-1", NOW + 60, 900.0)
-    assert sent.turn("rollback") == "continue"
+    sent.put(Notification("change c-1", "again", "info"), NOW + 60, 900.0)
+    assert sent.take(NOW + 60, 60.0) is None
+    assert sent.take(NOW + 901, 60.0) is not None
+    before: list[str | None] = []
+    sent.turn("verdict", "rollback", before.append, NOW + 60, 900.0)
+    assert before == ["continue"]
     sent.close()
 
 

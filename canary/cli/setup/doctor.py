@@ -19,6 +19,7 @@ from canary.cli.setup.doctor_host import (
     look_at_hosts,
     look_at_journal,
     look_at_terminal,
+    look_at_webhook,
 )
 from canary.rollout.errors import CanaryError, Denied
 from canary.rollout.plan.plan import Plan
@@ -86,6 +87,7 @@ async def _ask(source: PlanSource) -> list[Finding]:
 
 async def _look(source: PlanSource, session: Session) -> AsyncIterator[Finding]:
     yield look_at_journal(session)
+    yield look_at_webhook(session)
     snapshot = await session.observer.refresh()
     for view in snapshot.sources:
         if view.name == "Journal":

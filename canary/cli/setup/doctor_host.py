@@ -18,7 +18,9 @@ from canary.host.trust import read_trust
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.hosts import foreign_hosts
 from canary.rollout.plan.plan import Plan
-from canary.rollout.text import sanitize
+from canary.rollout.text import format_timestamp, sanitize
+from canary.store.paths import sent_notifications_path
+from canary.store.sent_notifications import SentNotifications
 
 if TYPE_CHECKING:
     from canary.cloud.views import HealthReport
@@ -104,6 +106,24 @@ def look_at_journal(session: Session) -> Finding:
         return Finding("journal", "wrong", said, remedy, needed=False)
     remedy = "`canary log` shows them: verify, resume or abandon." if still_open + unknown else ""
     return Finding("journal", "ok", said, remedy)
+
+
+def look_at_webhook(session: Session) -> Finding:
+    """Whether what others were to be told has been taken."""
+    if not session.plan.notify.is_on:
+        return Finding("webhook", "ok", "none is set in the plan", needed=False)
+    path = sent_notifications_path(session.directory)
+    try:
+        with SentNotifications(path, read_only=True) as kept:
+            backlog = kept.backlog()
+    except CanaryError as error:
+        return Finding("webhook", "wrong", error.message, error.remedy, needed=False)
+    if backlog is None:
+        return Finding("webhook", "ok", "nothing waits to be told", needed=False)
+    what = "1 notification waits" if backlog.count == 1 else f"{backlog.count} notifications wait"
+    said = f"{what} since {format_timestamp(backlog.since)}: {backlog.error}"
+    remedy = "It is tried again by each console, guard and change on this host, for a week."
+    return Finding("webhook", "wrong", said, remedy, needed=False)
 
 
 def try_to_write(directory: Path) -> None:

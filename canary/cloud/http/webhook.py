@@ -36,9 +36,9 @@ async def post_webhook(
 ) -> None:
     """Post `document` as JSON; answered 2xx when this returns.
 
-    Tried once more only where nothing can have arrived (no connection): a message whose answer
-    was lost would be told twice. Raises Unavailable, Denied, QuotaExhausted or Rejected, none
-    of which repeats the address.
+    Tried once more only where nothing can have arrived (no connection); whoever must not lose a
+    message asks again later, and may tell it twice. Raises Unavailable, Denied, QuotaExhausted
+    or Rejected, none of which repeats the address.
     """
     wrong = find_address_mistake(url)
     if wrong:

@@ -40,6 +40,12 @@ FRESH_S = 120.0
 """An intent older than this (wall clock) is not begun any more: whoever asked has long looked
 elsewhere, and the split may be another's by now. What was begun is still looked up."""
 
+MAKE_UP_S = 30.0
+"""So often is looked for ends of which nobody told, real seconds."""
+
+MAKE_UP_MOST = 20
+"""How many changes, the newest, are looked at for that."""
+
 TAKEN_OVER = "found unfinished: its process had ended; looking it up"
 
 OTHERS = "left alone: it was asked for under a plan that routes otherwise"
@@ -112,6 +118,7 @@ class Executor:
         self._wall = wall
         self._steady = steady
         self._looked_at: float | None = None
+        self._made_up_at = float("-inf")
         self._intents: dict[str, float] = {}
         """When each open change was intended, as of the last look (`_looked_at`, steady)."""
         self._sleep = sleep
@@ -140,6 +147,7 @@ class Executor:
                     self._begin(entry, fresh=may_send(entry, age_s))
             self._intents = {entry.change.id: entry.intended_at for entry in entries}
             self._looked_at = looked_at
+            self._make_up(looked_at)
         except CanaryError as error:
             log.warning("the journal cannot be looked into: %s", error)
 
@@ -263,6 +271,13 @@ class Executor:
         if self._notifier is not None:
             self._notifier.ended(entry.change, outcome)
         return outcome
+
+    def _make_up(self, now: float) -> None:
+        """Tell what an executor that was killed did not come to tell, and what was not taken."""
+        if self._notifier is not None and now - self._made_up_at >= MAKE_UP_S:
+            self._made_up_at = now
+            self._notifier.make_up(self._journal.recent(MAKE_UP_MOST))
+            self._notifier.resume()
 
     def _note_takeover(self, entry: Entry) -> None:
         """Say that the process which began it has ended: "sent" alone would look as if it ran."""

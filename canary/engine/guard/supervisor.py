@@ -23,7 +23,6 @@ from canary.engine.session import Session
 from canary.host.clock import read_steady_clock
 from canary.rollout.change.change import Author, Change
 from canary.rollout.decision.guard import GuardView
-from canary.rollout.decision.readiness import ReadinessState
 from canary.rollout.errors import ReadOnly, Unavailable
 from canary.rollout.export.notification import Notification, place_of
 from canary.rollout.snapshot.snapshot import OperatorSession, SessionKind, Snapshot
@@ -83,7 +82,6 @@ class GuardSupervisor:
         self._beat_at = float("-inf")
         self._others: tuple[OperatorSession, ...] = ()
         self._others_at = float("-inf")
-        self._readiness: ReadinessState | None = None
 
     def begin(self) -> None:
         """Arm automatic rollback if the plan has it so. In the engine's loop."""
@@ -147,11 +145,11 @@ class GuardSupervisor:
 
     def look(self, snapshot: Snapshot) -> None:
         """Tell others when roll back all has become impossible, or possible again."""
-        notification = readiness_notice(self._readiness, snapshot)
-        if snapshot.readiness is not None and not snapshot.readiness.is_only_unknown:
-            self._readiness = snapshot.readiness.state
-        if notification is not None and self._notifier is not None:
-            self._notifier.tell(notification)
+        readiness = snapshot.readiness
+        if readiness is not None and not readiness.is_only_unknown and self._notifier is not None:
+            self._notifier.turned(
+                "readiness", readiness.state, lambda before: readiness_notice(before, snapshot)
+            )
 
     def _show_guard(self) -> None:
         """Let others on this host see whether automatic rollback is armed here, and counts down."""

@@ -318,8 +318,10 @@ class ReadinessAlarm:
         return True
 
 
-def readiness_notice(before: ReadinessState | None, snapshot: Snapshot) -> Notification | None:
-    """Notify others when roll back all has become impossible, or possible again."""
+def readiness_notice(before: str | None, snapshot: Snapshot) -> Notification | None:
+    """Notify others when roll back all has become impossible, or possible again; `before` is the
+    readiness that was seen before.
+    """
     readiness = snapshot.readiness
     if readiness is None or readiness.state == before or readiness.is_only_unknown:
         return None

@@ -163,8 +163,9 @@ class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A webhook that is told of changes, their outcomes, and verdicts that turn for the worse.
 
     The address is `webhook`, or what the environment variable `webhook_variable` holds: it is a
-    secret with most services. Both None: nothing is sent. The same thing is sent at most once in
-    `repeat_minutes` (of this host's clock); `timeout_s` is how long an answer is waited for.
+    secret with most services. Both None: nothing is sent. The same thing is sent at most once
+    in `repeat_minutes` (of this host's clock), what was so meanwhile at their end; `timeout_s`
+    is how long an answer is waited for.
     """
 
     webhook: str | None = None

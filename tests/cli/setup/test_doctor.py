@@ -12,11 +12,16 @@ from pathlib import Path
 import pytest
 
 from canary.cli.setup.doctor_host import look_at_tmux
+from canary.rollout.export.notification import Notification
 from canary.rollout.plan.file import load_plan
 from canary.store.journal import Journal
-from canary.store.paths import journal_path, state_dir
+from canary.store.paths import journal_path, sent_notifications_path, state_dir
+from canary.store.sent_notifications import SentNotifications
 from tests.cli.commands import Cloud
 from tests.cli.conftest import Command
+
+NOON = 1_767_268_800.0
+"""2026-01-01 12:00:00 UTC."""
 
 
 def findings(command: Command, cloud: Cloud) -> dict[str, dict[str, str]]:
@@ -84,6 +89,28 @@ def test_a_journal_that_is_damaged_is_found(command: Command, healthy_cloud: Clo
     found = findings(command, healthy_cloud)["journal"]
     assert found["state"] == "wrong"
     assert "damaged" in found["said"]
+
+
+def test_what_a_webhook_refused_and_waits_is_found(
+    command: Command, open_cloud: Callable[..., Cloud]
+) -> None:
+    cloud = open_cloud()
+    said = findings(command, cloud)["webhook"]["said"]
+    assert said == "none is set in the plan"
+    plan = cloud.plan_path.read_text()
+    address = "http://127.0.0.1:9/services/T0/s3cret"
+    cloud.plan_path.write_text(plan.replace("[notify]", f'[notify]\nwebhook = "{address}"'))
+    assert findings(command, cloud)["webhook"]["said"] == "nothing waits to be told"
+    path = sent_notifications_path(state_dir(load_plan(cloud.plan_path)))
+    with SentNotifications(path) as kept:
+        kept.put(Notification("", "worse", "critical"), NOON, 900.0)
+        waiting = kept.take(NOON, 60.0)
+        assert waiting is not None
+        kept.refused(waiting, NOON, "The webhook at 127.0.0.1 answered 503.", all_of_it=True)
+    found = findings(command, cloud)["webhook"]
+    assert found["state"] == "wrong"
+    expected = "1 notification waits since 2026-01-01 12:00:00Z: The webhook at 127.0.0.1 answered"
+    assert expected in found["said"]
 
 
 def test_what_is_kept_on_this_host_is_for_its_owner_alone(
