@@ -145,6 +145,11 @@ def sent_notifications_path(directory: Path) -> Path:
     return directory / "told.db"
 
 
+def recording_path(directory: Path) -> Path:
+    """The recording of what was shown, in a rollout's directory."""
+    return directory / "recording.db"
+
+
 def remove_kept(directory: Path) -> None:
     """Remove all that is kept of one world, for it starts over; nothing where there is nothing."""
     for path in (place(directory) for place in _PLACES):
@@ -156,6 +161,7 @@ _PLACES: Final = (
     journal_path,
     history_path,
     evidence_path,
+    recording_path,
     checklists_path,
     alert_writings_path,
     sent_notifications_path,

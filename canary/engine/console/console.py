@@ -20,6 +20,7 @@ from canary.engine.console.background_jobs import BackgroundJobs, OnJobs, Recove
 from canary.engine.console.console_loop import ConsoleLoop, connect
 from canary.engine.console.engine_thread import EngineLog, LoopThread, Work
 from canary.engine.jobs.alert_policies import recall_writings
+from canary.engine.observe.recorder import Recorder
 from canary.engine.person import this_person
 from canary.engine.session import SessionOpening
 from canary.rollout.change.change import Change
@@ -28,6 +29,7 @@ from canary.rollout.evidence.dismissal import Dismissal
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from canary.store.paths import find_state_dir
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ class ConsoleEngine:
         self._observing: ConsoleLoop | None = None
         self._procedure: BackgroundJobs | None = None
         self._recovering: Recovering | None = None
+        self._recorder: Recorder | None = None
+        self._jobs = NOTHING_RUN
         self._thread: LoopThread | None = None
 
     def start(
@@ -84,6 +88,14 @@ class ConsoleEngine:
         self._opening = opening = SessionOpening(
             self.plan, self._plan_path, fresh=self._fresh, starting=self._starting
         )
+
+        def hear(jobs: JobsView) -> None:
+            self._jobs = jobs
+            if on_procedure is not None:
+                on_procedure(jobs)
+            if self._recorder is not None:
+                self._recorder.take_jobs(jobs)
+
         self._procedure = procedure = BackgroundJobs(
             opening,
             self._in_loop,
@@ -91,17 +103,21 @@ class ConsoleEngine:
             on_error,
             author=self.author,
             read_only=self._read_only,
-            on_jobs=on_procedure,
+            on_jobs=hear,
         )
 
         def show(snapshot: Snapshot) -> None:
             on_snapshot(snapshot)
             procedure.look(snapshot)
+            if self._recorder is not None:
+                self._recorder.take(snapshot)
 
         async def main() -> None:
             self._begin(procedure.watch)
             session = await connect(opening, on_error)
             recall_writings(session)
+            self._recorder = Recorder(opening.directory, self.plan, self._say_unrecorded)
+            self._recorder.take_jobs(self._jobs)
             self._observing = observing = ConsoleLoop(
                 session,
                 self.author,
@@ -114,7 +130,10 @@ class ConsoleEngine:
             self._recovering = Recovering(
                 session, self.author, self._begin, observing.wake_executor
             )
-            await observing.run()
+            try:
+                await observing.run()
+            finally:
+                self._recorder.close()
 
         self._thread = LoopThread(main, opening.close, self._log.close, on_error)
         self._thread.start()
@@ -243,6 +262,12 @@ class ConsoleEngine:
         if self._recovering is None:
             raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
         return self._recovering
+
+    def _say_unrecorded(self, why: str) -> None:
+        """From the recorder's thread: once, as an event."""
+        observing = self._observing
+        if observing is not None:
+            self._in_loop(lambda: observing.warn(why))
 
     def _look_at_guard(self) -> None:
         if self._observing is not None:

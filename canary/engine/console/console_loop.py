@@ -130,6 +130,11 @@ class ConsoleLoop:
         """Send a snapshot out: the event log has something new."""
         self._polls.publish(changed=True)
 
+    def warn(self, sentence: str) -> None:
+        """Say something in the event log; it is no error of what is shown."""
+        self._session.observer.log.say(self._session.clock.now(), "warning", sentence)
+        self.show_now()
+
     def look_at_guard(self) -> None:
         """Let automatic rollback look now: it was armed, disarmed or cancelled."""
         self._polls.wake(GUARD)

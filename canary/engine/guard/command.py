@@ -19,6 +19,7 @@ from canary.engine.guard.supervisor import GuardSupervisor
 from canary.engine.notify import Notifier, telling
 from canary.engine.observe.event_log import Severity
 from canary.engine.observe.poll_loop import GUARD, PollLoop, Wait
+from canary.engine.observe.recorder import Recorder
 from canary.engine.session import Session
 from canary.engine.signals import ended_by_signal
 from canary.host.clock import read_steady_clock
@@ -135,9 +136,12 @@ class GuardLoop:
             wait=wait,
         )
         self.polls.subscribe(self._look)
+        self._recorder: Recorder | None = None
 
     async def run(self, order: GuardOrder, asked: asyncio.Event) -> GuardEnd:
         """Guard until asked to end, or once until there is nothing (more) to do."""
+        session = self._session
+        self._recorder = Recorder(session.directory, session.plan)
         try:
             self.supervisor.begin()
             self.supervisor.arm(order.countdown_s)
@@ -150,6 +154,7 @@ class GuardLoop:
                 await self._poll_until(asked, once=order.once)
         finally:
             self.supervisor.end()
+            self._recorder.close()
         if self._executor.is_busy:
             await self._finish(asked)
         return GuardEnd(self._snapshot, self._outcome)
@@ -176,6 +181,8 @@ class GuardLoop:
 
     def _look(self, snapshot: Snapshot, _: bool) -> None:
         self._snapshot = snapshot
+        if self._recorder is not None:
+            self._recorder.take(snapshot)
         self._notifier.watch(snapshot)
 
     def _on_error(self, sentence: str) -> None:

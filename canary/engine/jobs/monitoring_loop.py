@@ -12,6 +12,7 @@ import contextlib
 import logging
 import math
 import os
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ import msgspec
 
 from canary.cloud.connection.clock import CloudClock, SystemClock
 from canary.engine.observe.poll_loop import PollLoop
+from canary.engine.observe.recorder import record_once
 from canary.engine.session import Session
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.export.monitor_document import file_name, monitor_document, outage_document
@@ -190,6 +192,8 @@ class MonitoringLoop:
             failing = (s for s in snapshot.sources if s.state == "failing")
             trouble = "; ".join(f"{s.name}: {s.message}" for s in failing)
             document = monitor_document(snapshot, self._plan)
+            now = time.time()  # beside the person's clock
+            await asyncio.to_thread(record_once, self._directory, self._plan, snapshot, now)
         else:
             document = outage_document(self._plan, at, trouble)
         path: Path | None = Path(self._order.out_dir) / file_name(at)

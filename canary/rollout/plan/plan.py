@@ -22,6 +22,7 @@ from canary.rollout.plan.tables import (
     LoadTest,
     Notify,
     Ratio,
+    RecordingSettings,
     Verify,
     text,
 )
@@ -280,6 +281,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     freeze: tuple[Freeze, ...] = ()
     notify: Notify = Notify()
     record: Record = Record()
+    recording: RecordingSettings = RecordingSettings()
     console: Console = Console()
     local: Local = Local()
 

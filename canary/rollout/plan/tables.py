@@ -196,3 +196,14 @@ class Verify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     side_header: Header | None = None
     side_field: Field | None = None
     confidence_field: Field = "confidence"
+
+
+class RecordingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was shown is kept on this host, to be replayed: for so many days, in so many megabytes.
+
+    What is reached first holds. `keep` false: nothing is kept any more; what is there stays.
+    """
+
+    keep: bool = True
+    days: Annotated[float, Meta(gt=0, le=90, description="above 0 and at most 90 days")] = 7.0
+    most_mb: Annotated[float, Meta(ge=1, le=1000)] = 20.0

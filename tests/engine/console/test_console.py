@@ -18,10 +18,12 @@ from canary.engine.observe.poll_loop import PollLoop
 from canary.rollout.change.change import Change, Request
 from canary.rollout.change.moves import rollback_all
 from canary.rollout.errors import ReadOnly, Unavailable
+from canary.rollout.recording.player import Recording
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.journal import Journal
-from canary.store.paths import journal_path
+from canary.store.paths import journal_path, recording_path
 from canary.store.paths import state_dir as directory_of
+from canary.store.recording import RecordingFile
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded
 
 pytestmark = pytest.mark.usefixtures("state_dir")
@@ -106,6 +108,15 @@ async def test_live_numbers_come_and_then_the_whole_soak(embed: Embed) -> None:
         whole = await it.screen.until(lambda s: s.backfilled)
         assert whole.canary.samples[0].start <= cloud.world.entered_at
     assert it.screen.troubles == []
+
+
+async def test_what_it_showed_is_in_the_recording(embed: Embed) -> None:
+    async with live(embed) as cloud:
+        async with Running(cloud.plan, read_only=True) as it:
+            await it.screen.until(has_numbers)
+        with RecordingFile(recording_path(directory_of(cloud.plan)), read_only=True) as file:
+            shown = Recording(file).read(Recording(file).find(it.screen.snapshots[-1].as_of))
+    assert shown.frame.snapshot.canary.window == it.screen.snapshots[-1].canary.window
 
 
 async def test_after_stop_the_thread_is_gone_and_nothing_is_said_any_more(embed: Embed) -> None:
