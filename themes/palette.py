@@ -24,8 +24,8 @@ class Palette(msgspec.Struct, frozen=True):
     There are two alarms: `watch` is amber; `alarm` is red, for a glyph or a word, and `roll_back`
     the same reversed, for what must be acted upon now. `ok` is for the glyph ✓, not for sentences;
     `no_data` is for whatever is unknown. `legacy`/`canary` are for names and data of the sides
-    only; `legacy_fill` is the body of Legacy's area in a plot. All else is neutral: the limits
-    (`warning_line`, `critical_line`), progress and focus (`strong`), `box` (which cloud this is).
+    only. All else is neutral: the limits (`warning_line`, `critical_line`), progress and focus
+    (`strong`), `box` (which cloud this is).
     `stale` hatches what is too old, `masked` what was measured before the last change; `strip` is
     the confirm strip. `quiet` is for axes and separators, `dim` for what is read second.
     """
@@ -43,7 +43,6 @@ class Palette(msgspec.Struct, frozen=True):
     no_data: Style
     legacy: Style
     canary: Style
-    legacy_fill: Style
     warning_line: Style
     critical_line: Style
     marker: Style

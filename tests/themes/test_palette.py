@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from rich.color import ColorSystem
 from rich.style import Style
-from textual.theme import Theme
 
 from canary.rollout.decision.gates import VERDICT_GLYPHS, VERDICT_WORDS
 from canary.rollout.decision.tree import SEVERITY
@@ -99,10 +98,3 @@ def test_no_color_means_mono_with_the_terminals_own_colours(
     wanted: str, environ: dict[str, str], chosen: tuple[str, bool | None]
 ) -> None:
     assert choose_theme(wanted, environ) == chosen
-
-
-@pytest.mark.parametrize("system", SYSTEMS, ids=lambda s: s.name)
-@pytest.mark.parametrize("theme", [t for t in make_themes() if not t.ansi], ids=lambda t: t.name)
-def test_legacys_area_stands_out_from_the_background(theme: Theme, system: ColorSystem) -> None:
-    fill = look(PALETTES[theme.name].legacy_fill, system)[0]
-    assert fill != look(Style(color=theme.background), system)[0]

@@ -15,7 +15,6 @@ from widgets.plots.picture import PlotMaker, plotted_now
 from widgets.plots.plot import draw_picture
 from widgets.plots.series import Metric
 from widgets.plots.sides import (
-    NAMES,
     Column,
     both_names,
     draw_legend,
@@ -23,6 +22,7 @@ from widgets.plots.sides import (
     lay_out,
     value_run,
 )
+from widgets.plots.values import NAMES
 
 Percentile = Literal["p50", "p95", "p99"]
 _METRICS: tuple[Metric, Metric, Metric] = ("p50_ms", "p95_ms", "p99_ms")

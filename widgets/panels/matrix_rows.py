@@ -70,7 +70,7 @@ def draw_label(canvas: Canvas, y: int, name: str, found: LimitShare | None, scen
 
 def _passed_style(found: LimitShare, palette: Palette) -> Style:
     if found.passed == "critical":
-        return palette.critical_line
+        return palette.alarm
     return palette.watch if found.passed else palette.text
 
 

@@ -12,7 +12,8 @@ from widgets.plots.cells import CellWidget, bound
 from widgets.plots.picture import Picture, PlotMaker, plotted_now
 from widgets.plots.plot import draw_picture
 from widgets.plots.series import Metric
-from widgets.plots.sides import NAMES, Column, both_names, draw_sides, lay_out, value_run
+from widgets.plots.sides import Column, both_names, draw_sides, lay_out, value_run
+from widgets.plots.values import NAMES
 
 _METRICS: tuple[Metric, ...] = ("cpu", "memory")
 _PLOTTED: tuple[Metric, ...] = (*_METRICS, "instances")

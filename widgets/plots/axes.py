@@ -97,22 +97,31 @@ def label(metric: Metric, value: float) -> str:
 
 
 _GUTTER = 7
+_ENDS = ((64, 15), (36, 10))
+"""From which width on how many cells at the right are kept for the names of the lines."""
 _TICKS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800)
 
 
 class Box(msgspec.Struct, frozen=True):
-    """A rectangle of a canvas."""
+    """A rectangle of a canvas. `with_time`: the time axis is its lowest row, if there is room."""
 
     x: int
     y: int
     width: int
     height: int
+    with_time: bool = True
+
+    @property
+    def ends(self) -> int:
+        """The cells at the right that are kept for the names of the lines; 0: no room for them."""
+        return next((cells for width, cells in _ENDS if self.width >= width), 0)
 
     def inner(self) -> Box:
-        """Where the data goes: right of the labels and above the time axis, if there is room."""
+        """Where the data goes: between the axis' labels and the lines' names, above the time."""
         gutter = _GUTTER if self.width >= 3 * _GUTTER else 0
-        axis = 1 if self.height >= 4 else 0
-        return Box(self.x + gutter, self.y, self.width - gutter, self.height - axis)
+        axis = 1 if self.height >= 4 and self.with_time else 0
+        width = self.width - gutter - self.ends
+        return Box(self.x + gutter, self.y, width, self.height - axis)
 
 
 def box_row(box: Box, scale: Scale, value: float) -> int:
@@ -140,17 +149,28 @@ def draw_value_axis(
         canvas.put(inner.x - 1, y, "┤", palette.quiet)
 
 
-def draw_time_axis(canvas: Canvas, inner: Box, grid: ColumnGrid, palette: Palette) -> None:
-    """Round times as labels under their columns, never nearer than a label is wide."""
+_NOW = "now"
+
+
+def draw_time_axis(
+    canvas: Canvas, inner: Box, grid: ColumnGrid, now: float, palette: Palette
+) -> None:
+    """Round times as labels under their columns, never nearer than a label is wide, and now."""
     y = inner.y + inner.height
+    present = inner.x + min(inner.width - 1, grid.column_of(now))
+    canvas.put(present, y, "╵", palette.quiet)
+    room_at_right = canvas.width - present - 1 >= len(_NOW)
+    first_of_now = present + 1 if room_at_right else present - len(_NOW)
+    canvas.text(first_of_now, y, _NOW, palette.dim)
+    end = min(present, first_of_now) - 1
     tick_s = next((t for t in _TICKS_S if t / grid.column_s >= 12), _TICKS_S[-1])
     at = (grid.start // tick_s + 1) * tick_s
     while at <= grid.end:
         text = _time_label(at, tick_s)
         x = inner.x + grid.column_of(at)
-        if x + len(text) < inner.x + inner.width:
+        if x + len(text) < end:
             canvas.put(x, y, "╵", palette.quiet)
-            canvas.text(x + 1, y, text, palette.dim, inner.x + inner.width - x - 1)
+            canvas.text(x + 1, y, text, palette.dim)
         at += tick_s
 
 

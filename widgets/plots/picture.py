@@ -9,9 +9,10 @@ import msgspec
 
 from canary.rollout.evidence import metric_evidence as evidence
 from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import SideView, Snapshot
 from widgets.plots.axes import Scale, choose_scale
 from widgets.plots.series import ColumnGrid, Metric, PlotSeries, SeriesCache, make_grid
+from widgets.plots.values import show_value, value_in
 
 _BOTH: Final[tuple[evidence.Metric, ...]] = ("slow", "errors")
 _CONCERN: Final[dict[Metric, tuple[evidence.Metric, ...]]] = {
@@ -46,11 +47,22 @@ class Limit(msgspec.Struct, frozen=True):
     kind: Literal["warning", "critical"]
 
 
+class EndLabel(msgspec.Struct, frozen=True):
+    """What a line is named by at its end: a side's value of the judged window, as text.
+
+    `is_judged`: the value is there and may be believed.
+    """
+
+    value: str
+    is_judged: bool = True
+
+
 class Picture(msgspec.Struct, frozen=True):
     """All that is in one plot. Times are unix seconds; `masked` are (from, to) periods.
 
     `set_apart` are the periods after a change that the evidence leaves out, `detected` the moments
-    at which it has proven a regression, each with the short name of what got worse.
+    at which it has proven a regression, each with the short name of what got worse. `ends` name
+    both lines, Legacy's first.
     """
 
     metric: Metric
@@ -65,6 +77,7 @@ class Picture(msgspec.Struct, frozen=True):
     set_apart: tuple[tuple[float, float], ...] = ()
     detected: tuple[tuple[float, str], ...] = ()
     stale_after_s: float = 300.0
+    ends: tuple[EndLabel, EndLabel] | None = None
 
 
 class PlotMaker(msgspec.Struct):
@@ -110,7 +123,13 @@ class PlotMaker(msgspec.Struct):
             set_apart=find_set_apart(snapshot, grid),
             detected=find_detections(metric, snapshot, grid),
             stale_after_s=plan.metrics.stale_after_s if plan else 300.0,
+            ends=(_end(metric, snapshot.legacy), _end(metric, snapshot.canary)),
         )
+
+
+def _end(metric: Metric, view: SideView) -> EndLabel:
+    value = value_in(view.window, metric)
+    return EndLabel(show_value(metric, value), value is not None and view.data == "ok")
 
 
 def find_limits(metric: Metric, plan: Plan | None) -> tuple[Limit, ...]:

@@ -17,7 +17,7 @@ from themes import PALETTES
 from widgets.panels.latency import LatencyPanel
 from widgets.plots.axes import Box, Scale
 from widgets.plots.canvas import Canvas
-from widgets.plots.picture import Limit, Picture
+from widgets.plots.picture import EndLabel, Limit, Picture
 from widgets.plots.plot import draw_picture
 from widgets.plots.series import ColumnGrid, PlotSeries
 
@@ -68,7 +68,7 @@ def data_rows(canvas: Canvas) -> list[str]:
 def test_a_gap_of_legacy_stays_blank() -> None:
     rows = data_rows(plotted([50.0, 50.0, None, None, 50.0, 50.0], []))
     assert all(row[2:4] == "  " for row in rows)
-    assert rows[-1][0] != " "
+    assert any(row[0] != " " for row in rows)
 
 
 def test_a_gap_of_canary_is_not_bridged() -> None:
@@ -88,15 +88,28 @@ def test_one_point_of_legacy_is_a_point_and_no_bar() -> None:
 
 def test_a_zero_is_seen_and_is_not_a_gap() -> None:
     rows = data_rows(plotted([0.0, 0.0, None, None], []))
-    assert rows[-1] == "▁▁  "
+    assert rows[-1] == "⡀⡀  "
 
 
 def test_both_sides_share_one_scale() -> None:
-    """Equal values end at equal height, whatever the other side does."""
-    rows = data_rows(plotted([50.0] * 4, [50.0] * 4, height=7))
-    area_top = next(i for i, row in enumerate(rows) if "█" in row or "▄" in row or "▆" in row)
-    line = next(i for i, row in enumerate(rows) if any("⠀" <= c <= "⣿" for c in row))
-    assert abs(area_top - line) <= 1
+    """Equal values are drawn at equal height, whatever the other side does."""
+    other: list[float | None] = [90.0] * 4
+    gap: list[float | None] = [None] * 4
+    for value in (0.0, 37.0, 50.0, 100.0):
+        own: list[float | None] = [value] * 4
+        legacy = data_rows(plotted(own + gap, gap + other, height=7))
+        canary = data_rows(plotted(other + gap, gap + own, height=7))
+        assert _row_of(legacy, 0) == _row_of(canary, 4)
+
+
+def _row_of(rows: list[str], column: int) -> int:
+    return next(i for i, row in enumerate(rows) if "⠀" < row[column] <= "⣿")
+
+
+def test_no_side_is_filled_and_neither_hides_the_other() -> None:
+    rows = data_rows(plotted([70.0] * 8, [30.0] * 8))
+    assert not set("".join(rows)) & set("▁▂▃▄▅▆▇█░▒▓")
+    assert sum(bool(row.strip()) for row in rows) == 2
 
 
 @pytest.mark.parametrize(("value", "row"), [(100.0, 0), (0.0, 6), (50.0, 3)])
@@ -219,7 +232,7 @@ async def test_a_plot_is_drawn_at_any_size(size: tuple[int, int]) -> None:
 
 async def test_the_legend_counts_the_values_behind_it() -> None:
     text = await frame(LatencyPanel(), (90, 5), snapshot=snapshot())
-    assert "p95  ▆ legacy 387 ms n 12 129" in text
+    assert "p95  ⠂ legacy 387 ms n 12 129" in text
     assert "⠒ canary 402 ms n 1 359" in text
 
 
@@ -258,3 +271,102 @@ async def test_samples_with_gaps_leave_their_columns_blank() -> None:
 def test_a_time_is_written_whole_or_not_at_all(late_s: int) -> None:
     grid = ColumnGrid(NOW - 3180 + late_s, 60.0, 53)
     assert "…" not in labelled(grid=grid, now=NOW + late_s)[8]
+
+
+# Names: of the lines at their ends, of the limits on theirs.
+
+
+def named(
+    first: float | None,
+    second: float | None,
+    width: int = 80,
+    height: int = 9,
+    ends: tuple[EndLabel, EndLabel] = (EndLabel("1.22 s"), EndLabel("0.60 s")),
+    **more: Any,
+) -> Canvas:
+    """Two level lines of one hour up to NOW with names at their ends."""
+    box = Box(0, 0, width, height)
+    columns = box.inner().width
+    sides = [PlotSeries((v,) * columns, frozenset(), NOW) for v in (first, second)]
+    grid = ColumnGrid(NOW - 60.0 * columns, 60.0, columns)
+    picture = Picture("p95_ms", grid, sides[0], sides[1], Scale(0.0, 1500.0), NOW, ends=ends)
+    canvas = Canvas(width, height)
+    draw_picture(canvas, box, replace(picture, **more), DARK)
+    return canvas
+
+
+def test_each_line_is_named_where_it_ends() -> None:
+    lines = named(1220.0, 600.0).lines()
+    (legacy,) = (i for i, line in enumerate(lines) if line.endswith("legacy 1.22 s"))
+    (canary,) = (i for i, line in enumerate(lines) if line.endswith("canary 0.60 s"))
+    assert legacy < canary
+    assert "⠀" < lines[legacy][60] <= "⣿"
+    assert "⠀" < lines[canary][60] <= "⣿"
+
+
+@pytest.mark.parametrize("value", [0.0, 750.0, 1500.0])
+def test_lines_that_end_together_are_both_named_the_greater_above(value: float) -> None:
+    lines = named(value, value * 0.999).lines()
+    legacy = next(i for i, line in enumerate(lines) if line.endswith("legacy 1.22 s"))
+    canary = next(i for i, line in enumerate(lines) if line.endswith("canary 0.60 s"))
+    assert legacy == canary - 1
+
+
+def test_a_line_is_named_by_a_letter_where_there_is_less_room_and_not_in_none() -> None:
+    assert any(line.endswith("C 0.60 s") for line in named(1220.0, 600.0, 40).lines())
+    assert not any("0.60" in line for line in named(1220.0, 600.0, 30).lines())
+
+
+def test_a_value_that_may_not_be_judged_is_named_as_unknown() -> None:
+    doubtful = (EndLabel("1.22 s"), EndLabel("no data", is_judged=False))
+    canvas = named(1220.0, None, ends=doubtful)
+    row = next(y for y, line in enumerate(canvas.lines()) if line.endswith("no data"))
+    assert canvas.styles[row][len(canvas.lines()[row]) - 1] == DARK.no_data
+
+
+def test_a_limit_on_the_scale_carries_its_name_on_its_line() -> None:
+    canvas = named(100.0, 90.0, limits=(Limit(1000.0, "warning"), Limit(1400.0, "critical")))
+    (warning,) = (line for line in canvas.lines() if "warning 1 s" in line)
+    (critical,) = (line for line in canvas.lines() if "critical 1.4 s" in line)
+    assert "╌" in warning
+    assert "╍" in critical
+
+
+def test_the_name_of_a_limit_goes_where_it_hides_no_data() -> None:
+    """Both lines lie on the limit in the first half; the name stands at the right."""
+    columns = Box(0, 0, 80, 9).inner().width
+    half = columns // 2
+    on = PlotSeries((1000.0,) * half + (100.0,) * (columns - half), frozenset(), NOW)
+    canvas = named(100.0, 90.0, legacy=on, canary=on, limits=(Limit(1000.0, "warning"),))
+    (line,) = (line for line in canvas.lines() if "warning 1 s" in line)
+    assert line.index("warning") > half
+    assert sum("⠀" < char <= "⣿" for char in line) >= half
+
+
+def test_limits_are_neutral_and_dim_when_off_the_scale() -> None:
+    on = named(100.0, 90.0, limits=(Limit(1000.0, "critical"),))
+    off = named(100.0, 90.0, limits=(Limit(30_000.0, "critical"),))
+    found = []
+    for canvas in (on, off):
+        y = next(i for i, line in enumerate(canvas.lines()) if "critical" in line)
+        found.append(canvas.styles[y][canvas.lines()[y].index("critical")])
+    assert found == [DARK.critical_line, DARK.quiet]
+
+
+@pytest.mark.parametrize("width", [24, 40, 80, 120])
+def test_now_is_marked_at_the_right_of_the_time_axis(width: int) -> None:
+    axis = named(100.0, 90.0, width).lines()[8]
+    inner = Box(0, 0, width, 9).inner()
+    mark = axis.index("╵now") if "╵now" in axis else axis.index("now╵") + 3
+    assert mark == inner.x + inner.width - 1
+
+
+def test_plots_of_one_time_axis_leave_it_to_the_lowest() -> None:
+    canvas = Canvas(80, 9)
+    box = Box(0, 0, 80, 9, with_time=False)
+    columns = box.inner().width
+    flat = PlotSeries((100.0,) * columns, frozenset(), NOW)
+    grid = ColumnGrid(NOW - 60.0 * columns, 60.0, columns)
+    draw_picture(canvas, box, Picture("p95_ms", grid, flat, flat, Scale(0.0, 200.0), NOW), DARK)
+    assert not any("╵" in line for line in canvas.lines())
+    assert canvas.lines()[8].lstrip().startswith("0┤")
