@@ -32,6 +32,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "revert": ("change.moves", "Set the split back to what the record says."),
     "hold": ("change.hold", "Hold the rollout where it stands, for everybody: nobody promotes."),
     "release": ("change.hold", "End a hold, whoever set it."),
+    "mark-irreversible": (
+        "change.irreversible",
+        "Mark a step that no rollback undoes, for everybody.",
+    ),
     "health": ("inspect.status", "Ask both sides whether they are well."),
     "load-test": ("procedure.load_test", "Put users on the router with Locust, for the gate."),
     "ab-test": ("procedure.ab_test", "Compare both groups of the A/B test in BigQuery."),

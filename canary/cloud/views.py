@@ -11,9 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from canary.rollout.change.change import Portion
+from canary.rollout.change.change import Portion, Topic
 from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.change.hold import Hold
+from canary.rollout.change.irreversible import Irreversible
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import CanaryError, CloudError
 from canary.rollout.measure.samples import Sample
@@ -47,7 +48,9 @@ class ServiceState(msgspec.Struct, frozen=True):
     is not empty when
     there is a stage record that cannot be read. `scale` is what can run; `limits` what the service
     itself is set to, which its template may narrow. `history` is the last moves of the split,
-    newest first, where the router keeps any. `hold` is what is written of one, over or not.
+    newest first, where the router keeps any. `hold` is what is written of one, over or not,
+    `irreversible` what is written of that on Canary's service, cleared or not, and `deployed_mark`
+    the text of the same annotation on the revision that serves.
     """
 
     name: str
@@ -79,6 +82,13 @@ class ServiceState(msgspec.Struct, frozen=True):
     stable: str = ""
     place: str = ""
     hold: Hold | None = None
+    irreversible: Irreversible | None = None
+    deployed_mark: str = ""
+
+    def writer_of(self, topic: Topic) -> str:
+        """The id of the change that wrote the annotation of a topic; "" for nobody's."""
+        found = self.hold if topic == "hold" else self.irreversible
+        return "" if found is None else found.change
 
 
 class OperationState(msgspec.Struct, frozen=True):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from canary.rollout.change.hold import Hold, decode_hold
+from canary.rollout.change.irreversible import Irreversible
 from canary.rollout.snapshot.snapshot import Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import staged
@@ -54,4 +56,26 @@ async def test_what_is_held_is_released_and_keeps_promotion_back_until_then() ->
 async def test_a_rollback_is_as_ever() -> None:
     async with staged((80, 24), held()) as stage:
         await stage.press("R", "y")
+        assert [change.kind for change in stage.engine.sent] == ["rollback_all"]
+
+
+MARK = Irreversible("schema 42", "bob", "bastion-2")
+
+
+@pytest.mark.parametrize("size", [(40, 10), (80, 24), (120, 40), (200, 60)])
+async def test_what_no_rollback_undoes_is_there_in_every_layout(size: tuple[int, int]) -> None:
+    shown = msgspec.structs.replace(scenes.snapshot(), irreversible=MARK)
+    async with staged(size, shown) as stage:
+        assert "! IRREVERSIBLE: schema 42" in stage.frame()
+
+
+async def test_a_rollback_over_it_asks_for_the_services_name() -> None:
+    shown = msgspec.structs.replace(scenes.snapshot(), irreversible=MARK)
+    async with staged((80, 24), shown) as stage:
+        await stage.press("R")
+        assert "IRREVERSIBLE: schema 42" in stage.frame()
+        assert "type ion-api-canary" in stage.frame()
+        await stage.press("y", "enter")
+        assert stage.engine.sent == []
+        await stage.press("ctrl+u", *"ion-api-canary", "enter")
         assert [change.kind for change in stage.engine.sent] == ["rollback_all"]

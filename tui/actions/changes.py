@@ -66,7 +66,7 @@ def pin(situation: Situation, snapshot: Snapshot, change: Change) -> Pending:
     return Pending(
         change=change,
         guard=standing.guard,
-        typed_name=name_to_type(situation.plan, change, standing.percent),
+        typed_name=name_to_type(situation.plan, change, standing.percent, snapshot.irreversible),
         data_age_s=data_age_s(snapshot, situation.now),
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from canary.rollout.change.change import Change, is_final_approval
+from canary.rollout.change.change import GOING_BACK, Change, is_final_approval
+from canary.rollout.change.irreversible import format_marked
 from canary.rollout.change.text import format_order, format_step, format_title
 from canary.rollout.permit.approval import describe_consequences, format_evidence
 from canary.rollout.plan.plan import Plan
@@ -52,7 +53,9 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
     unmet = change.evidence.gates_unmet if change.kind == "promote" else ()
     # Why several steps come in their order, and that nothing guards a program of the team's.
     unguarded = not plan.target.router.has_guard and change.to_stage is not None
-    why = (format_order(change), NO_GUARD if unguarded else "")
+    mark = snapshot.irreversible if change.kind in GOING_BACK else None
+    undone = "" if mark is None else format_marked(mark)
+    why = (undone, format_order(change), NO_GUARD if unguarded else "")
     return Proposal(
         change_id=change.id,
         title=pending.title or format_title(change),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canary.rollout.change.irreversible import format_irreversible
 from canary.rollout.decision.gates import format_verdict
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -89,6 +90,8 @@ class CompactPanel(CellWidget):
             return [(f" ✗ AUTO ROLLBACK in {self.left_s:.0f} s ", palette.roll_back)]
         if readiness is not None and readiness.state == "impossible":
             return [(" ✗ ROLLBACK NOT POSSIBLE ", palette.roll_back)]
+        if snapshot.irreversible is not None:
+            return [(f"! {format_irreversible(snapshot.irreversible)}", palette.watch)]
         runs: list[Run] = []
         if self.read_only or snapshot.missing_rights:
             runs.append(("READ-ONLY ", palette.strong))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from canary.rollout.change.irreversible import format_irreversible
 from canary.rollout.change.text import ACT_WORDS
 from canary.rollout.decision.readiness import CheckId, Readiness, ReadinessState
 from canary.rollout.snapshot.snapshot import (
@@ -74,11 +75,13 @@ class SafetyLine(CellWidget):
         here = width_of(presence) if snapshot.presence.others else 0
         if ready and width_of(way) + width_of(guarding) + here > canvas.width:
             way = way[:2]
+        mark = _irreversible(snapshot, palette)
+        way = [*mark, *way]
         left = canvas.width - width_of(way) - width_of(guarding)
         if left < min(width_of(presence), _LEAST_PRESENCE):
             presence, left = [], 0
         # Of two long ones each has half; the page has all of both.
-        half = min(width_of(way), canvas.width // 2)
+        half = min(width_of(way), canvas.width * (3 if mark else 2) // 4)
         shown = min(left, width_of(presence))
         x = canvas.runs(0, 0, way, max(half, canvas.width - width_of(guarding) - shown))
         canvas.runs(x, 0, [*guarding, *presence])
@@ -108,6 +111,12 @@ class SafetyLine(CellWidget):
         can = guard is not None and not self.read_only and not snapshot.missing_rights
         arms = f", {key} arms" if key and can else ""
         return [(_GAP, palette.text), (f"auto rollback off{arms}", palette.dim)]
+
+
+def _irreversible(snapshot: Snapshot, palette: Palette) -> list[Run]:
+    """The step that no rollback undoes: it is there all the time, before all else."""
+    mark = snapshot.irreversible
+    return [] if mark is None else [(f"! {format_irreversible(mark)}{_GAP}", palette.watch)]
 
 
 def readiness_runs(snapshot: Snapshot, palette: Palette, *, detailed: bool) -> list[Run]:

@@ -17,8 +17,8 @@ from canary.rollout.errors import UsageError
 from canary.rollout.plan.plan import Plan
 
 
-def _annotating(command: Any) -> Any:
-    """What a change has that moves nothing: no gates to override, nothing to verify."""
+def annotating_options(command: Any) -> Any:
+    """The options of what is only written for people: no gates to override, nothing to verify."""
     for option in (
         plan_options,
         click.option("--reason", metavar="TEXT", default="", help="Why; everybody sees it."),
@@ -30,7 +30,7 @@ def _annotating(command: Any) -> Any:
 
 @click.command()
 @click.option("--until", metavar="TIME", default="", help="09:00 (UTC), 09:00 ZONE, or 14h.")
-@_annotating
+@annotating_options
 def hold(until: str, **given: Any) -> int:
     """Hold the rollout where it stands: nobody promotes until then. Needs --reason.
 
@@ -50,7 +50,7 @@ def _hold(until: str, plan: Plan, standing: Standing, request: Request) -> Chang
 
 @click.command()
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@_annotating
+@annotating_options
 def release(**given: Any) -> int:
     """End the hold of the rollout, whoever set it; it is kept who did."""
     return run_change(moves.release, options_of({**given, "force": False}), need_metrics=False)

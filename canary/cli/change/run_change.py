@@ -32,6 +32,7 @@ from canary.cli.options import ChangeOptions
 from canary.cli.output import act, complain
 from canary.engine.person import this_person
 from canary.rollout.change.change import (
+    GOING_BACK,
     Change,
     Outcome,
     Request,
@@ -39,6 +40,7 @@ from canary.rollout.change.change import (
     SetTraffic,
     Standing,
 )
+from canary.rollout.change.irreversible import format_marked
 from canary.rollout.change.timing import date_change, why_expired
 from canary.rollout.errors import CanaryError, GateNotMet, UsageError
 from canary.rollout.permit.approval import evidence_of, name_to_type
@@ -171,9 +173,12 @@ async def _decide(
         raise refusal
     if not options.no_journal:
         demand_journal(session, change, source)
+    if snapshot.irreversible is not None and change.kind in GOING_BACK:
+        complain(format_marked(snapshot.irreversible))
     if not options.yes:
         show_change(source.plan, change, dry_run, snapshot)
-        name = name_to_type(source.plan, change, snapshot.traffic.canary_percent)
+        percent, mark = snapshot.traffic.canary_percent, snapshot.irreversible
+        name = name_to_type(source.plan, change, percent, mark)
         change = confirm(source.plan, change, name, session.clock)
     from canary.engine.notify import telling
 

@@ -11,6 +11,7 @@ import click
 from canary.cli.opening import PlanSource, find_plan, look, open_session
 from canary.cli.options import config_option, json_option, plan_options
 from canary.cli.output import figure_rows, print_json, print_table, say
+from canary.rollout.change.irreversible import format_marked
 from canary.rollout.change.stage_record import next_stage
 from canary.rollout.decision.gates import (
     DATA_WORDS,
@@ -133,6 +134,12 @@ def _print_unserved(traffic: TrafficView) -> None:
         say("! Session affinity is on: clients stay on one side; no comparison holds.")
 
 
+def _marks(snapshot: Snapshot) -> tuple[str, str]:
+    """What persons have written on the services for everybody; "" for nothing."""
+    mark = snapshot.irreversible
+    return ("" if mark is None else format_marked(mark), why_held(snapshot))
+
+
 def _print_errors(snapshot: Snapshot) -> None:
     traffic = snapshot.traffic
     _print_unserved(traffic)
@@ -143,7 +150,7 @@ def _print_errors(snapshot: Snapshot) -> None:
         )
     if traffic.drift is not None:
         say(f"! {format_drift(snapshot)}")
-    for said in filter(None, (why_held(snapshot), sanitize(traffic.record_error))):
+    for said in filter(None, (*_marks(snapshot), sanitize(traffic.record_error))):
         say(f"! {said}")
     for source in snapshot.sources:
         if source.state == "failing":

@@ -48,6 +48,7 @@ class RevisionsRouter(ServiceRouter):
             serving=sides.candidate,
             serving_since=own.since,
             serving_created=own.created,
+            deployed_mark=self.mark_of(own),
             affinity=await has_affinity(self.run, message, (sides.candidate, sides.stable)),
             percent=read_share(candidate, message, message.traffic),
             served_percent=read_served(candidate, message),

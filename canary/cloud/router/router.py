@@ -27,8 +27,9 @@ from canary.cloud.registry import OPERATION as IMAGE_OPERATION
 from canary.cloud.registry import ImageRegistry
 from canary.cloud.run.client import SOURCE, RunClient
 from canary.cloud.run.services import put_annotations, put_scale, read_service, start_update
-from canary.cloud.run.serving import read_serving
+from canary.cloud.run.serving import Serving, read_serving
 from canary.cloud.views import OperationState, ServiceState
+from canary.rollout.change.annotations import annotation_key, writer_of
 from canary.rollout.change.change import (
     Annotate,
     DeleteImages,
@@ -40,7 +41,7 @@ from canary.rollout.change.change import (
     Step,
 )
 from canary.rollout.change.history_entries import append_history, history_key
-from canary.rollout.change.hold import annotation_key, decode_hold
+from canary.rollout.change.irreversible import TOPIC as IRREVERSIBLE
 from canary.rollout.change.stage_record import StageRecord, encode_record
 from canary.rollout.errors import Conflict, NotFound
 from canary.rollout.plan.plan import Endpoints, Plan
@@ -112,7 +113,12 @@ class Router(ABC):
             serving_since=found.since,
             serving_created=found.created,
             affinity=found.affinity,
+            deployed_mark=self.mark_of(found),
         )
+
+    def mark_of(self, found: Serving) -> str:
+        """What a deploy has written on a revision of a step that cannot be undone."""
+        return found.annotations.get(annotation_key(self.plan.record.annotation, IRREVERSIBLE), "")
 
     async def send(self, step: Step, *, validate_only: bool = False) -> str:
         """Send one step and return the operation's name ("" when only validated).
@@ -197,8 +203,7 @@ class Router(ABC):
     def _annotation(self, service: Any, step: Annotate) -> dict[str, str]:
         """What a step writes. Raises Conflict where another change has written there meanwhile."""
         key = annotation_key(self.plan.record.annotation, step.topic)
-        there = decode_hold(service.annotations.get(key, ""))
-        if there is not None and there.change not in (step.before, step.change):
+        if writer_of(service.annotations.get(key, "")) not in (step.before, step.change):
             raise Conflict(
                 f"Somebody else has written on {step.service} meanwhile.",
                 remedy="Nothing was changed. Look again, and decide anew.",

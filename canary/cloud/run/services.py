@@ -8,8 +8,11 @@ from typing import Any
 import msgspec
 
 from canary.cloud.views import RevisionState, ServiceState
+from canary.rollout.change.annotations import annotation_key
+from canary.rollout.change.basis import canary_scaled
 from canary.rollout.change.history_entries import HistoryEntry, history_key, read_history
-from canary.rollout.change.hold import Hold, annotation_key, decode_hold
+from canary.rollout.change.hold import Hold, decode_hold
+from canary.rollout.change.irreversible import TOPIC, Irreversible, decode_irreversible
 from canary.rollout.change.stage_record import StageRecord, decode_record
 from canary.rollout.errors import Malformed
 from canary.rollout.plan.plan import Plan, ScalePreset
@@ -62,6 +65,7 @@ def read_service(plan: Plan, message: Any) -> ServiceState:
         history=_read_history(plan, message) if carries else (),
         limits=_read_limits(message),
         hold=_read_hold(plan, message) if carries else None,
+        irreversible=_read_mark(plan, message) if name == canary_scaled(plan) else None,
     )
 
 
@@ -95,8 +99,17 @@ def _read_history(plan: Plan, message: Any) -> tuple[HistoryEntry, ...]:
 
 
 def _read_hold(plan: Plan, message: Any) -> Hold | None:
-    key = annotation_key(plan.record.annotation, "hold")
-    return decode_hold(message.annotations[key]) if key in message.annotations else None
+    return decode_hold(read_annotation(plan, message, "hold"))
+
+
+def _read_mark(plan: Plan, message: Any) -> Irreversible | None:
+    return decode_irreversible(read_annotation(plan, message, TOPIC))
+
+
+def read_annotation(plan: Plan, message: Any, topic: str) -> str:
+    """The text of a topic's annotation on a service or revision; "" where there is none."""
+    key = annotation_key(plan.record.annotation, topic)
+    return str(message.annotations.get(key, ""))
 
 
 def _read_ready(condition: Any) -> tuple[bool | None, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,13 +18,14 @@ class Serving(msgspec.Struct, frozen=True):
     """`revision` has the most traffic, "" when that is not told.
 
     `since` is when traffic came to it, `created` when it was made; None: not known. `affinity`: it
-    keeps each client with what it has (session affinity).
+    keeps each client with what it has (session affinity). `annotations` are the revision's.
     """
 
     revision: str
     since: float | None
     affinity: bool
     created: float | None = None
+    annotations: Mapping[str, str] = {}
 
 
 async def read_serving(run: RunClient, message: Any, revision: str = "") -> Serving:
@@ -45,7 +46,8 @@ async def read_serving(run: RunClient, message: Any, revision: str = "") -> Serv
     created = found.create_time.seconds + found.create_time.nanos / 1e9
     since = max(created, _routed_at(message))
     affinity = bool(found.session_affinity)
-    return Serving(chosen, since if since > 0 else None, affinity, created or None)
+    came = since if since > 0 else None
+    return Serving(chosen, came, affinity, created or None, dict(found.annotations))
 
 
 async def has_affinity(run: RunClient, message: Any, revisions: Iterable[str]) -> bool:

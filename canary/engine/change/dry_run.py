@@ -21,6 +21,7 @@ from canary.rollout.change.change import (
     Step,
 )
 from canary.rollout.change.hold import decode_hold
+from canary.rollout.change.irreversible import decode_irreversible
 from canary.rollout.change.text import format_order, format_planned
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_iso_time, quote_command
@@ -78,6 +79,10 @@ def shell_command(change: Change) -> str:
 
 def _annotating(step: Annotate) -> str:
     """The console's own command: gcloud has no flag for the annotations of a service."""
+    if step.topic == "irreversible":
+        mark = decode_irreversible(step.text)
+        said = ["--clear"] if mark is None or mark.cleared else [mark.what]
+        return quote_command(["canary", "mark-irreversible", *said])
     hold = decode_hold(step.text)
     if hold is None or hold.released:
         return "canary release"

@@ -66,7 +66,7 @@ def find_observed_state(step: Step, state: ServiceState, asked_at: float) -> Obs
 
 def _find_annotation(step: Annotate, state: ServiceState) -> ObservedState:
     """By the id of the change that wrote what is there."""
-    writer = state.hold.change if state.hold is not None else ""
+    writer = state.writer_of(step.topic)
     if writer == step.change:
         return "there"
     return "absent" if writer == step.before else "foreign"

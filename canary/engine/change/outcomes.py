@@ -168,7 +168,7 @@ def _true_now(step: Step, now: ServiceState | None, error: CanaryError) -> str:
     if now is None:
         return "What is set now is not known: Cloud Run does not answer."
     if isinstance(step, Annotate):
-        kept = now.hold is not None and now.hold.change == step.change
+        kept = now.writer_of(step.topic) == step.change
         return f"{sanitize(step.service)} {'shows' if kept else 'does not show'} it now."
     if isinstance(step, SetScale):
         return f"{sanitize(step.service)} is set to {format_scale(now.scale)} instances now."

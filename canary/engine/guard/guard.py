@@ -133,7 +133,7 @@ class AutomaticRollback:
             if act == "fire" and cause is not None:
                 self._act(cause, past, snapshot, now)
         if act not in ("none", "fire") and cause is not None:
-            self._tell(act, cause, seen.held, past)
+            self._tell(act, cause, seen.held or seen.stands_down, past)
         return act != "none" or was.held != self._state.held
 
     def _tell(self, act: Act, cause: Cause, held: str, past: tuple[Attempt, ...]) -> None:
@@ -153,6 +153,9 @@ class AutomaticRollback:
             self._say("warning", f"automatic rollback is called off: {why}")
         elif act == "spent":
             said = f"automatic rollback has acted for this and does not again: {cause.said}"
+            self._say("critical", f"{said} A person must decide.")
+        elif act == "stood_down":
+            said = f"AUTOMATIC ROLLBACK STANDS DOWN: {held}. It would {what}: {cause.said}"
             self._say("critical", f"{said} A person must decide.")
         elif act == "limited":
             most = self._plan.guard.max_per_day

@@ -16,6 +16,7 @@ from canary.engine.observe.journal_view import journal_events, view_change
 from canary.engine.observe.position import (
     Redeployed,
     RunFacts,
+    irreversible_of,
     known_record,
     split_changes,
     stage_of,
@@ -149,6 +150,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         retired=observed.run is not None and is_retired(plan, observed.run),
         hold=find_hold(observed.run.router.hold, now) if observed.run is not None else None,
         freeze=find_freeze(plan.freeze, now) if plan.freeze else None,
+        irreversible=irreversible_of(observed.run),
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from canary.cloud.views import ServiceState
 from canary.rollout.change.change import Guard, SetTraffic, Standing
+from canary.rollout.change.irreversible import Irreversible, find_irreversible
 from canary.rollout.change.stage_record import (
     StageRecord,
     find_plan_drift,
@@ -221,7 +222,16 @@ def standing_of(plan: Plan, run: RunFacts | None) -> Standing | None:
         others=run.router.others,
         drifted_at=drift.at if drift is not None else None,
         hold=run.router.hold,
+        irreversible=run.canary.irreversible if run.canary is not None else None,
     )
+
+
+def irreversible_of(run: RunFacts | None) -> Irreversible | None:
+    """The step that no rollback undoes, as Canary's service and revision tell; None: none known."""
+    if run is None or run.canary is None:
+        return None
+    canary = run.canary
+    return find_irreversible(canary.irreversible, canary.deployed_mark, canary.serving)
 
 
 def is_in_doubt(plan: Plan, router: ServiceState) -> bool:

@@ -7,9 +7,15 @@ from typing import Final
 
 from canary.cloud.connection.clock import CloudClock, SystemClock
 from canary.engine.observe.event_log import EventLog, Severity
-from canary.engine.observe.position import Redeployed, RunFacts, find_drift
+from canary.engine.observe.position import (
+    Redeployed,
+    RunFacts,
+    find_drift,
+    irreversible_of,
+)
 from canary.engine.observe.replay import VerdictTransition
 from canary.rollout.change.hold import format_hold, name_holder
+from canary.rollout.change.irreversible import format_marked
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.decision.gates import format_verdict
 from canary.rollout.decision.readiness import ReadinessState
@@ -65,6 +71,7 @@ def log_run_changes(
     _log_record(log, before, after, is_ours)
     _log_drift(log, before, after, now)
     _log_hold(log, before, after, is_ours)
+    _log_mark(log, before, after, now)
     error = after.router.record_error
     if error and (before is None or before.router.record_error != error):
         log.say(now, "warning", error)
@@ -113,6 +120,15 @@ def _log_hold(
         log.say(hold.at, "info", f"the hold is released{why}", name_holder(hold))
     else:
         log.say(hold.at, "info", format_hold(hold, hold.at), name_holder(hold))
+
+
+def _log_mark(log: EventLog, before: RunFacts | None, after: RunFacts, now: float) -> None:
+    """Whoever marked it: it is what a person must know before anything is rolled back."""
+    mark, known = irreversible_of(after), irreversible_of(before)
+    if mark is not None and (known is None or known.what != mark.what):
+        log.say(mark.at or now, "warning", format_marked(mark))
+    elif mark is None and known is not None:
+        log.say(now, "info", f"no longer marked irreversible: {known.what}")
 
 
 def _log_drift(log: EventLog, before: RunFacts | None, after: RunFacts, now: float) -> None:

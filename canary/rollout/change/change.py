@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from canary.rollout.change.hold import Hold
+from canary.rollout.change.irreversible import Irreversible
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.text import AtLeast, sanitize
@@ -26,11 +27,18 @@ Kind = Literal[
     "retire",
     "hold",
     "release",
+    "mark_irreversible",
+    "clear_irreversible",
 ]
 GOING_BACK: Final[tuple[Kind, ...]] = ("step_back", "rollback_all")
 """What takes traffic off Canary: right later too, whatever else has happened to the service."""
 
-ANNOTATING: Final[tuple[Kind, ...]] = ("hold", "release")
+ANNOTATING: Final[tuple[Kind, ...]] = (
+    "hold",
+    "release",
+    "mark_irreversible",
+    "clear_irreversible",
+)
 """What writes an annotation for people, and moves neither traffic, scale nor record."""
 
 OutcomeState = Literal["done", "failed", "refused", "unknown", "not_begun", "abandoned"]
@@ -104,7 +112,7 @@ class KeepRecord(msgspec.Struct, frozen=True, tag="keep_record"):
     record: StageRecord
 
 
-Topic = Literal["hold"]
+Topic = Literal["hold", "irreversible"]
 """What an annotation beside the record is about; its name there."""
 
 
@@ -257,7 +265,7 @@ class Standing(msgspec.Struct, frozen=True):
     itself is set to, which a template's own limits may narrow. `recorded` is the share that the
     record has, whatever plan it was written under; `others` is what has
     traffic and is neither side; `drifted_at` is since when what is set is not the record's. `hold`
-    is what is written of one, over or not.
+    is what is written of one, over or not, and `irreversible` likewise.
     """
 
     stage: int
@@ -274,6 +282,7 @@ class Standing(msgspec.Struct, frozen=True):
     others: tuple[Portion, ...] = ()
     drifted_at: float | None = None
     hold: Hold | None = None
+    irreversible: Irreversible | None = None
 
     @property
     def most_percent(self) -> int | None:

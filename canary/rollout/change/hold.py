@@ -44,12 +44,6 @@ UNREADABLE: Final = Hold(reason="what is written on the service cannot be read")
 """What was meant to be a hold, and cannot be read, holds: missing data permits no promotion."""
 
 
-def annotation_key(record: str, topic: str) -> str:
-    """The annotation of a topic beside the record's own: "canary-console/hold"."""
-    prefix, _, name = record.partition("/")
-    return f"{prefix}/{topic}" if name != topic else f"{prefix}/{name}-{topic}"
-
-
 def encode_hold(hold: Hold) -> str:
     """The annotation's text: compact JSON, with a reason that is cut where it is too long."""
     reason = hold.reason

@@ -23,6 +23,7 @@ from canary.rollout.change.change import (
     Step,
 )
 from canary.rollout.change.hold import Hold, encode_hold, find_hold
+from canary.rollout.change.irreversible import MOST_TEXT, Irreversible, encode_irreversible
 from canary.rollout.change.stage_record import (
     Move,
     StageRecord,
@@ -33,6 +34,7 @@ from canary.rollout.change.stage_record import (
 from canary.rollout.errors import Conflict, IllegalTransition, UsageError
 from canary.rollout.plan.plan import Plan, ScalePreset
 from canary.rollout.plan.routing import routing_digest
+from canary.rollout.text import sanitize
 
 
 def promote(plan: Plan, standing: Standing, request: Request) -> Change:
@@ -203,6 +205,44 @@ def _annotate_hold(
 ) -> Change:
     before = standing.hold.change if standing.hold is not None else ""
     step = Annotate(plan.router_service, "hold", encode_hold(held), request.id, before)
+    return _build(plan, standing, request, kind, (step,))
+
+
+def mark_irreversible(plan: Plan, standing: Standing, request: Request, what: str) -> Change:
+    """Mark that a step was made which no rollback undoes. Raises UsageError where it is not said
+    which.
+    """
+    if not what.strip():
+        raise UsageError(
+            "What cannot be undone is missing.", remedy='Name it in a word or two: "schema 42".'
+        )
+    return _mark(plan, standing, request, "mark_irreversible", sanitize(what, 10 * MOST_TEXT))
+
+
+def clear_irreversible(plan: Plan, standing: Standing, request: Request) -> Change:
+    """Take the mark away. Raises UsageError without a reason: it was somebody's warning."""
+    if not request.reason.strip():
+        raise UsageError(
+            "The mark was somebody's warning: it is cleared with a reason.",
+            remedy="Give --reason TEXT: why a rollback is safe again.",
+        )
+    return _mark(plan, standing, request, "clear_irreversible", "")
+
+
+def _mark(plan: Plan, standing: Standing, request: Request, kind: Kind, what: str) -> Change:
+    author, there = request.author, standing.irreversible
+    mark = Irreversible(
+        what,
+        author.user,
+        author.host,
+        request.now,
+        request.id,
+        standing.guard.revision,
+        cleared=kind == "clear_irreversible",
+    )
+    before = there.change if there is not None else ""
+    text = encode_irreversible(mark)
+    step = Annotate(canary_scaled(plan), "irreversible", text, request.id, before)
     return _build(plan, standing, request, kind, (step,))
 
 

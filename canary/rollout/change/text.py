@@ -23,6 +23,7 @@ from canary.rollout.change.change import (
     split_of,
 )
 from canary.rollout.change.hold import decode_hold, format_extent, format_hold
+from canary.rollout.change.irreversible import MOST_TEXT, decode_irreversible
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.text import format_percent, format_timestamp, sanitize
 
@@ -36,6 +37,8 @@ KIND_WORDS: Final[dict[Kind, str]] = {
     "retire": "retire:",
     "hold": "hold",
     "release": "release",
+    "mark_irreversible": "mark irreversible:",
+    "clear_irreversible": "clear",
 }
 """What is asked for, as a command; the steps follow."""
 
@@ -73,6 +76,8 @@ _TITLES: Final[dict[Kind, str]] = {
     "revert": "Revert the split to stage {stage}",
     "hold": "Hold the rollout",
     "release": "Release the hold",
+    "mark_irreversible": "Mark a step irreversible",
+    "clear_irreversible": "Clear the irreversible mark",
 }
 
 
@@ -97,10 +102,20 @@ def format_annotation(step: Annotate, *, brief: bool = False) -> str:
 
     `brief` as for `format_step`.
     """
+    if step.topic == "irreversible":
+        return _format_mark(step, brief=brief)
     hold = decode_hold(step.text)
     if hold is None or hold.released:
         return "the hold" if brief else "hold released"
     return format_extent(hold, hold.at) if brief else format_hold(hold, hold.at)
+
+
+def _format_mark(step: Annotate, *, brief: bool) -> str:
+    mark = decode_irreversible(step.text)
+    if mark is None or mark.cleared:
+        return "the mark" if brief else "no longer marked irreversible"
+    what = sanitize(mark.what, MOST_TEXT)
+    return what if brief else f"marked irreversible: {what}"
 
 
 def format_step(step: Step, *, brief: bool = False) -> str:

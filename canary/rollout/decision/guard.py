@@ -12,6 +12,7 @@
   regression) on one entry into a stage (the stage record's change). It acts at most once for it.
   Only an attempt that certainly changed nothing (refused, not begun) may be followed by another.
 - What a person cancelled is not begun again for that cause, until it is armed anew.
+- Over a step that no rollback undoes it stands down, loudly: a count ends, a person decides.
 - No more than `max_per_day` effects in 24 hours, by whichever guard of this host: the attempts are
   read from the journal, so that they outlive the process. What was refused, or changed nothing,
   uses nothing up: else three refusals would end automatic rollback without one rollback.
@@ -31,9 +32,10 @@ from canary.rollout.change.change import OutcomeState
 DAY_S = 86_400.0
 
 Trigger = Literal["critical", "overdue", "stage", "regression"]
-Act = Literal["none", "begun", "called_off", "fire", "spent", "limited", "slept"]
+Act = Literal["none", "begun", "called_off", "fire", "spent", "limited", "slept", "stood_down"]
 """Nothing new; counting began; it was called off; act now; it has acted for this cause already; it
-has acted too often (these two are said once); nobody looked when it was due: counting began anew.
+has acted too often (these two are said once); nobody looked when it was due: counting began anew;
+a step that no rollback undoes leaves it to a person (said once).
 """
 
 
@@ -47,10 +49,14 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One look: the cause (None: there is none, or nothing may be judged), and what holds it up."""
+    """One look: the cause (None: there is none, or nothing may be judged), and what holds it up.
+
+    `stands_down`: why nothing but a person may act on the cause; "" for nothing.
+    """
 
     cause: Cause | None
     held: str = ""
+    stands_down: str = ""
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -150,6 +156,8 @@ def advance(
     if cause is None:
         idle = msgspec.structs.replace(state, cause=None, due_at=None, held=seen.held)
         return idle, "none" if state.cause is None else "called_off"
+    if seen.stands_down:
+        return _refuse(state, cause, f"stands down: {seen.stands_down}", "stood_down")
     if cause.key in state.cancelled:
         return _hold(state, "cancelled"), "none"
     if any(a.cause == cause.key and not a.changed_nothing for a in past):
@@ -201,7 +209,7 @@ def _hold(state: GuardState, why: str) -> GuardState:
 
 
 def _refuse(
-    state: GuardState, cause: Cause, why: str, act: Literal["spent", "limited"]
+    state: GuardState, cause: Cause, why: str, act: Literal["spent", "limited", "stood_down"]
 ) -> tuple[GuardState, Act]:
     told = state.mute == cause.key
     return msgspec.structs.replace(_hold(state, why), mute=cause.key), "none" if told else act

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from canary.rollout.change.change import (
+    GOING_BACK,
     Change,
     ChangeEvidence,
     DeleteService,
@@ -18,6 +19,7 @@ from canary.rollout.change.change import (
     is_final_approval,
     split_of,
 )
+from canary.rollout.change.irreversible import Irreversible
 from canary.rollout.decision.gates import Gate, gate_glyph, unmet
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -81,12 +83,20 @@ def evidence_of(snapshot: Snapshot, now: float) -> ChangeEvidence:
     )
 
 
-def name_to_type(plan: Plan, change: Change, percent_now: int | None) -> str:
+def name_to_type(
+    plan: Plan,
+    change: Change,
+    percent_now: int | None,
+    irreversible: Irreversible | None = None,
+) -> str:
     """The service whose name must be typed for this change; "" when a yes is enough.
 
     Grave are: giving Canary everything, and leaving the side that takes at least half of the
-    requests in backup size. Rolling back all never is: that must be quick.
+    requests in backup size. Rolling back all never is: that must be quick; except over a step that
+    it does not undo.
     """
+    if irreversible is not None and change.kind in GOING_BACK:
+        return plan.target.canary
     for step in change.steps:
         if isinstance(step, DeleteService):
             return step.service

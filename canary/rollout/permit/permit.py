@@ -26,6 +26,7 @@ from canary.rollout.change.change import (
     Kind,
     SetTraffic,
 )
+from canary.rollout.change.irreversible import format_irreversible
 from canary.rollout.decision.gates import DATA_WORDS, Gate, unmet
 from canary.rollout.decision.guard import Cause, Seen, Trigger
 from canary.rollout.decision.tree import SEVERITY
@@ -110,12 +111,22 @@ def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | Non
         tried = " `canary rollback` in a shell tries it even so." if kind in GOING_BACK else ""
         return f"{format_missing_rights(snapshot.missing_rights)}{tried}"
     reason = _why_pointless(kind, snapshot)
-    if reason is not None or kind in GOING_BACK or kind in ANNOTATING:
+    if kind in ANNOTATING:
+        return _why_not_written(kind, snapshot)
+    if reason is not None or kind in GOING_BACK:
         return reason
     flying = _in_flight(snapshot)
     if flying is not None:
         return f"Another change is in flight: {flying}."
     return _why_not_on(snapshot) if kind == "promote" else None
+
+
+def _why_not_written(kind: Kind, snapshot: Snapshot) -> str | None:
+    if kind == "release" and snapshot.hold is None:
+        return "Nothing is held."
+    if kind == "clear_irreversible" and snapshot.irreversible is None:
+        return "Nothing is marked irreversible."
+    return None
 
 
 def _why_not_on(snapshot: Snapshot) -> str | None:
@@ -187,8 +198,6 @@ def _why_pointless(kind: Kind, snapshot: Snapshot) -> str | None:
         return f"Stage {stage} is the last one."
     if kind == "step_back" and stage is not None and stage <= 1:
         return "There is no stage before this one; roll back all takes all to Legacy."
-    if kind == "release" and snapshot.hold is None:
-        return "Nothing is held."
     if kind == "rollback_all" and stage == 0 and traffic.is_all_on_legacy:
         return None if traffic.drift is not None else "All traffic is on Legacy already."
     served = not traffic.is_unserved and not traffic.others
@@ -353,7 +362,10 @@ def find_cause(plan: Plan, snapshot: Snapshot) -> Seen:
     going = next((c for c in snapshot.changes if c.outcome is None and c.kind in GOING_BACK), None)
     if going is not None:
         return Seen(None, f"a rollback is in flight: {going.author}")
-    return Seen(Cause(f"{_entry_of(snapshot)}:{trigger}", kind, trigger, said))
+    cause = Cause(f"{_entry_of(snapshot)}:{trigger}", kind, trigger, said)
+    if snapshot.irreversible is not None:
+        return Seen(cause, stands_down=format_irreversible(snapshot.irreversible))
+    return Seen(cause)
 
 
 def _find_trigger(snapshot: Snapshot) -> tuple[Trigger, str] | None:

@@ -14,6 +14,7 @@ import msgspec
 from canary.rollout.change.change import Guard, Outcome, Portion, Standing, StepView
 from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
 from canary.rollout.change.hold import Hold
+from canary.rollout.change.irreversible import Irreversible
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.change.text import MOVE_WORDS
 from canary.rollout.decision.gates import Gate
@@ -288,6 +289,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     none in this program). `speed` is 1 on the real cloud. `changes` and `events` are newest first,
     and bounded. `retired`: Legacy was deleted for good, so that there is nothing to go back to.
     `hold` is a person's while it holds, `freeze` the plan's: both block promotion and nothing else.
+    `irreversible` is a step of Canary's that no rollback undoes; None: none is marked.
     """
 
     rollout: str
@@ -320,6 +322,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     retired: bool = False
     hold: Hold | None = None
     freeze: Frozen | None = None
+    irreversible: Irreversible | None = None
 
     @property
     def data_age_s(self) -> float | None:

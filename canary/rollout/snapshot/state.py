@@ -13,6 +13,7 @@ from typing import Final, Literal
 import msgspec
 
 from canary.rollout.change.hold import format_hold, name_holder
+from canary.rollout.change.irreversible import format_irreversible
 from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.tree import Alert
 from canary.rollout.plan.plan import Plan
@@ -149,8 +150,17 @@ def find_state(snapshot: Snapshot, plan: Plan) -> RolloutState:
     for rule in _RULES:
         found = rule(snapshot, plan)
         if found is not None:
-            return found
+            return _beside_irreversible(found, snapshot)
     return _well(snapshot, plan)
+
+
+def _beside_irreversible(found: RolloutState, snapshot: Snapshot) -> RolloutState:
+    """Where a rollback is called for, what it does not undo is said first."""
+    mark = snapshot.irreversible
+    if mark is None or found.actor.action not in ("rollback_all", "step_back"):
+        return found
+    cause = f"{format_irreversible(mark)}; {found.cause}"
+    return msgspec.structs.replace(found, cause=cause)
 
 
 def _decision(snapshot: Snapshot, _: Plan) -> RolloutState | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from canary.rollout.change.hold import Hold, name_holder
+from canary.rollout.change.irreversible import Irreversible, format_irreversible
 from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.gates import format_verdict as format_verdict_line
 from canary.rollout.decision.readiness import Readiness
@@ -108,6 +109,7 @@ def status_document(snapshot: Snapshot, plan: Plan | None = None) -> dict[str, A
         "guard": _guard(snapshot),
         "hold": _hold(snapshot.hold),
         "freeze": _freeze(snapshot.freeze),
+        "irreversible": _irreversible(snapshot.irreversible),
     }
 
 
@@ -182,6 +184,18 @@ def _freeze(freeze: Frozen | None) -> dict[str, Any] | None:
     return {"until": format_iso_time(freeze.until), "reason": sanitize(freeze.why)}
 
 
+def _irreversible(mark: Irreversible | None) -> dict[str, Any] | None:
+    if mark is None:
+        return None
+    by = sanitize(f"{mark.by}@{mark.host}" if mark.host else mark.by, 80)
+    return {
+        "what": sanitize(mark.what),
+        "by": by,
+        "at": format_iso_time(mark.at or None),
+        "revision": sanitize(mark.revision, 80),
+    }
+
+
 def _line_of_hold(snapshot: Snapshot) -> list[str]:
     """That nobody promotes, as short as it goes: "HELD until 09:00Z"."""
     held = snapshot.hold if snapshot.hold is not None else snapshot.freeze
@@ -221,6 +235,7 @@ def status_line(snapshot: Snapshot) -> str:
         *_soak(snapshot),
         _age(canary.data_age_s),
         *_line_of_hold(snapshot),
+        *([format_irreversible(snapshot.irreversible)] if snapshot.irreversible else []),
         *(f"{sanitize(s.name, 30)} failing" for s in snapshot.sources if s.state == "failing"),
         *(f"{sanitize(c.kind, 30).replace('_', ' ')} in flight" for c in in_flight(snapshot)),
         *(["LOCAL CLOUD"] if snapshot.provider == "local" else []),

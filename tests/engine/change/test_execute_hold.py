@@ -105,3 +105,31 @@ async def test_a_release_leaves_who_ended_it(embed: Embed, journal: Journal):
         after = (await router_service(cloud)).hold
         assert isinstance(after, Hold)
         assert (after.released, after.reason, after.change) == (True, "done", "r1")
+
+
+async def test_a_mark_is_on_canarys_service_and_leaves_the_split_alone(
+    embed: Embed, journal: Journal
+):
+    async with embed(DEFAULT_PLAN) as cloud:
+        before = await router_service(cloud)
+        request = Request("m1", AUTHOR, cloud.now)
+        change = moves.mark_irreversible(cloud.plan, await standing_of(cloud), request, "schema 42")
+        outcome = await carry(cloud, journal, change)
+        assert outcome.state == "done", outcome
+        canary = await cloud.run.service("ion-api-canary")
+        assert canary.irreversible is not None
+        assert (canary.irreversible.what, canary.irreversible.change) == ("schema 42", "m1")
+        assert (await router_service(cloud)).etag == before.etag
+
+
+async def test_what_a_deploy_wrote_on_the_revision_is_read(embed: Embed):
+    async with embed(DEFAULT_PLAN) as cloud:
+        message = await cloud.run.run.message("ion-api-canary")
+        update = type(message)()
+        update.CopyFrom(message)
+        update.template.annotations["canary-console/irreversible"] = "schema 42"
+        update.template.revision = ""
+        await cloud.run.run.update(update, ["template"], "deploying", validate_only=False)
+        cloud.advance(120)
+        canary = await cloud.run.service("ion-api-canary")
+        assert (canary.irreversible, canary.deployed_mark) == (None, "schema 42")

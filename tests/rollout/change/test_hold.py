@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.rollout.change import moves
+from canary.rollout.change.annotations import annotation_key
 from canary.rollout.change.change import Annotate
 from canary.rollout.change.hold import (
     MOST_REASON,
     UNREADABLE,
     Hold,
-    annotation_key,
     decode_hold,
     encode_hold,
     find_hold,
