@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot, StageView, TrafficView
-from canary.rollout.text import format_duration, format_percent, sanitize
+from canary.rollout.text import format_clock, format_duration, format_percent, sanitize
 from canary.rollout.trials.retirement import DAY_S, PHASES, calendar
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run, width_of
@@ -36,7 +36,11 @@ class StageTrack(CellWidget):
             return
         now = self.now or snapshot.as_of
         soaked = soaked_hours(snapshot.stage, now)
-        share = [*share_runs(snapshot.traffic, palette), *mark_runs(snapshot.traffic, palette)]
+        share = [
+            *share_runs(snapshot.traffic, palette),
+            *mark_runs(snapshot.traffic, palette),
+            *redeployed_runs(snapshot.stage, palette),
+        ]
         link = 3 if canvas.width >= 60 else 1
         stages = len(self.plan.stages) if self.plan else 5
         x = 0
@@ -85,6 +89,14 @@ def share_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
     if traffic.canary_percent == 0 and settled and traffic.is_all_on_legacy:
         return [("0 % canary", palette.strong), ("  all traffic is on Legacy", palette.dim)]
     return [(format_percent(traffic.canary_percent), palette.strong), (" canary", palette.canary)]
+
+
+def redeployed_runs(stage: StageView, palette: Palette) -> list[Run]:
+    """That Canary was deployed anew in the middle of the stage, and since when it soaks anew."""
+    if not stage.redeployed:
+        return []
+    since = "" if stage.entered_at is None else f" {format_clock(stage.entered_at)}"
+    return [(f"  ! deployed anew{since}", palette.watch)]
 
 
 def mark_runs(traffic: TrafficView, palette: Palette) -> list[Run]:

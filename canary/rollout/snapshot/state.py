@@ -282,7 +282,9 @@ def _no_data(snapshot: Snapshot, _: Plan) -> RolloutState | None:
             return None
         case "masked":
             wait = "" if age_s is None else f", newest data {format_age(age_s)} old"
-            cause = f"the split has just changed{wait}"
+            new = sanitize(snapshot.stage.redeployed, 63)
+            what = f"Canary was deployed anew ({new})" if new else "the split has just changed"
+            cause = f"{what}{wait}"
             return RolloutState("settling", cause, "wait for data from after it", _NOBODY)
         case "stale":
             old = "" if age_s is None else f"newest data {format_age(age_s)} old"
@@ -375,14 +377,20 @@ def _well(snapshot: Snapshot, plan: Plan) -> RolloutState:
     if open_gates:
         waits = "; ".join(_gate(g) for g in open_gates[:2])
         more = f" and {len(open_gates) - 2} more" if len(open_gates) > 2 else ""
-        return RolloutState("healthy", "all thresholds OK", f"{waits}{more}", _NOBODY)
+        return RolloutState("healthy", _all_well(snapshot), f"{waits}{more}", _NOBODY)
     index = snapshot.stage.index
     if index is None or index >= len(plan.stages):
-        return RolloutState("healthy", "all thresholds OK", "", _NOBODY)
+        return RolloutState("healthy", _all_well(snapshot), "", _NOBODY)
     percent = format_percent(plan.percent_of(index + 1))
     return RolloutState(
         "ready", "every gate is met", f"promote to {percent}", Actor("you", "promote")
     )
+
+
+def _all_well(snapshot: Snapshot) -> str:
+    """What is well; and where the thresholds alone are looked at, why."""
+    said = "all thresholds OK"
+    return f"{said}; session affinity: no comparison" if snapshot.traffic.affinity else said
 
 
 def _gate(gate: Gate) -> str:

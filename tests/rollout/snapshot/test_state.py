@@ -163,3 +163,13 @@ def test_no_mixture_with_something_wrong_is_healthy_or_ready(one: StateId, other
 
 def _severity(moment: Snapshot) -> int:
     return SEVERITY[moment.decision.verdict]
+
+
+def test_a_redeploy_and_session_affinity_are_said_in_the_row() -> None:
+    settling = SCENES["settling"]
+    stage = msgspec.structs.replace(settling.stage, redeployed="ion-api-canary-00009-ci")
+    anew = find_state(with_(settling, stage=stage), PLAN)
+    assert anew.cause.startswith("Canary was deployed anew (ion-api-canary-00009-ci)")
+    sticky = msgspec.structs.replace(SCENES["healthy"].traffic, affinity=True)
+    found = find_state(with_(SCENES["healthy"], traffic=sticky), PLAN)
+    assert found.cause == "all thresholds OK; session affinity: no comparison"

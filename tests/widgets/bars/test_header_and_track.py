@@ -98,6 +98,12 @@ def stood(stage: StageView, traffic: TrafficView) -> Snapshot:
         ),
         (StageView(2, "", 10), TrafficView(10, record_error="bad"), "? record unreadable"),
         (StageView(0, "", 0), TrafficView(0, ready=False), "✗ SET, MAY NOT BE SERVED"),
+        (StageView(2, "", 10), TrafficView(10, affinity=True), "! session affinity: no comparison"),
+        (
+            StageView(2, "", 10, 1_760_000_000.0, 24.0, redeployed="ion-api-canary-00009-ci"),
+            TrafficView(10),
+            "! deployed anew 08:53:20Z",
+        ),
     ],
 )
 async def test_the_track_says_where_the_rollout_stands(
