@@ -17,6 +17,7 @@ import msgspec
 from canary.rollout.errors import RecordError
 from canary.rollout.measure.samples import Distribution, Responses, Sample
 from canary.store.database import Record, Schema
+from canary.store.split_seen import SplitSeen, read_split_seen, write_split_seen
 
 Side = Literal["legacy", "canary"]
 
@@ -108,6 +109,16 @@ class History(Record):
                 f"The history {self.path} has a row that cannot be read: {exc}.",
                 remedy="Delete the file: it is a cache and is filled again.",
             ) from exc
+
+    def keep_split(self, seen: SplitSeen) -> None:
+        """Keep since when the split stands beside its record as it does."""
+        with self._database.writing() as db:
+            write_split_seen(db, seen)
+
+    def split_seen(self) -> SplitSeen | None:
+        """What `keep_split` kept; None for nothing that can be read."""
+        with self._database.reading() as db:
+            return read_split_seen(db)
 
     def prune(self, before: float) -> None:
         """Drop the samples that end at or before `before`."""

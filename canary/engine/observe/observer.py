@@ -84,7 +84,7 @@ class Observer:
         self._run_source = Source("Cloud Run", self.log)
         self._metrics_source = Source("Cloud Monitoring", self.log)
         self._journal = JournalFeed(journal, self.log)
-        self._run = RunFeed(plan, run, clock, self._run_source)
+        self._run = RunFeed(plan, run, clock, self._run_source, history)
         self._metrics: MetricsFeed | None = None
         if monitoring is not None:
             self._metrics = MetricsFeed(

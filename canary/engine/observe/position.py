@@ -23,19 +23,7 @@ from canary.rollout.evidence.verdict import AFFINITY
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Drift, StageView, TrafficView
 from canary.store.journal import Entry
-
-
-class SplitSeen(msgspec.Struct, frozen=True):
-    """The record's share and the one that is set, as they were first seen together.
-
-    `at` and `by` are the service's last update then: the split was moved by then. Later updates,
-    of a label perhaps, say nothing of it. `at` None: this router has no such time.
-    """
-
-    recorded: int | None
-    actual: int | None
-    at: float | None
-    by: str
+from canary.store.split_seen import SplitSeen
 
 
 class RunFacts(msgspec.Struct, frozen=True):
@@ -56,10 +44,22 @@ class RunFacts(msgspec.Struct, frozen=True):
 
 def see_split(known: SplitSeen | None, router: ServiceState) -> SplitSeen:
     """How the split stands beside its record; `known` when that is as before."""
-    recorded = router.record.percent if router.record is not None else None
+    record = router.record
+    recorded, change = (None, "") if record is None else (record.percent, record.change)
     if known is not None and (known.recorded, known.actual) == (recorded, router.percent):
         return known
-    return SplitSeen(recorded, router.percent, router.updated_at, router.last_modifier)
+    return SplitSeen(recorded, router.percent, router.updated_at, router.last_modifier, change)
+
+
+def recall_split(kept: SplitSeen | None, router: ServiceState, now: float) -> SplitSeen | None:
+    """What an earlier console saw first, if it is of this very drift; None: it says nothing.
+
+    Of another record, or from another time of an embedded cloud, it is not.
+    """
+    record = router.record
+    if kept is None or kept.at is None or record is None or kept.change != record.change:
+        return None
+    return kept if record.written_at <= kept.at <= now else None
 
 
 def stage_of(plan: Plan, run: RunFacts | None) -> int | None:

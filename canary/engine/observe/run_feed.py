@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -10,10 +11,14 @@ import msgspec
 
 from canary.cloud.connection.clock import CloudClock
 from canary.cloud.views import ServiceState
-from canary.engine.observe.position import RunFacts, see_split
+from canary.engine.observe.position import RunFacts, recall_split, see_split
 from canary.engine.observe.source import Source
-from canary.rollout.errors import CanaryError, NotFound, Unavailable
+from canary.rollout.errors import CanaryError, NotFound, RecordError, Unavailable
 from canary.rollout.plan.plan import Plan
+from canary.store.history import History
+from canary.store.split_seen import SplitSeen
+
+log = logging.getLogger(__name__)
 
 READ_LIMIT_S = 20.0
 """Real seconds after which a read that does not end counts as failed, whatever hangs below."""
@@ -29,16 +34,25 @@ class ServiceReader(Protocol):
 
 
 class RunFeed:
-    """What Cloud Run said last. `facts` None: it has never answered for the router's service."""
+    """What Cloud Run said last. `facts` None: it has never answered for the router's service.
+
+    `history` keeps since when the split stands as it does; None: only this program knows.
+    """
 
     def __init__(
-        self, plan: Plan, reader: ServiceReader, clock: CloudClock, source: Source
+        self,
+        plan: Plan,
+        reader: ServiceReader,
+        clock: CloudClock,
+        source: Source,
+        history: History | None = None,
     ) -> None:
         self.facts: RunFacts | None = None
         self._plan = plan
         self._reader = reader
         self._clock = clock
         self._source = source
+        self._history = history
         self._moves: list[float] = []
         self._in_flux = False
         self._missing: frozenset[str] = frozenset()
@@ -107,7 +121,7 @@ class RunFeed:
         if target.shares_one_service:
             legacy = canary = router
         read_at = now if self._plan.router_service in states else before.read_at if before else now
-        seen = see_split(before.seen if before else None, router)
+        seen = self._see_split(before.seen if before else None, router, now)
         self.facts = RunFacts(router, legacy, canary, read_at, self._missing, seen)
         if self._plan.router_service in states:
             self._note_move(before.router if before else None, router, now)
@@ -115,6 +129,25 @@ class RunFeed:
             return True
         known = (before.router, before.legacy, before.canary, before.missing)
         return known != (router, legacy, canary, self._missing)
+
+    def _see_split(self, known: SplitSeen | None, router: ServiceState, now: float) -> SplitSeen:
+        """Since when the split stands as it does; a console before this one may have seen it."""
+        seen = see_split(known or self._recall(router, now), router)
+        if seen != known and self._history is not None:
+            try:
+                self._history.keep_split(seen)
+            except RecordError as error:
+                log.warning("split seen: %s", error)
+        return seen
+
+    def _recall(self, router: ServiceState, now: float) -> SplitSeen | None:
+        if self._history is None:
+            return None
+        try:
+            return recall_split(self._history.split_seen(), router, now)
+        except RecordError as error:
+            log.warning("split seen: %s", error)
+            return None
 
     def _note_move(self, before: ServiceState | None, after: ServiceState, now: float) -> None:
         """The split moves from when it is seen changed until the service has settled on it."""

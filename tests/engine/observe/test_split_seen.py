@@ -5,6 +5,7 @@ Any tool may update the service afterwards – a label, an annotation – and th
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from canary.rollout.change.stage_record import (
     soaked_hours,
 )
 from canary.rollout.change.timing import date_change
+from canary.store.history import History
 from tests.engine.observed import NOW, service
 from tests.rollout.build import PLAN, record, request
 
@@ -35,11 +37,11 @@ HOUR = 3600.0
 class Scene:
     """A service as somebody sets it, and the feed that reads it."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: History | None = None) -> None:
         self.state = service()
         self.clock = ScaledClock(NOW, 0.0, 0.0, lambda: 0.0)
         log = EventLog()
-        self.feed = RunFeed(PLAN, self, self.clock, Source("Cloud Run", log))
+        self.feed = RunFeed(PLAN, self, self.clock, Source("Cloud Run", log), history)
 
     async def service(self, name: str) -> ServiceState:
         return self.state if name == self.state.name else service(name)
@@ -66,6 +68,29 @@ async def test_under_drift_a_label_written_each_minute_masks_nothing() -> None:
     assert (drift.at, drift.by) == (drifted, "terraform")
     again = await scene.at(NOW + 3000, percent=20, updated_at=NOW + 3000)
     assert again[-1] == NOW + 3000
+
+
+async def test_a_restart_under_drift_does_not_begin_it_anew(tmp_path: Path) -> None:
+    """A tool that writes each minute would else mask the numbers anew with every restart."""
+    with History(tmp_path / "history.db") as history:
+        first = Scene(history)
+        await first.at(NOW)
+        drifted = NOW + 60
+        await first.at(drifted, percent=15, updated_at=drifted, last_modifier="terraform")
+        later = {"percent": 15, "updated_at": NOW + 1800, "last_modifier": "label-writer"}
+        changes = await Scene(history).at(NOW + 1800, **later)
+        assert changes[-1] == drifted
+        # Of another record it says nothing, nor where the clock is another world's.
+        other = record(2, change="c-later", entered_at=NOW + 900)
+        assert (await Scene(history).at(NOW + 1800, record=other, **later))[-1] == NOW + 1800
+
+
+async def test_a_drift_that_was_seen_later_than_now_is_of_another_world(tmp_path: Path) -> None:
+    with History(tmp_path / "history.db") as history:
+        first = Scene(history)
+        await first.at(NOW + 9000, percent=15, updated_at=NOW + 9000)
+        changes = await Scene(history).at(NOW + 60, percent=15, updated_at=NOW + 60)
+        assert changes[-1] == NOW + 60
 
 
 async def test_after_a_revert_its_own_time_counts_and_no_later_update() -> None:
