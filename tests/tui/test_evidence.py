@@ -24,7 +24,7 @@ async def test_verdict_and_advice_are_seen_beside_the_tree_where_there_is_room(
     async with staged(size, proven()) as stage:
         text = stage.frame()
         assert " evidence ─" in text
-        assert "✗ errors ██████ proven worse 14:18:00Z" in text.replace("████████", "██████")
+        assert "✗ errors proven worse 14:18:00Z" in text
         assert "GO ON   ✗ 5xx proven worse" in text
         if size != (112, 32):  # there the line above the tree says it alone
             assert "┄ evidence ✗ 5xx proven worse 14:18:00Z" in text
@@ -36,10 +36,10 @@ async def test_a_key_lets_the_evidence_fill_the_screen_and_gives_the_others_back
     async with staged((80, 24), proven()) as stage:
         await stage.press("E")
         assert "proven worse 14:18:00Z" in stage.frame()
-        assert "undecided: 2 400 more" in stage.frame()
+        assert "still open: about 2 400 more" in stage.frame()
         assert "left out 30 s, 480 requests: just after the change" in stage.frame()
         await stage.press("E")
-        assert "requests/s" in stage.frame()
+        assert "of alarm limit" in stage.frame()
 
 
 async def test_the_narrow_layout_has_a_tab_for_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from canary.rollout.evidence.interval import RatioInterval
 from canary.rollout.evidence.left_out import LeftOut
 from canary.rollout.evidence.onset import Stretch
 from canary.rollout.evidence.verdict import AFFINITY, MetricVerdict
@@ -31,6 +32,17 @@ UNDECIDED = MetricVerdict(
     minutes_needed=8.3,
     legacy_ratio=0.048,
     canary_ratio=0.052,
+    legacy_count=22_800,
+    canary_count=1_204,
+)
+OPEN = msgspec.structs.replace(UNDECIDED, interval=RatioInterval(1.1, 0.4, 3.1))
+WORSE = MetricVerdict(
+    "slow",
+    "worse_now",
+    strength=0.31,
+    worse_at=NOW - 120,
+    worse_on=Stretch(NOW - 120, NOW, 5_000, 300, 20, 17),
+    interval=RatioInterval(8.1, 2.2, None),
     legacy_count=22_800,
     canary_count=1_204,
 )

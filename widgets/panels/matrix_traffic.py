@@ -54,7 +54,7 @@ def _split_runs(scene: Scene, *, with_count: bool, with_word: bool) -> list[Run]
     measured = f"{format_ratio(ours / (ours + theirs))}{of}{' measured' if with_word else ''}"
     evidence = snapshot.evidence
     if evidence is not None and evidence.split.is_mismatch:
-        return [(f"✗ mismatch: {measured}", palette.critical_line), (share, palette.text)]
+        return [(f"✗ mismatch: {measured}", palette.alarm), (share, palette.text)]
     return [(measured, palette.text), (share, palette.dim)]
 
 

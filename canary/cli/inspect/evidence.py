@@ -34,7 +34,7 @@ def evidence(dismiss: bool, reason: str, as_json: bool, config: str | None) -> i
     "Proven worse" holds for errors in bursts too, closes the gate to the next stage, and stays
     until the split changes or somebody dismisses it. "Worse now" is the quick test: it advises.
 
-    Exits 0 when Canary is no worse than 2×, 10 undecided, 15 when it is worse now, 20 when it
+    Exits 0 when Canary is no worse than 2×, 10 still open, 15 when it is worse now, 20 when it
     is proven worse, 30 when nothing can be concluded; with --dismiss 0.
     """
     if dismiss and not reason.strip():

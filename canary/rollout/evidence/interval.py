@@ -74,9 +74,9 @@ def estimate_ratio(since: Likelihood, alpha: float) -> RatioInterval | None:
 
 
 def format_interval(interval: RatioInterval) -> str:
-    """How many times as bad Canary is, with the interval: "4.2× (2.1 to 8.0)"."""
+    """How many times as bad Canary is, with the interval: "×4.2 (2.1 to 8.0)"."""
     high = "?" if interval.high is None else f"{interval.high:.1f}"
-    return f"{interval.estimate:.1f}× ({interval.low:.1f} to {high})"
+    return f"×{interval.estimate:.1f} ({interval.low:.1f} to {high})"
 
 
 def _crossing(logs: tuple[float, ...], inside: int, step: int, limit: float) -> float:

@@ -158,7 +158,12 @@ def _judge_ratio(
         metric=metric,
         verdict=word,
         why=why,
-        strength=max(bursts.strength(t, settings.alpha) for t in evidence.bursts),
+        # What is proven stays so, also when what came later speaks for Canary.
+        strength=(
+            1.0
+            if evidence.proven_at is not None
+            else max(bursts.strength(t, settings.alpha) for t in evidence.bursts)
+        ),
         pass_strength=(
             1.0
             if evidence.passed is not None

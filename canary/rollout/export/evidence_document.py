@@ -10,12 +10,12 @@ from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.onset import Stretch
 from canary.rollout.evidence.verdict import MetricVerdict, Word
 from canary.rollout.evidence.view import EvidenceView
+from canary.rollout.evidence.words import WORDS, format_needed, percent_complete
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import (
     fields_of,
     format_clock,
     format_count,
-    format_duration,
     format_iso_time,
     format_ratio,
     format_score,
@@ -26,13 +26,6 @@ NAMES: Final[dict[Metric, str]] = {
     "errors": "5xx",
     "slow": "slow requests",
     "score": "confidence",
-}
-_SAID: Final[dict[Word, str]] = {
-    "rollback": "proven worse",
-    "worse_now": "worse now",
-    "pass": "no worse than 2×",
-    "undecided": "undecided",
-    "inconclusive": "inconclusive",
 }
 PROVEN: Final = "a regression of Canary is proven"
 """How the event log says it."""
@@ -146,7 +139,7 @@ def _stretch(on: Stretch) -> dict[str, Any]:
 def metric_line(metric: MetricVerdict) -> str:
     """One metric in words: verdict, both sides, and what is missing or since when."""
     shown = format_score if metric.metric == "score" else format_ratio
-    word = _SAID[metric.verdict]
+    word = WORDS[metric.verdict]
     if metric.verdict == "rollback":
         return (
             f"{NAMES[metric.metric]}: {word} at {format_clock(metric.detected_at)}, {proof(metric)}"
@@ -156,7 +149,7 @@ def metric_line(metric: MetricVerdict) -> str:
         return (
             f"{NAMES[metric.metric]}: {word} since {format_clock(metric.worse_at)}, {proof(metric)}"
             f"{_times(metric)}; the quick test, which bursts can fool: proof"
-            f" {math.floor(metric.strength * 100)} % complete"
+            f" {percent_complete(metric.strength)} % complete"
         )
     if metric.verdict == "pass":
         word = "no worse, proven" if metric.metric == "score" else f"{word}{_passed(metric)}"
@@ -166,16 +159,13 @@ def metric_line(metric: MetricVerdict) -> str:
         said = f"{said} ({both}; {format_count(metric.canary_count)} Canary requests)"
     if metric.why:
         return f"{said}: {metric.why}"
-    if metric.requests_needed is not None:
-        more = f"about {format_count(_whole(metric.requests_needed))} more Canary requests"
-        if metric.minutes_needed is not None:
-            more = f"{more}, {format_duration(metric.minutes_needed * 60)} at today's rate"
-        return f"{said}: {more}"
+    if metric.verdict == "undecided":
+        return f"{said}: {format_needed(metric, is_long=True)}"
     return said
 
 
 def _times(metric: MetricVerdict) -> str:
-    """How many times as bad Canary is: ", 4.2× (2.1 to 8.0) of Legacy's"."""
+    """How many times as bad Canary is: ", ×4.2 (2.1 to 8.0) of Legacy's"."""
     return "" if metric.interval is None else f", {format_interval(metric.interval)} of Legacy's"
 
 

@@ -51,11 +51,11 @@ def test_while_the_past_is_judged_again_it_says_how_far_and_nothing_else():
         ),
         (
             UNDECIDED,
-            "slow requests: undecided (Canary 5.20 %, Legacy 4.80 %; 1 204 Canary requests):"
-            " about 2 346 more Canary requests, 8 m at today's rate",
+            "slow requests: still open (Canary 5.20 %, Legacy 4.80 %; 1 204 Canary requests):"
+            " about 2 400 more Canary requests, 9 m at today's rate",
         ),
         (PASSED, "confidence: no worse, proven (Canary 0.86, Legacy 0.85; 1 204 Canary requests)"),
-        (UNKNOWN, "confidence: undecided: no scores of both sides are known yet"),
+        (UNKNOWN, "confidence: still open: no scores of both sides are known yet"),
     ],
 )
 def test_a_line_says_the_verdict_and_its_figures(metric, line):

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from canary.rollout.evidence.interval import RatioInterval
 from canary.rollout.evidence.state import Detection
+from canary.rollout.evidence.verdict import MetricVerdict
 from canary.rollout.evidence.view import EvidenceView, SplitView, TailView
+from canary.rollout.evidence.words import format_needed
+from canary.rollout.export.evidence_document import metric_line
 from tests.widgets import evidence_scenes as scenes
 from tests.widgets.evidence_scenes import (
     ADVICE,
     INCONCLUSIVE,
+    OPEN,
     PASSED,
     PROVEN,
     UNDECIDED,
     UNKNOWN,
     VIEW,
+    WORSE,
     with_evidence,
     with_metrics,
 )
 from tests.widgets.scenes import NOW
 from tests.widgets.stage import frame, shown
+from themes import PALETTES
 from widgets.panels.confidence import ConfidencePanel
 from widgets.panels.decision import DecisionTree
-from widgets.panels.evidence import EvidencePanel, needed
+from widgets.panels.evidence import EvidencePanel
+from widgets.panels.evidence_axis import HIGH, LOW, column_of
 from widgets.panels.latency import LatencyPanel
 from widgets.panels.matrix import MatrixPanel
 from widgets.plots.picture import PlotMaker
@@ -31,6 +41,16 @@ from widgets.plots.series import Metric
 
 ROOMY = (76, 15)
 TIGHT = (44, 5)
+
+
+PROVEN_AXIS = msgspec.structs.replace(PROVEN, interval=RatioInterval(6.2, 3.0, 11.0))
+PASSED_AXIS = msgspec.structs.replace(
+    PASSED,
+    metric="errors",
+    interval=RatioInterval(0.8, 0.1, 1.6),
+    canary_ratio=4 / 921,
+    canary_count=921,
+)
 
 
 async def panel(view: EvidenceView, size: tuple[int, int] = ROOMY) -> str:
@@ -45,14 +65,15 @@ async def one(metric: object, size: tuple[int, int] = ROOMY) -> str:
     ("metric", "long", "short"),
     [
         (PROVEN, "✗ errors proven worse 14:18:00Z", "proven worse 14:18:00Z"),
-        (PASSED, "✓ score  no worse than 2×", "no worse than 2×"),
+        (WORSE, "14:21:00Z", "worse now 14:21:00Z"),
+        (PASSED, "✓ score  no worse, proven", "no worse, proven"),
         (
             UNDECIDED,
-            "◌ slow   undecided: about 2 400 more Canary requests, 9 m at today's rate",
-            "undecided: 2 400 more, 9 m",
+            "◌ slow   still open: about 2 400 more Canary requests, 9 m at today's rate",
+            "still open: 2 400 more, 9 m",
         ),
         (INCONCLUSIVE, "? slow   inconclusive: session affinity", "inconclusive: session a"),
-        (UNKNOWN, "◌ score  undecided: no scores of both sides", "undecided: no scores of b"),
+        (UNKNOWN, "◌ score  still open: no scores of both sides", "still open: no scores of"),
     ],
 )
 async def test_every_verdict_has_a_glyph_and_words(metric: object, long: str, short: str) -> None:
@@ -60,25 +81,106 @@ async def test_every_verdict_has_a_glyph_and_words(metric: object, long: str, sh
     assert short in await one(metric, TIGHT)
 
 
-async def test_five_rows_hold_all_verdicts_the_split_and_the_source() -> None:
+async def test_five_rows_hold_the_scale_all_verdicts_and_the_source() -> None:
     rows = (await panel(VIEW, TIGHT)).splitlines()
     assert [row[:8].rstrip() for row in rows] == [
+        " better",
         "✗ errors",
         "◌ slow",
         "✓ score",
-        "✓ split",
         "  source",
     ]
 
 
-async def test_the_strength_is_a_bar_from_nothing_to_proven() -> None:
-    rows = (await panel(VIEW, TIGHT)).splitlines()
-    assert "██████ proven" in rows[0]
-    assert "█▉░░░░ undecided" in rows[1]
-
-
 async def test_both_proofs_stand_side_by_side_where_there_is_room() -> None:
-    assert "0.31   no worse █████████▉░░░░░░ 0.62" in await panel(VIEW)
+    text = await panel(VIEW)
+    assert "worse █████░░░░░░░░░░░ 31 %   no worse █████████▉░░░░░░ 62 %" in text
+
+
+@pytest.mark.parametrize(
+    ("metric", "worse", "no_worse"),
+    [(PROVEN, True, False), (UNDECIDED, False, False), (PASSED, False, True)],
+)
+@pytest.mark.parametrize("strength", [0.0, 0.5, 0.998, 0.999999])
+async def test_a_bar_is_full_when_it_is_proven_and_only_then(
+    metric: MetricVerdict, worse: bool, no_worse: bool, strength: float
+) -> None:
+    """However near the figure is, and however far what came later has taken it back."""
+    weak = msgspec.structs.replace(metric, strength=strength, pass_strength=strength)
+    bars = next(row for row in (await one(weak)).splitlines() if row[9:].startswith("worse "))
+    first, second = bars.split("no worse ")
+    full = "█" * 16
+    assert (full in first, "proven" in first) == (worse, worse)
+    assert (full in second, "proven" in second) == (no_worse, no_worse)
+    assert "100 %" not in bars
+
+
+async def test_the_interval_lies_on_one_axis_with_both_lines() -> None:
+    rows = (await panel(msgspec.structs.replace(VIEW, metrics=(PROVEN_AXIS, OPEN, WORSE)))).split(
+        "\n"
+    )
+    same, twice = rows[0].index("×1") + 1, rows[0].index("×2")
+    assert rows[0].startswith(" better ◂")
+    assert "▸ worse" in rows[0]
+    assert rows[0].endswith("since 12:20:00Z")
+    worse, still_open, now_worse = (row for row in rows if row[:1] in "✗◌◐" and row[:1])
+    assert (worse[same], worse[twice]) == ("┆", "┃")
+    assert worse.index("├") > twice
+    assert worse.index("├") < worse.index("●") < worse.index("┤")
+    assert still_open.index("├") < same < still_open.index("┤")
+    assert now_worse.rstrip().endswith("17 of 300")
+    assert "▸" in now_worse
+
+
+@pytest.mark.parametrize("size", [(44, 6), (78, 6), (84, 12), (196, 20)])
+@pytest.mark.parametrize("metric", [PROVEN, INCONCLUSIVE, UNDECIDED, UNKNOWN])
+async def test_without_an_interval_words_stand_on_the_axis_and_no_line(
+    metric: MetricVerdict, size: tuple[int, int]
+) -> None:
+    row = (await one(metric, size)).splitlines()[1]
+    assert not set("├┤●┆┃") & set(row)
+    assert row[9:].strip()
+
+
+async def test_what_is_old_is_grey_and_nothing_is_green() -> None:
+    widget = EvidencePanel()
+    view = msgspec.structs.replace(VIEW, metrics=(PASSED_AXIS, OPEN, WORSE))
+    async with shown(widget, (78, 6), snapshot=with_evidence(view)):
+        palette = widget.palette
+        fresh = widget._paint(78, 6)
+        widget.now = NOW + 700
+        old = widget._paint(78, 6)
+    assert fresh.styles[1][0] == palette.ok
+    for y in (1, 2, 3):
+        assert old.styles[y][0] == palette.stale
+        assert old.styles[y][old.chars[y].index("●")] == palette.stale
+
+
+@pytest.mark.parametrize("theme", PALETTES)
+async def test_a_theme_changes_no_character_of_the_axis(theme: str) -> None:
+    drawn = with_metrics(PROVEN_AXIS, OPEN, WORSE)
+    plain = await frame(EvidencePanel(), (78, 9), snapshot=drawn)
+    assert await frame(EvidencePanel(), (78, 9), theme=theme, snapshot=drawn) == plain
+
+
+@given(st.floats(1e-3, 1e3), st.floats(1e-3, 1e3), st.integers(5, 60))
+def test_the_axis_keeps_the_order_of_ratios(a: float, b: float, width: int) -> None:
+    less, more = sorted((a, b))
+    assert 0 <= column_of(less, width) <= column_of(more, width) < width
+    assert (column_of(LOW, width), column_of(HIGH, width)) == (0, width - 1)
+
+
+async def test_few_are_counted_and_the_page_agrees_with_the_shell() -> None:
+    text = await one(PASSED_AXIS, (78, 6))
+    assert "4 of 921" in text
+    assert "about 2 400 more Canary requests, 9 m at today's rate" in metric_line(UNDECIDED)
+    assert "about 2 400 more Canary requests, 9 m at today's rate" in await one(UNDECIDED)
+
+
+@pytest.mark.parametrize("minutes", [0.0, 0.01, 0.4])
+def test_no_time_at_all_is_never_left(minutes: float) -> None:
+    soon = msgspec.structs.replace(UNDECIDED, requests_needed=0.0, minutes_needed=minutes)
+    assert format_needed(soon, is_long=False) == "1 more, 1 m"
 
 
 async def test_both_sides_are_shown_with_what_they_rest_on() -> None:
@@ -186,7 +288,7 @@ async def test_a_second_repaints_only_the_age() -> None:
 )
 def test_a_forecast_is_rounded_up_to_two_figures(requests: float, said: str) -> None:
     metric = msgspec.structs.replace(UNDECIDED, requests_needed=requests, minutes_needed=None)
-    assert needed(metric, is_long=False) == f"{said} more"
+    assert format_needed(metric, is_long=False) == f"{said} more"
 
 
 async def test_the_tree_shows_what_evidence_advises_apart_from_its_own_verdict() -> None:
