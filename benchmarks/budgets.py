@@ -25,7 +25,7 @@ from benchmarks.local import CANARY, ROOT, Tap, simulator, write_plan
 from benchmarks.terminal import Terminal
 
 WIDE, NARROW = (160, 48), (80, 24)
-NUMBERS = re.compile(r"GO ON|WATCH|ROLL BACK|ROLL BACK ONE STAGE")
+NUMBERS = re.compile(r"HEALTHY|READY|WATCH|ROLL BACK")
 STRIP = re.compile(r"y confirm")
 CALM_S = 3.0
 """The cloud of the console that was just killed computes its history until about then."""

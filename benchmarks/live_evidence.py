@@ -47,10 +47,10 @@ READS_LOG = re.compile(r"request log")
 RESTS_ON = re.compile(r"from \d\d:\d\d:\d\dZ: canary")
 """The row of the panel that says on what the proof rests."""
 
-WORSE = re.compile(r"5xx.* worse")
+WORSE = re.compile(r"PROVEN WORSE.*5xx|5xx.* worse")
 """Either tier's words: a proof says "proven worse"."""
 
-PROVEN = re.compile(r"5xx.* proven worse")
+PROVEN = re.compile(r"PROVEN WORSE.*5xx|5xx.* proven worse")
 
 
 @dataclass(frozen=True, slots=True)

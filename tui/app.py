@@ -144,7 +144,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
             self.main.snapshot = snapshot
             self.main.left_s = self._left_s()
             self.main.talk.error = ""
-        self.show_title(terminal_title(snapshot))
+        self.show_title(terminal_title(snapshot, self.plan))
         if before is not None and self.plan.console.bell and rings(before, snapshot):
             self.bell()
 

@@ -56,6 +56,7 @@ class Notifier:
         environ: Mapping[str, str] = os.environ,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        self._plan = plan
         self._settings = plan.notify
         self._place = place_of(plan.name, plan.target.project, plan.provider)
         self._wall = wall
@@ -116,7 +117,7 @@ class Notifier:
             known = _known(before)
             if known is None:
                 return None
-            return _placed(verdict_notice(known, snapshot, self._place), snapshot)
+            return _placed(verdict_notice(known, snapshot, self._plan, self._place), snapshot)
 
         self._turn(VERDICT, verdict, self._verdict, notice)
         self._verdict = verdict

@@ -63,7 +63,7 @@ async def test_a_verdict_that_turns_for_the_worse_is_told_and_a_recovery_is_not(
     watcher = Watcher(plan_for(webhook))
     await watcher.see(snapshot(), snapshot(WORSE), snapshot(WORSE), snapshot())
     assert len(webhook.bodies) == 1
-    assert "ROLL BACK (was GO ON)" in webhook.texts[0]
+    assert "ROLL BACK ALL (was HEALTHY)" in webhook.texts[0]
     watcher.notifier.close()
 
 
@@ -192,7 +192,7 @@ async def test_the_silence_after_a_change_is_no_turn(webhook: Webhook):
     await watcher.see(snapshot(), snapshot(EMPTY, "masked"), snapshot())
     assert webhook.bodies == []
     await watcher.see(snapshot(EMPTY, "missing"))
-    assert "NO DATA" in webhook.texts[0]
+    assert "? SILENT" in webhook.texts[0]
     watcher.notifier.close()
 
 

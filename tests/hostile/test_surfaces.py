@@ -75,7 +75,7 @@ def test_status_for_people(capsys: pytest.CaptureFixture[str]):
 
 
 def test_the_one_line_for_a_status_bar():
-    line = status_line(snapshot())
+    line = status_line(snapshot(), scenes.plan())
     assert is_harmless(line)
     assert "\n" not in line
 
@@ -88,9 +88,9 @@ def test_the_documents_for_programs(capsys: pytest.CaptureFixture[str]):
 
 
 def test_the_terminals_title_and_the_summary_to_copy():
-    assert is_harmless(terminal_title(snapshot()))
-    assert "\n" not in terminal_title(snapshot())
-    assert is_harmless(summarize(snapshot(), scenes.NOW))
+    assert is_harmless(terminal_title(snapshot(), scenes.plan()))
+    assert "\n" not in terminal_title(snapshot(), scenes.plan())
+    assert is_harmless(summarize(snapshot(), scenes.plan(), scenes.NOW))
 
 
 def test_the_log_of_changes(capsys: pytest.CaptureFixture[str]):

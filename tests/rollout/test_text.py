@@ -146,7 +146,7 @@ def test_every_verdict_state_and_outcome_has_its_words() -> None:
     assert set(NODE_WORDS) == set(get_args(NodeOutcome))
     assert set(DATA_WORDS) == set(get_args(DataState))
     assert len(set(VERDICT_GLYPHS.values())) == len(VERDICT_GLYPHS)
-    assert format_verdict("rollback_all") == "✗ ROLL BACK"
+    assert format_verdict("rollback_all") == "✗ ROLL BACK ALL"
 
 
 @pytest.mark.parametrize(

@@ -74,14 +74,14 @@ async def test_the_bell_can_be_off() -> None:
 
 
 def test_the_title_carries_verdict_share_and_service() -> None:
-    assert terminal_title(scenes.snapshot(error_ratio=0.09)) == (
-        "✗ ROLL BACK 10 % ion-api-canary stage 2"
+    assert terminal_title(scenes.snapshot(error_ratio=0.09), scenes.plan()) == (
+        "✗ ROLL BACK ALL 10 % ion-api-canary stage 2"
     )
 
 
 def test_the_summary_has_no_number_where_there_is_no_data() -> None:
-    text = summarize(scenes.snapshot(canary_samples=False), scenes.NOW)
-    assert text.startswith("? NO DATA · stage 2, 10 % canary\n")
+    text = summarize(scenes.snapshot(canary_samples=False), scenes.plan(), scenes.NOW)
+    assert text.startswith("? SILENT · stage 2, 10 % canary\nno metrics of Canary. ")
     canary = next(rows(text, "^canary"))
     assert "no data requests, error no data, success no data" in canary
 
@@ -203,7 +203,7 @@ async def test_help_shows_all_keys_and_why_some_can_do_nothing() -> None:
         assert "Roll back all now." in text
         assert "Not now: Not met: soak." in text
         await stage.press("space")
-        assert "GO ON" in stage.frame()
+        assert "HEALTHY" in stage.frame()
 
 
 async def test_verify_and_refresh_ask_the_engine() -> None:

@@ -317,7 +317,7 @@ async def test_the_monitoring_loop_is_on_the_screen(size: tuple[int, int]) -> No
         assert lines(text, "since +2026-03-01 12:03:22Z")
         assert lines(text, "files +5 in /srv/rollout/outputs")
         assert lines(text, "newest +monitor_20260301T135322Z.json")
-        assert lines(text, "last verdict +✓ GO ON  2026-03-01 13:53:22Z")
+        assert lines(text, "last verdict +✓ HEALTHY  2026-03-01 13:53:22Z")
 
 
 async def test_a_loop_that_was_killed_is_not_taken_for_running() -> None:

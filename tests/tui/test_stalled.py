@@ -52,7 +52,7 @@ def newest_sample(directory: Path) -> float:
 def test_a_stalled_terminal_stops_neither_observing_nor_a_confirmed_rollback(
     demo: PseudoTerminal, state_dir: Path
 ) -> None:
-    demo.read_until(b"GO ON")
+    demo.read_until(b"HEALTHY")
     demo.type("R")
     demo.read_until(b"Roll back all")
     demo.type("y")

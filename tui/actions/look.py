@@ -113,7 +113,7 @@ class LookActions:
         if snapshot is None:
             self._context.say("There is nothing to copy yet.")
             return
-        text = summarize(snapshot, self._screen.now)
+        text = summarize(snapshot, self._screen.plan, self._screen.now)
 
         async def copied() -> None:
             self._context.say(await clipboard.copy(text, self._context.host.write_raw, os.environ))

@@ -16,11 +16,12 @@ from textual.widgets import Input
 from tui.pages.compact import CompactPanel
 from tui.pages.dialogue import TalkStrip
 from tui.pages.layout import COLUMNS
-from widgets.bars.header import Header, VerdictLine
+from widgets.bars.header import Header
 from widgets.bars.keys import KeyBar, PanelTabs
 from widgets.bars.outcome import OutcomeBar
 from widgets.bars.safety_line import SafetyLine
 from widgets.bars.stage_track import StageTrack
+from widgets.bars.state_row import StateRow
 from widgets.panels.confidence import ConfidencePanel
 from widgets.panels.decision import DecisionTree, GatesPanel
 from widgets.panels.event_log import EventLog
@@ -46,7 +47,7 @@ class Composition(Screen[None]):
         super().__init__(id=id)
         self.header = Header(id="header")
         self.track = StageTrack(id="track")
-        self.verdict = VerdictLine(id="verdict")
+        self.state_row = StateRow(id="state")
         self.safety = SafetyLine(id="safety")
         self.compact = CompactPanel(id="compact")
         self.overview = MatrixPanel(id="overview", classes="panel")
@@ -76,7 +77,7 @@ class Composition(Screen[None]):
     def compose(self) -> ComposeResult:
         """All but the pages and the prompt: none of them is seen in the first frame."""
         panels, columns = self.panels, self.columns
-        yield from (self.header, self.track, self.verdict, self.safety, self.compact)
+        yield from (self.header, self.track, self.state_row, self.safety, self.compact)
         with Container(id="body"):
             with columns["left"]:
                 with columns["upper"]:
@@ -126,7 +127,7 @@ class Composition(Screen[None]):
     def bind_data(self, name: str, value: object) -> None:
         """Hand a value to every widget that declares an attribute of that name."""
         self._bound[name] = value
-        above = (self.header, self.track, self.verdict, self.safety, self.compact)
+        above = (self.header, self.track, self.state_row, self.safety, self.compact)
         _bind((*above, self.outcome, self.talk, *self.panels.values()), name, value)
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 
-from canary.rollout.decision.gates import DATA_WORDS, NODE_WORDS, format_verdict, gate_glyph
+from canary.rollout.decision.gates import DATA_WORDS, NODE_WORDS, gate_glyph
 from canary.rollout.decision.tree import SEVERITY, Node
 from canary.rollout.evidence.verdict import MetricVerdict
 from canary.rollout.export.evidence_document import metric_line
+from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.notices import format_drift, format_going_back
 from canary.rollout.snapshot.served import format_unserved
 from canary.rollout.snapshot.snapshot import SideView, Snapshot, find_countdown
+from canary.rollout.snapshot.state import find_state
+from canary.rollout.snapshot.state_words import (
+    COMMANDS,
+    NEXT,
+    RolloutState,
+    format_actor,
+    format_head,
+)
 from canary.rollout.text import (
     format_age,
     format_count,
@@ -28,14 +37,16 @@ from canary.rollout.text import (
 from widgets.bars.header import data_age_s
 
 
-def summarize(snapshot: Snapshot, now: float) -> str:
+def summarize(snapshot: Snapshot, plan: Plan, now: float) -> str:
     """What an on-call person would paste: where it stands, whether a rollback would work, drift and
     its remedy, both sides, the tree, the gates, the comparison.
 
     `now` is the cloud's time; ages are counted to it. Ends with a line break.
     """
+    state = find_state(snapshot, plan)
     lines = [
-        f"{format_verdict(snapshot.decision.verdict)} · {title(snapshot)}",
+        f"{format_head(state)} · {title(snapshot)}",
+        f"{state.cause}. {NEXT} {state.next}. {format_actor(state.actor, COMMANDS)}",
         f"{sanitize(snapshot.rollout)} · {place(snapshot)} · {format_timestamp(now)}",
         f"data {format_age(data_age_s(snapshot, now))} old, window"
         f" {format_duration(snapshot.window_s)}; soak {soak(snapshot, now)}",
@@ -76,19 +87,20 @@ def title(snapshot: Snapshot) -> str:
     return f"{place}, {share} canary"
 
 
-def terminal_title(snapshot: Snapshot) -> str:
-    """Verdict, share and service, for the terminal's title: "✗ ROLL BACK 10 % ion-api-canary"."""
+def terminal_title(snapshot: Snapshot, plan: Plan) -> str:
+    """State, share and service, for the terminal's title: "✗ ROLL BACK ALL 10 % ion-api-canary"."""
     stage = "" if snapshot.stage.index is None else f" stage {snapshot.stage.index}"
     share = format_percent(snapshot.traffic.canary_percent)
     service = sanitize(snapshot.canary.service, 63)
-    return f"{_alarm(snapshot)}{format_verdict(snapshot.decision.verdict)} {share} {service}{stage}"
+    state = find_state(snapshot, plan)
+    return f"{_alarm(snapshot, state)}{format_head(state)} {share} {service}{stage}"
 
 
-def _alarm(snapshot: Snapshot) -> str:
-    """What is more urgent than the verdict, for the title; "" when nothing is."""
+def _alarm(snapshot: Snapshot, state: RolloutState) -> str:
+    """What stands before the state's word, for the title; "" when nothing does."""
     if is_counting(snapshot):
         return "✗ AUTO ROLLBACK COUNTS "
-    if _is_impossible(snapshot):
+    if _is_impossible(snapshot) and state.id != "rollback_not_possible":
         return "✗ ROLLBACK NOT POSSIBLE "
     return ""
 

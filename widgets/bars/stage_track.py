@@ -5,6 +5,7 @@ from __future__ import annotations
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot, StageView, TrafficView
 from canary.rollout.text import format_clock, format_duration, format_percent, sanitize
+from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from canary.rollout.trials.retirement import DAY_S, PHASES, calendar
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run, width_of
@@ -27,6 +28,7 @@ class StageTrack(CellWidget):
     snapshot: bound[Snapshot | None] = bound(None)
     plan: bound[Plan | None] = bound(None)
     now: bound[float] = bound(0.0)
+    procedure: bound[JobsView] = bound(NOTHING_RUN)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Track, share, marks of drift and flux, soak: in this order of importance."""
@@ -51,9 +53,23 @@ class StageTrack(CellWidget):
         x = canvas.runs(x, 0, share)
         rest = canvas.width - x - _GAP
         if rest >= 10:
-            _draw_soak(canvas, x + _GAP, 0, snapshot.stage, soaked, palette, self._day())
+            x = _draw_soak(canvas, x + _GAP, 0, snapshot.stage, soaked, palette, self._day())
+            loop = self._loop(palette)
+            if canvas.width - x >= width_of(loop) + _GAP:
+                canvas.runs(canvas.width - width_of(loop), 0, loop)
         elif canvas.height >= 2:
             _draw_soak(canvas, 0, 1, snapshot.stage, soaked, palette, self._day())
+
+    def _loop(self, palette: Palette) -> list[Run]:
+        """The monitoring loop while it runs, in minutes: nothing here moves each second."""
+        loop = self.procedure.monitoring
+        if loop is None or not loop.running:
+            return []
+        left_s = None if loop.next_at is None else max(0.0, loop.next_at - self.now)
+        due = "" if left_s is None else f", next in {max(1, round(left_s / 60))} m"
+        style = palette.watch if loop.trouble else palette.strong
+        glyph = "!" if loop.trouble else "●"
+        return [(f"{glyph} ", style), (f"monitoring{due}", palette.dim)]
 
     def _day(self) -> str:
         """At the last stage: where the calendar of Legacy's retirement stands."""
@@ -175,17 +191,16 @@ def _draw_soak(
     soaked: float | None,
     palette: Palette,
     day: str = "",
-) -> None:
+) -> int:
+    """The soak at (x, y); returns the next x."""
     if not stage.soak_hours:
         words_of = f"production, {day or 'no end'}" if stage.index else "no soak"
-        canvas.text(x, y, words_of if stage.index is not None else "soak not known", palette.dim)
-        return
+        said = words_of if stage.index is not None else "soak not known"
+        return canvas.text(x, y, said, palette.dim)
     of = format_duration(stage.soak_hours * 3600)
     if soaked is None:
-        canvas.runs(
-            x, y, [("soak ", palette.dim), ("no data", palette.no_data), (f" / {of}", palette.dim)]
-        )
-        return
+        none: Run = ("no data", palette.no_data)
+        return canvas.runs(x, y, [("soak ", palette.dim), none, (f" / {of}", palette.dim)])
     done = soaked >= stage.soak_hours
     time = format_duration(soaked * 3600)
     mark: list[Run] = [("✓ ", palette.ok)] if done else []
@@ -195,4 +210,4 @@ def _draw_soak(
     if bar >= 4:
         canvas.bar(x, y, bar, soaked / stage.soak_hours, palette.text, palette.masked)
         x += bar + 1
-    canvas.runs(x, y, text)
+    return canvas.runs(x, y, text)

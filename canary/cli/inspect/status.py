@@ -17,7 +17,6 @@ from canary.rollout.decision.gates import (
     DATA_WORDS,
     NODE_WORDS,
     Gate,
-    format_verdict,
     gate_glyph,
     gate_word,
 )
@@ -29,6 +28,8 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.notices import format_drift, format_going_back
 from canary.rollout.snapshot.served import format_unserved
 from canary.rollout.snapshot.snapshot import SideView, Snapshot, TrafficView
+from canary.rollout.snapshot.state import find_state
+from canary.rollout.snapshot.state_words import format_state
 from canary.rollout.snapshot.status import exit_code, in_flight, status_document, status_line
 from canary.rollout.text import (
     format_age,
@@ -66,7 +67,7 @@ def status(as_json: bool, as_line: bool, config: str | None) -> int:
     if as_json:
         print_json(status_document(snapshot, source.plan))
     elif as_line:
-        say(status_line(snapshot))
+        say(status_line(snapshot, source.plan))
     else:
         print_status(snapshot, source.plan)
     return exit_code(snapshot)
@@ -84,7 +85,7 @@ async def _look(source: PlanSource) -> Snapshot:
 def print_status(snapshot: Snapshot, plan: Plan) -> None:
     """The whole moment, from what matters most downwards."""
     _print_head(snapshot, plan)
-    say(f"{format_verdict(snapshot.decision.verdict)}  {sanitize(snapshot.decision.reason)}")
+    say(format_state(find_state(snapshot, plan)))
     if going_back := format_going_back(snapshot.readiness):
         say(going_back)
     _print_errors(snapshot)

@@ -62,7 +62,7 @@ class LoopOrder(msgspec.Struct, frozen=True):
 class TakenSnapshot(msgspec.Struct, frozen=True):
     """One snapshot that was taken. `snapshot` None: nothing could be asked, `trouble` says why.
 
-    `path` None: it could not be written, and `trouble` says why.
+    `path` None: it could not be written, and `trouble` says why. `said` is the snapshot's line.
     """
 
     at: float
@@ -70,11 +70,12 @@ class TakenSnapshot(msgspec.Struct, frozen=True):
     snapshot: Snapshot | None
     document: dict[str, Any]
     trouble: str = ""
+    said: str = ""
 
     @property
     def line(self) -> str:
         """For a person: the time, what `canary status --line` says, what went wrong."""
-        said = "? NO DATA" if self.snapshot is None else status_line(self.snapshot)
+        said = self.said or "? NO DATA"
         where = f"  → {self.path.name}" if self.path is not None else ""
         trouble = f"  ! {sanitize(self.trouble, 300)}" if self.trouble else ""
         return f"{format_timestamp(self.at)}  {said}{where}{trouble}"
@@ -201,7 +202,8 @@ class MonitoringLoop:
             write_output(Path(self._order.out_dir) / file_name(at), document)
         except RecordError as error:
             path, trouble = None, f"{trouble}; {error}".lstrip("; ")
-        return TakenSnapshot(at, path, snapshot, document, trouble)
+        said = "" if snapshot is None else status_line(snapshot, self._plan)
+        return TakenSnapshot(at, path, snapshot, document, trouble, said)
 
     async def _opened(self) -> PollLoop:
         """The poll loop of the session, opened anew after it was lost.

@@ -30,6 +30,7 @@ from canary.engine.observe.readiness import (
     find_rollback_readiness,
     is_retired,
 )
+from canary.engine.observe.replay import VerdictTransition
 from canary.engine.observe.series import (
     Reduce,
     Spans,
@@ -79,7 +80,7 @@ class Observed(msgspec.Struct, frozen=True):
     any order. `watch` is the watch after the newest sample. `changes` are the known times at which
     the split changed, ascending. `comparison` is the evidence beside the tree. `rights` is what was
     asked about rollback readiness (None: nothing), `others` who else is here, `guard` how automatic
-    rollback stands.
+    rollback stands. `turned` is the newest turn of the verdict in the replay, None before any.
     """
 
     run: RunFacts | None = None
@@ -99,6 +100,7 @@ class Observed(msgspec.Struct, frozen=True):
     rights: ReadinessFeed | None = None
     others: tuple[OperatorSession, ...] = ()
     guard: GuardView | None = None
+    turned: VerdictTransition | None = None
 
 
 class _Moment(msgspec.Struct, frozen=True):
@@ -151,7 +153,17 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         hold=find_hold(observed.run.router.hold, now) if observed.run is not None else None,
         freeze=find_freeze(plan.freeze, now) if plan.freeze else None,
         irreversible=irreversible_of(observed.run),
+        verdict_since=_find_since(observed, decision),
     )
+
+
+def _find_since(observed: Observed, decision: Decision) -> float | None:
+    """When the verdict became what it is; None where that turn is not of this split any more."""
+    turned = observed.turned
+    if turned is None or turned.verdict != decision.verdict:
+        return None
+    is_past = bool(observed.changes) and turned.at <= observed.changes[-1]
+    return None if is_past else turned.at
 
 
 def _judge_readiness(moment: _Moment, legacy: SideView, canary: SideView) -> Readiness | None:

@@ -98,7 +98,7 @@ class Observer:
         self._backfilled = False
         self._filled_since = math.inf
         self._filling = False
-        self._no_data = NoData(self.log)
+        self._no_data = NoData(self.log, self.plan)
 
     @property
     def in_flight(self) -> bool:
@@ -288,6 +288,7 @@ class Observer:
             legacy=legacy,
             canary=canary,
             watch=replayed.watch_after(changes),
+            turned=replayed.transitions[-1] if replayed.transitions else None,
             changes=changes,
             entries=self._journal.entries,
             events=(

@@ -27,8 +27,11 @@ from canary.rollout.evidence.state import EvidenceState
 from canary.rollout.evidence.verdict import MetricVerdict, Word, judge, judge_words
 from canary.rollout.export.evidence_document import NAMES, PROVEN, proof
 from canary.rollout.export.notification import Notification, place_of
+from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.tables import EvidenceSettings
 from canary.rollout.snapshot.snapshot import Event, Snapshot, SourceState
+from canary.rollout.snapshot.state import find_state
+from canary.rollout.snapshot.state_words import format_head
 from canary.rollout.text import (
     format_clock,
     format_duration,
@@ -241,8 +244,9 @@ def _both(verdict: MetricVerdict) -> str:
 class NoData:
     """Whether the last snapshot could be judged, and whether the log was told that it could not."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, plan: Plan) -> None:
         self._log = log
+        self._plan = plan
         self._blind: bool | None = None
         self._said = False
 
@@ -264,8 +268,9 @@ class NoData:
         if not blind and not self._said:
             return False
         self._said = blind
-        verdict = format_verdict(snapshot.decision.verdict)
-        text = f"{verdict}: {snapshot.decision.reason}" if blind else f"data again: {verdict}"
+        state = find_state(snapshot, self._plan)
+        said = format_head(state)
+        text = f"{said}: {snapshot.decision.reason}" if blind else f"data again: {said}"
         self._log.say(snapshot.as_of, "warning" if blind else "info", text)
         return True
 

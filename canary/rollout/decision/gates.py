@@ -338,10 +338,10 @@ def regression_gates(
 # What a verdict, a gate, a node and the state of the data are called, and their glyphs.
 
 VERDICT_WORDS: Final[dict[Verdict, str]] = {
-    "continue": "GO ON",
+    "continue": "HEALTHY",
     "watch": "WATCH",
     "rollback_stage": "ROLL BACK ONE STAGE",
-    "rollback_all": "ROLL BACK",
+    "rollback_all": "ROLL BACK ALL",
     "no_data": "NO DATA",
 }
 VERDICT_GLYPHS: Final[dict[Verdict, str]] = {
@@ -380,5 +380,5 @@ def gate_word(gate: Gate) -> str:
 
 
 def format_verdict(value: Verdict) -> str:
-    """Glyph and words of a verdict: "✓ GO ON"."""
+    """Glyph and words of a verdict: "✓ HEALTHY"."""
     return f"{VERDICT_GLYPHS[value]} {VERDICT_WORDS[value]}"

@@ -18,12 +18,15 @@ from canary.rollout.change.change import (
     split_of,
 )
 from canary.rollout.change.text import KIND_WORDS, format_scale, format_step
-from canary.rollout.decision.gates import VERDICT_WORDS, format_verdict
+from canary.rollout.decision.gates import VERDICT_WORDS
 from canary.rollout.decision.tree import SEVERITY, Verdict
 from canary.rollout.evidence.verdict import Word
 from canary.rollout.evidence.view import proven_text
 from canary.rollout.export.evidence_document import NAMES, metric_line
+from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.snapshot.state import find_state
+from canary.rollout.snapshot.state_words import COMMANDS, NEXT, format_actor, format_head
 from canary.rollout.text import (
     format_age,
     format_count,
@@ -101,19 +104,23 @@ def outcome_notice(change: Change, outcome: Outcome, place: str) -> Notification
     return Notification(key, text, _OUTCOME_TONES[outcome.state], facts)
 
 
-def verdict_notice(before: Verdict, snapshot: Snapshot, place: str) -> Notification | None:
-    """The verdict has become worse than `before`; None when it has not."""
+def verdict_notice(
+    before: Verdict, snapshot: Snapshot, plan: Plan, place: str
+) -> Notification | None:
+    """The verdict has become worse than `before`; None when it has not. Says the one state."""
     now = snapshot.decision.verdict
     if SEVERITY[now] <= SEVERITY[before]:
         return None
     window, stage = snapshot.canary.window, snapshot.stage
     where = f"stage {stage.index}" if stage.index else sanitize(stage.name, 40)
     share = format_percent(snapshot.traffic.canary_percent)
+    state = find_state(snapshot, plan)
     text = (
-        f"{place}: {format_verdict(now)} (was {VERDICT_WORDS[before]}), {where}, {share}"
-        f" Canary: {sanitize(snapshot.decision.reason)}"
+        f"{place}: {format_head(state)} (was {VERDICT_WORDS[before]}), {where}, {share} Canary:"
+        f" {state.cause}. {NEXT} {state.next}. {format_actor(state.actor, COMMANDS)}"
     )
     facts = (
+        ("decision tree", sanitize(snapshot.decision.reason)),
         ("requests", format_count(window.requests)),
         ("error ratio", format_ratio(window.error_ratio)),
         ("p95", format_milliseconds(window.p95_ms)),

@@ -290,6 +290,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     and bounded. `retired`: Legacy was deleted for good, so that there is nothing to go back to.
     `hold` is a person's while it holds, `freeze` the plan's: both block promotion and nothing else.
     `irreversible` is a step of Canary's that no rollback undoes; None: none is marked.
+    `verdict_since` is when the tree's verdict became what it is (None: not known, or it judges
+    nothing).
     """
 
     rollout: str
@@ -323,6 +325,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     hold: Hold | None = None
     freeze: Frozen | None = None
     irreversible: Irreversible | None = None
+    verdict_since: float | None = None
 
     @property
     def data_age_s(self) -> float | None:

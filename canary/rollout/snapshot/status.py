@@ -12,7 +12,6 @@ from typing import Any, Final
 from canary.rollout.change.hold import Hold, name_holder
 from canary.rollout.change.irreversible import Irreversible, format_irreversible
 from canary.rollout.decision.gates import Gate
-from canary.rollout.decision.gates import format_verdict as format_verdict_line
 from canary.rollout.decision.readiness import Readiness
 from canary.rollout.decision.tree import Verdict
 from canary.rollout.evidence.view import EvidenceView, brief
@@ -22,7 +21,13 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.notices import brief_drift, brief_going_back, format_drift_remedy
 from canary.rollout.snapshot.served import find_hindrance, format_unserved
 from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, StageView, TrafficView
-from canary.rollout.snapshot.state import RolloutState, find_state
+from canary.rollout.snapshot.state import find_state
+from canary.rollout.snapshot.state_words import (
+    COMMANDS,
+    RolloutState,
+    format_actor,
+    format_head,
+)
 from canary.rollout.text import (
     AtLeast,
     fields_of,
@@ -215,16 +220,21 @@ def _guard(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def status_line(snapshot: Snapshot) -> str:
-    """One line for a tmux status bar: verdict, whether no rollback can be, stage, share, drift,
+def status_line(snapshot: Snapshot, plan: Plan) -> str:
+    """One line for a tmux status bar: state, whether no rollback can be, stage, share, drift,
     error ratio, p95, what is worse, soak, age.
 
-    As `✓ GO ON  stage 2  10 % ion-api-canary  err 0.30 %  p95 610 ms  soak 17 h / 24 h  74 s old`.
+    As `✓ HEALTHY  stage 2  10 % ion-api-canary  err 0.30 %  p95 610 ms  soak 17 h / 24 h  74 s
+    old`.
+    What asks for a person says who acts behind its word: "✗ ROLL BACK ALL  YOU: canary rollback …".
     """
     stage, canary = snapshot.stage, snapshot.canary
     judged = canary.data == "ok"
+    state = find_state(snapshot, plan)
+    acts = state.tone == "act" or state.actor.kind in ("auto", "running", "other")
     parts = [
-        format_verdict_line(snapshot.decision.verdict),
+        format_head(state),
+        *([format_actor(state.actor, COMMANDS)] if acts else []),
         *filter(None, [brief_going_back(snapshot.readiness)]),
         "stage not known" if stage.index is None else f"stage {stage.index}",
         f"{_share(snapshot.traffic)} {sanitize(canary.service, 49)}",

@@ -33,7 +33,7 @@ def test_status_for_people_shows_both_sides_the_tree_and_the_gates(
     command: Command, healthy_cloud: Cloud
 ) -> None:
     ended = command("status", "--config", str(healthy_cloud.plan_path))
-    assert "✓ GO ON" in ended.out
+    assert "✓ HEALTHY" in ended.out
     assert "stage 2 of 5   10 % Canary" in ended.out
     assert "gates to stage 3: 5 of 6 met" in ended.out
     assert "◌ waiting  soak" in ended.out
@@ -42,7 +42,7 @@ def test_status_for_people_shows_both_sides_the_tree_and_the_gates(
 def test_status_as_a_line_is_one_line(command: Command, healthy_cloud: Cloud) -> None:
     ended = command("status", "--line", "--config", str(healthy_cloud.plan_path))
     assert ended.out.count("\n") == 1
-    assert ended.out.startswith("✓ GO ON  stage 2  10 % ion-api-canary  err 0")
+    assert ended.out.startswith("✓ HEALTHY  stage 2  10 % ion-api-canary  err 0")
 
 
 @pytest.mark.parametrize("options", [(), ("--line",)])
@@ -73,11 +73,11 @@ def test_line_and_json_exclude_each_other(command: Command, healthy_cloud: Cloud
 @pytest.mark.parametrize(
     ("scenario", "code", "said"),
     [
-        ("error-spike", 20, "✗ ROLL BACK"),
-        ("latency", 20, "✗ ROLL BACK"),
+        ("error-spike", 20, "✗ ROLL BACK ALL"),
+        ("latency", 20, "✗ ROLL BACK ALL"),
         ("slow-burn", 10, "◐ WATCH"),
-        ("no-data", 30, "? NO DATA"),
-        ("stale", 30, "? NO DATA"),
+        ("no-data", 30, "? SILENT"),
+        ("stale", 30, "? STALE"),
         ("quota", 3, "Cloud Monitoring failing"),
         ("monitoring-outage", 3, "Cloud Monitoring failing"),
         ("run-outage", 3, "Cloud Run failing"),

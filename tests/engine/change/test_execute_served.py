@@ -91,7 +91,7 @@ async def test_set_and_served_are_shown_apart_and_all_on_legacy_is_not_said(embe
         "session_affinity": False,
         "redeployed": None,
     }
-    assert "0 % set, 10 % SERVED" in status_line(snapshot)
+    assert "0 % set, 10 % SERVED" in status_line(snapshot, embedded.plan)
     # The numbers that come in are of Canary, and may move automatic rollback.
     assert snapshot.standing is not None
     assert snapshot.standing.most_percent == 10

@@ -93,9 +93,9 @@ async def test_silence_and_its_end_are_events(embedded: Embedded) -> None:
     watching = Watching(embedded)
     await watching.observer.refresh()
     embedded.set_scenario("monitoring-outage")
-    assert any(t.startswith("? NO DATA") for t in texts((await watching.after(10, every=5))[-1]))
+    assert any(t.startswith("? STALE") for t in texts((await watching.after(10, every=5))[-1]))
     embedded.set_scenario("healthy")
-    assert any(t == "data again: ✓ GO ON" for t in texts((await watching.after(10, every=5))[-1]))
+    assert any(t == "data again: ✓ HEALTHY" for t in texts((await watching.after(10, every=5))[-1]))
 
 
 async def test_after_an_outage_of_monitoring_what_was_missed_is_there(embedded: Embedded) -> None:
@@ -365,7 +365,7 @@ async def test_reading_a_snapshot_writes_nothing(embedded: Embedded):
     assert watching.observer.log.events == before
     judged = watching.observer.judge()
     assert len(watching.observer.log.events) == len(before) + 1
-    assert "NO DATA: The newest data is older" in judged.events[0].text
+    assert "STALE: The newest data is older" in judged.events[0].text
 
 
 async def test_a_confidence_metric_that_does_not_exist_holds_nothing_up(embed: Embed) -> None:

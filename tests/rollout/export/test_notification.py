@@ -81,16 +81,22 @@ def test_an_outcome_says_how_it_ended_and_the_same_failure_is_not_always_news(
 @pytest.mark.parametrize("before", list(SEVERITY))
 def test_only_a_turn_for_the_worse_is_told(before: Verdict) -> None:
     now = snapshot(BAD)
-    notification = verdict_notice(before, now, PLACE)
+    notification = verdict_notice(before, now, PLAN, PLACE)
     assert (notification is not None) == (SEVERITY[before] < SEVERITY["rollback_all"])
 
 
 def test_a_turn_says_verdict_stage_share_reason_and_numbers() -> None:
-    notification = verdict_notice("continue", snapshot(BAD), PLACE)
+    notification = verdict_notice("continue", snapshot(BAD), PLAN, PLACE)
     assert notification is not None
     assert (notification.key, notification.tone) == ("verdict rollback_all", "critical")
-    assert "✗ ROLL BACK (was GO ON), stage 2, 10 % Canary: error ratio beyond" in notification.text
-    assert dict(notification.facts)["error ratio"] == "8.00 %"
+    assert (
+        "✗ ROLL BACK ALL (was HEALTHY), stage 2, 10 % Canary: error ratio 8.00 % > 5 %"
+        in notification.text
+    )
+    assert "NEXT roll back all. YOU: canary rollback --all" in notification.text
+    facts = dict(notification.facts)
+    assert facts["error ratio"] == "8.00 %"
+    assert facts["decision tree"].startswith("error ratio beyond")
 
 
 def test_a_verdict_is_told_of_only_where_there_is_something_to_judge() -> None:
@@ -124,7 +130,7 @@ def test_text_from_outside_calls_nobody() -> None:
 
 def test_a_missing_number_is_no_zero() -> None:
     unknown = msgspec.structs.replace(snapshot(EMPTY, "missing"), decision=decision(BAD))
-    notification = verdict_notice("continue", unknown, PLACE)
+    notification = verdict_notice("continue", unknown, PLAN, PLACE)
     assert notification is not None
     assert dict(notification.facts)["p95"] == "no data"
 

@@ -86,8 +86,8 @@ def test_the_contract_and_the_line_say_it() -> None:
         "reason": "the database moves",
     }
     assert document["freeze"] == {"until": "2026-03-01T16:03:22Z", "reason": "weekend"}
-    assert "HELD until 15:03:22Z" in status_line(ready(hold=HOLD))
-    assert "HELD" not in status_line(ready())
+    assert "HELD until 15:03:22Z" in status_line(ready(hold=HOLD), PLAN)
+    assert "HELD" not in status_line(ready(), PLAN)
     assert (status_document(ready(), PLAN)["hold"], status_document(ready(), PLAN)["freeze"]) == (
         None,
         None,

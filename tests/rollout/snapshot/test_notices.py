@@ -15,7 +15,7 @@ from canary.rollout.snapshot.notices import (
 )
 from canary.rollout.snapshot.snapshot import ChangeView, Drift, TrafficView
 from canary.rollout.snapshot.status import status_document, status_line
-from tests.rollout.build import NOW, record, snapshot
+from tests.rollout.build import NOW, PLAN, record, snapshot
 from tests.widgets.evidence_scenes import VIEW
 from tui.pages.summary import summarize
 
@@ -40,9 +40,9 @@ def drifted(**changes: object) -> TrafficView:
 def test_every_surface_says_that_a_rollback_is_not_possible_and_why() -> None:
     moment = snapshot(readiness=DENIED)
     brief = "✗ rollback not possible: permission missing"
-    assert brief in status_line(moment)
-    assert brief in summarize(moment, NOW)
-    assert "roles/run.developer" in summarize(moment, NOW)
+    assert brief in status_line(moment, PLAN)
+    assert brief in summarize(moment, PLAN, NOW)
+    assert "roles/run.developer" in summarize(moment, PLAN, NOW)
     assert format_going_back(DENIED).startswith(f"{brief}. The right to change it is missing: run.")
     assert status_document(moment)["readiness"]["state"] == "impossible"
 
@@ -78,24 +78,24 @@ def test_the_remedy_of_a_drift_is_one_that_works(traffic: TrafficView, remedy: s
     assert said == remedy or remedy.endswith(("; ", "leaves"))
     assert status_document(moment)["drift"]["remedy"] == said
     assert said in format_drift(moment)
-    assert said in summarize(moment, NOW)
+    assert said in summarize(moment, PLAN, NOW)
 
 
 def test_a_drift_waits_for_the_change_that_is_in_flight() -> None:
     going = ChangeView("c", "promote", "promote to 25 %", "oncall@bastion", NOW)
     moment = snapshot(traffic=drifted(), changes=(going,))
     assert format_drift_remedy(moment) == "wait until promote to 25 % by oncall@bastion has ended"
-    assert "DRIFT" in status_line(moment)
-    assert "adopt" not in status_line(moment)
+    assert "DRIFT" in status_line(moment, PLAN)
+    assert "adopt" not in status_line(moment, PLAN)
 
 
 def test_the_line_names_the_commands_of_a_drift() -> None:
-    assert "DRIFT: adopt or revert" in status_line(snapshot(traffic=drifted()))
-    assert "DRIFT" not in status_line(snapshot())
+    assert "DRIFT: adopt or revert" in status_line(snapshot(traffic=drifted()), PLAN)
+    assert "DRIFT" not in status_line(snapshot(), PLAN)
     assert status_document(snapshot())["drift"] is None
 
 
 def test_the_summary_has_the_comparison() -> None:
-    text = summarize(snapshot(evidence=VIEW), NOW)
+    text = summarize(snapshot(evidence=VIEW), PLAN, NOW)
     assert "evidence: 5xx: proven worse at 14:18:00Z" in text
-    assert "evidence" not in summarize(snapshot(), NOW)
+    assert "evidence" not in summarize(snapshot(), PLAN, NOW)

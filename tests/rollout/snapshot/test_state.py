@@ -13,23 +13,28 @@ from canary.rollout.change.change import Outcome, OutcomeState
 from canary.rollout.change.hold import Hold
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import RollbackFacts, judge_readiness
-from canary.rollout.decision.tree import SEVERITY, Watch
+from canary.rollout.decision.tree import SEVERITY, Alert, Watch
 from canary.rollout.evidence.view import Advice
 from canary.rollout.snapshot.snapshot import (
     ChangeView,
     Drift,
+    OperatorSession,
+    Presence,
     Snapshot,
     SourceView,
     TrafficView,
 )
-from canary.rollout.snapshot.state import (
+from canary.rollout.snapshot.state import find_state
+from canary.rollout.snapshot.state_words import (
+    COMMANDS,
     GLYPHS,
     TONES,
     WORDS,
     Actor,
     RolloutState,
     StateId,
-    find_state,
+    format_actor,
+    format_state,
 )
 from tests.rollout.build import EMPTY, NOW, PLAN, record, snapshot, window
 
@@ -87,8 +92,77 @@ def test_each_state_has_its_scene_word_cause_and_next(state: StateId) -> None:
 
 def test_a_critical_limit_says_number_limit_and_key() -> None:
     found = find_state(SCENES["roll_back_all"], PLAN)
-    assert found.cause == "error ratio 8.30 % (limit 5 %)"
+    assert found.cause == "error ratio 8.30 % > 5 %, ×28 of Legacy"
     assert (found.next, found.actor) == ("roll back all", Actor("you", "rollback_all"))
+
+
+def test_since_when_the_verdict_holds_is_said() -> None:
+    found = find_state(with_(SCENES["roll_back_all"], verdict_since=NOW - 60), PLAN)
+    assert found.cause.endswith(", since 14:02:22Z")
+
+
+def test_a_countdown_for_a_limit_of_the_stage_is_a_rollback_though_the_tree_goes_on() -> None:
+    counting = GuardView(armed=True, cause="stage limit", kind="step_back", left_s=43.0)
+    found = find_state(with_(snapshot(), guard=counting), PLAN)
+    assert (found.id, found.actor.kind) == ("roll_back_stage", "auto")
+    other = OperatorSession(9, "bob", "b", NOW, "guard", armed=True, due_at=NOW + 9, cause="p95")
+    found = find_state(with_(snapshot(), presence=Presence((other,))), PLAN)
+    assert (found.id, found.cause, found.actor) == (
+        "roll_back_all",
+        "p95",
+        Actor("auto", "rollback_all", who="bob"),
+    )
+
+
+def test_a_limit_of_the_stage_that_is_passed_is_watched_never_healthy() -> None:
+    alert = Alert("error_ratio", "stage", 0.03, 0.02)
+    found = find_state(with_(snapshot(), alerts=(alert,)), PLAN)
+    assert found.id == "watch"
+    assert found.cause == "stage limit: error ratio 3.00 % > 2 %, ×10 of Legacy"
+
+
+def test_a_failed_verification_is_failed_never_healthy() -> None:
+    found = find_state(with_(snapshot(), gates=MET), PLAN, "verification not passed: no answer")
+    assert (found.id, found.cause) == ("failed", "verification not passed: no answer")
+    assert find_state(SCENES["roll_back_all"], PLAN, "x").id == "roll_back_all"
+    assert find_state(SCENES["watch"], PLAN, "x").id == "failed"
+
+
+def test_held_takes_the_place_of_ready_and_no_more() -> None:
+    hold = Hold(NOW + 600, "a sale", "eve")
+    found = find_state(with_(SCENES["ready"], hold=hold), PLAN)
+    assert (found.id, "a sale" in found.cause, "eve" in found.actor.who) == ("held", True, True)
+    assert find_state(with_(SCENES["watch"], hold=hold), PLAN).id == "watch"
+
+
+def test_where_no_stage_has_the_share_it_is_reverted_not_adopted() -> None:
+    found = find_state(SCENES["drift"], PLAN)
+    assert (found.next, found.actor.action) == ("no stage has that: revert it", "revert")
+    plans = snapshot(traffic=TrafficView(10, record(2), drift=Drift(10, 10, plan_has="25 %")))
+    assert find_state(plans, PLAN).cause == "the plan has 25 %, the record says 10 %"
+
+
+def test_a_record_that_cannot_be_read_is_never_healthy() -> None:
+    unread = snapshot(traffic=TrafficView(10, record_error="The record is damaged."))
+    assert find_state(unread, PLAN).id == "drift"
+
+
+def test_who_acts_is_said_with_key_time_or_name() -> None:
+    keys = {"rollback_all": "R y", "cancel_guard": "c"}
+    assert format_actor(Actor("you", "rollback_all"), keys) == "YOU: R y"
+    assert format_actor(Actor("auto", "", left_s=50.0), keys, 43.0) == "AUTO in 43 s, c stops it"
+    assert format_actor(Actor("running", who="eve"), keys) == "RUNNING: eve"
+    assert format_actor(Actor("other", who="eve"), keys) == "OTHER: eve"
+    barred = format_actor(Actor("you", "rollback_all"), keys, barred="read-only")
+    assert barred == "OTHER: not from here, read-only"
+    assert format_actor(Actor("you", "look_up"), COMMANDS) == "YOU: canary recover"
+
+
+def test_the_shell_says_the_whole_row() -> None:
+    assert format_state(find_state(SCENES["roll_back_all"], PLAN)) == (
+        "✗ ROLL BACK ALL  error ratio 8.30 % > 5 %, ×28 of Legacy  NEXT roll back all"
+        "  YOU: canary rollback --all"
+    )
 
 
 def test_while_automatic_rollback_counts_it_acts() -> None:

@@ -27,7 +27,7 @@ from canary.rollout.snapshot.snapshot import (
     TrafficView,
 )
 from canary.rollout.snapshot.status import exit_code, status_document, status_line
-from tests.rollout.build import EMPTY, NOW, record, snapshot, window
+from tests.rollout.build import EMPTY, NOW, PLAN, record, snapshot, window
 from tests.widgets.evidence_scenes import VIEW
 
 SCHEMA: dict[str, Any] = json.loads(
@@ -178,7 +178,7 @@ def test_drift_is_told_beside_what_is_recorded() -> None:
 def test_text_from_outside_is_plain() -> None:
     moment = snapshot(sources=(SourceView("Cloud Run", "failing", "\x1b[31mno\nway"),))
     assert status_document(moment)["sources"][0]["message"] == "no way"
-    assert "\x1b" not in status_line(moment)
+    assert "\x1b" not in status_line(moment, PLAN)
 
 
 FAILING = (SourceView("Cloud Monitoring", "failing", "quota", NOW),)
@@ -222,16 +222,24 @@ def _code_of(verdict: Verdict) -> int:
 
 
 def test_the_line_tells_verdict_stage_share_figures_soak_and_age() -> None:
-    assert status_line(SCENES["healthy"]) == (
-        "✓ GO ON  stage 2  10 % ion-api-canary  err 0.30 %  p95 610 ms  soak 17 h / 24 h"
+    assert status_line(SCENES["healthy"], PLAN) == (
+        "✓ HEALTHY  stage 2  10 % ion-api-canary  err 0.30 %  p95 610 ms  soak 17 h / 24 h"
         "  120 s old  LOCAL CLOUD"
     )
 
 
-@pytest.mark.parametrize("scene", ["thin", "stale", "nothing measured", "nothing known"])
-def test_the_line_shows_no_figure_that_may_not_be_judged(scene: str) -> None:
-    line = status_line(SCENES[scene])
-    assert line.startswith("? NO DATA")
+@pytest.mark.parametrize(
+    ("scene", "word"),
+    [
+        ("thin", "? TOO FEW REQUESTS"),
+        ("stale", "? STALE"),
+        ("nothing measured", "? SILENT"),
+        ("nothing known", "? CANNOT SEE CLOUD RUN"),
+    ],
+)
+def test_the_line_shows_no_figure_that_may_not_be_judged(scene: str, word: str) -> None:
+    line = status_line(SCENES[scene], PLAN)
+    assert line.startswith(word)
     assert "err no data  p95 no data" in line
 
 
@@ -241,7 +249,7 @@ def test_the_line_tells_drift_failing_sources_and_what_is_in_flight() -> None:
         sources=FAILING,
         changes=(ChangeView("c", "rollback_all", "roll back all", "oncall@bastion", NOW),),
     )
-    line = status_line(moment)
+    line = status_line(moment, PLAN)
     assert "30 % (recorded 10 %)" in line
     assert "Cloud Monitoring failing" in line
     assert "rollback all in flight" in line
@@ -250,7 +258,7 @@ def test_the_line_tells_drift_failing_sources_and_what_is_in_flight() -> None:
 
 def test_the_line_doubts_a_share_that_may_not_be_served() -> None:
     failed = snapshot(traffic=TrafficView(0, record(0), ready=False))
-    assert "0 % (may not be served)" in status_line(failed)
+    assert "0 % (may not be served)" in status_line(failed, PLAN)
 
 
 def test_both_tiers_are_in_the_document_and_on_the_line() -> None:
@@ -261,14 +269,14 @@ def test_both_tiers_are_in_the_document_and_on_the_line() -> None:
     errors = document["evidence"]["metrics"][0]
     assert (document["evidence"]["verdict"], errors["verdict"]) == ("rollback", "rollback")
     assert errors["proven_at"].endswith("14:18:00Z")
-    assert "✗ 5xx proven worse 14:18:00Z" in status_line(proven)
+    assert "✗ 5xx proven worse 14:18:00Z" in status_line(proven, PLAN)
     metric = msgspec.structs.replace(
         VIEW.metrics[0], verdict="worse_now", detected_at=None, worse_at=VIEW.began_at
     )
     worse = msgspec.structs.replace(VIEW, metrics=(metric,))
-    line = status_line(msgspec.structs.replace(base, evidence=worse))
+    line = status_line(msgspec.structs.replace(base, evidence=worse), PLAN)
     assert "◐ 5xx worse now" in line
     assert "proven" not in line
-    assert "worse" not in status_line(base)
+    assert "worse" not in status_line(base, PLAN)
     away = msgspec.structs.replace(VIEW, away_since=VIEW.began_at)
-    assert ", no numbers since " in status_line(msgspec.structs.replace(base, evidence=away))
+    assert ", no numbers since " in status_line(msgspec.structs.replace(base, evidence=away), PLAN)

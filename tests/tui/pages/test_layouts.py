@@ -56,7 +56,7 @@ async def test_verdict_share_freshness_and_the_way_out_are_on_every_size(
 ) -> None:
     async with staged(size) as stage:
         text = stage.frame()
-        assert "✓ GO ON" in text
+        assert "✓ HEALTHY" in text
         assert "10 %" in text
         assert "74 s" in text
         assert "LOCAL CLOUD ×60" in text
@@ -105,13 +105,14 @@ async def test_tabs_go_round() -> None:
 
 async def test_the_tiny_layout_has_the_numbers_that_decide() -> None:
     async with staged((40, 10)) as stage:
-        first, second, third, fourth = stage.frame().splitlines()[:4]
-        assert first.startswith("✓ GO ON")
-        assert first.endswith("stage 2  10 %")
-        assert second.startswith("error 0.33 %  p95")
-        assert second.endswith("74 s old")
-        assert third.endswith("soak 17 h 12 m / 24 h")
-        assert fourth == "LOCAL CLOUD ×60                14:03:22Z"
+        lines = stage.frame().splitlines()
+        assert lines[0].startswith("✓ HEALTHY   all thresholds OK")
+        assert "  soak 17 h 12 m of 24 h" in lines[1]
+        where = next(i for i, line in enumerate(lines) if line.startswith("stage 2  10 %"))
+        assert lines[where].endswith("74 s old")
+        assert lines[where + 1].startswith("error 0.33 %  p95")
+        assert lines[where + 1].endswith("LOCAL CLOUD ×60")
+        assert lines[where + 2] == "soak 17 h 12 m / 24 h          14:03:22Z"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -129,7 +130,7 @@ async def test_resizing_changes_the_layout_and_keeps_the_numbers() -> None:
             await stage.pilot.resize_terminal(*size)
             await stage.settle()
             assert stage.app.main.layout_name == layout
-            assert "GO ON" in stage.frame()
+            assert "HEALTHY" in stage.frame()
 
 
 async def test_before_the_first_look_nothing_is_green() -> None:
@@ -138,22 +139,26 @@ async def test_before_the_first_look_nothing_is_green() -> None:
         await stage.settle()
         text = frame(stage.app)
         assert "? NO DATA" in text
-        assert "GO ON" not in text
+        assert "HEALTHY" not in text
         assert "Starting the local cloud …" in text
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("scene", [{"canary_samples": False}, {"lag_s": 900.0}])
-async def test_no_data_is_never_go_on(size: tuple[int, int], scene: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    ("scene", "word"), [({"canary_samples": False}, "SILENT"), ({"lag_s": 900.0}, "STALE")]
+)
+async def test_no_data_is_never_go_on(
+    size: tuple[int, int], scene: dict[str, float], word: str
+) -> None:
     async with staged(size, scenes.snapshot(**scene)) as stage:  # type: ignore[arg-type]
-        assert "? NO DATA" in stage.frame()
-        assert "✓ GO ON" not in stage.frame()
+        assert f"? {word}" in stage.frame()
+        assert "✓ HEALTHY" not in stage.frame()
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_roll_back_is_said_in_words_everywhere(size: tuple[int, int]) -> None:
     async with staged(size, scenes.snapshot(error_ratio=0.09)) as stage:
-        assert "✗ ROLL BACK" in stage.frame()
+        assert "✗ ROLL BACK ALL" in stage.frame()
 
 
 async def test_a_panel_fills_the_screen_and_gives_it_back() -> None:

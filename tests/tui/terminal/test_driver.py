@@ -69,7 +69,7 @@ class Console:
 @pytest.fixture
 def console() -> Iterator[Console]:
     running = Console("healthy")
-    running.read_until(b"GO ON")
+    running.read_until(b"HEALTHY")
     yield running
     running.close()
 
@@ -104,7 +104,7 @@ def test_a_closed_terminal_ends_it_without_a_signal(console: Console) -> None:
 
 
 def test_the_title_is_set_and_given_back(console: Console) -> None:
-    console.read_until("]2;✓ GO ON 10 % ion-api-canary stage 2\x07".encode())
+    console.read_until("]2;✓ HEALTHY 10 % ion-api-canary stage 2\x07".encode())
     console.type("q")
     console.wait()
     assert console.seen.rindex(b"\x1b[23;2t") > console.seen.index(b"\x1b[22;2t")

@@ -43,7 +43,7 @@ def test_a_crash_is_1_restores_the_terminal_and_shows_no_values(open_terminal, k
 def test_a_closed_terminal_ends_it_without_a_spin(open_terminal, ignores) -> None:
     """Started by nohup, too, where SIGHUP is ignored."""
     terminal = open_terminal("-m", "tests.tui.ending", "plain", ignores=ignores)
-    terminal.read_until(b"GO ON")
+    terminal.read_until(b"HEALTHY")
     terminal.hang_up()
     assert terminal.wait(reads=False) == 129
     assert terminal.cpu_s is not None
@@ -53,14 +53,14 @@ def test_a_closed_terminal_ends_it_without_a_spin(open_terminal, ignores) -> Non
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_with_a_reader_that_has_stopped_a_signal_still_ends_it(open_terminal, number) -> None:
     terminal = open_terminal("-m", "tests.tui.look", "healthy", size=(200, 60))
-    terminal.read_until(b"GO ON")
+    terminal.read_until(b"HEALTHY")
     terminal.process.send_signal(number)
     assert terminal.wait(reads=False) == 128 + number
 
 
 def test_a_console_that_shows_nothing_new_does_not_spin(open_terminal) -> None:
     terminal = open_terminal("-m", "tests.tui.ending", "plain")
-    terminal.read_until(b"GO ON")
+    terminal.read_until(b"HEALTHY")
     terminal.read_for(1.0)
     before = terminal.used_s()
     terminal.read_for(3.0)
@@ -78,7 +78,7 @@ def test_a_terminal_that_lies_about_its_size_is_survived(open_terminal, size) ->
     terminal.read_for(1.0)
     terminal.resize((80, 24))
     terminal.process.send_signal(signal.SIGWINCH)
-    terminal.read_until(b"GO ON")
+    terminal.read_until(b"HEALTHY")
     terminal.type("q")
     assert terminal.wait() == 0
     assert terminal.is_restored
@@ -87,7 +87,7 @@ def test_a_terminal_that_lies_about_its_size_is_survived(open_terminal, size) ->
 
 def test_sizes_that_become_a_lie_are_survived(open_terminal) -> None:
     terminal = open_terminal("-m", "tests.tui.ending", "plain")
-    terminal.read_until(b"GO ON")
+    terminal.read_until(b"HEALTHY")
     for size in [*SIZES, (80, 24)]:
         terminal.resize(size)
         terminal.process.send_signal(signal.SIGWINCH)

@@ -293,14 +293,14 @@ def test_a_forecast_is_rounded_up_to_two_figures(requests: float, said: str) -> 
 
 async def test_the_tree_shows_what_evidence_advises_apart_from_its_own_verdict() -> None:
     text = await frame(DecisionTree(), (46, 9), snapshot=with_evidence(VIEW, ADVICE))
-    assert "✓ GO ON" in text
+    assert "✓ HEALTHY" in text
     assert "┄ evidence ✗ 5xx proven worse 14:18:00Z" in text
     assert "advises: roll back all" in text
 
 
 async def test_the_advice_is_seen_in_six_rows() -> None:
     text = await frame(DecisionTree(), (44, 6), snapshot=with_evidence(VIEW, ADVICE))
-    assert "✓ GO ON" in text
+    assert "✓ HEALTHY" in text
     assert "5xx proven worse" in text
 
 

@@ -12,9 +12,10 @@ from tests.widgets import scenes
 from tests.widgets.scenes import NOW, PLAN, decision, snapshot
 from tests.widgets.stage import frame, shown
 from themes import PALETTES
-from widgets.bars.header import Header, VerdictLine
+from widgets.bars.header import Header
 from widgets.bars.outcome import OutcomeBar
 from widgets.bars.stage_track import StageTrack
+from widgets.bars.state_row import StateRow
 from widgets.panels.confidence import ConfidencePanel, bin_shares
 from widgets.panels.decision import DecisionTree, GatesPanel
 from widgets.panels.event_log import EventLog
@@ -34,7 +35,7 @@ ALL: list[type[CellWidget]] = [
     OutcomeBar,
     ResourcesPanel,
     StageTrack,
-    VerdictLine,
+    StateRow,
 ]
 SCENES = {"ok": scenes.snapshot, "spike": scenes.spiking, "silent": scenes.silent}
 SIZES = [(1, 1), (2, 2), (5, 3), (13, 4), (40, 10), (80, 24), (200, 60)]
@@ -100,7 +101,7 @@ async def test_the_tree_shows_value_answer_and_margin_of_each_node() -> None:
         "● p95 > 30 s       610 ms  no  +29.4",
         "● success < 80 %   99.1 %  no  +19.1",
         "● warning?           none  no",
-        "╰▸ ✓ GO ON",
+        "╰▸ ✓ HEALTHY",
         "   No limit of the tree is passed.",
     ]
 
@@ -110,7 +111,7 @@ async def test_the_tree_stops_at_the_first_yes() -> None:
     assert rows[0].startswith("▶ error > 5 %")
     assert "yes" in rows[0]
     assert all(row.startswith("○") for row in rows[1:4])
-    assert "✗ ROLL BACK" in rows[4]
+    assert "✗ ROLL BACK ALL" in rows[4]
     assert rows[6] == "! critical error 8.20 % > 5 %"
 
 
@@ -177,12 +178,12 @@ async def test_resources_plot_their_metrics_with_rows_to_spare() -> None:
     assert text.count("┤") >= 3 * 2
 
 
-async def test_a_stage_limit_that_the_tree_does_not_ask_for_stands_beside_go_on() -> None:
+async def test_a_stage_limit_that_the_tree_does_not_ask_for_is_watched_and_not_healthy() -> None:
     alert = Alert("confidence", "stage", 0.55, 0.7)
     shown_ = msgspec.structs.replace(snapshot(), alerts=(alert,))
-    text = await frame(VerdictLine(), (120, 1), snapshot=shown_)
-    assert "GO ON" in text
-    assert "! stage limit confidence 0.55" in text
+    text = await frame(StateRow(), (120, 1), snapshot=shown_)
+    assert "◐ WATCH   stage limit: confidence 0.55 < 0.7" in text
+    assert "HEALTHY" not in text
 
 
 async def test_latency_marks_the_percentile_that_is_plotted() -> None:
@@ -217,8 +218,11 @@ async def test_a_side_without_scores_says_no_data_in_the_histogram() -> None:
 
 
 async def test_the_verdict_is_never_green_without_data() -> None:
-    assert (await frame(VerdictLine(), (60, 1))).strip() == "? NO DATA"
-    assert "? NO DATA" in await frame(VerdictLine(), (60, 1), snapshot=scenes.silent())
+    assert (await frame(StateRow(), (60, 1))).strip() == "? NO DATA   not looked yet"
+    unknown = await frame(StateRow(), (60, 2), snapshot=scenes.silent())
+    assert unknown.startswith("✗ UNKNOWN OUTCOME")
+    silent = msgspec.structs.replace(scenes.silent(), changes=())
+    assert (await frame(StateRow(), (60, 2), snapshot=silent)).startswith("? SILENT")
 
 
 def test_the_scenes_have_a_plan_of_five_stages() -> None:
