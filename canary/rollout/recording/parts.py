@@ -16,7 +16,7 @@ from canary.rollout.errors import RecordError
 from canary.rollout.recording.frames import Kind
 from canary.rollout.recording.samples import Packed
 from canary.rollout.recording.tree import Delta, Tree
-from canary.rollout.snapshot.state import StateId
+from canary.rollout.snapshot.state_words import StateId
 
 FORMAT: Final = 1
 """Of the bodies. A later one is not read by an earlier program."""
