@@ -202,14 +202,17 @@ class Session:
         return known.get(service) or self.observer.url_of(service)
 
     def _observe(self, files: LocalFiles, *, need_metrics: bool) -> Observer:
-        from canary.cloud.monitoring.reader import MonitoringReader
+        from canary.cloud.prometheus.choice import open_reader
 
         plan, cloud, events = self.plan, self.cloud, EventLog()
+        reader = open_reader(cloud.connection, plan) if need_metrics else None
+        if reader is not None:
+            self._given_back.push_async_callback(reader.close)
         outputs, embedded = self.base / plan.record.outputs, self.embedded
         observer = Observer(
             plan,
             cloud.router,
-            MonitoringReader(cloud.connection, plan) if need_metrics else None,
+            reader,
             files.history,
             files.journal,
             cloud.clock,

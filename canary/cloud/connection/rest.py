@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -67,13 +68,24 @@ class Refusal(Exception):
 class RestClient:
     """One API at `endpoint`, or at Google's `public` address without one.
 
-    `key` names the plan's key in messages, `source` the service. To be used in one event loop.
+    `key` names the plan's key in messages, `source` the service. `own`: these headers go along
+    instead of Google's token (none of them: anybody may be asked). To be used in one event loop.
     Raises PlanError when the address cannot be used, or is neither Google's nor trusted.
     """
 
-    def __init__(self, endpoint: str | None, public: str, *, key: str, source: str) -> None:
+    def __init__(
+        self,
+        endpoint: str | None,
+        public: str,
+        *,
+        key: str,
+        source: str,
+        own: Mapping[str, str] | None = None,
+    ) -> None:
         self._address: Address = parse_endpoint(endpoint or public, key)
-        demand_trusted(self._address, key)
+        if own != {}:
+            demand_trusted(self._address, key)
+        self._own = own
         self._source = source
         self._client: Any = None
         self._credentials: Any = None
@@ -87,14 +99,16 @@ class RestClient:
         *,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str | int] | None = None,
+        form: Mapping[str, str | int] | None = None,
+        more_headers: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
     ) -> dict[str, Any]:
-        """Make one request; return the JSON object.
+        """Make one request, with a JSON `body` or a `form` at most; return the JSON object.
 
         Raises Refusal for an error answer, for who knows more about it, and CanaryError otherwise.
         """
-        headers = await self._authorize(method, path, doing)
-        return await self._transmit(method, path, doing, headers, body, query, timeout_s)
+        headers = {**await self._authorize(method, path, doing), **(more_headers or {})}
+        return await self._transmit(method, path, doing, headers, body, query, timeout_s, form)
 
     async def _transmit(
         self,
@@ -105,6 +119,7 @@ class RestClient:
         body: Mapping[str, Any] | None,
         query: Mapping[str, str | int] | None,
         timeout_s: float,
+        form: Mapping[str, str | int] | None = None,
     ) -> dict[str, Any]:
         import httpx
 
@@ -112,6 +127,9 @@ class RestClient:
         content = None if body is None else msgspec.json.encode(body)
         if content is not None:
             headers["content-type"] = "application/json"
+        if form is not None:
+            content = urlencode(form).encode()
+            headers["content-type"] = "application/x-www-form-urlencoded"
         try:
             async with (
                 asyncio.timeout(timeout_s),
@@ -242,6 +260,8 @@ class RestClient:
     async def _authorize(self, method: str, path: str, doing: str) -> dict[str, str]:
         """The headers of a request, a token among them. Nothing has been sent when it raises."""
         headers, url = {"accept": "application/json"}, f"{self._base}{path}"
+        if self._own is not None:
+            return {**headers, **self._own}
         if self._address.plain:
             return headers
         demand_environment(url)
@@ -299,7 +319,8 @@ def _refusal(status: int, document: object) -> Refusal:
     """An error answer in either of Google's formats, or in none."""
     error = document.get("error") if isinstance(document, dict) else None
     if not isinstance(error, dict):
-        said = document if isinstance(document, str) else ""
+        # Prometheus says {"status": "error", "errorType": …, "error": "a sentence"}.
+        said = next((text for text in (error, document) if isinstance(text, str)), "")
         return Refusal(status, "", "", sanitize(said, 200))
     details = error.get("errors")
     first = details[0] if isinstance(details, list) and details else None

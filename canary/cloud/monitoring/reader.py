@@ -7,7 +7,7 @@ matter. One metric that cannot be read does not lose the others.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from canary.cloud.connection.calls import ask, demand_whole
@@ -77,11 +77,18 @@ class MonitoringReader:
     """Reads the metrics of one plan through a Connection (which the caller closes)."""
 
     def __init__(
-        self, connection: Connection, plan: Plan, *, timeout_s: float = READ_TIMEOUT_S
+        self,
+        connection: Connection,
+        plan: Plan,
+        *,
+        timeout_s: float = READ_TIMEOUT_S,
+        roles: Sequence[Role] | None = None,
     ) -> None:
+        """`roles` None: all that there are for this plan."""
         self._connection = connection
         self._plan = plan
         self._timeout_s = timeout_s
+        self._roles = roles_of(plan) if roles is None else tuple(roles)
         self._aligners: dict[Role, str] = {}
         self._candidate: str | None = None
         self._stable = ""
@@ -100,7 +107,7 @@ class MonitoringReader:
         grid = PeriodGrid(_floor(start, period_s), _floor(end, period_s), period_s)
         if grid.start >= grid.end:
             return Reading((), (), (), 0)
-        roles = roles_of(self._plan)
+        roles = self._roles
         side_of, answers = await asyncio.gather(
             self._sides(), asyncio.gather(*(self._read_role(role, grid) for role in roles))
         )
@@ -111,6 +118,9 @@ class MonitoringReader:
         if (mine := found.get("confidence")) is not None:
             mine.error = mine.error or self._sideless(mine, of_confidence)
         return _put_together(found, side_of, of_confidence, grid)
+
+    async def close(self) -> None:
+        """Nothing of its own is open: the connection is the caller's."""
 
     async def ingest_delay_s(self) -> float | None:
         """How long Cloud Run's request metrics take to become visible; None when not said."""

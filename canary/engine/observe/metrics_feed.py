@@ -1,4 +1,4 @@
-"""Reads the samples of both sides from Cloud Monitoring: only what is new, no faster than it comes.
+"""Reads the samples of both sides from their source: only what is new, no faster than it comes.
 
 The newest minutes are asked for again each time, since points arrive late; and each metric keeps
 its own newest: one that failed while others answered is asked for from where it stopped. After
@@ -86,6 +86,7 @@ class MetricsFeed:
         self._failing: AbstractSet[str] = frozenset()
         self._asked_until: float | None = None
         self._said_absent: set[str] = set()
+        self._plan = plan
         self._reader = reader
         self._clock = clock
         self._source = source
@@ -210,7 +211,7 @@ class MetricsFeed:
             async with asyncio.timeout(READ_LIMIT_S):
                 return await self._reader.read(piece.start, piece.end, int(piece.period_s))
         except TimeoutError as exc:
-            message = f"Cloud Monitoring did not answer in {READ_LIMIT_S:.0f} s."
+            message = f"{self._plan.metrics.source_name} did not answer in {READ_LIMIT_S:.0f} s."
             raise Unavailable(message) from exc
 
     def _take(self, reading: Reading, piece: Piece) -> bool:

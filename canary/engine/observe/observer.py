@@ -82,7 +82,7 @@ class Observer:
         self._results = results
         self._scenario = scenario
         self._run_source = Source("Cloud Run", self.log)
-        self._metrics_source = Source("Cloud Monitoring", self.log)
+        self._metrics_source = Source(plan.metrics.source_name, self.log)
         self._journal = JournalFeed(journal, self.log)
         self._run = RunFeed(plan, run, clock, self._run_source, history)
         self._metrics: MetricsFeed | None = None

@@ -155,13 +155,17 @@ def monitoring_notice(line: str, place: str, *, ended_by_time: bool) -> Notifica
     return Notification("", f"{place}: {sanitize(line, 500)}", tone)
 
 
+NUMBERS: Final = ("Cloud Monitoring", "Prometheus")
+"""The sources of requests and latency, as they are called."""
+
+
 def judged_verdict(snapshot: Snapshot) -> Verdict | None:
     """The verdict that others should hear of; None while there is nothing to judge.
 
     Before Cloud Monitoring's first answer, with nobody on Canary, and in the minutes after a change
     (which Cloud Monitoring shows later), silence is no news.
     """
-    waiting = any(s.name == "Cloud Monitoring" and s.state == "never" for s in snapshot.sources)
+    waiting = any(s.name in NUMBERS and s.state == "never" for s in snapshot.sources)
     if waiting or snapshot.decision.data == "masked" or not snapshot.traffic.canary_percent:
         return None
     return snapshot.decision.verdict

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from canary.rollout.plan.freeze import Freeze
+from canary.rollout.plan.metrics import Metrics
 from canary.rollout.plan.tables import (
     VARIABLE,
     AbTest,
@@ -44,19 +45,6 @@ Tag = Annotated[str, text("[a-z]([-a-z0-9]{0,61}[a-z0-9])?", "a tag or revision"
 ProjectId = Annotated[str, text("([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]", "a project id")]
 Region = Annotated[str, text("[a-z]+(-[a-z0-9]+)+", 'a region, as "us-central1"')]
 VariableName = Annotated[str, text(VARIABLE, "the name of an environment variable")]
-MetricType = Annotated[
-    str,
-    text(
-        "([A-Za-z0-9.-]+(/[A-Za-z0-9_.-]+)+)?",
-        'a metric type, as "custom.googleapis.com/ion/confidence_score", or "" for none',
-    ),
-]
-ResourceType = Annotated[
-    str, text("[a-z][a-z0-9_]*", 'the type of a monitored resource, as "generic_task"')
-]
-LabelName = Annotated[
-    str, text(r"(metric\.)?[A-Za-z_]\w*", 'a label, as "job", or one of the metric, "metric.side"')
-]
 Annotation = Annotated[
     str, text(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-\w.]*[A-Za-z0-9])?", "prefix/name")
 ]
@@ -188,24 +176,6 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def shares_one_service(self) -> bool:
         """Whether both sides are revisions of one service: one scale, one address, one etag."""
         return self.router.kind == "revisions"
-
-
-class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Windows, freshness and the least number of requests a judgement may rest on.
-
-    `confidence_resource` and `confidence_label` are the metric's monitored resource and the label
-    that tells the side; None: as `plan.confidence` has it for a metric of that name. A label is
-    one of the resource, or "metric.NAME".
-    """
-
-    window_minutes: Annotated[int, Meta(ge=1, le=1440)] = 5
-    criteria_window_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 60
-    min_requests: Annotated[int, Meta(ge=1, le=10**9)] = 100
-    stale_after_s: Annotated[float, Meta(ge=60, le=86_400)] = 300.0
-    refresh_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
-    confidence_metric: MetricType = "custom.googleapis.com/ion/confidence_score"
-    confidence_resource: ResourceType | None = None
-    confidence_label: LabelName | None = None
 
 
 class ScalePreset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

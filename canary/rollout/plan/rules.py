@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from canary.rollout.plan.freeze import Freeze
+from canary.rollout.plan.metrics import Metrics
 from canary.rollout.plan.mistakes import Found, Mistake, check_range, nearest
 from canary.rollout.plan.plan import MOST_INSTANCES, PERCENT, Plan, Router, ScalePreset, Stage
 from canary.rollout.plan.tables import MOST_WAIT_S, VARIABLE, AbTest, LoadProfile, LoadTest
@@ -50,6 +51,7 @@ def find_rule_mistakes(plan: Plan, known: KnownNames | None) -> list[Mistake]:
         *_check_addresses(plan),
         *_check_stages(plan.stages),
         *_check_confidence(plan),
+        *_check_source(plan.metrics),
         *_check_alerts(plan),
         *_check_window(plan),
         *_check_preset("scale.backup", plan.scale.backup),
@@ -153,6 +155,48 @@ def _check_confidence(plan: Plan) -> Found:
             path = f"stages[{index}].criteria.min_confidence"
             wrong = "can never be met, since metrics.confidence_metric is none"
             yield Mistake(path, wrong, "no such limit")
+
+
+def _check_source(metrics: Metrics) -> Found:
+    """What a Prometheus needs, and what only it takes."""
+    if metrics.source != "prometheus":
+        for name in ("url", "secret_env", "selectors", "side_label"):
+            if getattr(metrics, name) is not None:
+                wrong = 'is given, but metrics.source is not "prometheus"'
+                yield Mistake(f"metrics.{name}", wrong, 'source = "prometheus" beside it')
+        return
+    if metrics.url is None:
+        example = 'the address of its API without /api/v1, as "http://127.0.0.1:9090"'
+        yield Mistake("metrics.url", "is missing", example)
+    else:
+        yield from _check_url("metrics.url", metrics.url)
+        if urlsplit(metrics.url).query or urlsplit(metrics.url).fragment:
+            yield Mistake("metrics.url", "has a query", "an address without a question mark")
+    yield from _check_secrets(metrics)
+    if (metrics.preset == "custom") != (metrics.selectors is not None):
+        is_missing = metrics.selectors is None
+        wrong = "is missing" if is_missing else f'is given, but preset is "{metrics.preset}"'
+        yield Mistake("metrics.selectors", wrong, 'requests, and latency, with preset = "custom"')
+
+
+def _check_secrets(metrics: Metrics) -> Found:
+    """A secret is named by its variable, and stands nowhere in a plan."""
+    needs_secret = metrics.auth in ("bearer", "basic")
+    if needs_secret and metrics.secret_env is None:
+        due = "the name of the environment variable that holds the secret"
+        yield Mistake("metrics.secret_env", f'is missing for auth = "{metrics.auth}"', due)
+    if not needs_secret and metrics.secret_env is not None:
+        wrong = f'is given, but metrics.auth is "{metrics.auth}"'
+        yield Mistake("metrics.secret_env", wrong, 'auth = "bearer" or "basic"')
+    if metrics.auth == "basic" and (not metrics.username or ":" in metrics.username):
+        wrong = "has a colon" if metrics.username else "is missing"
+        yield Mistake("metrics.username", wrong, "the user of basic authentication")
+    for name, value in metrics.headers.items():
+        if name.lower() in ("authorization", "proxy-authorization", "cookie"):
+            due = "metrics.auth, or metrics.headers_env: a secret does not stand in a plan"
+            yield Mistake(f"metrics.headers.{name}", "holds a secret", due)
+        elif not value.isascii() or not value.isprintable():
+            yield Mistake(f"metrics.headers.{name}", "is no value of a header", "printable ASCII")
 
 
 def _check_stages(stages: tuple[Stage, ...]) -> Found:

@@ -17,6 +17,8 @@ from aiohttp import web
 
 from canary.simulator.api.bigquery import BigQueryApi
 from canary.simulator.api.grpc_server import Apis
+from canary.simulator.api.openmetrics import PATH as METRICS_PATH
+from canary.simulator.api.openmetrics import Exposition
 from canary.simulator.api.registry import Images, RegistryApi
 from canary.simulator.api.rest import Rest, respond
 from canary.simulator.api.run.knative import KnativeApi
@@ -214,6 +216,15 @@ def _keep_door(door: Doorkeeper) -> Any:
     return admit
 
 
+def _scraped(exposition: Exposition, listener: Listener) -> Any:
+    """Answers a scrape of one service, or of both at the router's own address."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return exposition.respond(listener.side)
+
+    return answer
+
+
 SHUTDOWN_S = 0.5
 
 
@@ -225,6 +236,7 @@ async def start_http(
     The REST APIs are beside the router's paths, where `apis` are given.
     """
     rng = Random(world.origin.seed)
+    exposition = Exposition(world)
     runners = []
     for listener in listeners:
         app = web.Application(middlewares=[_keep_door(Doorkeeper())])
@@ -232,6 +244,7 @@ async def start_http(
             app.add_routes(Control(world, leases).routes())
         if listener.control and apis is not None:
             app.add_routes(rest_routes(world, apis))
+        app.router.add_get(METRICS_PATH, _scraped(exposition, listener))
         app.router.add_route("*", "/{path:.*}", Front(world, listener.side, rng).handle)
         # handler_cancellation: a closed connection ends its lease at once, and a caller that
         # gave up is not answered.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from canary.rollout.plan.file import load_plan
+from canary.rollout.plan.metrics import Metrics
 from canary.rollout.plan.plan import (
     Alerts,
     Criteria,
     Health,
     Local,
-    Metrics,
     Plan,
     Record,
     Router,
