@@ -21,6 +21,7 @@ from canary.cli.setup.doctor_host import (
     look_at_terminal,
     look_at_webhook,
 )
+from canary.cli.setup.doctor_metrics import look_at_metrics
 from canary.rollout.errors import CanaryError, Denied
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.served import find_hindrance
@@ -99,6 +100,8 @@ async def _look(source: PlanSource, session: Session) -> AsyncIterator[Finding]:
     async for finding in look_at_rights(source.plan, session):
         yield finding
     yield await look_at_log_right(source.plan, session)
+    for finding in await look_at_metrics(source.plan, session):
+        yield finding
     async for finding in look_at_trials(session):
         yield finding
     for report in await session.probe():

@@ -48,6 +48,18 @@ class SecondSource(Protocol):
         """Both sides over (start, end]; raises CanaryError when nothing could be read."""
 
 
+class Facts(msgspec.Struct, frozen=True):
+    """`sides` have requests; `top_bound_ms` is the last finite bound of a classic histogram (None:
+    native, or there is none): a percentile beyond it is "at least" that.
+    """
+
+    version: str
+    series: int
+    sides: tuple[Side, ...]
+    top_bound_ms: float | None
+    has_latency: bool
+
+
 class PrometheusReader:
     """Reads the metrics of one plan. `second` gives what is not in Prometheus, where there is one.
 
@@ -83,6 +95,24 @@ class PrometheusReader:
         )
         found = _put_together(requests, latency, side_of, queries, grid)
         return _join(found, more)
+
+    async def inspect(self, now: float) -> Facts:
+        """What the server has of the sides in the newest minutes, for `canary doctor`."""
+        side_of, queries = await self._prepare()
+        end = _floor(now - self.delay_s, 60)
+        grid = PeriodGrid(end - 600, end, 60)
+        requests = await self._ask(queries.requests, queries.native, grid, "reading requests")
+        latency = await self._ask(queries.latency, queries.native, grid, "reading latency")
+        texts = {one.labels.get("le", "+Inf") for one in latency}
+        bounds = [bound for bound in map(float, texts) if math.isfinite(bound)]
+        found = {side_of(one.labels) for one in requests if one.values or one.histograms}
+        return Facts(
+            version=await self._client.version(),
+            series=len(requests) + len(latency),
+            sides=tuple(side for side in SIDES if side in found),
+            top_bound_ms=max(bounds) * queries.bound_ms if bounds else None,
+            has_latency=bool(latency),
+        )
 
     @property
     def delay_s(self) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -16,7 +19,8 @@ from canary.rollout.errors import Rejected, Unavailable
 from canary.rollout.measure.samples import reduce_window
 from canary.rollout.plan.metrics import Selectors
 from canary.rollout.plan.plan import Plan
-from tests.cloud.prometheus.server import expose, needs_prometheus, prometheus
+from canary.simulator.api.openmetrics import BEGUN_BEFORE_S
+from tests.cloud.prometheus.server import PATIENCE_S, expose, needs_prometheus, prometheus
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded
 
 pytestmark = needs_prometheus
@@ -142,3 +146,32 @@ async def test_a_prometheus_that_is_away_is_unavailable(embed: Embed, tmp_path: 
         it.url = "http://127.0.0.1:9"
         with pytest.raises(Unavailable, match="Prometheus cannot be reached"):
             await it.read()
+
+
+SCRAPES = """
+scrape_configs:
+  - job_name: services
+    scrape_interval: 1s
+    static_configs: [{{targets: [{targets}]}}]
+"""
+
+
+async def test_a_real_scraper_keeps_what_the_services_expose(embed: Embed, tmp_path: Path) -> None:
+    async with embed(DEFAULT_PLAN, http=True, percent=10, start_unix=time.time()) as cloud:
+        targets = [url.partition("//")[2] for url in cloud.world.endpoints.services.values()]
+        config = SCRAPES.format(targets=", ".join(f'"{target}"' for target in targets))
+        with prometheus(tmp_path, "", config) as url:
+            asked = "sum by (service_name) (http_server_request_duration_seconds_count)"
+            at = int(cloud.now // 60) * 60
+            kept: dict[str, float] = {}
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+                async with asyncio.timeout(PATIENCE_S):
+                    while len(kept) < 2:
+                        query = {"query": asked, "time": str(at)}
+                        answer = await client.get("/api/v1/query", params=query)
+                        result = answer.json()["data"]["result"]
+                        kept = {r["metric"]["service_name"]: float(r["value"][1]) for r in result}
+                        await asyncio.sleep(0.2)
+        for name, count in kept.items():
+            minutes = cloud.world.traffic.minutes(name, None, at - BEGUN_BEFORE_S, at)
+            assert count == sum(minute.requests for minute in minutes)
