@@ -219,7 +219,7 @@ async def test_too_few_requests_so_far_are_no_fault_yet() -> None:
         seen = msgspec.structs.replace(given.load_progress(60.0), canary=given.LoadFigures(20, 20))
         await stage.tell(given.of(load_test=given.loading(progress=seen)))
         await stage.press("L")
-        assert "· canary requests 20 so far ≥ 100" in stage.frame()
+        assert "◌ canary requests 20 so far ≥ 100" in stage.frame()
         assert "? canary p95 no data ≤ 20 s" in stage.frame()
 
 
@@ -569,7 +569,7 @@ async def test_the_steps_of_an_approval_show_how_far_they_are(size: tuple[int, i
         text = stage.frame()
         assert "✓ 1. ion-api-canary 0–4 → 1–10" in text
         assert "▸ 2. 50 % → 100 %  settling" in text
-        assert "· 3. ion-api 1–10 → 0–1" in text
+        assert "◌ 3. ion-api 1–10 → 0–1" in text
         assert "IN FLIGHT" in text
 
 

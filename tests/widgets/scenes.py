@@ -154,7 +154,7 @@ def decision(verdict: Verdict = "continue", error_ratio: float | None = 0.003) -
                 "a warning is being watched",
                 1380.0 if watching else None,
                 3600.0,
-                "not_reached" if bad else "yes" if watching else "no",
+                "yes" if watching else later,
                 2220.0 if watching else None,
                 "Watching for 23 of 60 min; warning persists.",
             ),

@@ -106,7 +106,7 @@ def _table(analysis: AbAnalysis, palette: Palette) -> list[list[Run]]:
 def _improvement(one: Improvement, palette: Palette) -> list[Run]:
     worse = one.gain is not None and one.gain < 0
     style = palette.no_data if one.gain is None else palette.watch if worse else palette.strong
-    glyph = "▼ " if worse else ""
+    glyph = "◐ " if worse else ""
     return [
         (LABELS[one.metric], palette.text),
         (_value(one.metric, one.legacy), palette.text),

@@ -14,7 +14,7 @@ from widgets.pages.page import Page, Row, wrapped
 from widgets.plots.cells import bound
 
 STEP_GLYPHS: dict[StepState, str] = {
-    "to_do": "·",
+    "to_do": "◌",
     "under_way": "▸",
     "done": "✓",
     "failed": "✗",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.style import Style
 
-from canary.rollout.decision.gates import GATE_GLYPHS
+from canary.rollout.decision.gates import GATE_GLYPHS, WAITING_GLYPH
 from canary.rollout.text import (
     format_count,
     format_duration,
@@ -125,7 +125,7 @@ def _check(check: LoadCheck, palette: Palette, *, so_far: bool) -> Row:
     style = palette.dim if early else palette.gate(check.state)
     shown = palette.text if check.state == "met" else style
     return [
-        (f"{'·' if early else GATE_GLYPHS[check.state]} ", style),
+        (f"{WAITING_GLYPH if early else GATE_GLYPHS[check.state]} ", style),
         (f"{check.label} ", palette.dim),
         (f"{observed}{' so far' if early else ''}", shown),
         (f" {check.comparison} {limit}", palette.dim),

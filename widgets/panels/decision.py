@@ -32,11 +32,11 @@ _ANSWERS: dict[NodeOutcome, str] = {"yes": "yes", "no": "no", "no_data": "?", "n
 _QUESTION = 17
 _VALUE = 7
 _ANSWER = 5
-_MARGIN = 6
+_MARGIN = 9
 
 
 class DecisionTree(CellWidget):
-    """Top to bottom, first "yes" wins: `● error > 5 %   0.30 %  no  +4.70 %`, then the verdict."""
+    """Top to bottom, first "yes" wins: `✓ error > 5 %  0.30 %  no  +4.70 pt`, then the verdict."""
 
     BORDER_TITLE = "decision"
 
@@ -130,15 +130,21 @@ def question_of(node: Node) -> str:
 
 
 def margin_of(node: Node) -> str:
-    """How far from the limit, in the limit's unit; plus is the safe side. Empty: there is none."""
-    if node.margin is None or node.limit is None or node.id == "watch":
+    """How far from the limit, with its unit (`pt`: points of a hundred); plus is the safe side.
+
+    Empty: there is none.
+    """
+    if node.margin is None or node.limit is None or node.outcome == "not_reached":
         return ""
-    size = abs(node.margin)
+    if node.id == "watch":
+        return ""
+    size, unit = abs(node.margin), ""
     if node.id.endswith("_ratio"):
-        size *= 100
-    elif node.id.endswith("_ms") and node.limit >= 1000:
-        size /= 1000
-    return ("−" if node.margin < 0 else "+") + (f"{size:.2f}" if size < 10 else f"{size:.1f}")
+        size, unit = size * 100, " pt"
+    elif node.id.endswith("_ms"):
+        size, unit = (size / 1000, " s") if node.limit >= 1000 else (size, " ms")
+    shown = f"{size:.2f}" if size < 9.995 else f"{size:.1f}"
+    return f"{'−' if node.margin < 0 else '+'}{shown}{unit}"
 
 
 def observed_of(node: Node) -> str:
@@ -172,14 +178,14 @@ def _draw_node(canvas: Canvas, y: int, node: Node, palette: Palette) -> None:
 
 
 def _glyph_of(node: Node, palette: Palette) -> tuple[str, Style]:
-    """The light of the path: ● walked, ▶ where it turned off, ? blind, ○ not reached."""
+    """The light of the path: ✓ passed by, ✗ or ◐ where it turned off, ? blind, – not asked."""
     if node.outcome == "yes":
-        return "▶", palette.watch if node.id == "watch" else palette.alarm
+        return ("◐", palette.watch) if node.id == "watch" else ("✗", palette.alarm)
     if node.outcome == "no_data":
         return "?", palette.no_data
     if node.outcome == "no":
-        return "●", palette.dim
-    return "○", palette.quiet
+        return "✓", palette.ok
+    return "–", palette.quiet
 
 
 def _draw_alerts(canvas: Canvas, y: int, alerts: tuple[Alert, ...], palette: Palette) -> None:
@@ -197,8 +203,9 @@ def _draw_alerts(canvas: Canvas, y: int, alerts: tuple[Alert, ...], palette: Pal
             format_limit(alert.id, alert.limit),
         )
         scope = {"critical": "critical", "stage": "stage limit", "warning": "warning"}[alert.scope]
+        glyph = "✗" if alert.scope == "critical" else "◐"
         canvas.runs(
-            0, y, [(f"! {scope} ", style), (f"{name} {value} {sign} {limit}", palette.text)]
+            0, y, [(f"{glyph} {scope} ", style), (f"{name} {value} {sign} {limit}", palette.text)]
         )
         y += 1
 

@@ -19,6 +19,8 @@ from canary.rollout.decision.gates import (
     StageEvidence,
     check_criteria,
     check_gates,
+    gate_glyph,
+    gate_word,
     regression_gates,
     unmet,
 )
@@ -307,3 +309,27 @@ def test_a_criterion_that_the_plan_leaves_out_is_not_asked() -> None:
     criteria = Criteria(max_error_ratio=0.01, min_success_ratio=0.95)
     blind = window(confidence=None, confidence_count=0)
     assert [g.id for g in check_criteria(criteria, blind, "ok")] == ["error_ratio", "success_ratio"]
+
+
+@given(stage=st.integers(1, 4), hours=st.floats(0, 200))
+def test_the_soak_waits_and_says_how_long_and_never_for_no_time(stage: int, hours: float) -> None:
+    soak = gates(stage, soaked=hours)["soak_hours"]
+    assert soak.waits == (soak.state == "not_met")
+    assert (gate_glyph(soak), gate_word(soak)) == (
+        ("✓", "met") if soak.state == "met" else ("◌", "waiting")
+    )
+    assert soak.evidence == "" or soak.evidence.endswith(" to go")
+    assert not soak.evidence.startswith("0")
+
+
+@pytest.mark.parametrize("data", [d for d in get_args(DataState) if d != "ok"])
+def test_a_criterion_waits_only_while_the_change_settles(data: DataState) -> None:
+    found = gates(data=data)
+    assert {found[f].waits for f in FIELDS} == {data == "masked"}
+    assert {gate_glyph(found[f]) for f in FIELDS} == {"◌" if data == "masked" else "?"}
+    assert {gate_word(found[f]) for f in FIELDS} == {"no data"}
+
+
+def test_what_a_person_must_do_does_not_wait() -> None:
+    found = {**gates(3), **gates(4), **gates(verdict="rollback_all")}
+    assert not any(found[name].waits for name in ("load_test", "ab_test", "verdict"))

@@ -96,11 +96,11 @@ async def test_markup_in_an_event_is_shown_as_it_is() -> None:
 
 
 async def test_the_tree_shows_value_answer_and_margin_of_each_node() -> None:
-    assert (await frame(DecisionTree(), (36, 8), snapshot=snapshot())).rstrip().split("\n") == [
-        "● error > 5 %      0.30 %  no  +4.70",
-        "● p95 > 30 s       610 ms  no  +29.4",
-        "● success < 80 %   99.1 %  no  +19.1",
-        "● warning?           none  no",
+    assert (await frame(DecisionTree(), (40, 8), snapshot=snapshot())).rstrip().split("\n") == [
+        "✓ error > 5 %       0.30 %  no  +4.70 pt",
+        "✓ p95 > 30 s        610 ms  no   +29.4 s",
+        "✓ success < 80 %    99.1 %  no  +19.1 pt",
+        "✓ warning?            none  no",
         "╰▸ ✓ HEALTHY",
         "   No limit of the tree is passed.",
     ]
@@ -108,11 +108,11 @@ async def test_the_tree_shows_value_answer_and_margin_of_each_node() -> None:
 
 async def test_the_tree_stops_at_the_first_yes() -> None:
     rows = (await frame(DecisionTree(), (40, 12), snapshot=scenes.spiking())).split("\n")
-    assert rows[0].startswith("▶ error > 5 %")
+    assert rows[0].startswith("✗ error > 5 %")
     assert "yes" in rows[0]
-    assert all(row.startswith("○") for row in rows[1:4])
+    assert all(row.startswith("–") for row in rows[1:4])
     assert "✗ ROLL BACK ALL" in rows[4]
-    assert rows[6] == "! critical error 8.20 % > 5 %"
+    assert rows[6] == "✗ critical error 8.20 % > 5 %"
 
 
 async def test_the_tree_shows_the_watch_and_its_clock() -> None:
