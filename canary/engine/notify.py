@@ -126,7 +126,7 @@ class Notifier:
         seen = snapshot.evidence
         if seen is None or seen.rebuilding is not None:
             return
-        notification = evidence_notice(snapshot, self._place)
+        notification = evidence_notice(snapshot, self._place, self._plan)
         value = "" if notification is None else f"{notification.key} since {seen.began_at}"
         self.turned("evidence", value, lambda _: notification)
 

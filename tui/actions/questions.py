@@ -9,6 +9,7 @@ from canary.rollout.change.irreversible import format_marked
 from canary.rollout.change.text import format_order, format_step, format_title
 from canary.rollout.permit.approval import describe_consequences, format_evidence
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.impact import find_impact, format_so_far
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
 from canary.rollout.text import (
     format_age,
@@ -55,7 +56,9 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
     unguarded = not plan.target.router.has_guard and change.to_stage is not None
     mark = snapshot.irreversible if change.kind in GOING_BACK else None
     undone = "" if mark is None else format_marked(mark)
-    why = (undone, format_order(change), NO_GUARD if unguarded else "")
+    so_far = format_so_far(find_impact(snapshot, plan)) if change.kind in GOING_BACK else ""
+    cost = so_far and f"{so_far}."
+    why = (undone, cost, format_order(change), NO_GUARD if unguarded else "")
     return Proposal(
         change_id=change.id,
         title=pending.title or format_title(change),

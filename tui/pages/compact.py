@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from canary.rollout.change.irreversible import format_irreversible
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.impact import find_impact
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import (
     format_age,
@@ -16,6 +17,7 @@ from canary.rollout.text import (
 from themes import Palette
 from tui.pages.summary import soak
 from widgets.bars.header import data_age_s
+from widgets.bars.impact_line import impact_runs
 from widgets.plots.canvas import Canvas, Run, width_of
 from widgets.plots.cells import CellWidget, bound
 
@@ -38,11 +40,13 @@ class CompactPanel(CellWidget):
         if snapshot is None:
             canvas.text(0, 0, "stage ?  no data", palette.no_data)
             return
-        rows = self._rows(snapshot, palette)
+        rows = self._rows(snapshot, palette, canvas.width)
         for y, (left, right) in enumerate(rows[: canvas.height]):
             _two_ends(canvas, y, left, right)
 
-    def _rows(self, snapshot: Snapshot, palette: Palette) -> list[tuple[list[Run], list[Run]]]:
+    def _rows(
+        self, snapshot: Snapshot, palette: Palette, width: int
+    ) -> list[tuple[list[Run], list[Run]]]:
         stage, window = snapshot.stage, snapshot.canary.window
         where = "stage ?" if stage.index is None else f"stage {stage.index}"
         age_s = data_age_s(snapshot, self.now)
@@ -70,6 +74,7 @@ class CompactPanel(CellWidget):
                 self._mode(snapshot, palette),
             ),
             *self._mark(snapshot, palette),
+            *self._impact(snapshot, palette, width),
             (
                 [("soak ", palette.dim), (soak(snapshot, self.now), palette.text)],
                 [(format_clock(self.now), palette.dim)],
@@ -79,6 +84,13 @@ class CompactPanel(CellWidget):
                 [(sanitize(snapshot.canary.service), palette.dim)],
             ),
         ]
+
+    def _impact(
+        self, snapshot: Snapshot, palette: Palette, width: int
+    ) -> list[tuple[list[Run], list[Run]]]:
+        """What Canary's traffic costs, in few words; nothing while it takes none."""
+        impact = None if self.plan is None else find_impact(snapshot, self.plan)
+        return [] if impact is None else [(impact_runs(impact, palette, width), [])]
 
     @staticmethod
     def _mark(snapshot: Snapshot, palette: Palette) -> list[tuple[list[Run], list[Run]]]:

@@ -17,6 +17,7 @@ from tui.pages.compact import CompactPanel
 from tui.pages.dialogue import TalkStrip
 from tui.pages.layout import COLUMNS
 from widgets.bars.header import Header
+from widgets.bars.impact_line import ImpactLine
 from widgets.bars.keys import KeyBar, PanelTabs
 from widgets.bars.outcome import OutcomeBar
 from widgets.bars.safety_line import SafetyLine
@@ -49,6 +50,7 @@ class Composition(Screen[None]):
         self.track = StageTrack(id="track")
         self.state_row = StateRow(id="state")
         self.safety = SafetyLine(id="safety")
+        self.impact = ImpactLine(id="impact")
         self.compact = CompactPanel(id="compact")
         self.overview = MatrixPanel(id="overview", classes="panel")
         self.tabs = PanelTabs(id="tabs")
@@ -77,7 +79,8 @@ class Composition(Screen[None]):
     def compose(self) -> ComposeResult:
         """All but the pages and the prompt: none of them is seen in the first frame."""
         panels, columns = self.panels, self.columns
-        yield from (self.header, self.track, self.state_row, self.safety, self.compact)
+        yield from (self.header, self.track, self.state_row, self.safety)
+        yield from (self.impact, self.compact)
         with Container(id="body"):
             with columns["left"]:
                 with columns["upper"]:
@@ -127,8 +130,8 @@ class Composition(Screen[None]):
     def bind_data(self, name: str, value: object) -> None:
         """Hand a value to every widget that declares an attribute of that name."""
         self._bound[name] = value
-        above = (self.header, self.track, self.state_row, self.safety, self.compact)
-        _bind((*above, self.outcome, self.talk, *self.panels.values()), name, value)
+        above = (self.header, self.track, self.state_row, self.safety, self.impact)
+        _bind((*above, self.compact, self.outcome, self.talk, *self.panels.values()), name, value)
 
 
 def _bind(widgets: Iterable[Widget], name: str, value: object) -> None:

@@ -122,6 +122,8 @@ class MainScreen(Composition):
 
     def watch_snapshot(self, snapshot: Snapshot | None) -> None:
         """Hand the new snapshot to every widget that draws one."""
+        if snapshot is not None:
+            self.impact.set_class(snapshot.traffic.is_all_on_legacy, "-off")
         self.bind_data("snapshot", snapshot)
         self._show_window()
         self.show_keys()

@@ -18,6 +18,8 @@ from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.verdict import AWAY_FOR_S, MetricVerdict, Word
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.evidence.words import GLYPHS, WORDS, bad_of, format_needed, percent_complete
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.impact import find_impact, format_impact
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import (
     format_clock,
@@ -60,6 +62,7 @@ class EvidencePanel(CellWidget):
 
     snapshot: bound[Snapshot | None] = bound(None)
     now: bound[float] = bound(0.0)
+    plan: bound[Plan | None] = bound(None)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """What is known; words where nothing is."""
@@ -70,7 +73,7 @@ class EvidencePanel(CellWidget):
             if view is not None and canvas.height > 1:
                 canvas.runs(0, 1, source_runs(view, now, palette))
             return
-        about = about_rows(view, now, palette)
+        about = [*about_rows(view, now, palette), *self._slow(palette, canvas.width)]
         axis = _lay_out(canvas.width)
         headed = canvas.height > len(view.metrics) + 1 and axis.width > 0
         rows = _rows_a_metric(canvas.height - headed, len(view.metrics), len(about))
@@ -89,6 +92,17 @@ class EvidencePanel(CellWidget):
         for runs in about[: max(0, canvas.height - y)]:
             canvas.runs(0, y, runs)
             y += 1
+
+    def _slow(self, palette: Palette, width: int) -> list[list[Run]]:
+        """What slow requests have come to, as the impact line says it of failed ones."""
+        if self.snapshot is None or self.plan is None:
+            return []
+        impact = find_impact(self.snapshot, self.plan, "slow")
+        if impact is None or impact.unknown:
+            return []
+        name = "  slow  "
+        said = format_impact(impact, width - len(name))
+        return [[(name, palette.dim), (said, palette.text)]]
 
 
 def nothing(view: EvidenceView | None) -> str:

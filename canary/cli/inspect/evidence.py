@@ -19,6 +19,8 @@ from canary.rollout.export.evidence_document import (
     evidence_document,
     metric_line,
 )
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.impact import find_impact, format_impact
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_duration, format_ratio, format_timestamp
 
@@ -50,7 +52,7 @@ def evidence(dismiss: bool, reason: str, as_json: bool, config: str | None) -> i
     if as_json:
         print_json(evidence_document(snapshot))
     else:
-        _print_evidence(snapshot)
+        _print_evidence(snapshot, source.plan)
     return EXIT_CODES["inconclusive" if snapshot.evidence is None else snapshot.evidence.verdict]
 
 
@@ -79,13 +81,16 @@ async def _look(source: PlanSource) -> Snapshot:
         return await look_back(session)
 
 
-def _print_evidence(snapshot: Snapshot) -> None:
+def _print_evidence(snapshot: Snapshot, plan: Plan) -> None:
     view = snapshot.evidence
     if view is None:
         say("No evidence: where the split stands is not known.")
         return
     for metric in view.metrics:
         say(metric_line(metric))
+    for impact in (find_impact(snapshot, plan), find_impact(snapshot, plan, "slow")):
+        if impact is not None:
+            say(f"{impact.kind}: {format_impact(impact)}")
     if snapshot.advice is not None:
         say(f"Beside the tree: {snapshot.advice.text}.")
     split = view.split

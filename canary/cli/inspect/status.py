@@ -25,6 +25,7 @@ from canary.rollout.export.evidence_document import metric_line
 from canary.rollout.measure.samples import Window
 from canary.rollout.permit.standstill import why_held
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.impact import find_impact, format_impact
 from canary.rollout.snapshot.notices import format_drift, format_going_back
 from canary.rollout.snapshot.served import format_unserved
 from canary.rollout.snapshot.snapshot import SideView, Snapshot, TrafficView
@@ -88,6 +89,8 @@ def print_status(snapshot: Snapshot, plan: Plan) -> None:
     say(format_state(find_state(snapshot, plan)))
     if going_back := format_going_back(snapshot.readiness):
         say(going_back)
+    if (impact := find_impact(snapshot, plan)) is not None:
+        say(format_impact(impact))
     _print_errors(snapshot)
     say()
     print_table(list(_side_rows(snapshot)))

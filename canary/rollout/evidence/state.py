@@ -26,7 +26,8 @@ from canary.rollout.evidence.metric_evidence import (
     merged,
     start_ratio,
 )
-from canary.rollout.evidence.ratio import RatioTest
+from canary.rollout.evidence.ratio import Counts, RatioTest
+from canary.rollout.evidence.tally import Part, Tally
 from canary.rollout.evidence.window import EvidenceWindow, slow_bound_ms
 from canary.rollout.measure.samples import Distribution
 from canary.rollout.plan.tables import EvidenceSettings
@@ -65,7 +66,7 @@ class EvidenceState(msgspec.Struct, frozen=True):
     slowness before. `judged_s` and `seen_end` are of windows that counted and of all windows.
     `canary_per_s` is the recent rate of Canary's requests; None before the first window.
     `earlier` are regressions that were proven at other splits, or dismissed by a person: withdrawn,
-    but still a fact.
+    but still a fact. The tallies are what has failed, and what was slow, whatever the tests say.
     """
 
     began_at: float
@@ -87,6 +88,8 @@ class EvidenceState(msgspec.Struct, frozen=True):
     warm_until: float = 0.0
     earlier: tuple[Detection, ...] = ()
     legacy_past: LegacyPast = LegacyPast()
+    failed_tally: Tally = Tally()
+    slow_tally: Tally = Tally()
 
     @property
     def proven(self) -> tuple[Detection, ...]:
@@ -149,11 +152,12 @@ def advance(
         return _leave_out(state, window, reason)
     errors = window.errors
     bound, baseline, slow = state.slow_bound_ms, state.baseline, state.slow
+    slow_tally = state.slow_tally
     if bound is None:
         bound, baseline = _fix_bound(baseline, window)
-    else:
-        counts = window.slow(bound)
-        slow = slow if counts is None else advance_ratio(slow, counts, settings)
+    elif (counts := window.slow(bound)) is not None:
+        slow_tally = _tally(slow_tally, slow, counts, window.sampled)
+        slow = advance_ratio(slow, counts, settings)
     return msgspec.structs.replace(
         state,
         error=advance_ratio(state.error, errors, settings),
@@ -169,7 +173,26 @@ def advance(
         judged_end=max(window.end, state.judged_end or window.end),
         seen_end=max(window.end, state.seen_end or window.end),
         unfit="",
+        failed_tally=_tally(state.failed_tally, state.error, errors, window.sampled),
+        slow_tally=slow_tally,
     )
+
+
+def _tally(tally: Tally, seen: RatioEvidence, counts: Counts, sampled: float) -> Tally:
+    """The tally after one more window. A state that an older version wrote has none of its own."""
+    before = seen.seen
+    if tally.whole is None and before is not None:
+        whole = Part(
+            before.since,
+            before.until,
+            before.until - before.since,
+            before.legacy,
+            before.canary,
+            before.bad_legacy,
+            before.bad_canary,
+        )
+        tally = Tally(whole)
+    return tally.add(counts, sampled)
 
 
 def dismiss(

@@ -9,6 +9,7 @@ import msgspec
 from canary.rollout.evidence.left_out import LeftOut
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.state import Detection, EvidenceState
+from canary.rollout.evidence.tally import Toll, toll_of
 from canary.rollout.evidence.verdict import MetricVerdict, Word, away_since, judge
 from canary.rollout.plan.tables import EvidenceSettings, OnRegression
 from canary.rollout.text import format_clock
@@ -57,6 +58,7 @@ class EvidenceView(msgspec.Struct, frozen=True):
     `rebuilding`: what this host has kept is being judged again, and how far that is, 0…1; until
     it is done there are no metrics. None: nothing is. `earlier` was proven at other splits, or
     dismissed. `away_since`: up to when there are numbers, where no source has had any for minutes.
+    `failed` and `slow` are what the split has cost since it changed.
     """
 
     metrics: tuple[MetricVerdict, ...]
@@ -72,6 +74,8 @@ class EvidenceView(msgspec.Struct, frozen=True):
     rebuilding: float | None = None
     earlier: tuple[Detection, ...] = ()
     away_since: float | None = None
+    failed: Toll = Toll()
+    slow: Toll = Toll()
 
     @property
     def verdict(self) -> Word:
@@ -146,6 +150,7 @@ def view_evidence(
     if state is None:
         return EvidenceView((), "none", tail, SplitView(None, reported, None))
     both = state.legacy_requests + state.canary_requests
+    alpha, whole = settings.pass_alpha, rebuilding is None
     measured = state.canary_requests / both if both else None
     return EvidenceView(
         metrics=judge(state, settings, invalid, now) if rebuilding is None else (),
@@ -161,6 +166,8 @@ def view_evidence(
         rebuilding=rebuilding,
         earlier=state.earlier,
         away_since=None if now is None else away_since(state, now),
+        failed=toll_of(state.failed_tally, state.error.likelihood, alpha) if whole else Toll(),
+        slow=toll_of(state.slow_tally, state.slow.likelihood, alpha) if whole else Toll(),
     )
 
 

@@ -24,6 +24,7 @@ from canary.rollout.evidence.verdict import Word
 from canary.rollout.evidence.view import proven_text
 from canary.rollout.export.evidence_document import NAMES, metric_line
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.impact import find_impact, format_impact
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.state import find_state
 from canary.rollout.snapshot.state_words import COMMANDS, NEXT, format_actor, format_head
@@ -127,11 +128,14 @@ def verdict_notice(
         ("success ratio", format_ratio(window.success_ratio)),
         ("confidence", format_score(window.confidence)),
         ("data", f"{format_age(snapshot.canary.data_age_s)} old"),
+        *_impact(snapshot, plan),
     )
     return Notification(f"verdict {now}", text, _VERDICT_TONES[now], facts)
 
 
-def evidence_notice(snapshot: Snapshot, place: str) -> Notification | None:
+def evidence_notice(
+    snapshot: Snapshot, place: str, plan: Plan | None = None
+) -> Notification | None:
     """Canary is proven worse, or worse now; None while it is neither, or the plan ignores it."""
     advice, view = snapshot.advice, snapshot.evidence
     if advice is None or view is None:
@@ -140,6 +144,7 @@ def evidence_notice(snapshot: Snapshot, place: str) -> Notification | None:
     lines = tuple(
         (NAMES[m.metric], sanitize(metric_line(m), 300)) for m in view.metrics if m.verdict == word
     )
+    lines += _impact(snapshot, plan)
     names = " ".join(advice.metrics)
     if advice.tier == "proven":
         until = "closes the gate until the split changes or somebody dismisses it"
@@ -147,6 +152,12 @@ def evidence_notice(snapshot: Snapshot, place: str) -> Notification | None:
         return Notification(f"proven {names}", text, "critical", lines)
     text = f"{place}: {advice.text} (the quick test, which bursts of errors can fool)."
     return Notification(f"worse now {names}", text, "warning", lines)
+
+
+def _impact(snapshot: Snapshot, plan: Plan | None) -> tuple[tuple[str, str], ...]:
+    """What Canary has cost so far; none without a plan, and while Canary takes no traffic."""
+    impact = None if plan is None else find_impact(snapshot, plan)
+    return () if impact is None else (("impact", format_impact(impact)),)
 
 
 def monitoring_notice(line: str, place: str, *, ended_by_time: bool) -> Notification:

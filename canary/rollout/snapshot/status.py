@@ -18,6 +18,7 @@ from canary.rollout.evidence.view import EvidenceView, brief
 from canary.rollout.measure.samples import Window
 from canary.rollout.plan.freeze import Frozen
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.impact import find_impact, impact_document
 from canary.rollout.snapshot.notices import brief_drift, brief_going_back, format_drift_remedy
 from canary.rollout.snapshot.served import find_hindrance, format_unserved
 from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, StageView, TrafficView
@@ -75,7 +76,7 @@ def exit_code(snapshot: Snapshot) -> int:
 def status_document(snapshot: Snapshot, plan: Plan | None = None) -> dict[str, Any]:
     """The contract of `canary status --json` as plain values, ready for a JSON encoder.
 
-    Without a plan `state` is null.
+    Without a plan `state` and `impact` are null.
     """
     stage, decision = snapshot.stage, snapshot.decision
     return {
@@ -109,6 +110,7 @@ def status_document(snapshot: Snapshot, plan: Plan | None = None) -> dict[str, A
             for source in snapshot.sources
         ],
         "state": None if plan is None else state_document(find_state(snapshot, plan)),
+        "impact": None if plan is None else impact_document(find_impact(snapshot, plan)),
         "evidence": _evidence(snapshot.evidence),
         "readiness": _readiness(snapshot.readiness),
         "guard": _guard(snapshot),

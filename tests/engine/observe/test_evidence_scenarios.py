@@ -17,6 +17,7 @@ from canary.rollout.evidence.verdict import AFFINITY
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.permit.permit import find_cause
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.impact import find_impact, format_impact
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.simulator.api import logging as logging_api
 from tests.embedded import DEFAULT_PLAN, embed
@@ -147,3 +148,17 @@ async def test_automatic_rollback_acts_on_the_proof_where_the_plan_says_so():
     found = find_cause(plan, seen[-1])
     assert found.cause is not None, found
     assert found.cause.kind == "step_back"
+
+
+async def test_the_impact_is_that_of_the_requests_that_the_log_showed():
+    seen = await watched("error-spike", 8, ratio=0.2, base=0.005)
+    view, impact = evidence(seen[-1]), find_impact(seen[-1], DEFAULT_PLAN)
+    assert impact is not None
+    errors = view.metrics[0]
+    assert impact.requests == errors.canary_count
+    assert errors.canary_ratio is not None
+    assert impact.bad == round(errors.canary_ratio * errors.canary_count)
+    # 20 % of about 600 requests a minute fail; Legacy would have lost 3 of them.
+    assert impact.per_minute == pytest.approx(117, rel=0.25)
+    assert impact.more == pytest.approx(impact.bad - 0.005 * impact.requests, rel=0.1)
+    assert f"{impact.more} more than Legacy would have" in format_impact(impact)
