@@ -10,6 +10,7 @@ import pytest
 from canary.rollout.change.change import Outcome
 from canary.rollout.change.moves import promote, rollback_all
 from canary.rollout.decision.tree import SEVERITY, Verdict
+from canary.rollout.evidence.tally import Part, Toll
 from canary.rollout.evidence.view import Advice
 from canary.rollout.export.notification import (
     change_notice,
@@ -154,3 +155,16 @@ def test_a_proof_is_told_apart_from_worse_now() -> None:
     assert "bursts of errors can fool" in told.text
     assert "proven" not in told.text
     assert evidence_notice(base, "here") is None
+
+
+def test_a_worse_verdict_and_worse_evidence_say_what_it_has_cost() -> None:
+    toll = Toll(Part(NOW - 600, NOW, 600, 20_000, 1_842, 100, 55))
+    view = msgspec.structs.replace(VIEW, began_at=NOW - 600, failed=toll)
+    worse = snapshot(BAD, evidence=view, advice=ADVICE)
+    for notification in (
+        verdict_notice("continue", worse, PLAN, PLACE),
+        evidence_notice(worse, PLACE, PLAN),
+    ):
+        assert notification is not None
+        said = dict(notification.facts)["impact"]
+        assert "55 failed, 46 more than Legacy would have" in said
