@@ -105,6 +105,7 @@ async def embed(
         **build_config(plan, None),
         "start_unix": START,
         "soaked_hours": 1.0,
+        "policy_write_s": 0.03,
         "speed": 1.0,
         **config,
     }

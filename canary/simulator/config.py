@@ -82,6 +82,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     scenario_params: dict[str, float] = {}
     ingest_delay_s: float = 150.0
     operation_s: float = 8.0
+    policy_write_s: float = 3.5
+    """How long a modification of an alert policy takes: 2.5 to 5.5 s in recordings of k8s-config-
+    connector."""
     ab_test: AbTestConfig = AbTestConfig()
     query_s: float = 3.0
     """How long a query in BigQuery takes."""
@@ -103,6 +106,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         _demand(self.history_h >= self.soaked_hours, "history_hours", "≥ soaked_hours", None)
         _demand(self.ingest_delay_s >= 0, "ingest_delay_s", "0 or more", self.ingest_delay_s)
         _demand(self.operation_s >= 0, "operation_s", "0 or more", self.operation_s)
+        _demand(self.policy_write_s >= 0, "policy_write_s", "0 or more", self.policy_write_s)
         _demand(self.query_s >= 0, "query_s", "0 or more", self.query_s)
         _demand(self.first_lease_s >= 0, "first_lease_s", "0 or more", self.first_lease_s)
         _demand(self.lease_grace_s >= 0, "lease_grace_s", "0 or more", self.lease_grace_s)

@@ -71,7 +71,8 @@ async def _apply(source: PlanSource, *, dry_run: bool, yes: bool, as_json: bool)
                 _ask(changes)
             act()
             author = this_person(source.plan)
-            applied = await apply_actions(session, changes, author)
+            tell = _say_done if not as_json else lambda _: None
+            applied = await apply_actions(session, changes, author, tell)
     if as_json:
         print_json(_document(source, actions, applied.done, applied.error))
     else:
@@ -98,13 +99,15 @@ def _say(actions: tuple[Action, ...]) -> None:
     say(f"{kept} of {len(actions)} policies are as the plan says.")
 
 
+def _say_done(action: Action) -> None:
+    say(f"done: {sanitize(action.lines[0], 400)}")
+
+
 def _print_applied(actions: tuple[Action, ...], applied: Applied, *, dry_run: bool) -> None:
     if dry_run:
         _say(actions)
         say("Nothing was changed: this was a dry run.")
         return
-    for action in applied.done:
-        say(f"done: {sanitize(action.lines[0], 400)}")
     if applied.error is not None:
         left = len(_changes(actions)) - len(applied.done)
         complain(f"{sanitize(applied.error, 900)} Not done: {left}.")

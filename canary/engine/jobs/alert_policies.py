@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -50,8 +50,14 @@ async def compare_policies(session: Session) -> tuple[Action, ...]:
     return plan_actions(wanted_policies(plan, revision), found)
 
 
-async def apply_actions(session: Session, actions: Sequence[Action], author: Author) -> Applied:
-    """Carry them out one after another; the first that fails ends it.
+async def apply_actions(
+    session: Session,
+    actions: Sequence[Action],
+    author: Author,
+    tell: Callable[[Action], None] = lambda _: None,
+) -> Applied:
+    """Carry them out one after another; the first that fails ends it. `tell` hears of each that is
+    done: a write takes seconds.
 
     What is wanted is on the disk before the first is sent, and each that is done after it: what
     cannot be recorded is not sent.
@@ -72,6 +78,7 @@ async def apply_actions(session: Session, actions: Sequence[Action], author: Aut
                 done.append(action)
                 writing = msgspec.structs.replace(writing, done=(*writing.done, line_of(action)))
                 kept.keep(writing)
+                tell(action)
             kept.keep(_ended(writing, session.clock.now()))
     except RecordError as error:
         return Applied(tuple(done), error)

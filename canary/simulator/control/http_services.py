@@ -17,6 +17,7 @@ from canary.simulator.config import SideName
 from canary.simulator.world.faults import HTTP_STATUS, Fault
 from canary.simulator.world.traffic.behaviour import STARTUP_S, Behaviour
 from canary.simulator.world.traffic.sampling import draw_score
+from canary.simulator.world.traffic.scenarios import SIDES
 from canary.simulator.world.world import World
 
 HEALTH = "/health"
@@ -42,10 +43,24 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """By the front, before any instance; such a request is in the request log alone."""
 
 
-def pick_side(world: World, rng: Random) -> SideName:
-    """Return the side that the router sends the next request to."""
+COOKIE = "GAESA"
+"""Cloud Run's own, by which session affinity knows a client again."""
+
+
+def pick_side(world: World, rng: Random, cookie: str = "") -> SideName:
+    """Return the side that the router sends the next request to; a client that is known by its
+    cookie goes where it was, with session affinity.
+    """
+    if sticks(world) and cookie in SIDES:
+        return "canary" if cookie == "canary" else "legacy"
     percent = world.timeline.split_at(world.clock.now())
     return "canary" if rng.random() * 100.0 < percent else "legacy"
+
+
+def sticks(world: World) -> bool:
+    """Return whether session affinity is on."""
+    now = world.clock.now()
+    return world.timeline.regime_at(now).affinity or world.scenario.current(now).session_affinity
 
 
 def answer(world: World, side: SideName, path: str, rng: Random) -> Answer:
@@ -113,7 +128,7 @@ class Front:
         """Answer any path, after the model's latency divided by the clock's speed."""
         world = self._world
         world.settle()
-        side = self._side or pick_side(world, self._rng)
+        side = self._side or pick_side(world, self._rng, request.cookies.get(COOKIE, ""))
         method = f"http:{world.config.service_of(side)}{request.path}"
         fault = world.fault_for(method)
         if fault is not None:
@@ -128,7 +143,10 @@ class Front:
         count_answer(world, given)
         if fault is not None and fault.after_apply:
             return _failed(fault)
-        return _respond(given, request.path)
+        response = _respond(given, request.path)
+        if self._side is None and sticks(world):
+            response.set_cookie(COOKIE, side, max_age=2_592_000)  # 30 days, as over there
+        return response
 
 
 def _respond(given: Answer, path: str) -> web.Response:

@@ -41,6 +41,12 @@ class NewRevision(Event, frozen=True, tag="revision"):
     side: SideName
 
 
+class Affinity(Event, frozen=True, tag="affinity"):
+    """Clients stay on the side that they are on (session affinity), or no longer do."""
+
+    on: bool
+
+
 class ScenarioOn(Event, frozen=True, tag="scenario"):
     """A scenario begins, and whatever was on before ends."""
 
@@ -54,7 +60,7 @@ class Removed(Event, frozen=True, tag="removed"):
     service: str
 
 
-AnyEvent = Split | Scale | NewRevision | ScenarioOn | Removed
+AnyEvent = Split | Scale | NewRevision | ScenarioOn | Removed | Affinity
 
 
 class Regime(msgspec.Struct, frozen=True):
@@ -62,6 +68,11 @@ class Regime(msgspec.Struct, frozen=True):
 
     percent: int = 0
     """Canary's share; 0 before the first split."""
+    before: int = 0
+    """The share before that, since `moved_at`."""
+    moved_at: float = float("-inf")
+    affinity: bool = False
+    """The templates of the service that is split keep clients on their side."""
     scales: Mapping[str, tuple[int, int]] = {}
     """(least, most) instances, by service; DEFAULT_SCALE where nobody has set it."""
     revisions: Mapping[SideName, NewRevision] = {}
@@ -133,7 +144,9 @@ def _after(regime: Regime, event: AnyEvent) -> Regime:
     replace = msgspec.structs.replace
     match event:
         case Split():
-            return replace(regime, percent=event.percent)
+            return replace(regime, percent=event.percent, before=regime.percent, moved_at=event.at)
+        case Affinity():
+            return replace(regime, affinity=event.on)
         case Scale():
             bounds = (event.min, event.max)
             return replace(regime, scales={**regime.scales, event.service: bounds})

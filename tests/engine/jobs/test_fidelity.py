@@ -1,6 +1,8 @@
 """`canary doctor --probe` on the embedded cloud: every check, nothing changed, nobody named."""
 
 import json
+import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,6 +12,8 @@ from canary.engine.session import Session
 from tests.embedded import DEFAULT_PLAN, Embed, with_router
 
 pytestmark = pytest.mark.usefixtures("state_dir")
+ROOT = Path(__file__).parents[3]
+DOCUMENT = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
 IDS = {
     "fields", "mask", "newest", "latency_buckets", "ingest_delay", "log",
     *(f"filter_{r}" for r in ("responses", "latency", "confidence", "cpu", "memory", "instances")),
@@ -45,3 +49,15 @@ async def test_what_is_refused_is_told_without_names(embed: Embed) -> None:
     for name in (target.project, target.canary, "jo@corp.example"):
         assert name not in text
     assert msgspec.json.decode(text.encode())["router"] == "env"
+
+
+def test_the_document_names_each_probe_and_no_other() -> None:
+    *_, last = DOCUMENT.split("## Asking a real project")
+    named = set(re.findall(r"`([a-zA-Z_]+)`", last.partition("(")[2].partition(")")[0]))
+    assert named == {"filter_ROLE" if each.startswith("filter_") else each for each in IDS}
+
+
+def test_each_test_that_the_document_names_is_there() -> None:
+    named = set(re.findall(r"`(tests/[\w/.]+)`", DOCUMENT))
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []

@@ -108,6 +108,15 @@ class RunApi:
             revisions=[self._shown_revision(one) for one in page], next_page_token=following
         )
 
+    def delete_revision(self, revision: str) -> None:
+        """Delete a revision by its short name; NOT_FOUND, or FAILED_PRECONDITION while in use."""
+        self._world.settle()
+        for service, revisions in self._state.revisions.items():
+            if revision in revisions:
+                self._changes.delete_revision(service, revision)
+                return
+        raise not_found(f"Revision '{revision}' was not found.")
+
     def _find_revision(self, name: str) -> tuple[Any, Any]:
         """Return the service and the revision of a full name; NOT_FOUND if there is none."""
         owner, _, short = name.partition("/revisions/")

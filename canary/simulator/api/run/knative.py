@@ -59,6 +59,14 @@ class KnativeApi:
                 f"{space}/revisions/{{name}}",
                 rest.handler(f"{REVISIONS}GetRevision", self.revision),
             ),
+            web.delete(
+                f"{space}/revisions/{{name}}",
+                rest.handler(f"{REVISIONS}DeleteRevision", self.delete_revision, changes=True),
+            ),
+            web.get(
+                f"{place}/services/{{name:[^/:]+}}:getIamPolicy",
+                rest.handler(f"{SERVICES}GetIamPolicy", self.iam_policy),
+            ),
             web.post(f"{place}/operations/{{id:[^/:]+}}:wait", wait),
         ]
 
@@ -110,6 +118,17 @@ class KnativeApi:
                 request = messages.GetRevisionRequest(name=full)
                 return view_revision(self._apis.run.get_revision(request))
         raise not_found(f"Revision '{name}' was not found.")
+
+    def delete_revision(self, call: Call) -> dict[str, Any]:
+        """Answer DELETE …/revisions/R: at once, unless it has traffic or is the latest."""
+        self._check_place(call)
+        self._apis.run.delete_revision(call.part("name"))
+        return {"apiVersion": "v1", "kind": "Status", "status": "Success"}
+
+    def iam_policy(self, call: Call) -> dict[str, Any]:
+        """Answer GET …/services/S:getIamPolicy: who may call it is kept nowhere here."""
+        self._service(call)
+        return {"version": 1, "etag": "ACAB"}
 
     def revisions(self, call: Call) -> dict[str, Any]:
         """Answer GET …/revisions: newest first, one page.

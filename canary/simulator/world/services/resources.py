@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from canary.simulator.endpoints import Endpoints
 from canary.simulator.wire import messages
@@ -160,10 +161,31 @@ _CONDITIONS = ("RoutesReady", "ConfigurationsReady")
 
 
 def stamp_etag(service: Any) -> None:
-    """Give a Service the etag of its present version."""
-    version = f"{service.name}:{service.generation}:{service.update_time.ToJsonString()}"
-    digest = hashlib.sha256(version.encode()).digest()[:12]
-    service.etag = f'"{base64.urlsafe_b64encode(digest).decode()}"'
+    """Give a Service the etag of its present version: its time, and its name, in base64.
+
+    As recorded (k8s-config-connector, runservicebasic): "CMvxprEGELis5qYD/cHJvamVjdHMv…" is a
+    Timestamp of the update, "/" and the resource's name. Versions of one moment differ by a
+    microsecond for each generation.
+    """
+    at = service.update_time
+    micros = at.seconds * 1_000_000 + at.nanos // 1000 + service.generation
+    version = messages.timestamp(0.0)
+    version.seconds, version.nanos = micros // 1_000_000, micros % 1_000_000 * 1000
+    parts = (version.SerializeToString(), service.name.encode())
+    service.etag = '"{}"'.format("/".join(base64.b64encode(p).decode().rstrip("=") for p in parts))
+
+
+def version_of(etag: str) -> str:
+    """Return an etag's version as refusals name it, in microseconds; what is no etag of ours as it
+    is.
+    """
+    stamp = messages.timestamp(0.0)
+    try:
+        stamp.ParseFromString(base64.b64decode(etag.strip('"').partition("/")[0] + "=="))
+    except (ValueError, DecodeError):
+        return etag
+    micros = stamp.seconds * 1_000_000 + stamp.nanos // 1000
+    return str(micros) if micros else etag
 
 
 def show_reconciling(service: Any) -> None:

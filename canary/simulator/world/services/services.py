@@ -12,6 +12,7 @@ import grpc
 from canary.simulator.wire import messages
 from canary.simulator.wire.calls import ApiError, apply_mask, not_found, unimplemented
 from canary.simulator.wire.messages import short_name
+from canary.simulator.world.services.others import acted_version, foreign_version
 from canary.simulator.world.services.resources import (
     bare_template,
     build_revision,
@@ -20,52 +21,16 @@ from canary.simulator.world.services.resources import (
     served_percents,
     show_reconciling,
     stamp_etag,
-    tagged_revision,
+    version_of,
 )
 from canary.simulator.world.services.rules import check_service
 from canary.simulator.world.services.state import OperationRecord, RunState, begin_operation
 from canary.simulator.world.timeline import Removed
+from canary.simulator.world.traffic.scenarios import Act
 from canary.simulator.world.world import World
 
 OTHER_PERCENT_STEP = 5
 """The second foreign change differs from the first by so many percent."""
-
-
-def foreign_version(world: World, state: RunState, percent: int) -> Any | None:
-    """Return the service that holds the split with another share, annotations untouched.
-
-    None when that service is gone, or has no Canary to send requests to.
-    """
-    router, config = world.config.router, world.config
-    holder = config.legacy if router.shares_one_service else router.service
-    current = state.services.get(holder)
-    if current is None:
-        return None
-    wanted = messages.Service()
-    wanted.CopyFrom(current)
-    if router.has_variable:
-        _set_variable(wanted, router.variable, str(percent))
-        return wanted
-    canary = tagged_revision(current, router.canary_tag)
-    return None if canary is None else _set_traffic(wanted, router.canary_tag, percent)
-
-
-def _set_variable(service: Any, variable: str, value: str) -> None:
-    service.template.revision = ""
-    for entry in service.template.containers[0].env:
-        if entry.name == variable:
-            entry.value = value
-            return
-    service.template.containers[0].env.add(name=variable, value=value)
-
-
-def _set_traffic(service: Any, tag: str, percent: int) -> Any | None:
-    left = 100 - percent
-    for target in service.traffic:
-        # All of the rest goes to the first target that isn't Canary.
-        target.percent = percent if target.tag == tag else left
-        left = left if target.tag == tag else 0
-    return service if sum(target.percent for target in service.traffic) == 100 else None
 
 
 MUTABLE = frozenset(
@@ -174,6 +139,28 @@ class ServiceChanges:
         modifier = f"release-bot@{self._world.config.project}.iam.gserviceaccount.com"
         self._commit(current, service, self._plan(current, service), modifier)
 
+    def act_by_others(self, act: Act) -> None:
+        """Have somebody else pin the traffic, move the tag, or deploy Canary anew."""
+        wanted = acted_version(self._world, self._state, act)
+        if wanted is None:
+            return
+        current = self._state.services[short_name(wanted.name)]
+        modifier = f"ci@{self._world.config.project}.iam.gserviceaccount.com"
+        self._commit(current, wanted, self._plan(current, wanted), modifier)
+
+    def delete_revision(self, service: str, revision: str) -> None:
+        """Delete a revision that serves nobody, at once; NOT_FOUND, or FAILED_PRECONDITION."""
+        owner = self._state.services[service]
+        target = f"Revision '{revision}'"
+        if revision == short_name(owner.latest_created_revision):
+            raise _in_use(f"{target} is the latest revision of '{service}' and cannot be deleted.")
+        routed = {one.revision for one in owner.traffic} | set(served_percents(owner))
+        if revision in routed:
+            raise _in_use(f"{target} is assigned traffic by '{service}' and cannot be deleted.")
+        del self._state.revisions[service][revision], self._state.templates[service][revision]
+        self._state.save(self._world.saved)
+        self._world.save()
+
     def _interfere(self) -> None:
         """Let the scenario's other person be faster by a moment, once."""
         scenario = self._world.scenario.current(self._world.clock.now())
@@ -272,6 +259,10 @@ def _check_etag(current: Any, etag: str) -> None:
     if etag and etag != current.etag:
         raise ApiError(
             grpc.StatusCode.ABORTED,
-            f"Conflict for resource '{short_name(current.name)}': version '{etag}' was specified "
-            f"but current version is '{current.etag}'.",
+            f"Conflict for resource '{short_name(current.name)}': version '{version_of(etag)}' was"
+            f" specified but current version is '{version_of(current.etag)}'.",
         )
+
+
+def _in_use(message: str) -> ApiError:
+    return ApiError(grpc.StatusCode.FAILED_PRECONDITION, message)

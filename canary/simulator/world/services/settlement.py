@@ -22,7 +22,7 @@ from canary.simulator.world.services.resources import (
 )
 from canary.simulator.world.services.services import ServiceChanges
 from canary.simulator.world.services.state import OperationRecord, RunState
-from canary.simulator.world.timeline import NewRevision, Removed, Scale, Split
+from canary.simulator.world.timeline import Affinity, NewRevision, Removed, Scale, Split
 from canary.simulator.world.world import World
 
 _NOT_FOUND, _FAILED_PRECONDITION, _INTERNAL = 5, 9, 13  # google.rpc.Code
@@ -49,6 +49,9 @@ class Settlement:
         if scenario.foreign_change_due and marks.get("due") != scenario.since:
             marks["due"] = scenario.since
             self._changes.change_by_others(scenario.foreign_percent)
+        if scenario.act is not None and marks.get("act") != scenario.since:
+            marks["act"] = scenario.since
+            self._changes.act_by_others(scenario.act)
         changed = False
         for record in self._state.pending():
             if record.settles_at is None and scenario.operation_mode != "stuck":
@@ -140,6 +143,14 @@ def append_effects(world: World, state: RunState, wanted: Any, at: float) -> Non
         before = world.timeline.revision_at(at, side)
         if before is None or before.revision != revision:
             world.append(NewRevision(at, name, revision, side))
+    sticks = any(
+        revision is not None and revision.session_affinity
+        for revision in (state.revisions[name].get(one) for one in serving.values())
+    )
+    # Between two services Cloud Run's affinity has no say in who takes a request.
+    splits = bool(serving) and world.config.router.shares_one_service
+    if splits and sticks != world.timeline.regime_at(at).affinity:
+        world.append(Affinity(at, on=sticks))
     percent = canary_percent(world, state)
     if percent is not None and percent != world.timeline.split_at(at):
         world.append(Split(at, percent))

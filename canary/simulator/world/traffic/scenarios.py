@@ -67,6 +67,11 @@ class SideEffects(msgspec.Struct, frozen=True):
     """How the error ratio moves."""
 
 
+Act = Literal["pin", "move_tag", "redeploy"]
+"""What CI or an operator does beside the rollout: bind the traffic to what serves, deploy with
+`--no-traffic --tag`, deploy Canary anew."""
+
+
 class ScenarioState(msgspec.Struct, frozen=True, kw_only=True):
     """What the APIs must know of the scenario that is on at one moment.
 
@@ -91,6 +96,8 @@ class ScenarioState(msgspec.Struct, frozen=True, kw_only=True):
     foreign_percent: int = 0
     foreign_change_due: bool = False
     """That time has come. The holder of the state does it once for each `since`."""
+    act: Act | None = None
+    """What somebody else does to a service, once for each `since`."""
     session_affinity: bool = False
     """The templates of both sides keep a client on its side."""
     log_excludes_2xx: bool = False
@@ -194,6 +201,21 @@ _ALL = (
             "foreign_percent": round(p["percent"]),
             "foreign_change_on_update": True,
         },
+    ),
+    Scenario(
+        "pinned",
+        "somebody binds the traffic to the revision that serves: what is set then serves nobody",
+        api=lambda _: {"act": "pin"},
+    ),
+    Scenario(
+        "moved-tag",
+        "CI deploys with --no-traffic --tag: the tag moves, and no traffic goes along",
+        api=lambda _: {"act": "move_tag"},
+    ),
+    Scenario(
+        "redeploy",
+        "CI deploys another revision of Canary in the middle of the soak",
+        api=lambda _: {"act": "redeploy"},
     ),
     Scenario(
         "churn",

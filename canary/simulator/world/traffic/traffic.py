@@ -26,7 +26,7 @@ from canary.simulator.world.traffic.sampling import (
     poisson,
     ratios,
 )
-from canary.simulator.world.traffic.scenarios import PROFILES, SIDES
+from canary.simulator.world.traffic.scenarios import PROFILES, SIDES, scenario_state
 
 WANDER = 0.03
 """Minute-to-minute wander of the load and of latency, the same for both sides: a shared cause
@@ -34,6 +34,9 @@ WANDER = 0.03
 
 CLIENT_ERROR_PACE = 0.3
 """A refused request is answered in so much of the time of a served one."""
+
+CLIENT_STAYS_S = 1800.0
+"""How long a client goes on sending requests, in the mean."""
 
 CACHED_MINUTES = 12_000
 """At most, of all that were asked for between two calls of `trim`: 5 kB each."""
@@ -112,7 +115,20 @@ class Traffic:
         regime = self._timeline.regime_at(now)
         sides = {side: self._behaviours.at(side, now, regime) for side in SIDES}
         per_s = self._behaviours.requests_per_s(now) * math.exp(load)
-        return Flow(per_s, regime.percent / 100.0, pace, sides)
+        return Flow(per_s, self.share(now), pace, sides)
+
+    def share(self, at: float) -> float:
+        """Canary's share of the requests at a time, 0…1, whatever is set.
+
+        With session affinity clients stay where they are when the split is moved: new ones come by
+        the new share, and the old ones leave by and by (Cloud Run docs: affinity before the split).
+        """
+        regime = self._timeline.regime_at(at)
+        sticks = regime.affinity or scenario_state(regime.scenario, at, 0.0).session_affinity
+        if not sticks or regime.before == regime.percent:
+            return regime.percent / 100.0
+        left = math.exp(-max(0.0, at - regime.moved_at) / CLIENT_STAYS_S)
+        return (regime.percent + (regime.before - regime.percent) * left) / 100.0
 
     def edges(self, start: float, end: float) -> list[float]:
         """Return the times between two at which a side's errors begin or end."""
@@ -141,7 +157,7 @@ class Traffic:
             duration = segment.end - segment.start
             expected = self._behaviours.requests_per_s(segment.start) * duration * math.exp(load)
             requests = poisson(shared, expected)
-            to_canary = binomial(shared, requests, segment.regime.percent / 100.0)
+            to_canary = binomial(shared, requests, self.share(segment.start))
             for side, count in zip(SIDES, (requests - to_canary, to_canary), strict=True):
                 rng = Random(f"{self._seed}/{end}/{number}/{side}")
                 part = self._part(side, segment, end, count, pace, rng)

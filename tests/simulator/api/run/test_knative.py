@@ -147,3 +147,40 @@ async def test_an_answer_lost_after_the_change_leaves_the_change():
         assert (await cloud.rest.put(SERVICE, json=seen)).status_code == 504
         cloud.advance(60)
         assert cloud.percent == 50
+
+
+async def test_a_revision_is_deleted_only_when_nothing_leads_to_it():
+    async with rest_cloud("env") as cloud:
+        before = await read(cloud)
+        changed = copy.deepcopy(before)
+        template = changed["spec"]["template"]
+        template["metadata"]["name"] = "ion-api-00009-new"
+        template["spec"]["containers"][0]["image"] += "-next"
+        assert (await cloud.rest.put(SERVICE, json=changed)).status_code == 200
+        latest = await cloud.rest.delete(f"{SPACE}/revisions/ion-api-00009-new")
+        assert latest.status_code in (400, 409)
+        serving = await cloud.rest.delete(f"{SPACE}/revisions/{LEGACY_REVISION}")
+        assert serving.status_code in (400, 409)
+        cloud.advance(60)
+        gone = await cloud.rest.delete(f"{SPACE}/revisions/{LEGACY_REVISION}")
+        assert gone.status_code == 200, gone.text
+        listed = (await cloud.rest.get(f"{SPACE}/revisions")).json()["items"]
+        assert LEGACY_REVISION not in [one["metadata"]["name"] for one in listed]
+        assert (await cloud.rest.delete(f"{SPACE}/revisions/nobody")).status_code == 404
+
+
+async def test_the_iam_policy_is_answered_for_a_service_that_there_is():
+    place = "/v1/projects/naeda-genesis/locations/us-central1/services"
+    async with rest_cloud("env") as cloud:
+        answer = await cloud.rest.get(f"{place}/ion-api:getIamPolicy")
+        assert answer.json() == {"version": 1, "etag": "ACAB"}
+        assert (await cloud.rest.get(f"{place}/nobody:getIamPolicy")).status_code == 404
+
+
+async def test_with_affinity_a_client_goes_where_it_was():
+    async with rest_cloud("revisions", percent=50, scenario="sticky") as cloud:
+        first = await cloud.rest.get("/health")
+        owner = first.headers["x-canary-revision"]
+        assert "GAESA" in first.cookies
+        seen = {(await cloud.rest.get("/health")).headers["x-canary-revision"] for _ in range(20)}
+        assert seen == {owner}
