@@ -16,7 +16,7 @@ from widgets.bars.header import Header
 from widgets.bars.outcome import OutcomeBar
 from widgets.bars.stage_track import StageTrack
 from widgets.bars.state_row import StateRow
-from widgets.panels.confidence import ConfidencePanel, bin_shares
+from widgets.panels.confidence import ConfidencePanel
 from widgets.panels.decision import DecisionTree, GatesPanel
 from widgets.panels.event_log import EventLog
 from widgets.panels.latency import LatencyPanel
@@ -200,16 +200,6 @@ async def test_the_gauge_marks_the_criterion_of_the_stage() -> None:
     rows = (await frame(ConfidencePanel(), (58, 2), snapshot=snapshot())).split("\n")
     assert "┃" not in rows[0]
     assert rows[1].index("┃") == 18 + int(0.73 * 40)
-
-
-def test_bins_share_out_all_values() -> None:
-    binned = bin_shares(scenes.scores(1000, 0.85), 0.5, 1.0, 7)
-    assert binned is not None
-    assert sum(binned.shares) == pytest.approx(1.0)
-
-
-def test_bins_without_values_are_none() -> None:
-    assert bin_shares(None, 0.0, 1.0, 5) is None
 
 
 async def test_a_side_without_scores_says_no_data_in_the_histogram() -> None:
