@@ -45,7 +45,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "alerts": ("procedure.alerts", "Compare the plan's limits with alert policies; write them."),
     "retire": ("procedure.retire", "Show Legacy's calendar; delete it and its images in the end."),
     "checklist": ("procedure.checklist", "Show what goes with a move, and tick it."),
-    "export": ("inspect.report", "Write a dashboard for Grafana."),
+    "export": ("inspect.report", "Write a dashboard for Grafana, or the rollout as metrics."),
     "evidence": ("inspect.evidence", "Compare Canary with Legacy since the last change."),
     "report": ("inspect.report", "Write the report of a stage for the record."),
     "log": ("inspect.log", "Show the changes made from this host; withdraw one that waits."),

@@ -61,6 +61,16 @@ def json_option(command: Decorated) -> Decorated:
     return click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")(command)
 
 
+def metrics_port_option(command: Decorated) -> Decorated:
+    """`--metrics-port N`."""
+    return click.option(
+        "--metrics-port",
+        type=click.IntRange(1, 65_535),
+        metavar="PORT",
+        help="Answer scrapes (OpenMetrics) at 127.0.0.1:PORT/metrics meanwhile.",
+    )(command)
+
+
 def plan_options(command: Decorated) -> Decorated:
     """What nearly every command has: `--json --config`."""
     return json_option(config_option(command))

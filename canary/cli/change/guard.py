@@ -12,7 +12,7 @@ import click
 
 from canary.cli.change.text import EXITS
 from canary.cli.opening import find_plan
-from canary.cli.options import Duration, plan_options
+from canary.cli.options import Duration, metrics_port_option, plan_options
 from canary.cli.output import act, say
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly
@@ -35,8 +35,15 @@ EXIT_NO_DATA = 30
     help="How long it can still be stopped, real time; guard.countdown_s of the plan.",
 )
 @click.option("--once", is_flag=True, help="Look once, act if need be, and end.")
+@metrics_port_option
 @plan_options
-def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | None) -> int:
+def guard(
+    countdown_s: float | None,
+    once: bool,
+    metrics_port: int | None,
+    as_json: bool,
+    config: str | None,
+) -> int:
     """Carry out what the tree advises: roll back, after a countdown, once for each cause.
 
     Critical limits roll back all; a watch that is overdue, and the stage's own
@@ -63,7 +70,7 @@ def guard(countdown_s: float | None, once: bool, as_json: bool, config: str | No
             say(f"{at}  {severity:<8}  {sanitize(text, 1000)}")
 
     author = this_person(source.plan)
-    order = GuardOrder(countdown_s, once)
+    order = GuardOrder(countdown_s, once, metrics_port)
     end = asyncio.run(keep_guard(source.plan, source.path, order, author, print_line))
     if end.outcome is not None and once:
         return EXITS[end.outcome.state]

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from canary.cli.opening import PlanSource, find_plan, look_back, open_session
-from canary.cli.options import plan_options
+from canary.cli.options import config_option, plan_options
 from canary.cli.output import print_json, say, say_written
 from canary.host.home import expand_home
 from canary.rollout.change.change import SetTraffic, Step
@@ -206,7 +206,7 @@ def _judge(plan: Plan, snapshot: Snapshot, facts: ReportFacts) -> EvidenceView |
 
 @click.group()
 def export() -> None:
-    """Write a dashboard for Grafana."""
+    """Write a dashboard for Grafana, or the rollout as metrics."""
 
 
 @export.command()
@@ -232,3 +232,18 @@ def grafana(out: str | None, as_json: bool, config: str | None) -> int:
     else:
         say_written(path)
     return 0
+
+
+@export.command()
+@click.option("--out", "-o", metavar="FILE", help="A textfile of node_exporter's (NAME.prom).")
+@config_option
+def openmetrics(out: str | None, config: str | None) -> int:
+    """Write the rollout as OpenMetrics, or with --out for node_exporter's textfile collector.
+
+    Stage, share, verdict and state, data age, changes, waiting for a person. To be run every
+    minute by a timer; `canary guard` and `canary monitor` answer scrapes with --metrics-port.
+    The file is readable for all, as node_exporter needs it; no secret is in it.
+    """
+    from canary.cli.inspect.openmetrics import write_metrics
+
+    return write_metrics(find_plan(config), out)

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from canary.cli.opening import PlanSource, find_plan
-from canary.cli.options import Duration, plan_options
+from canary.cli.options import Duration, metrics_port_option, plan_options
 from canary.cli.output import print_json, say
 from canary.host.home import expand_home
 from canary.rollout.errors import RecordError, UsageError
@@ -52,6 +52,7 @@ class LengthOrNone(Duration):
 @click.option(
     "--status", "asks", is_flag=True, help="Say what the loop does; exits 1 if none runs."
 )
+@metrics_port_option
 @plan_options
 def monitor(
     every_s: float | None,
@@ -60,6 +61,7 @@ def monitor(
     detach: bool,
     stops: bool,
     asks: bool,
+    metrics_port: int | None,
     as_json: bool,
     config: str | None,
 ) -> int:
@@ -76,12 +78,16 @@ def monitor(
         return _status(source, as_json)
     if stops:
         return _stop(source, as_json)
-    order = _order(source, every_s, for_s, out_dir)
+    order = _order(source, every_s, for_s, out_dir, metrics_port)
     return _detach(source, order, as_json) if detach else _run(source, order, as_json)
 
 
 def _order(
-    source: PlanSource, every_s: float | None, for_s: float | None, out_dir: str | None
+    source: PlanSource,
+    every_s: float | None,
+    for_s: float | None,
+    out_dir: str | None,
+    metrics_port: int | None,
 ) -> LoopOrder:
     from canary.engine.jobs.monitoring_loop import LoopOrder
     from canary.store.outputs import outputs_path
@@ -91,7 +97,7 @@ def _order(
         directory = outputs_path(source.path.parent, source.plan.record.outputs)
     else:
         directory = expand_home(out_dir, "--out-dir").absolute()
-    return LoopOrder(str(directory), every_s, for_s)
+    return LoopOrder(str(directory), every_s, for_s, metrics_port)
 
 
 def _run(source: PlanSource, order: LoopOrder, as_json: bool) -> int:

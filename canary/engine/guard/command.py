@@ -16,6 +16,7 @@ import msgspec
 
 from canary.engine.change.executor import CloudClients, Executor
 from canary.engine.guard.supervisor import GuardSupervisor
+from canary.engine.metrics_port import MetricsPort, serving
 from canary.engine.notify import Notifier, telling
 from canary.engine.observe.event_log import Severity
 from canary.engine.observe.poll_loop import GUARD, PollLoop, Wait
@@ -37,10 +38,13 @@ SayLine = Callable[[Severity, str], None]
 
 
 class GuardOrder(msgspec.Struct, frozen=True):
-    """How to guard. `countdown_s` None: the plan's. `once`: look once, act if need be, and end."""
+    """How to guard. `countdown_s` None: the plan's. `once`: look once, act if need be, and end.
+    `metrics_port`: a scraper is answered there, on loopback.
+    """
 
     countdown_s: float | None = None
     once: bool = False
+    metrics_port: int | None = None
 
 
 class GuardEnd(msgspec.Struct, frozen=True):
@@ -80,7 +84,10 @@ async def _guard_in(
     with Owner(directory) as owner:
         async with telling(session.plan, directory, on_error) as notifier:
             keeper = GuardLoop(session, session.journal, owner, notifier, author, say)
-            return await keeper.run(order, asked)
+            told = MetricsPort(session.plan)
+            keeper.polls.subscribe(lambda snapshot, _: told.show(snapshot))
+            async with serving(order.metrics_port, told):
+                return await keeper.run(order, asked)
 
 
 class GuardLoop:

@@ -51,12 +51,13 @@ class LoopOrder(msgspec.Struct, frozen=True):
     """What a loop is to do. `out_dir` is absolute.
 
     `every_s` and `for_s` None: by the stage that the first snapshot finds, which is watched for its
-    whole soak. `for_s` 0: without end.
+    whole soak. `for_s` 0: without end. `metrics_port`: a scraper is answered there, on loopback.
     """
 
     out_dir: str
     every_s: float | None = None
     for_s: float | None = None
+    metrics_port: int | None = None
 
 
 class TakenSnapshot(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from canary.engine.jobs.monitoring_loop import (
     TakenSnapshot,
     wait_for,
 )
+from canary.engine.metrics_port import MetricsPort, serving
 from canary.engine.notify import telling
 from canary.engine.signals import ended_by_signal
 from canary.host.children import child_environment, python_command
@@ -177,11 +178,18 @@ async def run_loop(
             if not await take_over(directory, lock, say, asked):
                 return None
 
+            told = MetricsPort(plan)
+
             def on_taken(taken: TakenSnapshot) -> None:
                 lock.sign()
+                if taken.snapshot is not None:
+                    told.show(taken.snapshot)
                 on_snapshot(taken)
 
-            async with telling(plan, directory, say) as notifier:
+            async with (
+                serving(order.metrics_port, told),
+                telling(plan, directory, say) as notifier,
+            ):
                 ended = await _run_until(plan, plan_path, directory, order, on_taken, asked)
                 notifier.monitored(last_line(ended), ended_by_time=_is_over(ended))
             return ended
