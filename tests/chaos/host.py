@@ -21,6 +21,7 @@ from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.journal import Entry, Journal
 from canary.store.locks import Owner
+from tests.chaos.routers import routed_otherwise, with_shares
 from tests.embedded import Embedded
 
 PACE = Pace(looks=6)
@@ -92,6 +93,11 @@ class MortalClients:
     async def operation(self, name: str) -> Any:
         return await self._live(self._writer.operation(name))
 
+    async def close(self) -> None:
+        """The process has ended: so have its connections."""
+        await self._reader.close()
+        await self._writer.close()
+
     async def _live(self, call: Any) -> Any:
         try:
             self._life.pass_instant()
@@ -155,27 +161,41 @@ class Host:
         self, name: str, cloud: Embedded, directory: Path, ticker: Ticker, *, blind: bool = False
     ) -> None:
         self.cloud = cloud
+        self.plan = cloud.plan
         self.directory = directory
         directory.mkdir(parents=True)
         self.author = Author(name, f"host-{name}")
         self.journal = Journal(directory / "journal.db", wall=cloud.clock.now)
-        metrics = None if blind else cloud.monitoring
-        self.observer = Observer(cloud.plan, cloud.run, metrics, None, self.journal, cloud.clock)
+        self._metrics = None if blind else cloud.monitoring
+        self._watch()
         self._ticker = ticker
         self._asked = 0
+        self.strange: set[str] = set()
+        """Changes of another plan that share this journal."""
         self.live()
+
+    def _watch(self) -> None:
+        cloud = self.cloud
+        self.observer = Observer(
+            self.plan, cloud.run, self._metrics, None, self.journal, cloud.clock
+        )
+
+    def edit_plan(self, shares: tuple[int, ...]) -> None:
+        """The console is begun anew with the edited plan; an executor that lives keeps the old."""
+        self.plan = with_shares(self.cloud.plan, shares)
+        self._watch()
 
     # -- the executor ----------------------------------------------------------------------------
 
     def live(self, instants: int | None = None) -> None:
         """Start an executor that lives for so many instants (None: until it is killed)."""
         self.life = Life(instants)
-        cloud_clients = MortalClients(self.cloud, self.life)
+        self._clients = cloud_clients = MortalClients(self.cloud, self.life)
         self._mortal = MortalJournal(self.directory / "journal.db", wall=self.cloud.clock.now)
         self._mortal.life = self.life
         self._owner: Owner | None = Owner(self.directory)
         self._executor = Executor(
-            self.cloud.plan,
+            self.plan,
             CloudClients(cloud_clients, cloud_clients, self.cloud.clock),
             self._mortal,
             self._owner,
@@ -203,6 +223,25 @@ class Host:
         for task in self._executor.tasks:
             task.add_done_callback(self._ticker.turn)
 
+    async def visit(self) -> None:
+        """An executor of a plan that routes otherwise looks into this journal, as where two plans
+        shared a directory: it has nothing to do here.
+        """
+        with Journal(self.directory / "journal.db", wall=self.cloud.clock.now) as journal:
+            owner = Owner(self.directory)
+            clients = MortalClients(self.cloud, Life())
+            guest = Executor(
+                routed_otherwise(self.plan, "third"),
+                CloudClients(clients, clients, self.cloud.clock),
+                journal,
+                owner,
+                wall=self.cloud.clock.now,
+            )
+            guest.take_up()
+            owner.release()
+            await clients.close()
+            assert guest.tasks == ()
+
     async def kill(self) -> None:
         self.life.left = 0
         await self.bury()
@@ -218,6 +257,7 @@ class Host:
         self._owner.release()
         self._owner = None
         self._mortal.close()
+        await self._clients.close()
 
     async def close(self) -> None:
         await self.kill()
@@ -249,13 +289,30 @@ class Host:
             permit.authorize(change, snapshot, read_only=False)
         except CanaryError:
             return None
-        assert intend(self.journal, change, self.cloud.plan)
+        assert intend(self.journal, change, self.plan)
         self.wake()
         return change, snapshot
 
+    def ask_otherwise(self) -> None:
+        """Somebody asks under a plan that routes otherwise, into this very journal."""
+        snapshot, plan = self.observer.judge(), routed_otherwise(self.plan)
+        if snapshot.standing is None:
+            return
+        self._asked += 1
+        request = Request(f"{self.author.user}{self._asked}", self.author, self.cloud.now)
+        try:
+            change = moves.rollback_all(plan, snapshot.standing, request)
+        except CanaryError:
+            return
+        self.strange.add(change.id)
+        assert intend(self.journal, change, plan)
+        self.wake()
+
     def _build(self, kind: Kind, snapshot: Snapshot, request: Request) -> Change:
-        standing, plan = snapshot.standing, self.cloud.plan
+        standing, plan = snapshot.standing, self.plan
         assert standing is not None
+        if kind == "promote" and standing.percent == 100 and moves.is_final(plan, standing.stage):
+            return moves.complete_approval(plan, standing, request)
         if kind == "scale":
             # No two alike: a scale is recognised by its value.
             return moves.scale(plan, standing, request, "canary", ScalePreset(1, 10 + self._asked))
@@ -279,7 +336,7 @@ class Host:
     async def recover(self, how: How) -> None:
         """Ask for one that was left open or unknown."""
         recovery = Recovery(
-            self.cloud.plan,
+            self.plan,
             self.cloud.run,
             self.journal,
             self.cloud.clock,

@@ -12,13 +12,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from canary.engine.change.recovery import unresolved
 from tests.chaos.host import Host
-from tests.chaos.rollout import PLANS, Rollout
+from tests.chaos.rollout import Rollout
+from tests.chaos.routers import EDITS, PLANS, change_by_others
 
-HOSTS = st.integers(0, 1)
+HOSTS = st.integers(0, 2)
 KINDS = st.sampled_from(
     ["promote", "promote", "step_back", "rollback_all", "adopt", "revert", "scale"]
 )
-METHODS = st.sampled_from(["UpdateService", "GetService", "GetOperation", "ListTimeSeries"])
+METHODS = st.sampled_from(
+    ["UpdateService", "GetService", "GetOperation", "ListTimeSeries", "Patch", "Get"]
+)
+BEGINNINGS = st.sampled_from(
+    [(2, None, False), (4, None, False), (5, None, False), (5, None, True), (2, 100, False)]
+)
+"""Stage, share (None: the stage's), and whether Legacy is in backup: 5 without is an approval that
+is half-way, and (2, 100) was set by somebody else."""
 SCENARIOS = st.sampled_from(
     [
         "healthy",
@@ -69,6 +77,7 @@ class Tally:
         self.effects = 0
         self.killed = 0
         self.outcomes: dict[str, int] = {}
+        self.routers: dict[str, int] = {}
         self.began = time.monotonic()
 
     def __str__(self) -> str:
@@ -77,12 +86,13 @@ class Tally:
         return (
             f"{self.schedules} schedules, {self.steps} steps in {took_s:.0f} s"
             f" ({1000 * took_s / max(1, self.steps):.0f} ms a step): {self.asked} changes asked"
-            f" for, {self.effects} effects, {self.killed} executors killed; outcomes: {outcomes}"
+            f" for, {self.effects} effects, {self.killed} executors killed; outcomes: {outcomes};"
+            f" routers: {', '.join(f'{n} {name}' for name, n in sorted(self.routers.items()))}"
         )
 
 
 class Chaos(RuleBasedStateMachine):
-    """Two people and their executors on one cloud. The loop is shared by all schedules."""
+    """Three people and their executors on one cloud. The loop is shared by all schedules."""
 
     runner: ClassVar[asyncio.Runner]
     tally: ClassVar[Tally]
@@ -103,11 +113,15 @@ class Chaos(RuleBasedStateMachine):
     def _some(self, is_so: Callable[[Host], object]) -> bool:
         return self.rollout is not None and any(is_so(host) for host in self.rollout.hosts)
 
-    @initialize(router=st.sampled_from(sorted(PLANS)), stage=st.sampled_from([(2, 10), (5, 100)]))
-    def begin(self, router: str, stage: tuple[int, int]) -> None:
-        """A stage that has soaked long enough, both consoles open."""
-        index, percent = stage
-        self.rollout = self._do(Rollout.open(router, stage=index, percent=percent))
+    @initialize(router=st.sampled_from(sorted(PLANS)), beginning=BEGINNINGS)
+    def begin(self, router: str, beginning: tuple[int, int | None, bool]) -> None:
+        """A stage that has soaked long enough, all consoles open."""
+        index, percent, backup = beginning
+        config = {} if percent is None else {"percent": percent}
+        self.rollout = self._do(Rollout.open(router, stage=index, **config))
+        self.tally.routers[router] = self.tally.routers.get(router, 0) + 1
+        if backup:
+            self._do(self._at.put_legacy_in_backup())
         for host in self._at.hosts:
             self._do(self._at.look(host))
 
@@ -125,13 +139,40 @@ class Chaos(RuleBasedStateMachine):
         self.look(at)
         self.ask(at, kind)
 
-    @rule(kinds=st.tuples(KINDS, KINDS))
-    def ask_at_once(self, kinds: tuple[Any, Any]) -> None:
-        """Both look, both press y: of two on one split exactly one can win."""
-        for at in (0, 1):
+    @rule(kinds=st.tuples(KINDS, KINDS, KINDS))
+    def ask_at_once(self, kinds: tuple[Any, ...]) -> None:
+        """All look, all press y: of those on one split exactly one can win."""
+        for at in range(len(kinds)):
             self.look(at)
         for at, kind in enumerate(kinds):
             self.ask(at, kind)
+
+    @rule(at=HOSTS, shares=st.sampled_from(EDITS))
+    def edit_plan(self, at: int, shares: tuple[int, ...]) -> None:
+        """One of them edits the plan, and begins the console anew with it."""
+        self._at.hosts[at].edit_plan(shares)
+
+    @rule(at=HOSTS)
+    def visit(self, at: int) -> None:
+        self._do(self._at.hosts[at].visit())
+
+    @rule(at=HOSTS)
+    def ask_under_another_plan(self, at: int) -> None:
+        self._at.hosts[at].ask_otherwise()
+
+    @rule(at=HOSTS, other=HOSTS, kind=KINDS, instants=st.integers(1, 24))
+    def cut(self, at: int, other: int, kind: Any, instants: int) -> None:
+        """A change is cut after any of its instants, and somebody else acts into what is left."""
+        host = self._at.hosts[at]
+        self.look(at)
+        if host.is_alive and host.life.left is None:
+            host.life.left = instants
+            self.tally.killed += 1
+        asked = self._do(self._at.ask(host, kind, forced=kind == "promote"))
+        self.tally.asked += asked is not None
+        self.pass_turns(2)
+        if other != at:
+            self.look_and_ask(other, "rollback_all")
 
     @rule(at=HOSTS)
     def take_everybody_off(self, at: int) -> None:
@@ -157,7 +198,7 @@ class Chaos(RuleBasedStateMachine):
     def soak(self, hours: float) -> None:
         self._do(self._at.pass_time(hours * 3600.0))
 
-    @rule(at=HOSTS, instants=st.integers(1, 14))
+    @rule(at=HOSTS, instants=st.integers(1, 24))
     def kill_soon(self, at: int, instants: int) -> None:
         """The executor will be gone after so many more instants."""
         host = self._at.hosts[at]
@@ -199,7 +240,7 @@ class Chaos(RuleBasedStateMachine):
     @rule(percent=st.sampled_from([0, 5, 10, 15, 25, 50, 100]))
     def meddle(self, percent: int) -> None:
         """Somebody with gcloud."""
-        self._at.cloud.apis.changes.change_by_others(percent)
+        change_by_others(self._at.cloud, percent)
 
     @precondition(lambda self: self._some(lambda host: host.journal.open_changes()))
     @rule(at=HOSTS)
@@ -234,6 +275,7 @@ class Chaos(RuleBasedStateMachine):
         try:
             self._do(rollout.recover())
             self._do(rollout.check_recovered())
+            self._do(rollout.check_way_back())
             self._count(rollout)
         finally:
             self.runner.run(rollout.close())

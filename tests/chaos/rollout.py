@@ -1,4 +1,4 @@
-"""Two hosts and one cloud, and what must hold whatever is done to them."""
+"""Three hosts and one cloud, and what must hold whatever is done to them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -13,31 +14,26 @@ import msgspec
 
 from canary.engine.change.capacity import RAISED
 from canary.engine.observe.source import QUOTA_MOST_S
-from canary.rollout.change.change import Change, Kind, SetScale, SetTraffic
+from canary.rollout.change.change import GOING_BACK, Change, Kind, SetScale, SetTraffic
 from canary.rollout.change.life import NEVER_SENT, replay
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
+from canary.store.entries import Entry
 from tests.chaos.host import Host, Ticker
-from tests.chaos.ledger import OTHERS, Ledger, split_sums, stored_change, stored_service
-from tests.embedded import DEFAULT_PLAN, Embedded, embed, with_router
+from tests.chaos.ledger import OTHERS, Ledger, percent_stored, split_sums, stored_change
+from tests.chaos.routers import PLANS, has_map, install_program
+from tests.embedded import Embedded, embed
 from tests.engine.watching import go_on_is_founded
 
-_QUICK = msgspec.structs.replace(
-    DEFAULT_PLAN,
-    metrics=msgspec.structs.replace(DEFAULT_PLAN.metrics, criteria_window_minutes=15),
-    alerts=msgspec.structs.replace(DEFAULT_PLAN.alerts, watch_minutes=15),
-)
-"""Shorter windows: a third of the minutes to draw and to read, and nothing else is different."""
-
-PLANS = {"env": _QUICK, "revisions": with_router(_QUICK, kind="revisions", candidate="canary")}
 _MEMORY = next((d for d in (Path("/dev/shm"),) if d.is_dir()), None)  # noqa: S108
 """Thousands of journals, and every commit of theirs is synced."""
+NOTHING = "Nothing was changed"
 SETTLED_WITHIN = 150
 """Turns of 20 s after which everything must have an outcome, once nothing is broken any more."""
 
 
 class Rollout:
-    """A fresh cloud with two hosts; `close` gives everything back."""
+    """A fresh cloud with three hosts; `close` gives everything back."""
 
     cloud: Embedded
     ledger: Ledger
@@ -46,21 +42,32 @@ class Rollout:
     def __init__(self) -> None:
         self._opened = contextlib.AsyncExitStack()
         self._seen: dict[str, tuple[Change, Snapshot]] = {}
+        self._plans: dict[str, Plan] = {}
+        self._checked = 0
 
     @classmethod
-    async def open(cls, router: str = "env", *, blind: bool = False, **config: object) -> Self:
-        """`blind`: the consoles ask for no metrics."""
+    async def open(
+        cls, router: str = "env", *, stage: int = 2, blind: bool = False, **config: object
+    ) -> Self:
+        """At `stage`. `blind`: the consoles ask for no metrics."""
         self = cls()
         plan: Plan = PLANS[router]
+        plan = msgspec.structs.replace(plan, local=msgspec.structs.replace(plan.local, stage=stage))
         config = {"soaked_hours": 25.0, **config}
-        self.cloud = await self._opened.enter_async_context(embed(plan, **config))
+        over_http = has_map(plan)
+        if router == "command":
+            config["operation_s"] = 0.0  # a program reads back at once, and no time passes by then
+        opened = embed(plan, http=over_http, **config)
+        self.cloud = await self._opened.enter_async_context(opened)
         self.directory = Path(tempfile.mkdtemp(prefix="chaos", dir=_MEMORY))
         self._opened.callback(shutil.rmtree, self.directory)
+        if router == "command":
+            install_program(self.cloud, self.directory)
         self.ledger = Ledger(self.cloud)
-        self._began = (self._percent_stored(), stored_change(self.cloud))
+        self._began = (percent_stored(self.cloud), stored_change(self.cloud))
         self.ticker = Ticker(self.cloud)
         self.hosts = []
-        for name in ("ann", "bob"):
+        for name in ("ann", "bob", "eve"):
             host = Host(name, self.cloud, self.directory / name, self.ticker, blind=blind)
             self._opened.push_async_callback(host.close)
             self.hosts.append(host)
@@ -73,7 +80,7 @@ class Rollout:
 
     async def look(self, host: Host) -> Snapshot:
         snapshot = await host.look()
-        assert go_on_is_founded(snapshot, self.cloud.plan)
+        assert go_on_is_founded(snapshot, host.plan)
         return snapshot
 
     async def ask(self, host: Host, kind: Kind, *, forced: bool = False) -> Change | None:
@@ -82,6 +89,7 @@ class Rollout:
         if asked is None:
             return None
         change, snapshot = self._seen[asked[0].id] = asked
+        self._plans[change.id] = host.plan
         if kind == "promote" and not forced and change.from_stage:
             self._check_founded(snapshot)
         return change
@@ -114,10 +122,13 @@ class Rollout:
         assert all(count == 1 for count in effects.values()), effects
         assert self.ledger.scales <= self._scales_sent()
         self._check_promotions()
+        self._check_splits()
 
     async def check_recovered(self) -> None:
         """After `recover`."""
         self.check()
+        for host in self.hosts:
+            self._check_strange(host)
         entries = {e.change.id: e for host in self.hosts for e in host.entries}
         assert [i for i, e in entries.items() if e.outcome is None] == []
         for effect in self.ledger.splits:
@@ -136,29 +147,93 @@ class Rollout:
             if splits and entry.outcome.state == "done":
                 assert change_id in effects, entry
         self._check_replay(entries)
+        await self._check_legacy(entries)
         for host in self.hosts:
             snapshot = await self.look(host)
-            assert snapshot.traffic.canary_percent == self._percent_stored()
+            assert snapshot.traffic.canary_percent == percent_stored(self.cloud)
 
-    def _check_replay(self, entries: dict[str, object]) -> None:
+    async def check_way_back(self) -> None:
+        """After `check_recovered`: from wherever it is, any person takes everybody off (I6)."""
+        host = self.hosts[-1]
+        snapshot = await self.look(host)
+        if percent_stored(self.cloud) == 0 and snapshot.traffic.served_percent in (0, None):
+            return
+        asked = await self.ask(host, "rollback_all")
+        assert asked is not None, snapshot.readiness
+        await self.recover()
+        entry = host.journal.entry(asked.id)
+        assert entry is not None
+        assert entry.outcome is not None
+        assert entry.outcome.state == "done", entry
+        assert percent_stored(self.cloud) == 0
+        assert not await self._is_legacy_in_backup()
+
+    def _check_strange(self, host: Host) -> None:
+        """I5: what was asked for under another routing is left alone, and can be withdrawn."""
+        assert not {effect.change for effect in self.ledger.effects} & host.strange
+        for entry in host.entries:
+            if entry.change.id in host.strange:
+                assert all(note.state == "remark" for note in entry.notes), entry
+        host.withdraw()
+
+    async def _check_legacy(self, entries: Mapping[str, Entry]) -> None:
+        """I1: while Legacy serves it is not in backup by our doing."""
+        splits = self.ledger.splits
+        by_others = bool(splits) and splits[-1].change == OTHERS
+        left_open = any(e.outcome and e.outcome.state == "abandoned" for e in entries.values())
+        if percent_stored(self.cloud) < 100 and not by_others and not left_open:
+            assert not await self._is_legacy_in_backup()
+
+    async def _is_legacy_in_backup(self) -> bool:
+        plan = self.cloud.plan
+        scale = (await self.cloud.run.service(plan.target.legacy)).scale
+        return scale is not None and scale.max <= plan.scale.backup.max
+
+    async def put_legacy_in_backup(self) -> None:
+        """Before anybody looks, as an approval leaves it."""
+        plan = self.cloud.plan
+        await self.cloud.writer.send(SetScale(plan.target.legacy, None, plan.scale.backup))
+        self.cloud.advance(60.0)
+        self.ledger.effects.clear()
+
+    def _check_splits(self) -> None:
+        """I2, I3, I4 for each split that took effect since the last look."""
+        splits = self.ledger.splits
+        for effect in splits[self._checked :]:
+            if effect.change == OTHERS:
+                continue
+            change, _ = self._seen[effect.change]
+            step = next(s for s in change.steps if isinstance(s, SetTraffic))
+            assert effect.before == step.guard.percent, (effect, change)
+            assert effect.percent == step.percent
+            if change.kind in GOING_BACK:
+                assert effect.before is not None
+                assert effect.percent is not None
+                assert effect.percent <= effect.before, (effect, change)
+            if change.kind == "promote" and change.to_stage is not None:
+                plan, stage = self._plans[change.id], change.from_stage or 0
+                assert change.to_stage == stage + 1
+                assert effect.percent == plan.percent_of(stage + 1), (effect, change)
+        self._checked = len(splits)
+        took = {effect.change for effect in splits}
+        for host in self.hosts:
+            for entry in host.entries:
+                if entry.outcome is not None and NOTHING in entry.outcome.message:
+                    assert entry.change.id not in took, entry
+
+    def _check_replay(self, entries: Mapping[str, Entry]) -> None:
         """The journals, replayed over what others did, lead to what the cloud has."""
         percent, owner = self._began
         for effect in self.ledger.splits:
             if effect.change == OTHERS:
                 percent = effect.percent or 0
                 continue
-            change = entries[effect.change].change  # type: ignore[attr-defined]
+            change = entries[effect.change].change
             split = next(s for s in change.steps if isinstance(s, SetTraffic))
             percent, owner = split.percent, change.id
-        assert self._percent_stored() == percent
-        assert stored_change(self.cloud) == owner
-
-    def _percent_stored(self) -> int:
-        service, plan = stored_service(self.cloud), self.cloud.plan
-        if plan.target.shares_one_service:
-            return sum(t.percent for t in service.traffic if t.tag == plan.target.router.candidate)
-        variables = {v.name: v.value for v in service.template.containers[0].env}
-        return int(variables[plan.target.router.variable])
+        assert percent_stored(self.cloud) == percent
+        if self.cloud.plan.target.router.kind != "command":  # there the record follows the program
+            assert stored_change(self.cloud) == owner
 
     def _scales_sent(self) -> int:
         """How many scales were ever about to be sent; a raise of Legacy may be doubled."""

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from canary.rollout.change.change import Kind, SetScale
-from canary.rollout.plan.plan import ScalePreset
+from canary.rollout.change.change import Kind
 from tests.chaos.rollout import Rollout
 
 
@@ -17,7 +16,6 @@ class Story(NamedTuple):
     kind: Kind
     router: str = "env"
     stage: int = 2
-    percent: int = 10
     told: dict[str, Any] | None = None
     backup: bool = False
 
@@ -25,11 +23,15 @@ class Story(NamedTuple):
 STORIES = {
     "a promotion": Story("promote"),
     "a promotion between revisions": Story("promote", router="revisions"),
+    "a promotion by a program": Story("promote", router="command"),
+    "the final approval, in two steps": Story("promote", stage=4),
+    "an approval that was half-way": Story("promote", stage=5),
+    "roll back all by a URL map, Legacy scaled up first": Story(
+        "rollback_all", router="url-map", stage=5, backup=True
+    ),
     "a step back": Story("step_back"),
     "a scale": Story("scale"),
-    "roll back all, Legacy scaled up first": Story(
-        "rollback_all", stage=5, percent=100, backup=True
-    ),
+    "roll back all, Legacy scaled up first": Story("rollback_all", stage=5, backup=True),
     "a rollback whose answer is lost": Story(
         "rollback_all",
         told={"method": "UpdateService", "code": "UNAVAILABLE", "after_apply": True, "times": 1},
@@ -51,14 +53,11 @@ STORIES = {
 
 async def tell(story: Story, instants: int | None) -> int:
     """Play it with an executor that is killed after so many instants; how many it lived."""
-    at = {"stage": story.stage, "percent": story.percent}
-    rollout = await Rollout.open(story.router, blind=True, **at)
+    rollout = await Rollout.open(story.router, blind=True, stage=story.stage)
     try:
         host = rollout.hosts[0]
         if story.backup:
-            await rollout.cloud.writer.send(SetScale("ion-api", None, ScalePreset(0, 1)))
-            rollout.cloud.advance(60.0)
-            rollout.ledger.effects.clear()
+            await rollout.put_legacy_in_backup()
         await rollout.look(host)
         host.life.left = instants
         life = host.life
@@ -71,6 +70,7 @@ async def tell(story: Story, instants: int | None) -> int:
             rollout.check()
         await rollout.recover()
         await rollout.check_recovered()
+        await rollout.check_way_back()
         return life.passed
     finally:
         await rollout.close()

@@ -59,10 +59,13 @@ class RunClient:
         return find_sides(self._plan.target.router.candidate, message, past)
 
     async def revisions(self, service: str) -> tuple[RevisionState, ...]:
-        """The revisions of a service, newest first; empty when it has none."""
+        """The revisions of a service, newest first; empty when it has none.
+
+        Those of one moment stay as Cloud Run lists them, which is newest first, too.
+        """
         listed = await self._list_revisions(service, f"reading {service}'s revisions")
         found = [read_revision(message) for message in listed]
-        return tuple(sorted(found, key=lambda r: (-(r.created_at or 0.0), r.name)))
+        return tuple(sorted(found, key=lambda r: -(r.created_at or 0.0)))
 
     async def revision(self, service: str, name: str) -> Any:
         """A revision as a raw message, asked for once: what it runs never changes.

@@ -309,3 +309,11 @@ async def test_a_cloud_that_comes_back_is_found_again(embed: Embed) -> None:
                 assert (await reader.service("ion-api")).percent == 10
                 break
     await connection.close()
+
+
+async def test_revisions_of_one_moment_stay_in_the_order_of_their_making(embed: Embed):
+    plan = with_router(DEFAULT_PLAN, kind="revisions", candidate="canary")
+    async with embed(plan) as cloud:
+        found = await cloud.router.run.revisions("ion-api")
+    assert len({revision.created_at for revision in found}) == 1
+    assert [r.name for r in found] == ["ion-api-00002-can", "ion-api-00001-leg"]
