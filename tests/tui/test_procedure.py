@@ -486,7 +486,7 @@ async def test_tab_goes_round_the_pages_and_escape_leaves_them() -> None:
         assert seen == [page for page in PAGES if page != "approval"]
         await stage.press("escape")
         assert not stage.app.main.zoomed
-        assert stage.app.main.panel == "latency"
+        assert stage.app.main.panel == "plots"
 
 
 # -- final approval ------------------------------------------------------------------------------
@@ -535,7 +535,7 @@ async def test_leaving_the_approval_gives_the_panels_back() -> None:
     async with staged((120, 40), before_approval()) as stage:
         await stage.press("p", "escape")
         assert stage.engine.sent == []
-        assert " latency ─" in stage.frame()
+        assert " ── canary ×" in stage.frame()
         assert "what becomes true" not in stage.frame()
 
 

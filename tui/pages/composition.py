@@ -27,8 +27,8 @@ from widgets.panels.confidence import ConfidencePanel
 from widgets.panels.decision import DecisionTree, GatesPanel
 from widgets.panels.event_log import EventLog
 from widgets.panels.evidence import EvidencePanel
-from widgets.panels.latency import LatencyPanel
 from widgets.panels.matrix import MatrixPanel
+from widgets.panels.plots import PlotsPanel
 from widgets.panels.resources import ResourcesPanel
 from widgets.plots.cells import CellWidget
 
@@ -54,12 +54,12 @@ class Composition(Screen[None]):
         self.compact = CompactPanel(id="compact")
         self.overview = MatrixPanel(id="overview", classes="panel")
         self.tabs = PanelTabs(id="tabs")
-        self.latency = LatencyPanel(id="latency", classes="panel")
+        self.plots = PlotsPanel(id="plots", classes="panel")
         self.resources = ResourcesPanel(id="resources", classes="panel")
         self.event_log = EventLog(id="events", classes="panel")
         self.panels: dict[str, CellWidget] = {
             "overview": self.overview,
-            "latency": self.latency,
+            "plots": self.plots,
             "confidence": ConfidencePanel(id="confidence", classes="panel"),
             "resources": self.resources,
             "decision": DecisionTree(id="decision", classes="panel"),
@@ -84,7 +84,7 @@ class Composition(Screen[None]):
         with Container(id="body"):
             with columns["left"]:
                 with columns["upper"]:
-                    yield from (self.overview, self.tabs, self.latency)
+                    yield from (self.overview, self.tabs, self.plots)
                 with columns["lower"]:
                     yield from (panels["confidence"], panels["resources"])
             with columns["right"]:

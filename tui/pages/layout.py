@@ -13,7 +13,7 @@ LAYOUTS: Final[tuple[Layout, ...]] = ("wide", "normal", "narrow", "tiny")
 
 PANELS: Final = (
     "overview",
-    "latency",
+    "plots",
     "confidence",
     "resources",
     "decision",
@@ -38,8 +38,8 @@ PAGES: Final = (
 """The pages in the order of tab; each is the id of its widget."""
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    "left": ("overview", "latency", "confidence", "resources"),
-    "upper": ("overview", "latency"),
+    "left": ("overview", "plots", "confidence", "resources"),
+    "upper": ("overview", "plots"),
     "lower": ("confidence", "resources"),
     "right": ("decision", "gates", "evidence", "events"),
     "pages": PAGES,

@@ -53,7 +53,7 @@ class MainScreen(Composition):
     left_s: var[float | None] = var(None, init=False)
     """Real seconds left of automatic rollback's countdown; None: nothing is counted."""
     window: var[str] = var(WINDOWS[0][0], init=False)
-    panel: var[str] = var("latency", init=False)
+    panel: var[str] = var("plots", init=False)
     zoomed: var[bool] = var(False, init=False)
 
     class Pressed(Message):
@@ -81,7 +81,7 @@ class MainScreen(Composition):
         self._height = 0
         self.why_not: Callable[[str], str | None] = lambda _: None
         self.prompt_purpose = ""
-        self._panel_before = "latency"
+        self._panel_before = "plots"
 
     def compose(self) -> ComposeResult:
         """The widgets, in the layout of the terminal's size."""
@@ -149,7 +149,7 @@ class MainScreen(Composition):
         soaked = self.snapshot.stage.soaked_hours if self.snapshot else None
         length = window_length(self.window, soaked)
         said = f"last {self.window}" if self.window != "soak" else "whole soak"
-        for panel in (self.overview, self.latency, self.resources):
+        for panel in (self.overview, self.plots, self.resources):
             panel.window_s = length
             if panel is self.overview:
                 continue  # each of its columns says over which time it is
@@ -197,7 +197,7 @@ class MainScreen(Composition):
         layout, zoomed = self.layout_name, self.zoomed
         narrow = layout == "narrow"
         if narrow and not zoomed and self.panel == ALWAYS_THERE:
-            self.set_reactive(MainScreen.panel, "latency")
+            self.set_reactive(MainScreen.panel, "plots")
         single, panel = narrow or zoomed, self.panel
         shown = shown_panels(layout, panel, zoomed=zoomed)
         changed = put_on(self, screen_classes(layout, self._height, zoomed=zoomed))

@@ -178,9 +178,14 @@ class LimitShare(msgspec.Struct, frozen=True):
     is_least: bool = False
 
 
-def limit_share(metric: RowMetric, window: Window, plan: Plan) -> LimitShare | None:
-    """The part of the critical limit that Canary uses; None: no limit, or no value to judge."""
-    limit: float | None = getattr(plan.alerts.critical, metric)
+Scope = Literal["warning", "critical"]
+
+
+def limit_share(
+    metric: RowMetric, window: Window, plan: Plan, scope: Scope = "critical"
+) -> LimitShare | None:
+    """The part of a limit that Canary uses; None: no limit, or no value to judge."""
+    limit: float | None = getattr(getattr(plan.alerts, scope), metric)
     value: float | None = getattr(window, metric)
     if limit is None or value is None or not has_enough(window, metric):
         return None

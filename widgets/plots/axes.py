@@ -97,7 +97,7 @@ def label(metric: Metric, value: float) -> str:
 
 
 _GUTTER = 7
-_ENDS = ((64, 15), (36, 10))
+_ENDS = ((64, 16), (36, 10))
 """From which width on how many cells at the right are kept for the names of the lines."""
 _TICKS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800)
 

@@ -24,6 +24,7 @@ def draw_ends(canvas: Canvas, box: Box, picture: Picture, room: int, palette: Pa
     sides: tuple[Side, Side] = ("legacy", "canary")
     for side, end, row in zip(sides, picture.ends, rows, strict=True):
         name = side if room > _SHORT else side[0].upper()
+        name += "" if end.is_judged else "?"
         style = palette.side(side) if end.is_judged else palette.no_data
         runs: list[Run] = [(f"{name} ", palette.side(side)), (end.value, style)]
         canvas.runs(box.x + box.width + 1, row, runs, room - 1)

@@ -97,7 +97,7 @@ class PlotMaker(msgspec.Struct):
         columns: int,
     ) -> Picture:
         """The picture of `metric` over the last `window_s` seconds in `columns` columns."""
-        grid = make_grid(now, window_s, columns)
+        grid = make_grid(now, window_s, columns, snapshot.speed)
         legacy = self.cache.series("legacy", metric, snapshot.legacy.samples, grid)
         canary = self.cache.series("canary", metric, snapshot.canary.samples, grid)
         limits = find_limits(metric, plan)

@@ -28,15 +28,16 @@ Metric = Literal[
     "memory",
     "instances",
 ]
-_NICE_COLUMNS_S = (5.0, 10.0, 15.0, 20.0, 30.0)
+_NICE_COLUMNS_S = (5.0, 10.0, 15.0, 20.0, 30.0, 60.0)
 _CACHE_LIMIT = 4096
+_STILL_S = 10.0
 
 
 class ColumnGrid(msgspec.Struct, frozen=True):
     """The columns of a plot: `columns` of `column_s` seconds from `start` (unix seconds).
 
-    The grid is aligned to absolute time, and its end jumps ahead by `columns // 12`, so that
-    between two jumps a new sample adds a column and moves nothing: that keeps a live plot cheap.
+    The grid is aligned to absolute time: between two moves a new sample adds a column and moves
+    nothing, which keeps a live plot cheap.
     """
 
     start: float
@@ -45,7 +46,7 @@ class ColumnGrid(msgspec.Struct, frozen=True):
 
     @property
     def end(self) -> float:
-        """The right edge; up to a twelfth of the window after now."""
+        """The right edge; up to an eighth of the window after now."""
         return self.start + self.column_s * self.columns
 
     def column_of(self, at: float) -> int:
@@ -70,12 +71,18 @@ class PlotSeries(msgspec.Struct, frozen=True):
         return [v for v in self.values if v is not None]
 
 
-def make_grid(now: float, window_s: float, columns: int) -> ColumnGrid:
-    """A grid of at most `columns` columns that shows at least `window_s` seconds before `now`."""
+def make_grid(now: float, window_s: float, columns: int, speed: float = 1.0) -> ColumnGrid:
+    """A grid of at most `columns` columns that shows at least `window_s` seconds before `now`.
+
+    Not much more either: plots of different widths stand beside each other on one time axis. Now
+    is in the last column, but for a clock that runs `speed` times as fast: there the grid's end
+    jumps ahead, so that all of it moves no more often than every `_STILL_S` seconds of the viewer.
+    """
     columns = max(1, columns)
-    jump = max(1, columns // 12)
+    jump = math.ceil(_STILL_S * speed * columns / window_s) if speed > 1 else 1
+    jump = max(1, min(jump, columns // 8))
     raw = window_s / max(1, columns - jump)
-    column_s = next((n for n in _NICE_COLUMNS_S if n >= raw), math.ceil(raw / 60) * 60.0)
+    column_s = next((n for n in _NICE_COLUMNS_S if n >= raw), math.ceil(raw / 10) * 10.0)
     step = column_s * jump
     end = math.ceil(now / step) * step
     return ColumnGrid(end - column_s * columns, column_s, columns)

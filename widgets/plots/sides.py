@@ -9,16 +9,15 @@ from __future__ import annotations
 import msgspec
 from rich.style import Style
 
-from canary.rollout.decision.gates import DATA_WORDS
 from canary.rollout.snapshot.snapshot import SideView, Snapshot
-from canary.rollout.text import format_age, format_count
+from canary.rollout.text import format_age
 from themes import Palette
 from themes.palette import Side
 from widgets.plots.axes import Scale
-from widgets.plots.canvas import CUT, Canvas, Run, cut_text, width_of
+from widgets.plots.canvas import CUT, Canvas, Run, cut_text
 from widgets.plots.picture import Picture
 from widgets.plots.series import Metric, PlotSeries
-from widgets.plots.values import NAMES, count_in, show_value, value_in
+from widgets.plots.values import show_value, value_in
 
 MARKS: dict[Side, str] = {"legacy": "⠂", "canary": "⠒"}
 """The shape that stands for a side wherever it is plotted: a dotted line and a whole one."""
@@ -35,32 +34,6 @@ def name_runs(side: Side, view: SideView, palette: Palette) -> list[Run]:
     """Shape and name of a side; "?" behind it while its numbers may not be judged."""
     runs: list[Run] = [(f"{MARKS[side]} {side}", palette.side(side))]
     return runs if view.data == "ok" else [*runs, ("?", palette.no_data)]
-
-
-def data_note(view: SideView) -> str:
-    """What is wrong with a side's data, in words; empty when nothing is."""
-    return "" if view.data in ("ok", "missing") else DATA_WORDS[view.data]
-
-
-def draw_legend(
-    canvas: Canvas, y: int, metric: Metric, snapshot: Snapshot, palette: Palette
-) -> None:
-    """One row: name, then each side; the counts only where there is room for them."""
-    runs: list[Run] = [(NAMES[metric], palette.dim)]
-    counted: list[Run] = list(runs)
-    for side, view in (("legacy", snapshot.legacy), ("canary", snapshot.canary)):
-        accent = palette.legacy if side == "legacy" else palette.canary
-        mark = MARKS["legacy"] if side == "legacy" else MARKS["canary"]
-        part: list[Run] = [
-            ("  " + mark + " ", accent),
-            (side + " ", accent),
-            value_run(view, metric, palette),
-        ]
-        if note := data_note(view):
-            part.append((f" {note}", palette.no_data))
-        runs += part
-        counted += [*part, (f" n {format_count(count_in(view.window, metric))}", palette.quiet)]
-    canvas.runs(0, y, counted if width_of(counted) <= canvas.width else runs)
 
 
 _EIGHTHS = "▁▂▃▄▅▆▇█"

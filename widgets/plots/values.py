@@ -29,15 +29,6 @@ def value_in(window: Window, metric: Metric) -> float | None:
     return value
 
 
-def count_in(window: Window, metric: Metric) -> int | None:
-    """How many values are behind it; None when nothing was counted."""
-    if metric.endswith("_ms"):
-        return window.latency_count
-    if metric == "confidence":
-        return window.confidence_count
-    return window.requests
-
-
 def show_value(metric: Metric, value: float | None) -> str:
     """A value in the manner of its metric; "no data" for None."""
     if metric == "requests_per_s":

@@ -75,8 +75,11 @@ async def test_no_line_is_wider_than_the_terminal(size: tuple[int, int]) -> None
 async def test_all_panels_stand_side_by_side_where_there_is_room(size: tuple[int, int]) -> None:
     async with staged(size) as stage:
         text = stage.frame()
-        for title in ("overview", "latency", "confidence", "resources", "decision", "gates"):
+        for title in ("overview", "confidence", "resources", "decision", "gates"):
             assert f" {title} ─" in text
+        assert " errors ── canary ×" in text
+        assert "latency" in text
+        assert "p50" in text
 
 
 async def test_the_widest_layout_has_a_panel_of_events() -> None:
@@ -87,7 +90,7 @@ async def test_the_widest_layout_has_a_panel_of_events() -> None:
 
 async def test_the_narrow_layout_shows_one_panel_below_the_overview() -> None:
     async with staged((80, 24)) as stage:
-        assert "[latency]" in stage.frame()
+        assert "[plots]" in stage.frame()
         assert "of alarm limit" in stage.frame()
         await stage.press("tab", "tab", "tab")
         assert "[decision]" in stage.frame()
@@ -100,7 +103,7 @@ async def test_the_narrow_layout_shows_one_panel_below_the_overview() -> None:
 async def test_tabs_go_round() -> None:
     async with staged((80, 24)) as stage:
         await stage.press(*["tab"] * 7)
-        assert "[latency]" in stage.frame()
+        assert "[plots]" in stage.frame()
 
 
 async def test_the_tiny_layout_has_the_numbers_that_decide() -> None:
@@ -166,19 +169,19 @@ async def test_a_panel_fills_the_screen_and_gives_it_back() -> None:
     async with staged((120, 40)) as stage:
         await stage.press("g")
         assert " gates ─" in stage.frame()
-        assert " latency ─" not in stage.frame()
+        assert " errors ── canary" not in stage.frame()
         assert "16371 requests" in stage.frame()
         await stage.press("escape")
-        assert " latency ─" in stage.frame()
+        assert " errors ── canary" in stage.frame()
 
 
 async def test_zoom_takes_the_present_panel() -> None:
     async with staged((120, 40)) as stage:
         await stage.press("tab", "z")
         assert " confidence ─" in stage.frame()
-        assert " latency ─" not in stage.frame()
+        assert " errors ── canary" not in stage.frame()
         await stage.press("z")
-        assert " latency ─" in stage.frame()
+        assert " errors ── canary" in stage.frame()
 
 
 async def test_what_was_hidden_is_up_to_date_when_it_comes_back() -> None:

@@ -34,8 +34,8 @@ from widgets.panels.confidence import ConfidencePanel
 from widgets.panels.decision import DecisionTree
 from widgets.panels.evidence import EvidencePanel
 from widgets.panels.evidence_axis import HIGH, LOW, column_of
-from widgets.panels.latency import LatencyPanel
 from widgets.panels.matrix import MatrixPanel
+from widgets.panels.plots import PlotsPanel
 from widgets.plots.picture import PlotMaker
 from widgets.plots.series import Metric
 
@@ -316,25 +316,25 @@ async def test_without_advice_the_tree_is_as_it_was() -> None:
 
 
 async def test_the_moment_of_detection_is_marked_in_a_plot() -> None:
-    marked = await frame(LatencyPanel(), (80, 12), snapshot=with_evidence(VIEW))
+    marked = await frame(PlotsPanel(), (80, 12), snapshot=with_evidence(VIEW))
     assert marked.count("✗") == 1
-    assert "✗" not in await frame(LatencyPanel(), (80, 12), snapshot=with_evidence(None))
+    assert "✗" not in await frame(PlotsPanel(), (80, 12), snapshot=with_evidence(None))
 
 
 async def test_the_seconds_after_a_change_are_set_apart_in_a_plot() -> None:
     view = msgspec.structs.replace(VIEW, began_at=NOW - 900, set_apart_until=NOW - 870)
-    assert "∶" in await frame(LatencyPanel(), (80, 12), snapshot=with_evidence(view))
-    assert "∶" not in await frame(LatencyPanel(), (80, 12), snapshot=with_evidence(scenes.VIEW))
+    assert "∶" in await frame(PlotsPanel(), (80, 26), snapshot=with_evidence(view))
+    assert "∶" not in await frame(PlotsPanel(), (80, 12), snapshot=with_evidence(scenes.VIEW))
 
 
 async def test_a_mark_in_a_plot_names_what_got_worse() -> None:
-    assert "✗5xx" in await frame(LatencyPanel(), (80, 12), snapshot=with_evidence(VIEW))
+    assert "✗5xx" in await frame(PlotsPanel(), (80, 12), snapshot=with_evidence(VIEW))
 
 
 async def test_a_proof_of_an_earlier_split_stays_where_it_was_in_the_plots() -> None:
     earlier = (Detection("slow", NOW - 1800),)
     view = msgspec.structs.replace(VIEW, metrics=(PASSED,), earlier=earlier)
-    assert "✗slow" in await frame(LatencyPanel(), (80, 12), snapshot=with_evidence(view))
+    assert "✗slow" in await frame(PlotsPanel(), (80, 26), snapshot=with_evidence(view))
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from widgets.bars.state_row import StateRow
 from widgets.panels.confidence import ConfidencePanel
 from widgets.panels.decision import DecisionTree, GatesPanel
 from widgets.panels.event_log import EventLog
-from widgets.panels.latency import LatencyPanel
 from widgets.panels.matrix import MatrixPanel
+from widgets.panels.plots import PlotsPanel
 from widgets.panels.resources import ResourcesPanel
 from widgets.plots.cells import CellWidget
 
@@ -30,7 +30,7 @@ ALL: list[type[CellWidget]] = [
     EventLog,
     GatesPanel,
     Header,
-    LatencyPanel,
+    PlotsPanel,
     MatrixPanel,
     OutcomeBar,
     ResourcesPanel,
@@ -186,16 +186,6 @@ async def test_a_stage_limit_that_the_tree_does_not_ask_for_is_watched_and_not_h
     assert "HEALTHY" not in text
 
 
-async def test_latency_marks_the_percentile_that_is_plotted() -> None:
-    text = await frame(LatencyPanel(), (80, 14), snapshot=snapshot(), percentile="p99")
-    assert "▸ p99" in text
-
-
-async def test_latency_draws_three_plots_where_there_is_room() -> None:
-    text = await frame(LatencyPanel(), (160, 20), snapshot=snapshot())
-    assert text.count("┤") >= 3 * 2
-
-
 async def test_the_gauge_marks_the_criterion_of_the_stage() -> None:
     rows = (await frame(ConfidencePanel(), (58, 2), snapshot=snapshot())).split("\n")
     assert "┃" not in rows[0]
@@ -220,9 +210,7 @@ def test_the_scenes_have_a_plan_of_five_stages() -> None:
 
 
 @pytest.mark.parametrize("state", ["thin", "stale", "missing", "masked"])
-@pytest.mark.parametrize(
-    "widget_type", [MatrixPanel, LatencyPanel, ResourcesPanel, ConfidencePanel]
-)
+@pytest.mark.parametrize("widget_type", [MatrixPanel, PlotsPanel, ResourcesPanel, ConfidencePanel])
 async def test_a_side_that_may_not_be_judged_bears_a_question_mark(
     widget_type: type[CellWidget], state: str
 ) -> None:

@@ -13,8 +13,8 @@ from tests.widgets.stage import give, screen_text, shown
 from themes import Palette
 from widgets.bars.header import Header
 from widgets.panels.decision import DecisionTree
-from widgets.panels.latency import LatencyPanel
 from widgets.panels.matrix import MatrixPanel
+from widgets.panels.plots import PlotsPanel
 from widgets.plots.canvas import Canvas
 from widgets.plots.cells import CellWidget, bound, changed_regions
 
@@ -49,7 +49,7 @@ async def test_an_equal_value_repaints_nothing() -> None:
 
 
 async def test_a_plot_is_not_drawn_anew_for_each_second_of_age() -> None:
-    class Counted(LatencyPanel):
+    class Counted(PlotsPanel):
         drawings = 0
 
         def draw(self, canvas: Canvas, palette: Palette) -> None:
@@ -115,7 +115,7 @@ async def test_a_second_repaints_nothing_of_the_matrix() -> None:
 
 async def test_a_new_minute_repaints_a_small_part_of_a_plot() -> None:
     """Between two jumps of the grid a minute adds a column and moves nothing."""
-    panel = LatencyPanel()
+    panel = PlotsPanel()
     samples = history(180, 2460)
     first = snapshot(legacy=side("l", samples), canary=side("c", samples))
     moved = 0
@@ -179,7 +179,7 @@ def test_a_changed_style_is_a_change() -> None:
     assert changed_regions(before, after) == [Region(1, 0, 1, 1)]
 
 
-@pytest.mark.parametrize("widget_type", [Header, MatrixPanel, LatencyPanel, DecisionTree])
+@pytest.mark.parametrize("widget_type", [Header, MatrixPanel, PlotsPanel, DecisionTree])
 async def test_the_terminal_ends_up_with_the_frame(widget_type: type[CellWidget]) -> None:
     """What was written cell by cell is what a widget drawn from nothing shows."""
     widget = widget_type()

@@ -14,7 +14,7 @@ from tests.widgets import scenes
 from tests.widgets.scenes import NOW, PLAN, history, side, snapshot
 from tests.widgets.stage import frame
 from themes import PALETTES
-from widgets.panels.latency import LatencyPanel
+from widgets.panels.plots import PlotsPanel
 from widgets.plots.axes import Box, Scale
 from widgets.plots.canvas import Canvas
 from widgets.plots.picture import EndLabel, Limit, Picture
@@ -226,22 +226,16 @@ SIZES = [(1, 1), (3, 2), (10, 4), (21, 5), (40, 10), (80, 24), (120, 12), (200, 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 async def test_a_plot_is_drawn_at_any_size(size: tuple[int, int]) -> None:
-    text = await frame(LatencyPanel(), size, snapshot=snapshot())
+    text = await frame(PlotsPanel(), size, snapshot=snapshot())
     assert text.strip()
 
 
-async def test_the_legend_counts_the_values_behind_it() -> None:
-    text = await frame(LatencyPanel(), (90, 5), snapshot=snapshot())
-    assert "p95  ⠂ legacy 387 ms n 12 129" in text
-    assert "⠒ canary 402 ms n 1 359" in text
-
-
 async def test_without_a_snapshot_a_plot_says_no_data() -> None:
-    assert (await frame(LatencyPanel(), (40, 5))).strip() == "no data"
+    assert (await frame(PlotsPanel(), (40, 5))).strip() == "no data"
 
 
-async def test_a_side_without_samples_says_no_data_in_the_legend() -> None:
-    text = await frame(LatencyPanel(), (80, 5), snapshot=scenes.silent())
+async def test_a_side_without_samples_says_no_data_at_its_end() -> None:
+    text = await frame(PlotsPanel(), (80, 5), snapshot=scenes.silent())
     assert "canary no data" in text
 
 
@@ -251,7 +245,7 @@ def _changed_at(at: float) -> Snapshot:
 
 
 async def test_a_change_of_the_split_is_marked_in_the_plot() -> None:
-    text = await frame(LatencyPanel(), (80, 10), snapshot=_changed_at(NOW - 1800))
+    text = await frame(PlotsPanel(), (80, 10), snapshot=_changed_at(NOW - 1800))
     assert "┊" in text
 
 
@@ -259,7 +253,7 @@ async def test_samples_with_gaps_leave_their_columns_blank() -> None:
     whole: tuple[Sample, ...] = history(60, 600)
     holed = side("ion-api-canary", whole[:20] + whole[35:])
     only = snapshot(canary=holed, legacy=side("ion-api", ()))
-    text = await frame(LatencyPanel(), (80, 9), snapshot=only, plan=PLAN)
+    text = await frame(PlotsPanel(), (80, 9), snapshot=only, plan=PLAN)
     line_columns = {
         i for row in text.splitlines()[1:-1] for i, c in enumerate(row) if "⠀" < c <= "⣿"
     }

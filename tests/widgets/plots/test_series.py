@@ -99,14 +99,33 @@ def test_the_newest_sample_with_a_value_is_remembered() -> None:
     now=st.floats(1.7e9, 1.9e9),
     window_s=st.floats(60, 8e5),
     columns=st.integers(1, 300),
+    speed=st.sampled_from([1.0, 10.0, 60.0, 600.0]),
 )
-def test_a_grid_covers_the_window_and_now(now: float, window_s: float, columns: int) -> None:
-    grid = make_grid(now, window_s, columns)
+def test_a_grid_covers_the_window_and_now(
+    now: float, window_s: float, columns: int, speed: float
+) -> None:
+    grid = make_grid(now, window_s, columns, speed)
     assert grid.columns == columns
     assert grid.end >= now
     assert grid.start <= now - window_s * 0.999 or columns < 3
 
 
-def test_a_grid_stands_still_between_two_jumps() -> None:
-    one = make_grid(START + 1, 3600, 72)
-    assert make_grid(START + 100, 3600, 72) == one
+def test_a_fast_grid_stands_still_between_two_jumps() -> None:
+    one = make_grid(START + 1, 3600, 72, 60.0)
+    assert make_grid(START + 100, 3600, 72, 60.0) == one
+
+
+@given(now=st.floats(1.7e9, 1.9e9), columns=st.integers(20, 300))
+def test_now_is_in_the_last_column_where_the_clock_runs_as_ours(now: float, columns: int) -> None:
+    grid = make_grid(now, 3600.0, columns)
+    assert grid.column_of(now) == columns - 1
+
+
+@given(now=st.floats(1.7e9, 1.9e9), one=st.integers(20, 300), other=st.integers(20, 300))
+def test_plots_of_different_widths_show_about_the_same_time(
+    now: float, one: int, other: int
+) -> None:
+    spans = [
+        grid.column_s * grid.columns for n in (one, other) if (grid := make_grid(now, 21600.0, n))
+    ]
+    assert max(spans) / min(spans) < 1.35
