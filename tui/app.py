@@ -200,7 +200,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     @on(ConfirmStrip.Accepted)
     def accept(self, message: ConfirmStrip.Accepted) -> None:
         """The open question was answered with yes."""
-        self.commands.accept(message.proposal)
+        self.commands.accept(message.proposal, message.reason)
 
     @on(ConfirmStrip.Left)
     def let_go(self, message: ConfirmStrip.Left) -> None:

@@ -24,8 +24,8 @@ from tui.actions.jobs import JobActions
 from tui.actions.look import LookActions
 from tui.actions.questions import DISMISS, LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask_to_leave
 from tui.actions.safety import SafetyActions
-from widgets.bars.confirm_strip import Proposal
 from widgets.bars.outcome import LOAD_TEST, VERIFICATION, results
+from widgets.bars.proposal import Proposal
 
 HOLD_LABEL: Final = "hold until … because …: 09:00 the database moves, 14h …, or only why"
 
@@ -125,13 +125,13 @@ class Commands:
         else:
             self.screen.open_prompt("hold", HOLD_LABEL)
 
-    def accept(self, proposal: Proposal) -> None:
-        """The person confirmed: do what was asked about."""
+    def accept(self, proposal: Proposal, reason: str = "") -> None:
+        """The person confirmed: do what was asked about. `reason` is what was typed as why."""
         self.screen.talk.close()
         if proposal.change_id == LEAVE_CONSOLE:
             self.context.host.leave_with(0)
         elif not any(group.accept(proposal) for group in self._groups):
-            self.context.submit(proposal.change_id)
+            self.context.submit(proposal.change_id, reason)
 
     def let_go(self, reason: str) -> None:
         """The strip was left; nothing is done."""

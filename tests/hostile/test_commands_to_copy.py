@@ -20,7 +20,7 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.text import keep_printable, quote_command
 from tests.embedded import DEFAULT_PLAN, with_router
 from themes import PALETTES
-from widgets.bars.confirm_strip import Proposal, _command
+from widgets.bars.proposal import Proposal, _command
 
 BAD = (
     "\x1b]0;title",  # takes what follows with it, up to its end

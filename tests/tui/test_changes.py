@@ -384,3 +384,49 @@ async def test_a_rollback_that_stood_open_goes_out_with_the_time_of_its_yes() ->
         await stage.press("y")
         (change,) = stage.engine.sent
     assert change.created_at == change.steps[-1].record.entered_at == later
+
+
+async def test_a_reason_typed_in_the_strip_is_in_the_change_and_in_its_record() -> None:
+    async with staged((120, 40), ready()) as stage:
+        await stage.press("p", "i", *"a sale ends", "enter", "y")
+        (change,) = stage.engine.sent
+        assert change.reason == "a sale ends"
+        (step,) = (s for s in change.steps if isinstance(s, SetTraffic))
+        assert step.record.reason == "a sale ends"
+
+
+async def test_after_an_automatic_rollback_a_promotion_asks_for_its_reason() -> None:
+    snapshot = ready()
+    record = snapshot.traffic.record
+    assert record is not None
+    after = msgspec.structs.replace(record, move="step_back", reason="automatic rollback: errors")
+    traffic = msgspec.structs.replace(snapshot.traffic, record=after)
+    rolled = msgspec.structs.replace(snapshot, traffic=traffic)
+    async with staged((120, 40), rolled) as stage:
+        assert "promote" not in greyed(stage.app)
+        await stage.press("p", "y")
+        assert stage.engine.sent == []
+        assert "takes a reason" in stage.frame()
+        await stage.press(*"mended", "enter", "y")
+        (change,) = stage.engine.sent
+        assert change.reason == "mended"
+
+
+async def test_the_age_of_the_data_in_the_strip_grows() -> None:
+    async with staged((120, 40), ready()) as stage:
+        await stage.press("p")
+        assert "on data 74 s old" in stage.frame()
+        stage.app.main.now = scenes.NOW + 10
+        await stage.settle()
+        assert "on data 84 s old" in stage.frame()
+
+
+@pytest.mark.parametrize("size", [(160, 48), (120, 40), (100, 30), (80, 24), (60, 18)])
+async def test_the_command_of_a_change_is_whole_at_every_size(size: tuple[int, int]) -> None:
+    async with staged(size, ready()) as stage:
+        await stage.press("p")
+        assert "--update-env-vars=CANARY_TRAFFIC_PERCENTAGE=25" in stage.frame()
+        assert "--project=naeda-genesis" in stage.frame()
+        assert "y confirm" in stage.frame()
+        await stage.press("escape")
+        assert stage.app.main.talk.size.height in (4, 6)

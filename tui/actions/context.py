@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from canary.rollout.change.change import is_final_approval
+from canary.rollout.change.change import give_reason, is_final_approval
 from canary.rollout.change.text import format_title
 from canary.rollout.change.timing import date_change, why_expired
 from canary.rollout.errors import CanaryError, GateNotMet
@@ -14,7 +14,7 @@ from canary.rollout.snapshot.snapshot import Snapshot
 from tui.actions.changes import Pending, Situation, cause_of_death
 from tui.actions.questions import approval_of, ask
 from tui.engine_port import EnginePort, JobsPort
-from widgets.bars.confirm_strip import Proposal
+from widgets.bars.proposal import Proposal
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -142,8 +142,8 @@ class Context:
             self.screen.approval.approval = approval
             self.open_page("approval")
 
-    def submit(self, change_id: str) -> None:
-        """The person confirmed: check once more, then hand the change to the engine."""
+    def submit(self, change_id: str, reason: str = "") -> None:
+        """The person confirmed, and said why: check once more, then hand it to the engine."""
         pending, self.pending = self.pending, None
         situation = self.situation()
         if pending is None or pending.change.id != change_id or situation.snapshot is None:
@@ -151,11 +151,12 @@ class Context:
             self.say(f"Nothing was sent. {self._deaths.get(change_id, '')}".rstrip())
             return
         snapshot, now = situation.snapshot, situation.now
+        change = give_reason(pending.change, reason) if reason else pending.change
         try:
-            permit.authorize(pending.change, snapshot, read_only=situation.read_only)
-            if expired := why_expired(pending.change, situation.plan, now, snapshot.speed):
+            permit.authorize(change, snapshot, read_only=situation.read_only)
+            if expired := why_expired(change, situation.plan, now, snapshot.speed):
                 raise GateNotMet(expired)
-            self.engine.submit(date_change(pending.change, now))
+            self.engine.submit(date_change(change, now))
         except CanaryError as refusal:
             self.say(f"Nothing was sent. {refusal}")
             return

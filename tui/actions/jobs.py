@@ -28,7 +28,7 @@ from tui.actions.questions import (
     ask_to_stop,
 )
 from tui.pages.layout import PAGES
-from widgets.bars.confirm_strip import Proposal
+from widgets.bars.proposal import Proposal
 
 if TYPE_CHECKING:
     from widgets.pages.checklist import ChecklistPage

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from canary.rollout.change.change import GOING_BACK, Change, is_final_approval
+from canary.rollout.change.change import ANNOTATING, GOING_BACK, Change, is_final_approval
 from canary.rollout.change.irreversible import format_marked
 from canary.rollout.change.text import format_order, format_step, format_title
 from canary.rollout.permit.approval import describe_consequences, format_evidence
+from canary.rollout.permit.permit import find_reason_needed
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.impact import find_impact, format_so_far
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
@@ -22,7 +23,7 @@ from canary.rollout.text import (
 from canary.rollout.trials.jobs import AlertsView, MonitoringView
 from canary.rollout.trials.load_test import LoadTestSettings
 from tui.actions.changes import Pending
-from widgets.bars.confirm_strip import Proposal
+from widgets.bars.proposal import Proposal
 
 if TYPE_CHECKING:
     from widgets.pages.changes import Approval
@@ -69,8 +70,16 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
         command=" && ".join(describe(change, plan).gcloud),
         whole=shell_command(change),
         typed_name=pending.typed_name,
+        takes_reason=change.kind not in ANNOTATING,
+        needs_reason=_why_a_reason(change, snapshot),
         note=APPROVED if is_final_approval(change) else " ".join(filter(None, why)),
     )
+
+
+def _why_a_reason(change: Change, snapshot: Snapshot) -> str:
+    """Why it is asked only with a reason: what is promoted again was rolled back; "" otherwise."""
+    said = find_reason_needed(snapshot) if change.kind == "promote" else ""
+    return f"{said} Promoting it again takes a reason." if said else ""
 
 
 def approval_of(change: Change, plan: Plan, snapshot: Snapshot) -> Approval | None:

@@ -31,7 +31,7 @@ from tui.actions.questions import (
     ask_to_resume,
 )
 from tui.engine_port import How
-from widgets.bars.confirm_strip import Proposal
+from widgets.bars.proposal import Proposal
 
 LOOKED_UP: Final = "looked up: "
 """How the engine's event about what was found begins; the change's title follows."""

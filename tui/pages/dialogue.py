@@ -11,6 +11,7 @@ import textwrap
 from typing import Final
 
 from rich.style import Style
+from textual.geometry import Size
 
 from canary.rollout.snapshot.snapshot import (
     ChangeView,
@@ -23,9 +24,11 @@ from canary.rollout.text import format_age, format_clock, format_timestamp, sani
 from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette
 from widgets.bars.confirm_strip import ConfirmStrip
+from widgets.bars.header import data_age_s
 from widgets.panels.event_log import event_mark, mark_style
-from widgets.plots.canvas import Canvas, Run
+from widgets.plots.canvas import CUT, Canvas, Run
 from widgets.plots.cells import bound
+from widgets.plots.wrapping import INDENT, wrap_runs
 
 BAR = "▌"
 """Stands at the left of an open question, in the colour of a notice or of its death."""
@@ -36,6 +39,11 @@ _UNKNOWN_WAYS: Final = (
     ("abandon", "abandon"),
     ("recovery", "show"),
 )
+
+_KEPT_ABOVE: Final = 6
+_KEPT_ABOVE_LOW: Final = 4
+"""Rows that a question leaves above it, for the state at least; in a low terminal (`_LOW`)."""
+_LOW: Final = 18
 
 NOTE_ROWS = 5
 """At most; one row stays for what must be acted on."""
@@ -63,6 +71,42 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     shares: bound[frozenset[int]] = bound(frozenset(range(101)))
     now: bound[float] = bound(0.0)
 
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._wanted = 0
+        """So many rows the open question had at the last layout."""
+
+    def words_of_age(self) -> str:
+        """The newest data's age now, where the question says one: it grows while it stands open."""
+        proposal, snapshot = self.proposal, self.snapshot
+        if proposal is None or snapshot is None or not proposal.data_age:
+            return ""
+        age_s = data_age_s(snapshot, self.now or snapshot.as_of)
+        return "no data" if age_s is None else f"on data {format_age(age_s)} old"
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        """What the open question needs; the stylesheet says how many rows there are at least."""
+        self._wanted = self._rows_wanted(width)
+        return self._wanted
+
+    def _rows_wanted(self, width: int) -> int:
+        height = self.app.size.height
+        kept = _KEPT_ABOVE if height >= _LOW else _KEPT_ABOVE_LOW
+        return min(self.rows_needed(width), max(2, height - kept))
+
+    def redraw(self) -> None:
+        """Draw anew; where the question needs other rows than it has, lay the screen out anew."""
+        width = self.size.width
+        if self.is_mounted and width:
+            before, self._wanted = self._wanted, self._rows_wanted(width)
+            if before != self._wanted and max(before, self._wanted) > self._least_rows():
+                self.refresh(layout=True)
+        super().redraw()
+
+    def _least_rows(self) -> int:
+        least = self.styles.min_height
+        return 0 if least is None else int(least.value)
+
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """The question when there is one, the last words otherwise."""
         if self.proposal is not None:
@@ -71,8 +115,11 @@ class TalkStrip(ConfirmStrip, can_focus=False):
             # Beside the heading only: beside all rows it takes the strip past 500 bytes.
             canvas.put(0, 0, BAR, bar)
             return
-        for y, row in enumerate(self._rows(palette)[: canvas.height]):
-            canvas.runs(1, y, row, canvas.width - 1)
+        rows = [part for row in self._rows(palette) for part in wrap_runs([row], canvas.width - 1)]
+        for y, row in enumerate(rows[: canvas.height]):
+            is_cut = y == canvas.height - 1 and len(rows) > canvas.height
+            is_cut = is_cut and rows[y + 1][0][0] == INDENT
+            canvas.runs(1, y, [*row, (" " + CUT, palette.dim)] if is_cut else row, canvas.width - 1)
 
     def _rows(self, palette: Palette) -> list[list[Run]]:
         rows: list[list[Run]] = []

@@ -220,7 +220,7 @@ class MainScreen(Composition):
         event.stop()
         event.prevent_default()
         proposal = self.talk.proposal
-        if proposal is not None and (proposal.typed_name or not self._passes(event)):
+        if proposal is not None and (self.talk.takes_letters or not self._passes(event)):
             self.talk.on_key(event)
             return
         self.post_message(self.Pressed(as_written(event)))

@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-import msgspec
 from textual.events import Key
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
-from canary.rollout.text import keep_printable, sanitize
+from canary.rollout.text import sanitize
 from themes import Palette
+from widgets.bars.proposal import Answering, Proposal, answer_rows, question_rows
 from widgets.plots.canvas import Canvas, Run
 from widgets.plots.cells import CellWidget, bound
 
-
-class Proposal(msgspec.Struct, frozen=True):
-    """What is to be confirmed. All text may come from outside; it is made plain when drawn.
-
-    `change_id` comes back in the answer. `title` is what is done ("Promote to stage 3"), `facts`
-    what changes from → to ("canary 10 % → 25 %"), `target` the revision or service, `data_age`
-    words, `unmet` the gates that fail, `command` the gcloud equivalent, `whole` the
-    shell's command that shows all of it where it does not fit, `typed_name` a name that
-    must be typed ("": `y` is enough). `note` is what to know of it: why its steps come in their
-    order, that it makes real load.
-    """
-
-    change_id: str
-    title: str
-    facts: tuple[str, ...] = ()
-    target: str = ""
-    data_age: str = ""
-    unmet: tuple[str, ...] = ()
-    command: str = ""
-    whole: str = ""
-    typed_name: str = ""
-    note: str = ""
+MOST_REASON: Final = 200
+"""Characters of a reason: it rides in an annotation beside the record."""
+_SCROLL: Final = {"down": 1, "up": -1, "pagedown": 3, "pageup": -3}
 
 
 class ConfirmStrip(CellWidget):
@@ -55,13 +37,19 @@ class ConfirmStrip(CellWidget):
     proposal: bound[Proposal | None] = bound(None)
     death: bound[str] = bound("")
     typed: bound[str] = bound("")
+    reason: bound[str] = bound("")
+    is_typing_reason: bound[bool] = bound(False)
+    scrolled: bound[int] = bound(0)
 
     class Accepted(Message):
-        """The person confirmed. The strip stays open until it is closed."""
+        """The person confirmed. The strip stays open until it is closed. `reason`: what was typed
+        as the reason, "" for nothing.
+        """
 
-        def __init__(self, proposal: Proposal) -> None:
+        def __init__(self, proposal: Proposal, reason: str = "") -> None:
             super().__init__()
             self.proposal = proposal
+            self.reason = reason
 
     class Left(Message):
         """The person left it; nothing is to be done. `reason` when it had died of itself."""
@@ -89,8 +77,7 @@ class ConfirmStrip(CellWidget):
         """Show it and take the keys; those typed before it was painted do not count."""
         self._armed_at = None
         self.is_answered = False
-        self.death = ""
-        self.typed = ""
+        self._forget()
         self.proposal = proposal
         self._take_keys()
         self.call_after_refresh(self._arm, proposal)
@@ -125,9 +112,19 @@ class ConfirmStrip(CellWidget):
         """Blank again, without a message; the keys go back to where they went before."""
         self._give_keys_back()
         self.proposal = None
-        self.death = ""
-        self.typed = ""
+        self._forget()
         self._armed_at = None
+
+    def _forget(self) -> None:
+        self.death = self.typed = self.reason = ""
+        self.is_typing_reason = False
+        self.scrolled = 0
+
+    @property
+    def takes_letters(self) -> bool:
+        """Whether a letter is a letter now: a name or a reason is typed."""
+        proposal = self.proposal
+        return proposal is not None and (bool(proposal.typed_name) or self.is_typing_reason)
 
     def on_key(self, event: Key) -> None:
         """Answer while something is asked; every key but those of `passes` is kept from the screen.
@@ -135,110 +132,111 @@ class ConfirmStrip(CellWidget):
         Where a name is typed a letter is a letter.
         """
         proposal = self.proposal
-        if proposal is None or (not proposal.typed_name and self.passes(event)):
+        if proposal is None or (not self.takes_letters and self.passes(event)):
             return
         event.stop()
         event.prevent_default()
-        leaving = event.key == "escape" or (not proposal.typed_name and event.key == "n")
-        if self.death:
-            leaving = leaving or event.key in ("enter", "n")
-        if leaving:
+        if self.is_typing_reason and not self.death:
+            self._type_reason(event)
+        elif self._leaves(event, proposal):
             reason = self.death
             self.close()
             self.post_message(self.Left(proposal, reason))
+        elif event.key in _SCROLL:
+            self.scrolled = max(0, self.scrolled + _SCROLL[event.key])
+        elif self._armed_at is None or event.time < self._armed_at or self.death:
             return
-        if self._armed_at is None or event.time < self._armed_at or self.death:
-            return
-        if proposal.typed_name:
-            self._type(event, proposal)
+        elif proposal.takes_reason and (event.key == "tab" or self._is_reasons(event, proposal)):
+            self.is_typing_reason = True
+        elif proposal.typed_name:
+            self._type_name(event, proposal)
         elif event.key == "y":
             self._accept(proposal)
 
-    def _type(self, event: Key, proposal: Proposal) -> None:
+    @staticmethod
+    def _is_reasons(event: Key, proposal: Proposal) -> bool:
+        """Whether it is the key of the reason: a letter where no name is typed."""
+        return event.key == "i" and not proposal.typed_name
+
+    def _leaves(self, event: Key, proposal: Proposal) -> bool:
+        leaving = event.key == "escape" or (not proposal.typed_name and event.key == "n")
+        return leaving or (bool(self.death) and event.key in ("enter", "n"))
+
+    def _type_reason(self, event: Key) -> None:
+        """Enter, Tab and Esc leave the field; a second Esc leaves the question."""
+        if event.key in ("enter", "tab", "escape"):
+            self.is_typing_reason = False
+        else:
+            self.reason = _edit(self.reason, event, MOST_REASON)
+
+    def _type_name(self, event: Key, proposal: Proposal) -> None:
         if event.key == "enter":
             if self.typed == proposal.typed_name:
                 self._accept(proposal)
-        elif event.key == "backspace":
-            self.typed = self.typed[:-1]
-        elif event.key == "ctrl+u":
-            self.typed = ""
-        elif event.is_printable and event.character and len(self.typed) < 100:
-            self.typed += event.character
+        else:
+            self.typed = _edit(self.typed, event, 100)
 
     def _accept(self, proposal: Proposal) -> None:
         """Once: a second `y` before the strip is closed is not a second change."""
+        if proposal.needs_reason and not self.reason.strip():
+            self.is_typing_reason = True
+            return
         self._armed_at = None
         self.is_answered = True
-        self.post_message(self.Accepted(proposal))
+        self.post_message(self.Accepted(proposal, self.reason.strip()))
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """As many of the four rows as there are; the answer's row is the last to go."""
+        """The question, and how it is answered, which is the last to go. Where the rows are too
+        few the question scrolls, and says so.
+        """
         proposal = self.proposal
         if proposal is None:
             return
-        rows = [_what(proposal, palette)]
-        if not self.death:
-            rows += [_doubts(proposal, palette), _command(proposal, palette, canvas.width - 1)]
-        rows = [row for row in rows if row][: max(0, canvas.height - 1)]
+        width, state = canvas.width - 1, self._answering()
         if canvas.height == 1:
-            rows = [[(sanitize(proposal.title, 60), palette.strip), ("  ", palette.text)]]
-            canvas.runs(1, 0, [*rows[0], *self._answer(proposal, palette)])
+            title: list[Run] = [(sanitize(proposal.title, 60), palette.strip), ("  ", palette.text)]
+            answer = answer_rows(proposal, state, 1000, palette)[0]
+            canvas.runs(1, 0, [*title, *answer])
             return
-        for y, row in enumerate([*rows, self._answer(proposal, palette)]):
-            canvas.runs(1, y, row, canvas.width - 1)
+        rows = question_rows(proposal, state, width, palette)
+        answer_at = answer_rows(proposal, state, width, palette)
+        room = max(1, canvas.height - len(answer_at))
+        hidden = max(0, len(rows) - room)
+        if hidden and room > 1:
+            room, hidden = room - 1, hidden + 1
+            answer_at.insert(0, [(f"↑ ↓ {hidden} more rows", palette.watch)])
+        # What is being typed is seen: it stands last.
+        at = len(rows) if self.is_typing_reason else self.scrolled
+        first = max(0, min(at, len(rows) - room))
+        for y, row in enumerate([*rows[first : first + room], *answer_at]):
+            canvas.runs(1, y, row, width)
 
-    def _answer(self, proposal: Proposal, palette: Palette) -> list[Run]:
-        if self.death:
-            return [
-                ("✗ ", palette.alarm),
-                (f"{sanitize(self.death, 200)} ", palette.text),
-                ("Nothing was sent. ", palette.text),
-                ("Esc", palette.key),
-                (" closes", palette.dim),
-            ]
-        if proposal.typed_name:
-            ready = self.typed == proposal.typed_name
-            return [
-                (f"type {sanitize(proposal.typed_name, 80)}: ", palette.text),
-                (sanitize(self.typed, 100) + "▏", palette.strip),
-                ("  Enter", palette.key if ready else palette.key_off),
-                (" confirms  ", palette.dim if ready else palette.key_off),
-                ("Esc", palette.key),
-                (" cancels", palette.dim),
-            ]
-        return [
-            ("y", palette.key),
-            (" confirm   ", palette.dim),
-            ("n", palette.key),
-            (" or Esc cancels", palette.dim),
-        ]
+    def _answering(self) -> Answering:
+        """How far the answer is."""
+        return Answering(
+            self.typed, self.reason, self.is_typing_reason, self.death, self.words_of_age()
+        )
 
+    def words_of_age(self) -> str:
+        """The age of the data now, where it is known here; "" leaves what the question says."""
+        return ""
 
-def _what(proposal: Proposal, palette: Palette) -> list[Run]:
-    """What is done, from what to what, on what, on how old data."""
-    rest = [*proposal.facts, proposal.target, proposal.data_age]
-    text = "  ".join(sanitize(part, 120) for part in rest if part)
-    return [(sanitize(proposal.title, 80), palette.strip), (f"  {text}", palette.text)]
+    def rows_needed(self, width: int) -> int:
+        """How many rows the open question needs in `width` cells; 0 while nothing is asked."""
+        proposal = self.proposal
+        if proposal is None or width <= 1:
+            return 0
+        state, palette = self._answering(), self.palette
+        rows = question_rows(proposal, state, width - 1, palette)
+        return len(rows) + len(answer_rows(proposal, state, width - 1, palette))
 
 
-def _doubts(proposal: Proposal, palette: Palette) -> list[Run]:
-    note = sanitize(proposal.note, 300)
-    if not proposal.unmet:
-        return [(f"! {note}", palette.text)] if note else []
-    listed = ", ".join(sanitize(gate, 60) for gate in proposal.unmet)
-    return [(f"✗ not met: {listed}", palette.watch), (f"  {note}" if note else "", palette.text)]
-
-
-def _command(proposal: Proposal, palette: Palette, width: int) -> list[Run]:
-    """The command, whole, or as much as fits and how to see and copy all of it: half a command
-    that looks like a whole one must never be there to be typed.
-    """
-    if not proposal.command:
-        return []
-    shown = f"$ {keep_printable(proposal.command)}"
-    if len(shown) <= width:
-        return [(shown, palette.dim)]
-    rest = f" … CUT; all of it: {proposal.whole}" if proposal.whole else " … CUT"
-    if len(rest) > width:
-        return [(f"… {proposal.whole}"[:width], palette.watch)]
-    return [(shown[: max(0, width - len(rest))], palette.dim), (rest, palette.watch)]
+def _edit(text: str, event: Key, most: int) -> str:
+    """`text` after a key: a character more, one less, or none at all."""
+    if event.key == "backspace":
+        return text[:-1]
+    if event.key == "ctrl+u":
+        return ""
+    if event.is_printable and event.character and len(text) < most:
+        return text + event.character
+    return text

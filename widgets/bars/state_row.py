@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from rich.cells import cell_len
 from rich.style import Style
 from textual.geometry import Size
 
@@ -25,14 +23,11 @@ from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run
 from widgets.plots.cells import CellWidget, bound
+from widgets.plots.wrapping import wrap_runs
 
 MOST_ROWS: Final = 6
 """More are never needed at 40 columns; a screen with less room would lose everything below."""
-_GAP: Final = "   "
-_INDENT: Final = 2
 _ASKS: Final = frozenset({*CHANGING, "load_test", "verify"})
-_TIED: Final = re.compile(r"(?<=\d) (?=(?:%|ms|[smhd])(?:[\s,;.:)]|$))|(?<=[<>≤≥]) ")
-"""A space that no row is broken at: between a number and its unit, behind a sign."""
 _NOT_YET: Final = "not looked yet"
 
 
@@ -167,50 +162,3 @@ def head_run(state: RolloutState, palette: Palette) -> Run:
     style = _styles(state, palette)[0]
     text = format_head(state)
     return (f" {text} " if style.reverse else text), style
-
-
-def wrap_runs(parts: Iterable[list[Run]], width: int) -> list[list[Run]]:
-    """Parts one after the other in rows of `width` cells, broken between words, nothing cut.
-
-    A part that does not fit into the rest of a row begins the next one where it fits there whole;
-    rows after the first are indented by two. A word wider than a row is broken in itself.
-    """
-    rows: list[list[Run]] = [[]]
-    used, is_bare = 0, True
-    for part in parts:
-        size = sum(cell_len(text) for text, _ in part)
-        first = "" if is_bare else _GAP
-        if not is_bare and used + len(first) + size > width >= size + _INDENT:
-            rows.append([(" " * _INDENT, part[0][1])])
-            used, is_bare, first = _INDENT, True, ""
-        for gap, word, style in _words(part, max(1, width - _INDENT)):
-            space = "" if is_bare else first or gap
-            if not is_bare and used + len(space) + cell_len(word) > width:
-                rows.append([(" " * _INDENT, style)])
-                used, space = _INDENT, ""
-            rows[-1].append((space + word, style))
-            used += len(space) + cell_len(word)
-            is_bare, first = False, ""
-    return rows
-
-
-def _words(part: list[Run], width: int) -> Iterator[tuple[str, str, Style]]:
-    """The words of a part: the space before it, the word, its style; too wide ones in pieces."""
-    gap = ""
-    for text, style in part:
-        for index, word in enumerate(_TIED.sub("\N{NO-BREAK SPACE}", text).split(" ")):
-            gap = " " if index else gap
-            for piece in _pieces(word.replace("\N{NO-BREAK SPACE}", " "), width):
-                yield gap, piece, style
-                gap = ""
-
-
-def _pieces(word: str, width: int) -> list[str]:
-    """A word in pieces of at most `width` cells; none of an empty one."""
-    pieces, piece = [], ""
-    for char in word:
-        if piece and cell_len(piece + char) > width:
-            pieces.append(piece)
-            piece = ""
-        piece += char
-    return [*pieces, piece] if piece else []

@@ -235,6 +235,24 @@ def basis_of(change: Change) -> Basis | None:
     return change.basis if isinstance(change.basis, Basis) else None
 
 
+_MOST_REASON: Final = 200
+"""Characters: it rides in an annotation."""
+
+
+def give_reason(change: Change, reason: str) -> Change:
+    """The change with why it was made, said when it was confirmed: in itself, which the journal
+    keeps, and in the record beside the split. What was typed is made harmless.
+    """
+    said = sanitize(reason, _MOST_REASON)
+    steps = tuple(
+        msgspec.structs.replace(step, record=msgspec.structs.replace(step.record, reason=said))
+        if isinstance(step, SetTraffic | KeepRecord)
+        else step
+        for step in change.steps
+    )
+    return msgspec.structs.replace(change, reason=said, steps=steps)
+
+
 def split_of(change: Change) -> SetTraffic | None:
     """The step that sets the split; None when the change has none."""
     return next((s for s in change.steps if isinstance(s, SetTraffic)), None)

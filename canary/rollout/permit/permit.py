@@ -137,9 +137,6 @@ def _why_not_on(snapshot: Snapshot) -> str | None:
         return "The plan was changed since: adopt the present split first."
     if drift is not None:
         return "The split was changed elsewhere: adopt or revert it first."
-    said = find_rolled_back_revision(snapshot)
-    if said:
-        return f"{said} Again takes a reason: `canary promote --reason TEXT`."
     held = why_held(snapshot)
     if held:
         return held
@@ -289,9 +286,16 @@ def _format_automatic(snapshot: Snapshot) -> str:
     return f"The last move was an {sanitize(record.reason, 200)}."
 
 
+def find_reason_needed(snapshot: Snapshot) -> str:
+    """Why a promotion takes a reason: the revision was rolled back, or automatic rollback was what
+    moved last; "" where it needs none.
+    """
+    return find_rolled_back_revision(snapshot) or _format_automatic(snapshot)
+
+
 def _check_not_rolled_back(change: Change, snapshot: Snapshot) -> None:
     """After an automatic rollback, and of a revision that was rolled back, somebody says why."""
-    said = find_rolled_back_revision(snapshot) or _format_automatic(snapshot)
+    said = find_reason_needed(snapshot)
     if said and not change.reason.strip():
         raise GateNotMet(
             f"{said} Promoting it again takes a reason.",

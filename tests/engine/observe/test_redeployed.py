@@ -6,7 +6,7 @@ import pytest
 
 from canary.rollout.errors import GateNotMet
 from canary.rollout.evidence.verdict import AFFINITY
-from canary.rollout.permit.permit import authorize, why_not
+from canary.rollout.permit.permit import authorize, find_reason_needed, why_not
 from canary.rollout.snapshot.status import status_document
 from canary.store.journal import Journal
 from tests.embedded import Embedded
@@ -58,14 +58,14 @@ async def test_a_revision_that_was_rolled_back_is_promoted_again_with_a_reason(
     assert record is not None
     assert record.revision == (await embedded.run.service(CANARY)).revision
     snapshot = await Watching(embedded).observer.refresh()
-    assert "was rolled back: oncall@bastion" in (why_not("promote", snapshot, False) or "")
+    assert "was rolled back: oncall@bastion" in find_reason_needed(snapshot)
     with pytest.raises(GateNotMet, match="takes a reason"):
         authorize(await ask(embedded, "promote", "c2"), snapshot, read_only=False)
     again = await ask(embedded, "promote", "c2", reason="the 500s were the database's")
     authorize(again, snapshot, read_only=False)
     await carry(embedded, journal, again)
     promoted = await Watching(embedded).observer.refresh()
-    assert "was rolled back" not in (why_not("promote", promoted, False) or "")
+    assert find_reason_needed(promoted) == ""
 
 
 async def test_another_revision_than_the_one_that_was_rolled_back_needs_no_reason(

@@ -136,7 +136,7 @@ def test_state_contract_and_line_name_it() -> None:
         "at": "2026-03-01T14:02:22Z",
         "revision": "ion-api-canary-00007",
     }
-    assert "IRREVERSIBLE: schema 42" in status_line(marked())
+    assert "IRREVERSIBLE: schema 42" in status_line(marked(), PLAN)
     assert status_document(snapshot(), PLAN)["irreversible"] is None
 
 

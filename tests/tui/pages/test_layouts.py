@@ -119,13 +119,24 @@ async def test_the_tiny_layout_has_the_numbers_that_decide() -> None:
         assert lines[where + 3] == "soak 17 h 12 m / 24 h          14:03:22Z"
 
 
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40)])
+async def test_the_newest_event_is_wrapped_and_never_cut_above_blank_rows(
+    size: tuple[int, int],
+) -> None:
+    long = Event(scenes.NOW, "info", "word " * 40 + "end")
+    async with staged(size, scenes.snapshot(events=(long,))) as stage:
+        text = stage.frame()
+        assert text.count("word") == 40
+        assert " end" in text
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_cut_leaves_a_mark(size: tuple[int, int]) -> None:
-    """An event longer than the line ends in the mark."""
-    long = Event(scenes.NOW, "info", "word " * 60 + "end")
+    """An event longer than all the rows there are ends in the mark."""
+    long = Event(scenes.NOW, "info", "word " * 600 + "end")
     async with staged(size, scenes.snapshot(events=(long,))) as stage:
-        line = next(rows(stage.frame(), "word word|13:58|14:03:22Z.*wo"))
-        assert line.rstrip(" │").endswith("…")
+        last = list(rows(stage.frame(), "word word"))[-1]
+        assert last.rstrip(" │").endswith("…")
 
 
 async def test_resizing_changes_the_layout_and_keeps_the_numbers() -> None:

@@ -13,7 +13,8 @@ from textual.screen import Screen
 
 from tests import quiescence
 from tests.widgets.stage import Stage, screen_text, shown
-from widgets.bars.confirm_strip import ConfirmStrip, Proposal
+from widgets.bars.confirm_strip import ConfirmStrip
+from widgets.bars.proposal import Proposal
 
 quiescence.install()
 
@@ -40,12 +41,14 @@ class Listening(Screen[None]):
         self.strip = strip
         self.said: list[tuple[str, str]] = []
         self.keys: list[str] = []
+        self.reasons: list[str] = []
 
     def compose(self) -> ComposeResult:
         yield self.strip
 
     def on_confirm_strip_accepted(self, message: ConfirmStrip.Accepted) -> None:
         self.said.append(("accepted", message.proposal.change_id))
+        self.reasons.append(message.reason)
 
     def on_confirm_strip_left(self, message: ConfirmStrip.Left) -> None:
         self.said.append(("left", message.reason))
@@ -214,3 +217,98 @@ async def test_opening_it_costs_at_most_500_bytes() -> None:
         await pilot.pause()
         assert stage.sent
         assert len("".join(stage.sent).encode()) <= 500
+
+
+LONG = msgspec.structs.replace(
+    PROPOSAL, command="gcloud run services update ion-api --region=us-central1 " + "--flag=x " * 30
+)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+async def test_a_command_longer_than_the_line_is_whole_over_several_rows(width: int) -> None:
+    strip, app = desk()
+    async with app.run_test(size=(width, 24)) as pilot:
+        strip.styles.height = 24
+        strip.open(LONG)
+        await painted(pilot)
+        shown_ = " ".join(screen_text(pilot).split())
+        assert LONG.command.strip() in shown_
+        assert "…" not in shown_
+
+
+async def test_where_the_rows_are_too_few_the_question_scrolls_and_says_so() -> None:
+    strip, app = desk()
+    async with app.run_test(size=(60, 6)) as pilot:
+        strip.open(msgspec.structs.replace(LONG, command=LONG.command + "--end"))
+        await painted(pilot)
+        assert "more rows" in screen_text(pilot)
+        assert "y confirm" in screen_text(pilot)
+        assert "--end" not in screen_text(pilot)
+        await pilot.press(*["pagedown"] * 9)
+        assert "--end" in screen_text(pilot)
+        await pilot.press(*["up"] * 3, *["pageup"] * 9)
+        assert "Promote to stage 3" in screen_text(pilot)
+        assert listening(pilot).said == []
+
+
+REASONED = msgspec.structs.replace(PROPOSAL, takes_reason=True)
+
+
+@pytest.mark.parametrize("key", ["i", "tab"])
+async def test_a_reason_is_typed_and_comes_with_the_answer(key: str) -> None:
+    strip, app = desk()
+    async with app.run_test(size=(100, 6)) as pilot:
+        strip.open(REASONED)
+        await painted(pilot)
+        await pilot.press(key, *"yes, no", "space", *"日R")
+        assert "reason: yes, no 日R▏" in screen_text(pilot)
+        await pilot.press("enter")
+        assert "i a reason" in screen_text(pilot)
+        assert listening(pilot).said == []
+        await pilot.press("y")
+        assert listening(pilot).reasons == ["yes, no 日R"]
+
+
+async def test_escape_leaves_the_field_first_and_then_the_question() -> None:
+    strip, app = desk()
+    async with app.run_test(size=(100, 6)) as pilot:
+        strip.open(REASONED)
+        await painted(pilot)
+        await pilot.press("i", "n", "escape")
+        assert listening(pilot).said == []
+        await pilot.press("escape")
+        assert listening(pilot).said == [("left", "")]
+
+
+async def test_without_the_reason_that_is_needed_nothing_is_confirmed() -> None:
+    strip, app = desk()
+    async with app.run_test(size=(100, 6)) as pilot:
+        strip.open(msgspec.structs.replace(REASONED, needs_reason="It was rolled back."))
+        await painted(pilot)
+        assert "It was rolled back." in screen_text(pilot)
+        await pilot.press("y")
+        assert listening(pilot).said == []
+        await pilot.press(*"mended", "enter", "y")
+        assert listening(pilot).said == [("accepted", "c1")]
+
+
+async def test_a_wrong_name_is_said_to_be_wrong() -> None:
+    strip, app = desk()
+    async with app.run_test(size=(100, 6)) as pilot:
+        strip.open(GRAVE)
+        await painted(pilot)
+        await pilot.press(*"ion")
+        assert "not that name" not in screen_text(pilot)
+        await pilot.press("x", "enter")
+        assert "✗ not that name" in screen_text(pilot)
+        assert listening(pilot).said == []
+
+
+async def test_beside_a_typed_name_tab_goes_to_the_reason_and_i_is_a_letter() -> None:
+    strip, app = desk()
+    async with app.run_test(size=(100, 6)) as pilot:
+        strip.open(msgspec.structs.replace(GRAVE, takes_reason=True))
+        await painted(pilot)
+        await pilot.press("i", "tab", *"why", "tab", *"on-api", "enter")
+        assert (strip.typed, strip.reason) == ("ion-api", "why")
+        assert listening(pilot).said == [("accepted", "c2")]
