@@ -56,7 +56,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("guard", ("A",), "Arm automatic rollback, or disarm it.", "safety"),
     Action("cancel_guard", ("c",), "Stop the countdown of automatic rollback.", "safety"),
     Action("withdraw", ("W",), "Withdraw a change that waits for Cloud Run.", "safety"),
-    Action("dismiss_proof", ("d",), "Dismiss the proof that Canary is worse.", "safety"),
+    Action("dismiss_proof", ("X",), "Dismiss the proof that Canary is worse.", "safety"),
     Action("hold", ("h",), "Hold the rollout: nobody promotes; or release it.", "safety"),
     Action("recovery", ("o",), "Show the changes whose end is not known.", "safety"),
     Action("look_up", ("i",), "Check the status of such a change.", "safety"),
@@ -92,6 +92,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(
         "gates", ("g",), "Show the gates to the next stage with their evidence.", "look", "gates"
     ),
+    Action("differences", ("d",), "Show what Canary runs otherwise than Legacy.", "look"),
     Action("evidence", ("E",), "Show the evidence: Canary compared with Legacy.", "look"),
     Action("events", ("e",), "Show more of the events.", "look"),
     Action("window", ("w",), "Change how far back the plots reach.", "look", "window"),

@@ -19,6 +19,7 @@ from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import CanaryError, CloudError
 from canary.rollout.measure.samples import Sample
 from canary.rollout.plan.plan import ScalePreset
+from canary.rollout.snapshot.differences import Deployed
 
 
 class RevisionState(msgspec.Struct, frozen=True):
@@ -50,7 +51,8 @@ class ServiceState(msgspec.Struct, frozen=True):
     itself is set to, which its template may narrow. `history` is the last moves of the split,
     newest first, where the router keeps any. `hold` is what is written of one, over or not,
     `irreversible` what is written of that on Canary's service, cleared or not, and `deployed_mark`
-    the text of the same annotation on the revision that serves.
+    the text of the same annotation on the revision that serves. `deployed` is what that runs, and
+    `stable_deployed` what Legacy's does where the router splits between revisions; None: not told.
     """
 
     name: str
@@ -84,6 +86,8 @@ class ServiceState(msgspec.Struct, frozen=True):
     hold: Hold | None = None
     irreversible: Irreversible | None = None
     deployed_mark: str = ""
+    deployed: Deployed | None = None
+    stable_deployed: Deployed | None = None
 
     def writer_of(self, topic: Topic) -> str:
         """The id of the change that wrote the annotation of a topic; "" for nobody's."""

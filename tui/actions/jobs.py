@@ -32,6 +32,7 @@ from widgets.bars.proposal import Proposal
 
 if TYPE_CHECKING:
     from widgets.pages.checklist import ChecklistPage
+    from widgets.pages.differences import DifferencesPage
 
 _MOVES: Final = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10}
 READ_ONLY: Final = "This console is read-only."
@@ -50,6 +51,7 @@ class JobActions:
             "load_test": self.load_test,
             "stop": self.stop,
             "checklist": self.checklist,
+            "differences": self.differences,
             "ab_test": self.ab_test,
             "monitoring": lambda: context.toggle_page("monitoring"),
             "start_monitoring": self.ask_to_start_monitoring,
@@ -150,6 +152,17 @@ class JobActions:
         page.cursor = page.top = 0
         self._context.toggle_page("checklist")
 
+    def differences(self) -> None:
+        """Show what Canary runs otherwise; the next stage's checklist has it as looked at."""
+        self._context.toggle_page("differences")
+        snapshot, book = self._screen.snapshot, self._procedure.checklists
+        following = book.following if book is not None else None
+        line = following.line("differences") if following is not None else None
+        shown = snapshot is not None and snapshot.differences is not None and self._screen.zoomed
+        may = shown and not self._context.situation().read_only
+        if may and following is not None and line is not None and not line.done:
+            self._context.jobs.tick(following.stage, "differences", done=True)
+
     def accept(self, proposal: Proposal) -> bool:
         """Do what was asked for, if it is one of these; False when it is not."""
         accepted: dict[str, Callable[[], None]] = {
@@ -237,6 +250,9 @@ class JobActions:
         if key in _MOVES:
             page.move(_MOVES[key])
             return True
+        if isinstance(page, _differences_page()) and key in ("space", " "):
+            page.whole = not page.whole
+            return True
         checklist = screen.checklist
         if page is not checklist:
             return False
@@ -262,6 +278,12 @@ class JobActions:
             self._context.say(str(refusal))
             return
         self._context.jobs.tick(shown.stage, line.item.id, done=not line.done)
+
+
+def _differences_page() -> type[DifferencesPage]:
+    from widgets.pages.differences import DifferencesPage  # no first frame shows a page
+
+    return DifferencesPage
 
 
 def settings_of(plan: Plan) -> LoadTestSettings:

@@ -10,6 +10,7 @@ from canary.rollout.change.text import format_order, format_step, format_title
 from canary.rollout.permit.approval import describe_consequences, format_evidence
 from canary.rollout.permit.permit import find_reason_needed
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.differences import summarize
 from canary.rollout.snapshot.impact import find_impact, format_so_far
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
 from canary.rollout.text import (
@@ -59,7 +60,8 @@ def ask(pending: Pending, plan: Plan, snapshot: Snapshot) -> Proposal:
     undone = "" if mark is None else format_marked(mark)
     so_far = format_so_far(find_impact(snapshot, plan)) if change.kind in GOING_BACK else ""
     cost = so_far and f"{so_far}."
-    why = (undone, cost, format_order(change), NO_GUARD if unguarded else "")
+    other = summarize(snapshot.differences) if change.kind == "promote" else ""
+    why = (undone, cost, other, format_order(change), NO_GUARD if unguarded else "")
     return Proposal(
         change_id=change.id,
         title=pending.title or format_title(change),

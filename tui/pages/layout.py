@@ -34,6 +34,7 @@ PAGES: Final = (
     "alerts",
     "readiness",
     "recovery",
+    "differences",
 )
 """The pages in the order of tab; each is the id of its widget."""
 

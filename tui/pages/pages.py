@@ -11,6 +11,7 @@ from widgets.pages.ab_test import AbPage
 from widgets.pages.calendar import CalendarPage
 from widgets.pages.changes import ApprovalPage, RecoveryPage
 from widgets.pages.checklist import ChecklistPage
+from widgets.pages.differences import DifferencesPage
 from widgets.pages.load_test import LoadPage
 from widgets.pages.monitoring import AlertsPage, MonitoringPage
 from widgets.pages.page import Page
@@ -34,6 +35,7 @@ def make_pages() -> dict[str, Page]:
         "retirement": CalendarPage(id="retirement", classes="panel"),
         "readiness": ReadinessPage(id="readiness", classes="panel"),
         "recovery": RecoveryPage(id="recovery", classes="panel"),
+        "differences": DifferencesPage(id="differences", classes="panel"),
     }
     for name, page in pages.items():
         page.border_title = page.BORDER_TITLE

@@ -43,12 +43,15 @@ class RevisionsRouter(ServiceRouter):
         statuses = message.traffic_statuses
         sides = find_sides(candidate, message, read_past(self.plan, message), statuses or None)
         own = await read_serving(self.run, message, sides.candidate)
+        stable = await read_serving(self.run, message, sides.stable) if sides.stable else None
         return msgspec.structs.replace(
             state,
             serving=sides.candidate,
             serving_since=own.since,
             serving_created=own.created,
             deployed_mark=self.mark_of(own),
+            deployed=own.deployed,
+            stable_deployed=stable.deployed if stable is not None else None,
             affinity=await has_affinity(self.run, message, (sides.candidate, sides.stable)),
             percent=read_share(candidate, message, message.traffic),
             served_percent=read_served(candidate, message),

@@ -114,6 +114,7 @@ class Router(ABC):
             serving_created=found.created,
             affinity=found.affinity,
             deployed_mark=self.mark_of(found),
+            deployed=found.deployed,
         )
 
     def mark_of(self, found: Serving) -> str:

@@ -11,10 +11,12 @@ from typing import Any
 
 from canary.cloud.connection.calls import ask, demand_whole, send
 from canary.cloud.connection.clients import Connection
+from canary.cloud.run.deployed import read_deployed
 from canary.cloud.run.services import read_revision
 from canary.cloud.run.sides import Sides, find_sides, read_past
 from canary.cloud.views import RevisionState
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.differences import Deployed
 
 SOURCE = "Cloud Run"
 READ_TIMEOUT_S = 10.0
@@ -39,6 +41,7 @@ class RunClient:
         self._read_timeout_s = read_timeout_s
         self._change_timeout_s = change_timeout_s
         self._known_revisions: dict[tuple[str, str], Any] = {}
+        self._known_deployed: dict[str, tuple[str, Deployed]] = {}
 
     async def message(self, name: str) -> Any:
         """A service as the raw message. Raises NotFound, Denied, Unavailable, QuotaExhausted."""
@@ -86,6 +89,17 @@ class RunClient:
         while len(self._known_revisions) >= MOST_REVISIONS_KNOWN:
             self._known_revisions.pop(next(iter(self._known_revisions)))
         self._known_revisions[(service, name)] = found
+        return found
+
+    def deployed(self, message: Any, revision: Any) -> Deployed:
+        """What a revision of a service runs, by raw messages; read anew when the service is."""
+        known = self._known_deployed.get(revision.name)
+        if known is not None and known[0] == message.etag:
+            return known[1]
+        found = read_deployed(revision, message)
+        while len(self._known_deployed) >= MOST_REVISIONS_KNOWN:
+            self._known_deployed.pop(next(iter(self._known_deployed)))
+        self._known_deployed[revision.name] = (message.etag, found)
         return found
 
     async def images(self) -> dict[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ import msgspec
 from canary.cloud.run.client import RunClient
 from canary.cloud.run.services import read_targets, short_name
 from canary.rollout.errors import CanaryError
+from canary.rollout.snapshot.differences import Deployed
 
 _ROUTES = "RoutesReady"
 
@@ -18,7 +19,8 @@ class Serving(msgspec.Struct, frozen=True):
     """`revision` has the most traffic, "" when that is not told.
 
     `since` is when traffic came to it, `created` when it was made; None: not known. `affinity`: it
-    keeps each client with what it has (session affinity). `annotations` are the revision's.
+    keeps each client with what it has (session affinity). `annotations` are the revision's and
+    `deployed` what it runs.
     """
 
     revision: str
@@ -26,6 +28,7 @@ class Serving(msgspec.Struct, frozen=True):
     affinity: bool
     created: float | None = None
     annotations: Mapping[str, str] = {}
+    deployed: Deployed | None = None
 
 
 async def read_serving(run: RunClient, message: Any, revision: str = "") -> Serving:
@@ -47,7 +50,8 @@ async def read_serving(run: RunClient, message: Any, revision: str = "") -> Serv
     since = max(created, _routed_at(message))
     affinity = bool(found.session_affinity)
     came = since if since > 0 else None
-    return Serving(chosen, came, affinity, created or None, dict(found.annotations))
+    deployed = run.deployed(message, found)
+    return Serving(chosen, came, affinity, created or None, dict(found.annotations), deployed)
 
 
 async def has_affinity(run: RunClient, message: Any, revisions: Iterable[str]) -> bool:

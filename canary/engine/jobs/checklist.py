@@ -102,6 +102,12 @@ class Checklists:
         """A person has looked at the dry run of the move into a stage. Raises RecordError."""
         self._record.add(Tick(stage, "dry_run", True, sanitize(author, 120), now, "--dry-run"))
 
+    def note_differences(self, stage: int, author: Author, now: float) -> None:
+        """A person has looked at what Canary runs otherwise. Raises RecordError."""
+        self._record.add(
+            Tick(stage, "differences", True, sanitize(author, 120), now, "canary diff")
+        )
+
     def _look(self, snapshot: Snapshot) -> tuple[Known, str]:
         errors = []
         entries: tuple[Entry, ...] = ()

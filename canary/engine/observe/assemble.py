@@ -16,6 +16,7 @@ from canary.engine.observe.journal_view import journal_events, view_change
 from canary.engine.observe.position import (
     Redeployed,
     RunFacts,
+    differences_of,
     irreversible_of,
     known_record,
     split_changes,
@@ -154,6 +155,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         freeze=find_freeze(plan.freeze, now) if plan.freeze else None,
         irreversible=irreversible_of(observed.run),
         verdict_since=_find_since(observed, decision),
+        differences=differences_of(plan, observed.run),
     )
 
 

@@ -7,6 +7,7 @@ from the share. Nothing here needs metrics, so that going back is never refused 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,7 @@ from canary.rollout.change.stage_record import (
 )
 from canary.rollout.evidence.verdict import AFFINITY
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.differences import Differences, compare
 from canary.rollout.snapshot.snapshot import Drift, StageView, TrafficView
 from canary.store.journal import Entry
 from canary.store.split_seen import SplitSeen
@@ -224,6 +226,27 @@ def standing_of(plan: Plan, run: RunFacts | None) -> Standing | None:
         hold=run.router.hold,
         irreversible=run.canary.irreversible if run.canary is not None else None,
     )
+
+
+NOT_READ: Final = {
+    "url-map": "Where the URL map's backends lead is not read: these are the plan's services.",
+    "command": "What the program routes to is not known: these are the plan's services.",
+}
+"""What a router cannot tell of what it splits between, by its kind."""
+
+
+def differences_of(plan: Plan, run: RunFacts | None) -> Differences | None:
+    """What is different about Canary; None while a side is not known, or is gone."""
+    if run is None or run.canary is None:
+        return None
+    canary = run.canary.deployed
+    if plan.target.shares_one_service:
+        legacy = run.router.stable_deployed
+    else:
+        legacy = run.legacy.deployed if run.legacy is not None else None
+    if legacy is None or canary is None:
+        return None
+    return compare(legacy, canary, NOT_READ.get(plan.target.router.kind, ""))
 
 
 def irreversible_of(run: RunFacts | None) -> Irreversible | None:

@@ -25,6 +25,7 @@ from canary.rollout.evidence.view import Advice, EvidenceView
 from canary.rollout.measure.samples import Sample, Window
 from canary.rollout.plan.freeze import Frozen
 from canary.rollout.plan.plan import ScalePreset
+from canary.rollout.snapshot.differences import Differences
 from canary.rollout.text import format_clock, format_percent, sanitize
 
 SourceState = Literal["ok", "failing", "never"]
@@ -292,6 +293,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     `irreversible` is a step of Canary's that no rollback undoes; None: none is marked.
     `verdict_since` is when the tree's verdict became what it is (None: not known, or it judges
     nothing).
+    `differences` is what Canary runs beside what Legacy runs; None: not known.
     """
 
     rollout: str
@@ -326,6 +328,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     freeze: Frozen | None = None
     irreversible: Irreversible | None = None
     verdict_since: float | None = None
+    differences: Differences | None = None
 
     @property
     def data_age_s(self) -> float | None:

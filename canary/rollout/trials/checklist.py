@@ -134,6 +134,8 @@ def items_of(plan: Plan, stage: int, move: str = "promote") -> tuple[Item, ...]:
     before.append(("committed", "record committed", True))
     before.append(("pushed", "record pushed", True))
     before.append(("dry_run", "dry run looked at", True))
+    if move == "promote":
+        before.append(("differences", "differences looked at", True))
     during = [
         ("applied", "applied: the split is set", True),
         ("health", "health check passed", True),

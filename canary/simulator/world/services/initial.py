@@ -87,6 +87,13 @@ def _template(config: Config, name: str, revision_name: str) -> Any:
     container.ports.add(name="http1", container_port=8080)
     container.resources.limits.update({"cpu": "1", "memory": "1Gi"})
     container.env.add(name="ION_MODEL", value="canary" if canary else "legacy")
+    container.env.add(name="LOG_LEVEL", value="info")
+    secret = container.env.add(name="DATABASE_URL").value_source.secret_key_ref
+    secret.secret, secret.version = "ion-database", "7" if canary else "6"
+    template.labels["commit-sha"] = "9f3c1d2" if canary else "4b7e0a9"
+    if canary:
+        container.env.add(name="RANKING_CACHE", value="on")
+        container.startup_probe.http_get.path = "/health"
     if config.router.has_variable and name == config.router.service:
         container.env.add(name=config.router.variable, value=str(config.percent))
     return template
