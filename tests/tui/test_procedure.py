@@ -404,12 +404,12 @@ async def test_the_checklist_is_of_the_present_stage(size: tuple[int, int]) -> N
         assert "reading …" in stage.frame()
         await stage.tell(given.of(checklists=given.book()))
         text = stage.frame()
-        assert "stage 2  4 of 11 done  ◂ list 2 of 3 ▸  since 2026-02-28 20:51" in text
+        assert "stage 2  4 of 12 done  ◂ list 2 of 3 ▸  since 2026-02-28 20:51" in text
         assert "before  ▸[✓] criteria of stage 1 validated" in text
         assert "[✓] configuration recorded  known 02-28 20:51: on ion-api" in text
 
         assert "[ ] record pushed  not pushed" in text
-        await stage.press(*["down"] * 10)
+        await stage.press(*["down"] * 11)
         assert "[✓] alerts checked  oncall@bastion-2 02-28 21:58" in stage.frame()
 
 
@@ -427,12 +427,12 @@ async def test_earlier_stages_stay_readable_and_the_next_one_is_there() -> None:
         await stage.tell(given.of(checklists=given.book()))
         await stage.press("l", "left")
         head = (
-            "stage 1  2 of 10 done    list 1 of 3 ▸  2026-02-27 19:51 to 2026-02-28 20:51, closed"
+            "stage 1  2 of 11 done    list 1 of 3 ▸  2026-02-27 19:51 to 2026-02-28 20:51, closed"
         )
         assert head in stage.frame()
         assert "first hour watched closely  lead@bastion-1" in stage.frame()
         await stage.press("left", "right", "right")
-        assert "stage 3  0 of 11 done  ◂ list 3 of 3    not entered yet" in stage.frame()
+        assert "stage 3  0 of 12 done  ◂ list 3 of 3    not entered yet" in stage.frame()
         assert "not met: soak" in stage.frame()
 
 
@@ -440,7 +440,7 @@ async def test_earlier_stages_stay_readable_and_the_next_one_is_there() -> None:
 async def test_an_item_is_ticked_and_unticked_by_a_person(key: str) -> None:
     async with staged() as stage:
         await stage.tell(given.of(checklists=given.book()))
-        await stage.press("l", *["down"] * 9, key, "down", key)
+        await stage.press("l", *["down"] * 10, key, "down", key)
         assert asked(stage)[1:] == [("tick", 2, "first_hour", True), ("tick", 2, "alerts", False)]
 
 

@@ -31,13 +31,24 @@ def ids(stage: int, phase: str, move: str = "promote") -> list[str]:
 
 
 def test_the_items_are_the_procedures() -> None:
-    assert ids(2, "before") == ["criteria", "recorded", "committed", "pushed", "dry_run"]
+    assert ids(2, "before") == [
+        "criteria",
+        "recorded",
+        "committed",
+        "pushed",
+        "dry_run",
+        "differences",
+    ]
     assert ids(2, "during") == ["applied", "health", "split"]
     assert ids(2, "after") == ["monitoring", "first_hour", "alerts"]
 
 
 def test_the_first_stage_has_no_criteria_to_validate() -> None:
     assert "criteria" not in ids(1, "before")
+
+
+def test_going_back_does_not_ask_what_is_different() -> None:
+    assert "differences" not in ids(2, "before", "step_back")
 
 
 def test_the_load_test_goes_with_stage_four_and_the_ab_test_with_five() -> None:

@@ -104,7 +104,7 @@ def _container(container: Any) -> dict[str, Any]:
             name=container.name,
             command=list(container.command),
             args=list(container.args),
-            env=[{"name": one.name, "value": one.value} for one in container.env],
+            env=[_variable(one) for one in container.env],
             ports=[
                 {"name": port.name, "containerPort": int(port.container_port)}
                 for port in container.ports
@@ -112,6 +112,15 @@ def _container(container: Any) -> dict[str, Any]:
             resources={"limits": limits} if limits else {},
         ),
     }
+
+
+def _variable(variable: Any) -> dict[str, Any]:
+    """A variable; of a secret's the v1 API calls the version `key`."""
+    if variable.WhichOneof("values") != "value_source":
+        return {"name": variable.name, "value": variable.value}
+    secret = variable.value_source.secret_key_ref
+    source = {"secretKeyRef": {"name": secret.secret, "key": secret.version or "latest"}}
+    return {"name": variable.name, "valueFrom": source}
 
 
 def _target(target: Any) -> dict[str, Any]:

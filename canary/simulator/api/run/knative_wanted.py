@@ -130,8 +130,7 @@ def _read_container(container: Any, sent: Mapping[str, Any]) -> None:
     container.args[:] = sent.get("args") or []
     del container.env[:]
     for entry in sent.get("env") or ():
-        _known(entry, {"name", "value"}, "spec.template.spec.containers[].env[]")
-        container.env.add(name=entry["name"], value=entry.get("value") or "")
+        _read_variable(container.env.add(name=entry["name"]), entry)
     del container.ports[:]
     for port in sent.get("ports") or ():
         container.ports.add(
@@ -141,6 +140,18 @@ def _read_container(container: Any, sent: Mapping[str, Any]) -> None:
     if dict(container.resources.limits) != limits:
         container.resources.limits.clear()
         container.resources.limits.update(limits)
+
+
+def _read_variable(variable: Any, sent: Mapping[str, Any]) -> None:
+    where = "spec.template.spec.containers[].env[]"
+    _known(sent, {"name", "value", "valueFrom"}, where)
+    if not sent.get("valueFrom"):
+        variable.value = sent.get("value") or ""
+        return
+    _known(sent["valueFrom"], {"secretKeyRef"}, f"{where}.valueFrom")
+    secret = sent["valueFrom"]["secretKeyRef"]
+    variable.value_source.secret_key_ref.secret = secret["name"]
+    variable.value_source.secret_key_ref.version = secret["key"]
 
 
 def _read_target(target: Any, sent: Mapping[str, Any]) -> None:
