@@ -92,7 +92,12 @@ async def test_other_environment_and_annotations_survive_a_change(embedded: Embe
     await settle(embedded, await embedded.writer.send(traffic_step(before, 25)))
     message = await embedded.run.run.message("ion-api")
     variables = {v.name: v.value for v in message.template.containers[0].env}
-    assert variables == {"ION_MODEL": "legacy", "CANARY_TRAFFIC_PERCENTAGE": "25"}
+    assert variables == {
+        "ION_MODEL": "legacy",
+        "LOG_LEVEL": "info",
+        "DATABASE_URL": "",  # a secret's
+        "CANARY_TRAFFIC_PERCENTAGE": "25",
+    }
 
 
 async def test_a_record_without_a_new_share_makes_no_new_revision(embedded: Embedded) -> None:
