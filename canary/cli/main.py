@@ -46,7 +46,6 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "retire": ("procedure.retire", "Show Legacy's calendar; delete it and its images in the end."),
     "checklist": ("procedure.checklist", "Show what goes with a move, and tick it."),
     "export": ("inspect.report", "Write a dashboard for Grafana, or the rollout as metrics."),
-    "export": ("inspect.report", "Write a dashboard for Grafana."),
     "diff": ("inspect.diff", "Show what Canary runs otherwise than Legacy."),
     "evidence": ("inspect.evidence", "Compare Canary with Legacy since the last change."),
     "report": ("inspect.report", "Write the report of a stage for the record."),
