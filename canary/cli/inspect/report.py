@@ -20,6 +20,7 @@ from canary.rollout.evidence.view import EvidenceView, TailView, view_evidence
 from canary.rollout.export.report import ReportFacts, StageSpan, find_span, merge_history
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
+from canary.rollout.snapshot.state import find_state
 from canary.rollout.text import format_iso_time
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _REPLAYED = "judged again from Cloud Monitoring's minutes, for this report"
 def report(
     stage: int | None, out: str | None, as_html: bool, as_json: bool, config: str | None
 ) -> int:
-    """Write the report of a stage: timeline, changes, evidence, distributions, missing data.
+    """Write the report of a stage: verdict, gates, evidence, changes, timeline, missing data.
 
     Of a stage that is over the last visit counts, as far as this host's journal, the service's own
     record and the metrics still tell of it. With --json and --out it says what was written.
@@ -69,8 +70,9 @@ def report(
 
 def _block_lines(plan: Plan, facts: ReportFacts, is_html: bool) -> str:
     from canary.cli.inspect.p_values import ask_p_values
-    from canary.rollout.export.report import to_html, to_markdown
+    from canary.rollout.export.report import to_markdown
     from canary.rollout.export.report_content import build_report
+    from canary.rollout.export.report_html import to_html
     from canary.rollout.export.report_statistics import compare_minutes, with_p_values
 
     begin, end = facts.span.began_at, facts.until
@@ -134,6 +136,7 @@ def _facts(
         legacy=snapshot.legacy.samples,
         canary=snapshot.canary.samples,
         gates=snapshot.gates if span.ended_at is None else (),
+        state=find_state(snapshot, plan) if span.ended_at is None else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a report says: timeline, changes, numbers, evidence, distributions, shift, missing data."""
+"""What a report says: verdict, gates, numbers, evidence, shift, distributions, changes, events."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 
 from canary.rollout.decision.gates import gate_glyph, gate_word
 from canary.rollout.evidence.view import EvidenceView
+from canary.rollout.evidence.words import GLYPHS, percent_complete
 from canary.rollout.export.evidence_document import NAMES, PROVEN, metric_line, proof
 from canary.rollout.export.report import (
     Block,
@@ -21,6 +22,7 @@ from canary.rollout.export.report import (
     Table,
 )
 from canary.rollout.export.report_statistics import ShiftRow, draw_distributions, shift_section
+from canary.rollout.export.report_verdict import find_verdict
 from canary.rollout.measure.samples import Sample, Window, reduce_window
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Event
@@ -39,7 +41,12 @@ from canary.rollout.text import (
 MOST_EVENTS: Final = 200
 MOST_GAPS: Final = 20
 TOUCH_S: Final = 1.0
-_NOTHING = Paragraph(NO_DATA)
+_SEVERITIES: Final = {
+    "info": "info",
+    "good": "✓ good",
+    "warning": "◐ warning",
+    "critical": "✗ critical",
+}
 
 
 def build_report(plan: Plan, facts: ReportFacts, shifts: Sequence[ShiftRow], note: str) -> Report:
@@ -54,9 +61,10 @@ def build_report(plan: Plan, facts: ReportFacts, shifts: Sequence[ShiftRow], not
     return Report(
         f"{facts.canary_name}: stage {facts.span.stage}, {format_percent(facts.percent)} Canary",
         (
-            _head(plan, facts),
-            _numbers(legacy, canary),
+            Section("Verdict", (find_verdict(facts),)),
             _gates(facts),
+            _numbers(legacy, canary),
+            _head(plan, facts),
             _evidence(facts.evidence),
             shift_section(shifts, note),
             *draw_distributions(legacy, canary),
@@ -132,14 +140,14 @@ def _evidence(view: EvidenceView | None) -> Section:
         return Section("Evidence", (Paragraph(f"{NO_DATA}: nothing was compared."),))
     rows = tuple(
         (
-            NAMES[m.metric],
+            f"{GLYPHS[m.verdict]} {NAMES[m.metric]}",
             sanitize(metric_line(m).partition(": ")[2], 300),
-            f"{m.strength:.2f}",
-            f"{m.pass_strength:.2f}",
+            _complete(m.strength),
+            _complete(m.pass_strength),
         )
         for m in view.metrics
     )
-    blocks: list[Block] = [Table(("metric", "verdict", "worse 0…1", "no worse 0…1"), rows)]
+    blocks: list[Block] = [Table(("metric", "verdict", "worse", "no worse"), rows)]
     split = view.split
     mismatch = " MISMATCH: the comparison cannot be believed." if split.is_mismatch else ""
     blocks.append(
@@ -156,6 +164,11 @@ def _evidence(view: EvidenceView | None) -> Section:
     if out:
         blocks.append(Table(("left out because of", "time", "requests"), out))
     return Section("Evidence", tuple(blocks))
+
+
+def _complete(strength: float) -> str:
+    """How far a proof has come; "proven" of what is, and of nothing else."""
+    return "proven" if strength >= 1.0 else f"{percent_complete(strength)} %"
 
 
 def _changes(facts: ReportFacts) -> Section:
@@ -191,7 +204,7 @@ def _timeline(facts: ReportFacts) -> Section:
         return Section("Timeline", (Paragraph("No event of this stage is kept."),))
     left_out = len(events) - MOST_EVENTS
     rows = tuple(
-        (format_timestamp(e.at), e.severity, sanitize(e.text), sanitize(e.by, 80))
+        (format_timestamp(e.at), _SEVERITIES[e.severity], sanitize(e.text), sanitize(e.by, 80))
         for e in events[-MOST_EVENTS:]
     )
     blocks: list[Block] = [Table(("when", "severity", "what", "by"), rows)]

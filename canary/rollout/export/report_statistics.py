@@ -19,6 +19,8 @@ MOST_MINUTES: Final = 2_880
 RATIO_SCALE: Final = 10_000.0
 """Ratios and scores differ by less than the search's tolerance; so many times they don't."""
 
+_LEAST_P: Final = 0.0001
+
 _Value = Callable[[Sample], float | None]
 METRICS: Final[tuple[tuple[str, str, _Value], ...]] = (
     ("error ratio", "error_ratio", lambda s: s.responses.error_ratio if s.responses else None),
@@ -74,7 +76,7 @@ def shift_section(rows: Sequence[ShiftRow], note: str) -> Section:
             f"{format_count(len(row.legacy))} / {format_count(len(row.canary))}",
             NO_DATA if row.shift is None else _signed(row.metric, row.shift.estimate),
             NO_DATA if row.shift is None else _interval(row.metric, row.shift),
-            NO_DATA if row.p_value is None else f"{row.p_value:.2g}",
+            NO_DATA if row.p_value is None else format_p(row.p_value),
         )
         for row in rows
     )
@@ -83,11 +85,18 @@ def shift_section(rows: Sequence[ShiftRow], note: str) -> Section:
         Paragraph(
             "Mann–Whitney over reported periods: the Hodges–Lehmann shift, as Kayenta estimates it."
             " Periods that follow each other are alike, so this describes the stage; what is"
-            " proven is under Evidence."
+            " proven is under Evidence. pt: points of a hundred."
         ),
         Table(head, shown),
     ]
     return Section("Shift", (*blocks, Paragraph(note)) if note else tuple(blocks))
+
+
+def format_p(value: float) -> str:
+    """A p-value with two figures; never 0, which no p-value is, and never with an exponent."""
+    if value < _LEAST_P:
+        return f"< {_LEAST_P:.4f}"
+    return "> 0.99" if value > 0.99 else f"{value:.2g}"
 
 
 def _thin(values: list[float]) -> list[float]:
@@ -100,11 +109,11 @@ def _interval(metric: str, shift: Shift) -> str:
 
 
 def _signed(metric: str, value: float) -> str:
-    """A difference in the metric's unit, always with its sign: "+0.12 %", "−4.0 ms", "+0.013"."""
+    """A difference with its sign and unit: "+0.12 pt" (points of a hundred), "−4.0 ms"."""
     sign = "−" if value < 0 else "+"
     size = abs(value)
     if metric == "error_ratio":
-        return f"{sign}{size * 100:.3f} %"
+        return f"{sign}{size * 100:.3f} pt"
     return f"{sign}{size:.3f}" if metric == "confidence" else f"{sign}{format_milliseconds(size)}"
 
 

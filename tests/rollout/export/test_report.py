@@ -17,10 +17,10 @@ from canary.rollout.export.report import (
     escape_markdown,
     find_span,
     merge_history,
-    to_html,
     to_markdown,
 )
 from canary.rollout.export.report_content import build_report, find_gaps
+from canary.rollout.export.report_html import to_html
 from canary.rollout.export.report_statistics import MOST_BARS, compare_minutes, make_bars
 from canary.rollout.measure.samples import Distribution
 from canary.rollout.snapshot.snapshot import ChangeView, Event
@@ -75,8 +75,8 @@ def section(text: str, title: str) -> str:
 def test_the_sections_are_those_of_a_record() -> None:
     titles = re.findall(r"^## (.*)$", markdown(), re.MULTILINE)
     assert titles == [
-        "Stage", "Numbers of the whole stage", "Gates", "Evidence", "Shift", "Latency",
-        "Confidence", "Changes", "Timeline", "Missing data",
+        "Verdict", "Gates", "Numbers of the whole stage", "Stage", "Evidence", "Shift",
+        "Latency", "Confidence", "Changes", "Timeline", "Missing data",
     ]  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def test_evidence_is_told_in_the_words_of_the_shell() -> None:
         state, PLAN.evidence, source="monitoring", tail=TailView(off="x"), reported=None
     )
     told = section(markdown(facts(evidence=view)), "Evidence")
-    assert "| 5xx | proven worse" in told
+    assert "| ✗ 5xx | proven worse" in told
     assert "measured 10.1 %" in told
 
 
