@@ -152,6 +152,7 @@ MONO = Palette(
     strip=_style(bold=True),
     key=_style(bold=True),
     key_off=_style(dim=True),
+    replay=_style(bold=True, underline=True),
 )
 
 PALETTES: dict[str, Palette] = {p.name: p for p in (DARK, LIGHT, HIGH_CONTRAST, COLOUR_BLIND, MONO)}

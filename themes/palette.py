@@ -27,7 +27,8 @@ class Palette(msgspec.Struct, frozen=True):
     only. All else is neutral: the limits (`warning_line`, `critical_line`), progress and focus
     (`strong`), `box` (which cloud this is).
     `stale` hatches what is too old, `masked` what was measured before the last change; `strip` is
-    the confirm strip. `quiet` is for axes and separators, `dim` for what is read second.
+    the confirm strip, `replay` what says that the past is shown. `quiet` is for axes and
+    separators, `dim` for what is read second.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Palette(msgspec.Struct, frozen=True):
     strip: Style
     key: Style
     key_off: Style
+    replay: Style = Style(color="#eeeeee", bgcolor="#5f00af", bold=True)
 
     def verdict(self, verdict: Verdict) -> Style:
         """The style of a verdict, to be shown with its glyph and word."""

@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.screen import Screen
+from textual.timer import Timer
 
 from canary.rollout.change.change import Author
-from canary.rollout.errors import CanaryError, Unavailable
+from canary.rollout.errors import CanaryError, ReadOnly, Unavailable
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView
@@ -33,6 +34,7 @@ from tui.engine_port import (
     EngineStarted,
     JobsWaiting,
     Mailbox,
+    Past,
     SnapshotsWaiting,
 )
 from tui.keys import bind
@@ -41,7 +43,11 @@ from tui.pages.summary import left_of_countdown, rings, terminal_title
 from tui.terminal.app import TerminalApp
 from widgets.bars.confirm_strip import ConfirmStrip
 
+if TYPE_CHECKING:
+    from tui.actions.replay import ReplayMode
+
 TICK_S = 1.0
+REPLAY_TICK_S = 0.25
 NO_SNAPSHOTS_S = 15.0
 """After so long without a snapshot the screen says that nothing new comes."""
 STARTING_S = 4.0
@@ -74,6 +80,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         after_start: Callable[[], None] = lambda: None,
+        past: Past | None = None,
     ) -> None:
         keymap = bind(plan)
         super().__init__(*choose_theme(plan.console.theme, os.environ))
@@ -81,6 +88,9 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         self.read_only = read_only or plan.console.read_only
         self.main = MainScreen(plan, keymap, read_only=self.read_only, distrust=distrust)
         self.commands = Commands(Context(self, self.main))
+        self._past = past
+        self._replay: ReplayMode | None = None
+        self._replaying: Timer | None = None
         self.main.why_not = self.commands.why_not
         self._build_engine = build_engine
         self._wall = wall
@@ -102,8 +112,14 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
 
     def on_ready(self) -> None:
         """The first frame is out: now the engine, and what no first frame shows."""
+        if self._past is not None and self._past.is_alone:
+            self.main.mount_rest()
+            self._make_replay(self._past).begin(self._past.at)
+            return
         threading.Thread(target=self._start_engine, name="engine-start", daemon=True).start()
         self.main.mount_rest()
+        if self._past is not None:
+            self._make_replay(self._past)
         self.set_timer(STARTING_S, self._after_start)
 
     def _start_engine(self) -> None:
@@ -134,10 +150,16 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         if snapshot is not None:
             self.show(snapshot)
 
-    def show(self, snapshot: Snapshot) -> None:
-        """Hand a snapshot to the screen; ring once when the verdict got worse."""
+    def show(self, snapshot: Snapshot, *, anew: bool = False) -> None:
+        """Hand a snapshot to the screen; ring once when the verdict got worse. `anew`: it has
+        arrived before, and is drawn again.
+        """
         before = self.main.snapshot
-        self._clock.set(snapshot)
+        if not anew:
+            self._clock.set(snapshot)
+        if self._replay is not None and self._replay.is_active:
+            self._replay.hear(snapshot)
+            return
         self.commands.recheck(snapshot)
         with self.batch_update():
             self.main.now = self._clock.now()
@@ -145,20 +167,25 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
             self.main.left_s = self._left_s()
             self.main.talk.error = ""
         self.show_title(terminal_title(snapshot, self.plan))
-        if before is not None and self.plan.console.bell and rings(before, snapshot):
-            self.bell()
+        if before is not None and not anew and rings(before, snapshot):
+            self.ring()
 
     @on(JobsWaiting)
     def take_procedure(self) -> None:
         """Draw what runs, how far it is, and how it ended."""
         procedure = self._procedures.take()
-        if procedure is not None:
+        if procedure is not None and self._replay is not None and self._replay.is_active:
+            self._replay.hear_jobs(procedure)
+        elif procedure is not None:
             with self.batch_update():
                 self.main.procedure = procedure
 
     @on(EngineFailed)
     def say_error(self, message: EngineFailed) -> None:
         """Say what the engine could not do."""
+        if self._replay is not None and self._replay.is_active:
+            self._replay.hear_trouble(message.text)
+            return
         self.main.talk.error = message.text
 
     @on(EngineStarted)
@@ -169,6 +196,10 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     def tick(self) -> None:
         """Let the ages grow; not in the second in which a snapshot has done so."""
         waited_s = self._clock.waited_s()
+        if self._replay is not None and self._replay.is_active:
+            if waited_s > NO_SNAPSHOTS_S:
+                self._replay.hear_trouble(f"nothing new for {waited_s:.0f} s")
+            return
         if self.main.snapshot is None or waited_s < TICK_S * 0.9:
             return
         self.main.now = self._clock.now()
@@ -207,6 +238,37 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         """The open question was left."""
         self.commands.let_go(message.reason)
 
+    # -- the past: see tui.actions.replay.ReplayHost ---------------------------------------------
+
+    def _make_replay(self, past: Past) -> ReplayMode:
+        from tui.actions.replay import ReplayMode  # no first frame shows it
+
+        self._replay = self.commands.replay = ReplayMode(self, self.main, past)
+        return self._replay
+
+    def ring(self) -> None:
+        """Ring the bell, unless the plan says not to."""
+        if self.plan.console.bell:
+            self.bell()
+
+    def show_live(self, snapshot: Snapshot | None, jobs: JobsView) -> None:
+        """Draw the present again."""
+        self.main.procedure = jobs
+        if snapshot is not None:
+            self.show(snapshot, anew=True)
+
+    def watch_replay(self, *, playing: bool) -> None:
+        """Let the replay go on a few times a second, or no more."""
+        if playing and self._replaying is None:
+            self._replaying = self.set_interval(REPLAY_TICK_S, self._play_on)
+        elif not playing and self._replaying is not None:
+            self._replaying.stop()
+            self._replaying = None
+
+    def _play_on(self) -> None:
+        if self._replay is not None:
+            self._replay.tick(REPLAY_TICK_S)
+
     # -- for the actions: see tui.actions.context.Host -------------------------------------------
 
     @property
@@ -225,9 +287,15 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
 
     def engine_of(self) -> EnginePort:
         """The engine. Raises Unavailable while there is none."""
+        if (past := self.why_past()) is not None:
+            raise ReadOnly(past)
         if self._engine is None:
             raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
         return self._engine
+
+    def why_past(self) -> str | None:
+        """Why nothing can be changed: the past is shown; None where the present is."""
+        return self.commands.why_nothing_changes("")
 
     def situation(self) -> Situation:
         """What a wish is judged by now."""
@@ -259,6 +327,7 @@ def run(
     *,
     read_only: bool = False,
     distrust: str = "",
+    past: Past | None = None,
 ) -> int:
     """Open the console and stay until it is left. Returns the process's exit code.
 
@@ -270,7 +339,12 @@ def run(
     gc.enable()  # a command goes without, the console lives for days
     # What was read at the start stays: no need to walk through it again.
     app = CanaryApp(
-        plan, build_engine, read_only=read_only, distrust=distrust, after_start=gc.freeze
+        plan,
+        build_engine,
+        read_only=read_only,
+        distrust=distrust,
+        after_start=gc.freeze,
+        past=past,
     )
     app.run(mouse=plan.console.mouse)
     return app.return_code or 0

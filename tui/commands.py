@@ -7,8 +7,9 @@ here touches the cloud.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from canary.rollout.errors import Unavailable
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
 from tui.actions.changes import (
@@ -27,6 +28,9 @@ from tui.actions.safety import SafetyActions
 from widgets.bars.outcome import LOAD_TEST, VERIFICATION, results
 from widgets.bars.proposal import Proposal
 
+if TYPE_CHECKING:
+    from tui.actions.replay import ReplayMode
+
 HOLD_LABEL: Final = "hold until … because …: 09:00 the database moves, 14h …, or only why"
 
 
@@ -40,12 +44,15 @@ class Commands:
         self._safety = SafetyActions(context)
         self._jobs = JobActions(context)
         self.look = LookActions(context, self.why_not)
+        self.replay: ReplayMode | None = None
+        """The past; the application puts it in."""
         self._groups = (self._jobs, self._safety)
         self._actions: dict[str, Callable[[], None]] = {
             "scale": lambda: self.screen.open_prompt("scale", self._scale_label()),
             "hold": self.hold,
             "acknowledge": self.acknowledge,
             "palette": context.host.open_palette,
+            "replay": self._enter_replay,
             "quit": self.quit,
             **self.look.actions,
             **self._jobs.actions,
@@ -62,6 +69,9 @@ class Commands:
                 return
             self.screen.talk.close()
             self.context.drop()
+        prompting = self.screen.has_class("-prompting")
+        if self.replay is not None and not prompting and self.replay.press(key):
+            return
         if key == "escape":
             self.leave()
             return
@@ -98,15 +108,32 @@ class Commands:
 
     def why_not(self, name: str) -> str | None:
         """Why an action can do nothing now; None when it can."""
+        if (past := self.why_nothing_changes(name)) is not None:
+            return past
         if name == "acknowledge":
             return None if self._finished() else "There is no result to dismiss."
         ours = next((why for group in self._groups if (why := group.why_not(name))), None)
         return ours or why_not(name, self.context.situation())
 
+    def why_nothing_changes(self, name: str) -> str | None:
+        """Why an action cannot be in the past that is shown; None where the present is, and for
+        what only looks.
+        """
+        return None if self.replay is None else self.replay.why_not(name)
+
+    def _enter_replay(self) -> None:
+        if self.replay is None:
+            raise Unavailable("There is nothing to replay here.")
+        self.replay.enter()
+
     # -- answers ---------------------------------------------------------------------------------
 
     def answer_prompt(self, purpose: str, text: str) -> None:
         """Take what was typed into the prompt."""
+        if self.replay is not None and self.replay.is_active:
+            if purpose == "goto":
+                self.replay.go_to(text)
+            return
         if purpose == "scale" and text.strip():
             context = self.context
             context.open_change(lambda: prepare_scale(text, context.situation(), new_id))
@@ -127,6 +154,8 @@ class Commands:
 
     def accept(self, proposal: Proposal, reason: str = "") -> None:
         """The person confirmed: do what was asked about. `reason` is what was typed as why."""
+        if self.why_nothing_changes("") is not None:
+            return
         self.screen.talk.close()
         if proposal.change_id == LEAVE_CONSOLE:
             self.context.host.leave_with(0)
@@ -183,6 +212,11 @@ class Commands:
 
     def quit(self) -> None:
         """Leave the console; asks first while a change is in flight."""
+        if self.replay is not None and self.replay.is_active:
+            if self.replay.is_alone:
+                self.context.host.leave_with(0)
+                return
+            self.replay.leave()  # what is in flight now is what counts
         snapshot = self.screen.snapshot
         flying = [c for c in snapshot.changes if c.outcome is None] if snapshot else []
         if flying:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
+import msgspec
 from textual.message import Message
 
 from canary.rollout.change.change import Author, Change
@@ -17,6 +18,9 @@ from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView, ResultOf
 from canary.rollout.trials.load_test import LoadTestSettings
+
+if TYPE_CHECKING:
+    from canary.rollout.recording.player import Recording
 
 How = Literal["verify", "resume", "abandon"]
 OnSnapshot = Callable[[Snapshot], None]
@@ -136,6 +140,19 @@ class EnginePort(Protocol):
 
     def set_scenario(self, name: str) -> None:
         """Let the embedded cloud play something else."""
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What can be replayed: `open` reads the recording (raises RecordError where there is none).
+
+    `is_alone`: there is no live rollout behind it; then the replay begins at `at` (cloud time;
+    None: its end). `what` stands in the place of "as seen then".
+    """
+
+    open: Callable[[], Recording]
+    is_alone: bool = False
+    at: float | None = None
+    what: str = ""
 
 
 T = TypeVar("T")

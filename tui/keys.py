@@ -101,6 +101,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("previous_panel", ("shift+tab",), "Go to the panel before.", "look"),
     Action("filter", ("/",), "Show only the events that contain a word.", "look"),
     Action("refresh", ("f5", "ctrl+l"), "Look at the cloud now, and draw the screen anew.", "look"),
+    Action("replay", ("T", ","), "Go into the past: replay what was shown.", "look"),
     Action("theme", ("t",), "Change the colours.", "look"),
     Action("copy", ("y",), "Copy a summary of what is on the screen.", "session"),
     Action("acknowledge", ("enter",), "Dismiss the result of a change.", "session"),

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from canary.rollout.errors import RecordError
-from canary.rollout.recording.frames import Kind
+from canary.rollout.recording.frames import KINDS, Kind
 from canary.rollout.recording.parts import Moment, SegmentInfo, Value
 from canary.rollout.recording.samples import KEPT_BEFORE_S, bucket_of
 from canary.rollout.recording.writer import Written
@@ -110,11 +110,15 @@ class RecordingFile(Record):
         """The body of a value."""
         return self._one("SELECT body FROM kept WHERE number = ? AND kind = ?", (number, kind))
 
-    def values(self) -> Sequence[Value]:
-        """All that is kept once."""
+    def values(self, kind: Kind) -> Sequence[tuple[int, bytes]]:
+        """(number, body) of all values of a kind."""
+        query = "SELECT number, body FROM kept WHERE kind = ? ORDER BY number"
         with self._database.reading() as db:
-            rows = db.execute("SELECT number, kind, body FROM kept ORDER BY number").fetchall()
-        return [Value(number, kind, bytes(body)) for number, kind, body in rows]
+            return db.execute(query, (kind,)).fetchall()
+
+    def all_values(self) -> Sequence[Value]:
+        """All that is kept once."""
+        return [Value(number, kind, body) for kind in KINDS for number, body in self.values(kind)]
 
     def keep(self, written: Written, new: Sequence[Value], used: Sequence[int]) -> None:
         """Keep a segment, in the place of what it was; in one transaction with the values that it

@@ -22,7 +22,7 @@ from canary.rollout.trials.load_test import LoadTestSettings
 from tests import quiescence
 from tests.tui import scenes
 from tui.app import CanaryApp
-from tui.engine_port import How, OnError, OnJobs, OnSnapshot
+from tui.engine_port import How, OnError, OnJobs, OnSnapshot, Past
 
 quiescence.install()
 
@@ -192,6 +192,7 @@ async def staged(
     plan: Plan | None = None,
     read_only: bool = False,
     refusal: CanaryError | None = None,
+    past: Past | None = None,
 ) -> Any:
     """The app at a size, with its first snapshots drawn (a healthy stage 2 unless given)."""
     rollout = plan or scenes.plan()
@@ -202,6 +203,7 @@ async def staged(
         read_only=read_only,
         monotonic=lambda: 1000.0,
         wall=lambda: scenes.NOW,
+        past=past,
     )
     async with app.run_test(size=size) as pilot:
         for _ in range(2000):

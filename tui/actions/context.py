@@ -45,6 +45,9 @@ class Host(Protocol):
     def scenarios(self) -> Iterable[str]:
         """The scenarios of the local cloud; empty elsewhere."""
 
+    def why_past(self) -> str | None:
+        """Why nothing can be changed: the past is shown; None where the present is."""
+
     def show_screen(self, screen: Screen[None]) -> None:
         """Lay a screen over the main one until it is dismissed."""
 
@@ -105,7 +108,10 @@ class Context:
             self.say(str(refusal))
 
     def ask(self, proposal: Proposal) -> None:
-        """Open the confirm strip."""
+        """Open the confirm strip; in the past there is nothing to confirm."""
+        if (past := self.host.why_past()) is not None:
+            self.say(past)
+            return
         self.screen.talk.open(proposal)
 
     def toggle_page(self, page: str) -> None:
@@ -124,6 +130,9 @@ class Context:
 
     def open_change(self, build: Callable[[], Pending]) -> None:
         """Open the confirm strip on a change, or say why it cannot be."""
+        if (past := self.host.why_past()) is not None:
+            self.say(past)
+            return
         snapshot = self.screen.snapshot
         try:
             pending = build()

@@ -68,6 +68,7 @@ class Composition(Screen[None]):
             "events": self.event_log,
         }
         self._bound: dict[str, object] = {}
+        self._replay_bars: tuple[CellWidget, ...] = ()
         self.columns = {name: Container(id=name) for name in COLUMNS}
         self.outcome = OutcomeBar(id="outcome")
         self.talk = TalkStrip(id="talk")
@@ -127,11 +128,23 @@ class Composition(Screen[None]):
         self.columns["pages"].mount_all(self.pages.values())
         self.mount(self.prompt, before=self.key_bar)
 
+    def mount_replay(self) -> None:
+        """Put the replay's rows beside the header and the keys, whose places they take; once."""
+        if self._replay_bars:
+            return
+        from widgets.bars.replay import ReplayBar, TimelineBar  # no first frame shows them
+
+        above, below = ReplayBar(id="replay"), TimelineBar(id="timeline")
+        self._replay_bars = (above, below)
+        self.mount(above, before=self.header)
+        self.mount(below, before=self.key_bar)
+
     def bind_data(self, name: str, value: object) -> None:
         """Hand a value to every widget that declares an attribute of that name."""
         self._bound[name] = value
         above = (self.header, self.track, self.state_row, self.safety, self.impact)
-        _bind((*above, self.compact, self.outcome, self.talk, *self.panels.values()), name, value)
+        _bind((*above, self.compact, self.outcome, self.talk), name, value)
+        _bind((*self._replay_bars, *self.panels.values()), name, value)
 
 
 def _bind(widgets: Iterable[Widget], name: str, value: object) -> None:

@@ -145,6 +145,12 @@ class MainScreen(Composition):
         """Let the plots reach as far back as was asked."""
         self._show_window()
 
+    @property
+    def reach_s(self) -> float:
+        """Seconds that the plots reach back."""
+        soaked = self.snapshot.stage.soaked_hours if self.snapshot else None
+        return window_length(self.window, soaked)
+
     def _show_window(self) -> None:
         soaked = self.snapshot.stage.soaked_hours if self.snapshot else None
         length = window_length(self.window, soaked)

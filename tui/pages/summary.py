@@ -87,6 +87,12 @@ def title(snapshot: Snapshot) -> str:
     return f"{place}, {share} canary"
 
 
+def state_title(snapshot: Snapshot, plan: Plan) -> str:
+    """What has become worse, in the fewest words: "✗ ROLL BACK ALL"."""
+    state = find_state(snapshot, plan)
+    return f"{_alarm(snapshot, state)}{format_head(state)}"
+
+
 def terminal_title(snapshot: Snapshot, plan: Plan) -> str:
     """State, share and service, for the terminal's title: "✗ ROLL BACK ALL 10 % ion-api-canary"."""
     stage = "" if snapshot.stage.index is None else f" stage {snapshot.stage.index}"

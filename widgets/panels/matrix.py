@@ -45,6 +45,10 @@ class MatrixPanel(CellWidget):
         super().__init__(id=id, classes=classes)
         self._maker = PlotMaker()
 
+    def forget_scales(self) -> None:
+        """Choose the plots' scales anew."""
+        self._maker.scales.clear()
+
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """The rows, as far down as there are; the heading only where it takes no row's place."""
         snapshot = self.snapshot

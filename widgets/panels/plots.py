@@ -65,6 +65,10 @@ class PlotsPanel(CellWidget):
     def _now(self) -> float:
         return self.now or (self.snapshot.as_of if self.snapshot is not None else 0.0)
 
+    def forget_scales(self) -> None:
+        """Choose the plots' scales anew."""
+        self._maker.scales.clear()
+
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """The plots, then the row of percentiles."""
         snapshot = self.snapshot

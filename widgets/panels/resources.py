@@ -39,6 +39,10 @@ class ResourcesPanel(CellWidget):
         """Only the plots hang on it."""
         return plotted_now(now)
 
+    def forget_scales(self) -> None:
+        """Choose the plots' scales anew."""
+        self._maker.scales.clear()
+
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """The table, unready revisions, and with rows to spare a plot of each metric."""
         snapshot = self.snapshot

@@ -72,6 +72,9 @@ class CellWidget(Widget):
         """The palette of the app's theme."""
         return palette_of(self.app.theme)
 
+    def forget_scales(self) -> None:
+        """Choose scales anew: what is shown next doesn't follow upon what was shown before."""
+
     def redraw(self) -> None:
         """Draw anew soon; many calls in one message cost one drawing."""
         if self._redraw_asked or not self.is_mounted:

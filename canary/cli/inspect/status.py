@@ -10,7 +10,8 @@ import click
 
 from canary.cli.opening import PlanSource, find_plan, look, open_session
 from canary.cli.options import config_option, json_option, plan_options
-from canary.cli.output import figure_rows, print_json, print_table, say
+from canary.cli.output import complain, figure_rows, print_json, print_table, say
+from canary.cli.recordings import shown_at
 from canary.rollout.change.irreversible import format_marked
 from canary.rollout.change.stage_record import next_stage
 from canary.rollout.decision.gates import (
@@ -54,24 +55,39 @@ if TYPE_CHECKING:
 @click.command()
 @json_option
 @click.option("--line", "as_line", is_flag=True, help="One line, for a tmux status bar.")
+@click.option("--at", metavar="TIME", help="As it was shown then: 14:03, 2026-11-25 14:03, -2h.")
 @config_option
-def status(as_json: bool, as_line: bool, config: str | None) -> int:
+def status(as_json: bool, as_line: bool, at: str | None, config: str | None) -> int:
     """Say where the rollout stands and what the tree advises.
 
     Exits 0 for "go on", 10 for watch, 20 when a roll back is advised, 30 without data, and 3 when
-    the cloud failed. The JSON is a contract: docs/status.schema.json.
+    the cloud failed. The JSON is a contract: docs/status.schema.json. With --at the answer is from
+    what this host has recorded.
     """
     if as_json and as_line:
         raise UsageError("--json and --line exclude each other.", remedy="Choose one.")
     source = find_plan(config)
-    snapshot = asyncio.run(_look(source))
+    if at is not None:
+        snapshot, plan = _remember(source.plan, at)
+    else:
+        snapshot, plan = asyncio.run(_look(source)), source.plan
     if as_json:
-        print_json(status_document(snapshot, source.plan))
+        print_json(status_document(snapshot, plan))
     elif as_line:
         say(status_line(snapshot, source.plan))
     else:
-        print_status(snapshot, source.plan)
+        print_status(snapshot, plan)
     return exit_code(snapshot)
+
+
+def _remember(plan: Plan, at: str) -> tuple[Snapshot, Plan]:
+    """What was shown at a moment, and the plan then; what is amiss with it goes to stderr."""
+    shown, moment = shown_at(plan, at)
+    snapshot = shown.frame.snapshot
+    if shown.gap_until is not None and moment > snapshot.as_of:
+        since, until = format_timestamp(snapshot.as_of), format_timestamp(shown.gap_until)
+        complain(f"Nobody was recording from {since} to {until}: this is the last before.")
+    return snapshot, shown.frame.plan
 
 
 async def _look(source: PlanSource) -> Snapshot:

@@ -18,6 +18,7 @@ from canary.cli.opening import (
     known_names,
 )
 from canary.cli.options import chosen_config, chosen_read_only, config_option
+from canary.cli.recordings import open_recording
 from canary.rollout.errors import CanaryError, UsageError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import sanitize
@@ -25,6 +26,7 @@ from canary.rollout.text import sanitize
 if TYPE_CHECKING:
     from canary.cloud.embedded.process import Starting
     from canary.engine.console.console import ConsoleEngine
+    from tui.engine_port import Past
 
 
 def open_console(config: str | None, *, read_only: bool) -> int:
@@ -45,7 +47,14 @@ def open_console(config: str | None, *, read_only: bool) -> int:
         return ConsoleEngine(plan, source.path, read_only=read_only, starting=starting)
 
     mark = source.distrust.mark if source.distrust is not None else ""
-    return run(plan, build_engine, read_only=read_only, distrust=mark)
+    return run(plan, build_engine, read_only=read_only, distrust=mark, past=find_past(plan))
+
+
+def find_past(plan: Plan) -> Past:
+    """What the console can replay of a plan's rollout: what was recorded on this host."""
+    from tui.engine_port import Past
+
+    return Past(lambda: open_recording(plan))
 
 
 def begin_local_cloud(plan: Plan) -> Starting | None:
@@ -142,7 +151,7 @@ def demo(
         )
 
     mark = source.distrust.mark if source.distrust is not None else ""
-    return run(plan, build_engine, read_only=read_only, distrust=mark)
+    return run(plan, build_engine, read_only=read_only, distrust=mark, past=find_past(plan))
 
 
 async def _steer(plan: Plan, scenario: str | None, speed: float | None) -> None:

@@ -70,7 +70,7 @@ class RecordingBook:
         self._lock = lock
         try:
             self._file = file = RecordingFile(recording_path(self._directory))
-            self._numbers = Numbers(file.values())
+            self._numbers = Numbers(file.all_values())
             infos = file.infos()
             samples = Recording(file).last_samples() if infos else ((), ())
             number = infos[-1].number + 1 if infos else 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 Kind = Literal["event", "change", "plan", "bounds"]
 """What is kept once and named by a number."""
 
+KINDS: Final[tuple[Kind, ...]] = ("event", "change", "plan", "bounds")
 SIDES: Final = ("legacy", "canary")
 WINDOWS: Final = ("window", "criteria_window")
 MADE_AGAIN: Final = True
@@ -78,7 +80,11 @@ class TreeMaker:
         before = self._tree.get("snapshot", {})
         for name, may_be_empty in fields_of(Snapshot):
             value = getattr(snapshot, name)
-            if name == "as_of" or (may_be_empty and (value is None or value in ("", ()))):
+            if (
+                name == "as_of"
+                or value is msgspec.UNSET
+                or (may_be_empty and (value is None or value in ("", ())))
+            ):
                 continue
             if name in SIDES:
                 tree[name] = self._make_side(name, snapshot)
@@ -88,6 +94,11 @@ class TreeMaker:
                 numbered = name in _NUMBERED
                 tree[name] = self._numbers_of(name, value) if numbered else to_tree(value)
         tree["stage"] = _without_soak(to_tree(snapshot.stage), snapshot)
+        tree["gates"] = _without_soak_gate(tree.get("gates", []), snapshot.stage.soaked_hours)
+        if isinstance(tree.get("evidence"), dict) and tree["evidence"] is not before.get(
+            "evidence"
+        ):
+            tree["evidence"] = _count_ratios(tree["evidence"])
         return tree
 
     def _numbers_of(self, name: str, values: Sequence[Event | ChangeView]) -> list[int]:
@@ -138,7 +149,10 @@ def read_frame(
     windows: dict[str, dict[str, Any]] = {}
     for name, side_samples in zip(SIDES, samples, strict=True):
         known[name], windows[name] = _read_side(known[name], side_samples, at)
-    known["stage"] = _with_soak(known["stage"], at)
+    known["stage"] = stage = _with_soak(known["stage"], at)
+    known["gates"] = _with_soak_gate(known.get("gates", []), stage.get("soaked_hours"))
+    if isinstance(known.get("evidence"), dict):
+        known["evidence"] = _divide_ratios(known["evidence"])
     known["as_of"] = at
     snapshot = from_tree(known, Snapshot)
     sides = {
@@ -220,3 +234,43 @@ def _with_soak(stage: dict[str, Tree], at: float) -> Tree:
     if stage.get("soaked_hours") is MADE_AGAIN:
         return stage | {"soaked_hours": _soaked(stage, at)}
     return stage
+
+
+def _without_soak_gate(gates: list[Tree], soaked: float | None) -> list[Tree]:
+    if soaked is None:
+        return gates
+    same = [isinstance(g["observed"], float) and g["observed"] == soaked for g in gates]
+    return [
+        gate | {"observed": MADE_AGAIN} if is_soak else gate
+        for gate, is_soak in zip(gates, same, strict=True)
+    ]
+
+
+def _with_soak_gate(gates: list[Tree], soaked: float | None) -> list[Tree]:
+    return [g | {"observed": soaked} if g.get("observed") is MADE_AGAIN else g for g in gates]
+
+
+def _count_ratios(evidence: Tree) -> Tree:
+    """A ratio as the number of bad requests, a whole number, where it is exactly that."""
+    metrics = []
+    for metric in evidence.get("metrics", []):
+        counted = dict(metric)
+        for side in SIDES:
+            ratio, count = metric.get(f"{side}_ratio"), metric.get(f"{side}_count")
+            if isinstance(ratio, float) and count and isfinite(ratio):
+                bad = round(ratio * count)
+                counted[f"{side}_ratio"] = bad if bad / count == ratio else ratio
+        metrics.append(counted)
+    return evidence | {"metrics": metrics}
+
+
+def _divide_ratios(evidence: Tree) -> Tree:
+    metrics = []
+    for metric in evidence.get("metrics", []):
+        divided = dict(metric)
+        for side in SIDES:
+            bad = metric.get(f"{side}_ratio")
+            if isinstance(bad, int):
+                divided[f"{side}_ratio"] = bad / metric[f"{side}_count"]
+        metrics.append(divided)
+    return evidence | {"metrics": metrics}

@@ -16,7 +16,6 @@ from canary.rollout.errors import RecordError
 from canary.rollout.recording.frames import Kind
 from canary.rollout.recording.samples import Packed
 from canary.rollout.recording.tree import Delta, Tree
-from canary.rollout.snapshot.state_words import StateId
 
 FORMAT: Final = 1
 """Of the bodies. A later one is not read by an earlier program."""
@@ -29,10 +28,13 @@ GAP_S: Final = 30.0
 
 
 class Moment(msgspec.Struct, array_like=True, frozen=True):
-    """From when on a rollout was in a state, at which percent of Canary (None: not known)."""
+    """From when on a rollout was in a state, at which percent of Canary (None: not known).
+
+    A state is a name of `snapshot.state_words`, or one that another version had.
+    """
 
     at: float
-    state: StateId
+    state: str
     percent: int | None = None
 
 
@@ -77,6 +79,9 @@ class Value(msgspec.Struct, frozen=True):
 class Source(Protocol):
     """Where a recording is read from. Every method raises RecordError on trouble."""
 
+    def close(self) -> None:
+        """Give it back; twice is fine."""
+
     def infos(self) -> Sequence[SegmentInfo]:
         """All segments, in the order in which they were written."""
 
@@ -88,6 +93,9 @@ class Source(Protocol):
 
     def batch_body(self, segment: int, bucket: int) -> bytes:
         """The body of a batch."""
+
+    def values(self, kind: Kind) -> Sequence[tuple[int, bytes]]:
+        """(number, body) of all values of a kind."""
 
     def value_body(self, kind: Kind, number: int) -> bytes:
         """The body of a value."""

@@ -32,6 +32,7 @@ from canary.rollout.recording.samples import (
     unpack,
 )
 from canary.rollout.recording.tree import Tree, patch
+from canary.rollout.snapshot.snapshot import Event
 
 MOST_SEGMENTS: Final = 4
 MOST_VERSIONS: Final = 14_000
@@ -76,6 +77,10 @@ class Recording:
         self._joined: tuple[tuple[object, ...], tuple[Samples, Samples]] | None = None
         self.refresh()
 
+    def close(self) -> None:
+        """Give the source back."""
+        self._source.close()
+
     def refresh(self) -> None:
         """Learn what was recorded since."""
         self.infos = tuple(self._source.infos())
@@ -108,6 +113,22 @@ class Recording:
         """When nobody was recording, oldest first."""
         pairs = zip(self.infos, self.infos[1:], strict=False)
         return tuple(Gap(a.last_at, b.first_at) for a, b in pairs if b.is_after_gap(a))
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All that the event log had, from the first frame on, oldest first."""
+        found = []
+        for number, body in self._source.values("event"):
+            event = self._values.get(("event", number))
+            if event is None:
+                try:
+                    event = read_value("event", msgspec.msgpack.decode(body))
+                except ValueError as error:
+                    raise damaged(error) from error
+                self._values["event", number] = event
+            if self.begin <= event.at <= self.end:
+                found.append(event)
+        return tuple(sorted(found, key=lambda e: e.at))
 
     def find(self, at: float) -> Position:
         """The last frame that was shown by `at` (cloud time); the first where none was.

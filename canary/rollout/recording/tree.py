@@ -50,7 +50,7 @@ def _struct_to_tree(value: msgspec.Struct) -> Tree:
     kind, tree, bounded = type(value), {}, []
     for name, may_be_empty in fields_of(kind):
         part = getattr(value, name)
-        if may_be_empty and (part is None or part in ("", ())):
+        if part is msgspec.UNSET or (may_be_empty and (part is None or part in ("", ()))):
             continue
         if isinstance(part, AtLeast):
             bounded.append(name)

@@ -27,7 +27,7 @@ from canary.rollout.recording.tree import Tree, diff
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.state import find_state
 
-KEY_EVERY_S: Final = 600.0
+KEY_EVERY_S: Final = 900.0
 """Cloud seconds after which a key frame comes, once there are `LEAST_FRAMES` after the last."""
 LEAST_FRAMES: Final = 20
 MOST_FRAMES: Final = 240

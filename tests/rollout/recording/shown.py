@@ -79,7 +79,7 @@ def record(frames: Iterable[Frame], file: RecordingFile | None = None) -> Record
     file = file if file is not None else RecordingFile(None)
     infos = file.infos()
     samples = Recording(file).last_samples() if infos else ((), ())
-    numbers = Numbers(file.values())
+    numbers = Numbers(file.all_values())
     writer = Writer(f"w{len(infos)}", numbers, infos[-1].number + 1 if infos else 1, samples)
 
     def flush(*, close: bool) -> None:

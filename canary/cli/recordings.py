@@ -1,0 +1,46 @@
+"""What was recorded on this host, for the commands that read it: nothing is asked of a cloud."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from canary.rollout.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from canary.rollout.recording.player import Recording, Shown
+
+
+def open_recording(plan: Plan) -> Recording:
+    """The recording of a plan's rollout. Raises RecordError where there is none."""
+    from canary.rollout.recording.player import Recording
+    from canary.store.paths import recording_path, state_dir
+    from canary.store.recording import RecordingFile
+
+    return Recording(RecordingFile(recording_path(state_dir(plan)), read_only=True))
+
+
+def read_at(recording: Recording, at: str | None) -> float | None:
+    """The moment that was typed, unix seconds; a length counts from the recording's end. None for
+    none. Raises UsageError.
+    """
+    from canary.rollout.recording.playback import read_moment
+
+    return None if at is None else read_moment(at, recording.end, recording.end)
+
+
+def shown_at(plan: Plan, at: str) -> tuple[Shown, float]:
+    """What was shown at a moment that was typed, and that moment. Raises RecordError where nothing
+    was recorded by then, and UsageError.
+    """
+    from canary.rollout.errors import RecordError
+    from canary.rollout.text import format_timestamp
+
+    recording = open_recording(plan)
+    moment = read_at(recording, at)
+    assert moment is not None  # noqa: S101 - a text was given
+    if not recording.begin <= moment:
+        raise RecordError(
+            f"Nothing was recorded by {format_timestamp(moment)}.",
+            remedy=f"The recording begins at {format_timestamp(recording.begin)}.",
+        )
+    return recording.read(recording.find(moment)), moment

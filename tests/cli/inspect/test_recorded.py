@@ -1,0 +1,73 @@
+"""What the shell says of the past: from this host's recording, without a cloud."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from canary.rollout.plan.file import load_plan
+from canary.rollout.recording.frames import Frame
+from canary.rollout.text import format_timestamp
+from canary.store.paths import recording_path
+from canary.store.paths import state_dir as directory_of
+from canary.store.recording import RecordingFile
+from tests.cli.commands import ROOT
+from tests.cli.conftest import Command
+from tests.rollout.recording.shown import day, record
+
+SCHEMA = json.loads((ROOT / "docs" / "status.schema.json").read_text())
+PLAN_FILE = ROOT / "canary.toml"
+
+
+@pytest.fixture
+def frames(state_dir: Path) -> list[Frame]:
+    """An hour that this host has recorded, and after a pause ten minutes more."""
+    frames = day(110)
+    plan = load_plan(PLAN_FILE)
+    kept = [f._replace(plan=plan, seen_at=5.0 * n) for n, f in enumerate(frames)]
+    path = recording_path(directory_of(plan))
+    with RecordingFile(path) as file:
+        record(kept[:60], file)
+        record([f._replace(seen_at=f.seen_at + 900) for f in kept[100:]], file)
+    return kept
+
+
+def test_status_of_then_fits_the_contract(command: Command, frames: list[Frame]) -> None:
+    then = frames[30].snapshot.as_of
+    ended = command("status", "--at", format_timestamp(then), "--json", "-c", str(PLAN_FILE))
+    Draft202012Validator(SCHEMA).validate(ended.document)
+    assert ended.document["as_of"].startswith(format_timestamp(then)[:10])
+    assert (
+        ended.document["sides"]["canary"]["requests"] == frames[30].snapshot.canary.window.requests
+    )
+
+
+def test_where_nobody_was_recording_that_is_said(command: Command, frames: list[Frame]) -> None:
+    then = format_timestamp(frames[80].snapshot.as_of)
+    ended = command("status", "--at", then, "--line", "-c", str(PLAN_FILE))
+    assert "stage 2  10 % ion-api-canary" in ended.out
+    assert "Nobody was recording from 2026-03-01 15:02:22Z" in ended.err
+
+
+@pytest.mark.usefixtures("frames")
+def test_before_the_first_frame_nothing_is_made_up(command: Command) -> None:
+    ended = command("status", "--at", "2026-01-01 10:00", "-c", str(PLAN_FILE))
+    assert ended.code == 3
+    assert "Nothing was recorded by" in ended.err
+
+
+@pytest.mark.usefixtures("frames")
+def test_what_is_no_moment_is_wrong_usage(command: Command) -> None:
+    ended = command("status", "--at", "teatime", "-c", str(PLAN_FILE))
+    assert ended.code == 2
+    assert "is no moment" in ended.err
+
+
+@pytest.mark.usefixtures("state_dir")
+def test_a_host_that_recorded_nothing_says_so(command: Command) -> None:
+    ended = command("status", "--at", "-2h", "-c", str(PLAN_FILE))
+    assert ended.code == 3
+    assert "Nothing is recorded of this rollout yet." in ended.err
