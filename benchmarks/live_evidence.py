@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import math
 import os
 import re
@@ -19,14 +20,17 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.local import CANARY, ROOT
 from benchmarks.terminal import Terminal
 from canary.cloud.embedded.embedded import EmbeddedCloud, open_embedded
+from canary.rollout.errors import Unavailable
 from canary.rollout.plan.file import load_plan
 from canary.rollout.plan.plan import Plan
 from canary.simulator.world.traffic.behaviour import BUSIEST_HOUR, DAILY_SWING
@@ -35,6 +39,9 @@ from canary.store.paths import STATE_DIR_VARIABLE, state_dir
 SEEDS = (1, 2, 3, 4, 5)
 REQUESTS_PER_S = 100.0
 BEFORE, AFTER = 0.005, 0.03
+TRIES = 10
+_Answer = TypeVar("_Answer")
+
 HEALTHY_S = 30.0
 """So long the request log is read before the errors come."""
 
@@ -115,7 +122,7 @@ def _write_plan(directory: Path, seed: int) -> Path:
 async def _watch(terminal: Terminal, plan: Plan) -> Delays:
     if await _until(terminal, UP, 60.0) is None:
         return Delays(rests_on="the console did not come up")
-    cloud = await open_embedded(plan, state_dir(plan))
+    cloud = await _patiently(lambda: open_embedded(plan, state_dir(plan)))
     try:
         await _set_errors(cloud, BEFORE)
         terminal.press("E")
@@ -139,7 +146,15 @@ async def _watch(terminal: Terminal, plan: Plan) -> Delays:
 
 
 async def _set_errors(cloud: EmbeddedCloud, ratio: float) -> None:
-    await cloud.set_scenario("error-spike", {"ratio": ratio, "base": BEFORE})
+    await _patiently(lambda: cloud.set_scenario("error-spike", {"ratio": ratio, "base": BEFORE}))
+
+
+async def _patiently(ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Ask the embedded cloud, which on a busy machine may not answer at once."""
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(Unavailable):
+            return await ask()
+    return await ask()
 
 
 async def _until(terminal: Terminal, seen: re.Pattern[str], patience_s: float) -> float | None:
