@@ -3,9 +3,9 @@
 The console in a terminal of its own at 80×24, on the embedded cloud at its true speed: stage 1, 100
 requests a second, entered six minutes before. Once the request log is read, the scenario
 error-spike begins (Canary answers 8 % with 5xx, Legacy 0.8 %), and the screen is read each second,
-as a person would, until it says "worse now" and then "proven worse". Each seed takes up to eight minutes, `--jobs` of them at a time; prints each
-with what the proof rests on, and both medians. Needs pyte. Exits 1 when a median is over its bar,
-or either word is there before the errors.
+as a person would, until it says "worse now" and then "proven worse". Each seed takes up to eight
+minutes, `--jobs` of them at a time; prints each with what the proof rests on, and both medians.
+Needs pyte. Exits 1 when a median is over its bar, or either word is there before the errors.
 """
 
 from __future__ import annotations
