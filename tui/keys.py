@@ -199,26 +199,48 @@ def _renamed(chosen: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check(name: str, key: str) -> None:
-    action = next((a for a in ACTIONS if a.name == name), None)
-    if action is None:
+    if all(action.name != name for action in ACTIONS):
         raise PlanError(
             f"console.keys.{name}: there is no such action.",
             remedy=f"The actions are {', '.join(a.name for a in ACTIONS)}.",
         )
+    found = _find_wrong(name, key)
+    if found is not None:
+        wrong, due = found
+        raise PlanError(f"console.keys.{name}: {key!r} {wrong}.", remedy=f"{due}.")
+
+
+def _find_wrong(name: str, key: str) -> tuple[str, str] | None:
+    """What is wrong with a key for an action, and what to do; None: nothing."""
     if key in RESERVED:
-        raise PlanError(
-            f"console.keys.{name}: {key!r} cannot be rebound.", remedy="Choose another key."
-        )
+        return "cannot be rebound", "Choose another key"
     typed = len(key) == 1 and key.isprintable() and not key.isspace()
     if not typed and not _NAMED.fullmatch(key):
-        raise PlanError(
-            f"console.keys.{name}: {key!r} is not a key.",
-            remedy='Write one character as it is typed ("p", "R") or a name ("ctrl+p", "f5").',
-        )
-    if action.group in ASKING and key in (CONFIRM, *LEAVE):
-        raise PlanError(
-            f"console.keys.{name}: {key!r} answers the question that {name} asks.",
-            remedy="A change and its confirmation need different keys.",
+        due = 'Write one character as it is typed ("p", "R") or a name ("ctrl+p", "f5")'
+        return "is not a key", due
+    asks = any(action.name == name and action.group in ASKING for action in ACTIONS)
+    if asks and key in (CONFIRM, *LEAVE):
+        due = "A change and its confirmation need different keys"
+        return f"answers the question that {name} asks", due
+    return None
+
+
+def key_mistakes(keys: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a plan's keys, beside the default keys of all other actions too: (action,
+    what is wrong, what is due). Every command says it: one that only reads the plan shares it with
+    the console, which could not be opened.
+    """
+    chosen = _renamed(keys)
+    for name, key in chosen.items():
+        found = _find_wrong(name, key)
+        if found is not None:
+            yield name, f'is "{key}", which {found[0]}', "another key"
+    bound = {a.name: a.keys for a in ACTIONS} | {name: (key,) for name, key in chosen.items()}
+    for key, name, other in _clashes(bound, chosen):
+        yield (
+            name,
+            f'is "{key}", the key of {other} too',
+            f"another key, or one for {other} as well",
         )
 
 

@@ -6,7 +6,7 @@ The engine is imported only when a session is opened: help and mistakes of usage
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -190,7 +190,13 @@ list and this one together."""
 
 def known_names() -> KnownNames:
     """What [console.keys] and `local.scenario` may name."""
-    return KnownNames(_actions, SCENARIOS)
+    return KnownNames(_actions, SCENARIOS, _key_mistakes)
+
+
+def _key_mistakes(keys: Mapping[str, str]) -> Iterable[tuple[str, str, str]]:
+    from tui.keys import key_mistakes
+
+    return key_mistakes(keys)
 
 
 def _actions() -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.observer import Observer
 from canary.engine.observe.readiness import ReadinessFeed
 from canary.rollout.errors import CanaryError, RecordError, Unavailable
+from canary.rollout.plan.doubts import find_doubts
 from canary.rollout.plan.plan import Plan
 from canary.store.evidence import EvidenceRecord
 from canary.store.history import History
@@ -205,6 +206,8 @@ class Session:
         from canary.cloud.prometheus.choice import open_reader
 
         plan, cloud, events = self.plan, self.cloud, EventLog()
+        for said in find_doubts(plan) if need_metrics else ():
+            events.say(cloud.clock.now(), "warning", f"The plan: {said}")
         reader = open_reader(cloud.connection, plan) if need_metrics else None
         if reader is not None:
             self._given_back.push_async_callback(reader.close)

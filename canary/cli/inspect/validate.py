@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import click
 import msgspec
@@ -15,6 +16,7 @@ from canary.rollout.decision.gates import Gate, StageEvidence, check_criteria, c
 from canary.rollout.decision.tree import DataState, judge_data
 from canary.rollout.errors import UsageError
 from canary.rollout.measure.times import find_trouble
+from canary.rollout.plan.doubts import find_doubts
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.status import gate_document
@@ -63,7 +65,7 @@ def validate(
     if as_json:
         print_json(_document(source.plan, checked))
     else:
-        _say(checked)
+        _say(checked, find_doubts(source.plan))
     return 1 if unmet(checked.gates) else 0
 
 
@@ -134,7 +136,7 @@ def _not_at_this_stage(gate: Gate) -> Gate:
     return msgspec.structs.replace(gate, evidence="the rollout is not at this stage")
 
 
-def _say(checked: Checked) -> None:
+def _say(checked: Checked, doubts: Sequence[str]) -> None:
     from canary.cli.inspect.status import gate_rows
 
     on = f", on {sanitize(checked.file)}" if checked.file else ""
@@ -142,6 +144,8 @@ def _say(checked: Checked) -> None:
     print_table(gate_rows(checked.gates), indent="  ")
     for note in checked.notes:
         say(f"Note: {note}.")
+    for doubt in doubts:
+        say(f"! {doubt}")
     closed = unmet(checked.gates)
     if closed:
         names = ", ".join(f"{g.label} ({g.state.replace('_', ' ')})" for g in closed)

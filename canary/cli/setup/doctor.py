@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -22,7 +22,17 @@ from canary.cli.setup.doctor_host import (
     look_at_webhook,
 )
 from canary.cli.setup.doctor_metrics import look_at_metrics
-from canary.rollout.errors import CanaryError, Denied
+from canary.cli.setup.doctor_rights import (
+    look_at_images_right,
+    look_at_log_right,
+    look_at_login,
+    look_at_policies_right,
+    look_at_rights,
+)
+from canary.rollout.errors import CanaryError
+from canary.rollout.plan.confidence import CLOUD_RUN, find_confidence_source
+from canary.rollout.plan.confidence_presets import PRESETS, preset_of
+from canary.rollout.plan.doubts import find_doubts
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.served import find_hindrance
 from canary.rollout.text import format_count, format_percent, sanitize
@@ -30,6 +40,13 @@ from canary.rollout.text import format_count, format_percent, sanitize
 if TYPE_CHECKING:
     from canary.engine.session import Session
     from canary.rollout.snapshot.snapshot import Snapshot
+
+
+NOT_ASKED: Final = (
+    "Cloud Run, Cloud Monitoring, the split, rights and roles, the request log, alert policies,"
+    " images, the A/B test, health"
+)
+"""What nobody can say without a login: to name roles for it would lead astray."""
 
 
 @click.command()
@@ -50,6 +67,7 @@ def doctor(probe: bool, as_json: bool, config: str | None) -> int:
         return run_probe(source, as_json=as_json)
     findings = [
         look_at_plan(source),
+        *look_at_limits(source.plan),
         *look_at_hosts(source.plan),
         *asyncio.run(_ask(source)),
         *look_at_terminal(),
@@ -57,8 +75,7 @@ def doctor(probe: bool, as_json: bool, config: str | None) -> int:
     if as_json:
         print_json([msgspec.to_builtins(finding) for finding in findings])
     else:
-        for finding in findings:
-            _say(finding)
+        _say_all(findings)
     return 1 if any(f.state == "wrong" and f.needed for f in findings) else 0
 
 
@@ -70,11 +87,55 @@ def look_at_plan(source: PlanSource) -> Finding:
     return Finding("plan", "ok", said)
 
 
-def _say(finding: Finding) -> None:
-    glyph = {"ok": "✓", "wrong": "✗", "unknown": "?"}[finding.state]
-    say(f"{glyph} {finding.what}: {sanitize(finding.said, 500)}")
-    if finding.remedy:
-        say(f"    {sanitize(finding.remedy, 500)}")
+def _say_all(findings: list[Finding]) -> None:
+    """Each cause once, with what it makes wrong, and each remedy once."""
+    told: set[str] = set()
+    for finding in fold_findings(findings):
+        glyph = {"ok": "✓", "wrong": "✗", "unknown": "?"}[finding.state]
+        say(f"{glyph} {finding.what}: {sanitize(finding.said, 500)}")
+        if finding.remedy and finding.remedy not in told:
+            told.add(finding.remedy)
+            say(f"    {sanitize(finding.remedy, 500)}")
+
+
+def fold_findings(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, those of one cause in one: at its first, with the names of all."""
+    causes: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        # Of two services the same is said in each one's name, which is the last word of `what`.
+        said = finding.said.replace(finding.what.rpartition(" ")[2], "")
+        key = (finding.state, said if finding.state != "ok" else finding.what)
+        causes.setdefault(key, []).append(finding)
+    return [
+        msgspec.structs.replace(alike[0], what=", ".join(each.what for each in alike))
+        for alike in causes.values()
+    ]
+
+
+def look_at_limits(plan: Plan) -> Iterator[Finding]:
+    """Limits of the plan that guard nothing."""
+    for said in find_doubts(plan):
+        remedy = "Tighten it, or leave it out so that nobody takes it for a guard."
+        yield Finding("limit", "wrong", said, remedy, needed=False)
+
+
+def look_at_confidence(plan: Plan, snapshot: Snapshot) -> Finding:
+    """Whether the application's score can arrive, and does; else what it takes."""
+    what, preset = "confidence metric", PRESETS[preset_of(plan)]
+    source = find_confidence_source(plan)
+    if source is None:
+        return Finding(what, "ok", "the plan has none", needed=False)
+    metric = sanitize(plan.metrics.confidence_metric, 120)
+    where = f"{metric} on {source.resource}, the side by {source.label}"
+    if source.resource == CLOUD_RUN and preset is not PRESETS["log"]:
+        remedy = " ".join(PRESETS["log"].lines)
+        said = f"{where}: custom metrics cannot be written to {CLOUD_RUN}"
+        return Finding(what, "wrong", said, remedy, needed=False)
+    seen = [side.window.confidence for side in (snapshot.legacy, snapshot.canary)]
+    if any(score is not None for score in seen):
+        return Finding(what, "ok", where, needed=False)
+    remedy = f'{" ".join(preset.lines)} Or metrics.confidence_metric = "" for none.'
+    return Finding(what, "unknown", f"{where}: no score of either side now", remedy, needed=False)
 
 
 async def _ask(source: PlanSource) -> list[Finding]:
@@ -89,6 +150,11 @@ async def _ask(source: PlanSource) -> list[Finding]:
 async def _look(source: PlanSource, session: Session) -> AsyncIterator[Finding]:
     yield look_at_journal(session)
     yield look_at_webhook(session)
+    login = await look_at_login(source.plan, session)
+    if login is not None:
+        yield login
+        yield Finding("not asked", "unknown", f"{NOT_ASKED} (see {login.what})")
+        return
     snapshot = await session.observer.refresh()
     for view in snapshot.sources:
         if view.name == "Journal":
@@ -100,6 +166,9 @@ async def _look(source: PlanSource, session: Session) -> AsyncIterator[Finding]:
     async for finding in look_at_rights(source.plan, session):
         yield finding
     yield await look_at_log_right(source.plan, session)
+    yield await look_at_policies_right(source.plan, session)
+    yield await look_at_images_right(source.plan, session)
+    yield look_at_confidence(source.plan, snapshot)
     for finding in await look_at_metrics(source.plan, session):
         yield finding
     async for finding in look_at_trials(session):
@@ -120,91 +189,6 @@ def look_at_split(snapshot: Snapshot) -> Finding:
         return Finding("split", "wrong", "Canary's share cannot be read", "Set it by the router.")
     served = "" if traffic.served_percent is None else " and served"
     return Finding("split", "ok", f"{format_percent(traffic.canary_percent)} is set{served}")
-
-
-class Purpose(msgspec.Struct, frozen=True):
-    """What rights are for. `needed`: no rollout without it."""
-
-    verb: str
-    rights: tuple[str, ...]
-    roles: str
-    needed: bool
-
-
-PURPOSES: Final = (
-    Purpose(
-        "look",
-        ("run.services.get", "run.revisions.list"),
-        "roles/run.viewer (and roles/monitoring.viewer on the project, for the numbers)",
-        needed=True,
-    ),
-    Purpose(
-        "change",
-        ("run.services.update",),
-        "roles/run.developer, and roles/iam.serviceAccountUser on its service account",
-        needed=True,
-    ),
-    Purpose("delete", ("run.services.delete",), "roles/run.developer", needed=False),
-)
-
-
-ACT_AS: Final = Finding(
-    "right to act as the services' identity",
-    "unknown",
-    "iam.serviceAccounts.actAs is not checked: Cloud Run cannot be asked for it",
-    "It takes roles/iam.serviceAccountUser on the service account that the services run as.",
-    needed=False,
-)
-"""A new revision needs it. It is a right on the service account: TestIamPermissions of a service
-answers for the service's own rights only, and asking IAM would need an API of its own enabled."""
-
-LOG_WITHIN_S: Final = 3.0
-"""Real seconds within which a refusal of the tail comes."""
-
-
-async def look_at_rights(plan: Plan, session: Session) -> AsyncIterator[Finding]:
-    """Ask TestIamPermissions for each service of the plan; it needs no right of its own."""
-    target = plan.target
-    services = {plan.router_service, target.legacy}
-    if not target.shares_one_service:
-        services.add(target.canary)
-    for service in sorted(services):
-        for purpose in PURPOSES:
-            yield await _look_at_right(session, service, purpose)
-    yield ACT_AS
-
-
-async def look_at_log_right(plan: Plan, session: Session) -> Finding:
-    """Whether the request log may be tailed: without it the evidence is minutes late."""
-    from canary.cloud.logging.entries import RIGHT, ROLE, demand_log_right
-
-    what = "right to read the request log"
-    if not plan.evidence.tail:
-        return Finding(what, "ok", "not asked: the plan leaves the log alone", needed=False)
-    instead = "Without it the evidence rests on Cloud Monitoring's minutes."
-    try:
-        await demand_log_right(session.cloud.connection, plan, LOG_WITHIN_S)
-    except Denied as error:
-        remedy = f"Grant {ROLE} ({RIGHT}). {instead}"
-        return Finding(what, "wrong", error.message, remedy, needed=False)
-    except CanaryError as error:
-        return Finding(what, "unknown", error.message, f"It takes {RIGHT}. {instead}", needed=False)
-    return Finding(what, "ok", RIGHT, needed=False)
-
-
-async def _look_at_right(session: Session, service: str, purpose: Purpose) -> Finding:
-    what = f"right to {purpose.verb} {service}"
-    try:
-        held = await session.cloud.router.run.permissions(service, purpose.rights)
-    except CanaryError as error:
-        return Finding(what, "unknown", error.message, error.remedy, purpose.needed)
-    missing = [right for right in purpose.rights if right not in held]
-    if not missing:
-        return Finding(what, "ok", ", ".join(purpose.rights), needed=purpose.needed)
-    said = f"missing: {', '.join(missing)}"
-    if purpose.verb == "change":
-        said += "; the console is read-only"
-    return Finding(what, "wrong", said, f"Grant {purpose.roles}.", purpose.needed)
 
 
 # What `canary doctor` finds of the tests that stages ask for: Locust, and BigQuery's table.

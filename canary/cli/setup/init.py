@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +16,11 @@ import msgspec
 
 from canary.cli.opening import DEFAULT_NAME, known_names
 from canary.cli.options import chosen_config, json_option
-from canary.cli.output import print_json, say
+from canary.cli.output import complain, print_json, say
 from canary.host.home import expand_home
 from canary.host.owners import make_directories
 from canary.rollout.errors import PlanError, UsageError
+from canary.rollout.plan.confidence_presets import PRESETS, PresetName
 from canary.rollout.plan.file import parse_plan
 from canary.rollout.text import sanitize
 
@@ -39,6 +41,7 @@ class Choices(msgspec.Struct, frozen=True):
     canary_backend: str = "ion-api-canary-backend"
     set: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
+    confidence: PresetName = "custom"
 
 
 DEFAULTS: Final = Choices()
@@ -74,6 +77,7 @@ QUESTIONS: Final = {
 @click.option("--canary-backend", metavar="NAME", help="Canary's backend service (router url-map).")
 @click.option("--set", metavar="COMMAND", help="Sets {percent}, without a shell (router command).")
 @click.option("--read", metavar="COMMAND", help="Prints the present share (router command).")
+@click.option("--confidence", type=click.Choice(list(PRESETS)), help="Where the score comes from.")
 @click.option("--config", "-c", metavar="FILE", help="Where to write it; ./canary.toml if absent.")
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing: what is not given has its default.")
@@ -92,24 +96,39 @@ def init(
     _demand_place(path)
     asked = not (yes or as_json) and sys.stdin.isatty()
     known = {name: value for name, value in given.items() if value is not None}
-    choices = _choose(_ask(known) if asked else known)
+    if asked:
+        _judge({**_stand_ins(known), **known})  # what was given wrongly is not asked for again
+        known = _ask(known)
+    choices = _choose(known)
     text = render_plan(choices)
     parse_plan(text, "the plan from these answers", known_names())
     _write(path, text, force)
     if as_json:
         print_json({"file": str(path.absolute()), "provider": choices.provider})
-        return 0
-    say(f"Wrote {sanitize(path, 200)}.")
-    say(
-        "Open the console with `canary`."
-        if path.name == DEFAULT_NAME
-        else f"Open it with `canary --config {sanitize(path, 200)}`."
-    )
+    else:
+        _say_next(path, choices)
     return 0
 
 
+def _say_next(path: Path, choices: Choices) -> None:
+    """What was written, what the score takes, and the commands that come next."""
+    say(f"Wrote {sanitize(path, 200)}.")
+    if choices.provider == "gcp":
+        preset = PRESETS[choices.confidence]
+        say(f"The confidence score: {preset.about}.")
+        for line in preset.lines:
+            say(f"  {line}")
+    config = "" if path.name == DEFAULT_NAME else f" --config {shlex.quote(sanitize(path, 200))}"
+    if choices.provider == "gcp":
+        say(f"next: `gcloud auth application-default login`, then `canary doctor{config}`")
+    else:
+        say(f"next: `canary{config}` opens the console; `canary doctor{config}` looks at all of it")
+
+
 def _ask(given: dict[str, str]) -> dict[str, str]:
-    """What was not given, asked for one by one; what cannot matter is not asked."""
+    """What was not given, asked for one by one; what cannot matter is not asked, and what cannot
+    be is asked again at once, with all answers before it kept.
+    """
     answers = dict(given)
     _prompt(answers, "provider", "Cloud: local (embedded, to try it) or gcp", ["local", "gcp"])
     _prompt(answers, "project", "Project id")
@@ -119,10 +138,24 @@ def _ask(given: dict[str, str]) -> dict[str, str]:
     _prompt(answers, "canary", "Canary service")
     for name, question in QUESTIONS[answers["router"]]:
         _prompt(answers, name, question)
+    _prompt(answers, "confidence", "Confidence score by (log, custom, none)", list(PRESETS))
     return answers
 
 
-def _choose(answers: dict[str, str]) -> Choices:
+def _stand_ins(answers: Mapping[str, str]) -> dict[str, str]:
+    """What stands for the answers that are still to come, so that one can be judged alone."""
+    stand_ins = {"canary": f"{answers.get('legacy', DEFAULTS.legacy)}-canary"[:49]}
+    if answers.get("router") == "command":
+        stand_ins["set"] = "set-share {percent}"
+    return stand_ins
+
+
+def _judge(answers: Mapping[str, str]) -> None:
+    """Raise PlanError or UsageError for answers that make no plan."""
+    parse_plan(render_plan(_choose(answers)), "the plan from these answers", known_names())
+
+
+def _choose(answers: Mapping[str, str]) -> Choices:
     """Commands are taken apart as a shell would. Raises UsageError where a quote is left open, and
     for a router `command` without a command.
     """
@@ -151,12 +184,19 @@ def _prompt(
     if name in answers:
         return
     kind = click.Choice(choices) if choices else None
-    default = getattr(DEFAULTS, name)
+    default = {**msgspec.structs.asdict(DEFAULTS), **_stand_ins(answers), "set": ()}[name]
     # Commands have none: the answer may be empty, and is then refused or left out.
     shown = default if isinstance(default, str) else ""
-    asked = click.prompt(question, default=shown, type=kind, show_default=bool(shown))
-    if asked:
-        answers[name] = asked
+    while True:
+        asked = click.prompt(question, default=shown, type=kind, show_default=bool(shown))
+        tried = {**answers, name: asked} if asked or name == "set" else dict(answers)
+        try:
+            _judge({**_stand_ins(tried), **tried})
+        except (PlanError, UsageError) as error:
+            complain(f"{error.message.removeprefix('the plan from these answers: ')} Again:")
+            continue
+        answers.update(tried)
+        return
 
 
 def _demand_place(path: Path) -> None:
@@ -204,10 +244,14 @@ def _write(path: Path, text: str, force: bool) -> None:
 # The plan's text: the shipped one with the chosen values in its lines.
 
 ROUTER_LINES: Final[dict[str, tuple[str, ...]]] = {
+    "env": ("variable",),
+    "revisions": ("candidate",),
     "url-map": ("url_map", "legacy_backend", "canary_backend"),
     "command": ("set", "read"),
 }
-"""The keys of [target.router] that a kind needs and the others leave commented out."""
+"""The keys of [target.router] that a kind needs; those of the others are commented out."""
+
+_SCORE_LIMITS: Final = re.compile(r"(?m)^(?:min_confidence|confidence) = ")
 
 
 def shipped_plan() -> str:
@@ -223,15 +267,21 @@ def shipped_plan() -> str:
 def render_plan(choices: Choices) -> str:
     """The plan file's text. What was chosen is quoted as TOML; the caller parses it to check it.
 
-    The lines of the chosen router are live; those of the others stay commented out, as examples.
+    The lines of the chosen router are live; those of the others are commented out, as examples.
+    Without a score the limits on it are, too.
     """
     text = shipped_plan()
-    examples = {name for names in ROUTER_LINES.values() for name in names}
-    examples -= set(ROUTER_LINES.get(choices.router, ()))
+    own = ROUTER_LINES[choices.router]
+    examples = {name for names in ROUTER_LINES.values() for name in names} - set(own)
     for name, value in msgspec.structs.asdict(choices).items():
-        if value and name not in examples:
+        if name == "confidence" or not value:
+            continue
+        if name in examples:
+            text = re.sub(rf"(?m)^{name} = ", f"# {name} = ", text, count=1)
+        else:
             text = _set_line(text, "kind" if name == "router" else name, _quote(value))
-    return text
+    text = _set_line(text, "confidence_metric", _quote(PRESETS[choices.confidence].metric))
+    return _SCORE_LIMITS.sub(r"# \g<0>", text) if choices.confidence == "none" else text
 
 
 def _set_line(text: str, key: str, value: str) -> str:

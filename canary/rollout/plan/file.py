@@ -19,6 +19,9 @@ from canary.rollout.text import sanitize
 MAX_BYTES: Final = 1_000_000
 """A plan is a few kilobytes; what is larger was named by mistake."""
 
+MOST_TOLD: Final = 8
+"""So many mistakes are told at once; of more, how many there are."""
+
 _TABLE: Final = re.compile(r"[.\[]")
 _PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|(end of document))\)\s*$")
 
@@ -67,8 +70,8 @@ def parse_plan(text: str, source: str, known: KnownNames | None = None) -> Plan:
     """The plan in a text; `source` is the file as the person named it.
 
     Limits that a table [alerts.warning] or [alerts.critical] leaves out keep their defaults: who
-    changes one must not lose the others by it. Raises PlanError for the first mistake, with the
-    number of those after it.
+    changes one must not lose the others by it. Raises PlanError with all
+    mistakes (of many the first few, and how many there are).
     """
     data = _with_start_stage(_with_default_limits(_parse_toml(text, source)))
     try:
@@ -152,6 +155,9 @@ def _merge(ranges: Sequence[Mistake], rules: Sequence[Mistake]) -> list[Mistake]
 
 
 def _error(source: str, mistakes: Sequence[Mistake]) -> PlanError:
-    more = len(mistakes) - 1
-    rest = {0: "", 1: "There is 1 more mistake."}.get(more, f"There are {more} more mistakes.")
-    return PlanError(f"{source}: {mistakes[0]}.", remedy=rest)
+    """One error for all of them: who mends one at a time is refused as often as there are some."""
+    rest = [f"{mistake}." for mistake in mistakes[1:MOST_TOLD]]
+    more = len(mistakes) - MOST_TOLD
+    if more > 0:
+        rest.append(f"And {more} more {'mistake' if more == 1 else 'mistakes'}.")
+    return PlanError(f"{source}: {mistakes[0]}.", remedy=f"Also: {' '.join(rest)}" if rest else "")

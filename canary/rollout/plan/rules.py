@@ -7,7 +7,7 @@ file. Names that are known elsewhere (keys, scenarios) are given by whoever read
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlsplit
@@ -36,11 +36,13 @@ _RESOURCE_NAME: Final = "the name of a resource: lower-case letters, digits and 
 class KnownNames(msgspec.Struct, frozen=True):
     """What a plan may name that the domain does not know: the console's actions, as they are bound
     to keys, and the scenarios of the embedded cloud. `actions` is called for a plan
-    that binds some.
+    that binds some; `key_mistakes` is asked what is wrong with its keys beside the others' own, as
+    (action, what is wrong, what is due).
     """
 
     actions: Callable[[], tuple[str, ...]]
     scenarios: tuple[str, ...]
+    key_mistakes: Callable[[Mapping[str, str]], Iterable[tuple[str, str, str]]] = lambda _: ()
 
 
 def find_rule_mistakes(plan: Plan, known: KnownNames | None) -> list[Mistake]:
@@ -61,7 +63,7 @@ def find_rule_mistakes(plan: Plan, known: KnownNames | None) -> list[Mistake]:
         *_check_freezes(plan.freeze),
         *_check_notify(plan),
         *_check_record(plan),
-        *(_check_keys(keys, known.actions()) if known and keys else ()),
+        *(_check_keys(keys, known) if known and keys else ()),
         *check_range("local.stage", plan.local.stage, 0, len(plan.stages)),
         *(_check_scenario(plan.local.scenario, known.scenarios) if known else ()),
     ]
@@ -306,8 +308,20 @@ def _check_record(plan: Plan) -> Found:
         yield Mistake("record.push", "is true without record.git", "git = true, or push = false")
 
 
-def _check_keys(keys: dict[str, str], actions: tuple[str, ...]) -> Found:
-    taken: dict[str, str] = {}
+def _check_keys(keys: dict[str, str], known: KnownNames) -> Found:
+    actions, taken = known.actions(), dict[str, str]()
+    told = list(_check_names(keys, actions, taken))
+    yield from told
+    paths = {mistake.path for mistake in told}
+    right = {action: key for action, key in keys.items() if action in actions and key.strip()}
+    for action, wrong, due in known.key_mistakes(right):
+        path = f"console.keys.{sanitize(action, 40)}"
+        if path not in paths:
+            paths.add(path)
+            yield Mistake(path, wrong, due)
+
+
+def _check_names(keys: dict[str, str], actions: tuple[str, ...], taken: dict[str, str]) -> Found:
     for action, key in keys.items():
         path = f"console.keys.{sanitize(action, 40)}"
         if action not in actions:

@@ -17,7 +17,7 @@ from canary.rollout.plan.file import load_plan
 from canary.store.journal import Journal
 from canary.store.paths import journal_path, sent_notifications_path, state_dir
 from canary.store.sent_notifications import SentNotifications
-from tests.cli.commands import Cloud
+from tests.cli.commands import ROOT, Cloud
 from tests.cli.conftest import Command
 
 NOON = 1_767_268_800.0
@@ -161,3 +161,71 @@ def test_the_probe_writes_a_report_and_changes_nothing(
     assert report == json.loads(ended.out)
     assert {c["id"]: c["state"] for c in report["checks"]}["mask"] == "ok"
     assert "ion-api" not in json.dumps(report["checks"]).replace("ion/confidence_score", "")
+
+
+def test_without_a_login_there_is_one_cause_one_remedy_and_no_role(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    plan = tmp_path / "canary.toml"
+    shipped = (ROOT / "canary.toml").read_text(encoding="utf-8")
+    plan.write_text(shipped.replace('provider = "local"', 'provider = "gcp"', 1))
+    ended = command("doctor", "--config", str(plan))
+    assert ended.code == 1
+    assert ended.out.count("No usable credentials") == 1
+    assert ended.out.count("gcloud auth application-default login") == 1
+    assert "roles/" not in ended.out
+    assert "? not asked: Cloud Run, Cloud Monitoring, the split" in ended.out
+
+
+def test_what_one_cause_makes_wrong_is_one_finding_with_one_remedy(
+    command: Command, open_cloud: Callable[..., Cloud]
+) -> None:
+    cloud = open_cloud()
+    cloud.post("faults", {"method": "TestIamPermissions", "code": "UNAVAILABLE", "message": "gone"})
+    out = command("doctor", "--config", str(cloud.plan_path)).out
+    assert out.count("gone") == 1
+    (line,) = [line for line in out.splitlines() if "gone" in line]
+    for what in ("right to look ion-api", "right to delete ion-api-canary"):
+        assert what in line
+
+
+def test_rights_beside_cloud_runs_are_looked_at_and_their_roles_named(
+    command: Command, open_cloud: Callable[..., Cloud]
+) -> None:
+    cloud = open_cloud()
+    found = findings(command, cloud)
+    assert "run.revisions.get" in found["right to look ion-api"]["said"]
+    assert "roles/monitoring.alertPolicyEditor" in found["right to the alert policies"]["said"]
+    assert "roles/artifactregistry.repoAdmin" in found["right to Legacy's images"]["said"]
+    cloud.post("faults", {"method": "ListAlertPolicies", "code": "PERMISSION_DENIED"})
+    policies = findings(command, cloud)["right to the alert policies"]
+    assert (policies["state"], policies["needed"]) == ("wrong", False)
+    assert "roles/monitoring.viewer" in policies["remedy"]
+
+
+def test_a_limit_that_guards_nothing_is_found(
+    command: Command, open_cloud: Callable[..., Cloud]
+) -> None:
+    cloud = open_cloud()
+    text = cloud.plan_path.read_text().replace("max_error_ratio = 0.015", "max_error_ratio = 1.0")
+    cloud.plan_path.write_text(text)
+    limit = findings(command, cloud)["limit"]
+    assert "stages[1].criteria.max_error_ratio is 100 %" in limit["said"]
+    assert limit["needed"] is False
+
+
+def test_a_score_that_cannot_be_written_there_is_found_with_the_way_that_works(
+    command: Command, open_cloud: Callable[..., Cloud]
+) -> None:
+    cloud = open_cloud()
+    text = cloud.plan_path.read_text()
+    assert findings(command, cloud)["confidence metric"]["state"] == "ok"
+    cloud.plan_path.write_text(
+        text.replace(
+            '# confidence_resource = "generic_task"', 'confidence_resource = "cloud_run_revision"'
+        )
+    )
+    found = findings(command, cloud)["confidence metric"]
+    assert (found["state"], "cannot be written" in found["said"]) == ("wrong", True)
+    assert "gcloud logging metrics create confidence" in found["remedy"]

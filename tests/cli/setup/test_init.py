@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from canary.cli.setup.init import Choices, render_plan
+from canary.rollout.plan.confidence_presets import PRESETS, PresetName, preset_of
 from canary.rollout.plan.file import load_plan, parse_plan
 from tests.cli.commands import ROOT, run_at_terminal
 from tests.cli.conftest import Command
@@ -100,7 +102,7 @@ def test_an_answer_that_cannot_be_is_refused_and_nothing_is_written(
 
 
 def test_at_a_terminal_it_asks_what_the_router_needs(tmp_path: Path) -> None:
-    typed = "gcp\n\n\nurl-map\n\n\nthe-map\nold\nnew\n"
+    typed = "gcp\n\n\nurl-map\n\n\nthe-map\nold\nnew\n\n"
     assert run_at_terminal(["init"], tmp_path, tmp_path / "state", typed).code == 0
     router = parse_plan((tmp_path / "canary.toml").read_text(), "canary.toml").target.router
     assert (router.url_map, router.legacy_backend, router.canary_backend) == (
@@ -111,9 +113,49 @@ def test_at_a_terminal_it_asks_what_the_router_needs(tmp_path: Path) -> None:
 
 
 def test_at_a_terminal_it_asks_what_was_not_given(tmp_path: Path) -> None:
-    typed = "gcp\nmy-project\n\nenv\nold-api\nnew-api\nSHARE\n"
+    typed = "gcp\nmy-project\n\nenv\nold-api\nnew-api\nSHARE\nlog\n"
     ended = run_at_terminal(["init"], tmp_path, tmp_path / "state", typed)
     plan = parse_plan((tmp_path / "canary.toml").read_text(), "canary.toml")
     assert ended.code == 0
     assert (plan.target.project, plan.target.region) == ("my-project", "us-central1")
     assert (plan.target.legacy, plan.target.router.variable) == ("old-api", "SHARE")
+    assert plan.metrics.confidence_metric == "logging.googleapis.com/user/confidence"
+    assert "gcloud logging metrics create confidence" in ended.out
+    assert "next: `gcloud auth application-default login`, then `canary doctor`" in ended.out
+
+
+def test_an_answer_that_cannot_be_is_asked_again_and_the_others_are_kept(tmp_path: Path) -> None:
+    typed = "gcp\nmy-project\nno region\neurope-west1\ncommand\napi\napi\n\n"
+    typed += "set-share ten\nset-share '{percent}\nset-share {percent}\n\nnone\n"
+    ended = run_at_terminal(["init"], tmp_path, tmp_path / "state", typed)
+    assert ended.code == 0, ended.out
+    plan = parse_plan((tmp_path / "canary.toml").read_text(), "canary.toml")
+    target = plan.target
+    assert (target.project, target.region) == ("my-project", "europe-west1")
+    assert (target.legacy, target.canary) == ("api", "api-canary")  # the same is no other service
+    assert target.router.set == ("set-share", "{percent}")
+    assert ended.out.count("Again:") == 4
+
+
+@pytest.mark.parametrize("router", ["env", "revisions", "url-map", "command"])
+def test_only_the_chosen_routers_keys_are_live(router: str) -> None:
+    text = render_plan(Choices(router=router, set=("x", "{percent}")))
+    keys = set(tomllib.loads(text)["target"]["router"])
+    assert (
+        keys - {"kind"}
+        == {
+            "env": {"variable"},
+            "revisions": {"candidate"},
+            "url-map": {"url_map", "legacy_backend", "canary_backend"},
+            "command": {"set"},
+        }[router]
+    )
+
+
+@pytest.mark.parametrize("name", ["log", "custom", "none"])
+def test_each_way_to_a_score_gives_a_plan_that_can_be_met(name: PresetName) -> None:
+    plan = parse_plan(render_plan(Choices(confidence=name)), "canary.toml")
+    assert plan.metrics.confidence_metric == PRESETS[name].metric
+    assert preset_of(plan) == name
+    limits = [s.criteria.min_confidence for s in plan.stages if s.criteria is not None]
+    assert all(limit is None for limit in limits) == (name == "none")

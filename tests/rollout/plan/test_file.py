@@ -242,14 +242,31 @@ def test_a_mistake_of_syntax_names_the_line(text: str, line: str) -> None:
     assert str(refuse(text)).startswith(line)
 
 
-def test_every_mistake_of_range_order_and_name_is_counted() -> None:
+def test_every_mistake_of_range_order_and_name_is_told() -> None:
     text = swap("max_p95_ms = 18_000.0", "max_p95_ms = 0").replace("soak_hours = 48.0\n", "")
     text = text.replace("stale_after_s = 300.0", "stale_after_s = 1")
     text = text.replace("criteria_window_minutes = 60", "criteria_window_minutes = 0")
     text = text.replace('scenario = "healthy"', 'scenario = "calm"')
     refused = refuse(text + '\n[console.keys]\nfly = "x"\n')
     assert "stages[1].criteria.max_p95_ms (stage 2) is 0; expected 1 to 3.6e+06" in str(refused)
-    assert refused.remedy == "There are 5 more mistakes."
+    assert refused.remedy.startswith("Also: ")
+    for path in (
+        "stages[2].soak_hours (stage 3)",
+        "metrics.stale_after_s",
+        "metrics.criteria_window_minutes",
+        "local.scenario",
+        "console.keys.fly",
+    ):
+        assert path in refused.remedy
+
+
+def test_of_very_many_mistakes_the_first_are_told_and_the_rest_is_counted() -> None:
+    text = "".join(f"wrong_{i} = 1\n" for i in range(12)) + DEFAULT
+    refused = refuse(text)
+    assert "wrong_0" in str(refused)
+    assert "wrong_7" in refused.remedy
+    assert "wrong_8" not in refused.remedy
+    assert refused.remedy.endswith("And 4 more mistakes.")
 
 
 def test_what_others_own_is_taken_as_it_is_where_nobody_says_what_is_known() -> None:
@@ -265,11 +282,11 @@ def test_a_number_beyond_all_bounds_is_refused(key: str, number: str) -> None:
     assert len(str(refuse(swap(f"\n{old}", f"\n{key} = {number}")))) < 400
 
 
-def test_the_first_mistake_is_named_and_the_others_are_counted() -> None:
+def test_the_first_mistake_is_the_sentence_and_the_others_its_remedy() -> None:
     text = swap("percent = 25", "percent = 8").replace("stale_after_s = 300.0", "stale_after_s = 1")
-    assert "stages[2].percent" in str(refuse(text))
-    assert str(refuse(text)).endswith("There is 1 more mistake.")
-    assert refuse("").remedy == "There is 1 more mistake."
+    assert "stages[2].percent" in refuse(text).message
+    assert refuse(text).remedy.startswith("Also: metrics.stale_after_s is 1; expected ")
+    assert refuse("").remedy.startswith("Also: ")
 
 
 def test_one_mistake_alone_counts_no_others() -> None:
