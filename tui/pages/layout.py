@@ -72,6 +72,11 @@ def is_roomy(layout: Layout, height: int) -> bool:
     return layout == "wide" and height >= 44
 
 
+def is_vast(layout: Layout, height: int) -> bool:
+    """Whether it has rows to spare beyond that: for the events, and the plots of resources."""
+    return layout == "wide" and height >= 56
+
+
 WINDOWS: Final[tuple[tuple[str, float | None], ...]] = (
     ("1 h", 3_600.0),
     ("6 h", 21_600.0),
@@ -100,6 +105,7 @@ def screen_classes(layout: Layout, height: int, *, zoomed: bool) -> Classes:
     wanted = {f"-{each}": each == layout for each in LAYOUTS}
     wanted["-tall"] = is_tall(layout, height)
     wanted["-roomy"] = is_roomy(layout, height)
+    wanted["-vast"] = is_vast(layout, height)
     return wanted | {"-single": layout == "narrow" or zoomed, "-zoomed": zoomed}
 
 

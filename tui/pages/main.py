@@ -212,7 +212,7 @@ class MainScreen(Composition):
         for name, column in self.columns.items():
             changed |= put_on(column, column_classes(name, panel, shown, single=single))
         self.tabs.current = panel
-        seen = panel == "events" if single else layout == "wide"
+        seen = single and panel == "events"
         self.talk.with_events = not seen
         if changed and update:
             self.update_node_styles()

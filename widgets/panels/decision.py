@@ -169,7 +169,9 @@ def _draw_node(canvas: Canvas, y: int, node: Node, palette: Palette) -> None:
         canvas.right(y, margin_of(node), palette.dim)
         end -= _MARGIN
     if end >= _QUESTION + _VALUE + _ANSWER:
-        canvas.text(end - _ANSWER + 2, y, _ANSWERS[node.outcome], style, _ANSWER - 2)
+        # Green is for the glyph alone.
+        said = palette.text if style is palette.ok else style
+        canvas.text(end - _ANSWER + 2, y, _ANSWERS[node.outcome], said, _ANSWER - 2)
         end -= _ANSWER
     observed = observed_of(node)
     value_style = palette.no_data if node.outcome == "no_data" else lit

@@ -60,7 +60,7 @@ class ResourcesPanel(CellWidget):
             if view.ready is False and y < canvas.height:
                 canvas.text(0, y, f"✗ {name} not ready: {sanitize(view.revision)}", palette.watch)
                 y += 1
-        if not layout.spark_width:
+        if not layout.spark_width or canvas.height - y >= _LEAST_ROWS:
             self._draw_plots(canvas, y, snapshot, palette)
 
     def _draw_plots(self, canvas: Canvas, y: int, snapshot: Snapshot, palette: Palette) -> None:

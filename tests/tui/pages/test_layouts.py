@@ -82,10 +82,29 @@ async def test_all_panels_stand_side_by_side_where_there_is_room(size: tuple[int
         assert "p50" in text
 
 
-async def test_the_widest_layout_has_a_panel_of_events() -> None:
-    async with staged((200, 60)) as stage:
-        assert " events ─" in stage.frame()
+@pytest.mark.parametrize("size", [(160, 36), (160, 48), (200, 60)])
+async def test_the_widest_layout_has_its_events_in_full_width(size: tuple[int, int]) -> None:
+    async with staged(size) as stage:
+        told = next(rows(stage.frame(), "promoted 5 % → 10 %"))
+        assert told.endswith("verified: health ok, split 10.3 % (100)")
         assert stage.frame().count("promoted 5 % → 10 %") == 1
+
+
+async def test_a_larger_size_never_shows_fewer_events_or_plots() -> None:
+    many = tuple(Event(scenes.NOW - i, "info", f"number {i}") for i in range(30))
+    shown = []
+    for size in [(80, 24), (100, 30), (120, 40), (160, 48), (200, 60)]:
+        async with staged(size, scenes.snapshot(events=many)) as stage:
+            shown.append(stage.frame().count("number "))
+    assert shown == sorted(shown)
+    assert shown[0] >= 4
+
+
+@pytest.mark.parametrize("size", [(120, 40), (160, 36), (160, 48), (200, 60)])
+async def test_the_seeds_four_rows_are_on_the_screen(size: tuple[int, int]) -> None:
+    async with staged(size) as stage:
+        for name in ("overview", "latency", "confidence", "resources"):
+            assert f" {name} " in stage.frame()
 
 
 async def test_the_narrow_layout_shows_one_panel_below_the_overview() -> None:
