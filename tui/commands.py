@@ -16,6 +16,7 @@ from tui.actions.changes import (
     new_id,
     prepare,
     prepare_hold,
+    prepare_note,
     prepare_release,
     prepare_scale,
     why_not,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 HOLD_LABEL: Final = "hold until … because …: 09:00 the database moves, 14h …, or only why"
 
 
+NOTE_LABEL: Final = "note for everybody; TODO: … is for the handover; Enter alone marks the moment"
+
+
 class Commands:
     """The actions of one main screen."""
 
@@ -50,6 +54,7 @@ class Commands:
         self._actions: dict[str, Callable[[], None]] = {
             "scale": lambda: self.screen.open_prompt("scale", self._scale_label()),
             "hold": self.hold,
+            "note": lambda: self.screen.open_prompt("note", NOTE_LABEL),
             "acknowledge": self.acknowledge,
             "palette": context.host.open_palette,
             "replay": self._enter_replay,
@@ -140,6 +145,9 @@ class Commands:
         elif purpose == DISMISS:
             self._safety.dismiss_because(text)
 
+        if purpose == "note":
+            context = self.context
+            context.submit_at_once(lambda: prepare_note(text, context.situation(), new_id))
         if purpose == "hold" and text.strip():
             context = self.context
             context.open_change(lambda: prepare_hold(text, context.situation(), new_id))

@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "revert": ("change.moves", "Set the split back to what the record says."),
     "hold": ("change.hold", "Hold the rollout where it stands, for everybody: nobody promotes."),
     "release": ("change.hold", "End a hold, whoever set it."),
+    "note": ("change.note", "Mark this moment for everybody; show what was noted."),
     "mark-irreversible": (
         "change.irreversible",
         "Mark a step that no rollback undoes, for everybody.",

@@ -15,6 +15,7 @@ from canary.rollout.change.change import Portion, Topic
 from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.change.hold import Hold
 from canary.rollout.change.irreversible import Irreversible
+from canary.rollout.change.marks import Mark
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import CanaryError, CloudError
 from canary.rollout.measure.samples import Sample
@@ -53,6 +54,7 @@ class ServiceState(msgspec.Struct, frozen=True):
     `irreversible` what is written of that on Canary's service, cleared or not, and `deployed_mark`
     the text of the same annotation on the revision that serves. `deployed` is what that runs, and
     `stable_deployed` what Legacy's does where the router splits between revisions; None: not told.
+    `marks` are the marks and notes on Canary's service, newest first.
     """
 
     name: str
@@ -88,9 +90,12 @@ class ServiceState(msgspec.Struct, frozen=True):
     deployed_mark: str = ""
     deployed: Deployed | None = None
     stable_deployed: Deployed | None = None
+    marks: tuple[Mark, ...] = ()
 
     def writer_of(self, topic: Topic) -> str:
         """The id of the change that wrote the annotation of a topic; "" for nobody's."""
+        if topic == "marks":
+            return self.marks[0].change if self.marks else ""
         found = self.hold if topic == "hold" else self.irreversible
         return "" if found is None else found.change
 

@@ -72,7 +72,9 @@ class Notifier:
         self._looked_at = float("-inf")
 
     def begun(self, change: Change) -> None:
-        """A change is begun by the caller."""
+        """A change is begun by the caller. A note is told by its end alone."""
+        if change.kind == "note":
+            return
         with _never_in_the_way():
             self.tell(change_notice(change, self._place))
 

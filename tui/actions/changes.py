@@ -146,6 +146,7 @@ KINDS: dict[str, Kind] = {
     "revert": "revert",
     "scale": "scale",
     "hold": "hold",
+    "note": "note",
 }
 """Actions that change the cloud → the kind of change they ask for."""
 
@@ -224,6 +225,14 @@ def prepare_hold(text: str, situation: Situation, new_id: Callable[[], str]) -> 
     request = msgspec.structs.replace(request, reason=reason)
     assert snapshot.standing is not None  # noqa: S101 - asked before
     change = moves.hold(situation.plan, snapshot.standing, request, until)
+    return pin(situation, snapshot, change)
+
+
+def prepare_note(text: str, situation: Situation, new_id: Callable[[], str]) -> Pending:
+    """A mark of this moment, with what was typed. Raises CanaryError as the others."""
+    snapshot, request = _annotating("note", situation, new_id)
+    assert snapshot.standing is not None  # noqa: S101 - asked before
+    change = moves.note(situation.plan, snapshot.standing, request, text.strip())
     return pin(situation, snapshot, change)
 
 

@@ -151,6 +151,20 @@ class Context:
             self.screen.approval.approval = approval
             self.open_page("approval")
 
+    def submit_at_once(self, build: Callable[[], Pending]) -> None:
+        """Hand over what moves nothing and was just typed: it needs no second key."""
+        situation = self.situation()
+        try:
+            pending = build()
+            if situation.snapshot is not None:
+                change, read_only = pending.change, situation.read_only
+                permit.authorize(change, situation.snapshot, read_only=read_only)
+                self.engine.submit(change)
+                self._submitted = change.id
+                self.say(f"{format_title(change)}: handed to the executor.")
+        except CanaryError as refusal:
+            self.say(f"Nothing was sent. {refusal}")
+
     def submit(self, change_id: str, reason: str = "") -> None:
         """The person confirmed, and said why: check once more, then hand it to the engine."""
         pending, self.pending = self.pending, None

@@ -59,7 +59,9 @@ def results(snapshot: Snapshot | None, procedure: JobsView) -> tuple[str, ...]:
     was not passed is not done well.
     """
     changes = snapshot.changes if snapshot is not None else ()
-    ended = [c for c in changes if c.outcome is not None and not c.acknowledged]
+    # A note that was written is in the events: it is no result to be dismissed.
+    written = [c for c in changes if c.kind == "note" and c.outcome and c.outcome.state == "done"]
+    ended = [c for c in changes if c.outcome and not c.acknowledged and c not in written]
     bad = [c.id for c in ended if c.outcome is not None and c.outcome.state != "done"]
     good = [c.id for c in ended if c.id not in bad]
     verified, loaded = procedure.verification.waiting, procedure.load_test.waiting

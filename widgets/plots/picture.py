@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from canary.rollout.change.change import ANNOTATING
 from canary.rollout.evidence import metric_evidence as evidence
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import SideView, Snapshot
@@ -61,7 +62,8 @@ class Picture(msgspec.Struct, frozen=True):
     """All that is in one plot. Times are unix seconds; `masked` are (from, to) periods.
 
     `set_apart` are the periods after a change that the evidence leaves out, `detected` the moments
-    at which it has proven a regression, each with the short name of what got worse. `ends` name
+    at which it has proven a regression, each with the short name of what got worse; `marks` those
+    that a person has marked. `ends` name
     both lines, Legacy's first.
     """
 
@@ -74,6 +76,7 @@ class Picture(msgspec.Struct, frozen=True):
     limits: tuple[Limit, ...] = ()
     masked: tuple[tuple[float, float], ...] = ()
     changes: tuple[float, ...] = ()
+    marks: tuple[float, ...] = ()
     set_apart: tuple[tuple[float, float], ...] = ()
     detected: tuple[tuple[float, str], ...] = ()
     stale_after_s: float = 300.0
@@ -120,6 +123,7 @@ class PlotMaker(msgspec.Struct):
             limits=limits,
             masked=tuple((at, min(now, at + delay_s)) for at in changes),
             changes=changes,
+            marks=tuple(m.at for m in snapshot.marks if grid.start < m.at <= grid.end),
             set_apart=find_set_apart(snapshot, grid),
             detected=find_detections(metric, snapshot, grid),
             stale_after_s=plan.metrics.stale_after_s if plan else 300.0,
@@ -151,7 +155,8 @@ def find_limits(metric: Metric, plan: Plan | None) -> tuple[Limit, ...]:
 
 def find_changes(snapshot: Snapshot, grid: ColumnGrid) -> tuple[float, ...]:
     """When the split was changed, as far as it is in the grid, oldest first."""
-    moments = {c.outcome.at for c in snapshot.changes if c.outcome and c.outcome.state == "done"}
+    done = (c for c in snapshot.changes if c.outcome and c.outcome.state == "done")
+    moments = {c.outcome.at for c in done if c.outcome and c.kind not in ANNOTATING}
     if snapshot.traffic.record is not None:
         moments.add(snapshot.traffic.record.entered_at)
     return tuple(sorted(at for at in moments if grid.start < at <= grid.end))

@@ -32,6 +32,7 @@ def draw_picture(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -
     _draw_set_apart(canvas, inner, picture, palette)
     _draw_legacy(canvas, inner, picture, palette)
     _draw_canary(canvas, inner, picture, palette)
+    _draw_marks(canvas, inner, picture, palette)
     _draw_detections(canvas, inner, picture, palette)
     name_limits(canvas, inner, picture, palette)
     _name_stale(canvas, inner, picture, palette)
@@ -131,6 +132,14 @@ def _draw_limits(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -
         row = box_row(box, picture.scale, limit.value)
         for column in range(box.width):
             canvas.put(box.x + column, row, "╍" if critical else "╌", style)
+
+
+def _draw_marks(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
+    """A flag at the foot of the plot, where a person has marked or noted something."""
+    for at in picture.marks:
+        column = picture.grid.column_of(at)
+        if 0 <= column < box.width:
+            canvas.put(box.x + column, box.y + box.height - 1, "¶", palette.marker)
 
 
 def _draw_changes(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:

@@ -42,6 +42,7 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.change.history_entries import append_history, history_key
 from canary.rollout.change.irreversible import TOPIC as IRREVERSIBLE
+from canary.rollout.change.marks import append_mark
 from canary.rollout.change.stage_record import StageRecord, encode_record
 from canary.rollout.errors import Conflict, NotFound
 from canary.rollout.plan.plan import Endpoints, Plan
@@ -204,6 +205,8 @@ class Router(ABC):
     def _annotation(self, service: Any, step: Annotate) -> dict[str, str]:
         """What a step writes. Raises Conflict where another change has written there meanwhile."""
         key = annotation_key(self.plan.record.annotation, step.topic)
+        if step.topic == "marks":
+            return {key: append_mark(service.annotations.get(key, ""), step.text)}
         if writer_of(service.annotations.get(key, "")) not in (step.before, step.change):
             raise Conflict(
                 f"Somebody else has written on {step.service} meanwhile.",

@@ -13,6 +13,8 @@ from canary.rollout.change.basis import canary_scaled
 from canary.rollout.change.history_entries import HistoryEntry, history_key, read_history
 from canary.rollout.change.hold import Hold, decode_hold
 from canary.rollout.change.irreversible import TOPIC, Irreversible, decode_irreversible
+from canary.rollout.change.marks import TOPIC as MARKS
+from canary.rollout.change.marks import read_marks
 from canary.rollout.change.stage_record import StageRecord, decode_record
 from canary.rollout.errors import Malformed
 from canary.rollout.plan.plan import Plan, ScalePreset
@@ -40,6 +42,7 @@ def read_service(plan: Plan, message: Any) -> ServiceState:
     """
     name = short_name(message.name)
     carries = name == plan.router_service
+    marked = name == canary_scaled(plan)
     keeps = carries or name == plan.target.canary
     record, record_error = _read_record(plan, message) if keeps else (None, "")
     ready, reason = _read_ready(message.terminal_condition)
@@ -65,7 +68,8 @@ def read_service(plan: Plan, message: Any) -> ServiceState:
         history=_read_history(plan, message) if carries else (),
         limits=_read_limits(message),
         hold=_read_hold(plan, message) if carries else None,
-        irreversible=_read_mark(plan, message) if name == canary_scaled(plan) else None,
+        irreversible=_read_mark(plan, message) if marked else None,
+        marks=read_marks(read_annotation(plan, message, MARKS)) if marked else (),
     )
 
 

@@ -22,6 +22,7 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.change.hold import decode_hold
 from canary.rollout.change.irreversible import decode_irreversible
+from canary.rollout.change.marks import decode_mark
 from canary.rollout.change.text import format_order, format_planned
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_iso_time, quote_command
@@ -83,6 +84,9 @@ def _annotating(step: Annotate) -> str:
         mark = decode_irreversible(step.text)
         said = ["--clear"] if mark is None or mark.cleared else [mark.what]
         return quote_command(["canary", "mark-irreversible", *said])
+    if step.topic == "marks":
+        noted = decode_mark(step.text)
+        return quote_command(["canary", "note", noted.text if noted is not None else ""])
     hold = decode_hold(step.text)
     if hold is None or hold.released:
         return "canary release"

@@ -66,6 +66,8 @@ def find_observed_state(step: Step, state: ServiceState, asked_at: float) -> Obs
 
 def _find_annotation(step: Annotate, state: ServiceState) -> ObservedState:
     """By the id of the change that wrote what is there."""
+    if step.topic == "marks":
+        return "there" if any(m.change == step.change for m in state.marks) else "absent"
     writer = state.writer_of(step.topic)
     if writer == step.change:
         return "there"

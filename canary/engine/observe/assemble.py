@@ -42,6 +42,7 @@ from canary.engine.observe.series import (
 )
 from canary.rollout.change.change import Side
 from canary.rollout.change.hold import find_hold
+from canary.rollout.change.marks import Mark, format_mark, name_author
 from canary.rollout.decision.gates import (
     NO_EVIDENCE,
     Gate,
@@ -138,7 +139,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         alerts=find_alerts(plan, stage.index or 0, canary.window, canary.data),
         sources=observed.sources,
         changes=tuple(view_change(e) for e in observed.entries),
-        events=_order(observed.events, observed.entries),
+        events=_order(observed.events, observed.entries, _marks_of(observed.run)),
         standing=standing_of(plan, observed.run),
         speed=observed.speed,
         ingest_delay_s=observed.ingest_delay_s,
@@ -156,6 +157,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         irreversible=irreversible_of(observed.run),
         verdict_since=_find_since(observed, decision),
         differences=differences_of(plan, observed.run),
+        marks=_marks_of(observed.run),
     )
 
 
@@ -286,7 +288,14 @@ def _check_gates(
     return gates + regression_gates(comparison, plan.evidence.on_regression) if gates else gates
 
 
-def _order(events: Sequence[Event], entries: Sequence[Entry]) -> tuple[Event, ...]:
+def _marks_of(run: RunFacts | None) -> tuple[Mark, ...]:
+    return run.canary.marks if run is not None and run.canary is not None else ()
+
+
+def _order(
+    events: Sequence[Event], entries: Sequence[Entry], marks: Sequence[Mark]
+) -> tuple[Event, ...]:
     """All events, newest first; of the same moment the one that was said later comes first."""
-    merged = [*reversed(events), *journal_events(entries)]
+    noted = [Event(m.at, "info", format_mark(m), name_author(m)) for m in marks]
+    merged = [*reversed(events), *journal_events(entries), *noted]
     return tuple(sorted(merged, key=lambda e: -e.at)[:EVENTS_SHOWN])

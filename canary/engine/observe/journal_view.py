@@ -84,6 +84,8 @@ def journal_events(entries: Iterable[Entry]) -> tuple[Event, ...]:
     events: list[Event] = []
     for entry in entries:
         change, author = entry.change, sanitize(entry.change.author, 60)
+        if change.kind == "note" and (entry.outcome is None or entry.outcome.state == "done"):
+            continue  # it is told as what it says
         why = f": {sanitize(change.reason, 120)}" if change.reason else ""
         forced = " (forced)" if change.forced else ""
         asked = f"asked: {title_of(change)}{forced}{why}"

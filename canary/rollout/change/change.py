@@ -29,6 +29,7 @@ Kind = Literal[
     "release",
     "mark_irreversible",
     "clear_irreversible",
+    "note",
 ]
 GOING_BACK: Final[tuple[Kind, ...]] = ("step_back", "rollback_all")
 """What takes traffic off Canary: right later too, whatever else has happened to the service."""
@@ -38,6 +39,7 @@ ANNOTATING: Final[tuple[Kind, ...]] = (
     "release",
     "mark_irreversible",
     "clear_irreversible",
+    "note",
 )
 """What writes an annotation for people, and moves neither traffic, scale nor record."""
 
@@ -112,7 +114,7 @@ class KeepRecord(msgspec.Struct, frozen=True, tag="keep_record"):
     record: StageRecord
 
 
-Topic = Literal["hold", "irreversible"]
+Topic = Literal["hold", "irreversible", "marks"]
 """What an annotation beside the record is about; its name there."""
 
 
@@ -120,7 +122,7 @@ class Annotate(msgspec.Struct, frozen=True, tag="annotate"):
     """Write the annotation of `topic` on `service`, beside the record: `text`, by `change`.
 
     `before` is the change that wrote what is there now ("" for nobody): if it is another's when the
-    step is sent, the step is refused.
+    step is sent, the step is refused. A mark goes beside those of others, and asks for none.
     """
 
     service: str

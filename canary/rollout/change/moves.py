@@ -24,6 +24,8 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.change.hold import Hold, encode_hold, find_hold
 from canary.rollout.change.irreversible import MOST_TEXT, Irreversible, encode_irreversible
+from canary.rollout.change.marks import MOST_TEXT as MOST_NOTE
+from canary.rollout.change.marks import Mark, encode_mark
 from canary.rollout.change.stage_record import (
     Move,
     StageRecord,
@@ -244,6 +246,14 @@ def _mark(plan: Plan, standing: Standing, request: Request, kind: Kind, what: st
     text = encode_irreversible(mark)
     step = Annotate(canary_scaled(plan), "irreversible", text, request.id, before)
     return _build(plan, standing, request, kind, (step,))
+
+
+def note(plan: Plan, standing: Standing, request: Request, text: str) -> Change:
+    """Mark this moment, with a note where `text` says one."""
+    author = request.author
+    mark = Mark(request.now, sanitize(text, 2 * MOST_NOTE), author.user, author.host, request.id)
+    step = Annotate(canary_scaled(plan), "marks", encode_mark(mark), request.id)
+    return _build(plan, standing, request, "note", (step,))
 
 
 def is_final(plan: Plan, stage: int) -> bool:

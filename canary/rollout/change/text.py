@@ -24,6 +24,7 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.change.hold import decode_hold, format_extent, format_hold
 from canary.rollout.change.irreversible import MOST_TEXT, decode_irreversible
+from canary.rollout.change.marks import decode_mark, format_mark
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.text import format_percent, format_timestamp, sanitize
 
@@ -39,6 +40,7 @@ KIND_WORDS: Final[dict[Kind, str]] = {
     "release": "release",
     "mark_irreversible": "mark irreversible:",
     "clear_irreversible": "clear",
+    "note": "write",
 }
 """What is asked for, as a command; the steps follow."""
 
@@ -78,6 +80,7 @@ _TITLES: Final[dict[Kind, str]] = {
     "release": "Release the hold",
     "mark_irreversible": "Mark a step irreversible",
     "clear_irreversible": "Clear the irreversible mark",
+    "note": "Write a note",
 }
 
 
@@ -104,6 +107,9 @@ def format_annotation(step: Annotate, *, brief: bool = False) -> str:
     """
     if step.topic == "irreversible":
         return _format_mark(step, brief=brief)
+    if step.topic == "marks":
+        mark = decode_mark(step.text)
+        return format_mark(mark) if mark is not None else "mark"
     hold = decode_hold(step.text)
     if hold is None or hold.released:
         return "the hold" if brief else "hold released"

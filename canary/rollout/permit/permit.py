@@ -253,7 +253,8 @@ def _check_alone(snapshot: Snapshot, change: Change) -> None:
 
 
 def _in_flight(snapshot: Snapshot, besides: str = "") -> str | None:
-    open_ones = (c for c in snapshot.changes if c.outcome is None and c.id != besides)
+    going = (c for c in snapshot.changes if c.outcome is None and c.id != besides)
+    open_ones = (c for c in going if c.kind != "note")
     first = next(open_ones, None)
     return None if first is None else f"{first.title}, {first.author}"
 

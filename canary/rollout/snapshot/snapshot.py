@@ -15,6 +15,7 @@ from canary.rollout.change.change import Guard, Outcome, Portion, Standing, Step
 from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
 from canary.rollout.change.hold import Hold
 from canary.rollout.change.irreversible import Irreversible
+from canary.rollout.change.marks import Mark
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.change.text import MOVE_WORDS
 from canary.rollout.decision.gates import Gate
@@ -293,7 +294,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     `irreversible` is a step of Canary's that no rollback undoes; None: none is marked.
     `verdict_since` is when the tree's verdict became what it is (None: not known, or it judges
     nothing).
-    `differences` is what Canary runs beside what Legacy runs; None: not known.
+    `differences` is what Canary runs beside what Legacy runs; None: not known. `marks` are what
+    persons have marked and noted, newest first.
     """
 
     rollout: str
@@ -329,6 +331,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     irreversible: Irreversible | None = None
     verdict_since: float | None = None
     differences: Differences | None = None
+    marks: tuple[Mark, ...] = ()
 
     @property
     def data_age_s(self) -> float | None:

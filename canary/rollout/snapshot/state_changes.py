@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from canary.rollout.change.change import ANNOTATING
 from canary.rollout.change.hold import format_hold, name_holder
 from canary.rollout.change.irreversible import format_irreversible
 from canary.rollout.plan.plan import Plan
@@ -89,8 +90,12 @@ def in_progress(snapshot: Snapshot, _: Plan) -> RolloutState | None:
 
 
 def find_going(snapshot: Snapshot) -> ChangeView | None:
-    """The change of this host that is carried out or waits; None: there is none."""
-    return next((c for c in snapshot.changes if c.outcome is None), None)
+    """The change of this host that is carried out or waits; None: there is none.
+
+    What is only written for people, a hold or a note, moves nothing, and is none.
+    """
+    going = (c for c in snapshot.changes if c.outcome is None)
+    return next((c for c in going if c.kind not in ANNOTATING), None)
 
 
 def _going(change: ChangeView) -> RolloutState:

@@ -133,3 +133,27 @@ async def test_what_a_deploy_wrote_on_the_revision_is_read(embed: Embed):
         cloud.advance(120)
         canary = await cloud.run.service("ion-api-canary")
         assert (canary.irreversible, canary.deployed_mark) == (None, "schema 42")
+
+
+async def test_notes_of_two_people_stand_beside_each_other(embed: Embed, journal: Journal):
+    async with embed(DEFAULT_PLAN) as cloud:
+        standing = await standing_of(cloud)
+        for change_id, text in (("n1", "the cache is warm"), ("n2", "TODO: tell Ann")):
+            request = Request(change_id, AUTHOR, cloud.now)
+            change = moves.note(cloud.plan, standing, request, text)
+            outcome = await carry(cloud, journal, change)
+            assert outcome.state == "done", outcome
+        canary = await cloud.run.service("ion-api-canary")
+        assert [m.text for m in canary.marks] == ["TODO: tell Ann", "the cache is warm"]
+        assert (await router_service(cloud)).percent == 10
+
+
+async def test_a_note_whose_answer_is_lost_is_found_among_the_others(
+    embed: Embed, journal: Journal
+):
+    async with embed(DEFAULT_PLAN) as cloud:
+        change = moves.note(cloud.plan, await standing_of(cloud), Request("n1", AUTHOR, 1.0), "x")
+        cloud.break_method(UPDATE, code="UNAVAILABLE", after_apply=True, times=1)
+        outcome = await carry(cloud, journal, change)
+        assert outcome.state == "done", outcome
+        assert len((await cloud.run.service("ion-api-canary")).marks) == 1
