@@ -56,7 +56,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("guard", ("A",), "Arm automatic rollback, or disarm it.", "safety"),
     Action("cancel_guard", ("c",), "Stop the countdown of automatic rollback.", "safety"),
     Action("withdraw", ("W",), "Withdraw a change that waits for Cloud Run.", "safety"),
-    Action("dismiss_proof", ("X",), "Dismiss the proof that Canary is worse.", "safety"),
+    Action("dismiss_proof", ("N",), "Dismiss the proof that Canary is worse.", "safety"),
     Action("hold", ("h",), "Hold the rollout: nobody promotes; or release it.", "safety"),
     Action("recovery", ("o",), "Show the changes whose end is not known.", "safety"),
     Action("look_up", ("i",), "Check the status of such a change.", "safety"),

@@ -305,7 +305,7 @@ async def test_with_every_end_known_there_is_nothing_to_recover() -> None:
 
 async def test_a_key_dismisses_a_proof_after_a_reason_and_a_question() -> None:
     async with staged((120, 40), at(evidence=VIEW, advice=ADVICE)) as stage:
-        await stage.press("X", *"new disk", "enter")
+        await stage.press("N", *"new disk", "enter")
         assert "because: new disk" in stage.frame()
         assert "canary evidence --dismiss --reason 'new disk'" in stage.frame()
         assert "Dismiss the proof" in stage.frame()
@@ -317,7 +317,7 @@ async def test_a_key_dismisses_a_proof_after_a_reason_and_a_question() -> None:
 
 async def test_a_proof_is_not_dismissed_without_a_reason() -> None:
     async with staged((120, 40), at(evidence=VIEW, advice=ADVICE)) as stage:
-        await stage.press("X", "space", "enter")
+        await stage.press("N", "space", "enter")
         assert "A proof is dismissed only with a reason" in stage.frame()
         await stage.press("y")
         assert stage.engine.asked == []
@@ -325,6 +325,6 @@ async def test_a_proof_is_not_dismissed_without_a_reason() -> None:
 
 async def test_without_a_proof_there_is_nothing_to_dismiss() -> None:
     async with staged((120, 40), at()) as stage:
-        await stage.press("X")
+        await stage.press("N")
         assert "No regression of Canary is proven: there is nothing to dismiss." in stage.frame()
         assert stage.engine.asked == []
