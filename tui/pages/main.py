@@ -20,6 +20,7 @@ from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from tui.keys import ACTIONS, Keymap, as_written
 from tui.pages.composition import Composition
+from tui.pages.frames import frame_note, frame_window
 from tui.pages.layout import (
     ALWAYS_THERE,
     PAGES,
@@ -154,13 +155,28 @@ class MainScreen(Composition):
     def _show_window(self) -> None:
         soaked = self.snapshot.stage.soaked_hours if self.snapshot else None
         length = window_length(self.window, soaked)
-        said = f"last {self.window}" if self.window != "soak" else "whole soak"
         for panel in (self.overview, self.plots, self.resources):
             panel.window_s = length
-            if panel is self.overview:
-                continue  # each of its columns says over which time it is
-            if panel.border_subtitle != said:  # the same again would repaint the whole panel
-                panel.border_subtitle = said
+        self._show_frames()
+
+    def _show_frames(self) -> None:
+        """Say in each frame what its numbers are over, and which keys the chosen panel has."""
+        plotted = f"last {self.window}" if self.window != "soak" else "whole soak"
+        for name in PANELS:
+            widget, current = self.panels[name], name == self.panel
+            said = frame_note(
+                name,
+                self.plan,
+                plotted,
+                self.keymap.key,
+                current=current,
+                zoomed=self.zoomed,
+            )
+            if widget.border_subtitle != said:  # the same again would repaint the whole panel
+                widget.border_subtitle = said
+        # Without frames the row of names says it; the plots' own heading does.
+        note = frame_window(self.panel, self.plan, plotted) if self.panel != "plots" else ""
+        self.tabs.note = note
 
     def show_keys(self) -> None:
         """Grey the keys that can do nothing now."""
@@ -212,6 +228,7 @@ class MainScreen(Composition):
         for name, column in self.columns.items():
             changed |= put_on(column, column_classes(name, panel, shown, single=single))
         self.tabs.current = panel
+        self._show_frames()
         seen = single and panel == "events"
         self.talk.with_events = not seen
         if changed and update:

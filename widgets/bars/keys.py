@@ -59,7 +59,10 @@ def _fit(hints: tuple[KeyHint, ...], width: int) -> list[KeyHint]:
 
 
 class PanelTabs(CellWidget):
-    """The names of the panels; the present one in brackets, not marked by colour alone."""
+    """The names of the panels; the present one in brackets, not marked by colour alone.
+
+    `note` is what the present one's numbers are over; it stands at the end where there is room.
+    """
 
     DEFAULT_CSS = """
     PanelTabs { height: 1; }
@@ -67,6 +70,7 @@ class PanelTabs(CellWidget):
 
     names: bound[tuple[str, ...]] = bound(())
     current: bound[str] = bound("")
+    note: bound[str] = bound("")
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """All names, or the present one with its place among the others where they do not fit."""
@@ -90,3 +94,5 @@ class PanelTabs(CellWidget):
                 f"[{name}]" if chosen else f" {name} ",
                 palette.strong if chosen else palette.dim,
             )
+        if len(self.note) < canvas.width - x:
+            canvas.right(0, self.note, palette.dim)

@@ -16,7 +16,7 @@ from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.measure.times import find_trouble
 from canary.rollout.plan.plan import Criteria, Plan
 from canary.rollout.plan.tables import LoadTest, OnRegression
-from canary.rollout.text import NO_DATA, AtLeast, format_duration, format_value
+from canary.rollout.text import NO_DATA, AtLeast, format_count, format_duration, format_value
 
 GateState = Literal["met", "not_met", "no_data"]
 Comparison = Literal["≤", "≥", ">", "="]
@@ -121,9 +121,11 @@ def check_criteria(criteria: Criteria, window: Window, data: DataState) -> list[
     usable = data == "ok"
     tail = window.latency_count >= MIN_COUNT_FOR_TAIL
     scored = window.confidence_count >= MIN_COUNT_FOR_TAIL
-    behind = f"{window.requests} requests" if window.requests is not None else "no requests seen"
+    behind = "no requests seen"
+    if window.requests is not None:
+        behind = f"{format_count(window.requests)} requests"
     if window.refused:
-        behind += f", {window.refused} of them refused for want of an instance"
+        behind += f", {format_count(window.refused)} of them refused for want of an instance"
     why = behind if usable else f"{data}: {behind}"
     gates = (
         _limit_gate(
@@ -156,7 +158,7 @@ def check_criteria(criteria: Criteria, window: Window, data: DataState) -> list[
             window.confidence if usable and scored else None,
             "≥",
             criteria.min_confidence,
-            f"{window.confidence_count} scores" if usable else why,
+            f"{format_count(window.confidence_count)} scores" if usable else why,
         ),
     )
     waits = data == "masked"
