@@ -200,7 +200,7 @@ async def test_a_panel_fills_the_screen_and_gives_it_back() -> None:
         await stage.press("g")
         assert " gates ─" in stage.frame()
         assert " errors ── canary" not in stage.frame()
-        assert "16371 requests" in stage.frame()
+        assert "16 371 requests" in stage.frame()
         await stage.press("escape")
         assert " errors ── canary" in stage.frame()
 
