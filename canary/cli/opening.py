@@ -183,6 +183,10 @@ SCENARIOS: Final = (
     "sticky",
     "log-excluded",
     "log-late",
+    "route-fails",
+    "instance-fails",
+    "dependency-timeout",
+    "new-exception",
 )
 """What the embedded cloud can play. It is a process that nobody imports, so a test holds its own
 list and this one together."""

@@ -16,7 +16,7 @@ import msgspec
 
 from canary.simulator.config import SideName
 from canary.simulator.wire.calls import RestError
-from canary.simulator.world.requests import Part, Rows, draw_rows
+from canary.simulator.world.ab_table import Part, Rows, draw_rows
 
 Cell = str | float | int | None
 

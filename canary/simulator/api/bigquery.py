@@ -14,8 +14,8 @@ from canary.simulator.api.ab_query import COLUMNS, AbQuery, Cell, compute_rows, 
 from canary.simulator.api.rest import Call, Rest
 from canary.simulator.config import SideName
 from canary.simulator.wire.calls import RestError
+from canary.simulator.world.ab_table import AbTable
 from canary.simulator.world.faults import Fault
-from canary.simulator.world.requests import AbTable
 from canary.simulator.world.traffic.scenarios import SIDES
 from canary.simulator.world.world import World
 

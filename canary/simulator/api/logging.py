@@ -1,4 +1,5 @@
-"""google.logging.v2.LoggingServiceV2/TailLogEntries of the embedded cloud: Cloud Run's request log.
+"""google.logging.v2.LoggingServiceV2 of the embedded cloud: Cloud Run's request log, tailed; what
+ListLogEntries tells of the past is in `log_list`.
 
 Its limits are the real ones: ten streams a project, 60 000 entries a minute; what goes beyond is
 left out and said in `suppression_info`, and after an hour a stream ends. On request of the fault
@@ -9,25 +10,26 @@ table a running stream is cut (a fault with a code for `TailLogEntries`) or has 
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc
 import grpc.aio
-import msgspec
 
+from canary.simulator.api.log_list import LogList
+from canary.simulator.api.log_messages import LogWriter, log_messages
 from canary.simulator.wire.calls import ApiError, invalid
 from canary.simulator.wire.filters import Fields, parse_log_filter
-from canary.simulator.wire.messages import load_types, timestamp
 from canary.simulator.wire.peers import REFUSAL, Doorkeeper
 from canary.simulator.world.faults import Fault
+from canary.simulator.world.past_requests import PastRequests
 from canary.simulator.world.requests import LogEntry, RequestLog
 from canary.simulator.world.world import World
 
 SERVICE = "google.logging.v2.LoggingServiceV2"
 PATH = f"/{SERVICE}/TailLogEntries"
+LIST_PATH = f"/{SERVICE}/ListLogEntries"
 
 MOST_STREAMS = 10
 MOST_PER_S = 1_000.0
@@ -41,9 +43,6 @@ TICK_S = 0.2
 ENTRIES_A_MESSAGE = 1_000
 KEPT_UNREAD = 20_000
 SUPPRESS = "suppress"
-NO_INSTANCE = "The request was aborted because there was no available instance."
-
-
 _OVER = "The maximum duration for a tail has been met; the same request may be repeated."
 
 
@@ -91,7 +90,9 @@ class LoggingApi:
         self._door = door
         self._log = RequestLog(world)
         self._streams: list[Stream] = []
-        self._templates: dict[tuple[str, str], Any] = {}
+        self._writer = LogWriter(world.config)
+        self.past = PastRequests(world)
+        self._list = LogList(world, self.past, self._writer)
 
     def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
         """Return the handler of the service."""
@@ -100,7 +101,26 @@ class LoggingApi:
             request_deserializer=lambda data: log_messages().request.FromString(data),
             response_serializer=lambda message: message.SerializeToString(),
         )
-        return grpc.method_handlers_generic_handler(SERVICE, {"TailLogEntries": method})
+        listed = grpc.unary_unary_rpc_method_handler(
+            self.list_entries,
+            request_deserializer=lambda data: log_messages().list_request.FromString(data),
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+        methods = {"TailLogEntries": method, "ListLogEntries": listed}
+        return grpc.method_handlers_generic_handler(SERVICE, methods)
+
+    async def list_entries(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        """Answer ListLogEntries."""
+        if not self._door.admits_grpc(context.peer()):
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, REFUSAL)
+        self._world.calls["ListLogEntries"] += 1
+        fault = self._world.fault_for(LIST_PATH)
+        if fault is not None:
+            await suffer(fault, context)
+        try:
+            return self._list.answer(request)
+        except ApiError as refusal:
+            await context.abort(refusal.code, refusal.message)
 
     async def tail(
         self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]
@@ -151,7 +171,7 @@ class LoggingApi:
                 "Quota exceeded for quota metric 'Log entries tail sessions' and limit"
                 f" '{MOST_STREAMS} sessions per project' of service 'logging.googleapis.com'",
             )
-        stream = Stream(parse_log_filter(request.filter), self._world.clock.now())
+        stream = Stream(parse_log_filter(request.filter).matches, self._world.clock.now())
         if not self._streams:
             self._log.start()
         self._streams.append(stream)
@@ -163,25 +183,10 @@ class LoggingApi:
         if not drawn.entries and not drawn.left_out:
             return
         now = self._world.clock.now()
-        offered = [(entry, self._fields(entry)) for entry in drawn.entries]
+        offered = [(entry, self._writer.fields(entry)) for entry in drawn.entries]
+        self.past.stream(drawn.entries, self._log.began_at)
         for stream in self._streams:
             stream.offer(offered, drawn.left_out, now)
-
-    def _fields(self, entry: LogEntry) -> dict[str, str]:
-        config = self._world.config
-        return {
-            "logName": log_name(config.project),
-            "resource.type": "cloud_run_revision",
-            "resource.labels.project_id": config.project,
-            "resource.labels.location": config.region,
-            "resource.labels.service_name": entry.service,
-            "resource.labels.revision_name": entry.revision,
-            "resource.labels.configuration_name": entry.service,
-            "httpRequest.status": str(entry.status),
-            "httpRequest.requestMethod": "GET",
-            "severity": _severity(entry.status)[0],
-            "insertId": entry.insert_id,
-        }
 
     def _messages(self, stream: Stream) -> list[Any]:
         """Return what waits, as messages of a bounded size."""
@@ -196,55 +201,9 @@ class LoggingApi:
                     message.suppression_info.add(reason=reason, suppressed_count=count)
             stream.rate_limited = stream.not_consumed = 0
             for _ in range(min(len(stream.waiting), ENTRIES_A_MESSAGE)):
-                self._write(protos, message.entries.add(), stream.waiting.popleft())
+                self._writer.write(message.entries.add(), stream.waiting.popleft())
             found.append(message)
         return found
-
-    def _write(self, protos: LogMessages, proto: Any, entry: LogEntry) -> None:
-        proto.CopyFrom(self._template(protos, entry.service, entry.revision))
-        latency_s = entry.latency_ms / 1000.0
-        proto.timestamp.CopyFrom(timestamp(entry.ended_at - latency_s))
-        proto.receive_timestamp.CopyFrom(timestamp(entry.ended_at + 0.5 + entry.late_s))
-        proto.insert_id = entry.insert_id
-        proto.severity = _severity(entry.status)[1]
-        proto.http_request.status = entry.status
-        if entry.instance:
-            proto.labels["instanceId"] = entry.instance
-        else:
-            proto.text_payload = NO_INSTANCE
-        micros = round(latency_s * 1e6)
-        proto.http_request.latency.seconds = micros // 1_000_000
-        proto.http_request.latency.nanos = micros % 1_000_000 * 1_000
-
-    def _template(self, protos: LogMessages, service: str, revision: str) -> Any:
-        """What all entries of a revision share; filled once, copied for each."""
-        known = self._templates.get((service, revision))
-        if known is None:
-            config = self._world.config
-            known = protos.entry(log_name=log_name(config.project))
-            known.resource.type = "cloud_run_revision"
-            known.resource.labels.update(
-                project_id=config.project,
-                location=config.region,
-                service_name=service,
-                revision_name=revision,
-                configuration_name=service,
-            )
-            known.http_request.request_method = "GET"
-            self._templates[service, revision] = known
-        return known
-
-
-def log_name(project: str) -> str:
-    """Return the name of Cloud Run's request log."""
-    return f"projects/{project}/logs/run.googleapis.com%2Frequests"
-
-
-def _severity(status: int) -> tuple[str, int]:
-    """google/logging/type/log_severity.proto, as Cloud Run sets it."""
-    if status >= 500:
-        return "ERROR", 500
-    return ("WARNING", 400) if status >= 400 else ("INFO", 200)
 
 
 async def suffer(fault: Fault, context: grpc.aio.ServicerContext[Any, Any]) -> None:
@@ -254,31 +213,3 @@ async def suffer(fault: Fault, context: grpc.aio.ServicerContext[Any, Any]) -> N
     if fault.code:
         code = grpc.StatusCode[fault.code]
         await context.abort(code, fault.message or f"The fault table says {fault.code}.")
-
-
-# Cloud Logging's wire messages, loaded when the first stream is opened: nobody else needs them.
-
-
-class LogMessages(msgspec.Struct, frozen=True):
-    """The raw protobuf classes that the tail speaks."""
-
-    request: Any
-    response: Any
-    entry: Any
-    rate_limit: int
-    not_consumed: int
-
-
-@functools.cache
-def log_messages() -> LogMessages:
-    """Return the classes; the first call imports them."""
-    logging = load_types("google.cloud.logging_v2", "logging")
-    log_entry = load_types("google.cloud.logging_v2", "log_entry")
-    reasons = logging.TailLogEntriesResponse.SuppressionInfo.Reason
-    return LogMessages(
-        request=logging.TailLogEntriesRequest.pb(),
-        response=logging.TailLogEntriesResponse.pb(),
-        entry=log_entry.LogEntry.pb(),
-        rate_limit=int(reasons.RATE_LIMIT),
-        not_consumed=int(reasons.NOT_CONSUMED),
-    )

@@ -7,7 +7,8 @@ name rather than ignored: a selector that is silently dropped would widen an ans
 
 Logging's (https://cloud.google.com/logging/docs/view/logging-query-language) as far as request log
 entries go: comparisons of one field with a value or a group of values (`("a" OR "b")`, `=`, `!=`,
-`:`, `>`, `>=`, `<`, `<=`), `sample(insertId, FRACTION)`, and `-` for NOT.
+`:`, `>`, `>=`, `<`, `<=`; times and severities in their order), `sample(insertId, FRACTION)`, and
+`-` for NOT.
 
 Both have AND, OR, NOT and parentheses; parts side by side are joined by AND. AND binds tighter in
 Monitoring, OR in Logging.
@@ -20,6 +21,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from canary.simulator.wire.calls import ApiError, invalid, invalid_field
 
@@ -39,8 +41,15 @@ LOG_FIELDS = frozenset(
         "httpRequest.status",
         "httpRequest.requestMethod",
         "severity",
+        "timestamp",
+        "trace",
+        "labels.instanceId",
     }
 )
+TIMESTAMP = "timestamp"
+SEVERITY = "severity"
+SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT")
+"""In their order: `severity>=WARNING` compares by it."""
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -188,13 +197,46 @@ def parse_filter(text: str, known: Callable[[str], str | None] = series_field) -
     return MonitoringFilter(text, _MonitoringParser(text, known).read())
 
 
-def parse_log_filter(text: str) -> Callable[[Fields], bool]:
-    """Return what tells whether an entry with these fields is selected.
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """A parsed filter of log entries. The empty text selects everything.
 
-    `fields` has those of LOG_FIELDS and `insertId`. Raises ApiError INVALID_ARGUMENT with the
-    reason.
+    An entry's fields are those of LOG_FIELDS and `insertId`; `timestamp` is unix seconds there.
     """
-    return _LogParser(text).read().matches
+
+    tree: Node
+
+    def matches(self, fields: Fields) -> bool:
+        """Tell whether an entry with these fields is selected."""
+        return self.tree.matches(fields)
+
+    def admits(self, field: str, value: str) -> bool:
+        """Tell whether an entry with this one field could be selected, the others unknown."""
+        return all(
+            part.matches({field: value}) for part in self.tree.required() if part.field == field
+        )
+
+    def value_of(self, field: str) -> str | None:
+        """Return the one value that everything selected has of a field; None: there is none."""
+        for part in self.tree.required():
+            if part.field == field and not part.negated and len(part.operands) == 1:
+                return part.operands[0]
+        return None
+
+    def span(self) -> tuple[float, float]:
+        """Return from when to when everything selected is, unix seconds."""
+        since, until = float("-inf"), float("inf")
+        for part in self.tree.required():
+            if part.field == TIMESTAMP and part.test in (">", ">="):
+                since = max(since, float(part.operands[0]))
+            elif part.field == TIMESTAMP and part.test in ("<", "<="):
+                until = min(until, float(part.operands[0]))
+        return since, until
+
+
+def parse_log_filter(text: str) -> LogFilter:
+    """Parse a filter of log entries. Raises ApiError INVALID_ARGUMENT with the reason."""
+    return LogFilter(_LogParser(text).read())
 
 
 class _Parser:
@@ -344,9 +386,27 @@ class _LogParser(_Parser):
             return Restriction(word, "has_substring", values)
         if op not in _TESTS:
             raise self._refuse(f'the operator "{op}" is not supported')
+        if word == SEVERITY and len(values) == 1:
+            return self._read_severity(op, values[0])
+        if word == TIMESTAMP and len(values) == 1:
+            return Restriction(word, op, (self._read_time(values[0]),))
         if len(values) != 1 or _number(values[0]) is None:
             raise self._refuse(f'"{op}" takes one number')
         return Restriction(word, op, values)
+
+    def _read_severity(self, op: str, value: str) -> Node:
+        if value not in SEVERITIES:
+            raise self._refuse(f'there is no severity "{value}"')
+        compare = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}[op]
+        at = SEVERITIES.index(value)
+        chosen = (one for place, one in enumerate(SEVERITIES) if compare(place, at))
+        return Restriction(SEVERITY, "one_of", tuple(chosen))
+
+    def _read_time(self, value: str) -> str:
+        try:
+            return repr(datetime.fromisoformat(value).timestamp())
+        except ValueError as exc:
+            raise self._refuse(f'"{value}" is not a time') from exc
 
     def _read_sample(self) -> Node:
         self._expect("(")

@@ -42,7 +42,7 @@ ENTRY = {
     ],
 )
 def test_a_filter_selects_what_the_query_language_says(text, selected):
-    assert parse_log_filter(text)(ENTRY) is selected
+    assert parse_log_filter(text).matches(ENTRY) is selected
 
 
 @pytest.mark.parametrize(

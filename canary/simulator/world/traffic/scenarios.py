@@ -11,7 +11,9 @@ import msgspec
 from canary.simulator.config import SideName
 from canary.simulator.world.faults import Fault
 from canary.simulator.world.timeline import ScenarioOn
+from canary.simulator.world.traffic import causes
 from canary.simulator.world.traffic.bursts import Bursts
+from canary.simulator.world.traffic.causes import Cause
 from canary.simulator.world.traffic.sampling import log_normal
 
 SIDES: tuple[SideName, SideName] = ("legacy", "canary")
@@ -65,6 +67,8 @@ class SideEffects(msgspec.Struct, frozen=True):
     """The side's series stop; the service itself goes on answering."""
     bursts: Bursts | None = None
     """How the error ratio moves."""
+    cause: Cause | None = None
+    """What makes those fail that fail more often than on a healthy day."""
 
 
 Act = Literal["pin", "move_tag", "redeploy"]
@@ -138,6 +142,17 @@ _DENIED = _fault(
     "PERMISSION_DENIED",
     "Permission 'run.services.update' denied on resource (or resource may not exist).",
 )
+
+
+def _failing(name: str, about: str, ratio: float, cause: Cause) -> Scenario:
+    """A scenario in which a part of Canary's requests fails for one cause."""
+    return Scenario(
+        name,
+        about,
+        {"ratio": ratio},
+        traffic=lambda p: {"canary": SideEffects(error_ratio=p["ratio"], cause=cause)},
+    )
+
 
 _ALL = (
     Scenario(HEALTHY, "nothing is wrong"),
@@ -280,6 +295,22 @@ _ALL = (
         {"ratio": 0.03, "late_s": 8.0},
         traffic=lambda p: {"canary": SideEffects(error_ratio=p["ratio"])},
         api=lambda p: {"log_late_s": p["late_s"]},
+    ),
+    _failing("route-fails", "one route of Canary answers 500", 0.06, causes.ROUTE_FAILS),
+    _failing(
+        "instance-fails", "one of Canary's instances answers 500", 0.06, causes.INSTANCE_FAILS
+    ),
+    _failing(
+        "dependency-timeout",
+        "what Canary's chat depends on times out, and it answers 504 after 10 s",
+        0.06,
+        causes.DEPENDENCY_TIMES_OUT,
+    ),
+    _failing(
+        "new-exception",
+        "Canary raises an exception that Legacy does not have, on one route",
+        0.04,
+        causes.NEW_EXCEPTION,
     ),
 )
 

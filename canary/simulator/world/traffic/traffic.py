@@ -252,16 +252,33 @@ def latency_factor(how: Behaviour, pace: float) -> float:
 
 def draw_responses(rng: Random, count: int, how: Behaviour) -> dict[int, int]:
     """Return how many of `count` answers have each code; codes that do not occur are absent."""
+    return draw_answers(rng, count, how)[0]
+
+
+def draw_answers(rng: Random, count: int, how: Behaviour) -> tuple[dict[int, int], int]:
+    """Return what `draw_responses` does, and how many of them the scenario's cause made fail: they
+    have the cause's status.
+    """
     failed = binomial(rng, count, how.error_ratio)
     refused = binomial(rng, count - failed, how.client_error_ratio)
-    unavailable = binomial(rng, failed, 0.2)
+    cause = how.effects.cause
+    caused = binomial(rng, failed, caused_share(how)) if cause is not None else 0
+    unavailable = binomial(rng, failed - caused, 0.2)
     drawn = {
         200: count - failed - refused,
         404: refused,
-        500: failed - unavailable,
+        500: failed - caused - unavailable,
         503: unavailable,
     }
-    return {code: hits for code, hits in drawn.items() if hits}
+    if cause is not None:
+        drawn[cause.status] = drawn.get(cause.status, 0) + caused
+    return {code: hits for code, hits in drawn.items() if hits}, caused
+
+
+def caused_share(how: Behaviour) -> float:
+    """Return the share of a side's failures, 0…1, that a healthy day would not have."""
+    usual = PROFILES[how.side].error_ratio
+    return max(0.0, 1.0 - usual / how.error_ratio) if how.error_ratio > 0 else 0.0
 
 
 def _join(parts: Sequence[Minute]) -> Minute:
