@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from canary.cloud.embedded.embedded import EmbeddedCloud
     from canary.cloud.embedded.process import Starting
     from canary.engine.observe.evidence_feed import EvidenceFeed
+    from canary.engine.observe.failures_feed import FailuresFeed
+    from canary.rollout.failures.requests import FailedRequest
 
 log = logging.getLogger(__name__)
 
@@ -212,6 +214,7 @@ class Session:
         if reader is not None:
             self._given_back.push_async_callback(reader.close)
         outputs, embedded = self.base / plan.record.outputs, self.embedded
+        failures = self._failures() if need_metrics else None
         observer = Observer(
             plan,
             cloud.router,
@@ -220,7 +223,8 @@ class Session:
             files.journal,
             cloud.clock,
             log=events,
-            comparison=self._compare(files.evidence, events) if need_metrics else None,
+            comparison=self._compare(files.evidence, events, failures) if need_metrics else None,
+            failures=failures,
             readiness=ReadinessFeed(plan, cloud.router.run, cloud.clock),
             results=lambda: read_results(outputs),
             scenario=lambda: embedded.scenario if embedded is not None else "",
@@ -229,14 +233,38 @@ class Session:
             observer.miss_journal(files.journal_error)
         return observer
 
-    def _compare(self, record: EvidenceRecord | None, events: EventLog) -> EvidenceFeed:
+    def _compare(
+        self, record: EvidenceRecord | None, events: EventLog, failures: FailuresFeed | None
+    ) -> EvidenceFeed:
         """What compares the sides; with the request log unless the plan leaves it alone."""
         from canary.cloud.logging.tail import LogTail
         from canary.engine.observe.evidence_feed import EvidenceFeed
 
-        plan, cloud = self.plan, self.cloud
-        tail = LogTail(cloud.connection, plan, cloud.clock) if plan.evidence.tail else None
+        plan, cloud, tail = self.plan, self.cloud, None
+        if plan.evidence.tail and failures is not None:
+            tail = LogTail(cloud.connection, plan, cloud.clock, on_failures=failures.take)
         return EvidenceFeed(plan, tail, cloud.clock, events, record)
+
+    def _failures(self) -> FailuresFeed:
+        """What gathers the failures; it looks back where the plan lets the request log be read."""
+        from canary.engine.observe.failures_feed import FailuresFeed
+
+        plan = self.plan
+        return FailuresFeed(self.cloud.clock, self.read_failing if plan.evidence.tail else None)
+
+    async def read_failing(
+        self, since: float, until: float
+    ) -> tuple[tuple[FailedRequest, ...], bool]:
+        """The failing requests that began in [since, until), newest first, and whether those are
+        all. Raises CanaryError.
+        """
+        from canary.cloud.logging.past import read_failing
+
+        sides: tuple[str | None, str] = (None, "")
+        if self.plan.target.shares_one_service:
+            found = await self.cloud.router.run.sides()
+            sides = (found.candidate, found.stable)
+        return await read_failing(self.cloud.connection, self.plan, since, until, sides=sides)
 
 
 class SessionOpening:

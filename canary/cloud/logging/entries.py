@@ -7,7 +7,7 @@ Source: google/logging/v2/log_entry.proto, google/logging/type/http_request.prot
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote as url_quote
 
@@ -17,7 +17,10 @@ from canary.cloud.logging.windows import Request
 from canary.cloud.monitoring.queries import quote
 from canary.cloud.monitoring.timeseries import Side
 from canary.cloud.run.sides import side_of_revision
+from canary.rollout.failures.requests import FAILING_FROM, FailedRequest
+from canary.rollout.failures.routes import route_of
 from canary.rollout.plan.plan import Plan
+from canary.rollout.text import sanitize
 
 LOG_ID: Final = "run.googleapis.com/requests"
 INSTANCE_LABEL: Final = "instanceId"
@@ -63,8 +66,11 @@ def side_of_request(plan: Plan, candidate: str | None, stable: str = "") -> Side
     return lambda service, _: sides.get(service)
 
 
-def read_requests(entries: Iterable[Any], side_of: SideOfRequest) -> Iterator[Request]:
-    """The requests among raw LogEntry messages; an entry that is none is left out.
+def read_requests(
+    entries: Iterable[Any], side_of: SideOfRequest, routes: Sequence[str] = ()
+) -> Iterator[Request]:
+    """The requests among raw LogEntry messages; an entry that is none is left out. `routes` are the
+    plan's own.
 
     The entry's time is when the request began: it ended `latency` later, but not after the entry
     was received.
@@ -86,7 +92,22 @@ def read_requests(entries: Iterable[Any], side_of: SideOfRequest) -> Iterator[Re
         instance = entry.labels.get(INSTANCE_LABEL) or ""
         refused = http.status in REFUSED and not instance
         latency_ms = latency_s * 1000.0
-        yield Request(side, ended_at, http.status, latency_ms, revision, refused, instance)
+        failed = None
+        if http.status >= FAILING_FROM:
+            # Of the URL the route alone goes on: no query, no host; nothing of the caller is read.
+            failed = FailedRequest(
+                side,
+                ended_at,
+                sanitize(http.request_method, 10),
+                route_of(http.request_url, routes),
+                http.status,
+                latency_ms,
+                revision,
+                sanitize(instance, 100),
+                sanitize(entry.trace.rpartition("/")[2], 64),
+                refused,
+            )
+        yield Request(side, ended_at, http.status, latency_ms, revision, refused, instance, failed)
 
 
 # The one request that opens the tail of the request log, and whether the caller has the right to.

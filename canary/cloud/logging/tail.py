@@ -41,6 +41,7 @@ from canary.rollout.errors import (
 )
 from canary.rollout.evidence.view import TailView
 from canary.rollout.evidence.window import EvidenceWindow
+from canary.rollout.failures.requests import FailedRequest, FailureWindow
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import sanitize
 
@@ -52,6 +53,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 """Between two attempts, real seconds; doubled each time, with jitter."""
 
 STEADY_S: Final = 60.0
+FAR_S: Final = 600.0
 MEASURED_S: Final = 5.0
 TAIL_OVER: Final = "OUT_OF_RANGE"
 """A stream ends so after an hour, and the same request may be repeated: no error. Source: gcloud's
@@ -66,6 +68,7 @@ class LogTail:
     """One plan's tail, through a Connection (which the caller closes). One `windows` at a time.
 
     `view` says how it stands at any moment; `monotonic` and `rng` are for pauses and their jitter.
+    `on_failures` is told what failed in each window; None: nobody asks.
     """
 
     def __init__(
@@ -76,7 +79,10 @@ class LogTail:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
+        on_failures: Callable[[FailureWindow], None] | None = None,
     ) -> None:
+        self._on_failures = on_failures
+        self._failing: list[FailedRequest] = []
         self._connection = connection
         self._plan = plan
         self._clock = clock
@@ -248,8 +254,10 @@ class LogTail:
         self._trouble = ""
         side_of = side_of_request(self._plan, *(self._sides or (None, "")))
         now = self._clock.now()
-        for request in read_requests(answer.entries, side_of):
+        for request in read_requests(answer.entries, side_of, self._plan.failures.routes):
             self._lateness.add(now - request.ended_at)
+            if request.failed is not None and self._on_failures is not None:
+                self._failing.append(request.failed)
             windows.add(request)
         windows.grace_s = self._grace_s
         suppressed = sum(info.suppressed_count for info in answer.suppression_info)
@@ -270,7 +278,23 @@ class LogTail:
     def _hand_out(self, window: EvidenceWindow) -> EvidenceWindow:
         self._late += window.late
         self._newest_at = window.end
+        if self._on_failures is not None:
+            self._on_failures(self._failures_of(window))
         return msgspec.structs.replace(window, sampled=self._sampled)
+
+    def _failures_of(self, window: EvidenceWindow) -> FailureWindow:
+        """What failed up to the end of a window; what is from a strange future is dropped."""
+        due = tuple(r for r in self._failing if r.at <= window.end)
+        self._failing = [r for r in self._failing if window.end < r.at <= window.end + FAR_S]
+        return FailureWindow(
+            window.start,
+            window.end,
+            window.legacy.requests + window.legacy.cold,
+            window.canary.requests + window.canary.cold,
+            due,
+            self._sampled,
+            window.unfit,
+        )
 
     async def _ask_sides(self) -> None:
         """Note both sides' revisions, where they share a service."""

@@ -17,6 +17,7 @@ import msgspec
 from canary.cloud.logging.instances import WarmUp
 from canary.cloud.monitoring.timeseries import Side
 from canary.rollout.evidence.window import LATENCY_BOUNDS_MS, EvidenceWindow, SideWindow
+from canary.rollout.failures.requests import FailedRequest
 from canary.rollout.measure.samples import Distribution, Responses
 
 WINDOW_S: Final = 5.0
@@ -43,7 +44,8 @@ class Request(msgspec.Struct, frozen=True):
 
     `refused`: no instance took it, for want of one; Cloud Run's front answered. Cloud Monitoring's
     request_count does not have it, so it counts as a failure whatever its status is (429 or 500).
-    `instance` is the container instance that answered; "" where none did.
+    `instance` is the container instance that answered; "" where none did. `failed` tells more of
+    one that failed; None of every other.
     """
 
     side: Side
@@ -53,6 +55,7 @@ class Request(msgspec.Struct, frozen=True):
     revision: str
     refused: bool = False
     instance: str = ""
+    failed: FailedRequest | None = None
 
 
 class _Bins:

@@ -54,6 +54,7 @@ from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import AWAY_S, Readiness, judge_readiness
 from canary.rollout.decision.tree import IDLE, Decision, Watch, decide, find_alerts, judge_data
 from canary.rollout.evidence.view import EvidenceView, advise
+from canary.rollout.failures.view import FailuresView
 from canary.rollout.measure.samples import Sample
 from canary.rollout.plan.freeze import find_freeze
 from canary.rollout.plan.plan import Plan
@@ -99,6 +100,7 @@ class Observed(msgspec.Struct, frozen=True):
     speed: float = 1.0
     backfilled: bool = False
     comparison: EvidenceView | None = None
+    failures: FailuresView | None = None
     rights: ReadinessFeed | None = None
     others: tuple[OperatorSession, ...] = ()
     guard: GuardView | None = None
@@ -146,6 +148,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         scenario=observed.scenario,
         backfilled=observed.backfilled,
         evidence=observed.comparison,
+        failures=observed.failures,
         advice=advise(observed.comparison, plan.evidence) if observed.comparison else None,
         readiness=_judge_readiness(moment, legacy, canary),
         presence=_find_presence(observed),

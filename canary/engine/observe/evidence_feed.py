@@ -290,10 +290,15 @@ class EvidenceFeed:
         end = max(*ends, *(w.end for w in self._behind[-1:]))
         self._keeping.keep(mark, end)
 
+    @property
+    def tail_view(self) -> TailView:
+        """How the request log stands now."""
+        tail = self._tail.view if self._tail is not None else TailView(off="the plan has it off")
+        return msgspec.structs.replace(tail, incomplete=self._judging.whole.why)
+
     def view(self, reported_percent: int | None) -> EvidenceView:
         """What is known now. `reported_percent`: Canary's share as Cloud Run serves it."""
-        tail = self._tail.view if self._tail is not None else TailView(off="the plan has it off")
-        tail = msgspec.structs.replace(tail, incomplete=self._judging.whole.why)
+        tail = self.tail_view
         reported = None if reported_percent is None else reported_percent / 100
         return view_evidence(
             self.state,

@@ -15,6 +15,7 @@ from canary.cloud.connection.clock import CloudClock
 from canary.engine.observe.assemble import Observed, assemble, known_changes
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_feed import EvidenceFeed
+from canary.engine.observe.failures_feed import FailuresFeed
 from canary.engine.observe.metrics_feed import MetricsFeed, SampleReader
 from canary.engine.observe.missing import COARSE_S, begin_of_backfill
 from canary.engine.observe.position import (
@@ -41,6 +42,7 @@ from canary.rollout.decision.gates import NO_EVIDENCE
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.evidence.view import EvidenceView
+from canary.rollout.failures.view import FailuresView
 from canary.rollout.measure.samples import Sample
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import OperatorSession, Snapshot
@@ -54,9 +56,9 @@ class Observer:
 
     `journal` None: no changes are shown. `monitoring` None: metrics are not asked for, and all
     that rests on them is "no data". `log` is where transitions are written. `comparison` compares
-    the sides beside the tree, `readiness` asks what a rollback rests on; None: they are not asked
-    for. `results` gives what the load and A/B tests left behind, `scenario` what the embedded cloud
-    plays ("" for the real one).
+    the sides beside the tree, `failures` says what fails, `readiness` asks what a rollback rests
+    on; None: they are not asked for. `results` gives what the load and A/B tests left behind,
+    `scenario` what the embedded cloud plays ("" for the real one).
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Observer:
         *,
         log: EventLog | None = None,
         comparison: EvidenceFeed | None = None,
+        failures: FailuresFeed | None = None,
         readiness: ReadinessFeed | None = None,
         results: Callable[[], Results] | None = None,
         scenario: Callable[[], str] = str,
@@ -77,6 +80,7 @@ class Observer:
         self.plan, self.clock = plan, clock
         self.log = log if log is not None else EventLog()
         self.comparison = comparison
+        self.failures = failures
         self._readiness = readiness
         self._skew = SkewWatch(self.log)
         self._results = results
@@ -306,6 +310,7 @@ class Observer:
             speed=self.clock.speed,
             backfilled=self._backfilled,
             comparison=self._view_evidence(),
+            failures=self._view_failures(legacy, canary),
         )
 
     def _compare(
@@ -321,11 +326,20 @@ class Observer:
         changed_at = changes[-1] if changes else None
         invalid = find_invalid(run)
         feed.follow_split(changed_at, share_in_effect(run.router), legacy, invalid=invalid)
+        if self.failures is not None and feed.state is not None:
+            self.failures.follow_split(feed.state.began_at)
         feed.hear(self._journal.dismissals)
         past_is_there = self._backfilled and not self._filling
         if past_is_there and self._metrics is not None and self._metrics.is_whole:
             feed.take_samples(legacy, canary)
             feed.hear(self._journal.dismissals)
+
+    def _view_failures(
+        self, legacy: tuple[Sample, ...], canary: tuple[Sample, ...]
+    ) -> FailuresView | None:
+        if self.failures is None or self.comparison is None:
+            return None
+        return self.failures.view(self.comparison.tail_view, legacy, canary)
 
     def _view_evidence(self) -> EvidenceView | None:
         """The evidence as it stands; None until Cloud Run has said where the split is."""

@@ -261,6 +261,8 @@ class PollLoop:
             return LOG_AGAIN_S
         if not self.has_numbers(FIRST_NUMBERS_S):
             return LEAST_PAUSE_S
+        if self._observer.failures is not None:
+            await self._observer.failures.look_back()
         async with aclosing(feed.follow_tail(self._observer.requests_per_s)) as windows:
             async for changed in windows:
                 self.publish(changed=changed)

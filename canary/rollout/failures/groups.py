@@ -120,6 +120,9 @@ class FailuresState:
         self.sampled = min(self.sampled, window.sampled)
         counted: dict[GroupKey, list[int]] = {}
         for request in window.failed:
+            if request.at <= window.start:
+                self._key(request)  # of a window that is closed: it came too late to be counted
+                continue
             both = counted.setdefault(self._key(request), [0, 0])
             both[request.side == "canary"] += 1
         for key, (legacy, canary) in counted.items():

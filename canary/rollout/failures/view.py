@@ -83,9 +83,10 @@ def view_failures(state: FailuresState, now: float, missing: str = "") -> Failur
         for place, (key, group) in enumerate(zip(keys, groups, strict=True))
     ]
     rows = sorted((r for r in rows if r.legacy or r.canary or r.requests), key=_order)
+    shown = tuple(_with_interval(row, state.groups[row.key]) for row in rows[:MOST_ROWS])
     seen_s = 0.0 if state.seen_since is None else min(HOUR_S, now - state.seen_since)
     return FailuresView(
-        tuple(rows[:MOST_ROWS]),
+        shown,
         state.legacy,
         state.canary,
         state.since,
@@ -131,10 +132,17 @@ def _row(
         group.test.log_value,
         is_beyond_chance,
         mark_of(group.canary, is_unknown_in_legacy=unknown),
-        estimate_ratio(group.likelihood, RATE) if group.canary else None,
+        None,
         last if last > float("-inf") else None,
         tuple(requests.get(key, ())[:MOST_REQUESTS]),
     )
+
+
+def _with_interval(row: FailureGroup, group: Group) -> FailureGroup:
+    """With the interval, which takes longer than all else: of what is shown alone."""
+    if not row.canary:
+        return row
+    return msgspec.structs.replace(row, interval=estimate_ratio(group.likelihood, RATE))
 
 
 def _by_group(state: FailuresState) -> dict[GroupKey, list[FailedRequest]]:

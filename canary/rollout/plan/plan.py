@@ -18,6 +18,7 @@ from canary.rollout.plan.tables import (
     VARIABLE,
     AbTest,
     EvidenceSettings,
+    FailureSettings,
     GuardSettings,
     Latency,
     LoadTest,
@@ -247,6 +248,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     load_test: LoadTest = LoadTest()
     ab_test: AbTest = AbTest()
     evidence: EvidenceSettings = EvidenceSettings()
+    failures: FailureSettings = FailureSettings()
     guard: GuardSettings = GuardSettings()
     freeze: tuple[Freeze, ...] = ()
     notify: Notify = Notify()

@@ -36,6 +36,7 @@ ScoreEffect = Annotated[
 UrlPath = Annotated[str, text("/[!-~]*", 'a path, as "/health"')]
 Field = Annotated[str, text("(?s:.+)", "the name of a field of a JSON body")]
 Header = Annotated[str, text("[A-Za-z0-9!#$%&'*+.^_`|~-]+", "the name of a header")]
+Route = Annotated[str, text(r"/[^\s?#]{0,119}", 'a route, as "/users/{id}/…"')]
 Group = Annotated[str, text(r"(?s:.*\S.*)", "a value of the column `group`")]
 Location = Annotated[str, text("[A-Za-z]+(-[A-Za-z0-9]+)*", 'a location, as "US"')]
 TableName = Annotated[
@@ -147,6 +148,14 @@ class EvidenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warm_up_minutes: Annotated[float, Meta(ge=0, le=1440)] = 3.0
     smallest_score_effect: ScoreEffect = 0.05
     smallest_ratio: Annotated[float, Meta(ge=1, le=10)] = 1.0
+
+
+class FailureSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[failures]: `routes` win over what the console makes of a path: `/users/{id}/…`, where `{…}`
+    is any one part and a last `…` all that follow.
+    """
+
+    routes: Annotated[tuple[Route, ...], Meta(max_length=200)] = ()
 
 
 class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

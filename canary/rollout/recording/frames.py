@@ -26,6 +26,9 @@ Kind = Literal["event", "change", "plan", "bounds"]
 KINDS: Final[tuple[Kind, ...]] = ("event", "change", "plan", "bounds")
 SIDES: Final = ("legacy", "canary")
 WINDOWS: Final = ("window", "criteria_window")
+LEFT_OUT: Final = ("as_of", "failures")
+"""When it was is said beside the tree; what failed is shown, and not kept."""
+
 MADE_AGAIN: Final = True
 """In the place of a value that is made of others when it is read."""
 
@@ -81,7 +84,7 @@ class TreeMaker:
         for name, may_be_empty in fields_of(Snapshot):
             value = getattr(snapshot, name)
             if (
-                name == "as_of"
+                name in LEFT_OUT
                 or value is msgspec.UNSET
                 or (may_be_empty and (value is None or value in ("", ())))
             ):

@@ -23,6 +23,7 @@ from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import Readiness
 from canary.rollout.decision.tree import Alert, DataState, Decision
 from canary.rollout.evidence.view import Advice, EvidenceView
+from canary.rollout.failures.view import FailuresView
 from canary.rollout.measure.samples import Sample, Window
 from canary.rollout.plan.freeze import Frozen
 from canary.rollout.plan.plan import ScalePreset
@@ -289,7 +290,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     `readiness` says whether all traffic can leave Canary now (None: not known yet, or Legacy
     is retired), `presence` who else is here, `guard` what automatic rollback does (None: there is
     none in this program). `speed` is 1 on the real cloud. `changes` and `events` are newest first,
-    and bounded. `retired`: Legacy was deleted for good, so that there is nothing to go back to.
+    and bounded. `failures` is what fails, by route (None: not known). `retired`: Legacy was deleted
+    for good, so that there is nothing to go back to.
     `hold` is a person's while it holds, `freeze` the plan's: both block promotion and nothing else.
     `irreversible` is a step of Canary's that no rollback undoes; None: none is marked.
     `verdict_since` is when the tree's verdict became what it is (None: not known, or it judges
@@ -326,6 +328,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     guard: GuardView | None = None
     missing_rights: tuple[str, ...] = ()
     retired: bool = False
+    failures: FailuresView | None = None
     hold: Hold | None = None
     freeze: Frozen | None = None
     irreversible: Irreversible | None = None

@@ -10,7 +10,7 @@ AT = 1_760_000_000.0
 
 
 def failed(side, at, route="/chat", status=500, method="POST", **more):
-    return FailedRequest(side, at, method, route, status, 120.0, "rev-1", **more)
+    return FailedRequest(side, at + 0.001, method, route, status, 120.0, "rev-1", **more)
 
 
 def window(at, *requests, legacy=475, canary=25, **more):
@@ -130,4 +130,4 @@ def test_the_newest_requests_are_bounded():
     state = state_of(window(AT, *[failed("canary", AT + i / 1000) for i in range(1_000)]))
     newest = list(state.newest("canary"))
     assert len(newest) == MOST_SERVER
-    assert newest[0].at == AT + 0.999
+    assert newest[0].at == AT + 1.0

@@ -65,7 +65,7 @@ def test_what_is_no_filter_is_refused_with_the_reason(text):
 
 
 def test_a_sample_takes_about_its_share_and_always_the_same():
-    sample = parse_log_filter("sample(insertId, 0.25)")
+    sample = parse_log_filter("sample(insertId, 0.25)").matches
     taken = [i for i in range(4000) if sample({**ENTRY, "insertId": f"{i:012x}"})]
     assert len(taken) == pytest.approx(1000, rel=0.1)
     assert taken == [i for i in range(4000) if sample({**ENTRY, "insertId": f"{i:012x}"})]

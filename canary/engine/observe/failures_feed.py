@@ -1,0 +1,76 @@
+"""What fails, gathered from the tail of the request log as it is read for the evidence.
+
+One stream serves both. What this console has not seen is asked for once: the failing requests of
+the hour before, so that what Legacy has had is not called new. Nothing of it is kept on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from canary.cloud.connection.clock import CloudClock
+from canary.rollout.errors import CanaryError
+from canary.rollout.evidence.view import TailView
+from canary.rollout.failures.groups import FailuresState
+from canary.rollout.failures.requests import FailedRequest, FailureWindow
+from canary.rollout.failures.statuses import view_classes
+from canary.rollout.failures.view import HOUR_S, FailuresView, view_failures
+from canary.rollout.measure.samples import Sample
+
+ReadPast = Callable[[float, float], Awaitable[tuple[tuple[FailedRequest, ...], bool]]]
+"""(since, until) → failing requests, newest first, and whether that is all; raises CanaryError."""
+
+
+class FailuresFeed:
+    """The failures of one rollout. `read_past` None: the hour before is not asked for."""
+
+    def __init__(self, clock: CloudClock, read_past: ReadPast | None = None) -> None:
+        self._clock = clock
+        self._read_past = read_past
+        self._state = FailuresState()
+        self._has_looked_back = False
+        self._changes = 0
+        self._viewed: tuple[tuple[object, ...], FailuresView] | None = None
+
+    def take(self, window: FailureWindow) -> None:
+        """One window of the request log, oldest first."""
+        self._state.add(window)
+        self._changes += 1
+
+    def follow_split(self, began_at: float) -> None:
+        """The comparison is of the split since then."""
+        if self._state.since != began_at:
+            self._state.begin(began_at)
+            self._changes += 1
+
+    async def look_back(self) -> None:
+        """Ask for the hour before, once; without it less is known to be new, and nothing else."""
+        if self._has_looked_back or self._read_past is None:
+            return
+        self._has_looked_back = True
+        now = self._clock.now()
+        try:
+            found, is_whole = await self._read_past(now - HOUR_S, now)
+        except CanaryError:
+            return
+        since = now - HOUR_S if is_whole or not found else found[-1].at
+        self._state.remember(found, since)
+        self._changes += 1
+
+    def view(
+        self, tail: TailView, legacy: Sequence[Sample], canary: Sequence[Sample]
+    ) -> FailuresView | None:
+        """What is known now: from the request log, or, where it is not read or not whole, by class
+        of status from Cloud Monitoring's samples. None: from neither.
+        """
+        now, state = self._clock.now(), self._state
+        why = tail.off or tail.incomplete
+        if not why and state.seen_until is not None:
+            key = (self._changes, int(now // 60.0), tail.trouble)
+            if self._viewed is None or self._viewed[0] != key:
+                self._viewed = (key, view_failures(state, now, tail.trouble))
+            return self._viewed[1]
+        since = state.since
+        if since is None:
+            return None
+        return view_classes(legacy, canary, since, why or "the request log has shown nothing yet")
