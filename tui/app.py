@@ -10,7 +10,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ from tui.engine_port import (
 from tui.keys import bind
 from tui.pages.main import MainScreen
 from tui.pages.summary import left_of_countdown, rings, terminal_title
+from tui.pages.tips import TipBook, demo_tips
 from tui.terminal.app import TerminalApp
 from widgets.bars.confirm_strip import ConfirmStrip
 
@@ -63,7 +64,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
 
     `build_engine` is called once, on a thread, after the first frame. `monotonic` is in seconds.
     `distrust`: in a few words, why others decide over the plan, which is then read-only.
-    `after_start` is called when the rush of the start is over.
+    `after_start` is called when the rush of the start is over. `tips`: the demo's first lines.
     Raises PlanError at construction when the plan rebinds keys in a way that cannot be.
     """
 
@@ -81,6 +82,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         wall: Callable[[], float] = time.time,
         after_start: Callable[[], None] = lambda: None,
         past: Past | None = None,
+        tips: TipBook | None = None,
     ) -> None:
         keymap = bind(plan)
         super().__init__(*choose_theme(plan.console.theme, os.environ))
@@ -95,6 +97,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         self._build_engine = build_engine
         self._wall = wall
         self._after_start = after_start
+        self._tips = tips
         self._engine: EnginePort | None = None
         self._snapshots = Mailbox[Snapshot](lambda: self.post_message(SnapshotsWaiting()))
         self._procedures = Mailbox[JobsView](lambda: self.post_message(JobsWaiting()))
@@ -109,6 +112,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     def on_mount(self) -> None:
         """Let the ages tick."""
         self.set_interval(TICK_S, self.tick)
+        self._show_tip()
 
     def on_ready(self) -> None:
         """The first frame is out: now the engine, and what no first frame shows."""
@@ -302,13 +306,24 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         author = self._engine.author if self._engine is not None else Author("", "")
         return Situation(self.plan, self.main.snapshot, self.read_only, self._clock.now(), author)
 
-    def scenarios(self) -> Iterable[str]:
-        """The scenarios of the local cloud; empty elsewhere."""
-        return self._engine.scenarios() if self._engine is not None else ()
+    def scenarios(self) -> Mapping[str, str]:
+        """The scenarios of the local cloud, each with a sentence; empty elsewhere."""
+        return self._engine.scenarios() if self._engine is not None else {}
 
     def show_screen(self, screen: Screen[None]) -> None:
         """Lay a screen over the main one until it is dismissed."""
         self.push_screen(screen)
+
+    def dismiss_tip(self) -> None:
+        """Put the demo's tip away, and show the next."""
+        if self._tips is not None and self.main.talk.tip:
+            self._tips.dismiss()
+            self._show_tip()
+
+    def _show_tip(self) -> None:
+        if self._tips is not None:
+            left = demo_tips(self.main.keymap)[self._tips.dismissed :]
+            self.main.talk.tip = left[0] if left else ""
 
     def open_palette(self) -> None:
         """Find a command by its name."""
@@ -328,6 +343,7 @@ def run(
     read_only: bool = False,
     distrust: str = "",
     past: Past | None = None,
+    tips: TipBook | None = None,
 ) -> int:
     """Open the console and stay until it is left. Returns the process's exit code.
 
@@ -345,6 +361,7 @@ def run(
         distrust=distrust,
         after_start=gc.freeze,
         past=past,
+        tips=tips,
     )
     app.run(mouse=plan.console.mouse)
     return app.return_code or 0

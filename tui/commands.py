@@ -216,6 +216,8 @@ class Commands:
             self.screen.close_prompt()
         elif self.screen.zoomed:
             self.screen.zoomed = False
+        elif not self.screen.talk.note:
+            self.context.host.dismiss_tip()
         self.context.say("")
 
     def quit(self) -> None:

@@ -6,7 +6,7 @@ object that emits snapshots; that stands for the engine's thread, not for the cl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
@@ -135,8 +135,8 @@ class EnginePort(Protocol):
     def probe(self) -> None:
         """Ask both sides for their health; the answers arrive as events."""
 
-    def scenarios(self) -> tuple[str, ...]:
-        """What the embedded cloud can play; empty on a real cloud."""
+    def scenarios(self) -> Mapping[str, str]:
+        """What the embedded cloud can play, each with a sentence; empty on a real cloud."""
 
     def set_scenario(self, name: str) -> None:
         """Let the embedded cloud play something else."""

@@ -44,6 +44,23 @@ class Action(msgspec.Struct, frozen=True):
     label: str = ""
     always: bool = False
 
+    @property
+    def command(self) -> str:
+        """What the palette calls it: its name unless people say otherwise."""
+        return _COMMANDS.get(self.name) or self.name.replace("_", " ")
+
+
+_COMMANDS: Final = {
+    "step_back": "roll back one stage",
+    "rollback_all": "roll back all",
+    "readiness": "rollback readiness",
+    "guard": "automatic rollback",
+    "cancel_guard": "stop automatic rollback",
+    "withdraw": "withdraw a change",
+    "dismiss_proof": "dismiss the proof",
+    "look_up": "check status",
+    "acknowledge": "dismiss the result",
+}
 
 ACTIONS: Final[tuple[Action, ...]] = (
     Action("promote", ("p",), "Go on to the next stage.", "change", "promote"),
@@ -107,7 +124,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("copy", ("y",), "Copy a summary of what is on the screen.", "session"),
     Action("acknowledge", ("enter",), "Dismiss the result of a change.", "session"),
     Action("help", ("?",), "Show all keys.", "session", "help", True),
-    Action("palette", (":", "ctrl+p"), "Find any command by its name.", "session", "command"),
+    Action("palette", (":", "ctrl+p"), "Find any command by its name.", "session", "command", True),
     Action("suspend", ("ctrl+z",), "Go back to the shell for a while.", "session"),
     Action("quit", ("q", "ctrl+q"), "Leave the console.", "session", "quit", True),
 )

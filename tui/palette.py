@@ -16,6 +16,7 @@ from canary.rollout.text import sanitize
 from tui.commands import Commands
 from tui.keys import ACTIONS
 from tui.pages.layout import WINDOWS
+from tui.pages.tips import demo_states
 
 
 class Entry(NamedTuple):
@@ -24,6 +25,8 @@ class Entry(NamedTuple):
     name: str
     run: Callable[[], None]
     help: str
+    id: str = ""
+    """The action's name in the table of keys, by which it is found too."""
 
 
 def entries(commands: Commands) -> Iterator[Entry]:
@@ -41,12 +44,19 @@ def entries(commands: Commands) -> Iterator[Entry]:
         yield Entry(
             f"theme {theme}", partial(commands.look.set_theme, theme), "The colours of the console."
         )
-    for scenario in commands.context.host.scenarios():
-        yield Entry(
-            f"scenario {scenario}",
-            partial(commands.look.set_scenario, scenario),
-            "What the local cloud plays.",
-        )
+    yield from _demo(commands)
+
+
+def _demo(commands: Commands) -> Iterator[Entry]:
+    """What the local cloud can play, and the states that lie behind it; nothing on a real cloud."""
+    scenarios = commands.context.host.scenarios()
+    for name, about in scenarios.items():
+        doc = f"{about[:1].upper()}{about[1:]}."
+        yield Entry(f"scenario {name}", partial(commands.look.set_scenario, name), doc)
+    for state in demo_states(commands.screen.keymap):
+        if state.scenario in scenarios:
+            doc = f"Scenario {state.scenario}; {state.then}."
+            yield Entry(f"show {state.name}", partial(commands.look.show_state, state), doc)
 
 
 def _actions(commands: Commands) -> Iterator[Entry]:
@@ -56,8 +66,8 @@ def _actions(commands: Commands) -> Iterator[Entry]:
         reason = commands.why_not(action.name)
         key = commands.screen.keymap.key(action.name)
         doc = f"{action.doc}  [{key}]" if key else action.doc
-        note = f"Not now: {reason}" if reason else doc
-        yield Entry(action.name.replace("_", " "), partial(commands.do, action.name), note)
+        note = f"{action.doc} Not now: {reason}" if reason else doc
+        yield Entry(action.command, partial(commands.do, action.name), note, action.name)
 
 
 def _stages(commands: Commands) -> Iterator[Entry]:
@@ -65,7 +75,10 @@ def _stages(commands: Commands) -> Iterator[Entry]:
         name = f"stage_{index}"
         reason = commands.why_not(name)
         if reason is None:
-            yield Entry(f"stage {index}", partial(commands.do, name), f"{stage.percent} % canary")
+            at = commands.screen.snapshot.stage.index if commands.screen.snapshot else None
+            way = "roll back" if at is not None and index < at else "promote"
+            note = f"{way.capitalize()} to {stage.percent} % canary."
+            yield Entry(f"stage {index}", partial(commands.do, name), note)
 
 
 def _scales(commands: Commands) -> Iterator[Entry]:
@@ -83,6 +96,8 @@ def _scales(commands: Commands) -> Iterator[Entry]:
 
 
 NAME_WIDTH = 26
+_BY_SENTENCE = 0.01
+"""Below every match of a name."""
 
 
 def line(name: Content, note: str) -> Content:
@@ -91,15 +106,26 @@ def line(name: Content, note: str) -> Content:
     return Content.assemble(name, gap, (sanitize(note), "dim"))
 
 
+def score(entry: Entry, matcher: Matcher) -> float:
+    """How well an entry fits: by its name, by that of its action, or by a word of its sentence."""
+    by_name = matcher.match(entry.name)
+    by_id = matcher.match(entry.id.replace("_", " ")) if entry.id else 0.0
+    if by_name or by_id:
+        return max(by_name, by_id)
+    words = matcher.query.casefold().split()
+    said = f"{entry.name} {entry.help}".casefold()
+    return _BY_SENTENCE if words and all(word in said for word in words) else 0.0
+
+
 def best(commands: Commands, query: str) -> Entry | None:
     """The entry that the palette would list first for `query`; None when nothing matches."""
     matcher = Matcher(query)
-    found = max(entries(commands), key=lambda entry: matcher.match(entry.name))
-    return found if matcher.match(found.name) > 0 else None
+    found = max(entries(commands), key=lambda entry: score(entry, matcher))
+    return found if score(found, matcher) > 0 else None
 
 
 class CommandProvider(Provider):
-    """Finds entries by a fuzzy match of their names. `commands` are those of its subclass."""
+    """Finds entries by their names and sentences. `commands` are those of its subclass."""
 
     commands: ClassVar[Commands]
 
@@ -112,10 +138,10 @@ class CommandProvider(Provider):
         """What matches."""
         matcher = self.matcher(query)
         for entry in entries(self.commands):
-            score = matcher.match(entry.name)
-            if score > 0:
+            found = score(entry, matcher)
+            if found > 0:
                 shown = line(matcher.highlight(entry.name), entry.help)
-                yield Hit(score, shown, entry.run, text=entry.name)
+                yield Hit(found, shown, entry.run, text=entry.name)
 
 
 class Palette(CommandPalette):

@@ -146,8 +146,12 @@ class ScriptedEngine:
     def probe(self) -> None:
         self.asked.append(("probe",))
 
-    def scenarios(self) -> tuple[str, ...]:
-        return ("healthy", "error-spike")
+    def scenarios(self) -> dict[str, str]:
+        return {
+            "healthy": "nothing is wrong",
+            "error-spike": "Canary answers 5xx to many requests",
+            "final-approval": "the rollout stands at stage 4",
+        }
 
     def set_scenario(self, name: str) -> None:
         self.asked.append(("scenario", name))

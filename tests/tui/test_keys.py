@@ -92,13 +92,13 @@ def test_two_actions_can_swap_their_keys() -> None:
 
 
 async def test_bar_help_and_dispatch_follow_the_rebinding() -> None:
-    plan = plan_with(rollback_all="X", help="f1")
+    plan = plan_with(rollback_all="Y", help="f1")
     async with staged((120, 40), plan=plan) as stage:
-        assert "X roll back all" in stage.frame()
+        assert "Y roll back all" in stage.frame()
         await stage.press("f1")
-        assert "X             Roll back all now." in stage.frame()
+        assert "Y             Roll back all now." in stage.frame()
         await stage.press("space")
-        await stage.press("X", "y")
+        await stage.press("Y", "y")
         assert [c.kind for c in stage.engine.sent] == ["rollback_all"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from canary.rollout.change.change import give_reason, is_final_approval
@@ -42,14 +42,17 @@ class Host(Protocol):
     def situation(self) -> Situation:
         """What a wish is judged by now."""
 
-    def scenarios(self) -> Iterable[str]:
-        """The scenarios of the local cloud; empty elsewhere."""
+    def scenarios(self) -> Mapping[str, str]:
+        """The scenarios of the local cloud, each with a sentence; empty elsewhere."""
 
     def why_past(self) -> str | None:
         """Why nothing can be changed: the past is shown; None where the present is."""
 
     def show_screen(self, screen: Screen[None]) -> None:
         """Lay a screen over the main one until it is dismissed."""
+
+    def dismiss_tip(self) -> None:
+        """Put the demo's tip away, and show the next."""
 
     def open_palette(self) -> None:
         """Find a command by its name."""

@@ -9,6 +9,7 @@ from tui.actions.context import Context
 from tui.pages.help import HelpScreen
 from tui.pages.layout import ALWAYS_THERE, PAGES, PANELS, WINDOWS
 from tui.pages.summary import summarize
+from tui.pages.tips import DemoState
 from tui.terminal import clipboard
 
 
@@ -106,6 +107,11 @@ class LookActions:
         """Let the embedded cloud play something else."""
         self._context.attempt(lambda: self._context.engine.set_scenario(name))
         self._context.say(f"The local cloud: scenario {name}.")
+
+    def show_state(self, state: DemoState) -> None:
+        """Let the embedded cloud lead to a state, and say what to do then."""
+        self._context.attempt(lambda: self._context.engine.set_scenario(state.scenario))
+        self._context.say(f"To see {state.name}: {state.then}.")
 
     def copy(self) -> None:
         """Copy a summary, and say which way it went."""

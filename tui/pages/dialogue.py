@@ -55,8 +55,9 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     The screen hands it the keys while a question is open. It does not take the focus: Textual
     restyles and repaints every widget on that, which was measured at 18 kB for one key.
 
-    `note` answers the last key, `error` is what the engine could not do, `waiting` is shown until
-    the first snapshot. `with_events` is off where the events have a panel of their own beside it.
+    `note` answers the last key, `tip` says to a newcomer what to try, `error` is what the engine
+    could not do, `waiting` is shown until the first snapshot. `with_events` is off where the events
+    have a panel of their own beside it.
     The drift line names the keys that deal with it; only one of the plan's `shares` is adopted.
     """
 
@@ -64,6 +65,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     note: bound[str] = bound("")
     error: bound[str] = bound("")
     waiting: bound[str] = bound("")
+    tip: bound[str] = bound("")
     with_events: bound[bool] = bound(True)
     procedure: bound[JobsView] = bound(NOTHING_RUN)
     keys: bound[dict[str, str]] = bound({})
@@ -125,6 +127,10 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         rows: list[list[Run]] = []
         if self.note:
             rows += self._note(palette)
+        elif self.tip:
+            tip = sanitize(self.tip, 200)
+            rows.append([("▸ ", palette.strong), (tip, palette.text), ("   Esc", palette.key)])
+            rows[-1].append((" dismisses", palette.dim))
         if self.error:
             rows.append(_line("!", palette.watch, sanitize(self.error, 400), palette.text))
         snapshot = self.snapshot

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from themes import Palette, palette_of
-from tui.keys import ACTIONS, ASKING, STAGE_DOC, Group, Keymap
+from tui.keys import ACTIONS, ASKING, STAGE_DOC, Group, Keymap, as_written
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -33,8 +33,11 @@ _ANSWERS = (
 )
 
 
+_FOOT = "type to search   ↑ ↓ scroll   Esc leaves"
+
+
 class HelpScreen(Screen[None]):
-    """The keys, what they do, and why some can do nothing now. Keys that do not scroll leave."""
+    """The keys, what they do, and why some can do nothing now. What is typed is searched for."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
 
@@ -42,30 +45,39 @@ class HelpScreen(Screen[None]):
         super().__init__(id="help")
         self.keymap = keymap
         self.why_not = why_not
+        self.searched = ""
+        """What was typed."""
 
     def compose(self) -> ComposeResult:
         """One scrolling column."""
         with VerticalScroll(id="help-body"):
             yield Static(self.text(palette_of(self.app.theme)), id="help-text")
-        yield Static("↑ ↓ scroll   any other key leaves", id="help-foot")
+        yield Static(_FOOT, id="help-foot", markup=False)
 
     def text(self, palette: Palette) -> Text:
-        """The whole page."""
+        """The whole page, or what of it has all the words that were typed."""
         page = Text(no_wrap=False)
         for group, heading in HEADINGS:
-            page.append(f"{heading}\n", palette.strong)
+            rows = Text()
             for action in ACTIONS:
-                if action.group == group:
+                if action.group == group and self._is_wanted(action.doc, action.command):
                     asked = group in ASKING
                     reason = self.why_not(action.name) if asked else None
-                    self._row(page, self._key(action.name), action.doc, reason, palette)
-            if group == "change" and self.keymap.stage_keys:
-                self._row(page, self.keymap.stage_keys, STAGE_DOC, None, palette)
-            page.append("\n")
-        page.append("Answer a question\n", palette.strong)
+                    self._row(rows, self._key(action.name), action.doc, reason, palette)
+            stages = self.keymap.stage_keys
+            if group == "change" and stages and self._is_wanted(STAGE_DOC, "stage"):
+                self._row(rows, stages, STAGE_DOC, None, palette)
+            _append(page, heading, rows, palette)
+        answers = Text()
         for key, doc in _ANSWERS:
-            self._row(page, key, doc, None, palette)
-        return page
+            if self._is_wanted(doc, key):
+                self._row(answers, key, doc, None, palette)
+        _append(page, "Answer a question", answers, palette)
+        return page if page.plain else Text(f"nothing has {self.searched!r} in it", palette.no_data)
+
+    def _is_wanted(self, *texts: str) -> bool:
+        said = " ".join(texts).casefold()
+        return all(word in said for word in self.searched.casefold().split())
 
     def _key(self, name: str) -> str:
         """The keys of an action; where it is on none, how the palette finds it."""
@@ -95,5 +107,33 @@ class HelpScreen(Screen[None]):
         }
         if event.key in moves:
             moves[event.key](animate=False)
+        elif event.key == "backspace":
+            self._search(self.searched[:-1])
+        elif self._is_typed(event):
+            self._search(self.searched + (event.character or ""))
+        elif event.key == "escape" and self.searched:
+            self._search("")
         else:
             self.dismiss()
+
+    def _is_typed(self, event: events.Key) -> bool:
+        """Whether a key searches: all that are printed, but the one that opened this, and a blank
+        before anything was typed.
+        """
+        opened_it = self.keymap.action(as_written(event)) == "help"
+        is_first = not self.searched
+        return event.is_printable and not (is_first and (opened_it or event.key == "space"))
+
+    def _search(self, query: str) -> None:
+        self.searched = query
+        self.query_one("#help-text", Static).update(self.text(palette_of(self.app.theme)))
+        found = f"search: {query}▏  Esc shows all" if query else _FOOT
+        self.query_one("#help-foot", Static).update(Text(found))
+        self.query_one("#help-body", VerticalScroll).scroll_home(animate=False)
+
+
+def _append(page: Text, heading: str, rows: Text, palette: Palette) -> None:
+    if rows.plain:
+        page.append(f"{heading}\n", palette.strong)
+        page.append_text(rows)
+        page.append("\n")

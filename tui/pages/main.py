@@ -182,7 +182,13 @@ class MainScreen(Composition):
         """Grey the keys that can do nothing now."""
         stages = self.keymap.stage_keys
         hints = [
-            KeyHint(self.keymap.key(a.name), a.label, self.why_not(a.name) is None, a.always)
+            KeyHint(
+                self.keymap.key(a.name),
+                a.label,
+                self.why_not(a.name) is None,
+                a.always,
+                leads=a.name == "help",
+            )
             for a in ACTIONS
             if a.label
         ]

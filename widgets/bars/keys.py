@@ -10,16 +10,22 @@ from widgets.plots.cells import CellWidget, bound
 
 
 class KeyHint(msgspec.Struct, frozen=True):
-    """One key: what to press, what it does, whether it can now. `always`: kept when cut."""
+    """One key: what to press, what it does, whether it can now. `always`: kept when cut.
+
+    `leads`: where the keys that have no room are found, if the line is cut.
+    """
 
     key: str
     label: str
     enabled: bool = True
     always: bool = False
+    leads: bool = False
 
 
 class KeyBar(CellWidget):
-    """The keys in one line. What does not fit is cut with "…"; `always` keys are kept."""
+    """The keys in one line. What does not fit is cut with "more: ?" (or "…" where no key leads to
+    the rest); `always` keys are kept.
+    """
 
     DEFAULT_CSS = """
     KeyBar { height: 1; }
@@ -30,6 +36,9 @@ class KeyBar(CellWidget):
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Key strong, label dim; both greyed when it can do nothing."""
         shown = _fit(self.hints, canvas.width)
+        is_cut = len(shown) < len(self.hints)
+        lead = next((h for h in shown if h.leads), None) if is_cut else None
+        shown = [h for h in shown if h is not lead]
         x = 0
         for index, hint in enumerate(shown):
             if index:
@@ -37,17 +46,29 @@ class KeyBar(CellWidget):
             key, label = (
                 (palette.key, palette.dim) if hint.enabled else (palette.key_off, palette.key_off)
             )
-            x = canvas.runs(x, 0, [(hint.key, key), (" ", label), (hint.label, label)])
-        if len(shown) < len(self.hints):
+            gap = " " if hint.label else ""
+            x = canvas.runs(x, 0, [(hint.key, key), (gap, label), (hint.label, label)])
+        if lead is not None:
+            canvas.runs(x + 2, 0, [("more: ", palette.dim), (lead.key, palette.key)])
+        elif is_cut:
             canvas.text(min(x + 1, canvas.width - 1), 0, "…", palette.dim)
 
 
 def _fit(hints: tuple[KeyHint, ...], width: int) -> list[KeyHint]:
-    """As many as fit, in their order; those that are always wanted are reserved first."""
+    """As many as fit, in their order; those that are always wanted are reserved first.
+
+    Where not even those have room, the longest word among them goes, but never the first one's.
+    """
     sizes = {id(h): len(h.key) + len(h.label) + 3 for h in hints}
     if sum(sizes.values()) - 2 <= width:
         return list(hints)
-    room = width - 2
+    room = width - 1
+    kept = [h for h in hints if h.always]
+    if len(kept) > 2 and sum(sizes[id(h)] for h in kept) > room:
+        longest = max((h for h in kept[1:] if not h.leads), key=lambda h: len(h.label))
+        if longest.label:
+            bare = msgspec.structs.replace(longest, label="")
+            return _fit(tuple(bare if h is longest else h for h in hints), width)
     chosen: set[int] = set()
     for hint in sorted(hints, key=lambda h: not h.always):
         if sizes[id(hint)] <= room:

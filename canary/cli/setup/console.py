@@ -136,6 +136,8 @@ def demo(
     read_only = chosen_read_only() or plan.console.read_only
     starts_over = fresh or seed is not None or stage is not None
     steered = not starts_over and (scenario is not None or speed is not None)
+    from canary.store.paths import state_dir
+    from canary.store.tips import TipsFile
     from tui.app import run
 
     def build_engine() -> ConsoleEngine:
@@ -151,7 +153,14 @@ def demo(
         )
 
     mark = source.distrust.mark if source.distrust is not None else ""
-    return run(plan, build_engine, read_only=read_only, distrust=mark, past=find_past(plan))
+    return run(
+        plan,
+        build_engine,
+        read_only=read_only,
+        distrust=mark,
+        past=find_past(plan),
+        tips=TipsFile(state_dir(plan)),
+    )
 
 
 async def _steer(plan: Plan, scenario: str | None, speed: float | None) -> None:

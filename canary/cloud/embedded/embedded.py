@@ -44,6 +44,13 @@ class _Status(msgspec.Struct, frozen=True):
     scenarios: tuple[str, ...] = ()
 
 
+class _Scenario(msgspec.Struct, frozen=True):
+    """One of GET /_cloud/scenarios."""
+
+    name: str
+    about: str
+
+
 class EmbeddedCloud:
     """A running embedded cloud on which this process holds a lease until `close`.
 
@@ -55,6 +62,7 @@ class EmbeddedCloud:
         self._ready = ready
         self._lease = lease
         self._status = _Status(ready.now, ready.speed)
+        self._scenarios: dict[str, str] = {}
         self.clock = ScaledClock(ready.now, time.monotonic(), ready.speed)
         grpc = f"http://{ready.grpc}"
         rest = ready.rest or None
@@ -73,9 +81,9 @@ class EmbeddedCloud:
         self.pid = ready.pid
 
     @property
-    def scenarios(self) -> tuple[str, ...]:
-        """Names of the scenarios it can play; empty until `refresh` was answered."""
-        return self._status.scenarios
+    def scenarios(self) -> Mapping[str, str]:
+        """The scenarios it can play, each with a sentence; empty until `refresh` was answered."""
+        return self._scenarios
 
     @property
     def scenario(self) -> str:
@@ -88,6 +96,8 @@ class EmbeddedCloud:
         One that died and was started again, by whomever, is held by a new lease from now on.
         """
         self._take(await self._call("GET", "/_cloud/clock"))
+        if set(self._scenarios) != set(self._status.scenarios):
+            self._take_scenarios(await self._call("GET", "/_cloud/scenarios"))
         if not self._lease.held:
             with contextlib.suppress(ControlError, OSError, TimeoutError):
                 self._lease = await asyncio.wait_for(open_lease(self.control_url), JOIN_WITHIN_S)
@@ -135,6 +145,15 @@ class EmbeddedCloud:
         if status >= 400:
             raise Rejected(f"The embedded cloud refused: {_reason(answer)}.", source=SOURCE)
         return answer
+
+    def _take_scenarios(self, answer: bytes) -> None:
+        try:
+            found = msgspec.json.decode(answer, type=tuple[_Scenario, ...])
+        except msgspec.MsgspecError as exc:
+            raise Unavailable(
+                f"The embedded cloud gave an answer that cannot be read: {exc}.", source=SOURCE
+            ) from exc
+        self._scenarios = {one.name: one.about for one in found}
 
     def _take(self, answer: bytes) -> None:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -241,11 +241,13 @@ class ConsoleEngine:
 
         self._begin(probe)
 
-    def scenarios(self) -> tuple[str, ...]:
-        """What the embedded cloud can play; empty on a real cloud, and before it is up."""
+    def scenarios(self) -> Mapping[str, str]:
+        """What the embedded cloud can play, each with a sentence; empty on a real cloud, and before
+        it is up.
+        """
         session = self._opening.connected if self._opening is not None else None
         embedded = session.embedded if session is not None else None
-        return embedded.scenarios if embedded is not None else ()
+        return embedded.scenarios if embedded is not None else {}
 
     def set_scenario(self, name: str) -> None:
         """Let the embedded cloud play something else."""

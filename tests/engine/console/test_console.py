@@ -212,7 +212,7 @@ async def test_health_arrives_as_events(embed: Embed) -> None:
 async def test_a_real_cloud_plays_no_scenarios_and_says_so(embed: Embed) -> None:
     async with live(embed) as cloud, Running(cloud.plan, read_only=True) as it:
         await it.screen.until(has_numbers)
-        assert it.engine.scenarios() == ()
+        assert it.engine.scenarios() == {}
         it.engine.set_scenario("latency")
         assert "no embedded cloud" in await it.screen.until_trouble()
 
@@ -279,7 +279,7 @@ def test_who_asks_is_the_user_and_the_host() -> None:
 
 def test_before_the_start_there_is_nothing_to_ask() -> None:
     engine = ConsoleEngine(DEFAULT_PLAN)
-    assert engine.scenarios() == ()
+    assert engine.scenarios() == {}
     with pytest.raises(Unavailable):
         engine.acknowledge("c-1")
 

@@ -103,3 +103,25 @@ async def test_keys_that_do_not_fit_are_cut_with_a_mark_and_the_vital_ones_stay(
         assert "R roll back all" in text
         assert "? help" in text
         assert text.endswith("…")
+
+
+HINTS = (
+    KeyHint("p", "promote"),
+    KeyHint("r", "one stage"),
+    KeyHint("R", "roll back all", always=True),
+    KeyHint("s", "scale"),
+    KeyHint("?", "help", always=True, leads=True),
+    KeyHint(":", "command", always=True),
+    KeyHint("q", "quit", always=True),
+)
+
+
+@pytest.mark.parametrize("width", range(34, 90))
+async def test_at_every_size_the_commands_and_the_rest_of_the_keys_are_found(width: int) -> None:
+    async with shown(KeyBar(), (width, 1), hints=HINTS) as pilot:
+        text = screen_text(pilot)
+    assert "R roll back all" in text
+    assert "  :" in text
+    assert "  q" in text
+    assert text.endswith("more: ?") or "? help" in text
+    assert len(text) <= width

@@ -10,6 +10,7 @@ deploy-cloudrun#529, #466).
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -44,11 +45,48 @@ def acted_version(world: World, state: RunState, act: Act) -> Any | None:
     """Return the service after `gcloud run services update-traffic` or `gcloud run deploy`."""
     if act == "pin":
         return _pinned(_copy_of(state, _holder(world)))
+    if act == "stand":
+        percent = world.scenario.current(world.clock.now()).params["percent"]
+        return _stood(world, state, foreign_version(world, state, round(percent)))
     if act == "move_tag":
         return _deployed_aside(world, _copy_of(state, _holder(world)), state)
     shared = world.config.router.shares_one_service
     name = world.config.legacy if shared else world.config.canary
     return _deployed(world, _copy_of(state, name), state)
+
+
+def _canary_revision(world: World, state: RunState, wanted: Any) -> str:
+    """What serves Canary now; "" where nothing does."""
+    if world.config.router.shares_one_service:
+        return tagged_revision(wanted, world.config.router.canary_tag) or ""
+    canary = state.services.get(world.config.canary)
+    return "" if canary is None else short_name(canary.latest_ready_revision)
+
+
+def _stood(world: World, state: RunState, wanted: Any | None) -> Any | None:
+    """A colleague's console: the share and the record in one update, as ours sets them."""
+    name = world.config.annotation
+    if wanted is None or name not in wanted.annotations:
+        return None
+    scenario = world.scenario.current(world.clock.now())
+    stage, percent = (round(scenario.params[key]) for key in ("stage", "percent"))
+    record = json.loads(wanted.annotations[name])
+    before = {"previous_stage": record.get("stage"), "previous_percent": record.get("percent")}
+    wanted.annotations[name] = json.dumps(
+        before
+        | {
+            "stage": stage,
+            "percent": percent,
+            "entered_at": scenario.since - scenario.params["hours"] * 3600.0,
+            "by": "colleague",
+            "host": "bastion-1",
+            "change": f"colleague-{scenario.since:.0f}",
+            "move": "promote",
+            "revision": _canary_revision(world, state, wanted),
+        },
+        separators=(",", ":"),
+    )
+    return wanted
 
 
 def _holder(world: World) -> str:

@@ -71,9 +71,10 @@ class SideEffects(msgspec.Struct, frozen=True):
     """What makes those fail that fail more often than on a healthy day."""
 
 
-Act = Literal["pin", "move_tag", "redeploy"]
+Act = Literal["pin", "move_tag", "redeploy", "stand"]
 """What CI or an operator does beside the rollout: bind the traffic to what serves, deploy with
-`--no-traffic --tag`, deploy Canary anew."""
+`--no-traffic --tag`, deploy Canary anew; or a colleague brings it to another stage, record and
+all, where it has stood for hours."""
 
 
 class ScenarioState(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,6 +238,24 @@ _ALL = (
         "another tool touches the service, not its split, just before each change",
         {"times": 5.0},
         api=lambda p: {"touches": round(p["times"])},
+    ),
+    Scenario(
+        "unhealthy",
+        "Canary fails its health check, and most of its requests: `v` does not pass",
+        {"ratio": 0.6},
+        traffic=lambda p: {"canary": SideEffects(error_ratio=p["ratio"])},
+    ),
+    Scenario(
+        "load-test",
+        "the rollout has stood at stage 3 for two days, which asks for a load test: `L` `y`",
+        {"stage": 3.0, "percent": 25.0, "hours": 50.0},
+        api=lambda _: {"act": "stand"},
+    ),
+    Scenario(
+        "final-approval",
+        "the rollout has stood at stage 4 for three days: `:ab test`, then `p` asks for approval",
+        {"stage": 4.0, "percent": 50.0, "hours": 75.0},
+        api=lambda _: {"act": "stand"},
     ),
     Scenario(
         "denied",
