@@ -19,7 +19,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from canary.rollout.change.change import Author
-from canary.rollout.errors import CanaryError, ReadOnly, Unavailable
+from canary.rollout.errors import CanaryError, ReadOnly, RecordError, Unavailable
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView
@@ -45,6 +45,7 @@ from tui.terminal.app import TerminalApp
 from widgets.bars.confirm_strip import ConfirmStrip
 
 if TYPE_CHECKING:
+    from canary.rollout.recording.player import Recording
     from tui.actions.replay import ReplayMode
 
 TICK_S = 1.0
@@ -296,6 +297,12 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         if self._engine is None:
             raise Unavailable("The engine has not started yet.", remedy="Wait a moment.")
         return self._engine
+
+    def open_past(self) -> Recording:
+        """What was recorded. Raises RecordError where there is nothing."""
+        if self._past is None:
+            raise RecordError("Nothing is recorded here.")
+        return self._past.open()
 
     def why_past(self) -> str | None:
         """Why nothing can be changed: the past is shown; None where the present is."""

@@ -121,6 +121,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("refresh", ("f5", "ctrl+l"), "Look at the cloud now, and draw the screen anew.", "look"),
     Action("replay", ("T", ","), "Go into the past: replay what was shown.", "look"),
     Action("theme", ("t",), "Change the colours.", "look"),
+    Action("handover", ("H",), "Copy a handover of the last 8 h for the next shift.", "session"),
     Action("copy", ("y",), "Copy a summary of what is on the screen.", "session"),
     Action("acknowledge", ("enter",), "Dismiss the result of a change.", "session"),
     Action("help", ("?",), "Show all keys.", "session", "help", True),

@@ -50,6 +50,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "diff": ("inspect.diff", "Show what Canary runs otherwise than Legacy."),
     "evidence": ("inspect.evidence", "Compare Canary with Legacy since the last change."),
     "report": ("inspect.report", "Write the report of a stage for the record."),
+    "timeline": ("inspect.timeline", "Write what happened: changes, states, proofs, troubles."),
+    "handover": ("inspect.timeline", "Write a handover for the next shift, in one screen."),
     "replay": ("setup.replay", "Show what the console showed: yesterday, or at 14:03."),
     "log": ("inspect.log", "Show the changes made from this host; withdraw one that waits."),
     "recover": ("change.recover", "Look what became of a change whose end is not known."),

@@ -274,3 +274,24 @@ async def test_alone_it_begins_where_it_was_asked_to_and_nothing_is_live(
         assert "there is nothing live here" in stage.frame()
         await stage.press("q")
         assert stage.app.return_code == 0
+
+
+async def test_a_handover_is_copied_and_says_where_it_went(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tui.terminal import clipboard
+
+    copied: list[str] = []
+
+    async def copy(text: str, *_: Any) -> str:
+        copied.append(text)
+        return "Copied by OSC 52, if your terminal allows it."
+
+    monkeypatch.setattr(clipboard, "copy", copy)
+    async with staged((120, 40), plan=PLAN, past=past) as stage:
+        await stage.press("H")
+        await stage.app.workers.wait_for_complete()
+        await stage.settle()
+        assert "Handover: copied by OSC 52" in stage.frame()
+    assert copied[0].startswith("# Handover ion-api → ion-api-canary")
+    assert "HEALTHY → ROLL BACK ALL" in copied[0]

@@ -19,6 +19,7 @@ from widgets.bars.proposal import Proposal
 if TYPE_CHECKING:
     from textual.screen import Screen
 
+    from canary.rollout.recording.player import Recording
     from tui.pages.main import MainScreen
 
 
@@ -44,6 +45,9 @@ class Host(Protocol):
 
     def scenarios(self) -> Mapping[str, str]:
         """The scenarios of the local cloud, each with a sentence; empty elsewhere."""
+
+    def open_past(self) -> Recording:
+        """What was recorded. Raises RecordError where there is nothing."""
 
     def why_past(self) -> str | None:
         """Why nothing can be changed: the past is shown; None where the present is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 
@@ -36,6 +37,7 @@ class LookActions:
             "refresh": self.refresh,
             "theme": self.next_theme,
             "copy": self.copy,
+            "handover": self.copy_handover,
             "help": self.show_help,
         }
 
@@ -125,6 +127,25 @@ class LookActions:
             self._context.say(await clipboard.copy(text, self._context.host.write_raw, os.environ))
 
         self._context.host.begin(copied(), "copy")
+
+    def copy_handover(self) -> None:
+        """Copy a handover of the shift, from what is shown and what was recorded."""
+        screen, context = self._screen, self._context
+        snapshot, plan, now, jobs = screen.snapshot, screen.plan, screen.now, screen.procedure
+        if snapshot is None:
+            context.say("There is nothing to hand over yet.")
+            return
+        context.say("The shift's recording is read …")
+
+        async def copied() -> None:
+            from tui.actions.handover import write_handover
+
+            open_past = context.host.open_past
+            text = await asyncio.to_thread(write_handover, snapshot, plan, now, jobs, open_past)
+            said = await clipboard.copy(text, context.host.write_raw, os.environ)
+            context.say(f"Handover: {said[0].lower()}{said[1:]} `canary handover` writes it.")
+
+        context.host.begin(copied(), "handover")
 
     def show_help(self) -> None:
         """Show all keys."""

@@ -166,6 +166,12 @@ def monitoring_notice(line: str, place: str, *, ended_by_time: bool) -> Notifica
     return Notification("", f"{place}: {sanitize(line, 500)}", tone)
 
 
+def handover_notice(text: str, place: str) -> Notification:
+    """A shift is handed over; `text` is its Markdown."""
+    return Notification("", f"{place}: handover", "info", (("handover", text[:MOST_HANDOVER]),))
+
+
+MOST_HANDOVER: Final = 6_000
 NUMBERS: Final = ("Cloud Monitoring", "Prometheus")
 """The sources of requests and latency, as they are called."""
 

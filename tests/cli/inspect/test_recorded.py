@@ -14,7 +14,7 @@ from canary.rollout.text import format_timestamp
 from canary.store.paths import recording_path
 from canary.store.paths import state_dir as directory_of
 from canary.store.recording import RecordingFile
-from tests.cli.commands import ROOT
+from tests.cli.commands import ROOT, Cloud
 from tests.cli.conftest import Command
 from tests.rollout.recording.shown import day, record
 
@@ -71,3 +71,35 @@ def test_a_host_that_recorded_nothing_says_so(command: Command) -> None:
     ended = command("status", "--at", "-2h", "-c", str(PLAN_FILE))
     assert ended.code == 3
     assert "Nothing is recorded of this rollout yet." in ended.err
+
+
+@pytest.mark.usefixtures("frames")
+def test_the_timeline_tells_when_nobody_was_recording(command: Command, tmp_path: Path) -> None:
+    ended = command("timeline", "-c", str(PLAN_FILE))
+    assert ended.code == 0
+    assert "nobody was recording until" in ended.out
+    out = tmp_path / "timeline.jsonl"
+    assert command("timeline", "--format", "jsonl", "-o", str(out), "-c", str(PLAN_FILE)).code == 0
+    assert [json.loads(line)["kind"] for line in out.read_text().splitlines()] == ["gap"]
+
+
+@pytest.mark.usefixtures("frames")
+def test_a_stage_and_a_span_exclude_each_other(command: Command) -> None:
+    ended = command("timeline", "--stage", "2", "--from", "-2h", "-c", str(PLAN_FILE))
+    assert ended.code == 2
+
+
+def test_a_handover_says_where_it_stands(command: Command, healthy_cloud: Cloud) -> None:
+    ended = command("handover", "--since", "8h", "--config", str(healthy_cloud.plan_path))
+    assert ended.code == 0
+    assert ended.out.startswith("# Handover ion-api → ion-api-canary")
+    assert "not known: Nothing is recorded of this rollout yet." in ended.out
+    assert len(ended.out.splitlines()) <= 40
+
+
+def test_a_handover_to_a_webhook_that_is_not_there_is_wrong_usage(
+    command: Command, healthy_cloud: Cloud
+) -> None:
+    ended = command("handover", "--post", "--config", str(healthy_cloud.plan_path))
+    assert ended.code == 2
+    assert "no webhook" in ended.err
