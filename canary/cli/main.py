@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "change.irreversible",
         "Mark a step that no rollback undoes, for everybody.",
     ),
+    "fleet": ("inspect.fleet", "List every rollout, the one that most needs a person first."),
     "health": ("inspect.status", "Ask both sides whether they are well."),
     "load-test": ("procedure.load_test", "Put users on the router with Locust, for the gate."),
     "ab-test": ("procedure.ab_test", "Compare both groups of the A/B test in BigQuery."),

@@ -96,10 +96,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     first_lease_s: float = 30.0
     lease_grace_s: float = 5.0
     start_unix: float | None = None
+    rollouts: int = 1
+    """So many rollouts in the project; those beside the first live in memory alone."""
 
     def __post_init__(self) -> None:
         """Refuse values no cloud could run on."""
         _demand(0 <= self.percent <= 100, "percent", "0 to 100", self.percent)
+        _demand(1 <= self.rollouts <= 1000, "rollouts", "1 to 1000", self.rollouts)
         _demand(self.speed > 0, "speed", "above 0", self.speed)
         _demand(self.requests_per_s >= 0, "requests_per_s", "0 or more", self.requests_per_s)
         _demand(self.soaked_hours >= 0, "soaked_hours", "0 or more", self.soaked_hours)

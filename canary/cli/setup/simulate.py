@@ -29,6 +29,13 @@ from canary.rollout.plan.plan import Plan
 @click.option("--seed", type=click.IntRange(0), help="Another one makes another traffic.")
 @click.option("--scenario", type=click.Choice(SCENARIOS), help="What happens from the start.")
 @click.option("--stage", type=click.IntRange(0), help="Where a fresh one starts.")
+@click.option(
+    "--rollouts",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="So many, each with a history of its own; some are in trouble.",
+)
 @click.option("--state", metavar="FILE", help="Keep its state here; nowhere if not given.")
 @click.option("--fresh", is_flag=True, help="Start over.")
 @plan_options
@@ -38,6 +45,7 @@ def simulate(
     seed: int | None,
     scenario: str | None,
     stage: int | None,
+    rollouts: int,
     state: str | None,
     fresh: bool,
     as_json: bool,
@@ -53,6 +61,7 @@ def simulate(
     plan = _with_choices(find_plan(config).plan, speed, seed, scenario, stage)
     settings = build_config(plan, Path(state).absolute() if state else None, fresh=fresh)
     settings.update(leases=False, grpc_port=port, http_port=port + 1 if port else 0)
+    settings["rollouts"] = rollouts
     return _run(settings, as_json)
 
 

@@ -108,12 +108,12 @@ def _build_confidence_query(plan: Plan, aligner: str) -> Query:
     return Query("confidence", metric, filtered, aligner or "ALIGN_DELTA", "REDUCE_SUM", group_by)
 
 
-def build_request(types: Any, plan: Plan, query: Query, grid: PeriodGrid) -> Any:
+def build_request(types: Any, project: str, query: Query, grid: PeriodGrid) -> Any:
     """Return the raw ListTimeSeriesRequest; `types` is monitoring_v3.types.metric_service."""
     request_class = types.ListTimeSeriesRequest
     aggregation = types.common.Aggregation
     request = request_class.pb(request_class())
-    request.name = f"projects/{plan.target.project}"
+    request.name = f"projects/{project}"
     request.filter = query.filter
     request.interval.start_time.seconds = grid.start
     request.interval.end_time.seconds = grid.end

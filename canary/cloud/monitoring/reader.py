@@ -156,7 +156,7 @@ class MonitoringReader:
         beside 2xx that are there would be a false green.
         """
         client, types = await self._connection.api("metrics")
-        request = build_request(types, self._plan, query, grid)
+        request = build_request(types, self._plan.target.project, query, grid)
         doing = f"reading {query.metric}"
 
         async def read_pages() -> list[Any]:

@@ -14,7 +14,9 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import msgspec
 
+from canary.simulator.api.crowd import Crowd, member_config
 from canary.simulator.api.logging import LoggingApi, suffer
 from canary.simulator.api.monitoring.alert_policies import AlertPolicyApi
 from canary.simulator.api.monitoring.api import MonitoringApi
@@ -27,6 +29,7 @@ from canary.simulator.world.services.initial import deploy_first_services
 from canary.simulator.world.services.services import ServiceChanges
 from canary.simulator.world.services.settlement import Settlement
 from canary.simulator.world.services.state import OperationsApi, RunState
+from canary.simulator.world.traffic.scenarios import SCENARIOS
 from canary.simulator.world.world import World
 
 
@@ -178,6 +181,17 @@ def methods_of(apis: Apis) -> dict[str, dict[str, Handler]]:
     }
 
 
+def open_others(world: World) -> list[tuple[World, Apis]]:
+    """The rollouts beside the first, at its clock; none unless the configuration has some."""
+    found = []
+    for number in range(1, world.config.rollouts):
+        base = msgspec.structs.replace(world.config, start_unix=world.clock.now(), rollouts=1)
+        other = World(member_config(base, number, SCENARIOS))
+        other.clock = world.clock
+        found.append((other, open_apis(other)))
+    return found
+
+
 async def start_grpc(world: World, apis: Apis | None = None) -> tuple[grpc.aio.Server, int]:
     """Serve the world's APIs on loopback; return the server and its port.
 
@@ -189,7 +203,9 @@ async def start_grpc(world: World, apis: Apis | None = None) -> tuple[grpc.aio.S
     server = grpc.aio.server(options=_OPTIONS)
     apis = apis or open_apis(world)
     door = Doorkeeper()
-    for service, methods in methods_of(apis).items():
+    others = open_others(world)
+    answers = Crowd((world, apis), others).methods(methods_of) if others else methods_of(apis)
+    for service, methods in answers.items():
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
                 _guard(world, apis.changes, f"/{service}/{name}", answer, door),

@@ -1,0 +1,213 @@
+"""Requests and latency of all services of a project in two ListTimeSeries.
+
+A filter may have 2 048 characters (cloud.google.com/monitoring/api/v3/filters), which name some
+forty services: for more, all of the project are read and told apart here. Each rollout then gets
+its own as a Reading, as if it had asked alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from canary.cloud.connection.calls import ask, demand_whole
+from canary.cloud.connection.clients import Connection
+from canary.cloud.monitoring.queries import Query, Role, build_request, quote
+from canary.cloud.monitoring.reader import SOURCE
+from canary.cloud.monitoring.timeseries import (
+    Columns,
+    Defects,
+    PeriodGrid,
+    Side,
+    SideOf,
+    build_samples,
+    read_distributions,
+    read_responses,
+)
+from canary.cloud.run.listing import ListedServices, Place
+from canary.cloud.run.sides import find_sides, read_past, side_of_revision
+from canary.cloud.views import Reading, SpoiltValue
+from canary.rollout.errors import CanaryError, CloudError, Malformed, NotFound, Unavailable
+from canary.rollout.plan.plan import Plan
+
+READ_TIMEOUT_S: Final = 30.0
+LONGEST_FILTER: Final = 2048
+PERIOD_S: Final = 60
+FIRST_SPAN_S: Final = 4500.0
+"""What is read first: the window of the gates, the watch, and how late points are."""
+
+AGAIN_S: Final = 900.0
+"""Points of the newest minutes arrive late: so far back is read each time."""
+
+ELSEWHERE: Final[tuple[Role, ...]] = ("confidence", "cpu", "memory", "instances")
+"""What a list does not show, and does not ask for."""
+
+_METRICS: Final[Mapping[Role, str]] = {
+    "responses": "run.googleapis.com/request_count",
+    "latency": "run.googleapis.com/request_latencies",
+}
+_GROUP: Final = (
+    "resource.label.location",
+    "resource.label.service_name",
+    "resource.label.revision_name",
+)
+
+
+class _Tick(msgspec.Struct, frozen=True):
+    """One reading of everything: series by role and place; an error where a role has none."""
+
+    grid: PeriodGrid
+    series: dict[str, dict[Place, list[Any]]]
+    errors: dict[str, CloudError]
+
+
+class SharedMetrics:
+    """Reads for all; `plans` are those that it reads for. One reading serves one tick."""
+
+    def __init__(self, connection: Connection, project: str) -> None:
+        self._connection = connection
+        self._project = project
+        self._tick: _Tick | None = None
+        self.calls = 0
+
+    async def read_all(self, places: Iterable[Place], now: float, *, whole: bool) -> None:
+        """Read the newest minutes of all services; `whole`: as far back as is ever shown."""
+        end = int(now // PERIOD_S) * PERIOD_S
+        span = FIRST_SPAN_S if whole else AGAIN_S
+        grid = PeriodGrid(int((end - span) // PERIOD_S) * PERIOD_S, end, PERIOD_S)
+        wanted = sorted(places)
+        roles: tuple[Role, ...] = ("responses", "latency")
+        answers = await asyncio.gather(*(self._read_role(role, wanted, grid) for role in roles))
+        series: dict[str, dict[Place, list[Any]]] = {}
+        errors: dict[str, CloudError] = {}
+        for role, answer in zip(roles, answers, strict=True):
+            if isinstance(answer, CloudError):
+                errors[role] = answer
+            else:
+                series[role] = answer
+        self._tick = _Tick(grid, series, errors)
+
+    def reading(self, side_of: SideOf, places: Iterable[Place]) -> Reading:
+        """What one rollout would have been answered. Raises the error when nothing was read."""
+        tick = self._tick
+        if tick is None:
+            raise Unavailable("Nothing was read yet.", source=SOURCE)
+        if len(tick.errors) == len(_METRICS):
+            raise next(iter(tick.errors.values()))
+        columns: dict[Side, Columns] = {"legacy": Columns(), "canary": Columns()}
+        spoilt, failures = list[SpoiltValue](), [*tick.errors.values()]
+        mine = list(places)
+        for role, parse in (("responses", read_responses), ("latency", read_distributions)):
+            if role in tick.errors:
+                continue
+            series = [one for place in mine for one in tick.series[role].get(place, ())]
+            defects = Defects()
+            parsed: Any = parse(series, side_of, tick.grid, defects)
+            for side, column in columns.items():
+                setattr(column, role, parsed[side])
+            spoilt += [SpoiltValue(side, role, float(end)) for side, end in sorted(defects.spoilt)]
+            if defects.reasons:
+                failures.append(
+                    Malformed(f"Some points of {role} are left out: {defects}.", source=SOURCE)
+                )
+        return Reading(
+            legacy=build_samples(columns["legacy"], tick.grid),
+            canary=build_samples(columns["canary"], tick.grid),
+            failures=tuple(failures),
+            calls=0,
+            unread=tick.errors,
+            absent={role: _not_asked(role) for role in ELSEWHERE},
+            spoilt=tuple(spoilt),
+        )
+
+    async def _read_role(
+        self, role: Role, places: list[Place], grid: PeriodGrid
+    ) -> dict[Place, list[Any]] | CloudError:
+        metric = _METRICS[role]
+        group = (*_GROUP, *(("metric.label.response_code_class",) if role == "responses" else ()))
+        text = build_filter(metric, places)
+        query = Query(role, metric, text, "ALIGN_DELTA", "REDUCE_SUM", group)
+        doing = f"reading {metric} of {self._project}"
+        try:
+            client, types = await self._connection.api("metrics")
+            request = build_request(types, self._project, query, grid)
+
+            async def read_pages() -> dict[Place, list[Any]]:
+                found: dict[Place, list[Any]] = defaultdict(list)
+                pager = await client.list_time_series(
+                    types.ListTimeSeriesRequest.wrap(request), retry=None, timeout=READ_TIMEOUT_S
+                )
+                async for page in pager.pages:
+                    self.calls += 1
+                    raw = type(page).pb(page)
+                    demand_whole(raw, SOURCE, doing)
+                    for one in raw.time_series:
+                        labels = one.resource.labels
+                        found[(labels["location"], labels["service_name"])].append(one)
+                return found
+
+            answer: dict[Place, list[Any]] = await ask(read_pages, SOURCE, doing)
+        except CloudError as error:
+            return error
+        except CanaryError as error:
+            return Unavailable(error.message, remedy=error.remedy, source=SOURCE)
+        return answer
+
+
+class SharedReader:
+    """What one rollout's observer reads its metrics with: its part of what was read for all."""
+
+    def __init__(self, metrics: SharedMetrics, plan: Plan, listed: ListedServices) -> None:
+        self._metrics = metrics
+        self._plan = plan
+        self._listed = listed
+
+    async def read(self, start: float, end: float, period_s: int = PERIOD_S) -> Reading:
+        """What of (start, end] was read for all, in minutes, whatever `period_s` is."""
+        found = self._metrics.reading(self._side_of(), places_of(self._plan))
+        if period_s != PERIOD_S:
+            raise ValueError("what is read for all is read in minutes")
+        return msgspec.structs.replace(
+            found,
+            legacy=tuple(s for s in found.legacy if start <= s.start and s.end <= end),
+            canary=tuple(s for s in found.canary if start <= s.start and s.end <= end),
+        )
+
+    async def ingest_delay_s(self) -> float | None:
+        """It is not asked for each: the default is used."""
+        return None
+
+    def _side_of(self) -> SideOf:
+        target = self._plan.target
+        if not target.shares_one_service:
+            sides: dict[str, Side] = {target.legacy: "legacy", target.canary: "canary"}
+            return lambda one: sides.get(one.resource.labels["service_name"])
+        message = self._listed.find(target.region, self._plan.router_service)
+        found = find_sides(target.router.candidate, message, read_past(self._plan, message))
+        return lambda one: side_of_revision(
+            one.resource.labels["revision_name"], found.candidate, found.stable
+        )
+
+
+def places_of(plan: Plan) -> tuple[Place, ...]:
+    """Where the services of a plan are that take traffic."""
+    target = plan.target
+    if target.shares_one_service:
+        return ((target.region, plan.router_service),)
+    return tuple((target.region, name) for name in dict.fromkeys((target.legacy, target.canary)))
+
+
+def build_filter(metric: str, places: list[Place]) -> str:
+    """The filter for these services, or for all where naming them would be too long."""
+    base = f'metric.type = {quote(metric)} AND resource.type = "cloud_run_revision"'
+    names = ", ".join(quote(name) for name in dict.fromkeys(name for _, name in places))
+    text = f"{base} AND resource.labels.service_name = one_of({names})"
+    return text if len(text) <= LONGEST_FILTER and places else base
+
+
+def _not_asked(role: str) -> CloudError:
+    return NotFound(f"{role} is not read for a list of rollouts.", source=SOURCE)

@@ -1,0 +1,242 @@
+"""All rollouts of some projects, read together: one listing and two metric queries a project.
+
+Each rollout has an observer of its own, as in a console, whose readers hand out its part of what
+was read for all; so that a row says just what the console would. A project that fails or denies is
+one marked group, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from canary.cloud.monitoring.shared import SharedMetrics, SharedReader, places_of
+from canary.cloud.registry import ImageRegistry
+from canary.cloud.router.choice import router_class
+from canary.cloud.run.listing import EVERYWHERE, ListedRunClient, ListedServices, list_services
+from canary.engine.clients import Cloud, open_cloud
+from canary.engine.fleet.found import find_rollouts
+from canary.engine.observe.observer import Observer
+from canary.rollout.errors import CanaryError, RecordError
+from canary.rollout.fleet.rows import FleetRow, row_of, sort_rows
+from canary.rollout.plan.plan import Plan
+from canary.store.journal import Journal
+from canary.store.paths import find_state_dir, journal_path
+from canary.store.presence import read_operator_sessions
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 16
+"""So many rollouts are looked at at a time: the first look asks for each one's revision."""
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A plan and the file that it is in; `path` "": it was found in the cloud."""
+
+    plan: Plan
+    path: str = ""
+
+
+class _Member:
+    """One rollout of the list: its observer, and the journal that this host has of it."""
+
+    def __init__(
+        self, named: Named, cloud: Cloud, listed: ListedServices, metrics: SharedMetrics
+    ) -> None:
+        plan = named.plan
+        self.named = named
+        self._listed = listed
+        run = ListedRunClient(cloud.connection, plan, listed)
+        registry = ImageRegistry(plan, cloud.endpoints)
+        self.router = router_class(plan)(plan, run, registry, cloud.endpoints)
+        self._directory, _ = find_state_dir(plan)
+        self._journal = self._open_journal() if named.path else None
+        self.observer = Observer(
+            plan,
+            self.router,
+            SharedReader(metrics, plan, listed),
+            None,
+            self._journal,
+            cloud.clock,
+        )
+
+    def _open_journal(self) -> Journal | None:
+        path = journal_path(self._directory)
+        try:
+            return Journal(path, read_only=True) if path.exists() else None
+        except RecordError as error:
+            log.warning("journal of %s: %s", self.named.plan.name, error)
+            return None
+
+    async def look(self) -> FleetRow:
+        """The row of now; what fails is said in it."""
+        plan = self.named.plan
+        try:
+            await self.observer.refresh()
+            others = read_operator_sessions(self._directory) if self.named.path else ()
+            snapshot = self.observer.judge(others)
+        except CanaryError as error:
+            return lost(plan, error, self.named.path)
+        target = plan.target
+        service = self._listed.listing.services.get((target.region, plan.router_service))
+        labels = {} if service is None else dict(service.labels)
+        return row_of(snapshot, plan, labels, self.named.path, looks_only=not self.named.path)
+
+    async def close(self) -> None:
+        """Give back what it holds."""
+        await self.router.close()
+        if self._journal is not None:
+            self._journal.close()
+
+
+def lost(plan: Plan, error: CanaryError, path: str = "") -> FleetRow:
+    """The row of a rollout of which nothing is known."""
+    target = plan.target
+    name = target.legacy if target.shares_one_service else target.canary
+    where = f"{target.project}/{target.region}"
+    return FleetRow(name, where, trouble=str(error), plan=path, looks_only=not path)
+
+
+class Project:
+    """The rollouts of one project that are read together. `seek`: what no plan names is found, in
+    that region or everywhere; None: only the plans.
+    """
+
+    def __init__(self, cloud: Cloud, like: Plan, plans: Sequence[Named], seek: str | None) -> None:
+        self._cloud = cloud
+        self._like = like
+        self._seek = seek
+        self._listed = ListedServices()
+        self.metrics = SharedMetrics(cloud.connection, like.target.project)
+        self._members: dict[tuple[str, str], _Member] = {}
+        for named in plans:
+            self._add(named)
+        self._whole = True
+
+    @property
+    def now(self) -> float:
+        """The cloud's time."""
+        return self._cloud.clock.now()
+
+    async def rows(self) -> list[FleetRow]:
+        """Read everything once; a row for each rollout, in any order."""
+        regions = {m.named.plan.target.region for m in self._members.values()}
+        region = self._seek or (regions.pop() if len(regions) == 1 else EVERYWHERE)
+        try:
+            self._listed.listing = await list_services(
+                self._cloud.connection, self._like.target.project, region
+            )
+            self._listed.error = None
+        except CanaryError as error:
+            self._listed.error = error
+            if not self._members:
+                return [self._denied(error)]
+        self._find()
+        places = [p for m in self._members.values() for p in places_of(m.named.plan)]
+        await self.metrics.read_all(places, self.now, whole=self._whole)
+        self._whole = False
+        looking = asyncio.Semaphore(AT_ONCE)
+
+        async def look(member: _Member) -> FleetRow:
+            async with looking:
+                return await member.look()
+
+        return list(await asyncio.gather(*(look(m) for m in self._members.values())))
+
+    async def close(self) -> None:
+        """Give back what the members hold."""
+        for member in self._members.values():
+            await member.close()
+
+    def _find(self) -> None:
+        if self._seek is None or self._listed.error is not None:
+            return
+        services = self._listed.listing.services
+        for plan in find_rollouts(services, self._like, self._members):
+            self._add(Named(plan))
+            self._whole = True
+
+    def _add(self, named: Named) -> None:
+        key = (named.plan.target.region, named.plan.router_service)
+        self._members[key] = _Member(named, self._cloud, self._listed, self.metrics)
+
+    def _denied(self, error: CanaryError) -> FleetRow:
+        region = self._seek or EVERYWHERE
+        where = f"{self._like.target.project}/{region}"
+        return FleetRow("(the project)", where, trouble=str(error), looks_only=True)
+
+
+class Fleet:
+    """The projects of a list. `refresh` reads all of them at once."""
+
+    def __init__(self, projects: Sequence[Project], lost_rows: Iterable[FleetRow] = ()) -> None:
+        self._projects = tuple(projects)
+        self._lost = tuple(lost_rows)
+
+    async def refresh(self) -> tuple[FleetRow, ...]:
+        """A row for each rollout, the one that most needs a person first."""
+        found = await asyncio.gather(*(project.rows() for project in self._projects))
+        return sort_rows([*self._lost, *(row for rows in found for row in rows)])
+
+    @property
+    def now(self) -> float:
+        """The time of the first project's cloud; 0 without any."""
+        return self._projects[0].now if self._projects else 0.0
+
+    @property
+    def metric_calls(self) -> int:
+        """How many pages of ListTimeSeries were read."""
+        return sum(project.metrics.calls for project in self._projects)
+
+
+@contextlib.asynccontextmanager
+async def open_fleet(
+    plans: Sequence[Named], seek: Mapping[str, str] | None = None, like: Plan | None = None
+) -> AsyncIterator[Fleet]:
+    """The list of these plans, and of what is found in the projects of `seek` (project → region,
+    "-" for all), which is looked at as `like` has it. A cloud that cannot be opened is rows that
+    say so.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        projects, gone = list[Project](), list[FleetRow]()
+        for like_plan, members, region in _by_cloud(plans, seek or {}, like):
+            directory, _ = find_state_dir(like_plan)
+            try:
+                cloud = await stack.enter_async_context(
+                    open_cloud(like_plan, Path(directory), need_metrics=True)
+                )
+            except CanaryError as error:
+                gone += [lost(named.plan, error, named.path) for named in members]
+                continue
+            project = Project(cloud, like_plan, members, region)
+            stack.push_async_callback(project.close)
+            projects.append(project)
+        yield Fleet(projects, gone)
+
+
+def _by_cloud(
+    plans: Sequence[Named], seek: Mapping[str, str], like: Plan | None
+) -> list[tuple[Plan, list[Named], str | None]]:
+    """Plans that can be read together: of one project, at the same addresses."""
+    groups: dict[tuple[object, ...], list[Named]] = {}
+    for named in plans:
+        target = named.plan.target
+        own = named.path if named.plan.is_embedded else ""
+        key = (named.plan.provider, target.project, target.endpoints, own)
+        groups.setdefault(key, []).append(named)
+    found: list[tuple[Plan, list[Named], str | None]] = []
+    sought = dict(seek)
+    for members in groups.values():
+        project = members[0].plan.target.project
+        found.append((members[0].plan, members, sought.pop(project, None)))
+    for project, region in sought.items():
+        if like is not None:
+            target = msgspec.structs.replace(like.target, project=project)
+            found.append((msgspec.structs.replace(like, target=target), [], region))
+    return found

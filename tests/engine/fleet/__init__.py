@@ -1,0 +1,1 @@
+"""Many rollouts read together, over the real protocols."""

@@ -1,0 +1,129 @@
+"""Many rollouts of an embedded cloud, read together over real gRPC."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from canary.cloud.monitoring.shared import LONGEST_FILTER, build_filter
+from canary.engine.fleet.fleet import Fleet, Named, open_fleet
+from canary.rollout.fleet.rows import FleetRow
+from canary.rollout.plan.plan import Plan
+from tests.embedded import DEFAULT_PLAN, Embed, Embedded
+
+pytestmark = pytest.mark.usefixtures("state_dir")
+
+
+def member(plan: Plan, number: int) -> Plan:
+    target = plan.target
+    legacy = f"{target.legacy}-{number:03d}"
+    router = msgspec.structs.replace(target.router, service=legacy)
+    named = msgspec.structs.replace(target, legacy=legacy, canary=f"{legacy}-canary", router=router)
+    return msgspec.structs.replace(plan, target=named)
+
+
+@contextlib.asynccontextmanager
+async def crowd(
+    embed: Embed, rollouts: int, plans: int = 0, *, seek: bool = True, **config: Any
+) -> AsyncIterator[tuple[Embedded, Fleet]]:
+    async with embed(DEFAULT_PLAN, rollouts=rollouts, **config) as cloud:
+        # Half an hour on, so that those with a scenario show it.
+        cloud.advance(1800)
+        own = [Named(cloud.plan, "canary.toml")] if plans else []
+        named = own + [Named(member(cloud.plan, n), f"{n}.toml") for n in range(1, plans)]
+        project = cloud.plan.target.project
+        sought = {project: "-"} if seek else {}
+        async with open_fleet(named, sought, cloud.plan) as fleet:
+            yield cloud, fleet
+
+
+def by_name(rows: tuple[FleetRow, ...]) -> dict[str, FleetRow]:
+    return {row.name: row for row in rows}
+
+
+async def test_what_carries_a_record_is_found_and_may_only_be_looked_at(embed: Embed) -> None:
+    async with crowd(embed, 4) as (_, fleet):
+        rows = by_name(await fleet.refresh())
+        assert set(rows) == {"ion-api-canary", *(f"ion-api-{n:03d}-canary" for n in (1, 2, 3))}
+        assert all(row.looks_only for row in rows.values())
+        # Number 3 has an error spike at 50 %.
+        assert rows["ion-api-003-canary"].word == "ROLL BACK ALL"
+        assert rows["ion-api-003-canary"].percent == 50
+        spiked = rows["ion-api-003-canary"].canary.error_ratio
+        assert spiked is not None
+        assert spiked > 0.05
+        assert rows["ion-api-001-canary"].stage == 2
+
+
+async def test_the_worst_is_first(embed: Embed) -> None:
+    async with crowd(embed, 4) as (_, fleet):
+        rows = await fleet.refresh()
+        assert rows[0].name == "ion-api-003-canary"
+
+
+async def test_a_plan_makes_its_rollout_one_of_ours(embed: Embed) -> None:
+    async with crowd(embed, 3, plans=2) as (_, fleet):
+        rows = by_name(await fleet.refresh())
+        ours = {name: row.plan for name, row in rows.items() if not row.looks_only}
+        assert ours == {"ion-api-canary": "canary.toml", "ion-api-001-canary": "1.toml"}
+
+
+async def test_all_of_a_project_take_one_listing_and_two_queries(embed: Embed) -> None:
+    async with crowd(embed, 8, plans=8, seek=False) as (cloud, fleet):
+        await fleet.refresh()
+        cloud.advance(60)
+        before = dict(cloud.world.calls)
+        await fleet.refresh()
+        made = {name: n - before.get(name, 0) for name, n in cloud.world.calls.items()}
+        assert {name: n for name, n in made.items() if n} == {
+            "ListServices": 1,
+            "ListTimeSeries": 2,
+        }
+
+
+async def test_a_row_says_what_a_console_would(embed: Embed) -> None:
+    async with crowd(embed, 2, plans=1, seek=False) as (cloud, fleet):
+        [row] = await fleet.refresh()
+        theirs = await cloud.monitoring.read(cloud.now - 1200, cloud.now)
+        newest = theirs.canary[-1].end
+        window = [s for s in theirs.canary if s.end > newest - 300]
+        counts = [s.responses for s in window if s.responses is not None]
+        failed = sum(c.failed for c in counts) / sum(c.total for c in counts)
+        assert row.canary.error_ratio == pytest.approx(failed)
+
+
+async def test_a_project_that_denies_is_one_marked_row(embed: Embed) -> None:
+    async with crowd(embed, 2) as (cloud, fleet):
+        cloud.break_method("*ListServices", code="PERMISSION_DENIED", times=99)
+        [row] = await fleet.refresh()
+        assert row.state is None
+        assert row.trouble
+        assert row.percent is None
+
+
+async def test_metrics_that_are_away_leave_shares_and_make_nothing_green(embed: Embed) -> None:
+    async with crowd(embed, 3) as (cloud, fleet):
+        cloud.break_method("*ListTimeSeries", code="UNAVAILABLE", times=99)
+        rows = await fleet.refresh()
+        assert {row.word for row in rows} <= {"SILENT", "OFF"}
+        assert by_name(rows)["ion-api-001-canary"].percent == 10
+
+
+async def test_a_project_that_comes_back_is_read_again(embed: Embed) -> None:
+    async with crowd(embed, 2) as (cloud, fleet):
+        cloud.break_method("*ListServices", code="UNAVAILABLE", times=9)
+        assert {row.state for row in await fleet.refresh()} == {None}
+        cloud.world.faults.clear(None)
+        assert all(row.state is not None for row in await fleet.refresh())
+
+
+def test_more_services_than_a_filter_can_name_are_read_as_all() -> None:
+    few = [("us-central1", f"service-{n}") for n in range(10)]
+    many = [("us-central1", f"service-{n:04d}-canary") for n in range(200)]
+    assert "one_of(" in build_filter("m", few)
+    assert "one_of(" not in build_filter("m", many)
+    assert len(build_filter("m", many)) <= LONGEST_FILTER

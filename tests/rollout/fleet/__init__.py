@@ -1,0 +1,1 @@
+"""Rows of many rollouts: order, filter, groups, one line."""
