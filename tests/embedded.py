@@ -20,7 +20,8 @@ from canary.cloud.monitoring.reader import MonitoringReader
 from canary.cloud.router.choice import open_router
 from canary.rollout.plan.file import load_plan
 from canary.rollout.plan.plan import Endpoints, Plan, Router
-from canary.simulator.api.grpc_server import Apis, open_apis, start_grpc
+from canary.simulator.api.apis import Apis, open_apis
+from canary.simulator.api.grpc_server import start_grpc
 from canary.simulator.config import parse_config
 from canary.simulator.control.ownership import Leases
 from canary.simulator.endpoints import bind

@@ -11,7 +11,8 @@ from typing import Any
 import grpc.aio
 import httpx
 
-from canary.simulator.api.grpc_server import Apis, open_apis, start_grpc
+from canary.simulator.api.apis import Apis, open_apis
+from canary.simulator.api.grpc_server import start_grpc
 from canary.simulator.config import Config, RouterConfig
 from canary.simulator.control.http_server import start_http
 from canary.simulator.control.ownership import Leases

@@ -9,17 +9,15 @@ world that has it; what lists goes through all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
+from canary.simulator.api.apis import Apis
 from canary.simulator.config import Config
 from canary.simulator.wire import messages
 from canary.simulator.wire.calls import ApiError, cut_page, invalid, page_size
 from canary.simulator.world.world import World
-
-if TYPE_CHECKING:
-    from canary.simulator.api.grpc_server import Apis
 
 Answer = Callable[[Any], Any]
 

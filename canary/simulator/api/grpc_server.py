@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
@@ -16,19 +15,14 @@ import grpc
 import grpc.aio
 import msgspec
 
+from canary.simulator.api.apis import Apis, open_apis
 from canary.simulator.api.crowd import Crowd, member_config
 from canary.simulator.api.logging import LoggingApi, suffer
-from canary.simulator.api.monitoring.alert_policies import AlertPolicyApi
-from canary.simulator.api.monitoring.api import MonitoringApi
-from canary.simulator.api.run.api import RunApi
 from canary.simulator.wire import messages
 from canary.simulator.wire import messages as m
 from canary.simulator.wire.calls import ApiError
 from canary.simulator.wire.peers import REFUSAL, Doorkeeper
-from canary.simulator.world.services.initial import deploy_first_services
 from canary.simulator.world.services.services import ServiceChanges
-from canary.simulator.world.services.settlement import Settlement
-from canary.simulator.world.services.state import OperationsApi, RunState
 from canary.simulator.world.traffic.scenarios import SCENARIOS
 from canary.simulator.world.world import World
 
@@ -119,32 +113,6 @@ _OPTIONS = (
 )
 
 Handler = Callable[[Any], Any | Awaitable[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Apis:
-    """The APIs over one world: what gRPC (and whatever other protocol) hands calls to."""
-
-    state: RunState
-    changes: ServiceChanges
-    run: RunApi
-    operations: OperationsApi
-    monitoring: MonitoringApi
-    alerts: AlertPolicyApi
-
-
-def open_apis(world: World) -> Apis:
-    """Return the APIs of a world, its services as saved or, in a new one, freshly deployed."""
-    state = RunState.load(world.saved)
-    if state is None:
-        state = deploy_first_services(world)
-        state.save(world.saved)
-        world.save()
-    changes = ServiceChanges(world, state)
-    operations = OperationsApi(world, state)
-    world.on_settle(Settlement(world, state, changes).settle)
-    run = RunApi(world, state, changes, operations)
-    return Apis(state, changes, run, operations, MonitoringApi(world), AlertPolicyApi(world))
 
 
 def methods_of(apis: Apis) -> dict[str, dict[str, Handler]]:

@@ -15,8 +15,8 @@ from weakref import WeakSet
 import msgspec
 from aiohttp import web
 
+from canary.simulator.api.apis import Apis
 from canary.simulator.api.bigquery import BigQueryApi
-from canary.simulator.api.grpc_server import Apis
 from canary.simulator.api.openmetrics import PATH as METRICS_PATH
 from canary.simulator.api.openmetrics import Exposition
 from canary.simulator.api.registry import Images, RegistryApi

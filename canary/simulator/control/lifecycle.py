@@ -134,7 +134,8 @@ class Process:
         self._heed_signals()
         # gRPC first and the line before aiohttp's import (0.2 s): callers of HTTP wait in the
         # sockets' backlog meanwhile, callers of gRPC need not.
-        from canary.simulator.api.grpc_server import open_apis, start_grpc
+        from canary.simulator.api.apis import open_apis
+        from canary.simulator.api.grpc_server import start_grpc
 
         apis = open_apis(self._world)
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from canary.simulator.api.grpc_server import Apis
+from canary.simulator.api.apis import Apis
 from canary.simulator.api.rest import OPERATIONS, Call, Rest
 from canary.simulator.api.run.knative_view import API_VERSION, view_revision, view_service
 from canary.simulator.api.run.knative_wanted import MASK, read_wanted

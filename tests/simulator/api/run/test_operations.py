@@ -4,7 +4,7 @@ import pytest
 from google.api_core import exceptions
 from google.longrunning import operations_pb2
 
-from canary.simulator.api.grpc_server import open_apis
+from canary.simulator.api.apis import open_apis
 from canary.simulator.config import Config
 from canary.simulator.wire.messages import UpdateServiceRequest
 from canary.simulator.world.world import World
@@ -63,7 +63,8 @@ def test_a_change_that_was_under_way_settles_after_a_restart(tmp_path):
     service = open_apis(world).state.services["ion-api"]
     request = UpdateServiceRequest(service=service)
     request.service.template.revision = ""
-    request.service.template.containers[0].env[1].value = "50"
+    variables = {one.name: one for one in request.service.template.containers[0].env}
+    variables["CANARY_TRAFFIC_PERCENTAGE"].value = "50"
     world.close()
     world, apis = restart(path, 0.0)
     name = apis.run.update_service(request).name
