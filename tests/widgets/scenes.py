@@ -160,7 +160,7 @@ def decision(verdict: Verdict = "continue", error_ratio: float | None = 0.003) -
             ),
         ),
         {
-            "continue": "No limit of the tree is passed.",
+            "continue": "All thresholds are OK.",
             "watch": "Watching for 23 of 60 min; warning persists.",
             "rollback_stage": "The warning has not cleared within 60 min.",
             "rollback_all": "error ratio beyond critical: yes",
@@ -177,7 +177,7 @@ GATES = (
     Gate("success_ratio", "success ratio", 0.991, "≥", 0.93, "met", "16 320 requests"),
     Gate("confidence", "confidence", 0.85, "≥", 0.73, "met", "16 320 scores"),
     Gate("soak_hours", "soak", 17.2, "≥", 24.0, "not_met", "6 h 48 m to go", waits=True),
-    Gate("verdict", "tree says go on", 1.0, "=", 1.0, "met", "continue", False),
+    Gate("verdict", "thresholds OK", 1.0, "=", 1.0, "met", "none passed", False),
 )
 EVENTS = (
     Event(NOW - 60, "good", "health ok: ion-api-canary answers in 41 ms"),

@@ -186,7 +186,7 @@ def _judge(plan: Plan, seen: _Seen, watch: Watch, end: float) -> VerdictTransiti
         known = decision.verdict != "no_data"
         return VerdictTransition(end, decision.verdict, decision.reason) if known else None
     if watch.since is None:
-        return VerdictTransition(end, "continue", "No limit of the tree is passed.")
+        return VerdictTransition(end, "continue", "All thresholds are OK.")
     verdict: Verdict = "rollback_stage" if watch.overdue else "watch"
     return VerdictTransition(end, verdict, "A warning is being watched.")
 

@@ -110,7 +110,7 @@ def check_gates(
         gates.append(_load_test_gate(evidence.load_test, spec.percent, entered_at, now, plan))
     if spec.min_ab_improvement is not None:
         gates.append(_ab_gate(spec.min_ab_improvement, evidence.ab_test, entered_at, now))
-    gates.append(_verdict_gate(verdict))
+    gates.append(verdict_gate(verdict))
     return tuple(gates)
 
 
@@ -306,16 +306,22 @@ def _told_before(result: AbTestResult, entered_at: float | None) -> str:
     return f"{format_duration(entered_at - result.since)} of its {whole} are from before this stage"
 
 
-def _verdict_gate(verdict: Verdict) -> Gate:
-    """No promotion while the tree says anything but go on."""
+def verdict_gate(verdict: Verdict) -> Gate:
+    """No promotion while the tree says anything but that all thresholds are kept."""
     state: GateState = "met"
     if verdict == "no_data":
         state = "no_data"
     elif verdict != "continue":
         state = "not_met"
     observed = {"met": 1.0, "not_met": 0.0, "no_data": None}[state]
-    words = verdict.replace("_", " ")
-    return Gate("verdict", "tree says go on", observed, "=", 1.0, state, words, False)
+    words = {
+        "continue": "none passed",
+        "watch": "a warning is watched",
+        "rollback_stage": "the tree calls for a rollback",
+        "rollback_all": "the tree calls for a rollback",
+        "no_data": NO_DATA,
+    }[verdict]
+    return Gate("verdict", "thresholds OK", observed, "=", 1.0, state, words, False)
 
 
 def regression_gates(

@@ -106,7 +106,7 @@ def decide(plan: Plan, canary: Window, data: DataState, watch: Watch, now: float
         return Decision("no_data", (*critical, node), _why_no_data(plan, data, blind), data, watch)
     path = (*critical, node)
     if node.outcome == "no":
-        return Decision("continue", path, "No limit of the tree is passed.", data, watch)
+        return Decision("continue", path, "All thresholds are OK.", data, watch)
     if watch.overdue:
         return Decision("rollback_stage", path, node.note, data, watch)
     return Decision("watch", path, node.note, data, watch)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+import msgspec
 from msgspec import UNSET
 
 from canary.rollout.change.change import (
@@ -27,7 +28,7 @@ from canary.rollout.change.change import (
     SetTraffic,
 )
 from canary.rollout.change.irreversible import format_irreversible
-from canary.rollout.decision.gates import DATA_WORDS, Gate, unmet
+from canary.rollout.decision.gates import DATA_WORDS, Gate, unmet, verdict_gate
 from canary.rollout.decision.guard import Cause, Seen, Trigger
 from canary.rollout.decision.tree import SEVERITY
 from canary.rollout.errors import (
@@ -163,11 +164,11 @@ def promotion_gates(snapshot: Snapshot) -> tuple[Gate, ...]:
     wrong = verdict != "continue" if measured else SEVERITY[verdict] > SEVERITY["no_data"]
     blind = measured and snapshot.canary.data != "ok"
     if (wrong or blind) and not any(g.id == "verdict" for g in closed):
-        state: Literal["no_data", "not_met"] = (
-            "no_data" if blind or verdict == "no_data" else "not_met"
-        )
-        words = snapshot.canary.data if blind else verdict.replace("_", " ")
-        closed += (Gate("verdict", "tree says go on", None, "=", 1.0, state, words, False),)
+        gate = msgspec.structs.replace(verdict_gate(verdict), observed=None)
+        if blind:
+            words = DATA_WORDS[snapshot.canary.data]
+            gate = msgspec.structs.replace(gate, state="no_data", evidence=words)
+        closed += (gate,)
     return closed + _unsettled(snapshot)
 
 

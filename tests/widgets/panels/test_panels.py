@@ -102,7 +102,7 @@ async def test_the_tree_shows_value_answer_and_margin_of_each_node() -> None:
         "✓ success < 80 %    99.1 %  no  +19.1 pt",
         "✓ warning?            none  no",
         "╰▸ ✓ HEALTHY",
-        "   No limit of the tree is passed.",
+        "   All thresholds are OK.",
     ]
 
 
