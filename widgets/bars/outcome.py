@@ -7,6 +7,7 @@ from typing import Final
 from rich.style import Style
 
 from canary.rollout.change.change import OutcomeState
+from canary.rollout.change.history_entries import history_entry_of
 from canary.rollout.snapshot.snapshot import (
     ChangeView,
     Snapshot,
@@ -44,6 +45,7 @@ _WORDS: dict[OutcomeState, str] = {
 }
 
 
+_MOVES: Final = ("promote", "step_back", "rollback_all", "adopt", "revert")
 _BAR: Final = 20
 _AUTOMATIC: Final = " AUTOMATIC ROLLBACK "
 """Stands before what nobody has pressed a key for."""
@@ -182,9 +184,16 @@ class OutcomeBar(CellWidget):
             *palette.marked(f"{_WORDS[outcome.state]} ", outcome_style(outcome.state, palette)),
             (_AUTOMATIC if change.is_automatic else "", palette.roll_back),
             (sanitize(change.title, 80), palette.strong),
-            *self._verified(change, palette),
-            (f"  {sanitize(outcome.message, 300)}", palette.text),
+            (f" {format_clock(outcome.at)}", palette.dim),
         ]
+        newer = "" if outcome.state == "unknown" else find_newer(change, self.snapshot)
+        if newer:
+            # Its words are of a split that is no more: folded to what it was, and what came since.
+            runs.append((f"  since then: {newer}", palette.text))
+            self._draw_ended(canvas, runs, more, palette)
+            return
+        runs += self._verified(change, palette)
+        runs.append((f"  {sanitize(outcome.message, 300)}", palette.text))
         remedy = sanitize(outcome.remedy, 300)
         if remedy and canvas.height >= 2:
             canvas.text(2, 1, remedy, palette.text)
@@ -209,6 +218,32 @@ class OutcomeBar(CellWidget):
         canvas.runs(0, 0, runs, room)
         if hint:
             canvas.right(0, hint, palette.dim)
+
+
+def find_newer(change: ChangeView, snapshot: Snapshot | None) -> str:
+    """What moved the split after a change had ended, with its time; "" for nothing.
+
+    A newer change of this host, or the record that somebody else has written since.
+    """
+    if snapshot is None or change.outcome is None:
+        return ""
+    ended_at = change.outcome.at
+    later = [
+        (c.outcome.at, c.title)
+        for c in snapshot.changes
+        if c.id != change.id
+        and c.kind in _MOVES
+        and c.outcome is not None
+        and c.outcome.state == "done"
+        and c.outcome.at > ended_at
+    ]
+    record, own = snapshot.traffic.record, {c.id for c in snapshot.changes}
+    if record is not None and record.change not in own and record.written_at > ended_at:
+        later.append((record.written_at, format_history_entry(history_entry_of(record))))
+    if not later:
+        return ""
+    at, title = max(later)
+    return f"{sanitize(title, 120)} {format_clock(at)}"
 
 
 def outcome_style(state: OutcomeState, palette: Palette) -> Style:

@@ -193,7 +193,23 @@ def _changes(facts: ReportFacts) -> Section:
     if not rows:
         return Section("Changes", (Paragraph("None is known in this stage."),))
     shown = tuple((format_timestamp(at), *rest) for at, *rest in sorted(rows))
-    return Section("Changes", (Table(("when", "what", "by", "outcome", "said"), shown),))
+    blocks: list[Block] = [Table(("when", "what", "by", "outcome", "said"), shown)]
+    if hosts := _hosts_elsewhere(facts, told):
+        blocks.append(
+            Paragraph(
+                f"Made from {hosts}, whose journal is not on this host. Missing here, of these"
+                " moves: the gates and what they rested on, the dry run, each step with its time,"
+                " notes and the verification. `canary report` there has them."
+            )
+        )
+    return Section("Changes", tuple(blocks))
+
+
+def _hosts_elsewhere(facts: ReportFacts, told: set[str]) -> str:
+    """The hosts that made moves of this visit which this host's journal does not have; "" none."""
+    begin, end = facts.span.began_at, facts.until
+    moves = [d for d in facts.history if begin <= d.at <= end and d.change not in told]
+    return ", ".join(sorted({sanitize(d.host, 60) or "another host" for d in moves}))
 
 
 def _timeline(facts: ReportFacts) -> Section:

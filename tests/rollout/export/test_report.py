@@ -108,6 +108,16 @@ def test_a_move_of_another_host_is_told_from_the_record() -> None:
     entry = HistoryEntry(BEGAN + 5, "promote", 10, 2, "lead", "b1", 5, 1, "looks fine", "c9")
     told = section(markdown(facts(changes=(), history=(entry,))), "Changes")
     assert r"promote to stage 2, 10 % | lead\@b1 | recorded | looks fine" in told
+    assert "Made from b1, whose journal is not on this host." in told
+    assert "the gates and what they rested on" in told
+
+
+def test_of_a_move_that_the_journal_has_nothing_is_missing() -> None:
+    done = Outcome("done", "x", BEGAN + 5, 10)
+    change = ChangeView("c9", "promote", "promote 5 % → 10 %", "me", BEGAN, "", done)
+    entry = HistoryEntry(BEGAN + 5, "promote", 10, 2, "me", "b1", 5, 1, "", "c9")
+    told = section(markdown(facts(changes=(change,), history=(entry,))), "Changes")
+    assert "Made from" not in told
 
 
 def test_events_of_the_stage_are_the_timeline() -> None:

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from canary.engine.observe.event_log import Severity
-from canary.rollout.change.change import Outcome
-from canary.rollout.snapshot.snapshot import ChangeView, Event
+from canary.rollout.change.change import Outcome, OutcomeState
+from canary.rollout.snapshot.snapshot import ChangeView, Event, TrafficView
+from canary.rollout.text import format_clock
+from tests.rollout.build import record
 from tests.widgets import scenes
 from tests.widgets.scenes import NOW, snapshot
 from tests.widgets.stage import frame, screen_text, shown
@@ -86,8 +88,43 @@ async def test_a_failure_says_what_to_do_on_the_second_row() -> None:
         Outcome("failed", "The revision did not become ready.", NOW, 10, "Look at its log."),
     )
     rows = (await frame(OutcomeBar(), (100, 2), snapshot=snapshot(changes=(failed,)))).split("\n")
-    assert rows[0].startswith("✗ FAILED Promote to stage 3  The revision did not become ready.")
+    assert rows[0].startswith(
+        f"✗ FAILED Promote to stage 3 {format_clock(NOW)}  The revision did not become ready."
+    )
     assert rows[1] == "  Look at its log."
+
+
+def ended(change_id: str, title: str, state: OutcomeState, at: float) -> ChangeView:
+    outcome = Outcome(state, f"words of {change_id}", at, 10, f"remedy of {change_id}")
+    return ChangeView(change_id, "promote", title, "me", at - 60, "", outcome)
+
+
+async def test_an_outcome_folds_when_something_newer_happened() -> None:
+    failed = ended("c1", "Promote to stage 3", "failed", NOW - 600)
+    done = ended("c2", "Promote to stage 4", "done", NOW - 60)
+    text = await frame(OutcomeBar(), (120, 2), snapshot=snapshot(changes=(done, failed)))
+    assert f"✗ FAILED Promote to stage 3 {format_clock(NOW - 600)}" in text
+    assert f"since then: Promote to stage 4 {format_clock(NOW - 60)}" in text
+    for words in ("words of c1", "remedy of c1", "words of c2", "remedy of c2"):
+        assert words not in text
+
+
+async def test_an_outcome_folds_when_somebody_elsewhere_moved_the_split_since() -> None:
+    failed = ended("c1", "Promote to stage 3", "failed", NOW - 600)
+    theirs = record(1, change="c9", move="step_back", by="eve", entered_at=NOW - 30)
+    moment = snapshot(changes=(failed,), traffic=TrafficView(5, theirs))
+    text = await frame(OutcomeBar(), (120, 2), snapshot=moment)
+    assert "since then: " in text
+    assert "eve" in text
+    assert "words of c1" not in text
+
+
+async def test_an_unknown_outcome_never_folds() -> None:
+    unknown = ended("c1", "Promote to stage 3", "unknown", NOW - 600)
+    done = ended("c2", "Promote to stage 4", "done", NOW - 60)
+    text = await frame(OutcomeBar(), (120, 2), snapshot=snapshot(changes=(done, unknown)))
+    assert "words of c1" in text
+    assert "since then" not in text
 
 
 async def test_keys_that_do_not_fit_are_cut_with_a_mark_and_the_vital_ones_stay() -> None:
