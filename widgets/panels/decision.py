@@ -7,6 +7,7 @@ from rich.style import Style
 from canary.rollout.decision.gates import Gate, gate_glyph, gate_word
 from canary.rollout.decision.tree import Alert, Decision, Node, NodeOutcome
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.next_steps import find_next_steps
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import (
     NO_DATA,
@@ -18,6 +19,7 @@ from canary.rollout.text import (
 )
 from themes import Palette
 from widgets.bars.header import verdict_runs
+from widgets.panels.next_steps import draw_next_steps
 from widgets.plots.canvas import CUT, Canvas, Run
 from widgets.plots.cells import CellWidget, bound
 
@@ -43,16 +45,17 @@ class DecisionTree(CellWidget):
     snapshot: bound[Snapshot | None] = bound(None)
     plan: bound[Plan | None] = bound(None)
     now: bound[float] = bound(0.0)
+    keys: bound[dict[str, str]] = bound({})
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """Nodes, verdict, reason, watch clock, alerts: as far down as there are rows."""
+        """Nodes, verdict, reason, watch, what to do, alerts: as far down as there are rows."""
         snapshot = self.snapshot
         if snapshot is None:
             canvas.runs(0, 0, verdict_runs("no_data", palette))
             return
         decision = snapshot.decision
         y = 0
-        for node in decision.path:
+        for node in self._shown(snapshot, canvas.height):
             if y >= canvas.height - 1:
                 break
             _draw_node(canvas, y, node, palette)
@@ -61,7 +64,16 @@ class DecisionTree(CellWidget):
         y = self._draw_verdict(canvas, y, decision, palette, below=int(advised))
         y = _draw_advice(canvas, y, snapshot, palette)
         y = self._draw_watch(canvas, y, decision, snapshot, palette)
+        y = draw_next_steps(canvas, y, snapshot, self.plan, self.keys, palette)
         _draw_alerts(canvas, y, snapshot.alerts, palette)
+
+    def _shown(self, snapshot: Snapshot, height: int) -> tuple[Node, ...]:
+        """The path; without the nodes that were not reached where what to do needs their rows."""
+        path = snapshot.decision.path
+        steps = find_next_steps(snapshot, self.plan) if self.plan is not None else ()
+        if len(path) + 2 + len(steps) <= height:
+            return path
+        return tuple(node for node in path if node.outcome != "not_reached")
 
     def _draw_verdict(
         self, canvas: Canvas, y: int, decision: Decision, palette: Palette, *, below: int

@@ -27,6 +27,7 @@ from canary.rollout.measure.samples import Window
 from canary.rollout.permit.standstill import why_held
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.impact import find_impact, format_impact
+from canary.rollout.snapshot.next_steps import find_next_steps, format_for_shell
 from canary.rollout.snapshot.notices import format_drift, format_going_back
 from canary.rollout.snapshot.served import format_unserved
 from canary.rollout.snapshot.snapshot import SideView, Snapshot, TrafficView
@@ -108,6 +109,8 @@ def print_status(snapshot: Snapshot, plan: Plan) -> None:
     if (impact := find_impact(snapshot, plan)) is not None:
         say(format_impact(impact))
     _print_errors(snapshot)
+    for step in find_next_steps(snapshot, plan):
+        say(f"→ {format_for_shell(step)}")
     say()
     print_table(list(_side_rows(snapshot)))
     say()

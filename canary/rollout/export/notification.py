@@ -25,6 +25,7 @@ from canary.rollout.evidence.view import proven_text
 from canary.rollout.export.evidence_document import NAMES, metric_line
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.impact import find_impact, format_impact
+from canary.rollout.snapshot.next_steps import find_next_steps, format_for_shell
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.state import find_state
 from canary.rollout.snapshot.state_words import COMMANDS, NEXT, format_actor, format_head
@@ -116,6 +117,7 @@ def verdict_notice(
     where = f"stage {stage.index}" if stage.index else sanitize(stage.name, 40)
     share = format_percent(snapshot.traffic.canary_percent)
     state = find_state(snapshot, plan)
+    steps = enumerate(find_next_steps(snapshot, plan), 1)
     text = (
         f"{place}: {format_head(state)} (was {VERDICT_WORDS[before]}), {where}, {share} Canary:"
         f" {state.cause}. {NEXT} {state.next}. {format_actor(state.actor, COMMANDS)}"
@@ -128,6 +130,7 @@ def verdict_notice(
         ("success ratio", format_ratio(window.success_ratio)),
         ("confidence", format_score(window.confidence)),
         ("data", f"{format_age(snapshot.canary.data_age_s)} old"),
+        *((("next", f"{n}. {format_for_shell(s)}") for n, s in steps)),
         *_impact(snapshot, plan),
     )
     return Notification(f"verdict {now}", text, _VERDICT_TONES[now], facts)

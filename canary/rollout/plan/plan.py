@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from canary.rollout.plan.freeze import Freeze
 from canary.rollout.plan.metrics import Metrics
+from canary.rollout.plan.runbook import Runbook
 from canary.rollout.plan.tables import (
     VARIABLE,
     AbTest,
@@ -251,6 +252,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     failures: FailureSettings = FailureSettings()
     guard: GuardSettings = GuardSettings()
     freeze: tuple[Freeze, ...] = ()
+    runbook: Runbook = Runbook()
     notify: Notify = Notify()
     record: Record = Record()
     recording: RecordingSettings = RecordingSettings()

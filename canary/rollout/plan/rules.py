@@ -18,6 +18,7 @@ from canary.rollout.plan.freeze import Freeze
 from canary.rollout.plan.metrics import Metrics
 from canary.rollout.plan.mistakes import Found, Mistake, check_range, nearest
 from canary.rollout.plan.plan import MOST_INSTANCES, PERCENT, Plan, Router, ScalePreset, Stage
+from canary.rollout.plan.runbook import MOST_STEPS
 from canary.rollout.plan.tables import MOST_WAIT_S, VARIABLE, AbTest, LoadProfile, LoadTest
 from canary.rollout.plan.zones import find_zone, has_zones
 from canary.rollout.text import sanitize
@@ -61,6 +62,7 @@ def find_rule_mistakes(plan: Plan, known: KnownNames | None) -> list[Mistake]:
         *_check_load_test(plan.load_test),
         *_check_ab_test(plan.ab_test),
         *_check_freezes(plan.freeze),
+        *_check_runbook(plan),
         *_check_notify(plan),
         *_check_record(plan),
         *(_check_keys(keys, known) if known and keys else ()),
@@ -282,6 +284,14 @@ def _check_freezes(freezes: tuple[Freeze, ...]) -> Found:
         if find_zone(freeze.zone) is None and has_zones():
             wrong = f'is "{sanitize(freeze.zone, 40)}", which is no zone'
             yield Mistake(f"{path}.zone", wrong, 'a time zone, as "Europe/Berlin"')
+
+
+def _check_runbook(plan: Plan) -> Found:
+    yield from _check_url("runbook.link", plan.runbook.link)
+    for name in plan.runbook.steps.__struct_fields__:
+        count = len(getattr(plan.runbook.steps, name))
+        if count > MOST_STEPS:
+            yield Mistake(f"runbook.steps.{name}", f"has {count} lines", f"at most {MOST_STEPS}")
 
 
 def _check_notify(plan: Plan) -> Found:

@@ -19,6 +19,7 @@ from canary.rollout.measure.samples import Window
 from canary.rollout.plan.freeze import Frozen
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.impact import find_impact, impact_document
+from canary.rollout.snapshot.next_steps import SHELL, find_next_steps
 from canary.rollout.snapshot.notices import brief_drift, brief_going_back, format_drift_remedy
 from canary.rollout.snapshot.served import find_hindrance, format_unserved
 from canary.rollout.snapshot.snapshot import ChangeView, SideView, Snapshot, StageView, TrafficView
@@ -110,6 +111,7 @@ def status_document(snapshot: Snapshot, plan: Plan | None = None) -> dict[str, A
             for source in snapshot.sources
         ],
         "state": None if plan is None else state_document(find_state(snapshot, plan)),
+        "next_steps": [] if plan is None else _next_steps(snapshot, plan),
         "impact": None if plan is None else impact_document(find_impact(snapshot, plan)),
         "evidence": _evidence(snapshot.evidence),
         "readiness": _readiness(snapshot.readiness),
@@ -127,6 +129,17 @@ def state_document(state: RolloutState) -> dict[str, Any]:
         **fields_of(state, "id", "word", "cause", "next"),
         "actor": fields_of(actor, "kind", "action", "who", "left_s"),
     }
+
+
+def _next_steps(snapshot: Snapshot, plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "text": sanitize(step.text, 240),
+            "action": step.action,
+            "command": SHELL.get(step.action, ""),
+        }
+        for step in find_next_steps(snapshot, plan)
+    ]
 
 
 def gate_document(gate: Gate) -> dict[str, Any]:
