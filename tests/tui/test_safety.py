@@ -81,7 +81,9 @@ async def test_no_way_back_is_loud_and_says_what_to_do(size: tuple[int, int]) ->
         text = stage.frame()
         assert "✗ ROLL BACK ALL IS NOT POSSIBLE NOW" in text
         assert "✗ ROLLBACK NOT POSSIBLE" in text
-        assert ("→" if size[0] > 40 else "NEXT") + " Deploy a revision of ion-api" in text
+        assert (
+            "→ Deploy a revision of ion-api" if size[0] > 40 else "NEXT Deploy a revision"
+        ) in text
 
 
 def test_the_bell_rings_once_when_the_way_back_is_lost() -> None:

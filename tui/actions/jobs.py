@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from widgets.pages.differences import DifferencesPage
 
 _MOVES: Final = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10}
+_LETTERS: Final = {"k": "up", "j": "down"}
+"""Scroll as in less and vim, where the plan gives them no other meaning."""
 READ_ONLY: Final = "This console is read-only."
 NOT_COMPARED: Final = "The alert policies were not compared yet: open alerts first."
 
@@ -241,6 +243,8 @@ class JobActions:
     def takes(self, key: str) -> bool:
         """Give a key to the page (or the events) shown; False when it means nothing there."""
         screen = self._screen
+        if screen.keymap.action(key) is None:
+            key = _LETTERS.get(key, key)
         if screen.zoomed and screen.panel == "events" and key in _MOVES:
             screen.event_log.move(_MOVES[key])
             return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from canary.rollout.change.irreversible import format_irreversible
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.impact import find_impact
@@ -18,7 +20,7 @@ from themes import Palette
 from tui.pages.summary import soak
 from widgets.bars.header import data_age_s
 from widgets.bars.impact_line import impact_runs
-from widgets.plots.canvas import Canvas, Run, width_of
+from widgets.plots.canvas import Canvas, Run, cut_middle, width_of
 from widgets.plots.cells import CellWidget, bound
 
 
@@ -74,6 +76,7 @@ class CompactPanel(CellWidget):
                 self._mode(snapshot, palette),
             ),
             *self._mark(snapshot, palette),
+            self._where(snapshot, palette, width),
             *self._impact(snapshot, palette, width),
             (
                 [("soak ", palette.dim), (soak(snapshot, self.now), palette.text)],
@@ -81,9 +84,20 @@ class CompactPanel(CellWidget):
             ),
             (
                 [("success ", palette.dim), (format_ratio(window.success_ratio), number)],
-                [(sanitize(snapshot.canary.service), palette.dim)],
+                [],
             ),
         ]
+
+    @staticmethod
+    def _where(snapshot: Snapshot, palette: Palette, width: int) -> tuple[list[Run], list[Run]]:
+        """Which service, in which project and region: of long names the middle goes."""
+        service = sanitize(snapshot.canary.service, 63)
+        place = f"{sanitize(snapshot.project, 40)}/{sanitize(snapshot.region, 40)}"
+        least = (width - 1) // 2
+        room = max(least, width - 1 - cell_len(place))
+        service = cut_middle(service, room)
+        place = cut_middle(place, width - 1 - cell_len(service))
+        return [(service, palette.dim)], [(place, palette.dim)]
 
     def _impact(
         self, snapshot: Snapshot, palette: Palette, width: int

@@ -192,6 +192,8 @@ class MainScreen(Composition):
             for a in ACTIONS
             if a.label
         ]
+        if self.zoomed:
+            hints.insert(0, KeyHint("Esc", "back", always=True))
         if stages:
             hints.append(KeyHint(stages, "stage"))
         self.key_bar.hints = tuple(hints)
@@ -218,6 +220,7 @@ class MainScreen(Composition):
         if not zoomed and self.panel in PAGES:
             # A page has no place beside the others.
             self.set_reactive(MainScreen.panel, self._panel_before)
+        self.show_keys()
         self._arrange()
 
     def _arrange(self, *, update: bool = True) -> None:

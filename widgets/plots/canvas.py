@@ -39,6 +39,21 @@ def cut_text(text: str, width: int) -> str:
     return kept.rstrip() + CUT
 
 
+@lru_cache(512)
+def cut_middle(text: str, width: int) -> str:
+    """`text` in at most `width` cells; of a longer one begin and end stay around the mark "…"."""
+    if cell_len(text) <= width or width < 3:
+        return cut_text(text, width)
+    tail, used = "", 0
+    for char in reversed(text):
+        size = get_character_cell_size(char)
+        if used + size > (width - 1) // 2:
+            break
+        tail = char + tail
+        used += size
+    return cut_text(text, width - used).rstrip() + tail
+
+
 class Canvas:
     """`width` × `height` cells, blank at first. A wide character takes its cell and an empty."""
 

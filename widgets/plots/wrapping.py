@@ -21,15 +21,17 @@ _TIED: Final = re.compile(r"(?<=\d) (?=(?:%|ms|[smhd])(?:[\s,;.:)]|$))|(?<=[<>â‰
 def wrap_runs(parts: Iterable[list[Run]], width: int) -> list[list[Run]]:
     """Parts one after the other in rows of `width` cells, broken between words, nothing cut.
 
-    A part that does not fit into the rest of a row begins the next one where it fits there whole;
-    rows after the first are indented by two. A word wider than a row is broken in itself.
+    A part that does not fit into the rest of a row begins the next one where it fits there whole,
+    or where little is left; rows after the first are indented by two. A word wider than a row is
+    broken in itself.
     """
     rows: list[list[Run]] = [[]]
     used, is_bare = 0, True
     for part in parts:
         size = sum(cell_len(text) for text, _ in part)
         first = "" if is_bare else _GAP
-        if not is_bare and used + len(first) + size > width >= size + len(INDENT):
+        does_fit, fits_below = used + len(first) + size <= width, size + len(INDENT) <= width
+        if not is_bare and not does_fit and (fits_below or width - used < width // 2):
             rows.append([(INDENT, part[0][1])])
             used, is_bare, first = len(INDENT), True, ""
         for gap, word, style in _words(part, max(1, width - len(INDENT))):

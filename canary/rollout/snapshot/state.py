@@ -216,17 +216,26 @@ def _well(snapshot: Snapshot, plan: Plan) -> RolloutState:
     index = snapshot.stage.index
     open_gates = [g for g in snapshot.gates if g.state != "met"]
     if open_gates:
-        waits = "; ".join(_gate(g) for g in open_gates[:_SHOWN])
-        more = f" and {len(open_gates) - _SHOWN} more" if len(open_gates) > _SHOWN else ""
-        then = ""
-        if index is not None and index < len(plan.stages):
-            then = f", then promote to {format_percent(plan.percent_of(index + 1))}"
-        return RolloutState("healthy", cause, f"{waits}{more}{then}", _who_opens(open_gates))
+        next_ = _open_text(open_gates, index, plan)
+        return RolloutState("healthy", cause, next_, _who_opens(open_gates))
     if index is None or index >= len(plan.stages):
         return RolloutState("healthy", cause, "watch on: no further stage", NOBODY)
     percent = format_percent(plan.percent_of(index + 1))
     actor = Actor("you", "promote")
     return RolloutState("ready", "every gate is met", f"promote to {percent}", actor)
+
+
+def _open_text(gates: list[Gate], index: int | None, plan: Plan) -> str:
+    """What is waited for, and what may be done then: "25 % in 3 h (soak 21 h of 24 h)"."""
+    waits = "; ".join(_gate(g) for g in gates[:_SHOWN])
+    more = f" and {len(gates) - _SHOWN} more" if len(gates) > _SHOWN else ""
+    if index is None or index >= len(plan.stages):
+        return f"{waits}{more}"
+    percent, only = format_percent(plan.percent_of(index + 1)), gates[0]
+    is_soak = len(gates) == 1 and only.id == "soak_hours"
+    if is_soak and only.observed is not None and only.limit is not None:
+        return f"{percent} in {_hours(only.limit - only.observed)} ({waits})"
+    return f"{waits}{more}, then {percent}"
 
 
 def _all_well(snapshot: Snapshot) -> str:
@@ -242,10 +251,9 @@ def _who_opens(gates: list[Gate]) -> Actor:
 
 
 def _gate(gate: Gate) -> str:
-    """A gate that is open: "soak 21 h of 24 h, 3 h more", or what it has and what is required."""
+    """A gate that is open: "soak 21 h of 24 h", or what it has and what is required."""
     if gate.id == "soak_hours" and gate.observed is not None and gate.limit is not None:
-        left = _hours(gate.limit - gate.observed)
-        return f"soak {_hours(gate.observed)} of {_hours(gate.limit)}, {left} more"
+        return f"soak {_hours(gate.observed)} of {_hours(gate.limit)}"
     if gate.id == "load_test":
         return f"{gate.label}: {'not passed' if gate.observed is not None else NO_DATA}"
     observed = format_value(gate.id, gate.observed)

@@ -129,7 +129,7 @@ async def test_the_tiny_layout_has_the_numbers_that_decide() -> None:
     async with staged((40, 10)) as stage:
         lines = stage.frame().splitlines()
         assert lines[0].startswith("✓ HEALTHY   all thresholds OK")
-        assert "  soak 17 h 12 m of 24 h" in lines[1]
+        assert "NEXT 25 % in 6 h 48 m (soak 17 h 12 m" in lines[1]
         where = next(i for i, line in enumerate(lines) if line.startswith("stage 2  10 %"))
         assert lines[where].endswith("74 s old")
         assert lines[where + 1].startswith("error 0.33 %  p95")
@@ -262,3 +262,35 @@ async def test_text_from_outside_is_only_text() -> None:
     async with staged((120, 40), scenes.snapshot(events=(hostile,))) as stage:
         assert "ab [bold]x[/] abc" in stage.frame()
         assert "\x1b" not in stage.frame()
+
+
+@pytest.mark.parametrize("size", [*SIZES, (60, 15), (100, 30)])
+async def test_project_region_service_command_and_more_are_on_every_size(
+    size: tuple[int, int],
+) -> None:
+    async with staged(size) as stage:
+        text = stage.frame()
+        assert "naeda-genesis/us-central1" in text
+        assert "ion-api-canary" in text
+        assert ": command" in text
+        assert "more: ?" in text or "? help" in text
+
+
+@pytest.mark.parametrize("size", [(40, 10), (80, 24), (120, 40)])
+@pytest.mark.parametrize("key", ["g", "e", "b", "l", "V"])
+async def test_every_page_says_how_to_go_back(key: str, size: tuple[int, int]) -> None:
+    async with staged(size) as stage:
+        await stage.press(key)
+        assert "Esc back" in stage.frame()
+        await stage.press("escape")
+        assert "Esc back" not in stage.frame()
+
+
+async def test_j_and_k_scroll_what_fills_the_screen() -> None:
+    many = tuple(Event(scenes.NOW - i, "info", f"number {i}.") for i in range(99))
+    async with staged((80, 24), scenes.snapshot(events=many)) as stage:
+        await stage.press("e", "j", "j")
+        assert "number 1." not in stage.frame()
+        assert "number 2." in stage.frame()
+        await stage.press("k")
+        assert "number 1." in stage.frame()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rich.cells import cell_len
 
 from canary.rollout.plan.plan import Endpoints
 from canary.rollout.snapshot.snapshot import Drift, Snapshot, StageView, TrafficView
@@ -27,7 +28,7 @@ async def test_the_header_never_drops_the_age_the_cloud_or_the_posture(width: in
     text = await frame(Header(), (width, 1), snapshot=snapshot(), read_only=True)
     assert "LOCAL CLOUD ×60" in text
     assert "READ-ONLY" in text
-    assert text.endswith("60 s old")
+    assert text.removesuffix(", 5 m allowed").endswith("60 s old")
 
 
 @pytest.mark.parametrize(
@@ -118,3 +119,31 @@ async def test_nobody_is_said_to_be_off_while_what_is_set_may_not_be_served(
 ) -> None:
     unsettled = stood(StageView(0, "", 0), traffic)
     assert "all traffic is on Legacy" not in await frame(StageTrack(), (120, 1), snapshot=unsettled)
+
+
+LONG = "ion-" + "x" * 55 + "-end"
+"""63 characters, the most that Cloud Run takes."""
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+async def test_project_region_and_both_services_are_never_pushed_off(width: int) -> None:
+    long = snapshot(rollout=f"{LONG} → {LONG.replace('end', 'can')}", project="naeda-genesis")
+    for shown_ in (long, snapshot()):
+        first, second = (await frame(Header(), (width, 2), snapshot=shown_)).split("\n")
+        assert "naeda-genesis/us-central1" in second
+        assert "ion-" in first
+        assert " → ion-" in first
+        assert "60 s old, 5 m allowed" in first
+    assert LONG.endswith("-end")
+    first = (await frame(Header(), (width, 2), snapshot=long)).split("\n")[0]
+    assert "d → " in first  # the end of a name tells it from its likes, and is kept
+    assert "…" in first or width == 200
+
+
+async def test_names_in_wide_letters_keep_to_their_cells() -> None:
+    wide = snapshot(rollout="결제-서비스 → 決済サービス-カナリア", project="プロジェクト")
+    for width in (56, 80):
+        rows = (await frame(Header(), (width, 2), snapshot=wide)).split("\n")
+        assert all(cell_len(row) <= width for row in rows)
+        assert "決済" in rows[0]
+        assert "プロジェクト/us-central1" in rows[1]
