@@ -49,6 +49,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "checklist": ("procedure.checklist", "Show what goes with a move, and tick it."),
     "export": ("inspect.report", "Write a dashboard for Grafana, or the rollout as metrics."),
     "diff": ("inspect.diff", "Show what Canary runs otherwise than Legacy."),
+    "failures": ("inspect.failures", "Say what fails in Canary and not in Legacy, by route."),
     "evidence": ("inspect.evidence", "Compare Canary with Legacy since the last change."),
     "report": ("inspect.report", "Write the report of a stage for the record."),
     "timeline": ("inspect.timeline", "Write what happened: changes, states, proofs, troubles."),

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from canary.rollout.change.stage_record import next_stage
-from canary.rollout.evidence.interval import RatioInterval
+from canary.rollout.evidence.interval import RatioInterval, format_interval
 from canary.rollout.evidence.tally import RECENT_S, Part, Toll
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.plan.plan import Plan
@@ -197,9 +197,8 @@ def _soon(impact: Impact, level: int) -> str:
 
 def _interval(interval: RatioInterval, level: int) -> str:
     """How many times as often, and the bounds: three errors are not a pattern."""
-    high = "?" if interval.high is None else f"{interval.high:.1f}"
-    whose = " Legacy's ratio" if level < 2 else ""
-    return f"{interval.estimate:.1f}×{whose} ({interval.low:.1f} to {high})"
+    whose = "Legacy's ratio " if level < 2 else ""
+    return f"{whose}{format_interval(interval)}"
 
 
 def _masked(impact: Impact, level: int) -> list[str]:
