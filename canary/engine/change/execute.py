@@ -46,6 +46,8 @@ from canary.rollout.change.change import (
     GOING_BACK,
     Annotate,
     Change,
+    DeleteImages,
+    DeleteService,
     Outcome,
     SetScale,
     SetTraffic,
@@ -281,14 +283,25 @@ class _Execution:
         if before == "accepted":
             return await self._settle(index, step, self._entry.operation(index))
         waiter = self._cloud.waiter
-        if not isinstance(step, SetTraffic | SetScale | Annotate):
-            return await waiter.look_up(step, OutcomeUnknown("It was sent before."))
+        if isinstance(step, DeleteImages):
+            return await self._send_again(index, step)  # twice does no harm
+        if isinstance(step, DeleteService) and await self._is_gone(step):
+            return Sent(None, "there")
         state = await waiter.read(step.service)
         if state is None:
             raise OutcomeUnknown("Cloud Run does not answer: it was neither found nor sent again.")
         if waiter.observed(step, state) != "absent":
             return await waiter.look_up(step, OutcomeUnknown("It was sent before."))
         check_resumable(step, state, self._plan)
+        return await self._send_again(index, step)
+
+    async def _is_gone(self, step: DeleteService) -> bool:
+        try:
+            return await self._cloud.writer.gone(step)
+        except CanaryError as error:
+            raise OutcomeUnknown(f"Whether it is gone is not known: {error.message}") from error
+
+    async def _send_again(self, index: int, step: Step) -> Sent:
         self._taken = False
         return await self._send(index, step)
 

@@ -14,6 +14,7 @@ from canary.cloud.views import ServiceState
 from canary.engine.change.outcomes import describe_rival
 from canary.rollout.change.change import (
     Annotate,
+    DeleteImages,
     DeleteService,
     Guard,
     KeepRecord,
@@ -144,13 +145,19 @@ def check_resumable(step: Step, state: ServiceState, plan: Plan) -> None:
     """Raise unless a step that was sent, and shows no trace, may be sent once more.
 
     Only where the first sending can have no effect beside the second: both carry the etag that a
-    split was decided on. A scale is told by its value alone (it may have been set and changed
-    since), and a team's own program takes no guard. Raises OutcomeUnknown or Conflict.
+    split or a deletion was decided on. A scale is told by its value alone (it may have been set
+    and changed since), and a team's own program takes no guard. Raises OutcomeUnknown or Conflict.
     """
     if isinstance(step, Annotate):
         if find_observed_state(step, state, 0.0) == "foreign":
             raise foreign_change(state)
         return  # written twice by one change, it is written once
+    if isinstance(step, KeepRecord | DeleteImages):
+        return  # the same record, and images that are gone: twice does no harm
+    if isinstance(step, DeleteService) and step.etag:
+        if step.etag != state.etag:
+            raise foreign_change(state)
+        return
     guarded = plan.target.router.has_guard
     if not isinstance(step, SetTraffic) or not guarded or not step.guard.etag:
         raise OutcomeUnknown(

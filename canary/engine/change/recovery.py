@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -21,11 +21,11 @@ from canary.engine.change.observed_state import check_resumable, find_observed_s
 from canary.engine.change.outcomes import describe_done, describe_failed, describe_not_begun
 from canary.engine.change.settling import ServiceReader
 from canary.rollout.change.change import (
-    Annotate,
+    DeleteImages,
     Outcome,
     OutcomeState,
-    SetScale,
-    SetTraffic,
+    Removal,
+    Step,
 )
 from canary.rollout.change.life import LIFE, NEVER_SENT
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError
@@ -58,13 +58,20 @@ class Finding(msgspec.Struct, frozen=True):
     outcome: Outcome | None = None
 
 
+class Looker(ServiceReader, Protocol):
+    """What is asked of the cloud (`cloud.router.router.Router`)."""
+
+    async def gone(self, step: Removal) -> bool:
+        """Whether what a step was to delete is gone. Raises CanaryError."""
+
+
 class Recovery:
     """Looks after the changes of one journal. `wall` is this host's clock, unix seconds."""
 
     def __init__(
         self,
         plan: Plan,
-        reader: ServiceReader,
+        reader: Looker,
         journal: Journal,
         clock: CloudClock,
         *,
@@ -108,12 +115,16 @@ class Recovery:
         self._check_age(entry, found.step)
         step, reached = entry.change.steps[found.step], entry.state_of(found.step)
         if found.state == "not_done" and reached != "accepted":
-            check_resumable(step, await self._reader.service(step.service), self._plan)
+            await self._check_resumable(step)
         if found.state == "unknown" and reached not in {*NEVER_SENT, "accepted"}:
             return found
         if not self._journal.reopen(entry.change.id, by, self._clock.now()):
             raise Conflict("Somebody else has just taken it up, or ended it.", remedy="Look again.")
         return Finding("resumed", "It was handed to an executor, which resumes it.")
+
+    async def _check_resumable(self, step: Step) -> None:
+        if not isinstance(step, DeleteImages):  # their service is gone, and twice does no harm
+            check_resumable(step, await self._reader.service(step.service), self._plan)
 
     async def abandon(self, change_id: str, by: str) -> Finding:
         """Give the change up: nothing more is sent for it. What was sent is not undone.
@@ -142,8 +153,11 @@ class Recovery:
         for index, step in enumerate(change.steps):
             if entry.is_settled(index):
                 continue
-            if not isinstance(step, SetTraffic | SetScale | Annotate):
-                return Finding("unknown", "Whether it is deleted must be looked up.", step=index)
+            if isinstance(step, Removal):
+                there = await self._look_for(entry, index, step)
+                if there is None:
+                    continue
+                return there
             state = await self._read(step.service)
             if state is None:
                 said = "Cloud Run does not answer: what became of it is not known."
@@ -152,11 +166,22 @@ class Recovery:
             if observed == "foreign":
                 return self._replaced(entry, index, state)
             if observed == "absent":
-                return _absent(entry, index, state)
+                return _absent(entry, index, _true_now(state))
             if observed == "there" and (state.reconciling or state.ready is False):
                 return _in_flux(state, index)
         remark = f"Looked up at {format_clock(self._clock.now())}."
         return self._resolve(change.id, describe_done(change, (remark,), self._clock.now()))
+
+    async def _look_for(self, entry: Entry, index: int, step: Removal) -> Finding | None:
+        """Whether what was to be deleted is there; None: it is gone."""
+        try:
+            if await self._reader.gone(step):
+                return None
+        except CanaryError as error:
+            said = f"Whether it is gone is not known: {error.message}"
+            return Finding("unknown", said, "Ask again once that answers.", index)
+        what = "an image" if isinstance(step, DeleteImages) else sanitize(step.service, 60)
+        return _absent(entry, index, f"What was to go ({what}) is still there.")
 
     def _replaced(self, entry: Entry, index: int, state: ServiceState) -> Finding:
         """Somebody else's change is there, so that the guard keeps ours out for ever."""
@@ -274,13 +299,13 @@ def _in_hand(entry: Entry) -> Finding:
     return Finding("in_hand", f"It is being carried out by process {sanitize(pid, 20)}.", "Wait.")
 
 
-def _absent(entry: Entry, index: int, state: ServiceState) -> Finding:
+def _absent(entry: Entry, index: int, now: str) -> Finding:
     choices = "Resume it (--resume), or abandon it (--abandon)."
     if "withdraw" in LIFE[entry.state_of(index)]:
         said = "This step was never sent." if index else "Nothing of it was ever sent."
-        return Finding("not_begun", f"{said} {_true_now(state)}", choices, index)
+        return Finding("not_begun", f"{said} {now}".rstrip(), choices, index)
     said = "It was sent, and nothing of it is to be seen."
-    return Finding("not_done", f"{said} {_true_now(state)}", choices, index)
+    return Finding("not_done", f"{said} {now}".rstrip(), choices, index)
 
 
 def _in_flux(state: ServiceState, index: int) -> Finding:

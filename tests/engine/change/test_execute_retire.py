@@ -6,14 +6,18 @@ import msgspec
 import pytest
 
 from canary.cloud.registry import parse_image
+from canary.engine.change.recovery import Recovery
 from canary.rollout.change.change import (
     Change,
     ChangeEvidence,
     DeleteImages,
     DeleteService,
     KeepRecord,
+    Outcome,
+    SetScale,
 )
-from canary.rollout.errors import NotFound
+from canary.rollout.errors import Conflict, NotFound
+from canary.rollout.plan.plan import ScalePreset
 from canary.store.journal import Journal
 from tests.cloud.router.test_url_map_split import MAP_PLAN
 from tests.cloud.test_registry import DELETE, REPOSITORY
@@ -147,3 +151,76 @@ async def test_images_that_may_not_be_deleted_are_said_with_what_is_done(
     outcome = await carry(cloud, journal, change)
     assert outcome.state == "failed"
     assert "Done before, and it stays: ion-api is deleted" in outcome.message
+
+
+async def unknown(cloud: Embedded, journal: Journal, method: str, **fault: object) -> Recovery:
+    """A retirement whose deletion was sent, and of which no more is known."""
+    cloud.break_method(method, code="UNAVAILABLE", times=1, **fault)
+    outcome = await carry(cloud, journal, await retirement(cloud))
+    assert outcome.state == "unknown", outcome
+    return Recovery(cloud.plan, cloud.run, journal, cloud.clock)
+
+
+async def resume(cloud: Embedded, journal: Journal) -> Outcome:
+    """The executor goes on with what was handed back to it."""
+    entry = journal.entry("c1")
+    assert entry is not None
+    return await carry(cloud, journal, entry.change)
+
+
+async def test_a_deletion_that_never_arrived_is_resumed_and_done(cloud: Embedded, journal: Journal):
+    recovery = await unknown(cloud, journal, DELETE_SERVICE)
+    looked = await recovery.verify("c1")
+    assert (looked.state, looked.step) == ("not_done", 0)
+    assert "What was to go (ion-api) is still there." in looked.message
+    assert (await recovery.resume("c1", "ann")).state == "resumed"
+    outcome = await resume(cloud, journal)
+    assert outcome.state == "done", outcome
+    assert not await is_there(cloud)
+
+
+async def test_what_went_after_all_is_found_and_the_images_are_left_to_resume(
+    cloud: Embedded, journal: Journal
+):
+    recovery = await unknown(cloud, journal, DELETE_SERVICE)
+    await cloud.run.run.delete("ion-api", "", validate_only=False)  # by somebody else
+    cloud.advance(60.0)
+    looked = await recovery.verify("c1")
+    assert (looked.state, looked.step) == ("not_begun", 1)
+    assert "an image" in looked.message
+    await recovery.resume("c1", "ann")
+    outcome = await resume(cloud, journal)
+    assert outcome.state == "done", outcome
+
+
+async def test_images_whose_deletion_is_not_known_are_looked_up_and_resumed(
+    cloud: Embedded, journal: Journal
+):
+    recovery = await unknown(cloud, journal, DELETE)
+    looked = await recovery.verify("c1")
+    assert (looked.state, looked.step) == ("not_done", 1)
+    await recovery.resume("c1", "ann")
+    outcome = await resume(cloud, journal)
+    assert outcome.state == "done", outcome
+    assert (await recovery.verify("c1")).state == "ended"
+
+
+async def test_a_service_that_others_changed_is_not_deleted_by_resuming(
+    cloud: Embedded, journal: Journal
+):
+    recovery = await unknown(cloud, journal, DELETE_SERVICE)
+    await cloud.writer.send(SetScale("ion-api", None, ScalePreset(2, 7)))
+    cloud.advance(60.0)
+    with pytest.raises(Conflict, match="was changed meanwhile"):
+        await recovery.resume("c1", "ann")
+    assert await is_there(cloud)
+
+
+async def test_a_registry_that_does_not_answer_leaves_it_unknown(cloud: Embedded, journal: Journal):
+    recovery = await unknown(cloud, journal, DELETE)
+    cloud.break_method(
+        "/google.devtools.artifactregistry.v1.ArtifactRegistry/*", code="UNAVAILABLE"
+    )
+    looked = await recovery.verify("c1")
+    assert looked.state == "unknown"
+    assert "Whether it is gone is not known" in looked.message
