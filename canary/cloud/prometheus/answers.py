@@ -23,7 +23,7 @@ from canary.rollout.text import sanitize
 SOURCE: Final = "Prometheus"
 SideOf = Callable[[Mapping[str, str]], Side | None]
 
-_UNKNOWN: Final = "of periods in which a counter cannot be compared"
+_WRONG: Final = "of periods in which a value is no count"
 _CLASSES: Final = {"2": 0, "3": 1, "4": 2, "5": 3}
 _FINEST: Final = 3
 """Native buckets are merged to eight to a doubling: finer than any limit is."""
@@ -205,9 +205,9 @@ def _ends(grid: PeriodGrid) -> list[int]:
 
 
 def _note(grown: Growth, side: Side, defects: Defects) -> None:
-    for end in grown.unknown:
-        defects.note(_UNKNOWN)
-        defects.spoilt.add((side, end))
+    defects.spoilt |= {(side, end) for end in grown.unknown}
+    for _ in grown.wrong:
+        defects.note(_WRONG)
 
 
 def _read_series(one: Mapping[str, Any]) -> Series:

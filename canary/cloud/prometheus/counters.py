@@ -26,12 +26,14 @@ _HALF: Final = 0.5
 
 class Growth(msgspec.Struct):
     """What happened by the end of each period, added up over series; `unknown`: it cannot be told.
+    Of these `wrong` have a value that is no count; the others are gaps, which are nobody's fault.
 
     `whole` has no end that `unknown` has.
     """
 
     by_end: dict[int, list[float]] = {}
     unknown: set[int] = msgspec.field(default_factory=set)
+    wrong: set[int] = msgspec.field(default_factory=set)
 
     @property
     def whole(self) -> dict[int, list[float]]:
@@ -48,7 +50,7 @@ def add_growth(
     `alive` says of which ends anything of this side was scraped. Vectors of other lengths make
     the period unknown.
     """
-    grown = Growth({}, set())
+    grown = Growth({})
     for points in series:
         _add_one(points, ends, alive, grown)
     return grown
@@ -64,6 +66,7 @@ def _add_one(
             continue
         if any(not math.isfinite(value) or value < 0 for value in now):
             grown.unknown.add(end)
+            grown.wrong.add(end)
         elif earlier is not None:
             _put(grown, end, _difference(earlier, now))
         elif was_seen or not alive.get(before, False):
@@ -86,6 +89,7 @@ def _put(grown: Growth, end: int, found: list[float] | None) -> None:
     present = grown.by_end.get(end)
     if found is None or (present is not None and len(present) != len(found)):
         grown.unknown.add(end)
+        grown.wrong.add(end)
     elif present is None:
         grown.by_end[end] = found
     else:

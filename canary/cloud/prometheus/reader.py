@@ -212,7 +212,7 @@ def _put_together(
             setattr(column, role, inside)
         mine = sorted((s, end) for s, end in defects.spoilt if end > grid.start)
         spoilt += [SpoiltValue(side, role, float(end)) for side, end in mine]
-        if mine or (defects.reasons and not defects.spoilt):
+        if defects.reasons:
             failures.append(_report(role, defects))
     if len(unread) == len(("responses", "latency")):
         raise next(iter(unread.values()))

@@ -41,12 +41,14 @@ def test_a_series_of_a_side_that_nobody_scraped_before_is_unknown_first() -> Non
     alive = {0: False, 60: False, 120: True, 180: True, 240: True}
     grown = grow(None, None, 90_000, 90_003, alive=alive)
     assert grown.unknown == {120}
+    assert grown.wrong == set()
     assert grown.whole == {180: [3]}
 
 
 def test_what_is_no_count_makes_its_period_unknown() -> None:
     for value in (math.nan, math.inf, -1.0):
         assert grow(1, value, 3).unknown >= {60}
+        assert grow(1, value, 3).wrong >= {60}
 
 
 def test_a_histogram_that_begins_anew_is_told_by_all_its_values() -> None:
