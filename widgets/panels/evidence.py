@@ -30,7 +30,7 @@ from canary.rollout.text import (
     sanitize,
 )
 from themes import Palette
-from widgets.panels.evidence_about import about_rows, source_runs
+from widgets.panels.evidence_about import MINUTES, about_rows, source_runs
 from widgets.panels.evidence_axis import draw_interval, draw_lines, draw_scale
 from widgets.plots.canvas import Canvas, Run, bar_runs, width_of
 from widgets.plots.cells import CellWidget, bound
@@ -64,6 +64,11 @@ class EvidencePanel(CellWidget):
     now: bound[float] = bound(0.0)
     plan: bound[Plan | None] = bound(None)
 
+    @property
+    def _minutes(self) -> str:
+        """What the source of the minutes is called."""
+        return MINUTES if self.plan is None else self.plan.metrics.source_name
+
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """What is known; words where nothing is."""
         view = self.snapshot.evidence if self.snapshot is not None else None
@@ -71,9 +76,9 @@ class EvidencePanel(CellWidget):
         if view is None or not view.metrics:
             canvas.text(0, 0, nothing(view), palette.no_data)
             if view is not None and canvas.height > 1:
-                canvas.runs(0, 1, source_runs(view, now, palette))
+                canvas.runs(0, 1, source_runs(view, now, palette, self._minutes))
             return
-        about = [*about_rows(view, now, palette), *self._slow(palette, canvas.width)]
+        about = [*about_rows(view, now, palette, self._minutes), *self._slow(palette, canvas.width)]
         axis = _lay_out(canvas.width)
         headed = canvas.height > len(view.metrics) + 1 and axis.width > 0
         rows = _rows_a_metric(canvas.height - headed, len(view.metrics), len(about))

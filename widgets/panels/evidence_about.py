@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from canary.rollout.evidence.view import EvidenceView, SplitView, TailView
+from canary.rollout.plan.metrics import Metrics
 from canary.rollout.text import (
     format_age,
     format_clock,
@@ -18,11 +19,14 @@ from themes import Palette
 from widgets.plots.canvas import Run
 
 _LONG_WAIT_S: Final = 5.0
+MINUTES: Final = Metrics().source_name
 
 
-def about_rows(view: EvidenceView, now: float, palette: Palette) -> list[list[Run]]:
+def about_rows(
+    view: EvidenceView, now: float, palette: Palette, minutes: str = MINUTES
+) -> list[list[Run]]:
     """The rows below the metrics, the most needed first: a split that is wrong, then the age."""
-    split, source = _split_runs(view.split, palette), source_runs(view, now, palette)
+    split, source = _split_runs(view.split, palette), source_runs(view, now, palette, minutes)
     first = [split, source] if view.split.is_mismatch else [source, split]
     return [*first, since_runs(view, now, palette), *left_out_runs(view, palette)]
 
@@ -46,8 +50,13 @@ def _split_runs(split: SplitView, palette: Palette) -> list[Run]:
     return [("✓ ", palette.ok), ("split  ", palette.text), (shares, palette.dim)]
 
 
-def source_runs(view: EvidenceView, now: float, palette: Palette) -> list[Run]:
-    """The source of the newest judged window with its age; then how the request log stands."""
+def source_runs(
+    view: EvidenceView, now: float, palette: Palette, minutes: str = MINUTES
+) -> list[Run]:
+    """The source of the newest judged window with its age; then how the request log stands.
+
+    `minutes` names where the minutes come from.
+    """
     age_s = None if view.judged_until is None else max(0.0, now - view.judged_until)
     runs: list[Run] = [("  source ", palette.dim)]
     if view.source == "tail":
@@ -55,7 +64,7 @@ def source_runs(view: EvidenceView, now: float, palette: Palette) -> list[Run]:
         style = palette.text if age_s is not None and age_s < 60 else palette.watch
         runs.append((f"request log, {format_age(age_s)} old", style))
     elif view.source == "monitoring":
-        runs.append((f"Cloud Monitoring, {format_age(age_s)} late", palette.text))
+        runs.append((f"{minutes}, {format_age(age_s)} late", palette.text))
     else:
         runs.append(("none yet", palette.no_data))
     tail = _tail_note(view.tail)
