@@ -229,7 +229,7 @@ _WIDE_LABEL = 16
 _GATE_VALUE = 10
 _LIMIT = 9
 _LEAST_EVIDENCE = 8
-_IN_WORDS = ("verdict", "load_test")
+_IN_WORDS = ("verdict", "load_test", "regression")
 """Gates whose evidence says more than their number, which is only yes or no."""
 
 

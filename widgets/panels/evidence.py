@@ -30,7 +30,7 @@ from canary.rollout.text import (
     sanitize,
 )
 from themes import Palette
-from widgets.panels.evidence_about import MINUTES, about_rows, source_runs
+from widgets.panels.evidence_about import MINUTES, about_rows, format_since, source_runs
 from widgets.panels.evidence_axis import draw_interval, draw_lines, draw_scale
 from widgets.plots.canvas import Canvas, Run, bar_runs, width_of
 from widgets.plots.cells import CellWidget, bound
@@ -84,7 +84,7 @@ class EvidencePanel(CellWidget):
         rows = _rows_a_metric(canvas.height - headed, len(view.metrics), len(about))
         y = 0
         if headed:
-            _draw_heading(canvas, axis, view, palette)
+            _draw_heading(canvas, axis, view, now, palette)
             y = 1
         for metric in view.metrics:
             _draw_metric(canvas, y, metric, axis, is_old=_is_old(view, now), palette=palette)
@@ -186,10 +186,12 @@ def _lay_out(width: int) -> _Axis:
     return _Axis(size, _NAME + size + 1, width - _COUNT if with_count else 0)
 
 
-def _draw_heading(canvas: Canvas, axis: _Axis, view: EvidenceView, palette: Palette) -> None:
+def _draw_heading(
+    canvas: Canvas, axis: _Axis, view: EvidenceView, now: float, palette: Palette
+) -> None:
     """The scale, and since when all of it counts: the window of every number in the frame."""
     end = draw_scale(canvas, 0, _NAME, axis.width, palette)
-    since = f"since {format_clock(view.began_at)}"
+    since = f"since {format_since(view.began_at, now)}"
     if canvas.width - len(since) > end:
         canvas.right(0, since, palette.dim)
 

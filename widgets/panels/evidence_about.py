@@ -13,12 +13,15 @@ from canary.rollout.text import (
     format_duration,
     format_percent,
     format_ratio,
+    format_timestamp,
     sanitize,
 )
 from themes import Palette
 from widgets.plots.canvas import Run
 
 _LONG_WAIT_S: Final = 5.0
+_DAY_S: Final = 20 * 3600.0
+"""From here on the time of day alone could be taken for today's, as in the event log."""
 MINUTES: Final = Metrics().source_name
 
 
@@ -94,9 +97,16 @@ def _tail_note(tail: TailView) -> str:
     return ", ".join(notes)
 
 
+def format_since(at: float | None, now: float) -> str:
+    """Since when, in UTC: a time of today, else with its day, so that no yesterday reads as now."""
+    if at is None or now - at < _DAY_S:
+        return format_clock(at)
+    return f"{format_timestamp(at)[5:16]}Z"
+
+
 def since_runs(view: EvidenceView, now: float, palette: Palette) -> list[Run]:
     """Since when it counts (the last change of the split); the seconds after it stand apart."""
-    since = f"  since {format_clock(view.began_at)}  {format_duration(view.judged_s)} judged"
+    since = f"  since {format_since(view.began_at, now)}  {format_duration(view.judged_s)} judged"
     if view.set_apart_until is not None and now < view.set_apart_until:
         until = f"  set apart until {format_clock(view.set_apart_until)}"
         return [(since, palette.dim), (until, palette.watch)]

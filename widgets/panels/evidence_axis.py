@@ -50,12 +50,18 @@ def draw_lines(canvas: Canvas, y: int, x: int, width: int, palette: Palette) -> 
 def draw_interval(
     canvas: Canvas, y: int, x: int, width: int, interval: RatioInterval, style: Style
 ) -> None:
-    """From the lower to the upper bound, the estimate a dot; an arrow where it goes on."""
+    """From the lower to the upper bound, the estimate a dot; an arrow where it goes on.
+
+    An estimate beyond the end of the axis is behind the arrow: its figure is in the text.
+    """
     goes_on_up = interval.high is None or interval.high > HIGH
     high = HIGH if interval.high is None else interval.high
     first, last = column_of(interval.low, width), column_of(high, width)
     for column in range(first, last + 1):
         canvas.put(x + column, y, "─", style)
-    canvas.put(x + first, y, "◂" if interval.low < LOW else "├", style)
+    canvas.put(x + first, y, "├", style)
     canvas.put(x + last, y, "▸" if goes_on_up else "┤", style)
-    canvas.put(x + column_of(interval.estimate, width), y, "●", style)
+    if interval.low < LOW:  # last: where all of it lies beyond that end
+        canvas.put(x + first, y, "◂", style)
+    if LOW <= interval.estimate <= HIGH:
+        canvas.put(x + column_of(interval.estimate, width), y, "●", style)

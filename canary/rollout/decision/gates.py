@@ -317,8 +317,8 @@ def verdict_gate(verdict: Verdict) -> Gate:
     words = {
         "continue": "none passed",
         "watch": "a warning is watched",
-        "rollback_stage": "the tree calls for a rollback",
-        "rollback_all": "the tree calls for a rollback",
+        "rollback_stage": "calls for a rollback",
+        "rollback_all": "calls for a rollback",
         "no_data": NO_DATA,
     }[verdict]
     return Gate("verdict", "thresholds OK", observed, "=", 1.0, state, words, False)

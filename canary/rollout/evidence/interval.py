@@ -74,9 +74,20 @@ def estimate_ratio(since: Likelihood, alpha: float) -> RatioInterval | None:
 
 
 def format_interval(interval: RatioInterval) -> str:
-    """How many times as bad Canary is, with the interval: "×4.2 (2.1 to 8.0)"."""
-    high = "?" if interval.high is None else f"{interval.high:.1f}"
-    return f"×{interval.estimate:.1f} ({interval.low:.1f} to {high})"
+    """How many times as bad Canary is, with the interval: "×4.2 (2.1 to 8.0)"; "?" no bound yet."""
+    low, high = _figures(interval.low), "?"
+    if interval.high is not None:
+        high = _figures(interval.high)
+    return f"×{_figures(interval.estimate)} ({low} to {high})"
+
+
+def _figures(ratio: float) -> str:
+    """Two figures: "0.09", "4.2", "38"; "0" is only what is none at all."""
+    if ratio >= 9.95:
+        return f"{ratio:.0f}"
+    if ratio >= 0.995 or ratio == 0:
+        return f"{ratio:.1f}" if ratio else "0"
+    return f"{ratio:.2f}" if ratio >= 0.005 else "<0.01"
 
 
 def _crossing(logs: tuple[float, ...], inside: int, step: int, limit: float) -> float:

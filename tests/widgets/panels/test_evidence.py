@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.rollout.evidence.interval import RatioInterval
+from canary.rollout.decision.gates import Gate
+from canary.rollout.evidence.interval import RatioInterval, format_interval
 from canary.rollout.evidence.state import Detection
 from canary.rollout.evidence.verdict import MetricVerdict
 from canary.rollout.evidence.view import EvidenceView, SplitView, TailView
@@ -31,7 +32,7 @@ from tests.widgets.scenes import NOW
 from tests.widgets.stage import frame, shown
 from themes import PALETTES
 from widgets.panels.confidence import ConfidencePanel
-from widgets.panels.decision import DecisionTree
+from widgets.panels.decision import DecisionTree, GatesPanel
 from widgets.panels.evidence import EvidencePanel
 from widgets.panels.evidence_axis import HIGH, LOW, column_of
 from widgets.panels.matrix import MatrixPanel
@@ -358,3 +359,41 @@ async def test_a_lower_score_that_is_proven_is_said_in_its_panel() -> None:
     worse = msgspec.structs.replace(PROVEN, metric="score", proven_on=None)
     text = await frame(ConfidencePanel(), (40, 9), snapshot=with_metrics(worse))
     assert "✗ proven worse 14:18:00Z" in text
+
+
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        (RatioInterval(4.23, 2.1, 8.0), "×4.2 (2.1 to 8.0)"),
+        (RatioInterval(0.09, 0.081, 0.11), "×0.09 (0.08 to 0.11)"),
+        (RatioInterval(38.4, 12.3, None), "×38 (12 to ?)"),
+        (RatioInterval(0.5, 0.0, 1.6), "×0.50 (0 to 1.6)"),
+        (RatioInterval(0.001, 0.0, 0.004), "×<0.01 (0 to <0.01)"),
+    ],
+)
+def test_an_interval_has_two_figures_and_no_false_nothing(
+    interval: RatioInterval, said: str
+) -> None:
+    assert format_interval(interval) == said
+
+
+async def test_an_estimate_beyond_the_axis_is_an_arrow() -> None:
+    far = msgspec.structs.replace(PASSED_AXIS, interval=RatioInterval(0.09, 0.08, 0.11))
+    row = (await one(far, (78, 6))).splitlines()[1]
+    assert row[9] == "◂"
+    assert "●" not in row
+
+
+async def test_what_began_yesterday_says_so() -> None:
+    old = msgspec.structs.replace(VIEW, began_at=NOW - 30 * 3600)
+    text = await panel(old, (78, 6))
+    assert "since 02-28 08:23Z" in text.splitlines()[0]
+
+
+async def test_a_proven_regression_is_a_gate_in_words() -> None:
+    said = "Canary is proven to be worse: 5xx at 14:18:00Z"
+    gate = Gate("regression", "no proven regression", 0.0, "=", 1.0, "not_met", said, False)
+    text = await frame(
+        GatesPanel(), (84, 4), snapshot=msgspec.structs.replace(with_evidence(), gates=(gate,))
+    )
+    assert text.splitlines()[0] == f"✗ no proven regression  {said}"
