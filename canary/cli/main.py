@@ -52,6 +52,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "failures": ("inspect.failures", "Say what fails in Canary and not in Legacy, by route."),
     "evidence": ("inspect.evidence", "Compare Canary with Legacy since the last change."),
     "report": ("inspect.report", "Write the report of a stage for the record."),
+    "recording": ("inspect.recording", "Write what was recorded into one file, to take along."),
     "timeline": ("inspect.timeline", "Write what happened: changes, states, proofs, troubles."),
     "handover": ("inspect.timeline", "Write a handover for the next shift, in one screen."),
     "replay": ("setup.replay", "Show what the console showed: yesterday, or at 14:03."),

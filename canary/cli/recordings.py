@@ -8,15 +8,42 @@ from canary.rollout.plan.plan import Plan
 
 if TYPE_CHECKING:
     from canary.rollout.recording.player import Recording, Shown
+    from canary.store.recording import RecordingFile
+
+
+def open_file(plan: Plan) -> RecordingFile:
+    """The file of a plan's rollout, to be read."""
+    from canary.store.paths import recording_path, state_dir
+    from canary.store.recording import RecordingFile
+
+    return RecordingFile(recording_path(state_dir(plan)), read_only=True)
 
 
 def open_recording(plan: Plan) -> Recording:
     """The recording of a plan's rollout. Raises RecordError where there is none."""
     from canary.rollout.recording.player import Recording
-    from canary.store.paths import recording_path, state_dir
-    from canary.store.recording import RecordingFile
 
-    return Recording(RecordingFile(recording_path(state_dir(plan)), read_only=True))
+    return Recording(open_file(plan))
+
+
+def read_recording(path: str) -> tuple[Recording, Plan]:
+    """The recording in a file that was exported, and its newest plan. Raises RecordError."""
+    from canary.host.home import expand_home
+    from canary.rollout.errors import RecordError
+    from canary.rollout.recording.file import MOST_FILE, read_bundle
+    from canary.rollout.recording.player import Recording
+    from canary.rollout.text import sanitize
+
+    name = sanitize(path, 200)
+    try:
+        with expand_home(path, "FILE").open("rb") as file:
+            data = file.read(MOST_FILE + 1)
+    except OSError as error:
+        raise RecordError(f"{name} cannot be read: {error.strerror or error}.") from error
+    if len(data) > MOST_FILE:
+        raise RecordError(f"{name} is larger than any recording.")
+    source = read_bundle(data, name)
+    return Recording(source), source.plan()
 
 
 def read_at(recording: Recording, at: str | None) -> float | None:

@@ -69,9 +69,14 @@ def write_result(path: Path, document: Mapping[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """The same for a text, as UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, body: bytes) -> None:
+    """The same for a body of any kind."""
     try:
         make_directories(path.parent)
-        replace_file(path, text.encode())
+        replace_file(path, body)
     except OSError as exc:
         raise RecordError(
             f"{path} could not be written: {exc.strerror or exc}.",

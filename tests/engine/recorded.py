@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
 
 from canary.engine.change.execute import carry_out
 from canary.engine.observe.recorder import RecordingBook
 from canary.rollout.change import moves
 from canary.rollout.change.change import Author, Outcome, Request
+from canary.rollout.recording.file import write_bundle
 from canary.rollout.recording.frames import Frame
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import NOTHING_RUN
-from tests.embedded import Embedded
+from canary.store.paths import recording_path
+from canary.store.recording import RecordingFile
+from tests.embedded import DEFAULT_PLAN, Embedded, embed
 from tests.engine.watching import Watching
 
 AUTHOR = Author("oncall", "bastion-2")
@@ -37,6 +45,7 @@ class Recorded:
         await self.watching.backfill()
 
     def keep(self, snapshot: Snapshot) -> None:
+        snapshot = msgspec.structs.replace(snapshot, speed=60.0)  # a clock moved by hand stands
         frame = Frame(snapshot, NOTHING_RUN, self.cloud.plan, 1e9 + 5 * len(self.frames))
         self.frames.append(frame)
         self.book.take(frame)
@@ -93,3 +102,17 @@ async def record_incident(cloud: Embedded, directory: Path) -> Recorded:
     await it.after(30)
     it.close()
     return it
+
+
+async def make_example() -> bytes:
+    """The recording that ships in docs: an incident of two hours."""
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        async with embed() as cloud:
+            await record_incident(cloud, directory)
+        with RecordingFile(recording_path(directory), read_only=True) as file:
+            return write_bundle(file, DEFAULT_PLAN.name, 0.0, 1e11)
+
+
+if __name__ == "__main__":  # python -m tests.engine.recorded docs/example.recording
+    Path(sys.argv[1]).write_bytes(asyncio.run(make_example()))

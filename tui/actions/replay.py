@@ -251,7 +251,7 @@ class ReplayMode:
 
     def _left_s(self, shown: Shown, at: float) -> float | None:
         snapshot = shown.frame.snapshot
-        waited_s = max(0.0, at - snapshot.as_of) / max(snapshot.speed, 1e-9)
+        waited_s = max(0.0, at - snapshot.as_of) / snapshot.speed if snapshot.speed else 0.0
         return left_of_countdown(snapshot, waited_s, shown.frame.seen_at + waited_s)
 
     def _set_plan(self, plan: Plan) -> None:

@@ -8,7 +8,7 @@ import click
 
 from canary.cli.opening import find_plan
 from canary.cli.options import config_option
-from canary.cli.recordings import open_recording, read_at
+from canary.cli.recordings import open_recording, read_at, read_recording
 from canary.cli.setup.console import demand_terminal
 from canary.rollout.errors import Unavailable
 
@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.argument("file", required=False)
 @click.option("--at", metavar="TIME", help="Where to begin: 14:03, 2026-11-25 14:03, -2h.")
 @config_option
-def replay(at: str | None, config: str | None) -> int:
+def replay(file: str | None, at: str | None, config: str | None) -> int:
     """Show what the console showed: every panel and page as it was seen then.
 
-    Nothing is asked of the cloud, and nothing can be changed. The keys are in `?`.
+    Nothing is asked of the cloud, and nothing can be changed. FILE is one that `canary recording
+    export` wrote, on any host; without it what this host has recorded of the plan's rollout.
     """
     demand_terminal()
-    plan = find_plan(config).plan
-    recording = open_recording(plan)
+    if file is not None:
+        recording, plan = read_recording(file)
+    else:
+        plan = find_plan(config).plan
+        recording = open_recording(plan)
     moment = read_at(recording, at)
     from tui.app import run
     from tui.engine_port import Past

@@ -29,6 +29,8 @@ WINDOWS: Final = ("window", "criteria_window")
 LEFT_OUT: Final = ("as_of", "failures")
 """When it was is said beside the tree; what failed is shown, and not kept."""
 
+MOST_TIME: Final = 1e11
+"""Unix seconds; a calendar ends somewhere."""
 MADE_AGAIN: Final = True
 """In the place of a value that is made of others when it is read."""
 
@@ -66,7 +68,8 @@ class TreeMaker:
         """The tree; parts of it are the last one's where nothing is different."""
         last, tree = self._last, dict(self._tree)
         if last is None or last.plan is not frame.plan:
-            tree["plan"] = self._number_of("plan", to_tree(frame.plan))
+            plan = {k: part for k, part in to_tree(frame.plan).items() if k != "notify"}
+            tree["plan"] = self._number_of("plan", plan)  # a webhook's address is a secret
         if last is None or last.jobs is not frame.jobs:
             tree["jobs"] = to_tree(frame.jobs)
         tree["snapshot"] = self._make_snapshot(frame.snapshot, last.snapshot if last else None)
@@ -158,6 +161,8 @@ def read_frame(
         known["evidence"] = _divide_ratios(known["evidence"])
     known["as_of"] = at
     snapshot = from_tree(known, Snapshot)
+    plan: Plan = value_of("plan", tree["plan"])
+    _check(snapshot, plan)
     sides = {
         name: msgspec.structs.replace(getattr(snapshot, name), samples=kept, **windows[name])
         for name, kept in zip(SIDES, samples, strict=True)
@@ -169,7 +174,21 @@ def read_frame(
         changes=tuple(value_of("change", number) for number in numbered["changes"]),
     )
     jobs = from_tree(tree["jobs"], JobsView) if "jobs" in tree else NOTHING_RUN
-    return Frame(snapshot, jobs, value_of("plan", tree["plan"]), seen_at)
+    return Frame(snapshot, jobs, plan, seen_at)
+
+
+def _check(snapshot: Snapshot, plan: Plan) -> None:
+    """What is drawn relies on these; a file may be anybody's."""
+    stages, percents = (
+        snapshot.stage.index,
+        (snapshot.traffic.canary_percent, snapshot.stage.percent),
+    )
+    if stages is not None and not 0 <= stages <= len(plan.stages):
+        raise ValueError("a stage that its plan does not have")
+    if any(percent is not None and not 0 <= percent <= 100 for percent in percents):
+        raise ValueError("a share that is none")
+    if not (isfinite(snapshot.as_of) and 0 <= snapshot.as_of < MOST_TIME and snapshot.speed >= 0):
+        raise ValueError("a time that is none")
 
 
 def read_value(kind: Kind, tree: Tree) -> Any:

@@ -124,7 +124,7 @@ def open_segment(body: bytes) -> SegmentBody:
     """A segment's frames. Raises RecordError when the body is damaged."""
     try:
         found = _segments.decode(_unpress(body))
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise damaged(error) from error
     if not found.frames:
         raise damaged("a segment without a frame")
@@ -135,7 +135,7 @@ def open_batch(body: bytes) -> list[Packed]:
     """The versions in a batch. Raises RecordError when the body is damaged."""
     try:
         return _batches.decode(_unpress(body))
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise damaged(error) from error
 
 

@@ -38,6 +38,11 @@ MOST_SEGMENTS: Final = 4
 MOST_VERSIONS: Final = 14_000
 """Versions of samples that are remembered unpacked: about 20 MB."""
 
+_BROKEN: Final = (
+    *(ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError),
+)
+"""What reading a part raises that is damaged, or was made to be."""
+
 REACH_S: Final = 2 * 3_600.0
 
 
@@ -163,7 +168,7 @@ class Recording:
         """The frame there, with the samples of `reach_s` before it, or as far back as it judges."""
         try:
             return self._read(position, reach_s)
-        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        except _BROKEN as error:
             raise damaged(error) from error
 
     def last_samples(self) -> tuple[Samples, Samples]:
@@ -184,7 +189,7 @@ class Recording:
                 for frame, (at, _, _) in enumerate(self._open(index).frames):
                     if since <= at <= until:
                         yield Position(index, frame), at, self._tree(Position(index, frame))
-            except (RecordError, ValueError, TypeError, LookupError, AttributeError):
+            except (RecordError, *_BROKEN):
                 continue
 
     def change(self, number: int) -> ChangeView:

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from canary.cli.recordings import read_recording
+from canary.rollout.errors import RecordError
 from canary.rollout.plan.file import load_plan
+from canary.rollout.recording.file import read_bundle
 from canary.rollout.recording.frames import Frame
 from canary.rollout.text import format_timestamp
 from canary.store.paths import recording_path
@@ -103,3 +106,29 @@ def test_a_handover_to_a_webhook_that_is_not_there_is_wrong_usage(
     ended = command("handover", "--post", "--config", str(healthy_cloud.plan_path))
     assert ended.code == 2
     assert "no webhook" in ended.err
+
+
+@pytest.mark.usefixtures("frames")
+def test_an_export_is_private_and_says_how_to_open_it(command: Command, tmp_path: Path) -> None:
+    out = tmp_path / "incident.recording"
+    ended = command("recording", "export", str(out), "--from", "-30m", "-c", str(PLAN_FILE))
+    assert ended.code == 0
+    assert f"canary replay {out}" in ended.out
+    assert out.stat().st_mode & 0o777 == 0o600
+    source = read_bundle(out.read_bytes(), "x")
+    assert source.rollout == "ion-api → ion-api-canary"
+
+
+def test_the_example_that_ships_opens_without_a_plan() -> None:
+    recording, plan = read_recording(str(ROOT / "docs" / "example.recording"))
+    assert plan.name == "ion-api → ion-api-canary"
+    states = {moment.state for moment in recording.moments}
+    assert states > {"healthy", "roll_back_all", "off"}
+    for info in recording.infos:
+        recording.read(recording.find(info.last_at))
+
+
+@pytest.mark.parametrize("name", ["nowhere.recording", "README.md"])
+def test_what_is_no_recording_is_a_sentence(name: str) -> None:
+    with pytest.raises(RecordError, match=r"cannot be read|is no recording"):
+        read_recording(str(ROOT / name))
