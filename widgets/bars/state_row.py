@@ -114,8 +114,16 @@ def format_who(state: RolloutState, bound_to: StateRow, left_s: float | None) ->
 
 
 def key_hints(keys: Mapping[str, str]) -> dict[str, str]:
-    """Action → what to press: the key, and `y` where a question follows it."""
-    return {a: f"{key} y" if a in _ASKS else key for a, key in keys.items()}
+    """Action → what to press: the key, and `y` where a question follows it; of an action without a
+    key how it is found by its name.
+    """
+    hints = {a: f"{key} y" if a in _ASKS else _as_said(key) for a, key in keys.items()}
+    return {"ab_test": f"{keys.get('palette', ':')} ab test", **hints}
+
+
+def _as_said(key: str) -> str:
+    """A key that has a name, with its capital: "Enter"."""
+    return key.capitalize() if len(key) > 1 and key.isalpha() else key
 
 
 def find_failed(jobs: JobsView) -> str:

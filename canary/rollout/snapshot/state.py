@@ -6,32 +6,27 @@ comes next, and who acts. The words are in `state_words`, the rules of changes i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from canary.rollout.decision.gates import Gate
-from canary.rollout.decision.tree import Alert
-from canary.rollout.measure.samples import Window
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot import state_changes
 from canary.rollout.snapshot.snapshot import Snapshot, find_countdown
 from canary.rollout.snapshot.state_changes import NOBODY
+from canary.rollout.snapshot.state_limits import SHOWN, format_beyond
 from canary.rollout.snapshot.state_words import Actor, RolloutState, StateId
 from canary.rollout.text import (
     NO_DATA,
     format_age,
     format_clock,
+    format_count,
     format_duration,
     format_limit,
     format_percent,
     format_value,
     sanitize,
 )
-
-_SHOWN: Final = 2
-"""So many causes, or gates, are named; of more it is said how many."""
-_BELOW: Final = frozenset({"success_ratio", "confidence"})
-"""Metrics that are passed from above."""
 
 
 def find_state(snapshot: Snapshot, plan: Plan, failed: str = "") -> RolloutState:
@@ -56,7 +51,7 @@ def _decision(snapshot: Snapshot, plan: Plan) -> RolloutState | None:
     if snapshot.traffic.is_all_on_legacy or verdict not in ("rollback_all", "rollback_stage"):
         return None
     is_all = verdict == "rollback_all"
-    cause = _beyond(snapshot, "critical" if is_all else "warning")
+    cause = format_beyond(snapshot, "critical" if is_all else "warning")
     if not is_all and cause:
         cause = f"{cause}, not cleared in {format_duration(plan.alerts.watch_minutes * 60)}"
     cause = cause or sanitize(snapshot.decision.reason).rstrip(".")
@@ -125,7 +120,8 @@ def _no_data(snapshot: Snapshot, plan: Plan) -> RolloutState | None:
             return RolloutState("stale", old, "nothing is judged until it is new again", NOBODY)
         case "thin":
             count, needed = snapshot.canary.window.requests or 0, plan.metrics.min_requests
-            cause = f"{count} of {needed} Canary requests in {format_duration(snapshot.window_s)}"
+            window = format_duration(snapshot.window_s)
+            cause = f"{format_count(count)} of {needed} Canary requests in {window}"
             return RolloutState("thin", cause, "wait for more requests", NOBODY)
         case _:
             return RolloutState("silent", _silence(snapshot), "canary doctor says why", NOBODY)
@@ -160,7 +156,7 @@ def _watch(snapshot: Snapshot, plan: Plan) -> RolloutState | None:
         return None
     if snapshot.decision.verdict == "watch":
         return _watched(snapshot, plan)
-    stage = _beyond(snapshot, "stage")
+    stage = format_beyond(snapshot, "stage")
     if stage:
         text = "roll back one stage, or arm automatic rollback"
         return RolloutState("watch", f"stage limit: {stage}", text, Actor("you", "step_back"))
@@ -174,7 +170,7 @@ def _watch(snapshot: Snapshot, plan: Plan) -> RolloutState | None:
 
 def _watched(snapshot: Snapshot, plan: Plan) -> RolloutState:
     watch = snapshot.decision.watch
-    cause = _beyond(snapshot, "warning") or sanitize(snapshot.decision.reason).rstrip(".")
+    cause = format_beyond(snapshot, "warning") or sanitize(snapshot.decision.reason).rstrip(".")
     if watch is None or watch.since is None:
         return RolloutState("watch", cause, "watch closely", Actor("you"))
     left_s = max(0.0, watch.since + plan.alerts.watch_minutes * 60 - snapshot.as_of)
@@ -227,8 +223,8 @@ def _well(snapshot: Snapshot, plan: Plan) -> RolloutState:
 
 def _open_text(gates: list[Gate], index: int | None, plan: Plan) -> str:
     """What is waited for, and what may be done then: "25 % in 3 h (soak 21 h of 24 h)"."""
-    waits = "; ".join(_gate(g) for g in gates[:_SHOWN])
-    more = f" and {len(gates) - _SHOWN} more" if len(gates) > _SHOWN else ""
+    waits = "; ".join(_gate(g) for g in gates[:SHOWN])
+    more = f" and {len(gates) - SHOWN} more" if len(gates) > SHOWN else ""
     if index is None or index >= len(plan.stages):
         return f"{waits}{more}"
     percent, only = format_percent(plan.percent_of(index + 1)), gates[0]
@@ -265,40 +261,3 @@ def _gate(gate: Gate) -> str:
 
 def _hours(hours: float) -> str:
     return format_duration(hours * 3600)
-
-
-def _beyond(snapshot: Snapshot, scope: str) -> str:
-    """The limits that are passed, and since when: "error ratio 8.30 % > 5 %, ×12 of Legacy, since
-    14:02:11Z"; "" where none is.
-    """
-    passed = list(_passed(snapshot, scope))
-    if not passed:
-        return ""
-    more = f" and {len(passed) - _SHOWN} more" if len(passed) > _SHOWN else ""
-    since = snapshot.verdict_since if scope != "stage" else None
-    when = "" if since is None else f", since {format_clock(since)}"
-    return f"{'; '.join(passed[:_SHOWN])}{more}{when}"
-
-
-def _passed(snapshot: Snapshot, scope: str) -> Iterator[str]:
-    legacy = snapshot.legacy.window if snapshot.legacy.data == "ok" else None
-    for alert in snapshot.alerts:
-        if alert.scope == scope:
-            sign = "<" if alert.id in _BELOW else ">"
-            name = alert.id.removesuffix("_ms").replace("_", " ")
-            observed, limit = (
-                format_value(alert.id, alert.observed),
-                format_limit(alert.id, alert.limit),
-            )
-            yield f"{name} {observed} {sign} {limit}{_times(alert, legacy)}"
-
-
-def _times(alert: Alert, legacy: Window | None) -> str:
-    """How many times Legacy's value it is: ", ×12 of Legacy"; "" where that says nothing."""
-    if alert.id in _BELOW or legacy is None:
-        return ""
-    base = getattr(legacy, alert.id, None)
-    if not base or base <= 0 or alert.observed < 1.05 * base:
-        return ""
-    times = alert.observed / base
-    return f", ×{times:.0f} of Legacy" if times >= 9.95 else f", ×{times:.1f} of Legacy"

@@ -146,7 +146,8 @@ def held(snapshot: Snapshot, _: Plan) -> RolloutState | None:
     if hold is not None:
         until = "it is released" if hold.until is None else format_until(hold.until, now)
         actor = Actor("other", "hold", who=name_holder(hold))
-        return RolloutState("held", format_hold(hold, now), f"no promotion until {until}", actor)
+        cause = format_hold(hold, now).removeprefix("held ")
+        return RolloutState("held", cause, f"no promotion until {until}", actor)
     assert freeze is not None  # noqa: S101 - one of the two is there
     until = "" if freeze.until is None else f" until {format_until(freeze.until, now)}"
     why = f": {sanitize(freeze.why, 100)}" if freeze.why else ""

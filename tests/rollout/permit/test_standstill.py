@@ -68,7 +68,7 @@ def test_a_hold_may_be_set_while_another_change_is_in_flight_and_not_read_only()
 def test_the_state_is_held_and_neither_ready_nor_above_an_alarm() -> None:
     state = find_state(ready(hold=HOLD, freeze=FREEZE), PLAN)
     assert (state.id, state.word, state.glyph) == ("held", "HELD", "◌")
-    assert state.cause == "held by bob@bastion-2 until 15:03:22Z because the database moves"
+    assert state.cause == "by bob@bastion-2 until 15:03:22Z because the database moves"
     assert state.next == "no promotion until 15:03:22Z"
     assert (state.actor.kind, state.actor.who) == ("other", "bob@bastion-2")
     frozen = find_state(ready(freeze=FREEZE), PLAN)
