@@ -22,6 +22,7 @@ from canary.rollout.decision.tree import SEVERITY, Verdict
 from canary.rollout.errors import RecordError
 from canary.rollout.export.notification import (
     Notification,
+    burn_notice,
     change_notice,
     evidence_notice,
     judged_verdict,
@@ -111,6 +112,7 @@ class Notifier:
             return
         self.resume()
         self._watch_evidence(snapshot)
+        self._watch_burn(snapshot)
         verdict = judged_verdict(snapshot)
         if verdict is None or verdict == self._verdict:
             return
@@ -131,6 +133,13 @@ class Notifier:
         notification = evidence_notice(snapshot, self._place, self._plan)
         value = "" if notification is None else f"{notification.key} since {seen.began_at}"
         self.turned("evidence", value, lambda _: notification)
+
+    def _watch_burn(self, snapshot: Snapshot) -> None:
+        if snapshot.burn is None or all(p.burns is None for p in snapshot.burn.pairs):
+            return
+        notification = burn_notice(snapshot, self._place)
+        value = "" if notification is None else notification.key
+        self.turned("burn", value, lambda _: notification)
 
     def turned(self, topic: str, value: str, notice: Notice) -> None:
         """Tell what `notice` makes of it that `topic` has become `value`, given what it was before

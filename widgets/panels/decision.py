@@ -6,6 +6,7 @@ from rich.style import Style
 
 from canary.rollout.decision.gates import Gate, gate_glyph, gate_word
 from canary.rollout.decision.tree import Alert, Decision, Node, NodeOutcome
+from canary.rollout.measure.burn import format_burn
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.next_steps import find_next_steps
 from canary.rollout.snapshot.snapshot import Snapshot
@@ -64,6 +65,7 @@ class DecisionTree(CellWidget):
         y = self._draw_verdict(canvas, y, decision, palette, below=int(advised))
         y = _draw_advice(canvas, y, snapshot, palette)
         y = self._draw_watch(canvas, y, decision, snapshot, palette)
+        y = _draw_burn(canvas, y, snapshot, palette)
         y = draw_next_steps(canvas, y, snapshot, self.plan, self.keys, palette)
         _draw_alerts(canvas, y, snapshot.alerts, palette)
 
@@ -130,6 +132,17 @@ def _draw_advice(canvas: Canvas, y: int, snapshot: Snapshot, palette: Palette) -
     led = "automatic rollback may act on it" if acts else led
     canvas.text(2, y + 1, led, style)
     return y + 2
+
+
+def _draw_burn(canvas: Canvas, y: int, snapshot: Snapshot, palette: Palette) -> int:
+    """The pair of windows that burns the error budget; no row while none does."""
+    burn = snapshot.burn
+    worst = burn.worst if burn is not None else None
+    if burn is None or worst is None or y >= canvas.height:
+        return y
+    style = palette.alarm if worst.urgency == "page" else palette.watch
+    canvas.runs(0, y, [("◐ SLO ", style), (format_burn(burn, worst), palette.text)])
+    return y + 1
 
 
 def question_of(node: Node) -> str:

@@ -23,6 +23,7 @@ from canary.rollout.decision.gates import (
 )
 from canary.rollout.errors import UsageError
 from canary.rollout.export.evidence_document import metric_line
+from canary.rollout.measure.burn import Burn, format_burn
 from canary.rollout.measure.samples import Window
 from canary.rollout.permit.standstill import why_held
 from canary.rollout.plan.plan import Plan
@@ -109,6 +110,7 @@ def print_status(snapshot: Snapshot, plan: Plan) -> None:
     if (impact := find_impact(snapshot, plan)) is not None:
         say(format_impact(impact))
     _print_errors(snapshot)
+    _print_burn(snapshot.burn)
     for step in find_next_steps(snapshot, plan):
         say(f"→ {format_for_shell(step)}")
     say()
@@ -155,6 +157,20 @@ def _print_unserved(traffic: TrafficView) -> None:
         say("! The last change could not be put into effect: the split from before may be served.")
     if traffic.affinity:
         say("! Session affinity is on: clients stay on one side; no comparison holds.")
+
+
+def _print_burn(burn: Burn | None) -> None:
+    """The objective: the pair that burns, else that none does, or what is not known."""
+    if burn is None:
+        return
+    if burn.worst is not None:
+        say(f"! SLO: {format_burn(burn, burn.worst)}")
+        return
+    unknown = [pair.why for pair in burn.pairs if pair.burns is None]
+    known = len(burn.pairs) - len(unknown)
+    said = f"{known} of {len(burn.pairs)} window pairs well" if burn.pairs else "no data"
+    more = f"; not known: {'; '.join(dict.fromkeys(unknown))}" if unknown else ""
+    say(f"SLO {100 * burn.objective:g} %: {said}{more}")
 
 
 def _marks(snapshot: Snapshot) -> tuple[str, str]:

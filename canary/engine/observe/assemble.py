@@ -55,6 +55,7 @@ from canary.rollout.decision.readiness import AWAY_S, Readiness, judge_readiness
 from canary.rollout.decision.tree import IDLE, Decision, Watch, decide, find_alerts, judge_data
 from canary.rollout.evidence.view import EvidenceView, advise
 from canary.rollout.failures.view import FailuresView
+from canary.rollout.measure.burn import Burn, find_burn
 from canary.rollout.measure.samples import Sample
 from canary.rollout.plan.freeze import find_freeze
 from canary.rollout.plan.plan import Plan
@@ -161,6 +162,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         verdict_since=_find_since(observed, decision),
         differences=differences_of(plan, observed.run),
         marks=_marks_of(observed.run),
+        burn=_find_burn(plan, observed, legacy, canary),
     )
 
 
@@ -289,6 +291,18 @@ def _check_gates(
     # Where nothing is asked (stage 0, the last stage) nothing is closed either.
     comparison = moment.observed.comparison
     return gates + regression_gates(comparison, plan.evidence.on_regression) if gates else gates
+
+
+def _find_burn(plan: Plan, observed: Observed, legacy: SideView, canary: SideView) -> Burn | None:
+    """How fast the service burns its budget; None where the plan has no objective."""
+    if plan.slo.objective is None:
+        return None
+    share = observed.run.router.percent if observed.run is not None else None
+    dark = ("stale", "missing")
+    is_blind = (share != 100 and legacy.data in dark) or (share != 0 and canary.data in dark)
+    least = plan.slo.min_requests
+    sides = (legacy.samples, canary.samples)
+    return find_burn(plan.slo.objective, least, *sides, is_blind=is_blind)
 
 
 def _marks_of(run: RunFacts | None) -> tuple[Mark, ...]:

@@ -89,12 +89,13 @@ def columns_missing(sides: Sequence[Sequence[Sample]], late_s: float) -> dict[st
     return found
 
 
-def begin_of_backfill(entered_at: float | None, now: float) -> float:
-    """How far back the history is wanted: an hour before the stage began, six hours at least.
+def begin_of_backfill(entered_at: float | None, now: float, least_s: float = 0.0) -> float:
+    """How far back the history is wanted: an hour before the stage began, six hours at least, and
+    `least_s`.
 
     At most `KEPT_S`. On a full minute.
     """
-    wanted = now - FINE_HOURS * 3600
+    wanted = now - max(FINE_HOURS * 3600, least_s)
     if entered_at is not None:
         wanted = min(wanted, entered_at - 3600)
     return _down(max(wanted, now - KEPT_S), FINE_S)

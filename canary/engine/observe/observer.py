@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from canary.cloud.connection.clock import CloudClock
 from canary.engine.observe.assemble import Observed, assemble, known_changes
+from canary.engine.observe.burning import BurnAlarm
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_feed import EvidenceFeed
 from canary.engine.observe.failures_feed import FailuresFeed
@@ -43,6 +44,7 @@ from canary.rollout.decision.guard import GuardView
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.failures.view import FailuresView
+from canary.rollout.measure.burn import LONGEST_S
 from canary.rollout.measure.samples import Sample
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import OperatorSession, Snapshot
@@ -95,6 +97,7 @@ class Observer:
                 plan, monitoring, clock, self._metrics_source, self.log, history
             )
         self._alarm = ReadinessAlarm(self.log)
+        self._burning = BurnAlarm(self.log)
         self._evidence = NO_EVIDENCE
         self._replay = Replay(plan)
         self._followed: tuple[tuple[Sample, ...], tuple[float, ...], Replayed] | None = None
@@ -246,6 +249,7 @@ class Observer:
         self._compare(legacy, canary, self._changes(self.clock.now()))
         snapshot = self.snapshot(others, guard)
         alarmed = self._readiness is not None and self._alarm.look(snapshot)
+        alarmed = self._burning.look(snapshot) or alarmed
         metrics, run = self._metrics_source.view.state, self._run_source.view.state
         if self._no_data.say(snapshot, metrics, run) or alarmed:
             snapshot = self.snapshot(others, guard)
@@ -366,7 +370,8 @@ class Observer:
         """How far back the past is wanted, as far as Cloud Run has told."""
         record = known_record(self.plan, self._run.facts)
         entered_at = record.entered_at if record is not None else None
-        return begin_of_backfill(entered_at, self.clock.now())
+        least_s = LONGEST_S if self.plan.slo.objective is not None else 0.0
+        return begin_of_backfill(entered_at, self.clock.now(), least_s)
 
 
 def _ended(entries: tuple[Entry, ...]) -> set[str]:

@@ -23,6 +23,7 @@ from canary.rollout.decision.tree import SEVERITY, Verdict
 from canary.rollout.evidence.verdict import Word
 from canary.rollout.evidence.view import proven_text
 from canary.rollout.export.evidence_document import NAMES, metric_line
+from canary.rollout.measure.burn import format_burn
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.impact import find_impact, format_impact
 from canary.rollout.snapshot.next_steps import find_next_steps, format_for_shell
@@ -161,6 +162,16 @@ def _impact(snapshot: Snapshot, plan: Plan | None) -> tuple[tuple[str, str], ...
     """What Canary has cost so far; none without a plan, and while Canary takes no traffic."""
     impact = None if plan is None else find_impact(snapshot, plan)
     return () if impact is None else (("impact", format_impact(impact)),)
+
+
+def burn_notice(snapshot: Snapshot, place: str) -> Notification | None:
+    """Notify others when a pair of windows burns; None while none does."""
+    burn = snapshot.burn
+    worst = burn.worst if burn is not None else None
+    if burn is None or worst is None:
+        return None
+    tone: Tone = "critical" if worst.urgency == "page" else "warning"
+    return Notification(f"burn {worst.factor}", f"{place}: {format_burn(burn, worst)}", tone)
 
 
 def monitoring_notice(line: str, place: str, *, ended_by_time: bool) -> Notification:

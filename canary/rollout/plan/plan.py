@@ -26,6 +26,7 @@ from canary.rollout.plan.tables import (
     Notify,
     Ratio,
     RecordingSettings,
+    Slo,
     Verify,
     text,
 )
@@ -253,6 +254,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guard: GuardSettings = GuardSettings()
     freeze: tuple[Freeze, ...] = ()
     runbook: Runbook = Runbook()
+    slo: Slo = Slo()
     notify: Notify = Notify()
     record: Record = Record()
     recording: RecordingSettings = RecordingSettings()

@@ -168,6 +168,18 @@ class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     armed: bool = False
 
 
+class Slo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The service's objective: the least ratio of requests that must not fail (5xx), over both
+    sides. None: it is not watched. With fewer than `min_requests` in the short window of a pair,
+    nothing is said of that pair.
+    """
+
+    objective: (
+        Annotated[float, Meta(ge=0.5, lt=1, description="0.5 or more and below 1, as 0.999")] | None
+    ) = None
+    min_requests: Annotated[int, Meta(ge=1, le=10**9)] = 100
+
+
 class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A webhook that is told of changes, their outcomes, and verdicts that turn for the worse.
 

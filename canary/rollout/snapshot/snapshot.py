@@ -24,6 +24,7 @@ from canary.rollout.decision.readiness import Readiness
 from canary.rollout.decision.tree import Alert, DataState, Decision
 from canary.rollout.evidence.view import Advice, EvidenceView
 from canary.rollout.failures.view import FailuresView
+from canary.rollout.measure.burn import Burn
 from canary.rollout.measure.samples import Sample, Window
 from canary.rollout.plan.freeze import Frozen
 from canary.rollout.plan.plan import ScalePreset
@@ -297,7 +298,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     `verdict_since` is when the tree's verdict became what it is (None: not known, or it judges
     nothing).
     `differences` is what Canary runs beside what Legacy runs; None: not known. `marks` are what
-    persons have marked and noted, newest first.
+    persons have marked and noted, newest first. `burn` is how fast the service burns its error
+    budget; None: the plan has no objective.
     """
 
     rollout: str
@@ -335,6 +337,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     verdict_since: float | None = None
     differences: Differences | None = None
     marks: tuple[Mark, ...] = ()
+    burn: Burn | None = None
 
     @property
     def data_age_s(self) -> float | None:

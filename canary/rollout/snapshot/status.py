@@ -15,6 +15,7 @@ from canary.rollout.decision.gates import Gate
 from canary.rollout.decision.readiness import Readiness
 from canary.rollout.decision.tree import Verdict
 from canary.rollout.evidence.view import EvidenceView, brief
+from canary.rollout.measure.burn import Burn, BurnWindow
 from canary.rollout.measure.samples import Window
 from canary.rollout.plan.freeze import Frozen
 from canary.rollout.plan.plan import Plan
@@ -119,6 +120,7 @@ def status_document(snapshot: Snapshot, plan: Plan | None = None) -> dict[str, A
         "hold": _hold(snapshot.hold),
         "freeze": _freeze(snapshot.freeze),
         "irreversible": _irreversible(snapshot.irreversible),
+        "slo": _slo(snapshot.burn),
     }
 
 
@@ -213,6 +215,35 @@ def _irreversible(mark: Irreversible | None) -> dict[str, Any] | None:
         "by": by,
         "at": format_iso_time(mark.at or None),
         "revision": sanitize(mark.revision, 80),
+    }
+
+
+def _slo(burn: Burn | None) -> dict[str, Any] | None:
+    if burn is None:
+        return None
+
+    def window(found: BurnWindow) -> dict[str, Any]:
+        rate = found.burn(burn.objective)
+        return {
+            **fields_of(found, "length_s", "requests", "failed"),
+            **fields_of(found, "canary_requests", "canary_failed"),
+            "burn_rate": plain_value(rate),
+        }
+
+    return {
+        "objective": burn.objective,
+        "until": format_iso_time(burn.end),
+        "pairs": [
+            {
+                "factor": float(pair.factor),
+                "urgency": pair.urgency,
+                "burns": pair.burns,
+                "why": pair.why or None,
+                "long": window(pair.long),
+                "short": window(pair.short),
+            }
+            for pair in burn.pairs
+        ],
     }
 
 
