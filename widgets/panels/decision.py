@@ -8,6 +8,7 @@ from canary.rollout.decision.gates import Gate, gate_glyph, gate_word
 from canary.rollout.decision.tree import Alert, Decision, Node, NodeOutcome
 from canary.rollout.measure.burn import format_burn
 from canary.rollout.plan.plan import Plan
+from canary.rollout.plan.runbook import MOST_STEPS
 from canary.rollout.snapshot.next_steps import find_next_steps
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import (
@@ -66,6 +67,12 @@ class DecisionTree(CellWidget):
         y = _draw_advice(canvas, y, snapshot, palette)
         y = self._draw_watch(canvas, y, decision, snapshot, palette)
         y = _draw_burn(canvas, y, snapshot, palette)
+        below = y + len(snapshot.alerts)
+        if below + MOST_STEPS <= canvas.height:
+            _draw_alerts(canvas, y, snapshot.alerts, palette)
+            draw_next_steps(canvas, below, snapshot, self.plan, self.keys, palette)
+            return
+        # What to press goes before what is passed: the first row of the screen says that, too.
         y = draw_next_steps(canvas, y, snapshot, self.plan, self.keys, palette)
         _draw_alerts(canvas, y, snapshot.alerts, palette)
 
