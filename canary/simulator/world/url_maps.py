@@ -177,7 +177,8 @@ class UrlMaps:
         if kept is None:
             return
         scenario = self._world.scenario.current(now)
-        if scenario.foreign_change_due and kept.marks.get("due") != scenario.since:
+        free = all(one.done for one in kept.operations)  # else theirs would be refused
+        if scenario.foreign_change_due and free and kept.marks.get("due") != scenario.since:
             kept.marks["due"] = scenario.since
             self._change_by_others(kept, scenario.foreign_percent)
         for one in kept.operations:
@@ -206,7 +207,9 @@ class UrlMaps:
     def _interfere(self, kept: _Kept) -> None:
         """Let the scenario's other person be faster by a moment, once."""
         scenario = self._world.scenario.current(self._world.clock.now())
-        if scenario.foreign_change_on_update and kept.marks.get("on_update") != scenario.since:
+        free = all(one.done for one in kept.operations)
+        is_new = kept.marks.get("on_update") != scenario.since
+        if scenario.foreign_change_on_update and free and is_new:
             kept.marks["on_update"] = scenario.since
             step, percent = OTHER_PERCENT_STEP, scenario.foreign_percent
             self._change_by_others(
