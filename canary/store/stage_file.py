@@ -29,6 +29,7 @@ from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import RecordError
 from canary.rollout.measure.times import read_time
 from canary.rollout.text import sanitize
+from canary.store.git_trust import find_foreign_hand
 from canary.store.outputs import replace_file
 
 _HEAD = (
@@ -119,8 +120,10 @@ def _as_date(unix: float) -> datetime | float:
 
 
 def _usual_mode(path: Path) -> int:
-    """The umask's rights, or those it has: unlike the journal it is to be read and committed."""
-    return path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+    """The umask's rights, or those it has: unlike the journal it is to be read and committed. No
+    umask lets others write it.
+    """
+    return path.stat().st_mode & 0o777 if path.exists() else 0o644 & ~_umask()
 
 
 def _umask() -> int:
@@ -184,6 +187,8 @@ def commit_file(
     slow. A commit that was made stays when its push fails.
     """
     _run(path, "rev-parse", "--is-inside-work-tree", doing="looking for a repository")
+    said = _run(path, "rev-parse", "--git-path", "hooks", doing="looking for hooks")
+    _demand_own(path, "looking at hooks", path.parent / said.rstrip("\n"))
     _run(path, "add", "--", path.name, doing="adding", limit_s=limit_s)
     commit = ""
     if _run(path, "status", "--porcelain", "--", path.name, doing="looking"):
@@ -230,6 +235,7 @@ def _run(path: Path, *arguments: str, doing: str, limit_s: float = LIMIT_S) -> s
     git = find_program_path("git")
     if git is None:
         raise _trouble(path, doing, "git is not installed")
+    _demand_own(path, doing)
     command = [git, *arguments]
     try:
         process = subprocess.Popen(
@@ -252,6 +258,16 @@ def _run(path: Path, *arguments: str, doing: str, limit_s: float = LIMIT_S) -> s
     if process.returncode != 0:
         raise _trouble(path, doing, _first_words(complained or said, process.returncode))
     return said.decode(errors="replace")
+
+
+def _demand_own(path: Path, doing: str, hooks: Path | None = None) -> None:
+    try:
+        found = find_foreign_hand(path.parent, hooks)
+    except OSError as exc:
+        raise _trouble(path, doing, str(exc.strerror or exc)) from exc
+    if found is not None:
+        why = f"{sanitize(found.path, 200)} {found.said}, and git runs what it says"
+        raise _trouble(path, doing, why, f" First: {found.remedy}")
 
 
 def _environment() -> dict[str, str]:
@@ -302,8 +318,9 @@ def _without_url_secrets(lines: Sequence[str]) -> list[str]:
     return [re.sub(r"(\w+://)[^/@\s]+@", r"\1", line) for line in lines]
 
 
-def _trouble(path: Path, doing: str, why: str) -> RecordError:
+def _trouble(path: Path, doing: str, why: str, remedy: str = "") -> RecordError:
     return RecordError(
         f"{sanitize(path.name, 100)} is not in git as it should be: {doing}: {why.rstrip('.')}.",
-        remedy="The traffic and its record are not affected; commit and push the file by hand.",
+        remedy="The traffic and its record are not affected; commit and push the file by hand."
+        + remedy,
     )

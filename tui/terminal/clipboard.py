@@ -74,11 +74,14 @@ async def _load_into_tmux(text: str) -> bool:
 
 def save(text: str, environ: Mapping[str, str]) -> Path:
     """Write the text to a file that only its owner may read, and say which."""
-    state = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    folder = Path(state) / "canary-console"
+    named = Path(environ.get("XDG_STATE_HOME") or "")
+    # A relative one would be wherever one stands (the XDG specification: to be ignored).
+    state = named if named.is_absolute() else Path.home() / ".local" / "state"
+    folder = state / "canary-console"
     make_directories(folder)
     path = folder / "summary.txt"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     return path

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,13 +41,7 @@ def read_plan(path: Path) -> bytes:
     """The bytes of a plan's file, read once. Raises PlanError: missing, unreadable, too long."""
     source = sanitize(path, 200)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise PlanError(
-                f"{source} has {size} bytes; a plan has at most {MAX_BYTES}.",
-                remedy="Name the right file with --config.",
-            )
-        return path.read_bytes()
+        body, size = _read_at_most(path, MAX_BYTES + 1)
     except FileNotFoundError as exc:
         raise PlanError(
             f"There is no plan at {source}.",
@@ -52,6 +49,28 @@ def read_plan(path: Path) -> bytes:
         ) from exc
     except OSError as exc:
         raise PlanError(f"{source} cannot be read: {exc.strerror}.") from exc
+    if size > MAX_BYTES:
+        raise PlanError(
+            f"{source} has {size} bytes; a plan has at most {MAX_BYTES}.",
+            remedy="Name the right file with --config.",
+        )
+    return body
+
+
+def _read_at_most(path: Path, most: int) -> tuple[bytes, int]:
+    """The first bytes of a file, and how many it has as far as is known.
+
+    A pipe of somebody else's is not waited for; one's own is: a shell makes one of `<(…)`.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(fd, "rb") as file:
+        status = os.fstat(fd)
+        if stat.S_ISFIFO(status.st_mode):
+            if status.st_uid != os.geteuid():
+                raise OSError(errno.EINVAL, "it is a pipe of somebody else's")
+            os.set_blocking(fd, True)
+        body = file.read(most)
+        return body, max(status.st_size, len(body))
 
 
 def decode_plan(body: bytes, source: str, known: KnownNames | None = None) -> Plan:

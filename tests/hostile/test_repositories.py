@@ -1,0 +1,173 @@
+"""A repository whose settings or hooks others can write is not asked anything: git runs them."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from canary.rollout.change.stage_record import StageRecord
+from canary.rollout.errors import PlanError, RecordError
+from canary.rollout.plan.file import read_plan
+from canary.store.stage_file import (
+    commit_file,
+    read_standing,
+    stage_file_path,
+    write_stage_file,
+)
+from tests.hostile.other import OTHER_UID, needs_root, open_way, run_as_other, share_with_group
+from tui.terminal.clipboard import save
+
+TRAP = "#!/bin/sh\n: > '{}'\n"
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    """There once the trap was run."""
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, marker: Path) -> Path:
+    """The person's own, in which a stage file waits, and a trap that git would run."""
+    place = tmp_path / "team"
+    place.mkdir()
+    for command in (
+        ["init", "-q"],
+        ["config", "user.email", "ann@example.com"],
+        ["config", "user.name", "Ann"],
+        ["commit", "-q", "--allow-empty", "-m", "begun"],
+    ):
+        subprocess.run(["git", *command], cwd=place, check=True, capture_output=True)
+    (place / "rollout.toml").write_text("[rollout]\n")
+    return place
+
+
+def trap(path: Path, marker: Path) -> None:
+    path.write_text(TRAP.format(marker))
+    path.chmod(0o755)
+
+
+def lay_hook(repository: Path, marker: Path) -> Path:
+    hook = repository / ".git" / "hooks" / "pre-commit"
+    trap(hook, marker)
+    return hook
+
+
+def lay_monitor(repository: Path, marker: Path) -> Path:
+    trap(marker.parent / "monitor", marker)
+    config = repository / ".git" / "config"
+    config.write_text(f"{config.read_text()}[core]\n\tfsmonitor = {marker.parent / 'monitor'}\n")
+    return config
+
+
+def lay_hooks_elsewhere(repository: Path, marker: Path) -> Path:
+    hooks = marker.parent / "hooks"
+    hooks.mkdir()
+    trap(hooks / "pre-commit", marker)
+    config = repository / ".git" / "config"
+    config.write_text(f"{config.read_text()}[core]\n\thooksPath = {hooks}\n")
+    return hooks
+
+
+LAYS = (lay_hook, lay_monitor, lay_hooks_elsewhere)
+Lay = Callable[[Path, Path], Path]
+
+
+@pytest.mark.parametrize("lay", LAYS)
+def test_the_traps_are_real(repository: Path, marker: Path, lay: Lay):
+    lay(repository, marker)
+    commit_file(repository / "rollout.toml", "x")
+    assert marker.exists()
+
+
+@pytest.mark.parametrize("lay", LAYS)
+@pytest.mark.parametrize("weaken", [lambda p: p.chmod(0o777), lambda p: p.parent.chmod(0o777)])
+def test_what_others_can_write_is_not_run(
+    repository: Path, marker: Path, lay: Lay, weaken: Callable[[Path], None]
+):
+    weaken(lay(repository, marker))
+    path = repository / "rollout.toml"
+    read_standing(path)
+    with pytest.raises(RecordError, match=r"can be written by others.*chmod go-w"):
+        commit_file(path, "x")
+    assert not marker.exists()
+
+
+@needs_root
+def test_the_second_user_lays_a_hook_in_a_shared_repository(repository: Path, marker: Path):
+    hooks = repository / ".git" / "hooks"
+    share_with_group(hooks, 0o775)
+    open_way(hooks)
+    open_way(marker)
+    done = run_as_other(
+        'printf %s "$1" > "$2" && chmod 755 "$2"', TRAP.format(marker), hooks / "pre-commit"
+    )
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(RecordError, match="not in git as it should be"):
+        commit_file(repository / "rollout.toml", "x")
+    assert not marker.exists()
+
+
+def test_a_worktree_is_looked_at_where_its_settings_are(repository: Path, marker: Path):
+    worktree = repository.parent / "elsewhere"
+    subprocess.run(
+        ["git", "worktree", "add", "-q", str(worktree)],
+        cwd=repository,
+        check=True,
+        capture_output=True,
+    )
+    path = worktree / "rollout.toml"
+    path.write_text("[rollout]\n")
+    assert commit_file(path, "x").commit
+    lay_hook(repository, marker).chmod(0o777)
+    path.write_text("[rollout]\nx = 1\n")
+    with pytest.raises(RecordError, match="can be written by others"):
+        commit_file(path, "y")
+
+
+# Other places in which something may lie in wait.
+
+
+def test_under_umask_0_nobody_else_can_write_the_stage_file(repository: Path):
+    before = os.umask(0)
+    try:
+        path = stage_file_path(repository / "canary.toml", "new.toml")
+        write_stage_file(path, "ion-api", StageRecord(1, 5, 0.0))
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o022 == 0
+
+
+@needs_root
+def test_a_pipe_of_somebody_else_in_the_place_of_a_plan_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "canary.toml")
+    os.chown(tmp_path / "canary.toml", OTHER_UID, OTHER_UID)
+    said: list[str] = []
+
+    def read() -> None:
+        with pytest.raises(PlanError) as caught:
+            read_plan(tmp_path / "canary.toml")
+        said.append(str(caught.value))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(20)
+    assert said, "still waiting for the pipe"
+    assert "a pipe of somebody else's" in said[0]
+
+
+def test_what_is_copied_goes_through_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    kept = tmp_path / "state" / "canary-console"
+    kept.mkdir(parents=True)
+    (kept / "summary.txt").symlink_to(mine)
+    with pytest.raises(OSError, match=r"[Ss]ymbolic|links"):
+        save("text", {"XDG_STATE_HOME": str(tmp_path / "state")})
+    assert save("text", {"XDG_STATE_HOME": "state"}).is_relative_to(tmp_path / "home")
+    assert mine.read_text() == "mine"
