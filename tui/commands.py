@@ -22,6 +22,7 @@ from tui.actions.changes import (
     why_not,
 )
 from tui.actions.context import Context
+from tui.actions.failures import FailuresActions
 from tui.actions.jobs import JobActions
 from tui.actions.look import LookActions
 from tui.actions.questions import DISMISS, LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask_to_leave
@@ -47,6 +48,7 @@ class Commands:
         self._asked = ""
         self._safety = SafetyActions(context)
         self._jobs = JobActions(context)
+        self._failures = FailuresActions(context)
         self.look = LookActions(context, self.why_not)
         self.replay: ReplayMode | None = None
         """The past; the application puts it in."""
@@ -61,6 +63,8 @@ class Commands:
             "quit": self.quit,
             **self.look.actions,
             **self._jobs.actions,
+            **self._failures.actions,
+            "copy": lambda: self.look.copy(self._failures.copied()),
             **self._safety.actions,
         }
 
@@ -80,7 +84,7 @@ class Commands:
         if key == "escape":
             self.leave()
             return
-        if self._jobs.takes(key):
+        if self._failures.takes(key) or self._jobs.takes(key):
             return
         name = self.screen.keymap.action(key)
         if name is not None:
@@ -215,7 +219,8 @@ class Commands:
                 self.screen.event_log.filter_text = ""
             self.screen.close_prompt()
         elif self.screen.zoomed:
-            self.screen.zoomed = False
+            if not self._failures.leave():
+                self.screen.zoomed = False
         elif not self.screen.talk.note:
             self.context.host.dismiss_tip()
         self.context.say("")

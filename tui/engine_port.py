@@ -15,6 +15,8 @@ from textual.message import Message
 
 from canary.rollout.change.change import Author, Change
 from canary.rollout.evidence.metric_evidence import Metric
+from canary.rollout.failures.lines import LinesView
+from canary.rollout.failures.requests import FailedRequest
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView, ResultOf
 from canary.rollout.trials.load_test import LoadTestSettings
@@ -26,6 +28,7 @@ How = Literal["verify", "resume", "abandon"]
 OnSnapshot = Callable[[Snapshot], None]
 OnError = Callable[[str], None]
 OnJobs = Callable[[JobsView], None]
+OnLines = Callable[[LinesView], None]
 
 
 class JobsPort(Protocol):
@@ -54,6 +57,14 @@ class JobsPort(Protocol):
 
     def look_at_retirement(self) -> None:
         """Look up what a retirement would delete."""
+
+    def read_lines(self, request: FailedRequest, on_lines: OnLines) -> None:
+        """Ask for the application's log lines about a request; `on_lines` is called from the
+        engine's thread. They are kept nowhere.
+        """
+
+    def leave_lines(self) -> None:
+        """Nobody waits for them any more."""
 
     def look_at_alerts(self) -> None:
         """Compare the alert policies with the plan."""

@@ -110,6 +110,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "gates", ("g",), "Show the gates to the next stage with their evidence.", "look", "gates"
     ),
     Action("note", ("m",), "Mark this moment for everybody, with a note or without.", "session"),
+    Action("failures", ("f",), "Show what fails in Canary and not in Legacy.", "look"),
     Action("differences", ("d",), "Show what Canary runs otherwise than Legacy.", "look"),
     Action("evidence", ("E",), "Show the evidence: Canary compared with Legacy.", "look"),
     Action("events", ("e",), "Show more of the events.", "look"),

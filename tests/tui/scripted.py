@@ -15,6 +15,7 @@ from textual.strip import Strip
 from canary.rollout.change.change import Author, Change
 from canary.rollout.errors import CanaryError
 from canary.rollout.evidence.metric_evidence import Metric
+from canary.rollout.failures.requests import FailedRequest
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView, ResultOf
@@ -22,7 +23,7 @@ from canary.rollout.trials.load_test import LoadTestSettings
 from tests import quiescence
 from tests.tui import scenes
 from tui.app import CanaryApp
-from tui.engine_port import How, OnError, OnJobs, OnSnapshot, Past
+from tui.engine_port import How, OnError, OnJobs, OnLines, OnSnapshot, Past
 
 quiescence.install()
 
@@ -53,6 +54,13 @@ class ScriptedProcedure:
 
     def look_at_retirement(self) -> None:
         self.asked.append(("look at retirement",))
+
+    def read_lines(self, request: FailedRequest, on_lines: OnLines) -> None:
+        self.asked.append(("read lines", request))
+        self.on_lines = on_lines
+
+    def leave_lines(self) -> None:
+        self.asked.append(("leave lines",))
 
     def look_at_alerts(self) -> None:
         self.asked.append(("look at alerts",))

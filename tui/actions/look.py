@@ -115,16 +115,20 @@ class LookActions:
         self._context.attempt(lambda: self._context.engine.set_scenario(state.scenario))
         self._context.say(f"To see {state.name}: {state.then}.")
 
-    def copy(self) -> None:
-        """Copy a summary, and say which way it went."""
+    def copy(self, text: str | None = None) -> None:
+        """Copy a summary, or `text`, and say which way it went."""
         snapshot = self._screen.snapshot
         if snapshot is None:
             self._context.say("There is nothing to copy yet.")
             return
-        text = summarize(snapshot, self._screen.plan, self._screen.now)
+        if text is None:
+            text = summarize(snapshot, self._screen.plan, self._screen.now)
+        copied_text = text
 
         async def copied() -> None:
-            self._context.say(await clipboard.copy(text, self._context.host.write_raw, os.environ))
+            self._context.say(
+                await clipboard.copy(copied_text, self._context.host.write_raw, os.environ)
+            )
 
         self._context.host.begin(copied(), "copy")
 

@@ -35,6 +35,7 @@ PAGES: Final = (
     "readiness",
     "recovery",
     "differences",
+    "failures",
 )
 """The pages in the order of tab; each is the id of its widget."""
 

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.reactive import var
 from textual.widgets import Input
 
+from canary.rollout.failures.lines import LinesView
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
@@ -72,6 +73,13 @@ class MainScreen(Composition):
             self.purpose = purpose
             self.text = text
 
+    class LinesCame(Message):
+        """The application's log lines about a request have come, or are being asked for."""
+
+        def __init__(self, lines: LinesView) -> None:
+            super().__init__()
+            self.lines = lines
+
     def __init__(self, plan: Plan, keymap: Keymap, *, read_only: bool, distrust: str = "") -> None:
         super().__init__(id="main")
         self.plan = plan
@@ -128,6 +136,12 @@ class MainScreen(Composition):
         self.bind_data("snapshot", snapshot)
         self._show_window()
         self.show_keys()
+
+    def on_main_screen_lines_came(self, message: LinesCame) -> None:
+        """Hand the lines to the page that asked; it lets go of them with the group."""
+        message.stop()
+        self.bind_data("lines", message.lines)
+        self._bound.pop("lines", None)
 
     def watch_procedure(self, procedure: JobsView) -> None:
         """Hand what runs, and how it ended, to the widgets that draw it."""

@@ -12,6 +12,7 @@ from widgets.pages.calendar import CalendarPage
 from widgets.pages.changes import ApprovalPage, RecoveryPage
 from widgets.pages.checklist import ChecklistPage
 from widgets.pages.differences import DifferencesPage
+from widgets.pages.failures import FailuresPage
 from widgets.pages.load_test import LoadPage
 from widgets.pages.monitoring import AlertsPage, MonitoringPage
 from widgets.pages.page import Page
@@ -19,7 +20,10 @@ from widgets.pages.readiness import ReadinessPage
 from widgets.pages.verification import VerificationPage
 
 SUBTITLE: Final = "↑ ↓   tab next page   Esc back"
-CHECKLIST_SUBTITLE: Final = "↑ ↓   space ticks   ← → other lists   tab next page   Esc back"
+SUBTITLES: Final = {
+    "checklist": "↑ ↓   space ticks   ← → other lists   tab next page   Esc back",
+    "failures": "↑ ↓   Enter opens, asks for log lines   y copies   Esc back",
+}
 
 
 def make_pages() -> dict[str, Page]:
@@ -36,8 +40,9 @@ def make_pages() -> dict[str, Page]:
         "readiness": ReadinessPage(id="readiness", classes="panel"),
         "recovery": RecoveryPage(id="recovery", classes="panel"),
         "differences": DifferencesPage(id="differences", classes="panel"),
+        "failures": FailuresPage(id="failures", classes="panel"),
     }
     for name, page in pages.items():
         page.border_title = page.BORDER_TITLE
-        page.border_subtitle = CHECKLIST_SUBTITLE if name == "checklist" else SUBTITLE
+        page.border_subtitle = SUBTITLES.get(name, SUBTITLE)
     return pages

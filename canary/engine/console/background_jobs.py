@@ -16,6 +16,7 @@ from canary.engine.jobs.alert_policies import AlertsJob
 from canary.engine.jobs.checklist import ChecklistJob
 from canary.engine.jobs.job import Host, InLoop
 from canary.engine.jobs.load_test import LoadTestJob
+from canary.engine.jobs.log_lines import LogLinesJob, OnLines
 from canary.engine.jobs.monitoring_loop import LoopOrder
 from canary.engine.jobs.monitoring_process import start_detached, state, stop, view_monitoring
 from canary.engine.jobs.retirement import RetirementJob
@@ -25,6 +26,7 @@ from canary.engine.observe.journal_view import title_of
 from canary.engine.session import Session, SessionOpening
 from canary.rollout.change.change import Author, Outcome
 from canary.rollout.errors import CanaryError, ReadOnly, Unavailable
+from canary.rollout.failures.requests import FailedRequest
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView, MonitoringView, ResultOf
 from canary.rollout.trials.load_test import LoadTestSettings
@@ -80,6 +82,7 @@ class BackgroundJobs:
         self._ab_test = AbTestJob(host)
         self._retirement = RetirementJob(host)
         self._alerts = AlertsJob(host)
+        self._log_lines = LogLinesJob(host)
         self._author = author
 
     # -- wishes, from any thread -----------------------------------------------------------------
@@ -114,6 +117,14 @@ class BackgroundJobs:
     def look_at_retirement(self) -> None:
         """Look up what a retirement would delete."""
         self._in_loop(self._retirement.look)
+
+    def read_lines(self, request: FailedRequest, on_lines: OnLines) -> None:
+        """Ask for the application's lines about a request; told from the engine's thread."""
+        self._in_loop(lambda: self._log_lines.read(request, on_lines))
+
+    def leave_lines(self) -> None:
+        """Nobody waits for them any more."""
+        self._in_loop(self._log_lines.leave)
 
     def look_at_alerts(self) -> None:
         """Compare the alert policies with the plan."""

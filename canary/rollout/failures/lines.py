@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from canary.rollout.failures.requests import FailedRequest
 from canary.rollout.text import sanitize
 
 WARNING: Final = 400
@@ -49,6 +50,15 @@ class LogLine(msgspec.Struct, frozen=True):
     def severity_name(self) -> str:
         """ "ERROR", as Cloud Logging calls it."""
         return next(name for least, name in _NAMES if self.severity >= least)
+
+
+class LinesView(msgspec.Struct, frozen=True):
+    """The lines about one request: being asked for, or what came, or why nothing did."""
+
+    request: FailedRequest
+    running: bool = False
+    lines: tuple[LogLine, ...] = ()
+    trouble: str = ""
 
 
 def order_lines(lines: Iterable[LogLine]) -> tuple[LogLine, ...]:
