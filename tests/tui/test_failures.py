@@ -81,7 +81,7 @@ async def test_one_failure_is_no_pattern_and_what_may_be_chance_says_its_interva
         text = stage.frame()
         assert "seen once in Canary only GET /users/{id}/orders 503" in text
         assert "one failure is no pattern" in text
-        assert "may be chance: ×1.2 (0.5 to 2.9)" in text
+        assert "may be chance: ×1.2 (0.50 to 2.9)" in text
         assert "34 more than Legacy   beyond chance, e = 1 998" in text
 
 

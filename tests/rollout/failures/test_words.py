@@ -29,7 +29,7 @@ def test_what_is_beyond_chance_says_its_e_value():
 
 def test_what_may_be_chance_says_its_interval():
     group = FailureGroup(KEY, 100, 6, 1.0, 0.2, False, interval=RatioInterval(1.2, 0.5, 2.9))
-    assert format_beyond(group) == "may be chance: ×1.2 (0.5 to 2.9)"
+    assert format_beyond(group) == "may be chance: ×1.2 (0.50 to 2.9)"
     assert format_excess(group) == "1 more than Legacy"
     assert format_excess(FailureGroup(KEY, 9, 0, -0.5)) == "no more than Legacy"
 

@@ -88,7 +88,7 @@ def test_no_more_than_legacy_is_said_and_never_below_zero():
 def test_with_few_failures_the_interval_stands_beside_it():
     few = Part(SINCE, NOW, 60, 20_000, 200, 100, 3)
     shown = format_impact(impact(whole=few, interval=RatioInterval(3.1, 0.4, None)))
-    assert "3 failed, 2 more than Legacy would have · Legacy's ratio ×3.1 (0.4 to ?)" in shown
+    assert "3 failed, 2 more than Legacy would have · Legacy's ratio ×3.1 (0.40 to ?)" in shown
     assert "ratio" not in format_impact(impact(interval=RatioInterval(6, 4, 8)))
 
 
