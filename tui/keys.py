@@ -145,6 +145,11 @@ _NAMED: Final = re.compile(
 )
 
 
+def not_now(reason: str) -> str:
+    """Why an action can do nothing now, behind what it does; a block says so itself."""
+    return reason if reason.startswith("Blocked:") else f"Not now: {reason}"
+
+
 class Keymap:
     """Which key does what, after the plan's rebinding. Immutable after construction."""
 

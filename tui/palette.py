@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 from canary.rollout.text import sanitize
 from tui.commands import Commands
-from tui.keys import ACTIONS
+from tui.keys import ACTIONS, not_now
 from tui.pages.layout import WINDOWS
 from tui.pages.tips import demo_states
 
@@ -66,7 +66,7 @@ def _actions(commands: Commands) -> Iterator[Entry]:
         reason = commands.why_not(action.name)
         key = commands.screen.keymap.key(action.name)
         doc = f"{action.doc}  [{key}]" if key else action.doc
-        note = f"{action.doc} Not now: {reason}" if reason else doc
+        note = f"{action.doc} {not_now(reason)}" if reason else doc
         yield Entry(action.command, partial(commands.do, action.name), note, action.name)
 
 

@@ -23,7 +23,10 @@ from canary.rollout.errors import CanaryError
 from canary.rollout.text import sanitize
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "status": ("inspect.status", "Say where the rollout stands and what the tree advises."),
+    "status": (
+        "inspect.status",
+        "Say where it stands and what the decision tree calls for.",
+    ),
     "validate": ("inspect.validate", "Check a stage's success criteria, live or on a file."),
     "promote": ("change.moves", "Go on to the next stage."),
     "rollback": ("change.moves", "Go one stage back, to a named one, or roll back all."),
@@ -58,7 +61,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "replay": ("setup.replay", "Show what the console showed: yesterday, or at 14:03."),
     "log": ("inspect.log", "Show the changes made from this host; withdraw one that waits."),
     "recover": ("change.recover", "Look what became of a change whose end is not known."),
-    "guard": ("change.guard", "Roll back by itself when the tree advises it."),
+    "guard": ("change.guard", "Roll back by itself when the decision tree calls for it."),
     "doctor": ("setup.doctor", "Check plan, cloud, permissions, records and terminal."),
     "trust": ("setup.trust", "Say which hosts may have credentials, and whose plans may act."),
     "init": ("setup.init", "Write a commented plan."),
@@ -80,7 +83,7 @@ Exit codes:
   2    wrong usage or a wrong plan
   3    the cloud refused or failed, or a file here cannot be used
   4    conflict, or a gate is not met
-  5    outcome unknown: look it up, do not repeat
+  5    outcome unknown: check its status, do not repeat
   10   watch closely              (status)
   20   roll back is advised       (status)
   30   no data                    (status, verify, ab-test)

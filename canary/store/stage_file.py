@@ -254,7 +254,7 @@ def _run(path: Path, *arguments: str, doing: str, limit_s: float = LIMIT_S) -> s
         said, complained = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired as exc:
         _end(process)
-        raise _trouble(path, doing, f"no end within {limit_s:g} s") from exc
+        raise _trouble(path, doing, f"unfinished after {limit_s:g} s") from exc
     if process.returncode != 0:
         raise _trouble(path, doing, _first_words(complained or said, process.returncode))
     return said.decode(errors="replace")

@@ -35,6 +35,28 @@ OLD = {
     r"\blook-?outs?\b": "operation",
     r"\bcadences?\b": "interval",
     r"\bsurveys?\b": "background job",
+    # The sentences, as a colleague on call would say them.
+    r"\bno limit of the tree\b": "all thresholds OK",
+    r"\breadiness not known yet\b": "checking …",
+    r"\bauto rollback off\b[^.]{0,8} arms\b": "auto rollback off, press A to arm",
+    r"\bthe tree advises\b": "the decision tree calls for",
+    r"\bnothing may be judged\b|\bheld: \{\}": "paused: …",
+    r"\by carr(?:y|ies) it out\b|\bn leaves it\b": "y confirm, n cancel",
+    r"\bin flux\b": "still rolling out",
+    r"\bthe end of every change\b": "no pending changes",
+    r"\blook(?:s|ed)? it up\b": "check status",
+    r"\basks nothing\b": "no gates for stage …",
+    r"\bapproved next\b": "ready for stage …",
+    r"\bsince <now>": "effective now",
+    r"\beverything takes about\b": "full load needs about … instances",
+    r"\bthe split is another\b|\bcomparison begins anew\b": "split changed, comparison restarted",
+    r"\bsoak asked\b|\basked ≥|\brest(?:s|ed)? on\b": "required, sample",
+    r"\bby neither side\b": "unattributed",
+    r"\bnot now: not met\b": "blocked: …",
+    r"\bnothing speaks against\b": "no blockers",
+    r"\bwhat is so already\b": "steps already done are skipped",
+    r"\bhave \S+ granted\b": "ask an admin to grant …",
+    r"\bno end\b": "until changed",
 }
 
 
@@ -101,6 +123,9 @@ def test_no_document_has_a_word_of_the_old_table(name: str):
         'say("a change " "is given " "up")',
         'help="Give such a change up; put it away; take a change back."',
         'TEXT = """no worse\n    than twice"""',
+        'say(f"2 → 3, since <now>; everything takes about {n}")',
+        'say(f"auto rollback off, {key} arms")',
+        'help="Not now: Not met: soak"',
     ],
 )
 def test_an_old_word_that_was_planted_is_found(said: str):

@@ -120,7 +120,7 @@ def test_a_hook_that_hangs_is_ended_with_all_that_it_started(repository: Path, s
     os.mkfifo(fifo)
     reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     hook(repository, "pre-commit", f"exec 0<>{fifo}; echo begun >&0; sleep 600; true")
-    assert "no end within 2 s" in refusal(stage_file, limit_s=2.0)
+    assert "unfinished after 2 s" in refusal(stage_file, limit_s=2.0)
     said = []
     for _ in range(2):
         assert select.select([reading], [], [], 10)[0]  # killed is not yet gone
@@ -137,7 +137,7 @@ def test_a_commit_that_is_ended_leaves_no_lock_behind(
     commit_file(stage_file, MESSAGE)
     stage_file.write_text("stage = 3\n")
     hook(repository, "pre-commit", f"{deaf}sleep 600; true")
-    assert "no end within 1 s" in refusal(stage_file, limit_s=1.0)
+    assert "unfinished after 1 s" in refusal(stage_file, limit_s=1.0)
     assert list((repository / ".git").glob("*.lock")) == []
     hook(repository, "pre-commit", "true")
     assert commit_file(stage_file, MESSAGE).commit

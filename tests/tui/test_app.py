@@ -201,7 +201,7 @@ async def test_help_shows_all_keys_and_why_some_can_do_nothing() -> None:
         await stage.press("?")
         text = stage.frame()
         assert "Roll back all now." in text
-        assert "Not now: Not met: soak." in text
+        assert "Blocked: soak 17 h 12 m of 24 h." in text
         await stage.press("space")
         assert "HEALTHY" in stage.frame()
 

@@ -119,7 +119,7 @@ async def test_promotion_needs_every_gate() -> None:
     async with staged() as stage:
         assert "promote" in greyed(stage.app)
         await stage.press("p")
-        assert "› Not met: soak." in stage.frame()
+        assert "› Blocked: soak 17 h 12 m of 24 h." in stage.frame()
         assert "y confirm" not in stage.frame()
 
 
@@ -191,7 +191,7 @@ async def test_a_promotion_dies_when_a_gate_closes_under_it() -> None:
     async with staged((120, 40), ready()) as stage:
         await stage.press("p")
         await stage.emit(scenes.snapshot(soaked_hours=25, error_ratio=0.09))
-        assert "Not met: error ratio" in stage.frame()
+        assert "Blocked: error ratio" in stage.frame()
         await stage.press("y")
         assert stage.engine.sent == []
 

@@ -64,15 +64,15 @@ async def test_the_way_back_and_automatic_rollback_are_always_there(size: tuple[
     async with staged(size, at()) as stage:
         shown = line(stage.frame(), "rollback ready")
         assert "✓ rollback ready, about 12 s" in shown
-        assert "auto rollback off, A arms" in shown
+        assert "auto rollback off, press A to arm" in shown
         assert ("✓ etag fresh" in shown) == (size[0] == 200)
 
 
 async def test_what_is_not_known_is_not_ready() -> None:
     async with staged((80, 24), at(readiness=None)) as stage:
-        assert "? rollback readiness not known yet" in stage.frame()
+        assert "… checking rollback readiness" in stage.frame()
         await stage.emit(at(readiness=judged(missing_rights=None)))
-        assert "◐ rollback, but: Whether the right" in stage.frame()
+        assert "… checking the right" in stage.frame()
 
 
 @pytest.mark.parametrize("size", [(40, 10), *SIZES])
@@ -157,7 +157,10 @@ async def test_a_change_in_flight_elsewhere_is_shown() -> None:
 async def test_it_is_armed_by_a_question_and_disarmed_at_once() -> None:
     async with staged((80, 24), at()) as stage:
         await stage.press("A")
-        assert "Arm automatic rollback  acts 1 m after the tree advises it  c st" in stage.frame()
+        assert (
+            "Arm automatic rollback  acts 1 m after the decision tree calls for it  c st"
+            in stage.frame()
+        )
         await stage.press("A", "n")
         assert stage.engine.asked == []
         await stage.press("A")
@@ -200,7 +203,7 @@ async def test_while_a_name_is_typed_it_is_a_letter() -> None:
 async def test_why_it_holds_is_said_and_who_armed_it_elsewhere() -> None:
     held = msgspec.structs.replace(ARMED, held="3 times in 24 hours is the limit")
     async with staged((120, 40), at(guard=held)) as stage:
-        assert "ARMED, 1 m, held: 3 times in 24 hours is the limit" in stage.frame()
+        assert "ARMED, 1 m, paused: 3 times in 24 hours is the limit" in stage.frame()
         guard = OperatorSession(99, "oncall", "bastion-2", scenes.NOW, "guard", armed=True)
         await stage.emit(at(presence=Presence((guard,))))
         assert "● auto rollback armed by canary guard, process 99" in stage.frame()
@@ -300,9 +303,9 @@ async def test_of_several_the_cursor_says_which() -> None:
 async def test_with_every_end_known_there_is_nothing_to_recover() -> None:
     async with staged((80, 24), at()) as stage:
         await stage.press("G")
-        assert "The end of every change is known." in stage.frame()
+        assert "No pending changes." in stage.frame()
         await stage.press("o")
-        assert "✓ the end of every change is known" in stage.frame()
+        assert "✓ no pending changes" in stage.frame()
 
 
 async def test_a_key_dismisses_a_proof_after_a_reason_and_a_question() -> None:

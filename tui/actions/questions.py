@@ -195,7 +195,7 @@ def ask_to_arm(plan: Plan, cancel_key: str) -> Proposal:
         change_id=ARM,
         title="Arm automatic rollback",
         facts=(
-            f"acts {format_duration(guard.countdown_s)} after the tree advises it",
+            f"acts {format_duration(guard.countdown_s)} after the decision tree calls for it",
             f"{cancel_key} stops it",
         ),
         note=(
@@ -212,7 +212,7 @@ def ask_to_dismiss(proven: str, reason: str) -> Proposal:
         change_id=DISMISS,
         title="Dismiss the proof",
         facts=(proven, f"because: {reason}"),
-        note="The gate opens again and the comparison begins anew; everybody here sees by whom.",
+        note="The gate opens again and the comparison restarts; everybody here sees by whom.",
         command=quote_command(("canary", "evidence", "--dismiss", "--reason", reason)),
     )
 

@@ -90,7 +90,7 @@ class SafetyActions:
         if name == "dismiss_proof" and not proven_metrics(snapshot.evidence):
             return "No regression of Canary is proven: there is nothing to dismiss."
         if name in _RECOVERY and self._chosen() is None:
-            return "The end of every change is known."
+            return "No pending changes."
         return None
 
     # -- automatic rollback ----------------------------------------------------------------------
@@ -156,7 +156,7 @@ class SafetyActions:
         metrics = proven_metrics(snapshot.evidence) if snapshot is not None else ()
         if metrics:
             self._context.engine.dismiss_proof(metrics, self._reason)
-            self._context.say("Dismissed: the comparison begins anew, and may prove it again.")
+            self._context.say("Dismissed: comparison restarted; it may prove it again.")
 
     def look_up(self) -> None:
         """Look at the cloud what became of it."""

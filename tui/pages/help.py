@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from themes import Palette, palette_of
-from tui.keys import ACTIONS, ASKING, STAGE_DOC, Group, Keymap, as_written
+from tui.keys import ACTIONS, ASKING, STAGE_DOC, Group, Keymap, as_written, not_now
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -89,7 +89,7 @@ class HelpScreen(Screen[None]):
         page.append(f"  {key:<14}", off or palette.key)
         page.append(doc, off or palette.text)
         if reason:
-            page.append(f"  Not now: {reason}", palette.dim)
+            page.append(f"  {not_now(reason)}", palette.dim)
         page.append("\n")
 
     def on_key(self, event: events.Key) -> None:

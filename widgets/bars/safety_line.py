@@ -36,7 +36,7 @@ _ROOM_FOR_CHECKS: Final = 150
 
 
 class SafetyLine(CellWidget):
-    """`✓ rollback ready, 12 s   auto rollback off, A arms   2 others here`.
+    """`✓ rollback ready, 12 s   auto rollback off, press A to arm   2 others here`.
 
     A countdown of automatic rollback takes the whole line. `left_s` are the seconds that are left
     of it, real ones; `keys` are the keys of the actions.
@@ -75,6 +75,8 @@ class SafetyLine(CellWidget):
         here = width_of(presence) if snapshot.presence.others else 0
         if ready and width_of(way) + width_of(guarding) + here > canvas.width:
             way = way[:2]
+        if here and width_of(way) + width_of(guarding) + here > canvas.width:
+            guarding = self._guard(snapshot, palette, hints=False)
         mark = _irreversible(snapshot, palette)
         way = [*mark, *way]
         left = canvas.width - width_of(way) - width_of(guarding)
@@ -93,11 +95,13 @@ class SafetyLine(CellWidget):
         canvas.runs(0, 0, [badge, (does, palette.strong)], room)
         canvas.text(room, 0, hint, palette.key)
 
-    def _guard(self, snapshot: Snapshot, palette: Palette) -> list[Run]:
-        """What automatic rollback does here, or that it acts from elsewhere on this host."""
+    def _guard(self, snapshot: Snapshot, palette: Palette, *, hints: bool = True) -> list[Run]:
+        """What automatic rollback does here, or that it acts from elsewhere on this host; with
+        `hints` the key that arms it.
+        """
         guard = snapshot.guard
         if guard is not None and guard.armed:
-            held = f", held: {sanitize(guard.held, 60)}" if guard.held else ""
+            held = f", paused: {sanitize(guard.held, 60)}" if guard.held else ""
             armed = f"● AUTO ROLLBACK ARMED, {format_duration(guard.countdown_s)}"
             return [(_GAP, palette.text), (armed, palette.watch), (held, palette.watch)]
         others = [s for s in snapshot.presence.others if s.armed]
@@ -109,7 +113,7 @@ class SafetyLine(CellWidget):
             return [(_GAP, palette.text), (said, palette.watch)]
         key = self.keys.get("guard", "")
         can = guard is not None and not self.read_only and not snapshot.missing_rights
-        arms = f", {key} arms" if key and can else ""
+        arms = f", press {key} to arm" if key and can and hints else ""
         return [(_GAP, palette.text), (f"auto rollback off{arms}", palette.dim)]
 
 
@@ -127,9 +131,9 @@ def readiness_runs(snapshot: Snapshot, palette: Palette, *, detailed: bool) -> l
         said = (
             "– rollback not possible: Legacy is retired"
             if retired
-            else "? rollback readiness not known yet"
+            else "… checking rollback readiness"
         )
-        return [(said, palette.dim if retired else palette.no_data)]
+        return [(said, palette.dim)]
     if readiness.state == "ok":
         took = "" if readiness.expected_s is None else f", about {_seconds(readiness)}"
         checks = [f"  ✓ {CHECK_WORDS[c.id]}" for c in readiness.checks] if detailed else []
@@ -139,6 +143,8 @@ def readiness_runs(snapshot: Snapshot, palette: Palette, *, detailed: bool) -> l
     why = sanitize(" ".join(readiness.reasons), 300)
     if readiness.state == "impossible":
         return [(" ✗ ROLLBACK NOT POSSIBLE ", palette.roll_back), (f" {why}", palette.strong)]
+    if readiness.is_only_unknown:
+        return [(f"… {why[:1].lower()}{why[1:]}", palette.dim)]
     return [("◐ rollback, but: ", palette.watch), (why, palette.text)]
 
 

@@ -137,7 +137,7 @@ def mark_runs(traffic: TrafficView, palette: Palette) -> list[Run]:
     if traffic.reconciling:
         known = traffic.served_percent is not None
         served = f", serving {format_percent(traffic.served_percent)}" if known else ""
-        runs.append((f"  ◌ in flux{served}: not settled yet", palette.no_data))
+        runs.append((f"  ◌ still rolling out{served}", palette.no_data))
     if traffic.record_error:
         runs.append(("  ? record unreadable", palette.no_data))
     return runs
@@ -194,7 +194,7 @@ def _draw_soak(
 ) -> int:
     """The soak at (x, y); returns the next x."""
     if not stage.soak_hours:
-        words_of = f"production, {day or 'no end'}" if stage.index else "no soak"
+        words_of = f"production, {day or 'until changed'}" if stage.index else "no soak"
         said = words_of if stage.index is not None else "soak not known"
         return canvas.text(x, y, said, palette.dim)
     of = format_duration(stage.soak_hours * 3600)

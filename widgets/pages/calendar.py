@@ -34,7 +34,7 @@ class CalendarPage(Page):
             return [*rows, [("✓ ", palette.ok), (gone, palette.text)]]
         reasons = find_reasons(plan, snapshot)
         if not reasons:
-            rows.append([("✓ ", palette.ok), ("nothing speaks against deleting it", palette.text)])
+            rows.append([("✓ ", palette.ok), ("no blockers", palette.text)])
         for reason in reasons:
             rows.append([("✗ ", palette.watch), (sanitize(reason.text), palette.text)])
             rows.append([("  ", palette.dim), (sanitize(reason.remedy), palette.dim)])

@@ -123,7 +123,7 @@ class RecoveryPage(Page):
         """The blocks; words when there is none."""
         changes = find_unfinished(self.snapshot.changes) if self.snapshot is not None else ()
         if not changes:
-            return [[("✓ ", palette.ok), ("the end of every change is known", palette.text)]]
+            return [[("✓ ", palette.ok), ("no pending changes", palette.text)]]
         rows: list[Row] = []
         at = min(self.cursor, len(changes) - 1)
         for index, change in enumerate(changes):

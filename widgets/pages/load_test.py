@@ -95,7 +95,7 @@ def _figures(seen: LoadTestProgress, width: int, palette: Palette) -> list[Row]:
     cells.append(_side("legacy", seen, seen.legacy, palette.legacy, palette))
     cells.append(_side("canary", seen, seen.canary, palette.canary, palette))
     if seen.unattributed.requests:
-        cells.append(_side("by neither", seen, seen.unattributed, palette.watch, palette))
+        cells.append(_side("unattributed", seen, seen.unattributed, palette.watch, palette))
     return table_rows(cells, width, palette)
 
 

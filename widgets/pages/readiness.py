@@ -77,7 +77,7 @@ class ReadinessPage(Page):
                 )
             rows += wrapped("  ● ", said, width, palette.watch, palette.dim)
         if guard.held:
-            rows.append([("  ◐ held: ", palette.watch), (sanitize(guard.held), palette.text)])
+            rows.append([("  ◐ paused: ", palette.watch), (sanitize(guard.held), palette.text)])
         if plan is not None:
             most = f"at most {plan.guard.max_per_day} times in 24 h, never on missing data"
             rows.append([(f"  {most}", palette.dim)])

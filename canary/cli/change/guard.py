@@ -44,7 +44,7 @@ def guard(
     as_json: bool,
     config: str | None,
 ) -> int:
-    """Carry out what the tree advises: roll back, after a countdown, once for each cause.
+    """Roll back when the decision tree calls for it: after a countdown, once for each cause.
 
     Critical limits roll back all; a watch that is overdue, and the stage's own
     automatic_rollback limits, go one stage back. Never on missing, stale or thin data, and no more

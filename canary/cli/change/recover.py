@@ -79,7 +79,7 @@ def _list(source: PlanSource, as_json: bool) -> int:
         at, what = format_timestamp(entry.change.created_at), describe_change(entry.change)
         say(f"{entry.change.id}  {at}  {what}  by {sanitize(entry.change.author, 80)}")
     if not entries and not as_json:
-        say("The end of every change is known.")
+        say("No pending changes.")
     return EXIT_OPEN if entries else 0
 
 

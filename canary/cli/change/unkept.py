@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MARK: Final = "[in no journal]"
 AFTERWARDS: Final = (
-    "It is in no journal of this host, and nobody looks it up: who, when and why is in the stage"
-    " record on the service. `canary status` says what is set."
+    "It is in no journal of this host, and nobody checks its status: who, when and why is in the"
+    " stage record on the service. `canary status` says what is set."
 )
 
 

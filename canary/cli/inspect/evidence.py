@@ -32,7 +32,7 @@ from canary.rollout.text import format_duration, format_ratio, format_timestamp
 def evidence(dismiss: bool, reason: str, as_json: bool, config: str | None) -> int:
     """Say what the comparison of both sides since the last change of the split has come to.
 
-    Rests on what consoles on this host have read of the request log, and on Cloud Monitoring.
+    From what consoles on this host have read of the request log, and on Cloud Monitoring.
     "Proven worse" holds for errors in bursts too, closes the gate to the next stage, and stays
     until the split changes or somebody dismisses it. "Worse now" is the quick test: it advises.
 
@@ -72,7 +72,7 @@ async def _dismiss(source: PlanSource, reason: str, *, as_json: bool) -> int:
         print_json(evidence_document(snapshot))
     else:
         names = ", ".join(NAMES[metric] for metric in metrics)
-        say(f"Dismissed: the proof that Canary is worse ({names}). The comparison begins anew.")
+        say(f"Dismissed: the proof that Canary is worse ({names}). Comparison restarted.")
     return 0
 
 

@@ -182,7 +182,7 @@ def _document(entry: Entry | AlertWriting | Unreadable) -> dict[str, Any]:
 
 def print_alert_writing(writing: AlertWriting) -> None:
     """Who wrote which policies, when, and how it ended."""
-    state = "no end" if writing.state == "open" else writing.state
+    state = "unfinished" if writing.state == "open" else writing.state
     done, wanted = len(writing.done), len(writing.wanted)
     by = sanitize(writing.author, 80)
     say(

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 @click.option("--at", metavar="TIME", help="As it was shown then: 14:03, 2026-11-25 14:03, -2h.")
 @config_option
 def status(as_json: bool, as_line: bool, at: str | None, config: str | None) -> int:
-    """Say where the rollout stands and what the tree advises.
+    """Say where the rollout stands and what the decision tree calls for.
 
     Exits 0 for "go on", 10 for watch, 20 when a roll back is advised, 30 without data, and 3 when
     the cloud failed. The JSON is a contract: docs/status.schema.json. With --at the answer is from
@@ -93,7 +93,7 @@ def _remember(plan: Plan, at: str) -> tuple[Snapshot, Plan]:
 
 
 async def _look(source: PlanSource) -> Snapshot:
-    """One look, with what going back rests on: three calls more."""
+    """One look, with what going back needs: three calls more."""
     from canary.store.presence import read_operator_sessions
 
     async with open_session(source) as session:
@@ -146,7 +146,7 @@ def _print_head(snapshot: Snapshot, plan: Plan) -> None:
     share = "share not known" if traffic.canary_percent is None else f"{share} Canary"
     name = sanitize(stage.name) if not stage.index else f"stage {stage.index} of {len(plan.stages)}"
     soaked = None if stage.soaked_hours is None else stage.soaked_hours * 3600
-    soak = "no end" if stage.soak_hours is None else format_duration(stage.soak_hours * 3600)
+    soak = "until changed" if stage.soak_hours is None else format_duration(stage.soak_hours * 3600)
     say(f"{name}   {share}   soak {format_duration(soaked)} / {soak}")
 
 

@@ -43,7 +43,7 @@ def timeline(
 ) -> int:
     """Write what happened, from this host's recording.
 
-    Changes with who and why and the numbers they rested on, the states it was in, proofs, gates,
+    Changes with who and why and the numbers behind them, the states it was in, proofs, gates,
     tests, holds, drift, automatic rollback, sources that failed.
     """
     if stage is not None and (since or until):

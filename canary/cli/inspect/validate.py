@@ -151,7 +151,7 @@ def _say(checked: Checked, doubts: Sequence[str]) -> None:
         names = ", ".join(f"{g.label} ({g.state.replace('_', ' ')})" for g in closed)
         say(f"Not met: {names}.")
     else:
-        say(f"All criteria are met: stage {checked.stage + 1} is approved next.")
+        say(f"All criteria are met: ready for stage {checked.stage + 1}.")
 
 
 def _document(plan: Plan, checked: Checked) -> dict[str, object]:

@@ -117,7 +117,7 @@ def _progress(seen: LoadTestProgress) -> str:
         _side("canary", seen.canary),
     ]
     if seen.unattributed.requests:
-        parts.append(f"by neither {format_count(seen.unattributed.requests)}")
+        parts.append(f"unattributed {format_count(seen.unattributed.requests)}")
     return "  ".join(parts)
 
 
@@ -135,7 +135,7 @@ def _say(summary: LoadTestSummary, path: Path | None, *, written: bool) -> None:
             ("", "requests", "requests/s", "p50", "p95", "p99", "error ratio", "success ratio"),
             _row("legacy", seen, seen.legacy),
             _row("canary", seen, seen.canary),
-            _row("by neither", seen, seen.unattributed),
+            _row("unattributed", seen, seen.unattributed),
         ]
     )
     if seen.busy:

@@ -110,7 +110,7 @@ async def look_at_log_right(plan: Plan, session: Session) -> Finding:
     what = "right to read the request log"
     if not plan.evidence.tail:
         return Finding(what, "ok", "not asked: the plan leaves the log alone", needed=False)
-    instead = "Without it the evidence rests on Cloud Monitoring's minutes."
+    instead = "Without it the evidence uses Cloud Monitoring's minutes."
     try:
         await demand_log_right(session.cloud.connection, plan, LOG_WITHIN_S)
     except Denied as error:

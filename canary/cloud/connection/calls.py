@@ -67,7 +67,7 @@ def demand_whole(page: Any, source: str, doing: str) -> None:
     if whys:
         raise Unavailable(
             f"{source} answered only in part ({doing}): {sanitize('; '.join(whys), 200)}",
-            remedy="What rests on it is shown as no data until it answers in full.",
+            remedy="What needs it is shown as no data until it answers in full.",
             source=source,
         )
 

@@ -325,6 +325,6 @@ async def _ask(call: Callable[[], Awaitable[Any]], doing: str) -> Any:
 def _report(metric: str, defects: Defects) -> Malformed:
     return Malformed(
         f"Some points of {metric} cannot be used and are left out: {defects}.",
-        remedy="What rests on them is shown as no data.",
+        remedy="What needs them is shown as no data.",
         source=SOURCE,
     )

@@ -56,7 +56,7 @@ def read_matrix(document: Mapping[str, Any], doing: str) -> list[Series]:
         said = sanitize("; ".join(map(str, warnings)) if isinstance(warnings, list) else warnings)
         raise Unavailable(
             f"{SOURCE} answered with a warning, so something may be missing ({doing}): {said}.",
-            remedy="It is asked again; what rests on it is no data until then.",
+            remedy="It is asked again; what needs it is no data until then.",
             source=SOURCE,
         )
     data = document.get("data")

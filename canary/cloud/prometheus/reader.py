@@ -275,7 +275,7 @@ def _absent(role: str) -> CloudError:
 def _report(role: str, defects: Defects) -> Malformed:
     return Malformed(
         f"Some values of {role} cannot be used and are left out: {defects}.",
-        remedy="What rests on them is shown as no data.",
+        remedy="What needs them is shown as no data.",
         source=SOURCE,
     )
 

@@ -86,7 +86,7 @@ class AutomaticRollback:
             "warning",
             f"automatic rollback is ARMED by {sanitize(by, 80)}: it acts "
             f"{format_duration(countdown_s)} after"
-            " the tree advises a rollback, unless cancelled",
+            " the decision tree calls for a rollback, unless cancelled",
         )
 
     def disarm(self, by: str) -> None:

@@ -121,7 +121,7 @@ def format_writing(writing: AlertWriting) -> str:
     """A writing in one line, as the event log says it; `canary log` has more room."""
     done, wanted = len(writing.done), len(writing.wanted)
     ended = {
-        "open": "no end was recorded; alerts diff says what is there",
+        "open": "it did not finish; alerts diff says what is there",
         "done": "",
         "failed": f"failed: {writing.message}",
         "unknown": f"how the next one ended is not known: {writing.message}",

@@ -192,8 +192,8 @@ def log_withdrawn(events: EventLog, before: EvidenceState, after: EvidenceState)
         return
     what = ", ".join(f"{NAMES[d.metric]} at {format_clock(d.at)}" for d in before.proven)
     text = (
-        f"evidence: the split is another ({_share(before)} → {_share(after)}) and the comparison"
-        f" begins anew; the regression that was proven ({what}) is no longer advised on"
+        f"evidence: split changed ({_share(before)} → {_share(after)}), comparison restarted;"
+        f" the regression that was proven ({what}) is no longer advised on"
     )
     events.say(after.began_at, "info", text)
 

@@ -156,19 +156,19 @@ def _check_target(way: RollbackFacts) -> Check:
         said = f"Setting the share makes a revision like the newest one, which is not ready: {why}"
         return Check("target", "impossible", said, REDEPLOY)
     if way.revision_ready is None:
-        said = f"Whether {revision} is ready is not known yet."
+        said = f"Checking whether {revision} is ready …"
         return Check("target", "degraded", said, known=False)
     return Check("target", "ok", f"{revision} is there and ready.")
 
 
 def _check_rights(way: RollbackFacts) -> Check:
     if way.missing_rights is None:
-        said = "Whether the right to change it is there is not known."
+        said = "Checking the right to change it …"
         return Check("rights", "degraded", said, known=False)
     if way.missing_rights:
         missing = sanitize(", ".join(way.missing_rights), 200)
         said = f"The right to change it is missing: {missing}."
-        remedy = "Have roles/run.developer granted, or find now who has it and can roll back."
+        remedy = "Ask an admin to grant roles/run.developer, or find who has it and can roll back."
         return Check("rights", "impossible", said, remedy)
     return Check("rights", "ok", "The right to change it is there.")
 
@@ -177,18 +177,18 @@ def _check_instances(way: RollbackFacts) -> Check:
     target = sanitize(way.target, 60)
     limits = way.scaled_to if way.scaled_to is not None else way.scale
     if limits is None:
-        said = f"How many instances {target} may run is not known."
+        said = f"Checking how many instances {target} may run …"
         return Check("instances", "degraded", said, known=False)
     first = f", scaled up from {way.scale.max} first" if way.scaled_to and way.scale else ""
     if way.needed is not None and limits.max < way.needed:
         return Check(
             "instances",
             "degraded",
-            f"{target} may run {limits.max} instances{first}; everything takes about"
+            f"{target} may run {limits.max} instances{first}; full load needs about"
             f" {way.needed:.0f}.",
             f"Let {target} run more instances before everything goes back to it.",
         )
-    enough = "" if way.needed is None else f"; everything takes about {max(1.0, way.needed):.0f}"
+    enough = "" if way.needed is None else f"; full load needs about {max(1.0, way.needed):.0f}"
     return Check("instances", "ok", f"{target} may run {limits.max} instances{first}{enough}.")
 
 

@@ -89,7 +89,7 @@ def _head(plan: Plan, facts: ReportFacts) -> Section:
         ("entered", _entered(span)),
         ("left", "not yet" if span.ended_at is None else format_timestamp(span.ended_at)),
         ("length", format_duration(facts.until - span.began_at)),
-        ("soak asked", "none" if asked is None else format_duration(asked * 3600)),
+        ("soak required", "none" if asked is None else format_duration(asked * 3600)),
         ("written", format_timestamp(facts.written_at)),
     )
     return Section("Stage", (Table(("", ""), rows),))
@@ -132,7 +132,7 @@ def _gates(facts: ReportFacts) -> Section:
         )
         for g in facts.gates
     )
-    return Section("Gates", (Table(("", "gate", "observed", "asked", "rests on"), rows),))
+    return Section("Gates", (Table(("", "gate", "observed", "required", "sample"), rows),))
 
 
 def _evidence(view: EvidenceView | None) -> Section:
@@ -198,7 +198,7 @@ def _changes(facts: ReportFacts) -> Section:
         blocks.append(
             Paragraph(
                 f"Made from {hosts}, whose journal is not on this host. Missing here, of these"
-                " moves: the gates and what they rested on, the dry run, each step with its time,"
+                " moves: the gates and their samples, the dry run, each step with its time,"
                 " notes and the verification. `canary report` there has them."
             )
         )

@@ -42,7 +42,7 @@ from canary.rollout.permit.standstill import check_held, check_thawed, why_held
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.served import find_hindrance, find_rolled_back_revision
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.text import format_limit, format_value, sanitize
+from canary.rollout.text import format_duration, format_limit, format_value, sanitize
 
 RETIRED: Final = "Legacy has been retired: there is nothing to go back to."
 
@@ -142,7 +142,15 @@ def _why_not_on(snapshot: Snapshot) -> str | None:
     if held:
         return held
     gates = promotion_gates(snapshot)
-    return f"Not met: {', '.join(g.label for g in gates)}." if gates else None
+    return f"Blocked: {', '.join(map(_format_open, gates))}." if gates else None
+
+
+def _format_open(gate: Gate) -> str:
+    """A gate that blocks: of the soak how far it is, of all others the name."""
+    if gate.id != "soak_hours" or gate.observed is None or gate.limit is None:
+        return gate.label
+    soaked, required = (format_duration(h * 3600) for h in (gate.observed, gate.limit))
+    return f"{gate.label} {soaked} of {required}"
 
 
 def format_missing_rights(rights: tuple[str, ...]) -> str:
@@ -352,7 +360,7 @@ def find_cause(plan: Plan, snapshot: Snapshot) -> Seen:
     data, standing = snapshot.canary.data, snapshot.standing
     if data != "ok" or snapshot.decision.data != "ok":
         state = data if data != "ok" else snapshot.decision.data
-        return Seen(None, f"nothing may be judged: {DATA_WORDS[state]}")
+        return Seen(None, "data stale" if state == "stale" else DATA_WORDS[state])
     share = standing.most_percent if standing is not None else None
     if standing is None or share is None:
         return Seen(None, "the present share is not known")

@@ -218,7 +218,9 @@ def _check_stages(stages: tuple[Stage, ...]) -> Found:
             before = max(before, stage.percent)
         if index < len(stages) - 1:
             if stage.soak_hours is None:
-                yield Mistake(f"{path}.soak_hours", "is missing", "hours; only the last has no end")
+                yield Mistake(
+                    f"{path}.soak_hours", "is missing", "hours; only the last stays until changed"
+                )
             if stage.criteria is None:
                 due = "what this stage must show to leave it"
                 yield Mistake(f"{path}.criteria", "is missing", due)

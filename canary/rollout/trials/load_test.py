@@ -153,7 +153,7 @@ def check_load(limits: LoadTest, seen: LoadTestProgress, min_requests: int) -> l
         ),
         _check(
             "unattributed_ratio",
-            "answered by neither side",
+            "unattributed",
             nobodys,
             "≤",
             limits.max_unattributed_ratio,

@@ -99,7 +99,7 @@ def test_a_lost_rollback_is_found_not_done_and_resumed_once(
     assert (found.code, found.document["found"]) == (5, "not_done")
     resumed = run("recover", lost[:8], "--resume", "--json")
     assert (resumed.code, resumed.document["outcome"]["state"]) == (0, "done")
-    assert run("recover").out == "The end of every change is known.\n"
+    assert run("recover").out == "No pending changes.\n"
     assert run("status", "--json").document["traffic"]["canary"] == 0
     assert run("recover", lost, "--resume").code == 0
     states = [n["state"] for n in entries_of(run)[0]["notes"] if n["state"] != "remark"]

@@ -104,7 +104,7 @@ def test_validate_names_the_stage_that_is_approved_next(
 ) -> None:
     cloud = open_cloud(soaked_hours=25.0)
     ended = command("validate", "--config", str(cloud.plan_path))
-    assert (ended.code, "stage 3 is approved next" in ended.out) == (0, True)
+    assert (ended.code, "ready for stage 3" in ended.out) == (0, True)
 
 
 def test_validate_of_another_stage_uses_its_criteria_and_knows_no_soak(

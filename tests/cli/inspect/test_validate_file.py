@@ -49,7 +49,7 @@ def test_values_on_their_limits_are_met_and_the_next_stage_is_named(run: Run) ->
     assert ended.code == 0
     assert ended.out.count("✓ met") == 4
     assert "0.73 " in ended.out
-    assert "All criteria are met: stage 3 is approved next." in ended.out
+    assert "All criteria are met: ready for stage 3." in ended.out
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_cause_that_is_gone_calls_it_off():
     assert (act, state.due_at) == ("called_off", None)
 
 
-@pytest.mark.parametrize("held", ["nothing may be judged: stale", "a rollback is in flight"])
+@pytest.mark.parametrize("held", ["data stale", "a rollback is in flight"])
 def test_without_data_it_is_called_off_and_begins_anew(held: str):
     state, act = look(counting(), None, 59.0, held=held)
     assert (act, state.held) == ("called_off", held)

@@ -109,7 +109,7 @@ def test_a_move_of_another_host_is_told_from_the_record() -> None:
     told = section(markdown(facts(changes=(), history=(entry,))), "Changes")
     assert r"promote to stage 2, 10 % | lead\@b1 | recorded | looks fine" in told
     assert "Made from b1, whose journal is not on this host." in told
-    assert "the gates and what they rested on" in told
+    assert "the gates and their samples" in told
 
 
 def test_of_a_move_that_the_journal_has_nothing_is_missing() -> None:

@@ -105,7 +105,7 @@ def test_a_promotion_is_refused_and_every_reason_is_named(fields, named):
     snap = snapshot(**fields)
     with pytest.raises(GateNotMet, match=named):
         authorize(ask("promote", snap), snap, read_only=False)
-    assert why_not("promote", snap, False).startswith("Not met")
+    assert why_not("promote", snap, False).startswith("Blocked")
 
 
 def test_a_proven_regression_forbids_a_promotion_unless_it_is_forced_with_a_reason():
@@ -115,7 +115,7 @@ def test_a_proven_regression_forbids_a_promotion_unless_it_is_forced_with_a_reas
     snap = msgspec.structs.replace(base, gates=(*base.gates, closed))
     with pytest.raises(GateNotMet, match="no proven regression"):
         authorize(ask("promote", snap), snap, read_only=False)
-    assert why_not("promote", snap, False) == "Not met: no proven regression."
+    assert why_not("promote", snap, False) == "Blocked: no proven regression."
     authorize(ask("promote", snap, reason="a known client"), snap, read_only=False, force=True)
     authorize(ask("rollback_all", snap), snap, read_only=False)
 
@@ -264,7 +264,7 @@ def test_a_promotion_waits_for_the_last_change_to_be_in_effect(fields):
     traffic = msgspec.structs.replace(calm.traffic, **fields)
     shown = msgspec.structs.replace(calm, traffic=traffic)
     assert why_not("promote", calm, False) is None
-    assert why_not("promote", shown, False) == "Not met: last change in effect."
+    assert why_not("promote", shown, False) == "Blocked: last change in effect."
     assert why_not("step_back", shown, False) is None
 
 

@@ -85,7 +85,7 @@ def stood(stage: StageView, traffic: TrafficView) -> Snapshot:
     [
         (StageView(0, "", 0), TrafficView(0), "0 % canary  all traffic is on Legacy"),
         (StageView(None, "", None), TrafficView(None), "share not known"),
-        (StageView(5, "", 100), TrafficView(100), "production, no end"),
+        (StageView(5, "", 100), TrafficView(100), "production, until changed"),
         (StageView(2, "", 10, None, 24.0), TrafficView(10), "soak no data / 24 h"),
         (
             StageView(2, "", 5),
@@ -95,7 +95,7 @@ def stood(stage: StageView, traffic: TrafficView) -> Snapshot:
         (
             StageView(2, "", 10),
             TrafficView(10, reconciling=True, served_percent=5),
-            "◌ in flux, serving 5 %",
+            "◌ still rolling out, serving 5 %",
         ),
         (StageView(2, "", 10), TrafficView(10, record_error="bad"), "? record unreadable"),
         (StageView(0, "", 0), TrafficView(0, ready=False), "✗ SET, MAY NOT BE SERVED"),
