@@ -62,7 +62,7 @@ def _draw_side(
     is_off: bool,
 ) -> None:
     label = _LABEL if canvas.width >= 24 else 2
-    canvas.runs(0, y, name_runs(side, view, palette), label - 1)
+    canvas.runs(0, y, name_runs(side, view, palette, is_off=is_off), label - 1)
     value = view.window.confidence
     judged = value is not None and view.data == "ok"
     if value is None and is_off:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from rich.style import Style
 
 from canary.rollout.decision.gates import Gate, gate_glyph, gate_word
@@ -33,6 +34,7 @@ _NAMES = {
 }
 _BELOW = ("success_ratio", "confidence")
 _ANSWERS: dict[NodeOutcome, str] = {"yes": "yes", "no": "no", "no_data": "?", "not_reached": "–"}
+_OFF = "  all traffic is on Legacy"
 _QUESTION = 17
 _VALUE = 7
 _ANSWER = 5
@@ -57,11 +59,18 @@ class DecisionTree(CellWidget):
             return
         decision = snapshot.decision
         y = 0
+        is_off = snapshot.traffic.is_all_on_legacy and decision.verdict == "no_data"
         for node in self._shown(snapshot, canvas.height):
             if y >= canvas.height - 1:
                 break
-            _draw_node(canvas, y, node, palette)
+            # Nothing is asked of a Canary that is meant to have no traffic, so nothing is missing.
+            asked = replace(node, outcome="not_reached") if is_off else node
+            _draw_node(canvas, y, asked, palette)
             y += 1
+        if is_off:
+            canvas.runs(0, y, [("╰▸ – OFF", palette.text), (_OFF, palette.dim)])
+            draw_next_steps(canvas, y + 1, snapshot, self.plan, self.keys, palette)
+            return
         advised = snapshot.advice is not None
         y = self._draw_verdict(canvas, y, decision, palette, below=int(advised))
         y = _draw_advice(canvas, y, snapshot, palette)

@@ -44,6 +44,7 @@ _COUNT: Final = 16
 _BAR: Final = 16
 _LONG_WORDS: Final = 44
 _SHORT_WORDS: Final = 26
+_OFF: Final = "– all traffic is on Legacy: nothing to compare"
 _NOTHING: Final = "no data: nothing is compared yet"
 
 
@@ -73,6 +74,9 @@ class EvidencePanel(CellWidget):
         """What is known; words where nothing is."""
         view = self.snapshot.evidence if self.snapshot is not None else None
         now = self.now or (self.snapshot.as_of if self.snapshot is not None else 0.0)
+        if self.snapshot is not None and self.snapshot.traffic.is_all_on_legacy:
+            canvas.text(0, 0, _OFF, palette.dim)
+            return
         if view is None or not view.metrics:
             canvas.text(0, 0, nothing(view), palette.no_data)
             if view is not None and canvas.height > 1:

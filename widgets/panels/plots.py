@@ -117,22 +117,27 @@ def _fitting(parts: tuple[str, ...], width: int, window: str, palette: Palette) 
 
 
 def _latency_rows(snapshot: Snapshot, width: int, height: int, palette: Palette) -> list[list[Run]]:
-    """p50, p95 and p99 of both sides: in one row, shorter if it must be, or in two; none in few."""
+    """p50, p95 and p99 of both sides: in one row, shorter if it must be, or in two; none in few.
+
+    Of Legacy alone while all traffic is on it.
+    """
     if height < _ROOM_FOR_LATENCY:
         return []
     gap: Run = ("  ", palette.dim)
+    sides = [("canary", snapshot.canary), ("legacy", snapshot.legacy)]
+    if snapshot.traffic.is_all_on_legacy:
+        del sides[0]
     halves = [
-        [_side_name(side, view, palette), *_percentiles(view, palette)]
-        for side, view in (("canary", snapshot.canary), ("legacy", snapshot.legacy))
+        [_side_name(side, view, palette), *_percentiles(view, palette)] for side, view in sides
     ]
     name: Run = ("latency  ", palette.dim)
-    whole = [name, *halves[0], gap, *halves[1]]
+    whole = [name, *halves[0], *(run for half in halves[1:] for run in (gap, *half))]
     if width_of(whole) <= width:
         return [whole]
-    if height >= _ROOM_FOR_TWO:
+    if height >= _ROOM_FOR_TWO and len(halves) > 1:
         return [[name, *halves[0]], [(" " * len(name[0]), palette.dim), *halves[1]]]
     short: list[Run] = [("latency p50·p95·p99", palette.dim)]
-    for side, view in (("canary", snapshot.canary), ("legacy", snapshot.legacy)):
+    for side, view in sides:
         short += [gap, _side_name(side, view, palette), _in_short(view, palette)]
     return [short] if width_of(short) <= width else []
 

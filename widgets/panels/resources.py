@@ -86,17 +86,23 @@ class ResourcesPanel(CellWidget):
 
 def _columns(snapshot: Snapshot, palette: Palette) -> tuple[Column, ...]:
     sides = (snapshot.legacy, snapshot.canary)
+    is_off = snapshot.traffic.is_all_on_legacy
+
+    def idle(run: Run) -> Run:
+        """Of a Canary that is meant to have no traffic nothing is missing."""
+        return ("–", palette.dim) if is_off and run[0] == NO_DATA else run
+
     values = tuple(
         Column(
             NAMES[metric],
             value_run(sides[0], metric, palette),
-            value_run(sides[1], metric, palette),
+            idle(value_run(sides[1], metric, palette)),
             width=6,
             has_spark=True,
         )
         for metric in _METRICS
     )
-    running = [_instances_run(view, palette) for view in sides]
+    running = [_instances_run(sides[0], palette), idle(_instances_run(sides[1], palette))]
     width = max(len(text) for text, _ in running)
     return (*values, Column("instances", running[0], running[1], width=width, has_spark=True))
 

@@ -63,8 +63,8 @@ class Picture(msgspec.Struct, frozen=True):
 
     `set_apart` are the periods after a change that the evidence leaves out, `detected` the moments
     at which it has proven a regression, each with the short name of what got worse; `marks` those
-    that a person has marked. `ends` name
-    both lines, Legacy's first.
+    that a person has marked. `ends` name both lines, Legacy's first. `is_canary_idle`: it is
+    meant to have no traffic, so that its numbers may well be old.
     """
 
     metric: Metric
@@ -80,6 +80,7 @@ class Picture(msgspec.Struct, frozen=True):
     set_apart: tuple[tuple[float, float], ...] = ()
     detected: tuple[tuple[float, str], ...] = ()
     stale_after_s: float = 300.0
+    is_canary_idle: bool = False
     ends: tuple[EndLabel, EndLabel] | None = None
 
 
@@ -113,6 +114,7 @@ class PlotMaker(msgspec.Struct):
         self.scales[metric, window_s] = scale
         changes = find_changes(snapshot, grid)
         delay_s = snapshot.ingest_delay_s or 180.0
+        is_idle = snapshot.traffic.is_all_on_legacy
         return Picture(
             metric=metric,
             grid=grid,
@@ -127,12 +129,15 @@ class PlotMaker(msgspec.Struct):
             set_apart=find_set_apart(snapshot, grid),
             detected=find_detections(metric, snapshot, grid),
             stale_after_s=plan.metrics.stale_after_s if plan else 300.0,
-            ends=(_end(metric, snapshot.legacy), _end(metric, snapshot.canary)),
+            ends=(_end(metric, snapshot.legacy), _end(metric, snapshot.canary, is_idle=is_idle)),
+            is_canary_idle=is_idle,
         )
 
 
-def _end(metric: Metric, view: SideView) -> EndLabel:
+def _end(metric: Metric, view: SideView, *, is_idle: bool = False) -> EndLabel:
     value = value_in(view.window, metric)
+    if value is None and is_idle:
+        return EndLabel("–")
     return EndLabel(show_value(metric, value), value is not None and view.data == "ok")
 
 

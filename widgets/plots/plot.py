@@ -85,13 +85,17 @@ def _draw_detections(canvas: Canvas, box: Box, picture: Picture, palette: Palett
 
 def _stale_columns(box: Box, picture: Picture) -> tuple[int, int] | None:
     """First and last column from Canary's newest sample to now, once that is older than allowed."""
-    since = picture.canary.newest_at
-    if since is None:
-        since = picture.legacy.newest_at
+    since = _newest_at(picture)
     if since is None or picture.now - since <= picture.stale_after_s:
         return None
     first = max(0, picture.grid.column_of(since) + 1)
     return first, min(picture.grid.column_of(picture.now), box.width - 1)
+
+
+def _newest_at(picture: Picture) -> float | None:
+    """The end of Canary's newest sample; Legacy's where there is none, or none is expected."""
+    canary, legacy = picture.canary.newest_at, picture.legacy.newest_at
+    return legacy if canary is None or picture.is_canary_idle else canary
 
 
 def _draw_stale(canvas: Canvas, box: Box, picture: Picture, palette: Palette) -> None:
@@ -109,11 +113,10 @@ def _name_stale(canvas: Canvas, box: Box, picture: Picture, palette: Palette) ->
     if columns is None:
         return
     first, last = columns
-    legacy, canary = picture.legacy.newest_at, picture.canary.newest_at
-    since = canary if canary is not None else legacy
+    legacy, since = picture.legacy.newest_at, _newest_at(picture)
     if since is None:
         return
-    whose = "canary " if canary is not None and legacy is not None and legacy > canary else ""
+    whose = "canary " if legacy is not None and legacy > since else ""
     age = format_age(picture.now - since)
     for note in (f" {whose}stale {age} ", f" stale {age} "):
         if last - first + 1 >= len(note):

@@ -30,10 +30,12 @@ def value_run(view: SideView, metric: Metric, palette: Palette) -> Run:
     return show_value(metric, value), style
 
 
-def name_runs(side: Side, view: SideView, palette: Palette) -> list[Run]:
-    """Shape and name of a side; "?" behind it while its numbers may not be judged."""
+def name_runs(side: Side, view: SideView, palette: Palette, *, is_off: bool = False) -> list[Run]:
+    """Shape and name of a side; "?" behind it while its numbers may not be judged, unless it
+    `is_off`: meant to have no traffic.
+    """
     runs: list[Run] = [(f"{MARKS[side]} {side}", palette.side(side))]
-    return runs if view.data == "ok" else [*runs, ("?", palette.no_data)]
+    return runs if view.data == "ok" or is_off else [*runs, ("?", palette.no_data)]
 
 
 _EIGHTHS = "▁▂▃▄▅▆▇█"
@@ -145,7 +147,7 @@ def both_names(snapshot: Snapshot, palette: Palette) -> tuple[list[Run], list[Ru
     """The names of the two rows."""
     return (
         name_runs("legacy", snapshot.legacy, palette),
-        name_runs("canary", snapshot.canary, palette),
+        name_runs("canary", snapshot.canary, palette, is_off=snapshot.traffic.is_all_on_legacy),
     )
 
 
