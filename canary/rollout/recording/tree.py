@@ -48,6 +48,8 @@ def to_tree(value: Any) -> Tree:
 
 def _struct_to_tree(value: msgspec.Struct) -> Tree:
     kind, tree, bounded = type(value), {}, []
+    if kind.__struct_config__.array_like:
+        return [to_tree(getattr(value, name)) for name, _ in fields_of(kind)]
     for name, may_be_empty in fields_of(kind):
         part = getattr(value, name)
         if part is msgspec.UNSET or (may_be_empty and (part is None or part in ("", ()))):
