@@ -42,6 +42,7 @@ from tui.pages.main import MainScreen
 from tui.pages.summary import left_of_countdown, rings, terminal_title
 from tui.pages.tips import TipBook, demo_tips
 from tui.terminal.app import TerminalApp
+from tui.terminal.hyperlinks import understands_hyperlinks
 from widgets.bars.confirm_strip import ConfirmStrip
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         return self.main
 
     def on_mount(self) -> None:
-        """Let the ages tick."""
+        """Let the ages tick, and the pages know whether the terminal takes hyperlinks."""
+        self.main.bind_data("hyperlinks", understands_hyperlinks(os.environ))
         self.set_interval(TICK_S, self.tick)
         self._show_tip()
 

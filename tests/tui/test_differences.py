@@ -69,3 +69,13 @@ async def test_the_promote_strip_has_them_in_one_line_and_a_rollback_does_not() 
         assert "differs: image, 1 env" in stage.frame()
         await stage.press("escape", "R")
         assert "differs:" not in stage.frame()
+
+
+async def test_a_page_of_a_real_cloud_ends_with_its_links_and_the_local_ones_with_none() -> None:
+    real = scenes.plan(provider="gcp")
+    async with staged((120, 40), shown(), plan=real) as stage:
+        await stage.press("d")
+        assert "↗ Canary's revision  Legacy's revision  y copies them" in stage.frame()
+    async with staged((120, 40), shown()) as stage:
+        await stage.press("d")
+        assert "↗" not in stage.frame()

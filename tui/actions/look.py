@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 
+from canary.rollout.snapshot.snapshot import Snapshot
 from tui.actions.context import Context
 from tui.pages.help import HelpScreen
 from tui.pages.layout import ALWAYS_THERE, PAGES, PANELS, WINDOWS
@@ -123,7 +124,7 @@ class LookActions:
             return
         if text is None:
             text = summarize(snapshot, self._screen.plan, self._screen.now)
-        copied_text = text
+        copied_text = text + self._links(snapshot)
 
         async def copied() -> None:
             self._context.say(
@@ -131,6 +132,14 @@ class LookActions:
             )
 
         self._context.host.begin(copied(), "copy")
+
+    def _links(self, snapshot: Snapshot) -> str:
+        """Where what is shown is looked up in Google Cloud; "" on the local one."""
+        from canary.rollout.export.links import find_links, format_links  # not for a first frame
+
+        screen = self._screen
+        page = screen.panel if screen.zoomed and screen.panel in PAGES else ""
+        return format_links(find_links(screen.plan, snapshot, page))
 
     def copy_handover(self) -> None:
         """Copy a handover of the shift, from what is shown and what was recorded."""

@@ -109,6 +109,7 @@ class _Writer:
         self._system = system
         self._sent: list[str] = []
         self._pen = PLAIN
+        self._link = ""
         self._at = (-1, -1)
 
     def move(self, x: int, y: int) -> None:
@@ -130,11 +131,19 @@ class _Writer:
             if text and pen is not self._pen and pen != self._pen:
                 self._sent.append(transition(self._pen, pen))
                 self._pen = pen
+            self._point_to(style.link or "" if style is not None else "")
             self._sent.append(text)
         self._at = (self._at[0] + len(cells), self._at[1])
 
+    def _point_to(self, link: str) -> None:
+        """Begin or end a hyperlink (OSC 8); whoever draws one knows that the terminal takes it."""
+        if link != self._link:
+            self._sent.append(f"\x1b]8;;{link}\x1b\\")
+            self._link = link
+
     def text(self) -> str:
-        """All that was collected; the pen is plain again behind it."""
+        """All that was collected; the pen is plain again behind it, and no link is open."""
+        self._point_to("")
         if self._pen != PLAIN:
             self._sent.append("\x1b[m")
         return "".join(self._sent)

@@ -30,18 +30,25 @@ class DifferencesPage(Page):
         if found is None:
             return [[("? differences not known: a side could not be read yet", palette.no_data)]]
         shown = found.rows if self.whole else found.differing
-        hidden = len(found.rows) - len(found.differing)
-        rows = wrapped("", summarize(found), width, palette.strong, palette.dim)
+        rows = self._head(found, width, palette)
         if found.unknown:
             rows += wrapped("? ", found.unknown, width, palette.no_data, palette.no_data)
-        said = f" {hidden} fields are the same" if not self.whole else " only what differs"
-        rows.append([("space", palette.key), (f"{said}; values are never read", palette.dim)])
-        rows.append([])
         if width >= _LEAST_TABLE:
             return rows + _table(found, shown, width, palette)
         for row in shown:
             rows += _in_lines(row, width, palette)
         return rows
+
+    def _head(self, found: Differences, width: int, palette: Palette) -> list[Row]:
+        """The summary, and what the space bar does: in one row where both have room."""
+        hidden = len(found.rows) - len(found.differing)
+        said = "only what differs" if self.whole else f"{hidden} fields are the same"
+        never = "; values are never read" if width >= _LEAST_TABLE else ""
+        hint: Row = [("space ", palette.key), (f"{said}{never}", palette.dim)]
+        summary = summarize(found)
+        if len(summary) + 3 + sum(len(text) for text, _ in hint) <= width:
+            return [[(f"{summary}   ", palette.strong), *hint]]
+        return [*wrapped("", summary, width, palette.strong, palette.dim), hint]
 
 
 def _table(
@@ -80,10 +87,13 @@ def _lines_of(row: Difference, field: int, column: int, palette: Palette) -> lis
 
 
 def _in_lines(row: Difference, width: int, palette: Palette) -> list[Row]:
-    """The short form: the field, then both values with an arrow between them."""
+    """The short form: one row where it has room, else the field and below it both values."""
     mark = "≠ " if row.differs else "  "
     said = f"{row.legacy} → {row.canary}" if row.differs else row.legacy
-    head = wrapped(mark, label_of(row), width, palette.dim, palette.text)
+    label = label_of(row)
+    if len(mark) + len(label) + 2 + len(said) <= width:
+        return [[(mark, palette.text), (f"{label}  ", palette.dim), (said, palette.text)]]
+    head = wrapped(mark, label, width, palette.dim, palette.text)
     return head + wrapped("    ", said, width, palette.text, palette.dim)
 
 

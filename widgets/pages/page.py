@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from rich.style import Style
 
+from canary.rollout.export.links import find_links
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
@@ -32,6 +33,8 @@ class Page(CellWidget):
     now: bound[float] = bound(0.0)
     keys: bound[dict[str, str]] = bound({})
     """Actions by name → the key they are on, for the hints in the text."""
+    hyperlinks: bound[bool] = bound(False)
+    """Whether the terminal takes hyperlinks."""
     top: bound[int] = bound(0)
 
     def rows(self, width: int, palette: Palette) -> list[Row]:
@@ -40,7 +43,7 @@ class Page(CellWidget):
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """The rows from `top` on that fit, and how many do not."""
-        rows = self.rows(canvas.width, palette)
+        rows = self._all_rows(canvas.width, palette)
         top = min(self.top, max(0, len(rows) - canvas.height))
         below = len(rows) - top - canvas.height
         for y, row in enumerate(rows[top : top + canvas.height]):
@@ -51,8 +54,26 @@ class Page(CellWidget):
 
     def move(self, rows: int) -> None:
         """Scroll by rows; down is positive."""
-        last = max(0, len(self.rows(self.size.width, self.palette)) - max(1, self.size.height))
+        count = len(self._all_rows(self.size.width, self.palette))
+        last = max(0, count - max(1, self.size.height))
         self.top = min(last, max(0, self.top + rows))
+
+    def _all_rows(self, width: int, palette: Palette) -> list[Row]:
+        """The page's own, and behind them where to look further."""
+        return [*self.rows(width, palette), *self._links(palette)]
+
+    def _links(self, palette: Palette) -> list[Row]:
+        if self.plan is None or self.snapshot is None:
+            return []
+        links = find_links(self.plan, self.snapshot, self.id or "")
+        if not links:
+            return []
+        row: Row = [("↗ ", palette.dim)]
+        for link in links:
+            style = palette.key + Style(link=link.url) if self.hyperlinks else palette.text
+            row += [(link.name, style), ("  ", palette.dim)]
+        row += [(self.key("copy"), palette.key), (" copies them, with commands", palette.dim)]
+        return [[], row]
 
     def key(self, action: str) -> str:
         """The key of an action, as it is shown; its name where no key is known."""
