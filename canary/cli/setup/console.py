@@ -111,7 +111,11 @@ def with_local(plan: Plan, **changes: float | str | None) -> Plan:
 
 @click.command()
 @click.option("--scenario", type=click.Choice(SCENARIOS), help="What happens.")
-@click.option("--speed", type=click.FloatRange(0.1, 3600), help="Cloud seconds in a second; 60.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.1, 3600),
+    help="Cloud seconds in a second; 60. Lowered where this machine cannot hold it.",
+)
 @click.option("--seed", type=click.IntRange(0), help="Another traffic; starts over.")
 @click.option("--stage", type=click.IntRange(0), help="Where it begins; starts over.")
 @click.option("--fresh", is_flag=True, help="Start over: the cloud as it was on the first day.")
@@ -127,7 +131,7 @@ def demo(
     """Open the console on an embedded cloud; nothing real is touched.
 
     It goes on where it was left, unless --fresh, --seed or --stage start it over. Without a plan
-    the default one is used.
+    it has a cloud of its own, the project `canary-demo`.
     """
     demand_terminal()
     source = _find(chosen_config(config))
@@ -181,11 +185,17 @@ async def _steer(plan: Plan, scenario: str | None, speed: float | None) -> None:
         await cloud.close()
 
 
+DEMO_PROJECT = "canary-demo"
+"""The project of a demo without a plan."""
+
+
 def _find(config: str | None) -> PlanSource:
     if config is not None or Path(DEFAULT_NAME).exists():
         return find_plan(config)
     from canary.cli.setup.init import Choices, render_plan
     from canary.rollout.plan.file import parse_plan
 
-    plan = parse_plan(render_plan(Choices()), "the default plan", known_names())
+    # A name of its own: the clouds and the journal of a plan elsewhere are left alone.
+    text = render_plan(Choices(project=DEMO_PROJECT))
+    plan = parse_plan(text, "the default plan", known_names())
     return PlanSource(plan, Path(DEFAULT_NAME).absolute())

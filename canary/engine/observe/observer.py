@@ -52,6 +52,8 @@ from canary.store.history import History
 from canary.store.journal import Entry, Journal
 from canary.store.results import Results
 
+MINUTE_S = 60.0
+
 
 class Observer:
     """Reads, remembers, and hands out snapshots.
@@ -122,6 +124,11 @@ class Observer:
         if self._run_source.view.state == "never":
             return False
         return feed.incomplete or self._begin_of_past() < self._filled_since - COARSE_S
+
+    @property
+    def visible_after_s(self) -> float:
+        """How old a whole minute is when Cloud Monitoring shows it first, cloud seconds."""
+        return MINUTE_S + (self._metrics.ingest_delay_s or 0.0) if self._metrics else MINUTE_S
 
     def next_metrics_at(self, now: float) -> float:
         """When asking Cloud Monitoring can tell something new; cloud time, infinite without it."""

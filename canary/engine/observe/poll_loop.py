@@ -16,6 +16,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from canary.engine.observe.observer import Observer
+from canary.engine.observe.speed import Pace
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.errors import CanaryError
 from canary.rollout.snapshot.snapshot import OperatorSession, Snapshot
@@ -105,6 +106,7 @@ class PollLoop:
         self._has_numbers = self._has_run = False
         self._begun_at = monotonic()
         self._looked_at = float("-inf")
+        self._pace = Pace(observer.plan.metrics.stale_after_s, LEAST_METRICS_S)
         self._polls: dict[str, Poll] = {
             RUN: self._poll_run,
             METRICS: self._poll_metrics,
@@ -211,7 +213,10 @@ class PollLoop:
         return min(pause, IN_FLIGHT_RUN_S) if observer.in_flight else pause
 
     async def _poll_metrics(self) -> float:
-        self.publish(changed=await self._observer.read_metrics())
+        begun = self._monotonic()
+        changed = await self._observer.read_metrics()
+        self._pace.note(self._monotonic() - begun)
+        self.publish(changed=changed)
         if not self._has_numbers:
             self._has_numbers = True
             for name in self._polls:
@@ -283,8 +288,22 @@ class PollLoop:
         """Follow the embedded cloud's clock, and what another console lets it play."""
         if self._embedded is not None:
             await self._embedded.refresh()
+            await self._hold_pace(self._embedded)
             self.publish(changed=False)
         return EMBEDDED_S
+
+    async def _hold_pace(self, embedded: EmbeddedCloud) -> None:
+        """Lower a speed at which everything that is read here would be stale, and say so."""
+        speed = self._clock.speed
+        lowered = self._pace.lowered(speed, self._observer.visible_after_s)
+        if lowered is None:
+            return
+        await embedded.set_clock(speed=lowered)
+        said = (
+            f"The local cloud's clock ran ×{speed:g}, too fast for this machine (a reading takes up"
+            f" to {self._pace.slowest_s:.1f} s): lowered to ×{lowered:g}."
+        )
+        self._observer.log.say(self._clock.now(), "warning", said)
 
 
 def pause_until(wait_s: float, speed: float) -> float:
