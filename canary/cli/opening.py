@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import click
 import msgspec
 
 from canary.cli.options import chosen_config, chosen_read_only
@@ -104,7 +105,28 @@ async def open_session(source: PlanSource, *, need_metrics: bool = True) -> Asyn
     from canary.engine.session import Session
 
     async with await Session.open(source.plan, source.path, need_metrics=need_metrics) as session:
+        say_place(source.plan)
         yield session
+
+
+_TELL_THEMSELVES: Final = ("status", "doctor")
+
+
+def say_place(plan: Plan) -> None:
+    """On which cloud a command works, before anything else that it says: on standard error.
+
+    Not where a program reads, nor where the command's own first line says it.
+    """
+    context = click.get_current_context(silent=True)
+    if context is None or context.info_name in _TELL_THEMSELVES:
+        return
+    if context.params.get("as_json") or context.params.get("as_line"):
+        return
+    target = plan.target
+    local = "LOCAL CLOUD, " if plan.provider == "local" else ""
+    where = f"{target.project}/{target.region}: {target.legacy} and {target.canary}"
+    # ASCII alone: no locale is without it.
+    click.echo(sanitize(f"{local}{where}", 200).encode("ascii", "replace").decode(), err=True)
 
 
 def read_changes(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from canary.cli.change.text import EXITS
-from canary.cli.opening import find_plan
+from canary.cli.opening import find_plan, say_place
 from canary.cli.options import Duration, metrics_port_option, plan_options
 from canary.cli.output import act, say
 from canary.engine.person import this_person
@@ -56,6 +56,7 @@ def guard(
     from canary.engine.guard.command import guard as keep_guard
 
     source = find_plan(config, acts=True)
+    say_place(source.plan)
     if source.is_read_only:
         raise ReadOnly("Automatic rollback cannot act here: read-only.")
 

@@ -27,7 +27,7 @@ from canary.cli.change.text import (
     show_change,
 )
 from canary.cli.change.unkept import AFTERWARDS, demand_journal, mark_unkept
-from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look
+from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look, say_place
 from canary.cli.options import ChangeOptions
 from canary.cli.output import act, complain
 from canary.engine.person import this_person
@@ -110,6 +110,7 @@ async def _run(
 ) -> int:
     from canary.engine.session import Session
 
+    say_place(source.plan)
     opening = Session.open(source.plan, source.path, need_metrics=need_metrics)
     async with await opening as session:
         snapshot = await look(session)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from canary.cli.opening import PlanSource, find_plan
+from canary.cli.opening import PlanSource, find_plan, say_place
 from canary.cli.options import Duration, metrics_port_option, plan_options
 from canary.cli.output import print_json, say
 from canary.host.home import expand_home
@@ -74,6 +74,7 @@ def monitor(
     if stops + asks + detach > 1:
         raise UsageError("--detach, --stop and --status exclude each other.", remedy="Choose one.")
     source = find_plan(config, acts=not (asks or stops))
+    say_place(source.plan)
     if asks:
         return _status(source, as_json)
     if stops:

@@ -203,7 +203,8 @@ def begin_while_away(cloud: Cloud, state_dir: Path, *more: str) -> subprocess.Po
     cloud.post("faults", {"method": "GetService", "code": "UNAVAILABLE"})
     process = begin(cloud, state_dir, "rollback", "--all", "--yes", *more)
     assert process.stderr is not None
-    said = process.stderr.readline()
+    where, said = process.stderr.readline(), process.stderr.readline()
+    assert where.startswith("LOCAL CLOUD, naeda-genesis/us-central1"), where
     assert "Waiting for up to" in said, said
     return process
 

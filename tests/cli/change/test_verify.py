@@ -102,7 +102,10 @@ def test_compare_without_the_address_is_a_mistake_of_the_plan(
     command: Command, healthy_cloud: Cloud
 ) -> None:
     ended = command("compare", "--config", str(healthy_cloud.plan_path))
-    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert ended.code == 2
+    place, said = ended.err.splitlines()
+    assert place == "LOCAL CLOUD, naeda-genesis/us-central1: ion-api and ion-api-canary"
+    assert said.startswith("canary: ")
 
 
 def test_compare_puts_both_sides_side_by_side_and_writes_it(

@@ -144,7 +144,9 @@ def test_doctor_names_the_right_that_is_missing(
 ) -> None:
     ended = command("doctor", "--config", str(open_cloud("denied").plan_path))
     assert ended.code == 1
-    assert "✗ right to change ion-api: missing: run.services.update" in ended.out
+    both = "right to change ion-api, right to change ion-api-canary"
+    assert f"✗ {both}: missing: run.services.update" in ended.out
+    assert ended.out.count("roles/run.developer, and") == 1
     assert "roles/run.developer" in ended.out
 
 
