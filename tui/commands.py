@@ -33,6 +33,9 @@ from widgets.bars.proposal import Proposal
 if TYPE_CHECKING:
     from tui.actions.replay import ReplayMode
 
+LIST: Final = -1
+"""What the console ends with when the list of rollouts is to come next."""
+
 HOLD_LABEL: Final = "hold until … because …: 09:00 the database moves, 14h …, or only why"
 
 
@@ -60,6 +63,7 @@ class Commands:
             "acknowledge": self.acknowledge,
             "palette": context.host.open_palette,
             "replay": self._enter_replay,
+            "fleet": self.show_fleet,
             "quit": self.quit,
             **self.look.actions,
             **self._jobs.actions,
@@ -240,6 +244,20 @@ class Commands:
             self.context.ask(LEAVE_LOAD_TEST)
         else:
             self.context.host.leave_with(0)
+
+    def show_fleet(self) -> None:
+        """Leave for the list of rollouts, unless something ends with this console."""
+        snapshot = self.screen.snapshot
+        if snapshot is not None and snapshot.guard is not None and snapshot.guard.armed:
+            arm = self.screen.keymap.key("guard")
+            self.context.say(
+                "Automatic rollback is armed here and would end with this console:"
+                f" {arm} disarms it; `canary guard` guards without a screen."
+            )
+        elif self.screen.procedure.load_test.is_running:
+            self.context.say("A load test runs here and would end with this console: stop it.")
+        else:
+            self.context.host.leave_with(LIST)
 
     def _finished(self) -> tuple[str, ...]:
         """What ended and was not acknowledged, in the order in which it is dismissed."""

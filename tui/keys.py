@@ -106,6 +106,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("retire", (), "Delete Legacy and its images, from day 31 on.", "procedure"),
     Action("alerts", (), "Compare the alert policies with the plan.", "procedure"),
     Action("apply_alerts", (), "Write the alert policies as the plan says.", "procedure"),
+    Action("fleet", ("F",), "Show every rollout; Enter there opens one.", "look"),
     Action(
         "gates", ("g",), "Show the gates to the next stage with their evidence.", "look", "gates"
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from canary.cli.opening import DEFAULT_NAME, find_plan
-from canary.cli.options import json_option
+from canary.cli.options import chosen_read_only, json_option
 from canary.cli.output import print_json, say
 from canary.host.home import expand_home
 from canary.rollout.errors import CanaryError, PlanError, UsageError
@@ -49,6 +49,7 @@ EXIT_WAITS, EXIT_UNKNOWN = 10, 30
 @click.option("--region", metavar="NAME", default="-", help="Only there; all regions.")
 @click.option("--filter", "typed", metavar="TEXT", default="", help='"text", or "-l team=x".')
 @click.option("--group", metavar="NAME", default="", help='By "region" or a label.')
+@click.option("--watch", "-w", is_flag=True, help="Keep it on the screen; Enter opens one.")
 @click.option("--line", is_flag=True, help="One line, for a status bar.")
 @json_option
 def fleet(
@@ -57,6 +58,7 @@ def fleet(
     region: str,
     typed: str,
     group: str,
+    watch: bool,
     line: bool,
     as_json: bool,
 ) -> int:
@@ -68,6 +70,9 @@ def fleet(
     """
     if region != "-" and project is None:
         raise UsageError("--region goes with --project.")
+    if watch:
+        seek = {project: region} if project else {}
+        return watch_fleet(plans, seek, typed, read_only=chosen_read_only())
     named, troubles = find_plans(plans, must=project is None)
     like = find_plan(None).plan if not named else named[0].plan
     rows, now = asyncio.run(_look(named, {project: region} if project else {}, like))
@@ -79,6 +84,34 @@ def fleet(
     else:
         _print(rows, now, group)
     return exit_code(rows)
+
+
+def watch_fleet(
+    plans: Sequence[str],
+    seek: dict[str, str] | None = None,
+    typed: str = "",
+    *,
+    read_only: bool = False,
+) -> int:
+    """Keep the list on the screen until it is left; a rollout that is opened comes back to it."""
+    from canary.cli.setup.console import demand_terminal, open_console
+
+    demand_terminal()
+    named, _ = find_plans(plans, must=not seek)
+    like = find_plan(None).plan if not named else named[0].plan
+    from canary.engine.fleet.watch import FleetWatch
+    from tui.fleet import run_fleet
+
+    found = FleetWatch(named, seek or {}, like)
+    found.start()
+
+    def open_row(row: FleetRow) -> int:
+        return open_console(row.plan, read_only=read_only, from_list=True)
+
+    try:
+        return run_fleet(found, like.console, open_row, typed)
+    finally:
+        found.stop()
 
 
 def find_plans(given: Sequence[str], *, must: bool) -> tuple[list[Named], list[FleetRow]]:

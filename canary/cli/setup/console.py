@@ -18,6 +18,7 @@ from canary.cli.opening import (
     known_names,
 )
 from canary.cli.options import chosen_config, chosen_read_only, config_option
+from canary.cli.output import say
 from canary.cli.recordings import open_recording
 from canary.rollout.errors import CanaryError, UsageError
 from canary.rollout.plan.plan import Plan
@@ -29,13 +30,17 @@ if TYPE_CHECKING:
     from tui.engine_port import Past
 
 
-def open_console(config: str | None, *, read_only: bool) -> int:
-    """Open the console on the plan; returns the exit code. Raises UsageError without a terminal."""
+def open_console(config: str | None, *, read_only: bool, from_list: bool = False) -> int:
+    """Open the console on the plan; returns the exit code. Raises UsageError without a terminal.
+
+    `from_list`: the list of rollouts has opened it, and goes on when it is left.
+    """
     demand_terminal()
     source = find_plan(config)
     plan = source.plan
     read_only = read_only or plan.console.read_only
     from tui.app import run
+    from tui.commands import LIST
 
     def build_engine() -> ConsoleEngine:
         """Called after the first frame: it brings Google's packages with it."""
@@ -47,7 +52,14 @@ def open_console(config: str | None, *, read_only: bool) -> int:
         return ConsoleEngine(plan, source.path, read_only=read_only, starting=starting)
 
     mark = source.distrust.mark if source.distrust is not None else ""
-    return run(plan, build_engine, read_only=read_only, distrust=mark, past=find_past(plan))
+    code = run(plan, build_engine, read_only=read_only, distrust=mark, past=find_past(plan))
+    if code != LIST:
+        return code
+    if from_list:
+        return 0
+    from canary.cli.inspect.fleet import watch_fleet
+
+    return watch_fleet((str(source.path), str(source.path.parent.parent)), read_only=read_only)
 
 
 def find_past(plan: Plan) -> Past:
@@ -143,6 +155,7 @@ def demo(
     from canary.store.paths import state_dir
     from canary.store.tips import TipsFile
     from tui.app import run
+    from tui.commands import LIST
 
     def build_engine() -> ConsoleEngine:
         """Called after the first frame: all of this takes a second."""
@@ -157,7 +170,7 @@ def demo(
         )
 
     mark = source.distrust.mark if source.distrust is not None else ""
-    return run(
+    code = run(
         plan,
         build_engine,
         read_only=read_only,
@@ -165,6 +178,10 @@ def demo(
         past=find_past(plan),
         tips=TipsFile(state_dir(plan)),
     )
+    if code == LIST:
+        say("The demonstration has one rollout; `canary fleet --watch` lists those of your plans.")
+        return 0
+    return code
 
 
 async def _steer(plan: Plan, scenario: str | None, speed: float | None) -> None:

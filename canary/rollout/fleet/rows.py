@@ -228,7 +228,7 @@ def summary_line(rows: Sequence[FleetRow]) -> str:
 
 
 HEADINGS: Final = (
-    "state", "rollout", "stage", "percent", "errors", "legacy", "p95", "legacy", "soak",
+    "state", "rollout", "stage", "share", "errors", "legacy", "p95", "legacy", "soak",
     "data", "waits for", "last change", "where",
 )  # fmt: skip
 

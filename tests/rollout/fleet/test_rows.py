@@ -110,7 +110,7 @@ def test_a_row_says_what_the_console_says() -> None:
     assert found.word == "ROLL BACK ALL"
     assert found.waits_for_person
     assert cells["stage"] == f"2/{len(PLAN.stages)}"
-    assert cells["percent"] == "10 %"
+    assert cells["share"] == "10 %"
     assert need_of(found)[0] == 0
 
 
