@@ -31,7 +31,15 @@ from canary.cloud.monitoring.timeseries import (
 from canary.cloud.run.listing import ListedServices, Place
 from canary.cloud.run.sides import find_sides, read_past, side_of_revision
 from canary.cloud.views import Reading, SpoiltValue
-from canary.rollout.errors import CanaryError, CloudError, Malformed, NotFound, Unavailable
+from canary.rollout.errors import (
+    CanaryError,
+    CloudError,
+    Malformed,
+    NotFound,
+    Rejected,
+    Unavailable,
+)
+from canary.rollout.plan.confidence import find_confidence_source
 from canary.rollout.plan.plan import Plan
 
 READ_TIMEOUT_S: Final = 30.0
@@ -43,7 +51,7 @@ FIRST_SPAN_S: Final = 4500.0
 AGAIN_S: Final = 900.0
 """Points of the newest minutes arrive late: so far back is read each time."""
 
-ELSEWHERE: Final[tuple[Role, ...]] = ("confidence", "cpu", "memory", "instances")
+ELSEWHERE: Final[tuple[Role, ...]] = ("cpu", "memory", "instances")
 """What a list does not show, and does not ask for."""
 
 _METRICS: Final[Mapping[Role, str]] = {
@@ -57,12 +65,17 @@ _GROUP: Final = (
 )
 
 
+ScoreSource = tuple[str, str, str]
+"""(metric, resource type, the label that tells the side)."""
+
+
 class _Tick(msgspec.Struct, frozen=True):
     """One reading of everything: series by role and place; an error where a role has none."""
 
     grid: PeriodGrid
     series: dict[str, dict[Place, list[Any]]]
     errors: dict[str, CloudError]
+    scores: dict[ScoreSource, list[Any] | CloudError]
 
 
 class SharedMetrics:
@@ -74,8 +87,13 @@ class SharedMetrics:
         self._tick: _Tick | None = None
         self.calls = 0
 
-    async def read_all(self, places: Iterable[Place], now: float, *, whole: bool) -> None:
-        """Read the newest minutes of all services; `whole`: as far back as is ever shown."""
+    async def read_all(
+        self, places: Iterable[Place], now: float, *, whole: bool, scores: Iterable[ScoreSource]
+    ) -> None:
+        """Read the newest minutes of all services; `whole`: as far back as is ever shown.
+
+        `scores`: where the plans' confidence metrics are, each asked for once.
+        """
         end = int(now // PERIOD_S) * PERIOD_S
         span = FIRST_SPAN_S if whole else AGAIN_S
         grid = PeriodGrid(int((end - span) // PERIOD_S) * PERIOD_S, end, PERIOD_S)
@@ -89,9 +107,13 @@ class SharedMetrics:
                 errors[role] = answer
             else:
                 series[role] = answer
-        self._tick = _Tick(grid, series, errors)
+        wanted_scores = sorted(set(scores))
+        found = await asyncio.gather(*(self._read_scores(each, grid) for each in wanted_scores))
+        self._tick = _Tick(grid, series, errors, dict(zip(wanted_scores, found, strict=True)))
 
-    def reading(self, side_of: SideOf, places: Iterable[Place]) -> Reading:
+    def reading(
+        self, side_of: SideOf, places: Iterable[Place], plan: Plan, score_side_of: SideOf
+    ) -> Reading:
         """What one rollout would have been answered. Raises the error when nothing was read."""
         tick = self._tick
         if tick is None:
@@ -100,6 +122,15 @@ class SharedMetrics:
             raise next(iter(tick.errors.values()))
         columns: dict[Side, Columns] = {"legacy": Columns(), "canary": Columns()}
         spoilt, failures = list[SpoiltValue](), [*tick.errors.values()]
+        unread = dict(tick.errors)
+        absent: dict[str, CloudError] = {role: _not_asked(role) for role in ELSEWHERE}
+        scores = None if (source := score_source(plan)) is None else tick.scores.get(source)
+        if isinstance(scores, CloudError):
+            (absent if isinstance(scores, NotFound) else unread)["confidence"] = scores
+        elif scores is not None:
+            of_scores = read_distributions(scores, score_side_of, tick.grid, Defects())
+            for side, column in columns.items():
+                column.confidence = of_scores[side]
         mine = list(places)
         for role, parse in (("responses", read_responses), ("latency", read_distributions)):
             if role in tick.errors:
@@ -119,10 +150,29 @@ class SharedMetrics:
             canary=build_samples(columns["canary"], tick.grid),
             failures=tuple(failures),
             calls=0,
-            unread=tick.errors,
-            absent={role: _not_asked(role) for role in ELSEWHERE},
+            unread=unread,
+            absent=absent,
             spoilt=tuple(spoilt),
         )
+
+    async def _read_scores(self, source: ScoreSource, grid: PeriodGrid) -> list[Any] | CloudError:
+        metric, resource, label = source
+        text = f"metric.type = {quote(metric)} AND resource.type = {quote(resource)}"
+        group = (label.replace(".labels.", ".label."),)
+        answer: list[Any] | CloudError = []
+        for aligner in ("ALIGN_DELTA", "ALIGN_SUM"):  # the second for a gauge
+            query = Query("confidence", metric, text, aligner, "REDUCE_SUM", group)
+            try:
+                answer = await self._read_series(query, grid)
+            except Rejected as error:
+                answer = error
+            except CloudError as error:
+                return error
+            except CanaryError as error:
+                return Unavailable(error.message, remedy=error.remedy, source=SOURCE)
+            else:
+                return answer
+        return answer
 
     async def _read_role(
         self, role: Role, places: list[Place], grid: PeriodGrid
@@ -131,31 +181,37 @@ class SharedMetrics:
         group = (*_GROUP, *(("metric.label.response_code_class",) if role == "responses" else ()))
         text = build_filter(metric, places)
         query = Query(role, metric, text, "ALIGN_DELTA", "REDUCE_SUM", group)
-        doing = f"reading {metric} of {self._project}"
         try:
-            client, types = await self._connection.api("metrics")
-            request = build_request(types, self._project, query, grid)
-
-            async def read_pages() -> dict[Place, list[Any]]:
-                found: dict[Place, list[Any]] = defaultdict(list)
-                pager = await client.list_time_series(
-                    types.ListTimeSeriesRequest.wrap(request), retry=None, timeout=READ_TIMEOUT_S
-                )
-                async for page in pager.pages:
-                    self.calls += 1
-                    raw = type(page).pb(page)
-                    demand_whole(raw, SOURCE, doing)
-                    for one in raw.time_series:
-                        labels = one.resource.labels
-                        found[(labels["location"], labels["service_name"])].append(one)
-                return found
-
-            answer: dict[Place, list[Any]] = await ask(read_pages, SOURCE, doing)
+            series = await self._read_series(query, grid)
         except CloudError as error:
             return error
         except CanaryError as error:
             return Unavailable(error.message, remedy=error.remedy, source=SOURCE)
-        return answer
+        found: dict[Place, list[Any]] = defaultdict(list)
+        for one in series:
+            labels = one.resource.labels
+            found[(labels["location"], labels["service_name"])].append(one)
+        return found
+
+    async def _read_series(self, query: Query, grid: PeriodGrid) -> list[Any]:
+        doing = f"reading {query.metric} of {self._project}"
+        client, types = await self._connection.api("metrics")
+        request = build_request(types, self._project, query, grid)
+
+        async def read_pages() -> list[Any]:
+            found: list[Any] = []
+            pager = await client.list_time_series(
+                types.ListTimeSeriesRequest.wrap(request), retry=None, timeout=READ_TIMEOUT_S
+            )
+            async for page in pager.pages:
+                self.calls += 1
+                raw = type(page).pb(page)
+                demand_whole(raw, SOURCE, doing)
+                found.extend(raw.time_series)
+            return found
+
+        series: list[Any] = await ask(read_pages, SOURCE, doing)
+        return series
 
 
 class SharedReader:
@@ -168,7 +224,9 @@ class SharedReader:
 
     async def read(self, start: float, end: float, period_s: int = PERIOD_S) -> Reading:
         """What of (start, end] was read for all, in minutes, whatever `period_s` is."""
-        found = self._metrics.reading(self._side_of(), places_of(self._plan))
+        found = self._metrics.reading(
+            self._side_of(), places_of(self._plan), self._plan, self._score_side_of
+        )
         if period_s != PERIOD_S:
             raise ValueError("what is read for all is read in minutes")
         return msgspec.structs.replace(
@@ -181,6 +239,22 @@ class SharedReader:
         """It is not asked for each: the default is used."""
         return None
 
+    def _score_side_of(self, one: Any) -> Side | None:
+        """Which side a series of the confidence metric belongs to, by the label of the plan's."""
+        source = find_confidence_source(self._plan)
+        if source is None:
+            return None
+        owner, _, label = source.label.partition(".labels.")
+        value = getattr(one, owner).labels[label]
+        target = self._plan.target
+        if not target.shares_one_service:
+            sides: dict[str, Side] = {target.legacy: "legacy", target.canary: "canary"}
+            return sides.get(value)
+        message = self._listed.find(target.region, self._plan.router_service)
+        found = find_sides(target.router.candidate, message, read_past(self._plan, message))
+        is_revision = value.startswith(f"{self._plan.router_service}-")
+        return side_of_revision(value, found.candidate, found.stable) if is_revision else None
+
     def _side_of(self) -> SideOf:
         target = self._plan.target
         if not target.shares_one_service:
@@ -191,6 +265,14 @@ class SharedReader:
         return lambda one: side_of_revision(
             one.resource.labels["revision_name"], found.candidate, found.stable
         )
+
+
+def score_source(plan: Plan) -> ScoreSource | None:
+    """Where the plan's confidence metric is, as it is asked for; None: it has none."""
+    source = find_confidence_source(plan)
+    if source is None:
+        return None
+    return plan.metrics.confidence_metric, source.resource, source.label
 
 
 def places_of(plan: Plan) -> tuple[Place, ...]:

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from canary.cloud.monitoring.shared import SharedMetrics, SharedReader, places_of
+from canary.cloud.monitoring.shared import SharedMetrics, SharedReader, places_of, score_source
 from canary.cloud.registry import ImageRegistry
 from canary.cloud.router.choice import router_class
 from canary.cloud.run.listing import EVERYWHERE, ListedRunClient, ListedServices, list_services
@@ -139,7 +139,9 @@ class Project:
                 return [self._denied(error)]
         self._find()
         places = [p for m in self._members.values() for p in places_of(m.named.plan)]
-        await self.metrics.read_all(places, self.now, whole=self._whole)
+        plans = [member.named.plan for member in self._members.values()]
+        scores = [source for plan in plans if (source := score_source(plan)) is not None]
+        await self.metrics.read_all(places, self.now, whole=self._whole, scores=scores)
         self._whole = False
         looking = asyncio.Semaphore(AT_ONCE)
 

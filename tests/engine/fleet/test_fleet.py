@@ -72,7 +72,7 @@ async def test_a_plan_makes_its_rollout_one_of_ours(embed: Embed) -> None:
         assert ours == {"ion-api-canary": "canary.toml", "ion-api-001-canary": "1.toml"}
 
 
-async def test_all_of_a_project_take_one_listing_and_two_queries(embed: Embed) -> None:
+async def test_all_of_a_project_take_one_listing_and_three_queries(embed: Embed) -> None:
     async with crowd(embed, 8, plans=8, seek=False) as (cloud, fleet):
         await fleet.refresh()
         cloud.advance(60)
@@ -81,7 +81,7 @@ async def test_all_of_a_project_take_one_listing_and_two_queries(embed: Embed) -
         made = {name: n - before.get(name, 0) for name, n in cloud.world.calls.items()}
         assert {name: n for name, n in made.items() if n} == {
             "ListServices": 1,
-            "ListTimeSeries": 2,
+            "ListTimeSeries": 3,
         }
 
 
@@ -94,6 +94,13 @@ async def test_a_row_says_what_a_console_would(embed: Embed) -> None:
         counts = [s.responses for s in window if s.responses is not None]
         failed = sum(c.failed for c in counts) / sum(c.total for c in counts)
         assert row.canary.error_ratio == pytest.approx(failed)
+
+
+async def test_the_score_is_read_for_all_so_that_its_gate_is_judged(embed: Embed) -> None:
+    async with crowd(embed, 3, plans=3, seek=False) as (_, fleet):
+        for row in await fleet.refresh():
+            assert row.state is not None
+            assert "confidence no data" not in f"{row.state.cause} {row.state.next}"
 
 
 async def test_a_project_that_denies_is_one_marked_row(embed: Embed) -> None:
