@@ -40,7 +40,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "change.irreversible",
         "Mark a step that no rollback undoes, for everybody.",
     ),
-    "fleet": ("inspect.fleet", "List every rollout, the one that most needs a person first."),
+    "fleet": ("setup.fleet", "List every rollout, the one that most needs a person first."),
     "health": ("inspect.status", "Ask both sides whether they are well."),
     "load-test": ("procedure.load_test", "Put users on the router with Locust, for the gate."),
     "ab-test": ("procedure.ab_test", "Compare both groups of the A/B test in BigQuery."),
@@ -70,6 +70,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 """Command → (module in canary.cli, one line for the help). The function in the module has the
 command's name, "_" for "-"."""
+
+LEFT_FOR_LIST: Final = -1
+"""tui.commands.LIST, which is not imported for this."""
 
 EXIT_INTERRUPTED: Final = 130
 EXIT_NO_ROOM: Final = 3
@@ -151,7 +154,12 @@ def canary(ctx: click.Context, config: str | None, read_only: bool) -> int:
         return 0
     from canary.cli.setup.console import open_console
 
-    return open_console(config, read_only=read_only)
+    code = open_console(config, read_only=read_only)
+    if code != LEFT_FOR_LIST:
+        return code
+    from canary.cli.setup.fleet import watch_beside
+
+    return watch_beside(config, read_only=read_only)
 
 
 def main() -> int:

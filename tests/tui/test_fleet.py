@@ -6,11 +6,16 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
+from canary.rollout.decision.guard import GuardView
 from canary.rollout.fleet.rows import FleetRow, SideNumbers
 from canary.rollout.plan.plan import Console
 from canary.rollout.snapshot.state_words import Actor, RolloutState, StateId
+from tests.tui import scenes
+from tests.tui.scripted import staged
+from tui.commands import LIST
 from tui.fleet import FleetApp
 
 NOW = 1_760_000_000.0
@@ -157,3 +162,17 @@ async def test_it_is_left_without_opening_anything(key: str) -> None:
         await pilot.press(key)
         assert app.opened is None
         assert app.return_code == 0
+
+
+async def test_f_in_a_console_leaves_it_for_the_list() -> None:
+    async with staged((80, 24), scenes.snapshot()) as stage:
+        await stage.press("F")
+        assert stage.app.return_code == LIST
+
+
+async def test_f_stays_while_automatic_rollback_is_armed_here() -> None:
+    armed = GuardView(armed=True, countdown_s=30.0, by="me")
+    async with staged((80, 24), msgspec.structs.replace(scenes.snapshot(), guard=armed)) as stage:
+        await stage.press("F")
+        assert stage.app.is_running
+        assert "Automatic rollback is armed here" in stage.frame()

@@ -30,17 +30,16 @@ if TYPE_CHECKING:
     from tui.engine_port import Past
 
 
-def open_console(config: str | None, *, read_only: bool, from_list: bool = False) -> int:
+def open_console(config: str | None, *, read_only: bool) -> int:
     """Open the console on the plan; returns the exit code. Raises UsageError without a terminal.
 
-    `from_list`: the list of rollouts has opened it, and goes on when it is left.
+    LIST: it was left for the list of rollouts.
     """
     demand_terminal()
     source = find_plan(config)
     plan = source.plan
     read_only = read_only or plan.console.read_only
     from tui.app import run
-    from tui.commands import LIST
 
     def build_engine() -> ConsoleEngine:
         """Called after the first frame: it brings Google's packages with it."""
@@ -52,14 +51,7 @@ def open_console(config: str | None, *, read_only: bool, from_list: bool = False
         return ConsoleEngine(plan, source.path, read_only=read_only, starting=starting)
 
     mark = source.distrust.mark if source.distrust is not None else ""
-    code = run(plan, build_engine, read_only=read_only, distrust=mark, past=find_past(plan))
-    if code != LIST:
-        return code
-    if from_list:
-        return 0
-    from canary.cli.inspect.fleet import watch_fleet
-
-    return watch_fleet((str(source.path), str(source.path.parent.parent)), read_only=read_only)
+    return run(plan, build_engine, read_only=read_only, distrust=mark, past=find_past(plan))
 
 
 def find_past(plan: Plan) -> Past:

@@ -12,6 +12,7 @@ import click
 from canary.cli.opening import DEFAULT_NAME, find_plan
 from canary.cli.options import chosen_read_only, json_option
 from canary.cli.output import print_json, say
+from canary.cli.setup.console import demand_terminal, open_console
 from canary.host.home import expand_home
 from canary.rollout.errors import CanaryError, PlanError, UsageError
 from canary.rollout.fleet.rows import (
@@ -94,8 +95,6 @@ def watch_fleet(
     read_only: bool = False,
 ) -> int:
     """Keep the list on the screen until it is left; a rollout that is opened comes back to it."""
-    from canary.cli.setup.console import demand_terminal, open_console
-
     demand_terminal()
     named, _ = find_plans(plans, must=not seek)
     like = find_plan(None).plan if not named else named[0].plan
@@ -106,12 +105,18 @@ def watch_fleet(
     found.start()
 
     def open_row(row: FleetRow) -> int:
-        return open_console(row.plan, read_only=read_only, from_list=True)
+        return open_console(row.plan, read_only=read_only)
 
     try:
         return run_fleet(found, like.console, open_row, typed)
     finally:
         found.stop()
+
+
+def watch_beside(config: str | None, *, read_only: bool) -> int:
+    """The list of the plan's own rollout and of those in the folders beside it."""
+    path = find_plan(config).path.absolute()
+    return watch_fleet((str(path), str(path.parent.parent)), read_only=read_only)
 
 
 def find_plans(given: Sequence[str], *, must: bool) -> tuple[list[Named], list[FleetRow]]:
