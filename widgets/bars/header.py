@@ -8,10 +8,11 @@ from rich.cells import cell_len
 from textual.geometry import Size
 
 from canary.rollout.decision.gates import format_verdict
-from canary.rollout.decision.tree import Verdict
+from canary.rollout.decision.tree import DataState, Verdict
 from canary.rollout.plan.hosts import foreign_hosts
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.snapshot.state_words import DATA_STATES, WORDS, glyph_of
 from canary.rollout.text import NO_DATA, format_age, format_clock, format_duration, sanitize
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run, cut_middle, width_of
@@ -182,8 +183,11 @@ def _where(snapshot: Snapshot | None, plan: Plan | None) -> str:
     return f"{plan.target.project}/{plan.target.region}" if plan else ""
 
 
-def verdict_runs(verdict: Verdict, palette: Palette) -> list[Run]:
-    """Glyph and word of a verdict, as a badge in its style."""
+def verdict_runs(verdict: Verdict, palette: Palette, data: DataState = "ok") -> list[Run]:
+    """Glyph and word of a verdict, as a badge in its style; why there is none, in the state's word
+    for what the `data` is.
+    """
     style = palette.verdict(verdict)
-    text = format_verdict(verdict)
+    state = DATA_STATES.get(data) if verdict == "no_data" else None
+    text = format_verdict(verdict) if state is None else f"{glyph_of(state)} {WORDS[state]}"
     return palette.marked(f" {text} " if style.reverse else text, style)

@@ -99,7 +99,7 @@ class DecisionTree(CellWidget):
         """Verdict and reason, in one row where the second is needed for the `below` next rows."""
         style = palette.verdict(decision.verdict)
         arrow = palette.quiet if style is palette.ok else Style(color=style.color)
-        runs: list[Run] = [("╰▸ ", arrow), *verdict_runs(decision.verdict, palette)]
+        runs: list[Run] = [("╰▸ ", arrow), *verdict_runs(decision.verdict, palette, decision.data)]
         reason = sanitize(decision.reason)
         if canvas.height - y >= 2 + below:
             canvas.runs(0, y, runs)

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from canary.rollout.decision.tree import DataState
 from canary.rollout.text import format_duration
 
 StateId = Literal[
@@ -93,6 +94,14 @@ _OWN_GLYPHS: Final[dict[StateId, str]] = {
     "roll_back_stage": "▼",
 }
 
+DATA_STATES: Final[dict[DataState, StateId]] = {
+    "thin": "thin",
+    "stale": "stale",
+    "missing": "silent",
+    "masked": "settling",
+}
+"""Why nothing can be judged → the state that says so."""
+
 ActorKind = Literal["you", "auto", "running", "other", "nobody"]
 
 
@@ -129,7 +138,12 @@ class RolloutState(msgspec.Struct, frozen=True):
     @property
     def glyph(self) -> str:
         """One cell beside the word; what settles or waits, and one stage back, have their own."""
-        return _OWN_GLYPHS.get(self.id, GLYPHS[self.tone])
+        return glyph_of(self.id)
+
+
+def glyph_of(state: StateId) -> str:
+    """The glyph of a state."""
+    return _OWN_GLYPHS.get(state, GLYPHS[TONES[state]])
 
 
 COMMANDS: Final[Mapping[str, str]] = {

@@ -125,7 +125,7 @@ async def test_the_tree_shows_the_watch_and_its_clock() -> None:
 async def test_blind_nodes_say_no_data_and_the_verdict_is_not_green() -> None:
     text = await frame(DecisionTree(), (40, 12), snapshot=scenes.silent())
     assert "no data" in text
-    assert "? NO DATA" in text
+    assert "? SILENT" in text
     assert "✓" not in text
 
 
