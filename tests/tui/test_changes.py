@@ -430,3 +430,16 @@ async def test_the_command_of_a_change_is_whole_at_every_size(size: tuple[int, i
         assert "y confirm" in stage.frame()
         await stage.press("escape")
         assert stage.app.main.talk.size.height in (4, 6)
+
+
+@pytest.mark.parametrize("size", [(160, 48), (120, 40), (200, 60)])
+async def test_the_question_leaves_the_newest_events_in_the_rows_it_does_not_need(
+    size: tuple[int, int],
+) -> None:
+    async with staged(size, ready()) as stage:
+        talk = stage.app.main.talk
+        before = talk.cells_repainted
+        await stage.press("p")
+        assert "promoted 5 % → 10 %; verified" in stage.frame()
+        assert "y confirm" in stage.frame()
+        assert talk.cells_repainted - before < 350

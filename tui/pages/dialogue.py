@@ -110,16 +110,23 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         return 0 if least is None else int(least.value)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """The question when there is one, the last words otherwise."""
-        if self.proposal is not None:
-            super().draw(canvas, palette)
-            bar = palette.alarm if self.death else palette.strong
+        """The last words; below them the question, when there is one. It takes the lowest rows, and
+        leaves the others as they are: each cell that changes is sent.
+        """
+        asked = min(canvas.height, self.rows_needed(canvas.width)) if self.proposal else 0
+        self._draw_words(canvas, canvas.height - asked, palette)
+        if asked:
+            question = Canvas(canvas.width, asked)
+            super().draw(question, palette)
             # Beside the heading only: beside all rows it takes the strip past 500 bytes.
-            canvas.put(0, 0, BAR, bar)
-            return
+            question.put(0, 0, BAR, palette.alarm if self.death else palette.strong)
+            canvas.chars[-asked:], canvas.styles[-asked:] = question.chars, question.styles
+
+    def _draw_words(self, canvas: Canvas, height: int, palette: Palette) -> None:
+        """What was last said, in the first `height` rows."""
         rows = [part for row in self._rows(palette) for part in wrap_runs([row], canvas.width - 1)]
-        for y, row in enumerate(rows[: canvas.height]):
-            is_cut = y == canvas.height - 1 and len(rows) > canvas.height
+        for y, row in enumerate(rows[:height]):
+            is_cut = y == height - 1 and len(rows) > height
             is_cut = is_cut and rows[y + 1][0][0] == INDENT
             canvas.runs(1, y, [*row, (" " + CUT, palette.dim)] if is_cut else row, canvas.width - 1)
 

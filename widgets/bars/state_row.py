@@ -146,7 +146,8 @@ def state_parts(state: RolloutState, palette: Palette, who: str) -> list[list[Ru
     if state.next:
         parts.append([(f"{NEXT} ", palette.dim if rest is palette.text else rest)])
         parts[-1].append((state.next, rest))
-    parts.append([(who, word if rest is not palette.text else palette.strong)])
+    idle = palette.dim if state.actor.kind == "nobody" else palette.strong
+    parts.append([(who, word if rest is not palette.text else idle)])
     return parts
 
 
