@@ -9,9 +9,11 @@ last: it knows the secrets of this process by `remember_secret`, and the forms o
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -100,3 +102,25 @@ def _log_uncaught(
 def _log_uncaught_in_thread(given: Any) -> None:
     trouble = (given.exc_type, given.exc_value, given.exc_traceback)
     logging.getLogger("canary").error("a thread ended", exc_info=trouble)
+
+
+# Logs of processes that have no terminal.
+
+LOG_LIMIT: Final = 262_144
+"""A longer log is begun anew."""
+
+_ADDRESSES: Final = b"HTTP Request: "
+"""How httpx began the lines with which older versions of this program wrote addresses."""
+
+
+def open_log(path: Path) -> int:
+    """A log to be written on at its end (0600), as a file's number. Raises OSError.
+
+    It is begun anew where it has become too long, or where an older version has left addresses in
+    it: a webhook's is a secret.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    fd = os.open(path, flags, 0o600)
+    if os.fstat(fd).st_size > LOG_LIMIT or _ADDRESSES in path.read_bytes():
+        os.truncate(fd, 0)
+    return fd

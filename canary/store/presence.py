@@ -69,15 +69,21 @@ SILENT_AFTER_S: Final = 15.0
 
 
 def _listen(session: OperatorSession) -> OperatorSession:
-    """Whether it still looks. One of an older version does not say so, and is taken at its word."""
-    if session.beat is None:
-        return session
-    silent_s = read_steady_clock() - session.beat
-    # In whole seconds: the same silence is the same value at each look.
-    # A moment to show beside the person's clock, made from a wait that nobody's clock measures.
-    now = time.time()
-    since = float(round(now - silent_s)) if silent_s > SILENT_AFTER_S else None
-    return msgspec.structs.replace(session, beat=None, silent_since=since)
+    """Whether it still looks, and when it acts. One of an older version does not say so by a clock
+    that nobody sets, and is taken at its word.
+    """
+    # Moments to show beside the person's clock, made from waits that nobody's clock measures. In
+    # whole seconds: the same is the same value at each look.
+    now, steady = time.time(), read_steady_clock()
+    due_at, since = session.due_at, session.silent_since
+    if due_at is not None and session.due_beat is not None:
+        due_at = float(round(now + session.due_beat - steady))
+    if session.beat is not None:
+        silent_s = steady - session.beat
+        since = float(round(now - silent_s)) if silent_s > SILENT_AFTER_S else None
+    return msgspec.structs.replace(
+        session, beat=None, due_beat=None, due_at=due_at, silent_since=since
+    )
 
 
 def _read_session(path: Path) -> OperatorSession | None:

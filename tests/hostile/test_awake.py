@@ -53,6 +53,21 @@ def test_one_that_looks_guards_and_one_that_does_not_is_silent(
     assert status_document(shown)["guard"]["armed"] is False
 
 
+@pytest.mark.parametrize("set_by_s", [-7200.0, 0.0, 7200.0])
+def test_a_clock_that_is_set_moves_no_countdown_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_by_s: float
+):
+    begun_at = 1_780_000_000.0
+    monkeypatch.setattr(presence, "read_steady_clock", lambda: 1020.0)
+    monkeypatch.setattr(presence.time, "time", lambda: begun_at + 20.0 + set_by_s)
+    counting = msgspec.structs.replace(
+        ARMED_ELSEWHERE, due_at=begun_at + 60.0, beat=1019.0, due_beat=1060.0
+    )
+    found = seen_by_others(tmp_path, counting)
+    assert found.due_at == begun_at + 60.0 + set_by_s
+    assert find_countdown((found,)) is not None
+
+
 async def test_the_screen_says_that_nobody_guards():
     silent = msgspec.structs.replace(ARMED_ELSEWHERE, silent_since=scenes.NOW)
     async with staged((140, 40), at(presence=Presence((silent,)))) as stage:

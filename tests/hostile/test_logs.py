@@ -157,3 +157,23 @@ def test_what_nobody_catches_is_written_masked():
     assert done.stderr.count("ValueError") == 2
     # the source lines of a -c program are not shown: what is left is the messages
     assert "s3cret" not in done.stderr
+
+
+def test_a_log_that_an_older_version_left_is_begun_anew_where_it_has_addresses(tmp_path: Path):
+    """httpx's own line, as the first versions had it in executor.log and monitor.log."""
+    path = tmp_path / "executor.log"
+    kept = "2026-03-01 10:00:00 INFO canary.engine.change.executor: change c1: done\n"
+    path.write_text(kept)
+    os.close(logs.open_log(path))
+    assert path.read_text() == kept
+    path.write_text(
+        f"{kept}2026-03-01 10:00:01 INFO httpx: HTTP Request:"
+        f' POST https://hooks.example/services/T0/{SECRET} "HTTP/1.1 200 OK"\n'
+    )
+    log = logs.open_log(path)
+    os.write(log, b"new\n")
+    os.close(log)
+    assert path.read_text() == "new\n"
+    path.write_bytes(b"x" * (logs.LOG_LIMIT + 1))
+    os.close(logs.open_log(path))
+    assert path.read_bytes() == b""

@@ -20,6 +20,7 @@ import msgspec
 
 from canary.engine.change.executor_process import READY_LINE, Order
 from canary.host.children import child_environment, python_command
+from canary.host.logs import open_log
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.plan import Plan
 
@@ -27,9 +28,6 @@ log = logging.getLogger(__name__)
 
 COMMAND = tuple(python_command("canary.cli.background", "executor"))
 LOG_FILE = "executor.log"
-LOG_LIMIT = 262_144
-"""A longer log is begun anew at the next start."""
-
 LONGEST_PAUSE_S = 30.0
 """Between starts of an executor that keeps ending; the pause doubles from one second."""
 
@@ -129,10 +127,7 @@ class ExecutorSupervisor:
         _left[:] = [process for process in _left if process.poll() is None]
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        path = self._directory / LOG_FILE
-        again = path.exists() and path.stat().st_size > LOG_LIMIT
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if again else os.O_APPEND)
-        log_fd = os.open(path, flags, 0o600)
+        log_fd = open_log(self._directory / LOG_FILE)
         try:
             process = subprocess.Popen(
                 self._command,

@@ -193,8 +193,11 @@ def show_guard(
     if counts == (shown.armed, shown.due_at is not None):
         return shown
     due_at = None if view.left_s is None else time.time() + view.left_s
+    due_beat = None if view.left_s is None else read_steady_clock() + view.left_s
     cause = sanitize(view.cause, 200)
-    changed = msgspec.structs.replace(shown, armed=view.armed, due_at=due_at, cause=cause)
+    changed = msgspec.structs.replace(
+        shown, armed=view.armed, due_at=due_at, due_beat=due_beat, cause=cause
+    )
     holder.change(changed)
     return changed
 

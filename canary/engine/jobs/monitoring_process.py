@@ -30,7 +30,7 @@ from canary.engine.metrics_port import MetricsPort, serving
 from canary.engine.notify import telling
 from canary.engine.signals import ended_by_signal
 from canary.host.children import child_environment, python_command
-from canary.host.logs import mask, set_up_logging
+from canary.host.logs import mask, open_log, set_up_logging
 from canary.rollout.errors import CanaryError, Conflict, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_duration, format_timestamp, sanitize
@@ -47,9 +47,6 @@ from canary.store.paths import state_dir
 
 COMMAND: Final = tuple(python_command("canary.cli.background", "monitoring"))
 LOG_FILE: Final = "monitor.log"
-LOG_LIMIT: Final = 262_144
-"""A longer log is begun anew at the next start."""
-
 PROBED_S: Final = 0.05
 TAKE_OVER_WITHIN_S: Final = 20.0
 TAKE_OVER_ROUND_S: Final = 0.2
@@ -111,7 +108,7 @@ def start_detached(plan: Plan, plan_path: Path, order: LoopOrder) -> int:
     _started[:] = [process for process in _started if process.poll() is None]
     job = msgspec.json.encode(LoopJob(plan, str(plan_path.absolute()), order))
     try:
-        log_fd = _open_log(directory / LOG_FILE)
+        log_fd = open_log(directory / LOG_FILE)
         try:
             process = subprocess.Popen(
                 COMMAND,
@@ -281,12 +278,6 @@ def _describe(before: LoopState | None, pid: int | None) -> str:
         f"the monitoring loop of process {pid} (since {format_timestamp(before.since)}, {files},"
         f" every {format_duration(before.every_s)})"
     )
-
-
-def _open_log(path: Path) -> int:
-    again = path.exists() and path.stat().st_size > LOG_LIMIT
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if again else os.O_APPEND)
-    return os.open(path, flags, 0o600)
 
 
 # The monitoring loop as the screen shows it, from its state file and the process that runs.

@@ -199,7 +199,8 @@ class OperatorSession(msgspec.Struct, frozen=True):
     `since` is this host's wall clock, unix seconds; `terminal` and `client` (where an SSH session
     comes from) are empty when not known. `armed`: automatic rollback acts from there;
     while it counts down, `due_at` is when it acts (as `since`) and `cause` why. `beat` is when it
-    last looked, on the host's steady clock (None once it was read); `silent_since`, as `since`,
+    last looked, and `due_beat` when it acts, on the host's steady clock (None once it was read: a
+    wall clock that is set meanwhile moves no countdown); `silent_since`, as `since`,
     when it ceased to: stopped, or frozen.
     """
 
@@ -215,6 +216,7 @@ class OperatorSession(msgspec.Struct, frozen=True):
     due_at: float | None = None
     cause: str = ""
     beat: float | None = None
+    due_beat: float | None = None
     silent_since: float | None = None
 
     @property
