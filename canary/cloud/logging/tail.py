@@ -39,7 +39,7 @@ from canary.rollout.errors import (
     Rejected,
     Unavailable,
 )
-from canary.rollout.evidence.view import TailView
+from canary.rollout.evidence.view import NOT_OPENED, TailView
 from canary.rollout.evidence.window import EvidenceWindow
 from canary.rollout.failures.requests import FailedRequest, FailureWindow
 from canary.rollout.plan.plan import Plan
@@ -88,7 +88,7 @@ class LogTail:
         self._clock = clock
         self._monotonic = monotonic
         self._rng = rng or random.Random()
-        self._off = "not opened yet"
+        self._off = NOT_OPENED
         self._trouble = ""
         self._sampled = 1.0
         self._rate: float | None = None

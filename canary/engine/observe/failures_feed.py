@@ -7,11 +7,13 @@ the hour before, so that what Legacy has had is not called new. Nothing of it is
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from canary.cloud.connection.clock import CloudClock
-from canary.rollout.errors import CanaryError
-from canary.rollout.evidence.view import TailView
+from canary.rollout.errors import CanaryError, Denied
+from canary.rollout.evidence.view import NOT_OPENED, TailView
 from canary.rollout.failures.groups import FailuresState
+from canary.rollout.failures.minutes import gather_failures
 from canary.rollout.failures.requests import FailedRequest, FailureWindow
 from canary.rollout.failures.statuses import view_classes
 from canary.rollout.failures.view import HOUR_S, FailuresView, view_failures
@@ -19,6 +21,9 @@ from canary.rollout.measure.samples import Sample
 
 ReadPast = Callable[[float, float], Awaitable[tuple[tuple[FailedRequest, ...], bool]]]
 """(since, until) → failing requests, newest first, and whether that is all; raises CanaryError."""
+
+LISTED_S: Final = 900.0
+LISTED: Final = "Listed now and then, counted by Cloud Monitoring's minutes, as the tail is off"
 
 
 class FailuresFeed:
@@ -29,6 +34,8 @@ class FailuresFeed:
         self._read_past = read_past
         self._state = FailuresState()
         self._has_looked_back = False
+        self._listed: FailuresState | None = None
+        self._is_refused = False
         self._changes = 0
         self._viewed: tuple[tuple[object, ...], FailuresView] | None = None
 
@@ -57,6 +64,27 @@ class FailuresFeed:
         self._state.remember(found, since)
         self._changes += 1
 
+    async def list_anew(
+        self, tail: TailView, legacy: Sequence[Sample], canary: Sequence[Sample]
+    ) -> bool:
+        """Where the log is not tailed, list what has failed lately. True when that is known.
+
+        A list says nothing of how many requests there were: Cloud Monitoring's minutes do. What
+        may not be read is not asked for again.
+        """
+        if not tail.off or tail.off == NOT_OPENED or self._read_past is None or self._is_refused:
+            return False
+        now = self._clock.now()
+        since = max(self._state.since or 0.0, now - LISTED_S)
+        try:
+            found, is_whole = await self._read_past(since, now)
+        except CanaryError as error:
+            self._listed, self._is_refused = None, isinstance(error, Denied)
+            return False
+        since = since if is_whole or not found else found[-1].at
+        self._listed = gather_failures(found, legacy, canary, since, now)
+        return True
+
     def view(
         self, tail: TailView, legacy: Sequence[Sample], canary: Sequence[Sample]
     ) -> FailuresView | None:
@@ -70,6 +98,8 @@ class FailuresFeed:
             if self._viewed is None or self._viewed[0] != key:
                 self._viewed = (key, view_failures(state, now, tail.trouble))
             return self._viewed[1]
+        if tail.off and self._listed is not None:
+            return view_failures(self._listed, now, f"{LISTED}: {tail.off}")
         since = state.since
         if since is None:
             return None

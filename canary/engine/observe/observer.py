@@ -345,6 +345,12 @@ class Observer:
             feed.take_samples(legacy, canary)
             feed.hear(self._journal.dismissals)
 
+    async def list_failures(self) -> bool:
+        """List what fails where the request log is not tailed. True when it is known now."""
+        if self.failures is None or self.comparison is None:
+            return False
+        return await self.failures.list_anew(self.comparison.tail_view, *self._samples)
+
     def _view_failures(
         self, legacy: tuple[Sample, ...], canary: tuple[Sample, ...]
     ) -> FailuresView | None:

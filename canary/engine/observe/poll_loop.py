@@ -36,6 +36,7 @@ ERROR_PAUSE_S = 5.0
 EMBEDDED_S = 10.0
 BACKFILL_S = 60.0
 LOG_AGAIN_S = 60.0
+LIST_S, LIST_EMBEDDED_S = 60.0, 5.0
 FIRST_NUMBERS_S = 10.0
 """Pauses in real seconds."""
 
@@ -56,6 +57,7 @@ JOURNAL: Final = "the journal"
 CLOCK: Final = "the clock"
 REQUEST_LOG: Final = "the request log"
 EVIDENCE: Final = "the evidence"
+FAILURES: Final = "the failures"
 EMBEDDED: Final = "the embedded cloud"
 READINESS: Final = "rollback readiness"
 GUARD: Final = "automatic rollback"
@@ -115,6 +117,7 @@ class PollLoop:
             CLOCK: self._poll_clock,
             REQUEST_LOG: self._poll_request_log,
             EVIDENCE: self._poll_evidence,
+            FAILURES: self._poll_failures,
         }
         if embedded is not None:
             self._polls[EMBEDDED] = self._poll_embedded
@@ -273,6 +276,14 @@ class PollLoop:
                 self.publish(changed=changed)
         self.publish(changed=False)
         return LOG_AGAIN_S
+
+    async def _poll_failures(self) -> float:
+        """Where the request log is not tailed, list what fails; more often where that is free."""
+        if not self.has_numbers(FIRST_NUMBERS_S):
+            return LEAST_PAUSE_S
+        if await self._observer.list_failures():
+            self.publish(changed=True)
+        return LIST_S if self._embedded is None else LIST_EMBEDDED_S
 
     async def _poll_evidence(self) -> float:
         """Judge again what is kept, a piece at a time: the other polls and the screen go on."""

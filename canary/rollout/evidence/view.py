@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -16,6 +16,9 @@ from canary.rollout.text import format_clock
 
 EvidenceSource = Literal["tail", "monitoring", "none"]
 Tier = Literal["proven", "worse_now"]
+NOT_OPENED: Final = "not opened yet"
+"""Why a tail is off that nobody has begun to read."""
+
 _NAMES = {"errors": "5xx", "slow": "slow requests", "score": "confidence"}
 
 

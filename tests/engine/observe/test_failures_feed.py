@@ -168,6 +168,43 @@ async def test_the_past_has_as_many_failing_requests_as_monitoring_counts():
     assert seen == pytest.approx(counted, rel=0.1)
 
 
+async def test_where_the_log_is_not_tailed_failing_requests_are_listed():
+    off = tail_module.TailView(off="off, because 6000 entries a second at ×60 are too many")
+    async with world("route-fails") as cloud:
+        cloud.advance(900)
+
+        async def past(since: float, until: float) -> tuple[tuple[FailedRequest, ...], bool]:
+            return await read_failing(cloud.connection, cloud.plan, since, until)
+
+        feed = FailuresFeed(cloud.clock, past)
+        feed.follow_split(cloud.now - 900)
+        reading = await cloud.monitoring.read(cloud.now - 900, cloud.now)
+        assert await feed.list_anew(off, reading.legacy, reading.canary)
+        view = feed.view(off, reading.legacy, reading.canary)
+    assert view is not None
+    first = first_of(view)
+    assert (first.key.route, first.key.status) == ("/api/v2/recommend/personalized", "500")
+    assert first.is_beyond_chance
+    assert "as the tail is off: off, because 6000 entries" in view.missing
+    assert view.canary > 100
+
+
+async def test_what_may_not_be_read_is_not_asked_for_again():
+    off = tail_module.TailView(off="denied")
+    async with world("route-fails") as cloud:
+        service = "/google.logging.v2.LoggingServiceV2/ListLogEntries"
+        cloud.break_method(service, code="PERMISSION_DENIED", message="no")
+
+        async def past(since: float, until: float) -> tuple[tuple[FailedRequest, ...], bool]:
+            return await read_failing(cloud.connection, cloud.plan, since, until)
+
+        feed = FailuresFeed(cloud.clock, past)
+        feed.follow_split(cloud.now - 900)
+        for _ in range(3):
+            assert not await feed.list_anew(off, (), ())
+        assert cloud.world.calls["ListLogEntries"] == 1
+
+
 async def test_nothing_of_the_caller_is_kept():
     """No query string, body, client address or user agent: not in any field, not in any form."""
     async with world("route-fails", ratio=0.3) as cloud:
