@@ -233,7 +233,8 @@ class FailuresPage(Page):
         )
         numbers = wrapped("", counts, width, palette.text, palette.dim)
         rows += numbers if width >= _LEAST_NUMBERS else []
-        if spread := format_spread(group):
+        instances = self.snapshot.canary.window.instances if self.snapshot is not None else None
+        if spread := format_spread(group, instances):
             rows += wrapped("", spread, width, palette.text, palette.dim)
         rows += self._requests(group, width, palette)
         rows += self._lines(width, palette)

@@ -26,9 +26,10 @@ from canary.rollout.failures.words import (
     format_spread,
 )
 from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import sanitize
 
-LONGEST_S = 6 * 3_600.0
+LONGEST_S = 3_600.0
 USUAL_S = 900.0
 SHOWN = 10
 EXIT_BEYOND_CHANCE = 10
@@ -55,33 +56,35 @@ def failures(since_s: float, as_json: bool, config: str | None) -> int:
     Exits 0 when nothing is beyond chance, 10 when something is, and 30 without data.
     """
     source = find_plan(config)
-    view, now = asyncio.run(_look(source, since_s))
+    view, snapshot = asyncio.run(_look(source, since_s))
     if as_json:
-        print_json(failures_document(view, source.plan, now))
+        print_json(failures_document(view, source.plan, snapshot.as_of))
     else:
-        _print(view, source.plan, now)
+        _print(view, source.plan, snapshot)
     if not view.canary and not view.groups:
         return EXIT_NO_DATA
     return EXIT_BEYOND_CHANCE if view.beyond_chance else 0
 
 
-async def _look(source: PlanSource, since_s: float) -> tuple[FailuresView, float]:
+async def _look(source: PlanSource, since_s: float) -> tuple[FailuresView, Snapshot]:
     async with open_session(source) as session:
         snapshot = await look(session)
         now, since = snapshot.as_of, snapshot.as_of - since_s
         legacy, canary = snapshot.legacy.samples, snapshot.canary.samples
         if not session.plan.evidence.tail:
-            return view_classes(legacy, canary, since, "the plan has it off"), now
+            return view_classes(legacy, canary, since, "the plan has it off"), snapshot
         try:
             found, is_whole = await session.read_failing(since, now)
         except CanaryError as error:
-            return view_classes(legacy, canary, since, sanitize(error.message, 300)), now
+            return view_classes(legacy, canary, since, sanitize(error.message, 300)), snapshot
         missing = "" if is_whole else "Only the newest failing requests were read."
         since = since if is_whole or not found else found[-1].at
-        return view_failures(gather_failures(found, legacy, canary, since, now), now, missing), now
+        state = gather_failures(found, legacy, canary, since, now)
+        return view_failures(state, now, missing), snapshot
 
 
-def _print(view: FailuresView, plan: Plan, now: float) -> None:
+def _print(view: FailuresView, plan: Plan, snapshot: Snapshot) -> None:
+    now, instances = snapshot.as_of, snapshot.canary.window.instances
     for sentence in format_about(view):
         say(sentence)
     if not view.groups:
@@ -105,7 +108,7 @@ def _print(view: FailuresView, plan: Plan, now: float) -> None:
     if not (first.is_beyond_chance or first.mark):
         return
     say()
-    say(f"{format_key(first.key)}: {format_spread(first) or 'the newest requests'}")
+    say(f"{format_key(first.key)}: {format_spread(first, instances) or 'the newest requests'}")
     for request in first.requests[:5]:
         say(f"  {format_request(request)}")
     since = view.since if view.since is not None else now - USUAL_S

@@ -13,7 +13,6 @@ from typing import Final
 import msgspec
 
 from canary.rollout.evidence import ratio
-from canary.rollout.evidence.interval import Likelihood
 from canary.rollout.evidence.ratio import Counts, RatioTest
 from canary.rollout.failures.requests import (
     NO_INSTANCE,
@@ -33,18 +32,48 @@ MOST_CLIENT: Final = 100
 does not drive out what broke."""
 
 SERVER_FROM: Final = 500
+RECENT_S: Final = 3_600.0
+"""What is shown is of so much of the past: a late failure is not hidden by a healthy day."""
+
+_MOST_MINUTES: Final = int(RECENT_S / 60) + 1
 NEVER: Final = float("-inf")
 
 
+class Recent:
+    """Counts of (Legacy, Canary) in the newest hour, by minutes."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[int, tuple[int, int]] = {}
+
+    def add(self, at: float, legacy: int, canary: int) -> None:
+        """Count so many at a time, not before the last."""
+        minute = int(at // 60)
+        before = self._minutes.get(minute, (0, 0))
+        self._minutes[minute] = (before[0] + legacy, before[1] + canary)
+        while len(self._minutes) > _MOST_MINUTES:
+            del self._minutes[next(iter(self._minutes))]
+
+    def add_all(self, other: Recent) -> None:
+        """Take over what another has counted."""
+        for minute, (legacy, canary) in other._minutes.items():
+            before = self._minutes.get(minute, (0, 0))
+            self._minutes[minute] = (before[0] + legacy, before[1] + canary)
+        self._minutes = dict(sorted(self._minutes.items())[-_MOST_MINUTES:])
+
+    def total(self, since: float) -> tuple[int, int]:
+        """(Legacy, Canary) of the minutes that end after a time."""
+        first = int(since // 60)
+        found = [both for minute, both in self._minutes.items() if minute >= first]
+        return sum(one for one, _ in found), sum(other for _, other in found)
+
+
 class Group(msgspec.Struct):
-    """One group. `legacy` and `canary` are how many failed since the split changed; times are of
-    the last one of either side, over all splits, cloud time; None: none was seen.
+    """One group. `recent` is how many failed lately; times are of the last one of either side, over
+    all splits, cloud time; None: none was seen. `test` runs since the split changed.
     """
 
     test: RatioTest
-    likelihood: Likelihood = Likelihood()
-    legacy: int = 0
-    canary: int = 0
+    recent: Recent
     legacy_at: float | None = None
     canary_at: float | None = None
 
@@ -57,13 +86,14 @@ class Group(msgspec.Struct):
 class FailuresState:
     """The groups of both sides, and the newest failing requests. One owner; it is never stored.
 
-    `since` is when the split changed, `seen_since` since when the log has been read; None: not yet.
+    `since` is when the split changed, `counted_since` when counting began after it, `seen_since`
+    since when failures are known; None: not yet.
     """
 
     def __init__(self) -> None:
         self.groups: dict[GroupKey, Group] = {}
-        self.legacy = 0
-        self.canary = 0
+        self.requests = Recent()
+        self.counted_since: float | None = None
         self.since: float | None = None
         self.seen_since: float | None = None
         self.seen_until: float | None = None
@@ -78,11 +108,10 @@ class FailuresState:
     def begin(self, at: float) -> None:
         """The split has changed: compare anew. What was seen of Legacy stays known."""
         self.since = at
-        self.legacy = self.canary = 0
+        self.requests, self.counted_since = Recent(), None
         self.sampled, self.unfit_s = 1.0, 0.0
         for group in self.groups.values():
-            group.test, group.likelihood = ratio.regression_test(), Likelihood()
-            group.legacy = group.canary = 0
+            group.test, group.recent = ratio.regression_test(), Recent()
 
     def add(self, window: FailureWindow) -> None:
         """One more window, oldest first."""
@@ -115,8 +144,9 @@ class FailuresState:
         return iter(sorted(kept, key=lambda r: -r.at))
 
     def _count(self, window: FailureWindow) -> None:
-        self.legacy += window.legacy
-        self.canary += window.canary
+        if self.counted_since is None:
+            self.counted_since = window.start
+        self.requests.add(window.start, window.legacy, window.canary)
         self.sampled = min(self.sampled, window.sampled)
         counted: dict[GroupKey, list[int]] = {}
         for request in window.failed:
@@ -127,11 +157,9 @@ class FailuresState:
             both[request.side == "canary"] += 1
         for key, (legacy, canary) in counted.items():
             group = self.groups[key]
-            group.legacy += legacy
-            group.canary += canary
+            group.recent.add(window.start, legacy, canary)
             counts = Counts(window.start, window.end, window.legacy, window.canary, legacy, canary)
             group.test = ratio.update(group.test, counts)
-            group.likelihood = group.likelihood.add(counts)
 
     def _note(self, requests: Iterable[FailedRequest]) -> None:
         for request in requests:
@@ -143,7 +171,7 @@ class FailuresState:
         group = self.groups.get(key)
         if group is None:
             key = self._make_room(key, request.side)
-            group = self.groups.setdefault(key, Group(ratio.regression_test()))
+            group = self.groups.setdefault(key, Group(ratio.regression_test(), Recent()))
         if request.side == "legacy":
             group.legacy_at = max(request.at, group.seen_at("legacy"))
         else:
@@ -162,9 +190,8 @@ class FailuresState:
         gone = self.groups.pop(oldest)
         kind = is_server(oldest)
         self._forgotten[kind] = max(gone.seen_at("legacy"), self._forgotten[kind])
-        other = self.groups.setdefault(OTHER, Group(ratio.regression_test()))
-        other.legacy += gone.legacy
-        other.canary += gone.canary
+        other = self.groups.setdefault(OTHER, Group(ratio.regression_test(), Recent()))
+        other.recent.add_all(gone.recent)
         other.legacy_at = max(gone.seen_at("legacy"), other.seen_at("legacy"))
         other.canary_at = max(gone.seen_at("canary"), other.seen_at("canary"))
         return key

@@ -12,7 +12,14 @@ from canary.rollout.evidence.interval import Likelihood, estimate_ratio
 from canary.rollout.evidence.ratio import Counts, RatioTest
 from canary.rollout.failures.discoveries import RATE, find_discoveries
 from canary.rollout.failures.requests import GroupKey
-from canary.rollout.failures.view import FailureGroup, FailuresView, excess_of, mark_of
+from canary.rollout.failures.view import (
+    HOUR_S,
+    FailureGroup,
+    FailuresView,
+    excess_of,
+    is_more,
+    mark_of,
+)
 from canary.rollout.measure.samples import Responses, Sample
 
 MISSING: Final = "routes, single requests, instances, traces and log lines"
@@ -32,6 +39,7 @@ def view_classes(
 ) -> FailuresView:
     """The failures since a time, by class of status. `why`: why the request log is not used."""
     other = {(s.start, s.end): s for s in canary}
+    since = max(since, legacy[-1].end - HOUR_S if legacy else since)
     minutes = []
     for sample in legacy:
         pair = other.get((sample.start, sample.end))
@@ -70,9 +78,9 @@ def view_statuses(minutes: Sequence[StatusMinute], since: float, why: str) -> Fa
             GroupKey("", "", name),
             counts[name][0],
             counts[name][1],
-            excess_of(counts[name][0], counts[name][1], totals[0], totals[1]),
+            (excess := excess_of(counts[name][0], counts[name][1], totals[0], totals[1])),
             tests[name][0].log_value,
-            place in marked,
+            place in marked and is_more(excess),
             mark_of(counts[name][1], is_unknown_in_legacy=not counts[name][0]),
             estimate_ratio(tests[name][1], RATE),
         )

@@ -7,7 +7,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from canary.rollout.evidence.interval import RatioInterval, estimate_ratio
+from canary.rollout.evidence.interval import Likelihood, RatioInterval, estimate_ratio
+from canary.rollout.evidence.ratio import Counts
 from canary.rollout.failures.discoveries import RATE, find_discoveries
 from canary.rollout.failures.groups import FailuresState, Group
 from canary.rollout.failures.requests import OTHER, FailedRequest, GroupKey
@@ -25,8 +26,8 @@ MOST_REQUESTS: Final = 20
 
 
 class FailureGroup(msgspec.Struct, frozen=True):
-    """One group as it is shown. Counts are since the split changed, of `legacy` and `canary`
-    requests that the view has.
+    """One group as it is shown. Counts are since `since` of the view, of its `legacy` and `canary`
+    requests.
 
     `excess` is Canary's count beyond what Legacy's ratio would make (below 0: fewer); None without
     a request of Legacy. `is_beyond_chance`: marked by e-BH among all groups. `log_e` is its
@@ -46,7 +47,8 @@ class FailureGroup(msgspec.Struct, frozen=True):
 
 
 class FailuresView(msgspec.Struct, frozen=True):
-    """What fails in Canary, most important first. `more`: groups that are left out below.
+    """What fails in Canary, most important first, in the last hour at most (`since`), and since
+    the split changed. `more`: groups that are left out below.
 
     `source` "monitoring": counts by status alone, as the request log is not read; `missing` then
     says what that leaves unknown, and why. `seen_s`: for how long Legacy was looked at, an hour at
@@ -78,18 +80,19 @@ def view_failures(state: FailuresState, now: float, missing: str = "") -> Failur
     groups = [state.groups[key] for key in keys]
     marked = find_discoveries([group.test.log_value for group in groups])
     requests = _by_group(state)
+    since = max(now - HOUR_S, state.since or 0.0, state.counted_since or 0.0)
+    totals = state.requests.total(since)
     rows = [
-        _row(state, key, group, now, requests, is_beyond_chance=place in marked)
+        _row(state, key, group, now, since, requests, is_beyond_chance=place in marked)
         for place, (key, group) in enumerate(zip(keys, groups, strict=True))
     ]
     rows = sorted((r for r in rows if r.legacy or r.canary or r.requests), key=_order)
-    shown = tuple(_with_interval(row, state.groups[row.key]) for row in rows[:MOST_ROWS])
+    shown = tuple(_with_interval(row, *totals) for row in rows[:MOST_ROWS])
     seen_s = 0.0 if state.seen_since is None else min(HOUR_S, now - state.seen_since)
     return FailuresView(
         shown,
-        state.legacy,
-        state.canary,
-        state.since,
+        *totals,
+        since if totals[0] or totals[1] else state.since,
         state.seen_until,
         "log",
         missing,
@@ -118,31 +121,40 @@ def _row(
     key: GroupKey,
     group: Group,
     now: float,
+    since: float,
     requests: Mapping[GroupKey, list[FailedRequest]],
     *,
     is_beyond_chance: bool,
 ) -> FailureGroup:
     unknown = key != OTHER and state.is_unknown_in_legacy(key, now - HOUR_S)
+    legacy, canary = group.recent.total(since)
+    excess = excess_of(legacy, canary, *state.requests.total(since))
     last = max(group.seen_at("canary"), group.seen_at("legacy"))
     return FailureGroup(
         key,
-        group.legacy,
-        group.canary,
-        excess_of(group.legacy, group.canary, state.legacy, state.canary),
+        legacy,
+        canary,
+        excess,
         group.test.log_value,
-        is_beyond_chance,
-        mark_of(group.canary, is_unknown_in_legacy=unknown),
+        is_beyond_chance and is_more(excess),
+        mark_of(canary, is_unknown_in_legacy=unknown),
         None,
         last if last > float("-inf") else None,
         tuple(requests.get(key, ())[:MOST_REQUESTS]),
     )
 
 
-def _with_interval(row: FailureGroup, group: Group) -> FailureGroup:
+def is_more(excess: float | None) -> bool:
+    """Whether Canary has more than Legacy would: nothing else is marked as beyond chance."""
+    return excess is None or excess > 0
+
+
+def _with_interval(row: FailureGroup, of_legacy: int, of_canary: int) -> FailureGroup:
     """With the interval, which takes longer than all else: of what is shown alone."""
     if not row.canary:
         return row
-    return msgspec.structs.replace(row, interval=estimate_ratio(group.likelihood, RATE))
+    counts = Counts(0.0, HOUR_S, of_legacy, of_canary, row.legacy, row.canary)
+    return msgspec.structs.replace(row, interval=estimate_ratio(Likelihood().add(counts), RATE))
 
 
 def _by_group(state: FailuresState) -> dict[GroupKey, list[FailedRequest]]:

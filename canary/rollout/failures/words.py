@@ -98,22 +98,25 @@ def format_request(request: FailedRequest) -> str:
     )
 
 
-def format_spread(group: FailureGroup) -> str:
-    """On how many instances and how fast the newest requests failed: "all 12 newest on instance
-    3f2a91bc; 10.0 s each"; "" where nothing stands out.
+def format_spread(group: FailureGroup, instances: float | None = None) -> str:
+    """On how many instances and how fast the newest requests failed: "12 of the newest 12 on one of
+    about 4 instances, 3f2a91bc; about 10.0 s each"; "" where nothing stands out.
+
+    `instances`: how many Canary has; with one alone it says nothing that all failed on it.
     """
     found = group.requests
     if len(found) < FEW:
         return ""
-    instances = [r.instance for r in found if r.instance]
     said = []
-    if instances:
-        worst = max(sorted(set(instances)), key=instances.count)
-        count = instances.count(worst)
+    names = [r.instance for r in found if r.instance]
+    if names and (instances is None or instances > 1.5):
+        worst = max(sorted(set(names)), key=names.count)
+        count = names.count(worst)
         if count >= 0.8 * len(found):
-            said.append(f"{count} of the newest {len(found)} on instance {worst[-8:]}")
+            of = "" if instances is None else f"one of about {instances:.0f} instances, "
+            said.append(f"{count} of the newest {len(found)} on {of}{worst[-8:]}")
         else:
-            said.append(f"on {len(set(instances))} instances")
+            said.append(f"on {len(set(names))} instances")
     times = sorted(r.latency_ms for r in found)
     said.append(f"about {format_milliseconds(times[len(times) // 2])} each")
     return ", ".join(said)

@@ -77,7 +77,7 @@ def test_what_legacy_had_in_the_last_hour_is_not_new(ago, mark):
 def test_a_change_of_the_split_counts_anew_and_forgets_nothing_of_legacy():
     state = state_of(window(AT, failed("legacy", AT + 1), failed("canary", AT + 1)))
     state.begin(AT + 60)
-    assert (state.legacy, state.canary) == (0, 0)
+    assert state.requests.total(0) == (0, 0)
     state.add(window(AT + 60, *[failed("canary", AT + 61)] * 4))
     row = view_failures(state, AT + 90).groups[0]
     assert (row.legacy, row.canary, row.mark) == (0, 4, "")
@@ -95,8 +95,8 @@ def test_the_groups_of_a_side_are_bounded_and_the_rest_is_other():
         *(window(AT + 5 * i, failed("canary", AT + 5 * i, f"/r{i}")) for i in range(300))
     )
     assert len(state.groups) == MOST_GROUPS + 1
-    assert state.groups[OTHER].canary == 300 - MOST_GROUPS
-    total = sum(group.canary for group in state.groups.values())
+    assert state.groups[OTHER].recent.total(0) == (0, 300 - MOST_GROUPS)
+    total = sum(group.recent.total(0)[1] for group in state.groups.values())
     assert total == 300
 
 
@@ -122,8 +122,9 @@ def test_every_failing_request_is_counted_in_exactly_one_group(drawn):
         for i, (is_canary, n, _) in enumerate(drawn)
     ]
     state = state_of(*windows)
-    assert sum(g.canary for g in state.groups.values()) == sum(n for c, n, _ in drawn if c)
-    assert sum(g.legacy for g in state.groups.values()) == sum(n for c, n, _ in drawn if not c)
+    totals = [g.recent.total(0) for g in state.groups.values()]
+    assert sum(canary for _, canary in totals) == sum(n for c, n, _ in drawn if c)
+    assert sum(legacy for legacy, _ in totals) == sum(n for c, n, _ in drawn if not c)
 
 
 def test_the_newest_requests_are_bounded():
@@ -131,3 +132,38 @@ def test_the_newest_requests_are_bounded():
     newest = list(state.newest("canary"))
     assert len(newest) == MOST_SERVER
     assert newest[0].at == AT + 1.0
+
+
+def test_what_began_late_is_not_hidden_by_the_healthy_hours_before():
+    """Legacy has had 500s for hours, Canary fewer; then Canary's begin."""
+    windows = [
+        window(AT + 5 * i, failed("legacy", AT + 5 * i), legacy=475, canary=25)
+        for i in range(3 * 720)
+    ]
+    late = AT + 3 * 3_600
+    windows += [
+        window(late + 5 * i, *[failed("canary", late + 5 * i)] * 2, legacy=475, canary=25)
+        for i in range(120)
+    ]
+    row = view_failures(state_of(*windows), late + 600).groups[0]
+    assert row.is_beyond_chance
+    assert row.canary == 240
+    assert row.legacy <= 612  # by whole minutes
+    assert row.excess is not None
+    assert row.excess > 200
+
+
+def test_nothing_is_marked_of_which_canary_has_no_more_than_legacy():
+    view = view_failures(
+        state_of(*(window(AT + 5 * i, failed("legacy", AT + 5 * i)) for i in range(200))), AT + 999
+    )
+    assert view.beyond_chance == 0
+
+
+def test_counts_are_those_of_the_last_hour():
+    state = state_of(
+        window(AT, failed("canary", AT)), window(AT + 7_200, failed("canary", AT + 7_200))
+    )
+    view = view_failures(state, AT + 7_210)
+    assert (view.canary, view.groups[0].canary) == (25, 1)
+    assert view.since == AT + 7_210 - 3_600

@@ -44,11 +44,13 @@ def request(instance: str, latency_ms: float = 100.0) -> FailedRequest:
     return FailedRequest("canary", 1.0, "POST", "/chat", 500, latency_ms, "r", instance)
 
 
-def test_one_instance_stands_out():
+def test_one_instance_stands_out_where_there_are_several():
     group = FailureGroup(KEY, 0, 10, 10.0, requests=(request("0007e26d3f2a91bc"),) * 10)
-    assert format_spread(group).startswith("10 of the newest 10 on instance 3f2a91bc")
+    said = "10 of the newest 10 on one of about 4 instances, 3f2a91bc"
+    assert format_spread(group, 4.0).startswith(said)
+    assert format_spread(group, 1.0) == "about 100 ms each"
     many = FailureGroup(KEY, 0, 6, 6.0, requests=tuple(request(f"i{i}") for i in range(6)))
-    assert format_spread(many) == "on 6 instances, about 100 ms each"
+    assert format_spread(many, 6.0) == "on 6 instances, about 100 ms each"
     assert format_spread(FailureGroup(KEY, 0, 2, 2.0, requests=(request("i"),) * 2)) == ""
 
 

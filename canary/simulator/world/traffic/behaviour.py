@@ -12,6 +12,7 @@ import msgspec
 from canary.simulator.config import Config, SideName
 from canary.simulator.world.timeline import DEFAULT_SCALE, NewRevision, Regime, Timeline
 from canary.simulator.world.traffic.arrivals import Arrivals
+from canary.simulator.world.traffic.causes import INSTANCES
 from canary.simulator.world.traffic.minute import MINUTE_S
 from canary.simulator.world.traffic.scenarios import (
     PROFILES,
@@ -135,6 +136,8 @@ class Behaviours:
             error_ratio = effects.bursts.ratio_at(since, side, when)
             restarts = effects.bursts.restarts(since, when)
         capacity = self._capacity(side, when, regime)
+        if effects.cause is not None and effects.cause.instance:
+            capacity = msgspec.structs.replace(capacity, active=max(capacity.active, INSTANCES))
         before = self._needed(side, when - MINUTE_S)
         if revision.at > when - MINUTE_S:
             before = 0
