@@ -17,6 +17,12 @@ HAS_SCIPY = importlib.util.find_spec("scipy") is not None
 
 def test_the_present_stage_is_told_as_markdown(command: Command, healthy_cloud: Cloud) -> None:
     ended = command("report", "--config", str(healthy_cloud.plan_path))
+    status = command("status", "--json", "--config", str(healthy_cloud.plan_path)).document
+    # The clock of the cloud goes on between both: a word may have turned, its shape has not.
+    first = [row for row in ended.out.splitlines() if row][1:3]
+    assert first[0] == "## Verdict"
+    assert first[1][:2] == first[1][-2:] == "**"
+    assert status["state"]["word"] in ended.out
     assert ended.code == 0
     assert ended.out.startswith("# ion-api-canary: stage 2, 10 % Canary\n")
     assert "## Missing data" in ended.out
