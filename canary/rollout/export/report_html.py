@@ -36,7 +36,7 @@ _GLYPHS: Final[dict[str, str]] = {
     "◌": "dim",
     "–": "dim",
 }
-_CARDS_FROM: Final = 3
+_CARDS_FROM: Final = 4
 """A table of so many columns is too wide for a phone."""
 
 
@@ -76,7 +76,7 @@ table { border-collapse: collapse; margin: .5rem 0 1rem; max-width: 100%; }
 th, td { text-align: left; padding: .25rem 1rem .25rem .4rem; vertical-align: top;
   overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; color: var(--dim); background: var(--band); }
-td { border-top: 1px solid var(--line); min-width: 4.5rem; }
+td { border-top: 1px solid var(--line); min-width: 5.5rem; }
 td:first-child { white-space: nowrap; overflow-wrap: break-word; }
 tbody:first-child tr:first-child td { border-top: 0; }
 table.bars { line-height: 1.1; font-size: .85rem; }
@@ -99,6 +99,7 @@ table.bars { line-height: 1.1; font-size: .85rem; }
   .cards td, .cards td:first-child { display: grid; grid-template-columns: 7.5rem 1fr; border: 0;
     padding: .1rem .4rem; min-width: 0; }
   .cards td::before { content: attr(data-label); color: var(--dim); }
+  .cards td:not([data-label]) { display: block; font-weight: 600; }
   .cards td:empty { display: none; }
 }
 @media print {
@@ -108,7 +109,8 @@ table.bars { line-height: 1.1; font-size: .85rem; }
   h2, h3 { break-after: avoid; } tr, .verdict { break-inside: avoid; }
   thead { display: table-header-group; }
   table.cards { width: 100%; }
-  th, td { padding: .15rem .5rem .15rem .2rem; min-width: 0; }
+  th, td { padding: .15rem .5rem .15rem .2rem; min-width: 4rem; }
+  .bars td { min-width: 0; }
   td:first-child { white-space: normal; }
   .bar { width: 9rem; }
 }
