@@ -104,12 +104,16 @@ class PlotsPanel(CellWidget):
 
 
 def _fitting(parts: tuple[str, ...], width: int, window: str, palette: Palette) -> list[Run]:
-    """The heading with as many of its parts as fit, marked where it is not all of them."""
+    """The heading with as many of its parts as fit, marked where it is not all of them.
+
+    Before Canary's ratio goes, its name goes: the ratio can be of nothing else.
+    """
     last = [("  last " + window, palette.dim)] if window else []
-    for count in range(len(parts), 0, -1):
+    bare = tuple(part.removeprefix("canary ") for part in parts)
+    for shown in (*(parts[:n] for n in range(len(parts), 1, -1)), bare[:2], parts[:1]):
         runs: list[Run] = [(parts[0], palette.strong)]
-        runs += [(f"  {part}", palette.text) for part in parts[1:count]]
-        runs += [(f" {CUT}", palette.dim)] if count < len(parts) else []
+        runs += [(f"  {part}", palette.text) for part in shown[1:]]
+        runs += [(f" {CUT}", palette.dim)] if len(shown) < len(parts) else []
         for more in (last, []):
             if width_of([*runs, *more]) <= width:
                 return [*runs, *more]

@@ -12,8 +12,8 @@ _ROW: Final = 132
 """From this width on the plots stand in one row."""
 _BESIDE: Final = 84
 """From this width on the first has the others at its right, one below the other."""
-_LEAST: Final = 5
-"""Rows of a plot below its heading: fewer say little."""
+_BESIDE_IT: Final = ((15, 3), (12, 2), (0, 1))
+"""From how many rows on how many stand beside the first, below each other."""
 MOST: Final = 4
 _STACKED: Final = ((34, MOST), (14, 2), (0, 1))
 """From how many rows on how many plots stand below each other."""
@@ -37,7 +37,8 @@ def lay_out_plots(width: int, height: int, *, is_framed: bool) -> tuple[Tile, ..
     if width >= _ROW:
         return _in_a_row(width, height, is_framed=is_framed)
     if width >= _BESIDE:
-        beside = _stack(width * 2 // 3 + 1, width, height, min(3, height // (_LEAST + 1)), 1)
+        count = next(count for least, count in _BESIDE_IT if height >= least)
+        beside = _stack(width * 2 // 3 + 1, width, height, count, 1)
         first = Tile(_below_heading(0, 0, width * 2 // 3, height, is_framed), _row(0, is_framed))
         return (first, *beside)
     count = next(count for least, count in _STACKED if height >= least)

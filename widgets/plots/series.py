@@ -30,7 +30,7 @@ Metric = Literal[
 ]
 _NICE_COLUMNS_S = (5.0, 10.0, 15.0, 20.0, 30.0, 60.0)
 _CACHE_LIMIT = 4096
-_STILL_S = 10.0
+_STILL_S = 16.0
 
 
 class ColumnGrid(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class ColumnGrid(msgspec.Struct, frozen=True):
 
     @property
     def end(self) -> float:
-        """The right edge; up to an eighth of the window after now."""
+        """The right edge; up to a sixth of the window after now."""
         return self.start + self.column_s * self.columns
 
     def column_of(self, at: float) -> int:
@@ -80,7 +80,7 @@ def make_grid(now: float, window_s: float, columns: int, speed: float = 1.0) -> 
     """
     columns = max(1, columns)
     jump = math.ceil(_STILL_S * speed * columns / window_s) if speed > 1 else 1
-    jump = max(1, min(jump, columns // 8))
+    jump = max(1, min(jump, columns // 6))
     raw = window_s / max(1, columns - jump)
     column_s = next((n for n in _NICE_COLUMNS_S if n >= raw), math.ceil(raw / 10) * 10.0)
     step = column_s * jump

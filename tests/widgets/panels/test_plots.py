@@ -164,3 +164,11 @@ async def test_the_percentiles_of_both_sides_stand_below() -> None:
 async def test_a_heading_that_does_not_fit_is_marked() -> None:
     first = (await frame(PlotsPanel(), (40, 6), snapshot=snapshot())).splitlines()[0]
     assert first == "errors  canary ×1.3 of legacy …"
+
+
+async def test_beside_the_first_the_ratio_stays_when_its_name_has_no_room() -> None:
+    panel = PlotsPanel()
+    panel.styles.border = ("round", "white")
+    rows = (await frame(panel, (86, 20), snapshot=snapshot())).splitlines()
+    for name in ("p95  ×1.0 of legacy …", "success  canary +0.2 pt …", "score  canary +0.03"):
+        assert any(name in row for row in rows), name
