@@ -124,7 +124,8 @@ class LookActions:
             return
         if text is None:
             text = summarize(snapshot, self._screen.plan, self._screen.now)
-        copied_text = text + self._links(snapshot)
+            text += self._links(snapshot)
+        copied_text = text
 
         async def copied() -> None:
             self._context.say(

@@ -9,7 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from canary.rollout.change.hold import format_hold
+from canary.rollout.change.irreversible import format_marked
+from canary.rollout.change.marks import find_todos, format_mark, name_author
 from canary.rollout.decision.gates import gate_glyph
+from canary.rollout.permit.standstill import why_held
 from canary.rollout.plan.plan import Plan
 from canary.rollout.recording.timeline_changes import Row, link_of, numbers_of
 from canary.rollout.snapshot.notices import format_drift, format_going_back
@@ -30,6 +33,8 @@ from canary.rollout.trials.jobs import JobsView
 
 MOST_ROWS: Final = 14
 SHIFT_S: Final = 8 * 3_600.0
+MOST_TODOS: Final = 5
+"""So many of the notes that say what is to be done are listed: it is one screen."""
 _FIRST: Final = ("change", "hold", "guard", "drift", "proof", "trial", "revision")
 """Kinds of rows that are told before transitions of the state, where there is no room for all."""
 
@@ -110,8 +115,7 @@ def _open(snapshot: Snapshot, jobs: JobsView | None) -> Iterator[str]:
     for change in find_unfinished(snapshot.changes):
         said = change.step or (change.outcome.state if change.outcome is not None else "")
         yield f"- {sanitize(change.title, 120)} by {sanitize(change.author, 60)}: {said}"
-    if snapshot.hold is not None:
-        yield f"- {sanitize(format_hold(snapshot.hold, snapshot.as_of), 200)}"
+    yield from _written(snapshot)
     if drift := format_drift(snapshot):
         yield f"- drift: {drift}"
     for source in snapshot.sources:
@@ -129,6 +133,21 @@ def _open(snapshot: Snapshot, jobs: JobsView | None) -> Iterator[str]:
         yield "- a load test runs"
     if jobs is not None and jobs.monitoring is not None and jobs.monitoring.running:
         yield f"- the monitoring loop runs, next at {format_clock(jobs.monitoring.next_at)}"
+
+
+def _written(snapshot: Snapshot) -> Iterator[str]:
+    """What persons have written for everybody: holds, what cannot be undone, what is to do."""
+    if snapshot.hold is not None:
+        yield f"- {sanitize(format_hold(snapshot.hold, snapshot.as_of), 200)}"
+    elif held := why_held(snapshot):
+        yield f"- {held[0].lower()}{held[1:].rstrip('.')}"
+    if snapshot.irreversible is not None:
+        yield f"- {format_marked(snapshot.irreversible).rstrip('.')}"
+    todos = find_todos(snapshot.marks)
+    for todo in todos[:MOST_TODOS]:
+        yield f"- {format_mark(todo)} ({name_author(todo)})"
+    if len(todos) > MOST_TODOS:
+        yield f"- and {len(todos) - MOST_TODOS} more: `canary note --list`"
 
 
 def _next(snapshot: Snapshot, plan: Plan, now: float) -> Iterator[str]:

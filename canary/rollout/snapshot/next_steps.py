@@ -92,6 +92,7 @@ _LOUD: Final = frozenset(_DEFAULTS) - {"held", "off", "ready"}
 SHELL: Final[Mapping[str, str]] = {
     **COMMANDS,
     "differences": "canary diff",
+    "failures": "canary failures",
     "evidence": "canary evidence",
     "hold": "canary hold --reason TEXT",
     "checklist": "canary checklist",

@@ -40,7 +40,7 @@ def test_no_state_has_more_than_three_lines_and_each_has_what_it_takes(scene: st
     assert len(steps) <= 3
     for step in steps:
         assert not step.action or step.action == "failures" or step.action in KEYS, step
-        assert not step.action or step.action in SHELL or step.action in ("failures", "acknowledge")
+        assert not step.action or step.action in SHELL or step.action == "acknowledge"
     assert (
         find_state(SCENES[scene], PLAN).id != "roll_back_all" or steps[0].action == "rollback_all"
     )  # type: ignore[index]
