@@ -67,6 +67,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     `build_engine` is called once, on a thread, after the first frame. `monotonic` is in seconds.
     `distrust`: in a few words, why others decide over the plan, which is then read-only.
     `after_start` is called when the rush of the start is over. `tips`: the demo's first lines.
+    `on_act` hears of each key and each question, with the cloud's time: a drill keeps them.
     Raises PlanError at construction when the plan rebinds keys in a way that cannot be.
     """
 
@@ -84,6 +85,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         wall: Callable[[], float] = time.time,
         after_start: Callable[[], None] = lambda: None,
         past: Past | None = None,
+        on_act: Callable[[str, str, float], None] = lambda *_: None,
         tips: TipBook | None = None,
     ) -> None:
         keymap = bind(plan)
@@ -93,6 +95,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         self.main = MainScreen(plan, keymap, read_only=self.read_only, distrust=distrust)
         self.commands = Commands(Context(self, self.main))
         self._past = past
+        self._on_act = on_act
         self._replay: ReplayMode | None = None
         self._replaying: Timer | None = None
         self.main.why_not = self.commands.why_not
@@ -228,6 +231,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     @on(MainScreen.Pressed)
     def press_key(self, message: MainScreen.Pressed) -> None:
         """A key of the main screen."""
+        self._on_act("key", message.key, self._clock.now())
         self.commands.press(message.key)
 
     @on(MainScreen.Prompted)
@@ -305,6 +309,10 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         if self._past is None:
             raise RecordError("Nothing is recorded here.")
         return self._past.open()
+
+    def note_asked(self, what: str) -> None:
+        """The strip was opened on something."""
+        self._on_act("asked", what, self._clock.now())
 
     def why_past(self) -> str | None:
         """Why nothing can be changed: the past is shown; None where the present is."""

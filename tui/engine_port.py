@@ -157,13 +157,14 @@ class Past(msgspec.Struct, frozen=True):
     """What can be replayed: `open` reads the recording (raises RecordError where there is none).
 
     `is_alone`: there is no live rollout behind it; then the replay begins at `at` (cloud time;
-    None: its end). `what` stands in the place of "as seen then".
+    None: its end). `what` stands in the place of "as seen then", `marks` are on the line below.
     """
 
     open: Callable[[], Recording]
     is_alone: bool = False
     at: float | None = None
     what: str = ""
+    marks: tuple[float, ...] = ()
 
 
 T = TypeVar("T")

@@ -65,6 +65,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "doctor": ("setup.doctor", "Check plan, cloud, permissions, records and terminal."),
     "trust": ("setup.trust", "Say which hosts may have credentials, and whose plans may act."),
     "init": ("setup.init", "Write a commented plan."),
+    "drill": ("setup.drill", "Practise on an embedded cloud in which something happens."),
     "simulate": ("setup.simulate", "Run the embedded cloud alone."),
     "demo": ("setup.console", "Open the console on an embedded cloud with a scenario."),
 }

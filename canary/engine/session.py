@@ -227,7 +227,9 @@ class Session:
             failures=failures,
             readiness=ReadinessFeed(plan, cloud.router.run, cloud.clock),
             results=lambda: read_results(outputs),
-            scenario=lambda: embedded.scenario if embedded is not None else "",
+            scenario=lambda: (
+                embedded.scenario if embedded is not None and not plan.local.drill else ""
+            ),
         )
         if files.journal is None and files.journal_error is not None:
             observer.miss_journal(files.journal_error)

@@ -150,6 +150,23 @@ def recording_path(directory: Path) -> Path:
     return directory / "recording.db"
 
 
+def drills_dir() -> Path:
+    """Where drills are kept, each in a directory of its own: never beside a real rollout's files.
+
+    Made 0700 when it is missing. Raises RecordError.
+    """
+    path = _base() / "drills"
+    try:
+        make_directories(path)
+    except OSError as exc:
+        raise RecordError(
+            f"The directory {path} cannot be created: {exc.strerror or exc}.",
+            remedy=f"Set {STATE_DIR_VARIABLE} to a directory that can be written.",
+        ) from exc
+    _demand_own(path)
+    return path
+
+
 def remove_kept(directory: Path) -> None:
     """Remove all that is kept of one world, for it starts over; nothing where there is nothing."""
     for path in (place(directory) for place in _PLACES):

@@ -49,6 +49,9 @@ class Host(Protocol):
     def open_past(self) -> Recording:
         """What was recorded. Raises RecordError where there is nothing."""
 
+    def note_asked(self, what: str) -> None:
+        """The strip was opened on something."""
+
     def why_past(self) -> str | None:
         """Why nothing can be changed: the past is shown; None where the present is."""
 
@@ -119,6 +122,7 @@ class Context:
         if (past := self.host.why_past()) is not None:
             self.say(past)
             return
+        self.host.note_asked(proposal.change_id)
         self.screen.talk.open(proposal)
 
     def toggle_page(self, page: str) -> None:

@@ -97,7 +97,7 @@ class ReplayMode:
 
     def enter(self, at: float | None = None) -> None:
         """Show what was seen at `at` (None: the last that is recorded). Raises RecordError."""
-        playback = Playback(self._past.open(), at)
+        playback = Playback(self._past.open(), at, self._past.marks)
         self._screen.mount_replay()
         self._playback = playback
         self._live, self._jobs = self._screen.snapshot, self._screen.procedure
@@ -246,6 +246,7 @@ class ReplayMode:
             data_age_s(snapshot, playback.at) if snapshot is not None else None,
             self._past.what,
             self.is_alone,
+            _place_of(snapshot, self._screen.plan),
         )
         self._screen.bind_data("replay", view)
 
@@ -258,3 +259,10 @@ class ReplayMode:
         if self._screen.plan != plan:
             self._screen.plan = plan
             self._screen.bind_data("plan", plan)
+
+
+def _place_of(snapshot: Snapshot | None, plan: Plan) -> str:
+    """The local cloud says so at all times, in the past too."""
+    if snapshot is None or snapshot.provider != "local":
+        return ""
+    return "LOCAL CLOUD DRILL" if plan.local.drill else "LOCAL CLOUD"

@@ -118,7 +118,9 @@ class CompactPanel(CellWidget):
         if self.read_only or snapshot.missing_rights:
             runs.append(("READ-ONLY ", palette.strong))
         if snapshot.provider == "local":
-            runs.append((f"LOCAL CLOUD ×{snapshot.speed:g}", palette.box))
+            is_drill = self.plan is not None and self.plan.local.drill
+            words = "DRILL LOCAL" if is_drill else "LOCAL CLOUD"
+            runs.append((f"{words} ×{snapshot.speed:g}", palette.box))
         return runs
 
 

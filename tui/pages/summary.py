@@ -99,7 +99,8 @@ def terminal_title(snapshot: Snapshot, plan: Plan) -> str:
     share = format_percent(snapshot.traffic.canary_percent)
     service = sanitize(snapshot.canary.service, 63)
     state = find_state(snapshot, plan)
-    return f"{_alarm(snapshot, state)}{format_head(state)} {share} {service}{stage}"
+    drill = "DRILL " if plan.is_embedded and plan.local.drill else ""
+    return f"{drill}{_alarm(snapshot, state)}{format_head(state)} {share} {service}{stage}"
 
 
 def _alarm(snapshot: Snapshot, state: RolloutState) -> str:

@@ -126,6 +126,8 @@ class Header(CellWidget):
             speed = snapshot.speed if snapshot else 1.0
             text = "[LOCAL CLOUD" + (f" ×{speed:g}]" if speed != 1 else "]")
             runs += [(_GAP, palette.text), (text, palette.box)]
+            if plan is not None and plan.local.drill:
+                runs.append((" DRILL ", palette.replay))
             if snapshot and snapshot.scenario:
                 runs.append((f" {sanitize(snapshot.scenario, 24)}", palette.dim))
         if self.distrust:

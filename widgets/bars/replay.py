@@ -72,7 +72,8 @@ class ReplayBar(CellWidget):
         if view.gap_until is not None:
             nobody = f"nobody was recording until {format_clock(view.gap_until)}"
             return [nobody, "nothing here changes anything"]
-        return [view.what or SEEN, "nothing here changes anything"]
+        place = [view.place] if view.place else []
+        return [*place, view.what or SEEN, "nothing here changes anything"]
 
     def _right(self, view: ReplayView) -> tuple[str, ...]:
         """What may stand at the right, the longest first."""

@@ -138,7 +138,7 @@ def demo(
     it has a cloud of its own, the project `canary-demo`.
     """
     demand_terminal()
-    source = _find(chosen_config(config))
+    source = find_demo_plan(chosen_config(config))
     demand_stage(source.plan, stage)
     plan = with_local(source.plan, scenario=scenario, speed=speed, seed=seed, stage=stage)
     read_only = chosen_read_only() or plan.console.read_only
@@ -198,7 +198,8 @@ DEMO_PROJECT = "canary-demo"
 """The project of a demo without a plan."""
 
 
-def _find(config: str | None) -> PlanSource:
+def find_demo_plan(config: str | None) -> PlanSource:
+    """The plan that was asked for or lies here; without one the default plan."""
     if config is not None or Path(DEFAULT_NAME).exists():
         return find_plan(config)
     from canary.cli.setup.init import Choices, render_plan

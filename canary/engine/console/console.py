@@ -247,7 +247,9 @@ class ConsoleEngine:
         """
         session = self._opening.connected if self._opening is not None else None
         embedded = session.embedded if session is not None else None
-        return embedded.scenarios if embedded is not None else {}
+        if embedded is None or self.plan.local.drill:
+            return {}
+        return embedded.scenarios
 
     def set_scenario(self, name: str) -> None:
         """Let the embedded cloud play something else."""

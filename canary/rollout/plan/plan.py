@@ -214,7 +214,10 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Local(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The embedded cloud: how fast its clock runs, its seed, its scenario."""
+    """The embedded cloud: how fast its clock runs, its seed, its scenario.
+
+    `drill`: the screen says DRILL, and nobody is told what it plays.
+    """
 
     speed: Annotated[float, Meta(ge=0.1, le=3600)] = 60.0
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 7
@@ -222,6 +225,7 @@ class Local(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stage: int = 2
     soaked_hours: Annotated[float, Meta(ge=0, le=168)] = 23.5
     requests_per_s: Annotated[float, Meta(ge=0.1, le=100_000)] = 45.0
+    drill: bool = False
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

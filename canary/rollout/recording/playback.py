@@ -46,7 +46,7 @@ class ReplayView(msgspec.Struct, frozen=True):
 
     `live` is what has become worse meanwhile; "" while nothing has. `data_age_s` is that of the
     numbers shown, None without any. `is_alone`: there is nothing live behind it. `what` is
-    said in the place of "as seen then" (a drill).
+    said in the place of "as seen then"; `place` is the mark of the local cloud, or of a drill.
     """
 
     at: float
@@ -57,6 +57,7 @@ class ReplayView(msgspec.Struct, frozen=True):
     data_age_s: float | None = None
     what: str = ""
     is_alone: bool = False
+    place: str = ""
 
 
 class Playback:
@@ -65,9 +66,11 @@ class Playback:
     `timeline` is the whole recording in one line.
     """
 
-    def __init__(self, recording: Recording, at: float | None = None) -> None:
+    def __init__(
+        self, recording: Recording, at: float | None = None, marks: tuple[float, ...] = ()
+    ) -> None:
         self.recording = recording
-        self.marks: tuple[float, ...] = ()
+        self.marks = marks
         self.is_playing = False
         self._speed = SPEEDS.index(60)
         self._events = recording.events

@@ -74,7 +74,7 @@ class Recording:
     """Reads from `source`. Raises RecordError when there is nothing in it, or on trouble."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        self.source = source
         self._segments: OrderedDict[int, tuple[int, SegmentBody, list[Tree]]] = OrderedDict()
         self._versions: OrderedDict[tuple[int, int, int], list[Version]] = OrderedDict()
         self._remembered = 0
@@ -84,12 +84,12 @@ class Recording:
 
     def close(self) -> None:
         """Give the source back."""
-        self._source.close()
+        self.source.close()
 
     def refresh(self) -> None:
         """Learn what was recorded since."""
-        self.infos = tuple(self._source.infos())
-        self._batches = tuple(self._source.batch_keys())
+        self.infos = tuple(self.source.infos())
+        self._batches = tuple(self.source.batch_keys())
         if not self.infos:
             raise RecordError(
                 "Nothing is recorded of this rollout yet.",
@@ -123,7 +123,7 @@ class Recording:
     def events(self) -> tuple[Event, ...]:
         """All that the event log had, from the first frame on, oldest first."""
         found = []
-        for number, body in self._source.values("event"):
+        for number, body in self.source.values("event"):
             event = self._values.get(("event", number))
             if event is None:
                 try:
@@ -231,7 +231,7 @@ class Recording:
         info = self.infos[index]
         known = self._segments.get(info.number)
         if known is None or known[0] != info.frames:
-            body = open_segment(self._source.segment_body(info.number))
+            body = open_segment(self.source.segment_body(info.number))
             known = self._segments[info.number] = (info.frames, body, [body.key])
         self._segments.move_to_end(info.number)
         while len(self._segments) > MOST_SEGMENTS:
@@ -263,7 +263,7 @@ class Recording:
         key = (segment, bucket, length)
         found = self._versions.get(key)
         if found is None:
-            rows = open_batch(self._source.batch_body(segment, bucket))
+            rows = open_batch(self.source.batch_body(segment, bucket))
             found = self._versions[key] = [unpack(row, self._bounds) for row in rows]
             self._remembered += len(found)
         self._versions.move_to_end(key)
@@ -278,6 +278,6 @@ class Recording:
     def _value(self, kind: Kind, number: int) -> Any:
         found = self._values.get((kind, number))
         if found is None:
-            tree = msgspec.msgpack.decode(self._source.value_body(kind, number))
+            tree = msgspec.msgpack.decode(self.source.value_body(kind, number))
             found = self._values[kind, number] = read_value(kind, tree)
         return found

@@ -302,6 +302,27 @@ _ALL = (
         api=lambda _: {"session_affinity": True},
     ),
     Scenario(
+        "errors-unseen",
+        "Cloud Monitoring is away while Canary answers 5xx to many requests",
+        {"ratio": 0.12},
+        traffic=lambda p: {"canary": SideEffects(error_ratio=p["ratio"])},
+        api=lambda _: {"monitoring_fault": _NO_MONITORING},
+    ),
+    Scenario(
+        "errors-run-away",
+        "Cloud Run's API is away while Canary answers 5xx to many requests",
+        {"ratio": 0.12},
+        traffic=lambda p: {"canary": SideEffects(error_ratio=p["ratio"])},
+        api=lambda _: {"run_fault": _NO_RUN},
+    ),
+    Scenario(
+        "bad-redeploy",
+        "CI deploys another revision of Canary in the soak, which answers 5xx to many requests",
+        {"ratio": 0.12},
+        traffic=lambda p: {"canary": SideEffects(error_ratio=p["ratio"])},
+        api=lambda _: {"act": "redeploy"},
+    ),
+    Scenario(
         "log-excluded",
         "the request log leaves successful requests out, and Canary answers 5xx to some",
         {"ratio": 0.03},
