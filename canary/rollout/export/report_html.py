@@ -7,6 +7,7 @@ card with the column's name before each value, so that nothing has to be scrolle
 from __future__ import annotations
 
 import html
+import re
 from typing import Final
 
 from canary.rollout.export.report import Bars, Block, Paragraph, Report, Table, Verdict
@@ -36,6 +37,7 @@ _GLYPHS: Final[dict[str, str]] = {
     "◌": "dim",
     "–": "dim",
 }
+_THOUSANDS: Final = re.compile(r"(?<=\d) (?=\d{3}(?!\d))")
 _CARDS_FROM: Final = 4
 """A table of so many columns is too wide for a phone."""
 
@@ -137,8 +139,8 @@ def to_html(report: Report) -> str:
 
 
 def escape_html(text: str) -> str:
-    """Text as text, in an element and in an attribute."""
-    return html.escape(sanitize(text, 1000), quote=True)
+    """Text as text, in an element and in an attribute; a number is not broken at its thousands."""
+    return html.escape(_THOUSANDS.sub("\u202f", sanitize(text, 1000)), quote=True)
 
 
 def _block_html(block: Block) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from canary.rollout.change.history_entries import HistoryEntry
 from canary.rollout.export.report import ReportFacts, StageSpan, to_markdown
 from canary.rollout.export.report_content import build_report
-from canary.rollout.export.report_html import DARK, LIGHT, to_html
+from canary.rollout.export.report_html import DARK, LIGHT, escape_html, to_html
 from canary.rollout.export.report_statistics import compare_minutes, format_p
 from canary.rollout.export.report_verdict import find_verdict
 from canary.rollout.snapshot.state import find_state
@@ -161,3 +161,17 @@ def test_a_glyph_in_a_cell_has_its_colour() -> None:
     _, html = pages(facts(gates=scenes.GATES))
     assert '<span class="ok">✓</span> met' in html
     assert '<span class="dim">◌</span> waiting' in html
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("12 400 requests", "12\u202f400 requests"),
+        ("1 234 567", "1\u202f234\u202f567"),
+        ("stage 2, 10 % of 45", "stage 2, 10 % of 45"),
+        ("at 2026-03-01 14:22:00Z", "at 2026-03-01 14:22:00Z"),
+        ("3 h 1200", "3 h 1200"),
+    ],
+)
+def test_a_number_is_not_broken_at_its_thousands(text: str, said: str) -> None:
+    assert escape_html(text) == said
