@@ -44,7 +44,7 @@ _COUNT: Final = 16
 _BAR: Final = 16
 _LONG_WORDS: Final = 44
 _SHORT_WORDS: Final = 26
-_OFF: Final = "– all traffic is on Legacy: nothing to compare"
+_OFF: Final = "– nothing to compare: all is on Legacy"
 _NOTHING: Final = "no data: nothing is compared yet"
 
 

@@ -90,7 +90,9 @@ def _columns(snapshot: Snapshot, palette: Palette) -> tuple[Column, ...]:
 
     def idle(run: Run) -> Run:
         """Of a Canary that is meant to have no traffic nothing is missing."""
-        return ("–", palette.dim) if is_off and run[0] == NO_DATA else run
+        if not is_off:
+            return run
+        return "–" if run[0] == NO_DATA else run[0], palette.dim
 
     values = tuple(
         Column(

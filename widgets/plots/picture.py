@@ -136,8 +136,8 @@ class PlotMaker(msgspec.Struct):
 
 def _end(metric: Metric, view: SideView, *, is_idle: bool = False) -> EndLabel:
     value = value_in(view.window, metric)
-    if value is None and is_idle:
-        return EndLabel("–")
+    if is_idle:
+        return EndLabel("–" if value is None else show_value(metric, value))
     return EndLabel(show_value(metric, value), value is not None and view.data == "ok")
 
 

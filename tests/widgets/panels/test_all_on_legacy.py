@@ -80,6 +80,15 @@ async def test_what_canary_had_before_is_not_stale_in_the_plots() -> None:
     assert "╱" in await frame(PlotsPanel(), (80, 14), snapshot=at_ten)
 
 
+async def test_an_idle_canary_has_its_resources_and_no_doubt() -> None:
+    """It runs, and takes nothing: Cloud Monitoring still tells of its instances."""
+    window = msgspec.structs.replace(off().canary.window, cpu=0.008, memory=0.41, instances=1.0)
+    idle = off(canary=msgspec.structs.replace(off().canary, window=window))
+    text = await frame(ResourcesPanel(), (44, 12), snapshot=idle)
+    assert "0.80 %" in text
+    assert "?" not in text
+
+
 @pytest.mark.parametrize("widget_type", PANELS, ids=lambda t: t.__name__)
 async def test_at_ten_percent_the_same_silence_is_no_data(widget_type: type[CellWidget]) -> None:
     text = await frame(widget_type(), (80, 12), snapshot=off(traffic=TrafficView(10)))
