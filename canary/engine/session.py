@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from canary.engine.observe.evidence_feed import EvidenceFeed
     from canary.engine.observe.failures_feed import FailuresFeed
     from canary.rollout.failures.requests import FailedRequest
+    from canary.rollout.failures.statuses import StatusMinute
 
 log = logging.getLogger(__name__)
 
@@ -251,8 +252,8 @@ class Session:
         """What gathers the failures; it looks back where the plan lets the request log be read."""
         from canary.engine.observe.failures_feed import FailuresFeed
 
-        plan = self.plan
-        return FailuresFeed(self.cloud.clock, self.read_failing if plan.evidence.tail else None)
+        read_past = self.read_failing if self.plan.evidence.tail else None
+        return FailuresFeed(self.cloud.clock, read_past, self.read_statuses)
 
     async def read_failing(
         self, since: float, until: float
@@ -262,11 +263,22 @@ class Session:
         """
         from canary.cloud.logging.past import read_failing
 
-        sides: tuple[str | None, str] = (None, "")
-        if self.plan.target.shares_one_service:
-            found = await self.cloud.router.run.sides()
-            sides = (found.candidate, found.stable)
+        sides = await self._sides()
         return await read_failing(self.cloud.connection, self.plan, since, until, sides=sides)
+
+    async def read_statuses(self, since: float, until: float) -> tuple[StatusMinute, ...]:
+        """Requests by response code, as Cloud Monitoring counts them. Raises CanaryError."""
+        from canary.cloud.monitoring.statuses import read_statuses
+
+        sides = await self._sides()
+        return await read_statuses(self.cloud.connection, self.plan, since, until, sides=sides)
+
+    async def _sides(self) -> tuple[str | None, str]:
+        """Canary's and Legacy's revisions, where they share a service; None and "" else."""
+        if not self.plan.target.shares_one_service:
+            return None, ""
+        found = await self.cloud.router.run.sides()
+        return found.candidate, found.stable
 
 
 class SessionOpening:

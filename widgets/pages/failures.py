@@ -14,6 +14,7 @@ from canary.rollout.failures.words import (
     MARKS,
     format_about,
     format_beyond,
+    format_common,
     format_counts,
     format_excess,
     format_key,
@@ -70,6 +71,11 @@ class FailuresPage(Page):
         if group is None or not group.requests:
             return None
         return group.requests[min(self.request, len(group.requests) - 1)]
+
+    @property
+    def _instances(self) -> float | None:
+        """How many Canary has; None: not known."""
+        return None if self.snapshot is None else self.snapshot.canary.window.instances
 
     def command(self) -> str:
         """How the chosen group is read in a shell; "" for none."""
@@ -174,6 +180,8 @@ class FailuresPage(Page):
         beyond = view.beyond_chance
         said = f"{beyond or 'none'} of {view.tested} groups beyond chance"
         rows.append([(said, palette.strong if beyond else palette.text)])
+        if common := format_common(view, self._instances):
+            rows += wrapped("  ", common, width, palette.strong, palette.dim)
         return rows
 
     def _entry(
@@ -233,8 +241,7 @@ class FailuresPage(Page):
         )
         numbers = wrapped("", counts, width, palette.text, palette.dim)
         rows += numbers if width >= _LEAST_NUMBERS else []
-        instances = self.snapshot.canary.window.instances if self.snapshot is not None else None
-        if spread := format_spread(group, instances):
+        if spread := format_spread(group, self._instances):
             rows += wrapped("", spread, width, palette.text, palette.dim)
         rows += self._requests(group, width, palette)
         rows += self._lines(width, palette)

@@ -13,12 +13,13 @@ from canary.rollout.errors import CanaryError
 from canary.rollout.export.failures_document import failures_document
 from canary.rollout.export.log_links import group_query, read_command
 from canary.rollout.failures.minutes import gather_failures
-from canary.rollout.failures.statuses import view_classes
+from canary.rollout.failures.statuses import view_classes, view_statuses
 from canary.rollout.failures.view import FailuresView, view_failures
 from canary.rollout.failures.words import (
     MARKS,
     format_about,
     format_beyond,
+    format_common,
     format_counts,
     format_excess,
     format_key,
@@ -71,12 +72,17 @@ async def _look(source: PlanSource, since_s: float) -> tuple[FailuresView, Snaps
         snapshot = await look(session)
         now, since = snapshot.as_of, snapshot.as_of - since_s
         legacy, canary = snapshot.legacy.samples, snapshot.canary.samples
-        if not session.plan.evidence.tail:
-            return view_classes(legacy, canary, since, "the plan has it off"), snapshot
+        why = "" if session.plan.evidence.tail else "the plan has it off"
         try:
-            found, is_whole = await session.read_failing(since, now)
+            found, is_whole = ((), True) if why else await session.read_failing(since, now)
         except CanaryError as error:
-            return view_classes(legacy, canary, since, sanitize(error.message, 300)), snapshot
+            why = sanitize(error.message, 300)
+        if why:
+            try:
+                minutes = await session.read_statuses(since, now)
+            except CanaryError:
+                return view_classes(legacy, canary, since, why), snapshot
+            return view_statuses(minutes, since, why), snapshot
         missing = "" if is_whole else "Only the newest failing requests were read."
         since = since if is_whole or not found else found[-1].at
         state = gather_failures(found, legacy, canary, since, now)
@@ -104,6 +110,8 @@ def _print(view: FailuresView, plan: Plan, snapshot: Snapshot) -> None:
         for group in view.groups[:SHOWN]
     ]
     print_table(rows)
+    if common := format_common(view, instances):
+        say(common)
     first = view.groups[0]
     if not (first.is_beyond_chance or first.mark):
         return

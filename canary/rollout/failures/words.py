@@ -7,6 +7,7 @@ from typing import Final
 
 from canary.rollout.evidence.interval import format_interval
 from canary.rollout.failures.discoveries import RATE
+from canary.rollout.failures.groups import is_server
 from canary.rollout.failures.requests import OTHER, FailedRequest, GroupKey
 from canary.rollout.failures.view import HOUR_S, FailureGroup, FailuresView, Mark
 from canary.rollout.text import (
@@ -120,6 +121,25 @@ def format_spread(group: FailureGroup, instances: float | None = None) -> str:
     times = sorted(r.latency_ms for r in found)
     said.append(f"about {format_milliseconds(times[len(times) // 2])} each")
     return ", ".join(said)
+
+
+def format_common(view: FailuresView, instances: float | None) -> str:
+    """What the failures of several groups have in common: most are on one of Canary's instances;
+    "" where they are not, or where it has one alone.
+    """
+    found = [r.instance for g in view.groups for r in g.requests if is_server(g.key)]
+    named = [name for name in found if name]
+    groups = sum(bool(g.requests) and is_server(g.key) for g in view.groups)
+    if groups < 2 or len(named) < 2 * FEW or instances is None or instances <= 1.5:
+        return ""
+    worst = max(sorted(set(named)), key=named.count)
+    count = named.count(worst)
+    if count < 0.7 * len(named):
+        return ""
+    return (
+        f"{count} of the newest {len(named)} failures are on one of about {instances:.0f}"
+        f" instances: {worst[-8:]}"
+    )
 
 
 def _errors(count: int) -> str:

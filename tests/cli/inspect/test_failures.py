@@ -46,4 +46,5 @@ def test_without_the_right_it_tells_the_statuses_and_what_is_missing(
     assert ended.code == 10
     assert "From Cloud Monitoring, by status: no routes" in ended.out
     assert "logging.logEntries.list" in ended.out
-    assert "5xx" in ended.out
+    assert "✗  500" in ended.out
+    assert "503" in ended.out

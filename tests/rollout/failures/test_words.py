@@ -6,6 +6,7 @@ from canary.rollout.failures.view import FailureGroup, FailuresView
 from canary.rollout.failures.words import (
     format_about,
     format_beyond,
+    format_common,
     format_excess,
     format_key,
     format_spread,
@@ -52,6 +53,18 @@ def test_one_instance_stands_out_where_there_are_several():
     many = FailureGroup(KEY, 0, 6, 6.0, requests=tuple(request(f"i{i}") for i in range(6)))
     assert format_spread(many, 6.0) == "on 6 instances, about 100 ms each"
     assert format_spread(FailureGroup(KEY, 0, 2, 2.0, requests=(request("i"),) * 2)) == ""
+
+
+def test_what_several_groups_have_in_common_is_one_instance():
+    bad = tuple(request("0007e26d3f2a91bc") for _ in range(8))
+    groups = tuple(
+        FailureGroup(GroupKey("GET", route, "500"), 0, 8, 8.0, requests=bad) for route in "ab"
+    )
+    view = FailuresView(groups)
+    said = "16 of the newest 16 failures are on one of about 4 instances: 3f2a91bc"
+    assert format_common(view, 4.0) == said
+    assert format_common(view, 1.0) == ""
+    assert format_common(FailuresView(groups[:1]), 4.0) == ""
 
 
 @pytest.mark.parametrize(
