@@ -64,8 +64,8 @@ def choose_layout(width: int, height: int) -> Layout:
 
 
 def is_tall(layout: Layout, height: int) -> bool:
-    """Whether there is room for two more rows of events, where they have no panel of their own."""
-    return layout == "normal" and height >= 38
+    """Whether there is room for two more rows of events."""
+    return height >= {"normal": 38, "tiny": 14}.get(layout, 10_000)
 
 
 def is_roomy(layout: Layout, height: int) -> bool:

@@ -21,12 +21,12 @@ from canary.rollout.snapshot.state_words import (
 from canary.rollout.text import sanitize
 from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette
-from widgets.plots.canvas import Canvas, Run
+from widgets.plots.canvas import CUT, Canvas, Run
 from widgets.plots.cells import CellWidget, bound
 from widgets.plots.wrapping import wrap_runs
 
-MOST_ROWS: Final = 6
-"""More are never needed at 40 columns; a screen with less room would lose everything below."""
+_KEPT_BELOW: Final = 4
+"""Rows that the longest state leaves to what stands below it."""
 _ASKS: Final = frozenset({*CHANGING, "load_test", "verify"})
 _NOT_YET: Final = "not looked yet"
 
@@ -84,7 +84,7 @@ class StateRow(CellWidget):
 
     def _needed(self, width: int) -> int:
         rows = len(wrap_runs(self._parts(self.palette), width)) if width else 1
-        return max(1, min(MOST_ROWS, rows))
+        return max(1, min(rows, max(3, self.app.size.height - _KEPT_BELOW)))
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Word, cause, next and actor, wrapped; reversed from edge to edge where one must act."""
@@ -92,8 +92,11 @@ class StateRow(CellWidget):
         if state is not None and state.tone == "act":
             for y in range(canvas.height):
                 canvas.text(0, y, " " * canvas.width, palette.roll_back)
-        for y, row in enumerate(wrap_runs(self._parts(palette), canvas.width)):
+        rows = wrap_runs(self._parts(palette), canvas.width)
+        for y, row in enumerate(rows[: canvas.height]):
             canvas.runs(0, y, row)
+        if len(rows) > canvas.height:
+            canvas.right(canvas.height - 1, f" {CUT}", rows[-1][-1][1])
 
     def _parts(self, palette: Palette) -> list[list[Run]]:
         state = self.state

@@ -81,6 +81,11 @@ async def test_without_the_right_to_change_somebody_else_acts() -> None:
     assert text.strip().endswith("OTHER: not from here, no right to change")
 
 
+async def test_where_a_terminal_has_not_the_rows_the_cut_has_a_mark() -> None:
+    text = await frame(StateRow(), (20, 2), snapshot=SCENES["roll_back_all"], plan=PLAN)
+    assert text.split("\n")[1].endswith("…")
+
+
 async def test_it_takes_as_many_rows_as_it_needs_and_gives_them_back() -> None:
     row = StateRow()
     async with shown(row, (40, 12), snapshot=SCENES["roll_back_all"], plan=PLAN) as pilot:
