@@ -58,6 +58,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "recording": ("inspect.recording", "Write what was recorded into one file, to take along."),
     "timeline": ("inspect.timeline", "Write what happened: changes, states, proofs, troubles."),
     "handover": ("inspect.timeline", "Write a handover for the next shift, in one screen."),
+    "backtest": ("inspect.backtest", "Say what other limits would have said of what was recorded."),
     "replay": ("setup.replay", "Show what the console showed: yesterday, or at 14:03."),
     "log": ("inspect.log", "Show the changes made from this host; withdraw one that waits."),
     "recover": ("change.recover", "Look what became of a change whose end is not known."),

@@ -132,3 +132,12 @@ def test_the_example_that_ships_opens_without_a_plan() -> None:
 def test_what_is_no_recording_is_a_sentence(name: str) -> None:
     with pytest.raises(RecordError, match=r"cannot be read|is no recording"):
         read_recording(str(ROOT / name))
+
+
+@pytest.mark.usefixtures("frames")
+def test_a_backtest_is_told_and_is_a_document(command: Command) -> None:
+    ended = command("backtest", "-c", str(PLAN_FILE))
+    assert ended.code == 0
+    assert "alarms" in ended.out
+    document = command("backtest", "--json", "--from", "-30m", "-c", str(PLAN_FILE)).document
+    assert set(document) == {"from", "to", "alarms", "founded", "rollbacks"}
