@@ -12,11 +12,20 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
+from canary.cloud.connection.endpoints import Address
+from canary.host.logs import remember_secret
 from canary.rollout.errors import CanaryError, RecordError, Rejected
-from canary.rollout.export.notification import Notification, slack_document
+from canary.rollout.export.notification import (
+    Notification,
+    grafana_document,
+    pagerduty_document,
+    slack_document,
+)
 from canary.rollout.plan.tables import Notify
 from canary.rollout.text import format_age, format_clock, sanitize
 from canary.store.sent_notifications import SentNotifications, Waiting
@@ -29,6 +38,8 @@ and a change that is just being sent needs it more."""
 
 LATE_S = 60.0
 """What is told later than this after it was so says when it was."""
+
+PAGERDUTY: Final = "https://events.pagerduty.com/v2/change/enqueue"
 
 LOOK_S = 30.0
 """So often is looked for what other processes of this host have left."""
@@ -133,8 +144,8 @@ class Delivery:
         refused: str | None = None
         one_alone = False
         try:
-            document = slack_document(_dated(what, self._wall()))
-            await post_webhook(self._address(), document, self._settings.timeout_s)
+            address, document, headers = self._letter(what)
+            await post_webhook(address, document, self._settings.timeout_s, headers=headers)
         except CanaryError as error:
             refused, one_alone = str(error), isinstance(error, Rejected)
         except Exception as error:
@@ -149,16 +160,49 @@ class Delivery:
         self.kept.refused(what, self._wall(), refused, all_of_it=not one_alone)
         return one_alone
 
+    def _letter(self, what: Waiting) -> tuple[str, dict[str, Any], dict[str, str]]:
+        """Where to, what, and which headers go along; as the recipient's kind wants it."""
+        notification, settings = _dated(what, self._wall()), self._settings
+        match settings.kind:
+            case "pagerduty":
+                address = PAGERDUTY if settings.is_at_home else self._trusted()
+                secret = self._secret()
+                return address, pagerduty_document(notification, secret, what.at), {}
+            case "grafana":
+                address = f"{self._trusted().rstrip('/')}/api/annotations"
+                headers = {"authorization": f"Bearer {self._secret()}"}
+                return address, grafana_document(notification, what.at), headers
+            case _:
+                return self._address(), slack_document(notification), {}
+
+    def _trusted(self) -> str:
+        """The address, of a host that may have a secret: this one, or one that was trusted."""
+        address = self._address()
+        parts = urlsplit(address)
+        host, plain = parts.hostname or "", parts.scheme == "http"
+        if not plain:
+            from canary.cloud.connection.credentials import demand_trusted
+
+            demand_trusted(Address(host, parts.port or 443, plain), "notify.webhook")
+        return address
+
+    def _secret(self) -> str:
+        secret = self._read(self._settings.secret_variable)
+        remember_secret(secret)
+        return secret
+
     def _address(self) -> str:
         if self._settings.webhook is not None:
             return self._settings.webhook
-        name = self._settings.webhook_variable or ""
-        address = self._environ.get(name, "").strip()
-        if not address:
+        return self._read(self._settings.webhook_variable)
+
+    def _read(self, name: str | None) -> str:
+        value = self._environ.get(name or "", "").strip()
+        if not value:
             raise RecordError(
-                f"The environment variable {sanitize(name, 60)} is not set: no notifications."
+                f"The environment variable {sanitize(name or '', 60)} is not set: no notifications."
             )
-        return address
+        return value
 
     def _fail(self, sentence: str) -> None:
         log.warning("%s", sentence)

@@ -7,11 +7,12 @@ and goes out by `delivery` until it was taken, by this process or by the next.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,7 @@ from canary.rollout.export.notification import (
     verdict_notice,
 )
 from canary.rollout.plan.plan import Plan
+from canary.rollout.plan.tables import Notify
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.entries import Entry
 from canary.store.paths import sent_notifications_path
@@ -45,7 +47,8 @@ Notice = Callable[[str | None], Notification | None]
 class Notifier:
     """Tells one rollout's news; to be used in one event loop. Does nothing without a webhook.
 
-    `sent` None: this host's memory cannot be used, and only this process remembers.
+    `sent` None: this host's memory cannot be used, and only this process remembers. `beside` tell
+    the same to others, each with a memory of its own: one that is away holds up nobody.
     """
 
     def __init__(
@@ -56,8 +59,10 @@ class Notifier:
         *,
         environ: Mapping[str, str] = os.environ,
         wall: Callable[[], float] = time.time,
+        beside: Sequence[Notifier] = (),
     ) -> None:
         self._plan = plan
+        self._beside = tuple(beside)
         self._settings = plan.notify
         self._place = place_of(plan.name, plan.target.project, plan.provider)
         self._wall = wall
@@ -81,6 +86,8 @@ class Notifier:
 
     def ended(self, change: Change, outcome: Outcome) -> None:
         """A change that the caller carried out has ended."""
+        for each in self._beside:
+            each.ended(change, outcome)
         with _never_in_the_way():
             if self._settings.is_on:
                 self._end(change, outcome, None)
@@ -89,8 +96,11 @@ class Notifier:
         """Tell how changes of the journal ended of which nobody told: whoever carried them out was
         killed between the two.
         """
+        known = tuple(entries)
+        for each in self._beside:
+            each.make_up(known)
         with _never_in_the_way():
-            for entry in entries if self._settings.is_on else ():
+            for entry in known if self._settings.is_on else ():
                 if entry.outcome is not None and entry.outcome.state != "abandoned":
                     self._end(entry.change, entry.outcome, entry.intended_at)
 
@@ -108,9 +118,11 @@ class Notifier:
         """Tell when the verdict has turned for the worse since anybody on this host looked, and
         when Canary is worse now or is proven worse. What was left untold goes out, too.
         """
+        for each in self._beside:
+            each.watch(snapshot)
         if not self._settings.is_on:
             return
-        self.resume()
+        self._resume()
         self._watch_evidence(snapshot)
         self._watch_burn(snapshot)
         verdict = judged_verdict(snapshot)
@@ -132,19 +144,24 @@ class Notifier:
             return
         notification = evidence_notice(snapshot, self._place, self._plan)
         value = "" if notification is None else f"{notification.key} since {seen.began_at}"
-        self.turned("evidence", value, lambda _: notification)
+        self._turned("evidence", value, lambda _: notification)
 
     def _watch_burn(self, snapshot: Snapshot) -> None:
         if snapshot.burn is None or all(p.burns is None for p in snapshot.burn.pairs):
             return
         notification = burn_notice(snapshot, self._place)
         value = "" if notification is None else notification.key
-        self.turned("burn", value, lambda _: notification)
+        self._turned("burn", value, lambda _: notification)
 
     def turned(self, topic: str, value: str, notice: Notice) -> None:
         """Tell what `notice` makes of it that `topic` has become `value`, given what it was before
         on this host (None: it is the first); nothing when any process here has seen that.
         """
+        for each in self._beside:
+            each.turned(topic, value, notice)
+        self._turned(topic, value, notice)
+
+    def _turned(self, topic: str, value: str, notice: Notice) -> None:
         if not self._settings.is_on or self._topics.get(topic) == value:
             return
         known = self._topics.get(topic)
@@ -153,12 +170,19 @@ class Notifier:
 
     def tell(self, notification: Notification) -> None:
         """Tell one thing; what was told lately waits, and is told as so many. Returns at once."""
+        for each in self._beside:
+            each.tell(notification)
         if self._settings.is_on:
             now, every_s = self._wall(), self._settings.repeat_minutes * 60
             self._keep(lambda kept: kept.put(notification, now, every_s))
 
     def resume(self) -> None:
         """Send what was not taken before, by this process or another; looks now and then."""
+        for each in self._beside:
+            each.resume()
+        self._resume()
+
+    def _resume(self) -> None:
         now = self._wall()
         if self._settings.is_on and abs(now - self._looked_at) >= LOOK_S:
             self._looked_at = now
@@ -170,14 +194,17 @@ class Notifier:
         """Wait until all that is due is told or refused, within `limit_s` (the plan's timeout for
         an answer and a bit).
         """
+        await asyncio.gather(*(each.drain(limit_s) for each in self._beside))
         if self._settings.is_on:
-            for each in self._deliveries():
-                await each.drain(limit_s)
+            for delivery in self._deliveries():
+                await delivery.drain(limit_s)
 
     def close(self) -> None:
         """Give the memory back."""
-        for each in self._deliveries():
+        for each in self._beside:
             each.close()
+        for delivery in self._deliveries():
+            delivery.close()
 
     def _deliveries(self) -> tuple[Delivery, ...]:
         return (self._delivery,) if self._spare is None else (self._delivery, self._spare)
@@ -220,13 +247,28 @@ def _known(verdict: str | None) -> Verdict | None:
 
 def open_notifier(plan: Plan, directory: Path, on_error: Callable[[str], None]) -> Notifier:
     """The notifier of a plan; its memory is in `directory`, the rollout's on this host."""
+    first, *others = plan.notify.each
+    beside = [
+        _open_one(plan, other, sent_notifications_path(directory, place), on_error)
+        for place, other in enumerate(others, 1)
+    ]
+    return _open_one(plan, first, sent_notifications_path(directory), on_error, beside)
+
+
+def _open_one(
+    plan: Plan,
+    settings: Notify,
+    path: Path,
+    on_error: Callable[[str], None],
+    beside: Sequence[Notifier] = (),
+) -> Notifier:
     sent: SentNotifications | None = None
-    if plan.notify.is_on:
+    if settings.is_on:
         try:
-            sent = SentNotifications(sent_notifications_path(directory))
+            sent = SentNotifications(path)
         except RecordError as error:
             log.warning("%s", error)
-    return Notifier(plan, sent, on_error)
+    return Notifier(msgspec.structs.replace(plan, notify=settings), sent, on_error, beside=beside)
 
 
 @contextlib.asynccontextmanager

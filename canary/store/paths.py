@@ -140,9 +140,9 @@ def alert_writings_path(directory: Path) -> Path:
     return directory / "alerts.db"
 
 
-def sent_notifications_path(directory: Path) -> Path:
-    """The memory of notifications in a rollout's directory."""
-    return directory / "told.db"
+def sent_notifications_path(directory: Path, place: int = 0) -> Path:
+    """The memory of notifications in a rollout's directory; of several recipients each its own."""
+    return directory / (f"told-{place}.db" if place else "told.db")
 
 
 def recording_path(directory: Path) -> Path:

@@ -32,13 +32,14 @@ async def post_webhook(
     document: Mapping[str, Any],
     timeout_s: float,
     *,
+    headers: Mapping[str, str] | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Post `document` as JSON; answered 2xx when this returns.
 
-    Tried once more only where nothing can have arrived (no connection); whoever must not lose a
-    message asks again later, and may tell it twice. Raises Unavailable, Denied, QuotaExhausted
-    or Rejected, none of which repeats the address.
+    `headers` go along. Tried once more only where nothing can have arrived (no connection);
+    whoever must not lose a message asks again later, and may tell it twice. Raises Unavailable,
+    Denied, QuotaExhausted or Rejected, none of which repeats the address.
     """
     wrong = find_address_mistake(url)
     if wrong:
@@ -47,11 +48,11 @@ async def post_webhook(
     import httpx
 
     try:
-        await _post(url, document, timeout_s)
+        await _post(url, document, timeout_s, headers)
     except httpx.ConnectError:
         await sleep(AGAIN_AFTER_S)
         try:
-            await _post(url, document, timeout_s)
+            await _post(url, document, timeout_s, headers)
         except (httpx.HTTPError, TimeoutError) as exc:
             raise _unreachable(url, exc) from None
     except (httpx.HTTPError, TimeoutError) as exc:
@@ -59,8 +60,10 @@ async def post_webhook(
         raise _unreachable(url, exc) from None
 
 
-async def _post(url: str, document: Mapping[str, Any], timeout_s: float) -> None:
-    headers = {"content-type": "application/json"}
+async def _post(
+    url: str, document: Mapping[str, Any], timeout_s: float, more: Mapping[str, str] | None
+) -> None:
+    headers = {"content-type": "application/json", **(more or {})}
     async with (
         asyncio.timeout(timeout_s),
         open_http(url, timeout=timeout_s) as client,

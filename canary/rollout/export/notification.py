@@ -33,6 +33,7 @@ from canary.rollout.snapshot.state_words import COMMANDS, NEXT, format_actor, fo
 from canary.rollout.text import (
     format_age,
     format_count,
+    format_iso_time,
     format_milliseconds,
     format_percent,
     format_ratio,
@@ -234,6 +235,41 @@ def slack_document(notification: Notification) -> dict[str, Any]:
     ]
     attachment = {"color": COLOURS[notification.tone], "fallback": text, "fields": fields}
     return {"text": text, "attachments": [attachment] if fields else []}
+
+
+def pagerduty_document(notification: Notification, key: str, at: float) -> dict[str, Any]:
+    """The notice as a PagerDuty change event, which is shown beside incidents and pages nobody.
+
+    `key` is the integration's routing key, `at` when it was, unix seconds. Source: PagerDuty's
+    Events API v2, "Send a change event" (a summary has at most 1 024 characters).
+    """
+    return {
+        "routing_key": key,
+        "payload": {
+            "summary": sanitize(notification.text, 1000),
+            "timestamp": format_iso_time(at),
+            "source": "canary",
+            "custom_details": dict(notification.facts),
+        },
+        "links": [
+            {"href": value, "text": name}
+            for name, value in notification.facts
+            if value.startswith("https://")
+        ],
+    }
+
+
+def grafana_document(notification: Notification, at: float) -> dict[str, Any]:
+    """The notice as an annotation of the whole Grafana, found by its tags.
+
+    Source: Grafana's HTTP API, "Annotations" (times in ms).
+    """
+    lines = [notification.text, *(f"{name}: {value}" for name, value in notification.facts)]
+    return {
+        "time": round(at * 1000),
+        "tags": ["canary", notification.tone],
+        "text": "\n".join(_escape(line) for line in lines),
+    }
 
 
 def _evidence(change: Change) -> list[tuple[str, str]]:

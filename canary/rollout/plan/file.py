@@ -92,7 +92,7 @@ def parse_plan(text: str, source: str, known: KnownNames | None = None) -> Plan:
     changes one must not lose the others by it. Raises PlanError with all
     mistakes (of many the first few, and how many there are).
     """
-    data = _with_start_stage(_with_default_limits(_parse_toml(text, source)))
+    data = _with_one_notify(_with_start_stage(_with_default_limits(_parse_toml(text, source))))
     try:
         plan: Plan | None = msgspec.convert(data, Plan)
         mistakes: list[Mistake] = []
@@ -143,6 +143,14 @@ def _with_default_limits(data: dict[str, Any]) -> dict[str, Any]:
 def _limits(scope: str) -> dict[str, float]:
     builtins = msgspec.to_builtins(getattr(Alerts(), scope))
     return {name: value for name, value in builtins.items() if value is not None}
+
+
+def _with_one_notify(data: dict[str, Any]) -> dict[str, Any]:
+    """Of several tables [[notify]] the first, with the rest as its `others`."""
+    tables = data.get("notify")
+    if not isinstance(tables, list) or not tables or not isinstance(tables[0], dict):
+        return data
+    return {**data, "notify": {**tables[0], "others": tables[1:]}}
 
 
 def _with_start_stage(data: dict[str, Any]) -> dict[str, Any]:

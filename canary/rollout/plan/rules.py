@@ -19,7 +19,7 @@ from canary.rollout.plan.metrics import Metrics
 from canary.rollout.plan.mistakes import Found, Mistake, check_range, nearest
 from canary.rollout.plan.plan import MOST_INSTANCES, PERCENT, Plan, Router, ScalePreset, Stage
 from canary.rollout.plan.runbook import MOST_STEPS
-from canary.rollout.plan.tables import MOST_WAIT_S, VARIABLE, AbTest, LoadProfile, LoadTest
+from canary.rollout.plan.tables import MOST_WAIT_S, VARIABLE, AbTest, LoadProfile, LoadTest, Notify
 from canary.rollout.plan.zones import find_zone, has_zones
 from canary.rollout.text import sanitize
 
@@ -297,18 +297,38 @@ def _check_runbook(plan: Plan) -> Found:
 
 
 def _check_notify(plan: Plan) -> Found:
+    """Each that is to be told; the first is `notify`, of several the next `notify[1]`."""
+    yield from _check_told("notify", plan.notify)
+    for place, other in enumerate(plan.notify.others, 1):
+        yield from _check_told(f"notify[{place}]", other)
+        if not other.is_on:
+            due = "webhook, webhook_variable, or PagerDuty's secret_variable"
+            yield Mistake(f"notify[{place}]", "says nowhere whom to tell", due)
+
+
+def _check_told(path: str, told: Notify) -> Found:
     """The address is never repeated: it is a secret with most services."""
-    address, variable = plan.notify.webhook, plan.notify.webhook_variable
+    address, variable = told.webhook, told.webhook_variable
     if address is not None:
         wrong = find_address_mistake(address)
         if wrong:
-            yield Mistake("notify.webhook", wrong, "https://HOST/…, or http:// for this machine")
+            yield Mistake(f"{path}.webhook", wrong, "https://HOST/…, or http:// for this machine")
         if variable is not None:
-            yield Mistake("notify.webhook", "is set beside webhook_variable", "one of the two")
-    if variable is not None and not re.fullmatch(VARIABLE, variable):
-        said = f'is "{sanitize(variable, 60)}"' if variable else "is empty"
-        wrong = "is an address" if "://" in variable else said
-        yield Mistake("notify.webhook_variable", wrong, "the name of an environment variable")
+            yield Mistake(f"{path}.webhook", "is set beside webhook_variable", "one of the two")
+    for name in ("webhook_variable", "secret_variable"):
+        given = getattr(told, name)
+        if given is not None and not re.fullmatch(VARIABLE, given):
+            said = f'is "{sanitize(given, 60)}"' if given else "is empty"
+            wrong = "is an address" if "://" in given else said
+            yield Mistake(f"{path}.{name}", wrong, "the name of an environment variable")
+    if told.kind != "slack" and told.secret_variable is None:
+        due = f"the environment variable that holds the secret of {told.kind}"
+        yield Mistake(f"{path}.secret_variable", "is missing", due)
+    if told.kind == "slack" and told.secret_variable is not None:
+        wrong = "is given, but the secret of a webhook is its address"
+        yield Mistake(f"{path}.secret_variable", wrong, "webhook_variable")
+    if told.others and path != "notify":
+        yield Mistake(f"{path}.others", "is given", "another table [[notify]]")
 
 
 def _check_record(plan: Plan) -> Found:

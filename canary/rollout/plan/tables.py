@@ -180,6 +180,9 @@ class Slo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_requests: Annotated[int, Meta(ge=1, le=10**9)] = 100
 
 
+NotifyKind = Literal["slack", "pagerduty", "grafana"]
+
+
 class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A webhook that is told of changes, their outcomes, and verdicts that turn for the worse.
 
@@ -187,17 +190,40 @@ class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret with most services. Both None: nothing is sent. The same thing is sent at most once
     in `repeat_minutes` (of this host's clock), what was so meanwhile at their end; `timeout_s`
     is how long an answer is waited for.
+
+    `kind`: a Slack-compatible incoming webhook; PagerDuty's change events, which page nobody, with
+    the integration's routing key in the environment variable `secret_variable`; or annotations of
+    the Grafana at `webhook`, with a service account's token there. `others` are told the same:
+    the tables [[notify]] behind the first.
     """
 
+    kind: NotifyKind = "slack"
     webhook: str | None = None
     webhook_variable: str | None = None
+    secret_variable: str | None = None
     repeat_minutes: Annotated[float, Meta(ge=0, le=10_080)] = 15.0
     timeout_s: Annotated[float, Meta(ge=0.1, le=60)] = 5.0
+    others: tuple[Notify, ...] = ()
 
     @property
     def is_on(self) -> bool:
-        """Whether anybody is to be told."""
-        return self.webhook is not None or self.webhook_variable is not None
+        """Whether this one is to be told; PagerDuty's own address need not be given."""
+        return self.webhook is not None or self.webhook_variable is not None or self.is_pagerduty
+
+    @property
+    def is_pagerduty(self) -> bool:
+        """Whether it is PagerDuty, and its key is named."""
+        return self.kind == "pagerduty" and self.secret_variable is not None
+
+    @property
+    def is_at_home(self) -> bool:
+        """Whether no address is given: PagerDuty's own then."""
+        return self.webhook is None and self.webhook_variable is None
+
+    @property
+    def each(self) -> tuple[Notify, ...]:
+        """This one and the others, each by itself."""
+        return (msgspec.structs.replace(self, others=()), *self.others)
 
 
 class Verify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -59,3 +59,27 @@ def test_a_mistake_is_named_without_the_secret(text: str, said: str) -> None:
 def test_a_push_needs_a_commit() -> None:
     with pytest.raises(PlanError, match=r"record.push is true without record.git"):
         plan_with("[record]\npush = true")
+
+
+def test_several_tables_are_told_each() -> None:
+    plan = plan_with(
+        '[[notify]]\nwebhook = "https://hooks.example/x"\n'
+        '[[notify]]\nkind = "pagerduty"\nsecret_variable = "PD_KEY"\n'
+        '[[notify]]\nkind = "grafana"\nwebhook = "https://g.example"\nsecret_variable = "TOKEN"\n'
+    )
+    assert [each.kind for each in plan.notify.each] == ["slack", "pagerduty", "grafana"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[notify]]\nwebhook = "https://x.example"\n[[notify]]\n', "notify[1] says nowhere"),
+        ('[notify]\nkind = "grafana"\nwebhook = "https://g.example"', "secret_variable is missing"),
+        ('[notify]\nwebhook = "https://x.example"\nsecret_variable = "S"', "its address"),
+        ('[notify]\nkind = "pagerduty"\nsecret_variable = "a b"', "the name of an environment"),
+    ],
+)
+def test_a_wrong_recipient_is_one_sentence(text: str, said: str) -> None:
+    with pytest.raises(PlanError) as raised:
+        plan_with(text)
+    assert said in str(raised.value)
