@@ -129,12 +129,15 @@ class Composition(Screen[None]):
         self.mount(self.prompt, before=self.key_bar)
 
     def mount_replay(self) -> None:
-        """Put the replay's rows beside the header and the keys, whose places they take; once."""
+        """Put the replay's rows beside the header and the keys, whose places they take."""
+        rows = max(1, self.header.size.height)
         if self._replay_bars:
+            self._replay_bars[0].styles.height = rows
             return
         from widgets.bars.replay import ReplayBar, TimelineBar  # no first frame shows them
 
         above, below = ReplayBar(id="replay"), TimelineBar(id="timeline")
+        above.styles.height = rows
         self._replay_bars = (above, below)
         self.mount(above, before=self.header)
         self.mount(below, before=self.key_bar)

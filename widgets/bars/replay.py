@@ -45,12 +45,13 @@ class ReplayBar(CellWidget):
     replay: bound[ReplayView | None] = bound(None)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
-        """One row in a colour of its own."""
+        """In a colour of its own; as many rows as the header has, whose place it takes."""
         view = self.replay
         if view is None:
             return
-        for x in range(canvas.width):
-            canvas.put(x, 0, " ", palette.replay)
+        for y in range(canvas.height):
+            for x in range(canvas.width):
+                canvas.put(x, y, " ", palette.replay)
         runs: list[Run] = []
         if view.live:
             runs += [(f" LIVE: {sanitize(view.live, 60)}: Esc ", palette.roll_back)]
@@ -63,9 +64,10 @@ class ReplayBar(CellWidget):
         for said in self._words(view):
             if end + len(said) + 3 <= canvas.width:
                 end = canvas.runs(end, 0, [(f" · {said}", palette.replay)])
+        last = canvas.height - 1
         for text in self._right(view):
-            if end + len(text) + 2 <= canvas.width:
-                canvas.right(0, text, palette.replay)
+            if (end if last == 0 else 0) + len(text) + 2 <= canvas.width:
+                canvas.right(last, text, palette.replay)
                 break
 
     def _words(self, view: ReplayView) -> list[str]:
