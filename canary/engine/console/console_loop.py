@@ -88,6 +88,7 @@ class ConsoleLoop:
             self._polls.subscribe(lambda snapshot, _: self._watch(snapshot))
         self._polls.subscribe(lambda snapshot, _: self.guard.look(snapshot))
         self._polls.subscribe(only_news(on_snapshot, monotonic))
+        self._polls.follow_failures()
         self._polls.add(READINESS, self._poll_readiness)
         self._polls.add(GUARD, self.guard.poll)
         if not read_only and session.journal is not None:

@@ -61,7 +61,7 @@ FAILURES: Final = "the failures"
 EMBEDDED: Final = "the embedded cloud"
 READINESS: Final = "rollback readiness"
 GUARD: Final = "automatic rollback"
-"""The names of the polls; the last two are switched on by who needs them."""
+"""The names of the polls; who needs failures, readiness or the guard switches theirs on."""
 
 Poll = Callable[[], Awaitable[float]]
 """Does its work once, and returns how long to wait until the next time, in real seconds."""
@@ -105,7 +105,7 @@ class PollLoop:
         self._wait = wait if wait is not None else wait_for_event
         self._subscribers: list[Subscriber] = []
         self._wakes: dict[str, asyncio.Event] = {}
-        self._has_numbers = self._has_run = False
+        self._has_numbers = self._has_run = self._shows_failures = False
         self._begun_at = monotonic()
         self._looked_at = float("-inf")
         self._pace = Pace(observer.plan.metrics.stale_after_s, LEAST_METRICS_S)
@@ -117,7 +117,6 @@ class PollLoop:
             CLOCK: self._poll_clock,
             REQUEST_LOG: self._poll_request_log,
             EVIDENCE: self._poll_evidence,
-            FAILURES: self._poll_failures,
         }
         if embedded is not None:
             self._polls[EMBEDDED] = self._poll_embedded
@@ -129,6 +128,11 @@ class PollLoop:
     def add(self, name: str, poll: Poll) -> None:
         """Switch on one more poll; before `run`. `name` is as a person reads it."""
         self._polls[name] = poll
+
+    def follow_failures(self) -> None:
+        """Look for what fails too, for whoever shows it; before `run`."""
+        self._shows_failures = True
+        self.add(FAILURES, self._poll_failures)
 
     async def run(self) -> None:
         """Take over what is on this host's disk, then poll until cancelled."""
@@ -269,7 +273,7 @@ class PollLoop:
             return LOG_AGAIN_S
         if not self.has_numbers(FIRST_NUMBERS_S):
             return LEAST_PAUSE_S
-        if self._observer.failures is not None:
+        if self._observer.failures is not None and self._shows_failures:
             await self._observer.failures.look_back()
         async with aclosing(feed.follow_tail(self._observer.requests_per_s)) as windows:
             async for changed in windows:
