@@ -121,6 +121,12 @@ class Entry(msgspec.Struct, frozen=True):
         """Whether it is open and nothing of it is on its way: then it can still be withdrawn."""
         return "withdraw" in life.LIFE[self.state]
 
+    def was_sent(self, step: int) -> bool:
+        """Whether a step may have taken effect; one that a person said to go on with may have been
+        sent before that.
+        """
+        return self.state_before_resumed(step) not in life.NEVER_SENT
+
     def is_settled(self, step: int) -> bool:
         """Whether `step` is done."""
         return self.state_of(step) == "settled"

@@ -27,7 +27,7 @@ from canary.rollout.change.change import (
     Removal,
     Step,
 )
-from canary.rollout.change.life import LIFE, NEVER_SENT
+from canary.rollout.change.life import NEVER_SENT
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.routing import routes_alike
@@ -239,8 +239,10 @@ def end_unsent(
             raise Conflict(f"It has ended already: {ended}.", remedy=entry.outcome.message)
         if not entry.is_withdrawable:
             break
-        said = describe_not_begun(entry.change, entry.present_step, why, now)
-        outcome = Outcome(state, said.message, now)
+        said = describe_not_begun(entry.change, entry.present_step, why, now).message
+        if entry.was_sent(entry.present_step):  # handed back since: it was not begun once more
+            said = f"{why} It was sent before that, and may have taken effect."
+        outcome = Outcome(state, said, now)
         if journal.withdraw(entry, outcome):
             return outcome
     raise Conflict(
@@ -301,7 +303,7 @@ def _in_hand(entry: Entry) -> Finding:
 
 def _absent(entry: Entry, index: int, now: str) -> Finding:
     choices = "Resume it (--resume), or abandon it (--abandon)."
-    if "withdraw" in LIFE[entry.state_of(index)]:
+    if not entry.was_sent(index):
         said = "This step was never sent." if index else "Nothing of it was ever sent."
         return Finding("not_begun", f"{said} {now}".rstrip(), choices, index)
     said = "It was sent, and nothing of it is to be seen."

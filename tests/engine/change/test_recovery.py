@@ -7,7 +7,7 @@ import pytest
 
 from canary.engine.change.executor import FRESH_S, CloudClients
 from canary.engine.change.in_process import carry_on_here
-from canary.engine.change.recovery import Recovery, find_entry, unresolved
+from canary.engine.change.recovery import Recovery, find_entry, unresolved, withdraw
 from canary.rollout.change.change import SetScale
 from canary.rollout.errors import Conflict, GateNotMet, OutcomeUnknown, UsageError
 from canary.rollout.plan.plan import ScalePreset
@@ -242,3 +242,15 @@ async def test_what_an_owner_that_died_has_left_is_taken_up_by_who_waits_for_it(
         outcome = await carry_on_here(change, clients, journal, plan=cloud.plan, sleep=sleep)
         assert (waits, outcome.state) == ([True], "done")
         assert (await router_service(cloud)).percent == 0
+
+
+async def test_what_was_sent_and_handed_back_is_not_said_to_have_changed_nothing(
+    embedded: Embedded, journal: Journal
+):
+    await lose(embedded, journal, "rollback_all")
+    recovery = recovery_of(embedded, journal)
+    assert (await recovery.resume("c1", BY)).state == "resumed"
+    assert (await recovery.verify("c1")).message.startswith("It was sent, and nothing of it")
+    outcome = withdraw(journal, "c1", BY, embedded.now)
+    assert "It was sent before that, and may have taken effect." in outcome.message
+    assert "Nothing was changed" not in outcome.message
