@@ -44,6 +44,8 @@ _KEPT_ABOVE: Final = 6
 _KEPT_ABOVE_LOW: Final = 4
 """Rows that a question leaves above it, for the state at least; in a low terminal (`_LOW`)."""
 _LOW: Final = 18
+_KEPT_WITH_PAGE: Final = 18
+"""Where a page stands above it, which it may be about: the question scrolls sooner."""
 
 NOTE_ROWS = 5
 """At most; one row stays for what must be acted on."""
@@ -94,7 +96,9 @@ class TalkStrip(ConfirmStrip, can_focus=False):
     def _rows_wanted(self, width: int) -> int:
         height = self.app.size.height
         kept = _KEPT_ABOVE if height >= _LOW else _KEPT_ABOVE_LOW
-        return min(self.rows_needed(width), max(2, height - kept))
+        if self.screen.has_class("-zoomed"):
+            kept = _KEPT_WITH_PAGE
+        return min(self.rows_needed(width), max(4, height - kept))
 
     def redraw(self) -> None:
         """Draw anew; where the question needs other rows than it has, lay the screen out anew."""
