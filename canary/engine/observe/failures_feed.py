@@ -62,19 +62,22 @@ class FailuresFeed:
             self._state.begin(began_at)
             self._changes += 1
 
-    async def look_back(self) -> None:
-        """Ask for the hour before, once; without it less is known to be new, and nothing else."""
+    async def look_back(self) -> bool:
+        """Ask for the hour before, once; without it less is known to be new, and nothing else.
+        True when it was told now.
+        """
         if self._has_looked_back or self._read_past is None:
-            return
+            return False
         self._has_looked_back = True
         now = self._clock.now()
         try:
             found, is_whole = await self._read_past(now - HOUR_S, now)
         except CanaryError:
-            return
+            return False
         since = now - HOUR_S if is_whole or not found else found[-1].at
         self._state.remember(found, since)
         self._changes += 1
+        return True
 
     async def list_anew(
         self, tail: TailView, legacy: Sequence[Sample], canary: Sequence[Sample]

@@ -346,10 +346,15 @@ class Observer:
             feed.hear(self._journal.dismissals)
 
     async def list_failures(self) -> bool:
-        """List what fails where the request log is not tailed. True when it is known now."""
+        """Ask once for what failed before the request log was tailed; where it is not tailed, list
+        it anew. True when more is known.
+        """
         if self.failures is None or self.comparison is None:
             return False
-        return await self.failures.list_anew(self.comparison.tail_view, *self._samples)
+        tail = self.comparison.tail_view
+        if not tail.off:
+            return await self.failures.look_back()
+        return await self.failures.list_anew(tail, *self._samples)
 
     def _view_failures(
         self, legacy: tuple[Sample, ...], canary: tuple[Sample, ...]

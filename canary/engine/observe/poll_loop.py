@@ -105,7 +105,7 @@ class PollLoop:
         self._wait = wait if wait is not None else wait_for_event
         self._subscribers: list[Subscriber] = []
         self._wakes: dict[str, asyncio.Event] = {}
-        self._has_numbers = self._has_run = self._shows_failures = False
+        self._has_numbers = self._has_run = False
         self._begun_at = monotonic()
         self._looked_at = float("-inf")
         self._pace = Pace(observer.plan.metrics.stale_after_s, LEAST_METRICS_S)
@@ -131,7 +131,6 @@ class PollLoop:
 
     def follow_failures(self) -> None:
         """Look for what fails too, for whoever shows it; before `run`."""
-        self._shows_failures = True
         self.add(FAILURES, self._poll_failures)
 
     async def run(self) -> None:
@@ -273,8 +272,6 @@ class PollLoop:
             return LOG_AGAIN_S
         if not self.has_numbers(FIRST_NUMBERS_S):
             return LEAST_PAUSE_S
-        if self._observer.failures is not None and self._shows_failures:
-            await self._observer.failures.look_back()
         async with aclosing(feed.follow_tail(self._observer.requests_per_s)) as windows:
             async for changed in windows:
                 self.publish(changed=changed)
@@ -282,7 +279,9 @@ class PollLoop:
         return LOG_AGAIN_S
 
     async def _poll_failures(self) -> float:
-        """Where the request log is not tailed, list what fails; more often where that is free."""
+        """Ask for what failed before; where the log is not tailed, list it again and again, more
+        often where that is free.
+        """
         if not self.has_numbers(FIRST_NUMBERS_S):
             return LEAST_PAUSE_S
         if await self._observer.list_failures():
