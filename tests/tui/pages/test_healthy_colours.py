@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 from rich.style import Style
 
+from canary.rollout.snapshot.snapshot import Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import Stage, staged
 from widgets.plots.cells import CellWidget
 
 SIZES = [(40, 10), (80, 24), (120, 40), (160, 48), (200, 60)]
 THEMES = ("dark", "light", "high-contrast", "colour-blind", "mono")
-HEALTHY = scenes.snapshot(soaked_hours=30.0, events=())
+READY = scenes.snapshot(soaked_hours=30.0, events=())
+WAITING = scenes.snapshot(events=())
+"""HEALTHY: nothing is passed, and the soak is to be waited for."""
 
 
 def cells(stage: Stage) -> list[tuple[str, str, Style]]:
@@ -30,10 +33,13 @@ def cells(stage: Stage) -> list[tuple[str, str, Style]]:
     return found
 
 
+@pytest.mark.parametrize("healthy", [READY, WAITING], ids=["ready", "waiting"])
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_healthy_screen_has_no_alarm_in_it(size: tuple[int, int], theme: str) -> None:
-    async with staged(size, HEALTHY) as stage:
+async def test_a_healthy_screen_has_no_alarm_in_it(
+    size: tuple[int, int], theme: str, healthy: Snapshot
+) -> None:
+    async with staged(size, healthy) as stage:
         stage.app.theme = theme
         await stage.settle()
         drawn = cells(stage)
@@ -48,7 +54,7 @@ async def test_a_healthy_screen_has_no_alarm_in_it(size: tuple[int, int], theme:
 @pytest.mark.parametrize("theme", ["dark", "light", "high-contrast"])
 @pytest.mark.parametrize("size", SIZES)
 async def test_green_is_for_the_tick_only(size: tuple[int, int], theme: str) -> None:
-    async with staged(size, HEALTHY) as stage:
+    async with staged(size, READY) as stage:
         stage.app.theme = theme
         await stage.settle()
         palette = stage.app.screen.query(CellWidget).first().palette
