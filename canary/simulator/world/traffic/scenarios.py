@@ -362,7 +362,7 @@ def check_scenario(name: str, params: Mapping[str, float]) -> None:
     """Raise ValueError if there is no such scenario or it has no such number to set."""
     scenario = SCENARIOS.get(name)
     if scenario is None:
-        raise ValueError(f"scenario: expected one of {', '.join(SCENARIOS)}, not {name!r}")
+        raise ValueError(f"scenario {name!r}: expected one of {', '.join(SCENARIOS)}")
     strange = sorted(set(params) - set(scenario.params))
     if strange:
         known = ", ".join(scenario.params) or "none"
