@@ -7,7 +7,7 @@ and `sources` say how old it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -119,8 +119,19 @@ class _Moment(msgspec.Struct, frozen=True):
     reduce: Reduce
 
 
-def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce_part) -> Snapshot:
-    """The snapshot at `now` (cloud time). `reduce` may remember windows between two calls."""
+FindBurn = Callable[..., Burn]
+
+
+def assemble(
+    plan: Plan,
+    observed: Observed,
+    now: float,
+    reduce: Reduce = reduce_part,
+    burn: FindBurn = find_burn,
+) -> Snapshot:
+    """The snapshot at `now` (cloud time). `reduce` may remember windows between two calls, `burn`
+    what it found.
+    """
     moment = _begin(plan, observed, now, reduce)
     legacy, canary = _view_side(moment, "legacy"), _view_side(moment, "canary")
     decision = decide(plan, canary.window, canary.data, observed.watch, now)
@@ -162,7 +173,7 @@ def assemble(plan: Plan, observed: Observed, now: float, reduce: Reduce = reduce
         verdict_since=_find_since(observed, decision),
         differences=differences_of(plan, observed.run),
         marks=_marks_of(observed.run),
-        burn=_find_burn(plan, observed, legacy, canary),
+        burn=_find_burn(plan, observed, legacy, canary, burn),
     )
 
 
@@ -293,7 +304,9 @@ def _check_gates(
     return gates + regression_gates(comparison, plan.evidence.on_regression) if gates else gates
 
 
-def _find_burn(plan: Plan, observed: Observed, legacy: SideView, canary: SideView) -> Burn | None:
+def _find_burn(
+    plan: Plan, observed: Observed, legacy: SideView, canary: SideView, find: FindBurn
+) -> Burn | None:
     """How fast the service burns its budget; None where the plan has no objective."""
     if plan.slo.objective is None:
         return None
@@ -302,7 +315,7 @@ def _find_burn(plan: Plan, observed: Observed, legacy: SideView, canary: SideVie
     is_blind = (share != 100 and legacy.data in dark) or (share != 0 and canary.data in dark)
     least = plan.slo.min_requests
     sides = (legacy.samples, canary.samples)
-    return find_burn(plan.slo.objective, least, *sides, is_blind=is_blind)
+    return find(plan.slo.objective, least, *sides, is_blind=is_blind)
 
 
 def _marks_of(run: RunFacts | None) -> tuple[Mark, ...]:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from canary.cloud.connection.clock import CloudClock
 from canary.engine.observe.assemble import Observed, assemble, known_changes
-from canary.engine.observe.burning import BurnAlarm
+from canary.engine.observe.burning import BurnAlarm, BurnMemory
 from canary.engine.observe.event_log import EventLog
 from canary.engine.observe.evidence_feed import EvidenceFeed
 from canary.engine.observe.failures_feed import FailuresFeed
@@ -100,6 +100,7 @@ class Observer:
             )
         self._alarm = ReadinessAlarm(self.log)
         self._burning = BurnAlarm(self.log)
+        self._burns = BurnMemory()
         self._evidence = NO_EVIDENCE
         self._replay = Replay(plan)
         self._followed: tuple[tuple[Sample, ...], tuple[float, ...], Replayed] | None = None
@@ -272,7 +273,7 @@ class Observer:
         """
         now = self.clock.now()
         observed = self._observed(now, tuple(others), guard)
-        return assemble(self.plan, observed, now, self._windows.reduce)
+        return assemble(self.plan, observed, now, self._windows.reduce, self._burns.find)
 
     @property
     def _samples(self) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:

@@ -7,6 +7,7 @@ token that is the same for the same value within one process, and says nothing e
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -92,6 +93,7 @@ class Differences(msgspec.Struct, frozen=True):
         return tuple(row for row in self.rows if row.differs)
 
 
+@lru_cache(maxsize=4)
 def compare(legacy: Deployed, canary: Deployed, unknown: str = "") -> Differences:
     """Every field that either side has, in the order of `GROUPS`, then by name."""
     mine = {(f.group, f.field): f for f in legacy.facts}
