@@ -29,9 +29,10 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.change.life import NEVER_SENT
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError
+from canary.rollout.plan.freeze import find_freeze
 from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.routing import routes_alike
-from canary.rollout.text import format_clock, sanitize
+from canary.rollout.text import format_clock, format_until, sanitize
 from canary.store.journal import Entry, Journal, Unreadable, unreadable_error
 
 How = Literal["verify", "resume", "abandon"]
@@ -203,11 +204,24 @@ class Recovery:
         """A promotion that has changed nothing yet rests on numbers of then."""
         idle = step == 0 and entry.state_of(step) != "accepted"
         old = abs(self._wall() - entry.intended_at) > FRESH_S
+        self._check_thawed(entry, idle=idle)
         if entry.change.kind == "promote" and idle and old:
             raise GateNotMet(
                 "The promotion was decided on numbers that are old by now.",
                 remedy="Abandon it, and ask for it again: `canary promote`.",
             )
+
+    def _check_thawed(self, entry: Entry, *, idle: bool) -> None:
+        """In a freeze of the plan no promotion begins; a hold has moved the guard of its own."""
+        change, now = entry.change, self._clock.now()
+        freeze = find_freeze(self._plan.freeze, now) if idle else None
+        if freeze is None or change.kind != "promote" or change.forced:
+            return
+        until = "" if freeze.until is None else f" until {format_until(freeze.until, now)}"
+        raise GateNotMet(
+            f"The plan is frozen{until}: no promotion is resumed.",
+            remedy="Resume it then, or abandon it.",
+        )
 
     async def _read(self, service: str) -> ServiceState | None:
         try:

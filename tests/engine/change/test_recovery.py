@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from canary.engine.change.executor import FRESH_S, CloudClients
@@ -10,6 +11,7 @@ from canary.engine.change.in_process import carry_on_here
 from canary.engine.change.recovery import Recovery, find_entry, unresolved, withdraw
 from canary.rollout.change.change import SetScale
 from canary.rollout.errors import Conflict, GateNotMet, OutcomeUnknown, UsageError
+from canary.rollout.plan.freeze import Freeze
 from canary.rollout.plan.plan import ScalePreset
 from canary.store.journal import Entry, Journal
 from canary.store.locks import Owner
@@ -130,6 +132,22 @@ async def test_a_scale_that_was_sent_is_not_sent_again(embedded: Embedded, journ
     await lose(embedded, journal, "scale")
     with pytest.raises(OutcomeUnknown, match="nothing guards"):
         await recovery_of(embedded, journal).resume("c1", BY)
+
+
+async def test_a_promotion_is_not_resumed_in_a_freeze(embedded: Embedded, journal: Journal):
+    frozen = msgspec.structs.replace(embedded.plan, freeze=(Freeze(),))
+    await lose(embedded, journal, "promote")
+    recovery = Recovery(frozen, embedded.run, journal, embedded.clock, wall=lambda: WALL)
+    with pytest.raises(GateNotMet, match="The plan is frozen"):
+        await recovery.resume("c1", BY)
+    assert (await recovery_of(embedded, journal).resume("c1", BY)).state == "resumed"
+
+
+async def test_a_rollback_is_resumed_in_a_freeze(embedded: Embedded, journal: Journal):
+    frozen = msgspec.structs.replace(embedded.plan, freeze=(Freeze(),))
+    await lose(embedded, journal, "rollback_all")
+    recovery = Recovery(frozen, embedded.run, journal, embedded.clock, wall=lambda: WALL)
+    assert (await recovery.resume("c1", BY)).state == "resumed"
 
 
 async def test_an_old_promotion_is_not_resumed(embedded: Embedded, journal: Journal):
