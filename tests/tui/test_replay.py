@@ -98,7 +98,7 @@ async def go_to(stage: Stage, snapshot: Snapshot) -> None:
     """Go to the frame of a snapshot, as the keys do."""
     mode = stage.app.commands.replay
     assert mode is not None
-    mode._do(lambda playback: playback.seek(snapshot.as_of))
+    mode.seek(snapshot.as_of)
     await stage.settle()
 
 

@@ -155,6 +155,10 @@ class ReplayMode:
         """Go where a person typed."""
         self._do(lambda playback: playback.go_to(wish))
 
+    def seek(self, at: float) -> None:
+        """Go to a moment, cloud time."""
+        self._do(lambda playback: playback.seek(at))
+
     def hear(self, snapshot: Snapshot) -> None:
         """Live goes on: say what has become worse, and ring for it."""
         before, self._live = self._live, snapshot
