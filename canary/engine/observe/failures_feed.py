@@ -48,19 +48,16 @@ class FailuresFeed:
         self._has_looked_back = False
         self._listed: FailuresState | None = None
         self._is_refused = False
-        self._changes = 0
         self._viewed: tuple[tuple[object, ...], FailuresView] | None = None
 
     def take(self, window: FailureWindow) -> None:
         """One window of the request log, oldest first."""
         self._state.add(window)
-        self._changes += 1
 
     def follow_split(self, began_at: float) -> None:
         """The comparison is of the split since then."""
         if self._state.since != began_at:
             self._state.begin(began_at)
-            self._changes += 1
 
     async def look_back(self) -> bool:
         """Ask for the hour before, once; without it less is known to be new, and nothing else.
@@ -76,7 +73,6 @@ class FailuresFeed:
             return False
         since = now - HOUR_S if is_whole or not found else found[-1].at
         self._state.remember(found, since)
-        self._changes += 1
         return True
 
     async def list_anew(
@@ -120,7 +116,8 @@ class FailuresFeed:
         now, state = self._clock.now(), self._state
         why = tail.off or tail.incomplete
         if not why and state.seen_until is not None:
-            key = (self._changes, int(now // 60.0), tail.trouble)
+            # Once a real second at most: however fast the clock runs, a person reads no faster.
+            key = (int(now // max(1.0, self._clock.speed)), state.since, tail.trouble)
             if self._viewed is None or self._viewed[0] != key:
                 self._viewed = (key, view_failures(state, now, tail.trouble))
             return self._viewed[1]

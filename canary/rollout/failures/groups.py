@@ -40,31 +40,40 @@ NEVER: Final = float("-inf")
 
 
 class Recent:
-    """Counts of (Legacy, Canary) in the newest hour, by minutes."""
+    """Counts of (Legacy, Canary) in the newest hour, by minutes; their sum is kept beside them."""
 
     def __init__(self) -> None:
         self._minutes: dict[int, tuple[int, int]] = {}
+        self._sum = (0, 0)
 
     def add(self, at: float, legacy: int, canary: int) -> None:
         """Count so many at a time, not before the last."""
-        minute = int(at // 60)
-        before = self._minutes.get(minute, (0, 0))
-        self._minutes[minute] = (before[0] + legacy, before[1] + canary)
+        self._put(int(at // 60), legacy, canary)
         while len(self._minutes) > _MOST_MINUTES:
-            del self._minutes[next(iter(self._minutes))]
+            gone = self._minutes.pop(next(iter(self._minutes)))
+            self._sum = (self._sum[0] - gone[0], self._sum[1] - gone[1])
 
     def add_all(self, other: Recent) -> None:
         """Take over what another has counted."""
         for minute, (legacy, canary) in other._minutes.items():
-            before = self._minutes.get(minute, (0, 0))
-            self._minutes[minute] = (before[0] + legacy, before[1] + canary)
-        self._minutes = dict(sorted(self._minutes.items())[-_MOST_MINUTES:])
+            self._put(minute, legacy, canary)
+        kept = dict(sorted(self._minutes.items())[-_MOST_MINUTES:])
+        self._minutes = kept
+        self._sum = (sum(one for one, _ in kept.values()), sum(two for _, two in kept.values()))
 
     def total(self, since: float) -> tuple[int, int]:
         """(Legacy, Canary) of the minutes that end after a time."""
-        first = int(since // 60)
-        found = [both for minute, both in self._minutes.items() if minute >= first]
-        return sum(one for one, _ in found), sum(other for _, other in found)
+        first, (legacy, canary) = int(since // 60), self._sum
+        for minute, both in self._minutes.items():
+            if minute >= first:
+                break
+            legacy, canary = legacy - both[0], canary - both[1]
+        return legacy, canary
+
+    def _put(self, minute: int, legacy: int, canary: int) -> None:
+        before = self._minutes.get(minute, (0, 0))
+        self._minutes[minute] = (before[0] + legacy, before[1] + canary)
+        self._sum = (self._sum[0] + legacy, self._sum[1] + canary)
 
 
 class Group(msgspec.Struct):

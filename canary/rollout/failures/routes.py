@@ -7,6 +7,7 @@ the path become `{id}`. What remains is bounded and harmless to show.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -25,6 +26,8 @@ _LONG_HEX: Final = re.compile(r"\A[0-9a-f]{12,}\Z", re.IGNORECASE)
 _HASH: Final = re.compile(r"\A(?=[a-f]*[0-9])[0-9a-f]{8,}\Z", re.IGNORECASE)
 _TIME: Final = re.compile(r"\A\+?[0-9][0-9TZ:._+-]{5,}\Z")
 _MIXED: Final = re.compile(r"\A(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w.~+=:-]{20,}\Z")
+_PLAIN: Final = re.compile(r"\A[\w/{}.~=:+…-]*\Z", re.ASCII)
+"""Nothing in it that would have to be made harmless."""
 _NUMBER_INSIDE: Final = re.compile(r"[0-9]{5,}")
 
 _LONGEST: Final = 4_096
@@ -43,7 +46,10 @@ def route_of(url: str, own: Sequence[str] = ()) -> str:
     shown = [_general(segment) for segment in segments[:MOST_SEGMENTS]]
     if len(segments) > MOST_SEGMENTS:
         shown.append(REST)
-    return sanitize("/" + "/".join(shown), MOST_COLUMNS)
+    route = "/" + "/".join(shown)
+    if len(route) <= MOST_COLUMNS and _PLAIN.match(route):
+        return route
+    return sanitize(route, MOST_COLUMNS)
 
 
 def fits(pattern: str, segments: Iterable[str]) -> bool:
@@ -76,6 +82,7 @@ def _cut(path: str) -> str:
     return re.split(r"[?#]", path, maxsplit=1)[0]
 
 
+@functools.lru_cache(maxsize=2_048)
 def _general(segment: str) -> str:
     """A part of the path without what tells one caller from the next."""
     if segment.isdigit() or "@" in segment or _UUID.match(segment) or _LONG_HEX.match(segment):

@@ -83,7 +83,7 @@ def view_failures(state: FailuresState, now: float, missing: str = "") -> Failur
     since = max(now - HOUR_S, state.since or 0.0, state.counted_since or 0.0)
     totals = state.requests.total(since)
     rows = [
-        _row(state, key, group, now, since, requests, is_beyond_chance=place in marked)
+        _row(state, key, group, (now, since), totals, requests, is_beyond_chance=place in marked)
         for place, (key, group) in enumerate(zip(keys, groups, strict=True))
     ]
     rows = sorted((r for r in rows if r.legacy or r.canary or r.requests), key=_order)
@@ -120,15 +120,16 @@ def _row(
     state: FailuresState,
     key: GroupKey,
     group: Group,
-    now: float,
-    since: float,
+    span: tuple[float, float],
+    totals: tuple[int, int],
     requests: Mapping[GroupKey, list[FailedRequest]],
     *,
     is_beyond_chance: bool,
 ) -> FailureGroup:
+    now, since = span
     unknown = key != OTHER and state.is_unknown_in_legacy(key, now - HOUR_S)
     legacy, canary = group.recent.total(since)
-    excess = excess_of(legacy, canary, *state.requests.total(since))
+    excess = excess_of(legacy, canary, *totals)
     last = max(group.seen_at("canary"), group.seen_at("legacy"))
     return FailureGroup(
         key,
