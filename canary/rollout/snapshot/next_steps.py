@@ -14,6 +14,8 @@ import msgspec
 
 from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.runbook import MOST_STEPS
+from canary.rollout.snapshot.notices import drift_commands
+from canary.rollout.snapshot.served import find_hindrance
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.state import find_state
 from canary.rollout.snapshot.state_words import COMMANDS, StateId
@@ -110,7 +112,7 @@ def find_next_steps(snapshot: Snapshot, plan: Plan) -> tuple[NextStep, ...]:
     """
     state = find_state(snapshot, plan).id
     own = _own_steps(snapshot, plan)
-    steps = own or _DEFAULTS.get(state, ())
+    steps = own or _that_work(_DEFAULTS.get(state, ()), snapshot)
     contact = _contact(plan) if state in _LOUD or own else None
     if contact is None:
         return steps[:MOST_STEPS]
@@ -141,6 +143,14 @@ def _own_steps(snapshot: Snapshot, plan: Plan) -> tuple[NextStep, ...]:
     if snapshot.traffic.is_all_on_legacy:
         return ()
     return tuple(NextStep(line) for line in lines)
+
+
+def _that_work(steps: tuple[NextStep, ...], snapshot: Snapshot) -> tuple[NextStep, ...]:
+    """Without what cannot be done now: to adopt what does not serve, to promote what would not."""
+    commands = drift_commands(snapshot)
+    refused = {"promote"} if find_hindrance(snapshot.traffic) is not None else set()
+    refused |= {"adopt", "revert"} - set(commands) if snapshot.traffic.drift is not None else set()
+    return tuple(step for step in steps if step.action not in refused)
 
 
 def _contact(plan: Plan) -> NextStep | None:

@@ -46,7 +46,7 @@ def format_going_back(readiness: Readiness | None) -> str:
 
 def brief_drift(snapshot: Snapshot) -> str:
     """ "DRIFT, adopt or revert"; "" without drift."""
-    commands = _commands(snapshot)
+    commands = drift_commands(snapshot)
     if snapshot.traffic.drift is None:
         return ""
     return f"DRIFT: {' or '.join(commands)}" if commands else "DRIFT"
@@ -71,12 +71,12 @@ def format_drift_remedy(snapshot: Snapshot) -> str:
         return f"wait until {sanitize(flying.title, 80)} by {sanitize(flying.author, 60)} has ended"
     if traffic.reconciling:
         return "wait until what was changed has settled, then look again"
-    commands = " or ".join(f"`canary {name}`" for name in _commands(snapshot))
+    commands = " or ".join(f"`canary {name}`" for name in drift_commands(snapshot))
     hindrance = find_hindrance(traffic)
     return commands if hindrance is None else f"{commands}; {sanitize(hindrance.remedy, 300)}"
 
 
-def _commands(snapshot: Snapshot) -> tuple[str, ...]:
+def drift_commands(snapshot: Snapshot) -> tuple[str, ...]:
     """The commands that end a drift now; none while another change is under way."""
     traffic = snapshot.traffic
     busy = traffic.reconciling or any(c.outcome is None for c in snapshot.changes)

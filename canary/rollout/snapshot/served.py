@@ -54,6 +54,15 @@ def find_rolled_back_revision(snapshot: Snapshot) -> str:
     return f"{sanitize(revision, 80)} was rolled back: {format_history_entry(entry)}."
 
 
+def find_pin(traffic: TrafficView) -> Hindrance | None:
+    """What is to be done about traffic that is bound to a revision by name and serves what is set:
+    nothing is wrong with what is served, and a promotion would serve nobody. None where that is
+    not so, or more is wrong.
+    """
+    wrong = traffic.split_trouble or traffic.is_unserved or traffic.others or traffic.reconciling
+    return None if wrong or not traffic.pinned else find_hindrance(traffic)
+
+
 def find_hindrance(traffic: TrafficView) -> Hindrance | None:
     """What forbids a promotion: traffic does not follow what is set, or a third one has some.
 

@@ -202,6 +202,7 @@ _RULES: Final[tuple[Callable[[Snapshot, Plan], RolloutState | None], ...]] = (
     _proven,
     _watch,
     state_changes.held,
+    state_changes.pinned,
     _off,
 )
 

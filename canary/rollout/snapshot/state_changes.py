@@ -13,7 +13,7 @@ from canary.rollout.change.change import ANNOTATING
 from canary.rollout.change.hold import format_hold, name_holder
 from canary.rollout.change.irreversible import format_irreversible
 from canary.rollout.plan.plan import Plan
-from canary.rollout.snapshot.served import find_hindrance
+from canary.rollout.snapshot.served import find_hindrance, find_pin
 from canary.rollout.snapshot.snapshot import ChangeView, Drift, Snapshot, find_waiting
 from canary.rollout.snapshot.state_words import Actor, RolloutState
 from canary.rollout.text import format_clock, format_percent, format_until, sanitize
@@ -113,7 +113,7 @@ def drift(snapshot: Snapshot, plan: Plan) -> RolloutState | None:
     """What is set does not serve, is not what the record says, or the record cannot be read."""
     traffic = snapshot.traffic
     hindrance = find_hindrance(traffic)
-    if hindrance is not None and not traffic.reconciling:
+    if hindrance is not None and not traffic.reconciling and find_pin(traffic) is None:
         cause, remedy = _clause(hindrance.said), _clause(hindrance.remedy)
         return RolloutState("drift", cause, remedy, Actor("you", "rollback_all"))
     if traffic.drift is not None:
@@ -122,6 +122,20 @@ def drift(snapshot: Snapshot, plan: Plan) -> RolloutState | None:
         next_ = "adopt the split as it is"
         return RolloutState("drift", _clause(traffic.record_error), next_, Actor("you", "adopt"))
     return None
+
+
+def pinned(snapshot: Snapshot, _: Plan) -> RolloutState | None:
+    """All is well, and what is promoted would serve nobody: said before somebody tries."""
+    traffic = snapshot.traffic
+    pin = find_pin(traffic)
+    if pin is None or snapshot.retired:
+        return None
+    names = sanitize(", ".join(traffic.pinned), 130)
+    if traffic.is_all_on_legacy:
+        cause = f"all traffic is on Legacy, pinned to {names}"
+        return RolloutState("off", cause, _clause(pin.remedy), Actor("you"))
+    cause = f"no threshold is passed; traffic is pinned to {names}"
+    return RolloutState("healthy", cause, _clause(pin.remedy), Actor("you"))
 
 
 def _drifted(drift: Drift, plan: Plan) -> RolloutState:

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.rollout.change.change import Outcome, OutcomeState
+from canary.rollout.change.change import Guard, Outcome, OutcomeState
 from canary.rollout.change.hold import Hold
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import RollbackFacts, judge_readiness
 from canary.rollout.decision.tree import SEVERITY, Alert, Watch
 from canary.rollout.evidence.view import Advice
+from canary.rollout.snapshot.next_steps import find_next_steps
 from canary.rollout.snapshot.snapshot import (
     ChangeView,
     Drift,
@@ -247,3 +248,37 @@ def test_a_redeploy_and_session_affinity_are_said_in_the_row() -> None:
     sticky = msgspec.structs.replace(SCENES["healthy"].traffic, affinity=True)
     found = find_state(with_(SCENES["healthy"], traffic=sticky), PLAN)
     assert found.cause == "all thresholds OK; session affinity: no comparison"
+
+
+def test_traffic_that_is_pinned_and_serves_what_is_set_is_no_reason_to_roll_back() -> None:
+    pinned = ("ion-api-00001-leg",)
+    guard = Guard("ion-api", "e", 10, pinned=True)
+    served = msgspec.structs.replace(
+        SCENES["ready"].traffic, pinned=pinned, served_percent=10, guard=guard
+    )
+    found = find_state(with_(SCENES["ready"], traffic=served), PLAN)
+    assert (found.id, found.actor) == ("healthy", Actor("you"))
+    assert "pinned to ion-api-00001-leg" in found.cause
+    assert "update-traffic ion-api --to-latest" in found.next
+    off = TrafficView(0, record(0), served_percent=0, pinned=pinned, guard=guard)
+    found = find_state(with_(SCENES["off"], traffic=off), PLAN)
+    assert (found.id, found.actor) == ("off", Actor("you"))
+    unserved = msgspec.structs.replace(served, canary_percent=25)
+    found = find_state(with_(SCENES["ready"], traffic=unserved), PLAN)
+    assert (found.id, found.actor.action) == ("drift", "rollback_all")
+
+
+def test_the_next_steps_offer_nothing_that_is_refused() -> None:
+    traffic = TrafficView(
+        25,
+        record(2),
+        drift=Drift(10, 25, "alice"),
+        served_percent=10,
+        pinned=("ion-api-00001-leg",),
+        guard=Guard("ion-api", "e", 25),
+    )
+    actions = {
+        step.action for step in find_next_steps(with_(SCENES["ready"], traffic=traffic), PLAN)
+    }
+    assert "revert" in actions
+    assert "adopt" not in actions
