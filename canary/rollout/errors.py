@@ -82,6 +82,10 @@ class Unavailable(CloudError):
     """The service did not answer, or not in time. A read may be tried again."""
 
 
+LOGIN_SOURCE = "Google's login"
+"""The source of what is wrong with the credentials themselves."""
+
+
 class Denied(CloudError):
     """The caller lacks the permission, or has no credentials.
 

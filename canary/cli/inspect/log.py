@@ -111,7 +111,7 @@ def _print_entry(entry: Entry) -> None:
             say(f"    {format_timestamp(note.at)}  {sanitize(note.detail, 500)}")
     if since is not None:
         say(
-            f"    for Cloud Run since {format_timestamp(since)}; `canary log --withdraw "
+            f"    for {entry.waits_for} since {format_timestamp(since)}; `canary log --withdraw "
             f"{change.id}`"
         )
     elif outcome is None or outcome.state == "unknown":

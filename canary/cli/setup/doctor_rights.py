@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from canary.cli.setup.doctor_host import Finding
-from canary.rollout.errors import CanaryError, CloudError, Denied, HostProblem, Unavailable
+from canary.rollout.errors import (
+    LOGIN_SOURCE,
+    CanaryError,
+    CloudError,
+    Denied,
+    HostProblem,
+    Unavailable,
+)
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import sanitize
 
@@ -62,7 +69,6 @@ URL_MAP: Final = Finding(
 LOG_WITHIN_S: Final = 3.0
 """Real seconds within which a refusal of the tail comes."""
 
-LOGIN_SOURCE: Final = "Google's login"
 _LOGIN_WORDS: Final = ("No usable credentials", "Your login has expired", LOGIN_SOURCE)
 
 

@@ -124,6 +124,7 @@ def find_rollback_readiness(
     return RollbackFacts(
         target=target_of(plan),
         away_since=away,
+        login=any(s.name == "Cloud Run" and s.login for s in sources),
         away_for_s=away_for_s(sources, now, speed),
         journal_trouble=journal.message if journal and journal.state == "failing" else "",
         exists=target_of(plan) not in run.missing,

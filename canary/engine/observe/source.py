@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from canary.engine.observe.event_log import EventLog
-from canary.rollout.errors import CanaryError, QuotaExhausted, RecordError
+from canary.rollout.errors import LOGIN_SOURCE, CanaryError, Denied, QuotaExhausted, RecordError
 from canary.rollout.evidence.dismissal import Dismissal
 from canary.rollout.snapshot.snapshot import SourceState, SourceView
 from canary.rollout.text import format_clock, sanitize
@@ -29,11 +29,14 @@ class Source:
         self._since: float | None = None
         self._answered_at: float | None = None
         self._pause_s = 0.0
+        self._login = False
 
     @property
     def view(self) -> SourceView:
         """For the snapshot."""
-        return SourceView(self.name, self._state, self._message, self._since, self._answered_at)
+        return SourceView(
+            self.name, self._state, self._message, self._since, self._answered_at, self._login
+        )
 
     @property
     def has_answered(self) -> bool:
@@ -49,7 +52,7 @@ class Source:
         was = self._state
         if was == "failing":
             self._log.say(at, "good", f"{self.name} answers again")
-        self._state, self._message, self._since = "ok", "", None
+        self._state, self._message, self._since, self._login = "ok", "", None, False
         self._answered_at, self.retry_at, self._pause_s = at, None, 0.0
         return was != "ok"
 
@@ -66,7 +69,7 @@ class Source:
         if self._state != "failing":
             self._since = at
             self._log.say(at, "warning", f"{self.name}: {message}")
-        self._state, self._message = "failing", message
+        self._state, self._message, self._login = "failing", message, is_login(error)
         if partly:
             self._answered_at = at
         return self.view != before
@@ -76,6 +79,13 @@ class Source:
             return None
         self._pause_s = min(QUOTA_MOST_S, max(QUOTA_FIRST_S, self._pause_s * 2))
         return at + self._pause_s
+
+
+def is_login(error: CanaryError) -> bool:
+    """Whether a new login is what it takes: no service is away, and no role is missing."""
+    if not isinstance(error, Denied):
+        return False
+    return error.login_expired or error.source == LOGIN_SOURCE
 
 
 # The journal as a source: its newest changes, read anew when it was written to.

@@ -72,7 +72,8 @@ class Readiness(msgspec.Struct, frozen=True):
 class RollbackFacts(msgspec.Struct, frozen=True):
     """What is known about rollback readiness. None is "not known", and never taken for good.
 
-    `away_since`: Cloud Run has not answered since then. `target` is the service that is to take
+    `away_since`: Cloud Run has not answered since then, `login`: for want of a login that is
+    accepted. `target` is the service that is to take
     everything; `revision` the one that would serve, `revision_ready` as its list says (None: not
     asked). `remakes`: setting the share makes a new revision of the router's service, whose newest
     one is `template_ready`; where it is not, it is built on `base`, which serves ("": nothing
@@ -83,6 +84,7 @@ class RollbackFacts(msgspec.Struct, frozen=True):
 
     target: str
     away_since: float | None = None
+    login: bool = False
     away_for_s: float = 0.0
     journal_trouble: str = ""
     exists: bool = True
@@ -119,8 +121,15 @@ def judge_readiness(way: RollbackFacts) -> Readiness:
 def _check_cloud(way: RollbackFacts) -> Check:
     if way.away_since is None:
         return Check("cloud", "ok", "Cloud Run answers.")
-    since = f"Cloud Run does not answer since {format_clock(way.away_since)}"
     state: ReadinessState = "impossible" if way.away_for_s > AWAY_S else "degraded"
+    if way.login:
+        said = (
+            f"Your login is not accepted since {format_clock(way.away_since)}: a confirmed rollback"
+            " waits for a new one."
+        )
+        remedy = "Log in: `gcloud auth application-default login`. It is taken over by itself."
+        return Check("cloud", state, said, remedy)
+    since = f"Cloud Run does not answer since {format_clock(way.away_since)}"
     said = f"{since}: a confirmed rollback waits until it does."
     return Check("cloud", state, said, "Roll back all the same if it is needed: it goes out then.")
 

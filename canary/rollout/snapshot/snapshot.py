@@ -135,13 +135,16 @@ class TrafficView(msgspec.Struct, frozen=True):
 
 
 class SourceView(msgspec.Struct, frozen=True):
-    """How one outside service answers. `since` is when it began to fail, cloud time."""
+    """How one outside service answers. `since` is when it began to fail, cloud time. `login`: it
+    was not asked, or refused, for want of a login that is accepted; a person must log in.
+    """
 
     name: str
     state: SourceState
     message: str = ""
     since: float | None = None
     answered_at: float | None = None
+    login: bool = False
 
 
 class ChangeView(msgspec.Struct, frozen=True):

@@ -57,6 +57,9 @@ def failed(snapshot: Snapshot, _: Plan) -> RolloutState | None:
     return RolloutState("failed", cause, remedy, Actor("you", "acknowledge"))
 
 
+LOG_IN: Final = "log in: `gcloud auth application-default login`"
+
+
 def cannot_see(snapshot: Snapshot, _: Plan) -> RolloutState | None:
     """Cloud Run does not answer, or not what is set."""
     source = next((s for s in snapshot.sources if s.name == "Cloud Run"), None)
@@ -67,6 +70,11 @@ def cannot_see(snapshot: Snapshot, _: Plan) -> RolloutState | None:
         return RolloutState("cannot_see", why, "it is asked again", NOBODY)
     since = "" if source.since is None else f" since {format_clock(source.since)}"
     waiting = find_waiting(snapshot.changes)
+    if source.login:
+        then = "" if waiting is None else f"; {sanitize(waiting.title, 80)} goes out with it"
+        return RolloutState(
+            "cannot_see", f"your login is not accepted{since}", f"{LOG_IN}{then}", Actor("you")
+        )
     if waiting is not None:
         text = f"{sanitize(waiting.title, 80)} goes out when it answers"
         actor = Actor("running", who=sanitize(waiting.author, 60))

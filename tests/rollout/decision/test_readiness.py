@@ -93,3 +93,10 @@ def test_what_is_wrong_says_what_to_do(wrong: dict[str, Any]):
     readiness = judged(**wrong)
     assert readiness.wrong[0].state == readiness.state != "ok"
     assert readiness.wrong[0].remedy.endswith(".")
+
+
+def test_a_login_that_is_not_accepted_is_not_a_cloud_that_is_away():
+    readiness = judged(away_since=0.0, away_for_s=AWAY_S + 1, login=True)
+    assert readiness.state == "impossible"
+    assert readiness.reasons[0].startswith("Your login is not accepted since")
+    assert "gcloud auth application-default login" in readiness.wrong[0].remedy

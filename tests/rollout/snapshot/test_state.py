@@ -282,3 +282,11 @@ def test_the_next_steps_offer_nothing_that_is_refused() -> None:
     }
     assert "revert" in actions
     assert "adopt" not in actions
+
+
+def test_a_login_that_is_not_accepted_is_a_persons_to_renew() -> None:
+    away = SourceView("Cloud Run", "failing", "your login is not accepted", NOW - 60, login=True)
+    found = find_state(with_(SCENES["healthy"], sources=(away,)), PLAN)
+    assert (found.id, found.actor) == ("cannot_see", Actor("you"))
+    assert "gcloud auth application-default login" in found.next
+    assert "no answer" not in found.cause
