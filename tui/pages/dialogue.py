@@ -13,6 +13,7 @@ from typing import Final
 from rich.style import Style
 from textual.geometry import Size
 
+from canary.rollout.snapshot.served import is_unadoptable
 from canary.rollout.snapshot.snapshot import (
     ChangeView,
     Event,
@@ -221,7 +222,9 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         if drift.is_plans:
             split = f"recorded {drift.recorded_percent} %, the plan has {drift.plan_has}"
             return [("≠ ", palette.watch), (f"drift: {split}   ", palette.strong), *adopts]
-        if drift.actual_percent not in self.shares:
+        if is_unadoptable(snapshot.traffic):
+            adopts = [("what is set does not serve   ", palette.dim)]
+        elif drift.actual_percent not in self.shares:
             adopts = [("no stage has that   ", palette.dim)]
         return [
             ("≠ ", palette.watch),

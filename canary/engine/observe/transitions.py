@@ -106,7 +106,7 @@ def log_redeployed(log: EventLog, before: Redeployed | None, after: Redeployed |
     if after is None or (before is not None and before.revision == after.revision):
         return
     text = (
-        f"Canary was deployed anew in the middle of the stage: {after.revision} serves since"
+        f"Canary was deployed anew in the middle of the stage: {after.revision} is Canary since"
         f" {format_clock(after.at)}; soak and windows begin anew"
     )
     log.say(after.at, "warning", text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from canary.rollout.decision.readiness import CheckId, Readiness
-from canary.rollout.snapshot.served import find_hindrance
+from canary.rollout.snapshot.served import find_hindrance, is_unadoptable
 from canary.rollout.snapshot.snapshot import Drift, Snapshot
 from canary.rollout.text import format_percent, sanitize
 
@@ -85,7 +85,7 @@ def drift_commands(snapshot: Snapshot) -> tuple[str, ...]:
     if traffic.drift.is_plans:
         return ("adopt",)
     # What is set and does not serve, or serves a third one, is nothing to take over.
-    return ("revert",) if find_hindrance(traffic) is not None else ("adopt", "revert")
+    return ("revert",) if is_unadoptable(traffic) else ("adopt", "revert")
 
 
 def _said(drift: Drift) -> str:

@@ -63,6 +63,15 @@ def find_pin(traffic: TrafficView) -> Hindrance | None:
     return None if wrong or not traffic.pinned else find_hindrance(traffic)
 
 
+def is_unadoptable(traffic: TrafficView) -> bool:
+    """Whether what is set is nothing to take over: it does not serve, or a third one has traffic.
+
+    Traffic that is pinned and serves what is set may well be adopted.
+    """
+    wrong = find_hindrance(traffic) is not None and find_pin(traffic) is None
+    return wrong and not traffic.reconciling
+
+
 def find_hindrance(traffic: TrafficView) -> Hindrance | None:
     """What forbids a promotion: traffic does not follow what is set, or a third one has some.
 

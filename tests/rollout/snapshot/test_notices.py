@@ -66,6 +66,10 @@ def test_each_check_has_its_few_words(check) -> None:
         (drifted(served_percent=30), "`canary adopt` or `canary revert`"),
         (drifted(drift=Drift(10, 10, plan_has="15 % at stage 2")), "`canary adopt`"),
         (drifted(reconciling=True), "wait until what was changed has settled, then look again"),
+        (
+            drifted(served_percent=30, pinned=("ion-api-00001-leg",)),
+            "`canary adopt` or `canary revert`; ",
+        ),
         # What is set and does not serve is nothing to take over.
         (drifted(served_percent=10, pinned=("ion-api-00001-leg",)), "`canary revert`; "),
         (drifted(others=(Portion("ion-api-00009-x", 5),)), "`canary revert`; Roll back all leaves"),
