@@ -11,10 +11,11 @@ import msgspec
 from canary.cli.opening import PlanSource, find_plan, look_back, open_session
 from canary.cli.options import config_option, plan_options
 from canary.cli.output import print_json, say, say_written
+from canary.cli.recordings import open_recording
 from canary.host.home import expand_home
 from canary.rollout.change.change import SetTraffic, Step
 from canary.rollout.change.history_entries import HistoryEntry, history_entry_of
-from canary.rollout.errors import UsageError
+from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.evidence.replay import replay_samples
 from canary.rollout.evidence.view import EvidenceView, TailView, view_evidence
 from canary.rollout.export.report import ReportFacts, StageSpan, find_span, merge_history
@@ -45,6 +46,7 @@ def report(
     if as_json and out is None:
         raise UsageError("--json says what was written: it needs --out FILE.")
     facts, plan = asyncio.run(_gather(find_plan(config), stage))
+    facts = _remember(facts, plan)
     text = _block_lines(plan, facts, as_html or (out or "").endswith((".html", ".htm")))
     if out is None:
         for line in text.rstrip("\n").split("\n"):
@@ -66,6 +68,18 @@ def report(
     else:
         say_written(path)
     return 0
+
+
+def _remember(facts: ReportFacts, plan: Plan) -> ReportFacts:
+    """With what this host has recorded of the visit; as it is where it has recorded nothing."""
+    from canary.rollout.recording.timeline import read_timeline
+
+    try:
+        rows = read_timeline(open_recording(plan), facts.span.began_at, facts.until)
+    except RecordError:
+        return facts
+    told = tuple((row.at, row.event, row.who, row.data) for row in rows)
+    return msgspec.structs.replace(facts, recorded=told)
 
 
 def _block_lines(plan: Plan, facts: ReportFacts, is_html: bool) -> str:

@@ -37,7 +37,8 @@ class ReportFacts(msgspec.Struct, frozen=True):
 
     `written_at` is cloud time. `changes` and `events` may be of any time and order; `samples` are
     oldest first. `evidence` is of this visit, None: nothing could be compared. `gates` are empty
-    for a visit that is over: they are asked only of the present, as `state` is.
+    for a visit that is over: they are asked only of the present, as `state` is. `recorded` is what
+    this host's recording tells of the visit, oldest first: (cloud time, what, who, on what).
     """
 
     span: StageSpan
@@ -54,6 +55,7 @@ class ReportFacts(msgspec.Struct, frozen=True):
     evidence: EvidenceView | None = None
     gates: tuple[Gate, ...] = ()
     state: RolloutState | None = None
+    recorded: tuple[tuple[float, str, str, str], ...] = ()
 
     @property
     def until(self) -> float:

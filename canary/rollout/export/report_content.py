@@ -214,6 +214,8 @@ def _hosts_elsewhere(facts: ReportFacts, told: set[str]) -> str:
 
 def _timeline(facts: ReportFacts) -> Section:
     begin, end = facts.span.began_at, facts.until
+    if facts.recorded:
+        return Section("Timeline", (_recorded(facts),))
     known = (*facts.events, *_proofs(facts))
     events = sorted((e for e in known if begin <= e.at <= end), key=lambda e: e.at)
     if not events:
@@ -227,6 +229,15 @@ def _timeline(facts: ReportFacts) -> Section:
     if left_out > 0:
         blocks.append(Paragraph(f"{format_count(left_out)} older events are left out."))
     return Section("Timeline", tuple(blocks))
+
+
+def _recorded(facts: ReportFacts) -> Table:
+    """What the recording tells: more than events, with the numbers that each thing rested on."""
+    rows = tuple(
+        (format_timestamp(at), sanitize(what, 300), sanitize(who, 80), sanitize(data, 200))
+        for at, what, who, data in facts.recorded[-MOST_EVENTS:]
+    )
+    return Table(("when", "what", "by", "on"), rows)
 
 
 def _proofs(facts: ReportFacts) -> tuple[Event, ...]:

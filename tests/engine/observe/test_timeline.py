@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from canary.rollout.export.report import ReportFacts, StageSpan, to_markdown
+from canary.rollout.export.report_content import build_report
 from canary.rollout.recording.handover import make_handover
 from canary.rollout.recording.player import Recording
 from canary.rollout.recording.timeline import read_timeline
@@ -88,3 +90,22 @@ def test_what_others_wrote_breaks_out_of_no_cell() -> None:
     assert "<script" not in markdown
     cells = next(csv.reader(io.StringIO(format_timeline([HOSTILE], "csv").splitlines()[1])))
     assert all(not cell.startswith(("=", "+", "-", "@")) for cell in cells)
+
+
+async def test_a_report_tells_what_was_recorded_in_the_place_of_events(
+    recording: Recording,
+) -> None:
+    rows = read_timeline(recording, recording.begin, recording.end)
+    facts = ReportFacts(
+        span=StageSpan(3, recording.begin),
+        percent=25,
+        written_at=recording.end,
+        place="naeda-genesis/us-central1",
+        legacy_name="ion-api",
+        canary_name="ion-api-canary",
+        recorded=tuple((row.at, row.event, row.who, row.data) for row in rows),
+    )
+    plan = recording.read(recording.find(recording.end)).frame.plan
+    text = to_markdown(build_report(plan, facts, (), ""))
+    assert "rolled back all 25 % → 0 % (stage 3 → 0): errors" in text
+    assert "source lost: Cloud Monitoring" in text
