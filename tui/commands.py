@@ -76,7 +76,7 @@ class Commands:
 
     def press(self, key: str) -> None:
         """Do what a key means now; one that asks something leaves the question that is open."""
-        stops = self.screen.keymap.action(key) == "cancel_guard"
+        stops = self.screen.keymap.action(key) in ("cancel_guard", "suspend")
         if self.screen.talk.proposal is not None and not stops:
             if not self._asks_something_else(key):
                 return

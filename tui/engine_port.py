@@ -137,6 +137,11 @@ class EnginePort(Protocol):
     def disarm_guard(self) -> None:
         """Disarm it; holds when this returns."""
 
+    def leave_guard(self) -> int:
+        """Leave a guard behind that outlives this console; its process's number. Armed here no
+        longer. Raises Unavailable, RecordError.
+        """
+
     def cancel_guard(self) -> bool:
         """Stop its countdown, for this cause; holds when this returns. False: none runs."""
 

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canary.engine.guard.left_behind import GuardJob, leave_guard
+from canary.rollout.change.change import Author
 from canary.rollout.decision.guard import SLEPT_S, Cause, GuardState, Seen, advance, arm
+from canary.rollout.plan.file import load_plan
 from canary.rollout.snapshot.snapshot import (
     OperatorSession,
     Presence,
@@ -20,6 +23,7 @@ from canary.rollout.snapshot.snapshot import (
 )
 from canary.rollout.snapshot.status import status_document
 from canary.store import presence
+from canary.store.paths import state_dir
 from canary.store.presence import SILENT_AFTER_S, OperatorSessionHolder, read_operator_sessions
 from tests.cli.commands import ROOT, running_cloud
 from tests.tui import scenes
@@ -81,9 +85,24 @@ async def test_ctrl_z_while_armed_disarms_first_and_says_so():
         calls = stage.engine.asked
         stage.app.action_suspend_process = lambda: suspended.append(list(calls))
         await stage.press("ctrl+z")
+        assert not suspended, "asked first"
+        assert "Leave a guard behind" in stage.frame()
+        await stage.press("ctrl+z")
         assert suspended, "it went to the shell"
         assert ("disarm",) in suspended[0], "disarmed before it went"
         assert "was disarmed: it would sleep" in stage.frame()
+
+
+async def test_ctrl_z_while_armed_leaves_a_guard_behind_when_the_person_says_so():
+    async with staged((120, 40), at(guard=ARMED)) as stage:
+        suspended: list[list[object]] = []
+        calls = stage.engine.asked
+        stage.app.action_suspend_process = lambda: suspended.append(list(calls))
+        await stage.press("ctrl+z")
+        await stage.press("y")
+        assert suspended, "it went to the shell"
+        assert ("leave_guard",) in suspended[0], "with a guard behind it"
+        assert "Process 4711 guards now" in stage.frame()
 
 
 async def test_ctrl_z_while_nothing_is_armed_disarms_nothing():
@@ -162,3 +181,35 @@ def wait_for_beat(directory: Path) -> tuple[OperatorSession, ...]:
             and b'"beat":null' not in files[0].read_bytes()
         ):
             return read_operator_sessions(directory)
+
+
+def test_a_guard_that_was_left_behind_guards_until_it_is_ended(tmp_path: Path):
+    """The real process, in a session of its own: it outlives whoever started it."""
+    with running_cloud(tmp_path) as cloud:
+        plan = load_plan(cloud.plan_path)
+        state = tmp_path / "state"
+        state.mkdir(mode=0o700)
+        before = os.environ.get("CANARY_STATE_DIR")
+        os.environ["CANARY_STATE_DIR"] = str(state)
+        try:
+            directory = state_dir(plan)
+            job = GuardJob(plan, str(cloud.plan_path), Author("ann", "bastion"))
+            pid = leave_guard(job, directory)
+            (shown,) = wait_for_session(directory)
+            assert (shown.kind, shown.user, shown.pid, shown.armed) == ("guard", "ann", pid, True)
+            assert os.getsid(pid) == pid
+            os.kill(pid, signal.SIGTERM)
+            _, status = os.waitpid(pid, 0)
+            assert os.waitstatus_to_exitcode(status) == 0
+            assert read_operator_sessions(directory) == ()
+        finally:
+            os.environ.pop("CANARY_STATE_DIR")
+            if before is not None:
+                os.environ["CANARY_STATE_DIR"] = before
+
+
+def wait_for_session(directory: Path) -> tuple[OperatorSession, ...]:
+    while True:
+        found = read_operator_sessions(directory)
+        if found and found[0].armed:
+            return found

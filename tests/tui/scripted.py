@@ -144,6 +144,10 @@ class ScriptedEngine:
     def disarm_guard(self) -> None:
         self.asked.append(("disarm",))
 
+    def leave_guard(self) -> int:
+        self.asked.append(("leave_guard",))
+        return 4711
+
     def cancel_guard(self) -> bool:
         self.asked.append(("cancel",))
         return True

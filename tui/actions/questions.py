@@ -38,6 +38,7 @@ START_MONITORING: Final = "start_monitoring"
 STOP_MONITORING: Final = "stop_monitoring"
 APPLY_ALERTS: Final = "apply_alerts"
 ARM: Final = "arm"
+LEAVE: Final = "leave a guard"
 DISMISS: Final = "dismiss"
 RESUME: Final = "resume"
 ABANDON: Final = "abandon"
@@ -203,6 +204,20 @@ def ask_to_arm(plan: Plan, cancel_key: str) -> Proposal:
             " while this console runs."
         ),
         command=f"canary guard --countdown {guard.countdown_s:g}s",
+    )
+
+
+def ask_to_leave_guard(suspend_key: str) -> Proposal:
+    """The question before an armed console is suspended: who guards meanwhile."""
+    return Proposal(
+        change_id=LEAVE,
+        title="Leave a guard behind",
+        facts=("automatic rollback is armed here, and would sleep in the background",),
+        note=(
+            "y leaves a process behind that guards, then goes to the shell;"
+            f" {suspend_key} once more disarms and goes."
+        ),
+        command="canary guard",
     )
 
 

@@ -24,10 +24,12 @@ from tui.actions.questions import (
     ABANDON,
     ARM,
     DISMISS,
+    LEAVE,
     RESUME,
     ask_to_abandon,
     ask_to_arm,
     ask_to_dismiss,
+    ask_to_leave_guard,
     ask_to_resume,
 )
 from tui.engine_port import How
@@ -108,17 +110,29 @@ class SafetyActions:
             self._context.ask(ask_to_arm(plan, key))
 
     def suspend(self) -> None:
-        """Go back to the shell for a while. Automatic rollback would sleep: it is disarmed first,
-        so that nobody relies on it.
+        """Go back to the shell for a while. Armed, automatic rollback would sleep: asked is whether
+        a guard is left behind. Pressed once more it is disarmed first, so that nobody relies on it.
         """
-        snapshot = self._screen.snapshot
+        snapshot, asked = self._screen.snapshot, self._screen.talk.proposal
         if snapshot is not None and _is_armed(snapshot):
+            if asked is None or asked.change_id != LEAVE:
+                self._context.drop()
+                self._context.ask(ask_to_leave_guard(self._screen.keymap.key("suspend")))
+                return
+            self._screen.talk.close()
             self._context.engine.disarm_guard()
             arm = self._screen.keymap.key("guard")
             self._context.say(
                 f"Automatic rollback was disarmed: it would sleep in the background. {arm} arms it;"
                 " `canary guard` in a shell guards without a screen."
             )
+        self._context.host.action_suspend_process()
+
+    def _leave_guard(self) -> None:
+        pid = self._context.engine.leave_guard()
+        self._context.say(
+            f"Process {pid} guards now, and goes on when this console ends: kill {pid} ends it."
+        )
         self._context.host.action_suspend_process()
 
     def cancel(self) -> None:
@@ -179,6 +193,8 @@ class SafetyActions:
         what, _, change_id = proposal.change_id.partition(":")
         if what == ARM:
             self._context.attempt(self._arm)
+        elif what == LEAVE:
+            self._context.attempt(self._leave_guard)
         elif what == DISMISS:
             self._context.attempt(self._dismiss)
         elif what == RESUME and change_id:

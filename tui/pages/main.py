@@ -275,10 +275,11 @@ class MainScreen(Composition):
         """Whether a key is no answer: it asks something itself, or stops a countdown.
 
         Whoever sees another question open and presses `R`, `y` means roll back all, and nothing
-        else; and a countdown does not wait for an answer.
+        else; and neither a countdown nor the shell waits for an answer.
         """
         key = as_written(event)
-        stops = self.left_s is not None and self.keymap.action(key) == "cancel_guard"
+        action = self.keymap.action(key)
+        stops = action == "suspend" or (self.left_s is not None and action == "cancel_guard")
         return stops or self.keymap.asks(key)
 
     def open_prompt(self, purpose: str, label: str, text: str = "") -> None:

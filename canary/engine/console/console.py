@@ -214,6 +214,22 @@ class ConsoleEngine:
         self._connected().guard.disarm()
         self._look_at_guard()
 
+    def leave_guard(self) -> int:
+        """Leave a guard behind that outlives this console, armed as it is; its process's number.
+        Armed here no longer.
+
+        Raises Unavailable before the cloud is there, and RecordError when none can be started.
+        """
+        from canary.engine.guard.left_behind import GuardJob, leave_guard
+
+        session = self._opened().connected
+        if session is None:
+            raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
+        job = GuardJob(session.plan, str(session.plan_path.absolute()), self.author)
+        pid = leave_guard(job, session.directory)
+        self.disarm_guard()
+        return pid
+
     def cancel_guard(self) -> bool:
         """Stop its countdown, for this cause; holds when this returns. False: none runs."""
         cancelled = self._connected().guard.cancel()

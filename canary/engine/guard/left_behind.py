@@ -1,0 +1,95 @@
+"""A guard that a console leaves behind when it is suspended: `canary guard`, a session of its own.
+
+It is armed as the console was, with the same countdown, and ends at SIGTERM or SIGINT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from canary.engine.guard.command import GuardOrder, guard
+from canary.engine.observe.event_log import Severity
+from canary.host.children import child_environment, python_command
+from canary.host.logs import open_log, set_up_logging
+from canary.rollout.change.change import Author
+from canary.rollout.errors import CanaryError, RecordError
+from canary.rollout.plan.plan import Plan
+
+COMMAND: Final = tuple(python_command("canary.cli.background", "guard"))
+LOG_FILE: Final = "guard.log"
+
+log = logging.getLogger(__name__)
+
+_left: list[subprocess.Popen[bytes]] = []
+"""Guards that were left from here, kept so that they are reaped when they end."""
+
+
+class GuardJob(msgspec.Struct, frozen=True):
+    """What such a guard reads on its standard input. `countdown_s` None: the plan's."""
+
+    plan: Plan
+    plan_path: str
+    author: Author
+    countdown_s: float | None = None
+
+
+def leave_guard(job: GuardJob, directory: Path) -> int:
+    """Start a guard that outlives this process; returns its number at once.
+
+    Raises RecordError when it cannot be started.
+    """
+    _left[:] = [process for process in _left if process.poll() is None]
+    try:
+        log_fd = open_log(directory / LOG_FILE)
+        try:
+            process = subprocess.Popen(
+                COMMAND,
+                cwd=directory,
+                env=child_environment(),
+                stdin=subprocess.PIPE,
+                stdout=log_fd,
+                stderr=log_fd,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log_fd)
+        _left.append(process)
+        assert process.stdin is not None  # noqa: S101 - for the type checker
+        process.stdin.write(msgspec.json.encode(job))
+        process.stdin.close()
+    except OSError as exc:
+        raise RecordError(
+            f"No guard can be left behind: {exc.strerror or exc}.",
+            remedy="Run `canary guard` in another shell.",
+        ) from exc
+    return process.pid
+
+
+def run_left_guard() -> int:
+    """Be that guard: the job on standard input. Returns the exit code."""
+    set_up_logging(own=logging.INFO)
+    try:
+        job = msgspec.json.decode(sys.stdin.buffer.read(), type=GuardJob)
+    except msgspec.DecodeError as error:
+        log.warning("no job on standard input: %s", error)
+        return 2
+
+    def say(severity: Severity, text: str) -> None:
+        log.info("%s: %s", severity, text)
+
+    try:
+        asyncio.run(
+            guard(job.plan, Path(job.plan_path), GuardOrder(job.countdown_s), job.author, say)
+        )
+    except CanaryError as error:
+        log.warning("%s", error)
+        return error.exit_code
+    return 0
