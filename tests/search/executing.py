@@ -29,6 +29,7 @@ from canary.rollout.change.change import (
     split_of,
 )
 from canary.rollout.plan.plan import Plan, ScalePreset
+from canary.rollout.plan.routing import routes_alike
 from tests.search.world import PRODUCTION, Cloud, Left, Person
 
 Next = tuple[str, Cloud, Person, Left]
@@ -42,10 +43,17 @@ class Executor:
         self.change = change
         self.without = without
         self.carrier = plan.router_service == plan.target.legacy
+        self.is_ours = "routing" in without or routes_alike(change.routing, plan)
 
     def instants(self, cloud: Cloud, me: Person, left: Left) -> Iterator[Next]:
         """All that may come next."""
         index = life.present_step(me.marks, len(self.change.steps))
+        if me.at == "tell":
+            yield from self._tell(cloud, me, left)
+            return
+        if not self.is_ours:
+            yield "left alone", cloud, me._replace(at="ended", ended="left"), left
+            return
         if index == len(self.change.steps):
             yield "end", cloud, self._ended(me, "done"), left
             return
@@ -54,6 +62,8 @@ class Executor:
 
     def crashed(self, me: Person) -> Person:
         """The next executor, which knows what the journal holds."""
+        if me.at == "tell":  # found in the journal, and made up for
+            return me._replace(at="ended") if "make up" in self.without else me
         at = life.NEXT[life.state_of(me.marks, len(self.change.steps))]
         return me._replace(at={"send": "look", "look_up": "look_up"}.get(at, "end"), renewed=False)
 
@@ -112,6 +122,12 @@ class Executor:
             yield "put legacy back", after, self._ended(me, "refused"), left
             return
         yield "settled", cloud, self._noted(me, index, "settled")._replace(at="look"), left
+
+    def _tell(self, cloud: Cloud, me: Person, left: Left) -> Iterator[Next]:
+        yield "told", cloud, me._replace(at="ended", told=True), left
+        if left.lost:
+            kept = "ended" if "keep" in self.without else "tell"
+            yield "not taken", cloud, me._replace(at=kept), left._replace(lost=0)
 
     # What they go by.
 
@@ -207,4 +223,4 @@ class Executor:
         steps = len(self.change.steps)
         life.follow(life.state_of(me.marks, steps), life.EVENT_OF_END[state])  # type: ignore[index]
         nothing = state == "refused" and not me.applied
-        return me._replace(at="ended", ended=state, said_nothing=nothing)
+        return me._replace(at="tell", ended=state, said_nothing=nothing)

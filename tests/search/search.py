@@ -23,11 +23,15 @@ from tests.search.world import (
     Table,
     normal,
     on_service,
+    routed_otherwise,
     with_shares,
 )
 
 SHARES: Final = ((10, 50, 100), (10, 75, 100))
 """The plan, and as somebody edits it."""
+
+OTHERWISE: Final = 2
+"""The plan of another routing, by its number."""
 
 FOREIGN_SHARES: Final = (0, 5, 100)
 
@@ -70,6 +74,7 @@ class Search:
         self.plans: list[Plan] = (
             plans if carrier else [on_service(plan, plan.target.canary) for plan in plans]
         )
+        self.plans.append(routed_otherwise(self.plans[0]))
         self._executors: dict[int, Executor] = {}
 
     def run(self, beginning: Cloud) -> Result:
@@ -124,6 +129,8 @@ class Search:
                     number = self.table.number(change)
                     asked = Person("asked", number, etag=cloud.etag, plan=cloud.plan)
                     yield f"ask {kind}", cloud, asked, left
+            if left.foreign:
+                yield from self._ask_otherwise(cloud, left, name)
         elif me.at == "asked":
             yield "confirm", cloud, me._replace(at="look"), left
         elif me.at != "ended":
@@ -131,6 +138,16 @@ class Search:
             yield from executor.instants(cloud, me, left)
             if left.crash:
                 yield "killed", cloud, executor.crashed(me), left._replace(crash=0)
+
+    def _ask_otherwise(
+        self, cloud: Cloud, left: Left, name: str
+    ) -> Iterator[tuple[str, Cloud, Person, Left]]:
+        """Under a plan of the same directory that routes otherwise, into the same journal."""
+        change = ask(self.plans[OTHERWISE], cloud, "rollback_all", name, self.without)
+        if change is not None:
+            number = self.table.number(change)
+            asked = Person("asked", number, etag=cloud.etag, plan=OTHERWISE)
+            yield "ask rollback_all under another plan", cloud, asked, left._replace(foreign=0)
 
     def _executor(self, number: int) -> Executor:
         if number not in self._executors:
@@ -149,15 +166,23 @@ class Search:
         for name, person in zip(NAMES, people, strict=True):
             if person.said_nothing and cloud.record[2] == name:
                 return "I4: nothing was changed, it is said, and its record is there"
+            if person.at == "ended" and person.ended != "left" and not person.told:
+                return "I7: how a change ended is never told"
+            if person.ended == "left" and "withdraw" not in LIFE["to_do"]:
+                return "I6: no way on from what is left alone"
             if person.ended == "unknown" and not {"resume", "abandon"} <= set(LIFE["unknown"]):
                 return "I6: no way on from a change whose end is not known"
         off = ask(self.plans[cloud.plan], cloud, "rollback_all", "anybody", self.without)
         return "" if off is not None else "I6: no way to take everybody off"
 
     def _broken_by(self, before: State, who: str, after: State) -> str:
-        if who not in NAMES or before.cloud.record == after.cloud.record:
+        if who not in NAMES:
             return ""
         me = before.people[NAMES.index(who)]
+        if me.plan == OTHERWISE and before.cloud != after.cloud:
+            return "I5: an executor acts on what was asked for under another routing"
+        if before.cloud.record == after.cloud.record:
+            return ""
         change = self.table.changes[me.change]
         return self._broken_split(change, self.plans[me.plan], before.cloud, after.cloud, me)
 

@@ -38,9 +38,16 @@ GUARDS = {
 }
 """The guard that is taken out, what breaks then, and from where: the points 1 to 5 as they were."""
 
+BESIDE = {
+    "routing": ("I5", 0, True),
+    "keep": ("I7", 0, True),
+    "make up": ("I7", 0, True),
+}
+"""The same for executors of another routing, and for the webhook; `tests/engine` plays those."""
+
 
 def found_without(guard: str) -> Violation:
-    invariant, index, carrier = GUARDS[guard]
+    invariant, index, carrier = {**GUARDS, **BESIDE}[guard]
     search = Search(carrier=carrier, without=frozenset({guard}))
     violation = search.run(BEGINNINGS[index]).violation
     assert violation is not None
@@ -53,6 +60,11 @@ def test_without_a_guard_it_finds_what_the_guard_keeps_out(guard: str) -> None:
     script = script_of(found_without(guard))
     compile(script, "counterexample", "exec")
     assert "at.carry_out(" in script
+
+
+@pytest.mark.parametrize("guard", BESIDE)
+def test_without_a_guard_it_finds_who_acts_for_others_and_who_never_tells(guard: str) -> None:
+    assert found_without(guard).events
 
 
 @pytest.mark.parametrize("guard", GUARDS)

@@ -35,6 +35,12 @@ def on_service(plan: Plan, service: str) -> Plan:
     return msgspec.structs.replace(plan, target=msgspec.structs.replace(plan.target, router=router))
 
 
+def routed_otherwise(plan: Plan) -> Plan:
+    """The plan with its record elsewhere, so that it routes otherwise."""
+    record = msgspec.structs.replace(plan.record, annotation=f"{plan.record.annotation}-other")
+    return msgspec.structs.replace(plan, record=record)
+
+
 class Cloud(NamedTuple):
     """What is set and what serves. `etag` guards the split; `record` is (stage, percent, change,
     move). `foreign`: somebody without a console was the last to touch split or scale.
@@ -59,6 +65,7 @@ class Person(NamedTuple):
 
     `at` is where it stands: idle, asked (a question is open), or an executor's next instant.
     `change` is a number in the table; `etag` what guards the split by now, `plan` the plan then.
+    `told`: the webhook has taken how it ended.
     """
 
     at: str = "idle"
@@ -70,6 +77,7 @@ class Person(NamedTuple):
     ended: str = ""
     said_nothing: bool = False
     plan: int = 0
+    told: bool = False
 
 
 class Left(NamedTuple):
@@ -101,7 +109,9 @@ def normal(state: State) -> State:
 
 def _normal(person: Person, etag: int) -> Person:
     if person.at == "ended":
-        return Person("ended", ended=person.ended, said_nothing=person.said_nothing)
+        return Person(
+            "ended", ended=person.ended, said_nothing=person.said_nothing, told=person.told
+        )
     return person if person.at == "idle" else person._replace(etag=0 if person.etag == etag else -1)
 
 
