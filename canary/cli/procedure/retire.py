@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
@@ -24,6 +24,12 @@ from canary.rollout.trials.retirement import Calendar, Candidate, Reason
 
 if TYPE_CHECKING:
     from canary.engine.session import Session
+
+
+NOT_LOOKED_AT: Final = (
+    "Not looked at: whether a job, or what runs in another region or project, uses an image, too."
+    " `gcloud run jobs list` and `gcloud run services list` tell, before it is gone."
+)
 
 
 @click.group()
@@ -144,7 +150,7 @@ def _stays(candidate: Candidate) -> list[str]:
     unasked = [
         f"Left, not in Artifact Registry: {sanitize(one, 300)}" for one in candidate.elsewhere
     ]
-    return kept + unasked
+    return kept + unasked + ([NOT_LOOKED_AT] if candidate.images else [])
 
 
 def _document(
