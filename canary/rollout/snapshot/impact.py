@@ -212,7 +212,12 @@ def _excess(impact: Impact, verb: str) -> str:
     if impact.more is None:
         return "Legacy had none to compare" if not verb else "Legacy had no request to compare with"
     if impact.more == 0:
-        return f"no more than Legacy{verb}"
+        # A healthy past must not hide what fails now.
+        now = round(impact.per_minute or 0.0)
+        if now < 1:
+            return f"no more than Legacy{verb}"
+        late = f"{format_count(now)} a minute more now"
+        return f"no more than Legacy{verb} in all, {late}" if verb else late
     return f"{format_count(impact.more)} more than Legacy{verb}"
 
 

@@ -11,6 +11,7 @@ from canary.rollout.evidence.left_out import LeftOut
 from canary.rollout.evidence.tally import Part, Toll
 from canary.rollout.evidence.view import EvidenceView, SplitView, TailView
 from canary.rollout.snapshot.impact import (
+    Impact,
     find_impact,
     format_impact,
     format_so_far,
@@ -136,3 +137,10 @@ def test_the_strip_says_what_it_has_cost_so_far():
 def test_the_document_has_what_the_schema_asks():
     asked = set(SCHEMA["properties"]["impact"]["required"])
     assert set(impact_document(impact(interval=RatioInterval(6, 4, 8)))) == asked
+
+
+def test_a_healthy_past_does_not_hide_what_fails_now() -> None:
+    late = Impact("failed", NOW, NOW, 9000, 300, 0.05, -150.0, 16.3)
+    assert "no more than Legacy would have in all, 16 a minute more now" in format_impact(late)
+    assert "16 a minute more now" in format_impact(late, 44)
+    assert "now" not in format_impact(msgspec.structs.replace(late, per_minute=0.2))
