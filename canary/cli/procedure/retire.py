@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 NOT_LOOKED_AT: Final = (
-    "Not looked at: whether a job, or what runs in another region or project, uses an image, too."
-    " `gcloud run jobs list` and `gcloud run services list` tell, before it is gone."
+    "Not looked at: whether what runs in another region or project uses an image, too."
+    " `gcloud run services list` and `gcloud run jobs list` tell, before it is gone."
 )
 
 

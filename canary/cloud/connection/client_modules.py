@@ -29,11 +29,12 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
-Api = Literal["services", "revisions", "metrics", "alert_policies", "logs"]
+Api = Literal["services", "revisions", "jobs", "metrics", "alert_policies", "logs"]
 
 _MODULES: dict[Api, tuple[str, str, str, str]] = {
     "services": ("run_v2", "services", "Services", "service"),
     "revisions": ("run_v2", "revisions", "Revisions", "revision"),
+    "jobs": ("run_v2", "jobs", "Jobs", "job"),
     "metrics": ("monitoring_v3", "metric_service", "MetricService", "metric_service"),
     "alert_policies": (
         "monitoring_v3",

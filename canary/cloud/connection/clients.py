@@ -63,6 +63,7 @@ class Connection:
         self._places: dict[Api, tuple[Address | None, str]] = {
             "services": (run, "Cloud Run"),
             "revisions": (run, "Cloud Run"),
+            "jobs": (run, "Cloud Run"),
             "metrics": (monitoring, "Cloud Monitoring"),
             "alert_policies": (monitoring, "Cloud Monitoring"),
             "logs": (_address(logging, "target.endpoints.logging"), "Cloud Logging"),

@@ -103,15 +103,19 @@ class RunClient:
         return found
 
     async def images(self) -> dict[str, tuple[str, ...]]:
-        """The images that each service's revisions run, as they are written there.
+        """The images that each service's revisions run, as they are written there, and those of
+        each job ("job NAME").
 
-        All services of the region; each image once, in any order.
+        All of the region; each image once, in any order.
         """
         found: dict[str, set[str]] = {}
         for revision in await self._list_revisions("-", "reading all revisions"):
             service = revision.name.partition("/services/")[2].partition("/")[0]
             named = found.setdefault(service, set())
             named.update(container.image for container in revision.containers)
+        for job in await self._list_jobs("reading all jobs"):
+            named = found.setdefault(f"job {job.name.rpartition('/')[2]}", set())
+            named.update(container.image for container in job.template.template.containers)
         return {service: tuple(sorted(named)) for service, named in found.items()}
 
     async def permissions(self, service: str, names: Iterable[str]) -> set[str]:
@@ -177,6 +181,22 @@ class RunClient:
         _, types = await self._connection.api("services")
         service = types.Service.pb(types.Service())
         return str(service.etag) if operation.response.Unpack(service) else ""
+
+    async def _list_jobs(self, doing: str) -> list[Any]:
+        client, _ = await self._connection.api("jobs")
+
+        async def read_pages() -> list[Any]:
+            pager = await client.list_jobs(
+                parent=self._space.removesuffix("/services"),
+                retry=None,
+                timeout=self._read_timeout_s,
+            )
+            pages = [type(page).pb(page) async for page in pager.pages]
+            for page in pages:
+                demand_whole(page, SOURCE, doing)
+            return [job for page in pages for job in page.jobs]
+
+        return await ask(read_pages, SOURCE, doing)
 
     async def _list_revisions(self, service: str, doing: str) -> list[Any]:
         client, _ = await self._connection.api("revisions")

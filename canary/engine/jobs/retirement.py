@@ -31,9 +31,9 @@ class _Resolved(msgspec.Struct, frozen=True):
 async def find_candidate(session: Session) -> Candidate:
     """Legacy with its etag and the images that are its alone.
 
-    An image that any other service of the region runs is kept; so is everything that no revision
-    of Legacy names. Raises CanaryError when any of it cannot be looked up: an image whose other
-    users are not known is not one to delete. NotFound when Legacy is gone already.
+    An image that any other service or a job of the region runs is kept; so is everything that
+    no revision of Legacy names. Raises CanaryError when any of it cannot be looked up: an image
+    whose other users are not known is not one to delete. NotFound when Legacy is gone already.
     """
     legacy = session.plan.target.legacy
     state = await session.cloud.router.service(legacy)

@@ -98,6 +98,7 @@ def _spoil_points(series: Any, shape: str) -> None:
 
 SERVICES = "google.cloud.run.v2.Services"
 REVISIONS = "google.cloud.run.v2.Revisions"
+JOBS = "google.cloud.run.v2.Jobs"
 OPERATIONS = "google.longrunning.Operations"
 METRICS = "google.monitoring.v3.MetricService"
 ALERTS = "google.monitoring.v3.AlertPolicyService"
@@ -130,6 +131,7 @@ def methods_of(apis: Apis) -> dict[str, dict[str, Handler]]:
             "GetRevision": run.get_revision,
             "ListRevisions": run.list_revisions,
         },
+        JOBS: {"ListJobs": run.list_jobs},
         OPERATIONS: {
             "GetOperation": operations.get,
             "WaitOperation": operations.wait,

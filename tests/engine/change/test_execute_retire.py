@@ -1,12 +1,14 @@
 """Retirement: the service, then its images; each once, looked up until it is gone."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 from canary.cloud.registry import parse_image
 from canary.engine.change.recovery import Recovery
+from canary.engine.jobs.retirement import find_candidate
 from canary.rollout.change.change import (
     Change,
     ChangeEvidence,
@@ -18,6 +20,7 @@ from canary.rollout.change.change import (
 )
 from canary.rollout.errors import Conflict, NotFound
 from canary.rollout.plan.plan import ScalePreset
+from canary.simulator.wire import messages
 from canary.store.journal import Journal
 from tests.cloud.router.test_url_map_split import MAP_PLAN
 from tests.cloud.test_registry import DELETE, REPOSITORY
@@ -94,6 +97,17 @@ async def test_canarys_image_in_the_same_package_stays(cloud: Embedded, journal:
     name = parse_image(f"{REPOSITORY}/ion-api:v2")
     assert name is not None
     assert await cloud.router.registry.resolve(name) is not None
+
+
+async def test_an_image_that_a_job_runs_by_its_digest_is_kept(cloud: Embedded):
+    opened = SimpleNamespace(plan=cloud.plan, cloud=SimpleNamespace(router=cloud.router))
+    alone = await find_candidate(opened)
+    (image,) = alone.images
+    job = messages.Job(name="projects/p/locations/l/jobs/nightly")
+    job.template.template.containers.add().image = image
+    cloud.apis.run.jobs.append(job)
+    shared = await find_candidate(opened)
+    assert (shared.images, shared.kept) == ((), (image,))
 
 
 async def test_a_lost_answer_is_looked_up_until_it_is_gone(cloud: Embedded, journal: Journal):

@@ -45,6 +45,7 @@ class RunApi:
         self._state = state
         self._changes = changes
         self._operations = operations
+        self.jobs: list[Any] = []
         self._parent = f"projects/{world.config.project}/locations/{world.config.region}"
 
     def get_service(self, request: Any) -> Any:
@@ -116,6 +117,10 @@ class RunApi:
                 self._changes.delete_revision(service, revision)
                 return
         raise not_found(f"Revision '{revision}' was not found.")
+
+    def list_jobs(self, _: Any) -> Any:
+        """Answer ListJobs: whatever was put into `jobs`."""
+        return messages.ListJobsResponse(jobs=self.jobs)
 
     def _find_revision(self, name: str) -> tuple[Any, Any]:
         """Return the service and the revision of a full name; NOT_FOUND if there is none."""
