@@ -99,7 +99,7 @@ def test_what_a_webhook_refused_and_waits_is_found(
     assert said == "none is set in the plan"
     plan = cloud.plan_path.read_text()
     address = "http://127.0.0.1:9/services/T0/s3cret"
-    cloud.plan_path.write_text(plan.replace("[notify]", f'[notify]\nwebhook = "{address}"'))
+    cloud.plan_path.write_text(plan.replace("\n[notify]\n", f'\n[notify]\nwebhook = "{address}"\n'))
     assert findings(command, cloud)["webhook"]["said"] == "nothing waits to be told"
     path = sent_notifications_path(state_dir(load_plan(cloud.plan_path)))
     with SentNotifications(path) as kept:
