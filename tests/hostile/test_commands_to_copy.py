@@ -9,9 +9,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from canary.cli.main import LONGEST_SENTENCE, _print_error
-from canary.engine.change.dry_run import describe, shell_command
+from canary.engine.change.dry_run import describe
 from canary.engine.change.notes import without_journal
 from canary.rollout.change import moves
 from canary.rollout.change.change import Author, Guard, Request, Standing
@@ -20,7 +21,7 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.text import keep_printable, quote_command
 from tests.embedded import DEFAULT_PLAN, with_router
 from themes import PALETTES
-from widgets.bars.proposal import Proposal, _command
+from widgets.bars.proposal import Answering, Proposal, question_rows
 
 BAD = (
     "\x1b]0;title",  # takes what follows with it, up to its end
@@ -82,17 +83,15 @@ def test_a_refusal_that_is_cut_has_its_commands_whole(capsys: pytest.CaptureFixt
     assert msgspec.json.decode(said.out)["error"]["commands"] == [command]
 
 
-def test_a_question_never_shows_half_a_command_as_a_whole_one():
-    palette = PALETTES["dark"]
-    whole = shell_command(change(DEFAULT_PLAN))
-    assert whole == "canary rollback --all --dry-run"
-    command = "gcloud " + "x" * 300
-    for width in (40, 80, 120):
-        runs = _command(
-            Proposal("c1", "Roll back all", command=command, whole=whole), palette, width
-        )
-        text = "".join(run[0] for run in runs)
-        assert len(text) <= width
-        assert text.endswith(whole if width < 60 else f"… CUT; all of it: {whole}")
-    (run,) = _command(Proposal("c1", "x", command="gcloud short", whole=whole), palette, 80)
-    assert run[0] == "$ gcloud short"
+@given(
+    st.text("abcdefgh -='/", min_size=1, max_size=400).map(str.strip).filter(bool),
+    st.integers(30, 120),
+)
+def test_a_question_shows_the_whole_command_at_any_width(command: str, width: int):
+    """Half of one that looks like a whole one must never be there to be typed."""
+    proposal = Proposal("c1", "Roll back all", command=command)
+    rows = question_rows(proposal, Answering(), width, PALETTES["dark"])
+    lines = ["".join(text for text, _ in row) for row in rows]
+    assert all(cell_len(line) <= width for line in lines)
+    said = "".join(lines).replace(" ", "")
+    assert said.endswith(f"${command}".replace(" ", ""))

@@ -143,7 +143,7 @@ def test_a_person_may_send_it_all_the_same_and_it_is_told_in_the_cloud(run: Run,
     ended = run("rollback", "--all", "--yes", "--no-journal", "--reason", "canary fails")
     assert ended.code == 0, ended.err
     assert "SENT WITHOUT A JOURNAL" in ended.err
-    assert "nobody looks it up" in ended.err
+    assert "nobody checks its status" in ended.err
     assert share(run) == 0
     assert kept_reason(cloud) == "[in no journal] canary fails"
 
