@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 NOT_LOOKED_AT: Final = (
-    "Not looked at: whether what runs in another region or project uses an image, too."
-    " `gcloud run services list` and `gcloud run jobs list` tell, before it is gone."
+    "Not looked at: whether what runs in another project, or a job in a region without a service,"
+    " uses an image, too. `gcloud run jobs list` tells, before it is gone."
 )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from canary.cloud.registry import parse_image
+from canary.cloud.run.images import read_images
 from canary.engine.jobs.job import Host, Job
 from canary.rollout.errors import NotFound
 from canary.rollout.trials.jobs import RetirementView
@@ -31,13 +32,14 @@ class _Resolved(msgspec.Struct, frozen=True):
 async def find_candidate(session: Session) -> Candidate:
     """Legacy with its etag and the images that are its alone.
 
-    An image that any other service or a job of the region runs is kept; so is everything that
-    no revision of Legacy names. Raises CanaryError when any of it cannot be looked up: an image
-    whose other users are not known is not one to delete. NotFound when Legacy is gone already.
+    An image that any other service or job of the project runs is kept, in whatever region it has
+    services; so is everything that no revision of Legacy names. Raises CanaryError when any of it
+    cannot be looked up, or a region is away: an image whose other users are not known is not one
+    to delete. NotFound when Legacy is gone already.
     """
     legacy = session.plan.target.legacy
     state = await session.cloud.router.service(legacy)
-    named = await session.cloud.router.run.images()
+    named = await read_images(session.cloud.connection, session.plan)
     registry = session.cloud.router.registry
     own = await _resolve(registry, named.get(legacy, ()))
     others = await _resolve(

@@ -124,10 +124,13 @@ class Crowd:
 
     def _list_services(self, request: Any) -> Any:
         whole = messages.ListServicesRequest(parent=request.parent)
-        found = [s for _, apis in self._all for s in apis.run.list_services(whole).services]
+        answers = [apis.run.list_services(whole) for _, apis in self._all]
+        found = [service for answer in answers for service in answer.services]
         found.sort(key=lambda service: service.name)
         page, following = cut_page(found, request, 100, 1000)
-        return messages.ListServicesResponse(services=page, next_page_token=following)
+        return messages.ListServicesResponse(
+            services=page, next_page_token=following, unreachable=answers[0].unreachable
+        )
 
     def _list_time_series(self, request: Any) -> Any:
         """Answer one world after the other; a page's token is the number of the next one."""

@@ -65,7 +65,7 @@ def test_the_plan_marks_today_and_says_what_would_go(command: Command, in_produc
     assert "→ day 31 on" in said.out
     assert "← today" in said.out
     assert "Nothing is against it" in said.out
-    assert "Not looked at: whether what runs in another region" in said.out
+    assert "Not looked at: whether what runs in another project" in said.out
 
 
 def test_before_day_31_it_is_refused_unless_forced_with_a_reason(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +19,7 @@ from canary.rollout.change.change import (
     Outcome,
     SetScale,
 )
-from canary.rollout.errors import Conflict, NotFound
+from canary.rollout.errors import Conflict, Denied, NotFound, Unavailable
 from canary.rollout.plan.plan import ScalePreset
 from canary.simulator.wire import messages
 from canary.store.journal import Journal
@@ -100,14 +101,60 @@ async def test_canarys_image_in_the_same_package_stays(cloud: Embedded, journal:
 
 
 async def test_an_image_that_a_job_runs_by_its_digest_is_kept(cloud: Embedded):
-    opened = SimpleNamespace(plan=cloud.plan, cloud=SimpleNamespace(router=cloud.router))
+    opened = SimpleNamespace(plan=cloud.plan, cloud=cloud)
     alone = await find_candidate(opened)
     (image,) = alone.images
-    job = messages.Job(name="projects/p/locations/l/jobs/nightly")
+    job = messages.Job(name="projects/p/locations/us-central1/jobs/nightly")
     job.template.template.containers.add().image = image
     cloud.apis.run.jobs.append(job)
     shared = await find_candidate(opened)
     assert (shared.images, shared.kept) == ((), (image,))
+
+
+def elsewhere(kind: str, image: str) -> list[Any]:
+    """A service of another region that runs an image: now, still by an older revision, or a job's.
+
+    That an image of Artifact Registry can be run from any region, and that ListServices goes
+    through all of them for the location "-" and names those that it does not reach:
+    cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/list.
+    """
+    there = f"projects/{DEFAULT_PLAN.target.project}/locations/europe-west1"
+    service = messages.Service(name=f"{there}/services/shop")
+    if kind == "template":
+        service.template.containers.add().image = image
+        return [service]
+    service.template.containers.add().image = "docker.io/library/nginx"
+    if kind == "revision":
+        revision = messages.Revision(name=f"{there}/services/shop/revisions/shop-1")
+        revision.containers.add().image = image
+        return [service, revision]
+    job = messages.Job(name=f"{there}/jobs/nightly")
+    job.template.template.containers.add().image = image
+    return [service, job]
+
+
+@pytest.mark.parametrize("kind", ["template", "revision", "job"])
+async def test_an_image_that_runs_in_another_region_is_kept(cloud: Embedded, kind: str):
+    opened = SimpleNamespace(plan=cloud.plan, cloud=cloud)
+    (image,) = (await find_candidate(opened)).images
+    cloud.apis.run.abroad += elsewhere(kind, image)
+    shared = await find_candidate(opened)
+    assert (shared.images, shared.kept) == ((), (image,))
+
+
+async def test_a_region_that_is_away_keeps_every_image(cloud: Embedded):
+    opened = SimpleNamespace(plan=cloud.plan, cloud=cloud)
+    cloud.apis.run.away.append("projects/p/locations/asia-east1")
+    with pytest.raises(Unavailable, match=r"asia-east1.*not known"):
+        await find_candidate(opened)
+
+
+async def test_another_region_that_refuses_keeps_every_image(cloud: Embedded):
+    opened = SimpleNamespace(plan=cloud.plan, cloud=cloud)
+    cloud.apis.run.abroad += elsewhere("template", "docker.io/library/nginx")
+    cloud.break_method("/google.cloud.run.v2.Jobs/ListJobs", code="PERMISSION_DENIED")
+    with pytest.raises(Denied):
+        await find_candidate(opened)
 
 
 async def test_a_lost_answer_is_looked_up_until_it_is_gone(cloud: Embedded, journal: Journal):

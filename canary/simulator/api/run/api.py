@@ -46,6 +46,10 @@ class RunApi:
         self._changes = changes
         self._operations = operations
         self.jobs: list[Any] = []
+        self.abroad: list[Any] = []
+        """Services, revisions and jobs of other regions: read, never changed."""
+        self.away: list[str] = []
+        """Full names of locations that a list of all regions does not reach."""
         self._parent = f"projects/{world.config.project}/locations/{world.config.region}"
 
     def get_service(self, request: Any) -> Any:
@@ -59,9 +63,14 @@ class RunApi:
         if request.parent not in (self._parent, self._anywhere()):
             raise not_found(f"Resource '{request.parent}' was not found.")
         found = [self._state.services[name] for name in sorted(self._state.services)]
+        everywhere = request.parent == self._anywhere()
+        if everywhere:
+            found += [one for one in self.abroad if isinstance(one, messages.Service)]
         page, following = cut_page(found, request, _PAGE, _LARGEST_PAGE)
         return messages.ListServicesResponse(
-            services=[self._shown(service) for service in page], next_page_token=following
+            services=[self._shown(service) for service in page],
+            next_page_token=following,
+            unreachable=self.away if everywhere else [],
         )
 
     def update_service(self, request: Any, author: str = "") -> Any:
@@ -97,6 +106,11 @@ class RunApi:
         """Answer ListRevisions of a service, or of all (`-`): newest first."""
         self._world.settle()
         owner = short_name(request.parent)
+        region, _, of = request.parent.partition("/services/")
+        if any(one.name.startswith(f"{region}/") for one in self.abroad):
+            parent = f"{region}/services/{of}".removesuffix("/-")
+            found = self._find_abroad(parent, messages.Revision)
+            return messages.ListRevisionsResponse(revisions=found)
         if owner != "-":
             self._changes.find(request.parent)
         elif request.parent.removesuffix("/services/-") not in (self._parent, self._anywhere()):
@@ -118,9 +132,19 @@ class RunApi:
                 return
         raise not_found(f"Revision '{revision}' was not found.")
 
-    def list_jobs(self, _: Any) -> Any:
-        """Answer ListJobs: whatever was put into `jobs`."""
+    def list_jobs(self, request: Any) -> Any:
+        """Answer ListJobs: whatever was put into `jobs`, or of another region into `abroad`."""
+        if request.parent != self._parent:
+            found = self._find_abroad(f"{request.parent}/jobs", messages.Job)
+            return messages.ListJobsResponse(jobs=found)
         return messages.ListJobsResponse(jobs=self.jobs)
+
+    def _find_abroad(self, parent: str, kind: Any) -> list[Any]:
+        return [
+            one
+            for one in self.abroad
+            if isinstance(one, kind) and one.name.startswith(f"{parent}/")
+        ]
 
     def _find_revision(self, name: str) -> tuple[Any, Any]:
         """Return the service and the revision of a full name; NOT_FOUND if there is none."""
