@@ -120,7 +120,9 @@ def test_every_kind_and_move_has_its_words() -> None:
 
 
 def test_no_other_file_has_a_table_of_them() -> None:
-    """But the subjects of commits, which are the procedure's own, and the shell's commands."""
+    """But the subjects of commits, which are the procedure's own, the shell's commands, the names
+    in the palette, what was done (in the timeline), and what is right to do (in the drills).
+    """
     table = re.compile(r'"step_back": f?"(?!step_back")')
     found = {
         str(path.relative_to(ROOT))
@@ -131,5 +133,8 @@ def test_no_other_file_has_a_table_of_them() -> None:
     assert found == {
         "canary/rollout/change/text.py",
         "canary/rollout/permit/approval.py",
+        "canary/rollout/recording/drills.py",
+        "canary/rollout/recording/timeline_changes.py",
         "canary/rollout/snapshot/state_words.py",
+        "tui/keys.py",
     }

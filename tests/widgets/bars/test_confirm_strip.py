@@ -261,8 +261,10 @@ async def test_a_reason_is_typed_and_comes_with_the_answer(key: str) -> None:
         strip.open(REASONED)
         await painted(pilot)
         await pilot.press(key, *"yes, no", "space", *"日R")
+        await painted(pilot)
         assert "reason: yes, no 日R▏" in screen_text(pilot)
         await pilot.press("enter")
+        await painted(pilot)
         assert "i a reason" in screen_text(pilot)
         assert listening(pilot).said == []
         await pilot.press("y")
