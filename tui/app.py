@@ -67,7 +67,8 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     `build_engine` is called once, on a thread, after the first frame. `monotonic` is in seconds.
     `distrust`: in a few words, why others decide over the plan, which is then read-only.
     `after_start` is called when the rush of the start is over. `tips`: the demo's first lines.
-    `on_act` hears of each key and each question, with the cloud's time: a drill keeps them.
+    `on_act` hears of each action that is wanted and each question, with the cloud's time: a drill
+    keeps them.
     Raises PlanError at construction when the plan rebinds keys in a way that cannot be.
     """
 
@@ -231,7 +232,6 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     @on(MainScreen.Pressed)
     def press_key(self, message: MainScreen.Pressed) -> None:
         """A key of the main screen."""
-        self._on_act("key", message.key, self._clock.now())
         self.commands.press(message.key)
 
     @on(MainScreen.Prompted)
@@ -309,6 +309,10 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         if self._past is None:
             raise RecordError("Nothing is recorded here.")
         return self._past.open()
+
+    def note_wish(self, name: str) -> None:
+        """The person wants an action, by its key or from the palette."""
+        self._on_act("wish", name, self._clock.now())
 
     def note_asked(self, what: str) -> None:
         """The strip was opened on something."""

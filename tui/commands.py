@@ -109,6 +109,7 @@ class Commands:
     def do(self, name: str) -> None:
         """Do an action by its name; say why not where it can do nothing now."""
         context = self.context
+        context.host.note_wish(name)
         context.say("")
         self._asked = name
         reason = self.why_not(name)

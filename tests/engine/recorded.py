@@ -55,13 +55,13 @@ class Recorded:
         for snapshot in await self.watching.after(minutes, every):
             self.keep(snapshot)
 
-    async def move(self, kind: str, change_id: str, reason: str = "") -> Outcome:
+    async def move(self, kind: str, change_id: str, reason: str = "", *more: str) -> Outcome:
         """Make a change as an executor does, and show how it ended."""
         snapshot, journal = self.frames[-1].snapshot, self.watching.journal
         assert snapshot.standing is not None
         assert journal is not None
         request = Request(change_id, AUTHOR, self.cloud.now, reason=reason)
-        change = getattr(moves, kind)(self.cloud.plan, snapshot.standing, request)
+        change = getattr(moves, kind)(self.cloud.plan, snapshot.standing, request, *more)
         journal.intend(change)
 
         async def pass_time(seconds: float) -> None:

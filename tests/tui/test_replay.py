@@ -300,3 +300,16 @@ async def test_a_handover_is_copied_and_says_where_it_went(
         assert "Handover: copied by OSC 52" in stage.frame()
     assert copied[0].startswith("# Handover ion-api → ion-api-canary")
     assert "HEALTHY → ROLL BACK ALL" in copied[0]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (110, 34), (200, 60)])
+async def test_the_cause_of_a_drill_is_read_at_every_size(size: Any, kept: RecordingFile) -> None:
+    """It stands in the second row, or behind the first: cut, but never left out."""
+    what = "drill 12: Cloud Run does not answer when the rollback is confirmed since 09:12:22Z"
+    past = Past(lambda: Recording(Kept(kept)), is_alone=True, what=what)
+    async with staged(size, FRAMES[0].snapshot, plan=PLAN, past=past) as stage:
+        await stage.press("T")
+        await stage.settle()
+        first = stage.frame().splitlines()[:2]
+        assert any("drill 12: Cloud Run" in row for row in first), first
+        assert "REPLAY" in first[0]

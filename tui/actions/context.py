@@ -49,6 +49,9 @@ class Host(Protocol):
     def open_past(self) -> Recording:
         """What was recorded. Raises RecordError where there is nothing."""
 
+    def note_wish(self, name: str) -> None:
+        """The person wants an action, by its key or from the palette."""
+
     def note_asked(self, what: str) -> None:
         """The strip was opened on something."""
 

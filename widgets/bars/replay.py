@@ -12,11 +12,13 @@ from canary.rollout.recording.playback import ReplayView, TimelineView
 from canary.rollout.snapshot.state_words import TONES, Tone
 from canary.rollout.text import format_age, format_clock, sanitize
 from themes import Palette
-from widgets.plots.canvas import Canvas, Run
+from widgets.plots.canvas import Canvas, Run, cut_text
 from widgets.plots.cells import CellWidget, bound
 
 KEYS_HINT: Final = "space , . [ ] ← → - + J"
 SEEN: Final = "as seen then"
+SHORTEST: Final = 12
+"""What this is a replay of says nothing in fewer cells."""
 _SEVERITY: Final[dict[Tone, int]] = {"good": 0, "neutral": 1, "unknown": 2, "watch": 3, "act": 4}
 GLYPHS: Final[dict[Tone, str]] = {
     "good": "─",
@@ -65,8 +67,9 @@ class ReplayBar(CellWidget):
             if end + len(said) + 3 <= canvas.width:
                 end = canvas.runs(end, 0, [(f" · {said}", palette.replay)])
         last = canvas.height - 1
+        end = self._draw_what(canvas, palette, view, end)
         for text in self._right(view):
-            if (end if last == 0 else 0) + len(text) + 2 <= canvas.width:
+            if end + len(text) + 2 <= canvas.width:
                 canvas.right(last, text, palette.replay)
                 break
 
@@ -75,7 +78,22 @@ class ReplayBar(CellWidget):
             nobody = f"nobody was recording until {format_clock(view.gap_until)}"
             return [nobody, "nothing here changes anything"]
         place = [view.place] if view.place else []
-        return [*place, view.what or SEEN, "nothing here changes anything"]
+        return [*place, *([] if view.what else [SEEN]), "nothing here changes anything"]
+
+    def _draw_what(self, canvas: Canvas, palette: Palette, view: ReplayView, end: int) -> int:
+        """What this is a replay of, in the second row or behind the first, cut where it must be.
+
+        `end` is the first row's; returned is that of the last row.
+        """
+        said = sanitize(view.what, 200) if view.gap_until is None else ""
+        if not said:
+            return 0 if canvas.height > 1 else end
+        if canvas.height > 1:
+            return canvas.runs(0, 1, [(cut_text(said, canvas.width), palette.replay)])
+        room = canvas.width - end - 3
+        if room < SHORTEST:
+            return end
+        return canvas.runs(end, 0, [(f" · {cut_text(said, room)}", palette.replay)])
 
     def _right(self, view: ReplayView) -> tuple[str, ...]:
         """What may stand at the right, the longest first."""

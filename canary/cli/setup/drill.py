@@ -44,7 +44,8 @@ class Director:
 
     def __init__(self, plan: Plan, drill: Drill, seed: int) -> None:
         self._plan, self._drill = plan, drill
-        self._onset_s = drill.onset_s(seed)
+        speed = plan.local.speed
+        self._onset_s, self._length_s = drill.onset_s(seed, speed), drill.length_s(speed)
         self.began_at: float | None = None
         self.acts: list[Act] = []
         self.end: Callable[[], None] = lambda: None
@@ -62,7 +63,7 @@ class Director:
         self._is_up.wait(20.0)
 
     def note(self, kind: str, what: str, at: float) -> None:
-        """The person pressed a key, or opened a question."""
+        """The person wants an action, or opened a question."""
         from canary.rollout.recording.drill_score import Act
 
         self.acts.append(msgspec.convert({"kind": kind, "what": what, "at": at}, Act))
@@ -86,7 +87,7 @@ class Director:
             for step in self._drill.steps:
                 await self._wait_until(cloud.clock.now, self.onset_at + step.after_s)
                 await cloud.set_scenario(step.scenario, step.params)
-            await self._wait_until(cloud.clock.now, self.onset_at + self._drill.lasts_s)
+            await self._wait_until(cloud.clock.now, self.onset_at + self._length_s)
         finally:
             await cloud.close()
         self.end()
@@ -155,9 +156,8 @@ def drill_plan(plan: Plan, drill: Drill, speed: float, seed: int) -> Plan:
     from canary.rollout.plan.plan import Console, Record, Router
     from canary.rollout.plan.tables import Notify, RecordingSettings
 
-    local = with_local(
-        plan, speed=speed, seed=seed, scenario="healthy", requests_per_s=drill.requests_per_s
-    )
+    rate = drill.rate_per_s(plan.local.requests_per_s, speed)
+    local = with_local(plan, speed=speed, seed=seed, scenario="healthy", requests_per_s=rate)
     console = msgspec.structs.replace(Console(), theme=plan.console.theme, keys=plan.console.keys)
     return msgspec.structs.replace(
         local,

@@ -1,6 +1,8 @@
 """What going back rests on, asked of Cloud Run now and then, and put together for judgement.
 
 Rights are asked every five minutes, revisions every minute: two small calls, none of them a write.
+The cloud's minutes count for the rights, so that where the clock is fast they are not asked too
+late to be seen.
 Everything else is known anyway.
 """
 
@@ -71,7 +73,7 @@ class ReadinessFeed:
         if now - self.revisions_at >= REVISIONS_EVERY_S * pace:
             self.revisions = await self._ask_revisions()
             self.revisions_at = now
-        if now - self._rights_at >= RIGHTS_EVERY_S * pace or self.missing_rights is None:
+        if now - self._rights_at >= RIGHTS_EVERY_S or self.missing_rights is None:
             self.missing_rights = await self._ask_rights()
             self._rights_at = now
         return before != (self.missing_rights, self.revisions)

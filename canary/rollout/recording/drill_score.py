@@ -10,18 +10,32 @@ import msgspec
 from canary.rollout.errors import RecordError
 from canary.rollout.recording.drills import ALLOWED, RIGHT_WORDS, Drill
 from canary.rollout.recording.player import Recording
-from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
 from canary.rollout.text import format_count, format_duration, format_timestamp
 
-ActKind = Literal["key", "asked"]
+ActKind = Literal["wish", "asked"]
 KNOWING: Final = frozenset(
     {"roll_back_all", "roll_back_stage", "proven_worse", "rollback_not_possible", "drift"}
 )
 """States in which the screen says that something has to be done."""
 
 
+BLIND: Final = frozenset(
+    {"acknowledge", "copy", "handover", "help", "palette", "promote", "quit", "suspend", "theme"}
+    | {"approval", "checklist", "fleet", "monitoring", "retire", "retirement", "start_monitoring"}
+    | {"alerts", "apply_alerts", "load_test", "next_panel", "previous_panel"}
+)
+"""Actions that neither look at what is wrong nor act on it: who wants one need not have noticed."""
+
+
+MISSED: Final = frozenset({"refused", "failed", "not_begun", "abandoned"})
+"""Ends of a change by which nothing was done."""
+
+
 class Act(msgspec.Struct, frozen=True):
-    """What a person did: a `key`, or a change that was `asked` about in the strip; cloud time."""
+    """What a person did, at the cloud's time: a `wish` for an action by its name (key or palette),
+    or a change that was `asked` about in the strip.
+    """
 
     kind: ActKind
     what: str
@@ -31,10 +45,11 @@ class Act(msgspec.Struct, frozen=True):
 class Score(msgspec.Struct, frozen=True):
     """The figures of one drill. Times are cloud seconds after the onset; None: never.
 
-    `knew_s`: the first moment at which the screen said enough. `failed` are Canary's failed
-    requests from the onset to the end of the act (or of the drill), `failed_at_best` those of an
-    act at the moment it knew enough; None where nothing had to be done. `needless`: changes that
-    nothing asked for.
+    `noticed_s`: the first action that looks at what is wrong or acts on it, or a mark. `knew_s`:
+    the first moment at which the screen said enough. `failed` are Canary's failed requests from the
+    onset to the end of the act (or of the drill), `failed_at_best` those of an act at the moment it
+    knew enough; None where nothing had to be done
+    or it is not known. `needless`: changes that nothing asked for.
     """
 
     drill: str
@@ -69,16 +84,16 @@ def score_drill(
     changes = sorted(
         (c for c in last.changes if c.asked_at >= recording.begin), key=lambda c: c.asked_at
     )
-    right = [c for c in changes if c.kind in ALLOWED[drill.right] and c.asked_at >= onset_at]
-    allowed = ALLOWED[drill.right] | drill.tolerated | {"hold", "release"}
+    allowed = ALLOWED[drill.right] | drill.tolerated | {"hold", "release", "note"}
     needless = tuple(c.title for c in changes if c.kind not in allowed or c.asked_at < onset_at)
     knew_at = next(_knew(recording, onset_at), None)
-    acted = right[0] if right else None
+    acted = next((c for c in changes if _is_right(c, drill, onset_at, knew_at)), None)
+    did = acted or next((c for c in changes if c.asked_at >= onset_at and c.kind != "note"), None)
     served_at = None
     if acted is not None:
         served_at = acted.outcome.at if acted.outcome is not None else acted.asked_at
     wants_move = bool(ALLOWED[drill.right])
-    noticed = next((a.at for a in after), None)
+    noticed = next((a.at for a in after if a.kind == "asked" or a.what not in BLIND), None)
     was_right = acted is not None if wants_move else not needless
     if drill.right == "notice":
         was_right = was_right and noticed is not None
@@ -94,13 +109,26 @@ def score_drill(
         was_right=was_right,
         noticed_s=_since(noticed, onset_at),
         decided_s=_since(next((a.at for a in after if a.kind == "asked"), None), onset_at),
-        acted_s=_since(acted.asked_at if acted else None, onset_at),
+        acted_s=_since(did.asked_at if did else None, onset_at),
         knew_s=_since(knew_at, onset_at),
         failed=_failed(last, onset_at, served_at) if counts else None,
         failed_at_best=_failed(last, onset_at, knew_at) if counts and knew_at else None,
         needless=needless,
         by=by,
     )
+
+
+def _is_right(change: ChangeView, drill: Drill, onset_at: float, knew_at: float | None) -> bool:
+    """Whether a change is what had to be done; what was refused or failed is not.
+
+    One stage back was called for, and Canary is proven worse before the hour: roll back all, too.
+    """
+    if change.asked_at < onset_at or (change.outcome and change.outcome.state in MISSED):
+        return False
+    if change.kind in ALLOWED[drill.right]:
+        return True
+    proven = knew_at is not None and change.asked_at >= knew_at
+    return drill.right == "step_back" and change.kind == "rollback_all" and proven
 
 
 def _since(at: float | None, onset_at: float) -> float | None:
@@ -120,11 +148,14 @@ def _knew(recording: Recording, onset_at: float) -> Iterator[float]:
             return
 
 
-def _failed(last: Snapshot, since: float, until: float | None) -> int:
-    """Canary's failed requests in the minutes that end from `since` to `until`."""
+def _failed(last: Snapshot, since: float, until: float | None) -> int | None:
+    """Canary's failed requests in the minutes that end from `since` to `until`; None: not known,
+    as no sample reaches into them.
+    """
     end = last.as_of if until is None else until
-    inside = (s for s in last.canary.samples if s.end > since and s.start < end)
-    return sum(s.responses.failed for s in inside if s.responses is not None)
+    inside = [s for s in last.canary.samples if s.end > since and s.start < end]
+    told = [s.responses.failed for s in inside if s.responses is not None]
+    return sum(told) if told else None
 
 
 def format_score(score: Score, drill: Drill) -> str:
@@ -135,15 +166,26 @@ def format_score(score: Score, drill: Drill) -> str:
         f"right   {score.right}",
         f"you     {'did that' if score.was_right else 'did not'}"
         + (f"; needless: {', '.join(score.needless)}" if score.needless else ""),
-        f"screen knew enough after {_after(score.knew_s)}",
+        _knew_words(score, drill),
         f"noticed after {_after(score.noticed_s)}, decided after {_after(score.decided_s)},"
         f" acted after {_after(score.acted_s)}",
     ]
+    if score.failed is None and score.knew_s is not None and ALLOWED[drill.right]:
+        lines.append("failed requests since then: not known, Monitoring has no minute of it")
     if score.failed is not None:
         best = score.failed_at_best
         beside = "" if best is None else f"; at best {format_count(best)}"
         lines.append(f"failed requests since then: {format_count(score.failed)}{beside}")
     return "\n".join([*lines, "", drill.lesson]) + "\n"
+
+
+def _knew_words(score: Score, drill: Drill) -> str:
+    """When the screen knew enough; where nothing had to be done, when it called for an act."""
+    if drill.right != "nothing":
+        return f"screen knew enough after {_after(score.knew_s)}"
+    if score.knew_s is None:
+        return "screen called for nothing"
+    return f"screen called for an act after {_after(score.knew_s)}, which helps nobody here"
 
 
 def _after(seconds: float | None) -> str:

@@ -17,7 +17,7 @@ Right = Literal["rollback_all", "step_back", "nothing", "notice", "settle_drift"
 
 RIGHT_WORDS: Final[Mapping[Right, str]] = {
     "rollback_all": "roll back all",
-    "step_back": "watch; one stage back at the hour",
+    "step_back": "watch; one stage back at the hour, or all of it where it is proven before",
     "nothing": "change nothing",
     "notice": "notice it, before it is needed; change nothing",
     "settle_drift": "adopt or revert what the colleague set, and talk",
@@ -33,6 +33,14 @@ ALLOWED: Final[Mapping[Right, frozenset[str]]] = {
 
 EARLIEST_S, LATEST_S = 120.0, 480.0
 """Cloud seconds after the begin between which it happens."""
+CALM_REAL_S: Final = 15.0
+"""So many real seconds a person sees the screen before anything happens, however fast the clock."""
+LASTS_REAL_S: Final = 60.0
+"""And so many real seconds are left for what is to be done, at least."""
+
+
+LOG_READ_PER_S: Final = 700.0
+"""Entries of the request log in a real second that are surely read."""
 
 
 class DrillStep(msgspec.Struct, frozen=True):
@@ -46,7 +54,9 @@ class DrillStep(msgspec.Struct, frozen=True):
 class Drill(msgspec.Struct, frozen=True):
     """One drill. `cause` is told at the end; `tolerated` are changes that do no harm either.
 
-    `requests_per_s` None: the plan's. `lasts_s`: cloud seconds from the onset to its end.
+    `requests_per_s` None: the plan's. `needs_log`: the request log has to be read, which is off
+    where a fast clock makes too many entries of it. `lasts_s`: cloud seconds from the onset to
+    its end, on a clock that is not too fast.
     """
 
     number: int
@@ -58,10 +68,21 @@ class Drill(msgspec.Struct, frozen=True):
     tolerated: frozenset[str] = frozenset()
     requests_per_s: float | None = None
     lasts_s: float = 2_400.0
+    needs_log: bool = False
 
-    def onset_s(self, seed: int) -> float:
-        """Cloud seconds from the begin to the onset, as the seed draws it."""
-        return Random(f"{self.name} {seed}").uniform(EARLIEST_S, LATEST_S)
+    def rate_per_s(self, usual_per_s: float, speed: float) -> float:
+        """Requests a cloud second, both sides; `usual_per_s` are the plan's."""
+        rate = usual_per_s if self.requests_per_s is None else self.requests_per_s
+        return min(rate, LOG_READ_PER_S / speed) if self.needs_log else rate
+
+    def onset_s(self, seed: int, speed: float = 1.0) -> float:
+        """Cloud seconds from the begin to the onset, as the seed draws it; `speed`: the clock's."""
+        drawn = Random(f"{self.name} {seed}").uniform(EARLIEST_S, LATEST_S)
+        return drawn + max(0.0, CALM_REAL_S * speed - EARLIEST_S)
+
+    def length_s(self, speed: float = 1.0) -> float:
+        """Cloud seconds from the onset to the end."""
+        return max(self.lasts_s, LASTS_REAL_S * speed)
 
 
 def _at_once(scenario: str, **params: float) -> tuple[DrillStep, ...]:
@@ -89,7 +110,7 @@ DRILLS: Final[tuple[Drill, ...]] = (
         "A warning opens one hour of watching, and nothing else: it may clear.\n"
         "What burns slowly spends as much in an hour as a spike in minutes.\n"
         "At the end of the hour the tree calls for one stage back: r, y.\n"
-        "Roll back all is not wrong, but loses the stage without need.\n"
+        "Where Canary is proven worse before that, do not wait for the hour: R, y.\n"
         "Write down since when: the soak begins anew.",
         _at_once("slow-burn"),
         frozenset({"rollback_all"}),
@@ -156,6 +177,7 @@ DRILLS: Final[tuple[Drill, ...]] = (
         "The tree cannot speak: it reads Monitoring alone. You can.\n"
         "R, y never waits for data.",
         _at_once("errors-unseen", ratio=0.15),
+        needs_log=True,
     ),
     Drill(
         8,

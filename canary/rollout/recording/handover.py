@@ -35,7 +35,7 @@ MOST_ROWS: Final = 14
 SHIFT_S: Final = 8 * 3_600.0
 MOST_TODOS: Final = 5
 """So many of the notes that say what is to be done are listed: it is one screen."""
-_FIRST: Final = ("change", "hold", "guard", "drift", "proof", "trial", "revision")
+_FIRST: Final = ("change", "hold", "note", "guard", "drift", "proof", "trial", "revision")
 """Kinds of rows that are told before transitions of the state, where there is no room for all."""
 
 

@@ -1,7 +1,8 @@
 """What happened, a row each: made of a recording by comparing each frame with the one before. Pure.
 
 Changes with who and why and what they rested on, transitions of the state, proofs, gates,
-verification, tests, drift, holds, automatic rollback, trouble of sources, and when nobody recorded.
+verification, tests, notes, drift, holds, automatic rollback, trouble of sources, and when nobody
+was recording.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from canary.rollout.change.hold import Hold, format_hold
+from canary.rollout.change.marks import Mark, format_mark, name_author
 from canary.rollout.errors import RecordError
 from canary.rollout.recording.player import Position, Recording
 from canary.rollout.recording.timeline_changes import (
@@ -135,6 +137,8 @@ def _differences(
         yield from _guard(at, was, now)
     if was["traffic"] != now["traffic"]:
         yield from moves_of_others(recording, was, now)
+    if was.get("marks") != now.get("marks"):
+        yield from _notes(recording.begin, was, now)
     yield from _elsewhere(at, was, now)
 
 
@@ -227,6 +231,15 @@ def _elsewhere(at: float, was: Tree, now: Tree) -> Iterator[Row]:
         yield Row(at, "revision", f"Canary's revision is {new}", data=was["canary"]["revision"])
     if was.get("hold") != now.get("hold"):
         yield _hold(at, now.get("hold"))
+
+
+def _notes(begin: float, was: Tree, now: Tree) -> Iterator[Row]:
+    """What a person wrote down, at the moment that was marked, which may be before it was seen."""
+    known = {m.get("change") or m["at"] for m in was.get("marks", [])}
+    for tree in now.get("marks", []):
+        mark = from_tree(tree, Mark)
+        if (mark.change or mark.at) not in known and mark.at >= begin:
+            yield Row(mark.at, "note", format_mark(mark), name_author(mark))
 
 
 def _hold(at: float, tree: Tree) -> Row:

@@ -72,10 +72,12 @@ def numbers_of(snapshot: Snapshot) -> str:
 def changes_between(
     recording: Recording, position: Position, was: Tree, now: Tree
 ) -> Iterator[Row]:
-    """The changes that have ended between two snapshots' trees."""
+    """The changes that have ended between two snapshots' trees; a note is a row of its own."""
     known = {c.id: c for c in map(recording.change, was.get("changes", []))}
     for change in map(recording.change, now.get("changes", [])):
         before = known.get(change.id)
+        if change.kind == "note" and change.outcome is not None and change.outcome.state == "done":
+            continue  # the note itself is told
         ended = change.outcome is not None and (before is None or before.outcome is None)
         if ended and (before is not None or _is_new(recording, change)):
             yield _row_of(recording, position, change, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from canary.store.paths import state_dir as directory_of
 from canary.store.recording import RecordingFile
 from tests.cli.commands import ROOT, Cloud
 from tests.cli.conftest import Command
+from tests.cloud.webhook_server import listening
 from tests.rollout.recording.shown import day, record
 
 SCHEMA = json.loads((ROOT / "docs" / "status.schema.json").read_text())
@@ -106,6 +108,29 @@ def test_a_handover_to_a_webhook_that_is_not_there_is_wrong_usage(
     ended = command("handover", "--post", "--config", str(healthy_cloud.plan_path))
     assert ended.code == 2
     assert "no webhook" in ended.err
+
+
+@pytest.mark.parametrize("status", [200, 503])
+async def test_a_handover_is_posted_to_the_webhook(
+    command: Command, healthy_cloud: Cloud, tmp_path: Path, status: int
+) -> None:
+    """It goes out whole; where nobody takes it, that is said, and the text is here all the same."""
+    plan = tmp_path / "canary.toml"
+    async with listening() as webhook:
+        webhook.status = status
+        told = f'[notify]\nwebhook = "{webhook.url}"\n'
+        plan.write_text(healthy_cloud.plan_path.read_text().replace("[notify]\n", told, 1))
+        ended = await asyncio.to_thread(command, "handover", "--post", "-c", str(plan))
+    assert ended.out.startswith("# Handover ion-api → ion-api-canary")
+    assert webhook.bodies
+    assert "s3cret" not in ended.out + ended.err
+    posted = json.dumps(webhook.bodies[0], ensure_ascii=False)
+    assert "handover" in posted
+    assert "**Open**" in posted
+    assert "automatic rollback is off" in posted
+    said = [line for line in ended.err.splitlines() if not line.startswith("LOCAL CLOUD, ")]
+    assert ended.code == 0, "the handover is written, and what nobody takes is told later"
+    assert said == ([] if status == 200 else ["canary: The webhook at 127.0.0.1 answered 503: ok."])
 
 
 @pytest.mark.usefixtures("frames")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from canary.engine.observe.readiness import ReadinessFeed
+from canary.engine.observe.readiness import RIGHTS_EVERY_S, ReadinessFeed
 from canary.rollout.permit.permit import why_not
-from tests.embedded import Embedded
+from tests.embedded import Embed, Embedded
 from tests.engine.carried import ask, carry
 from tests.engine.watching import Watching
 
@@ -71,3 +71,14 @@ async def test_a_right_that_is_granted_is_noticed(embedded: Embedded):
     embedded.advance(400.0)
     await watching.observer.read_readiness()
     assert (await watching.observer.refresh()).missing_rights == ()
+
+
+async def test_on_a_fast_clock_the_rights_are_asked_by_the_clouds_minutes(embed: Embed) -> None:
+    async with embed(speed=30.0) as cloud:
+        rights = ReadinessFeed(cloud.plan, cloud.run.run, cloud.clock)
+        await rights.read()
+        assert rights.missing_rights == ()
+        cloud.set_scenario("denied")
+        cloud.advance(RIGHTS_EVERY_S + 1)
+        await rights.read()
+        assert rights.missing_rights

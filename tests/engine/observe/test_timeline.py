@@ -19,7 +19,7 @@ from canary.rollout.recording.timeline_text import format_timeline
 from canary.store.paths import recording_path
 from canary.store.recording import RecordingFile
 from tests.embedded import Embedded
-from tests.engine.recorded import record_incident
+from tests.engine.recorded import Recorded, record_incident
 
 HOSTILE = Row(0.0, "change", "=cmd|' /C calc'!A0 | <script>", "-eve", "@sum")
 
@@ -109,3 +109,25 @@ async def test_a_report_tells_what_was_recorded_in_the_place_of_events(
     text = to_markdown(build_report(plan, facts, (), ""))
     assert "rolled back all 25 % → 0 % (stage 3 → 0): errors" in text
     assert "source lost: Cloud Monitoring" in text
+
+
+async def test_what_persons_wrote_is_told_at_the_moment_that_was_marked(
+    embedded: Embedded, tmp_path: Path
+) -> None:
+    it = Recorded(embedded, tmp_path)
+    await it.begin()
+    await it.after(10)
+    asked_at = embedded.now
+    await it.move("note", "n-1", "the cache is warm", "TODO: tell Ann | <b>")
+    await it.after(4)
+    await it.move("note", "n-2", "", "")
+    it.close()
+    recording = Recording(RecordingFile(recording_path(tmp_path), read_only=True))
+    rows = read_timeline(recording, recording.begin, recording.end)
+    notes = [row for row in rows if row.kind == "note"]
+    assert [row.event for row in notes] == ["TODO: tell Ann | <b>", "mark"]
+    assert notes[0].at == pytest.approx(asked_at, abs=0.01)
+    assert {row.who for row in notes} == {"oncall@bastion-2"}
+    assert not any(row.kind == "change" for row in rows), "a note is no change besides"
+    assert "TODO: tell Ann \\| &lt;b>" in format_timeline(rows, "md")
+    assert "TODO: tell Ann" in handover_of(recording, rows)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from canary.cloud.logging.tail import MOST_PER_S
 from canary.rollout.change.change import Outcome
 from canary.rollout.measure.samples import Responses
 from canary.rollout.recording.drill_score import Act, format_score, read_scores, score_drill
@@ -92,8 +93,8 @@ ROUTE, SHARED = DRILLS[0], DRILLS[3]
 def test_who_acts_is_told_when_and_what_it_cost_beside_the_best() -> None:
     recording = held(change("rollback_all", ONSET + 600))
     acts = [
-        Act("key", "w", ONSET - 60),
-        Act("key", "f", ONSET + 270),
+        Act("wish", "window", ONSET - 60),
+        Act("wish", "failures", ONSET + 270),
         Act("asked", "c", ONSET + 590),
     ]
     score = score_drill(ROUTE, 3, recording, ONSET, acts, "oncall")
@@ -130,3 +131,55 @@ def test_what_is_done_before_anything_happened_is_needless() -> None:
     score = score_drill(ROUTE, 1, held(change("rollback_all", NOW + 60)), ONSET, [])
     assert score.needless == ("rollback_all title",)
     assert not score.was_right
+
+
+def test_noticed_is_the_first_look_or_act_and_no_other_key() -> None:
+    idle = [
+        Act("wish", name, ONSET + 60)
+        for name in ("help", "quit", "theme", "next_panel", "copy", "promote", "palette")
+    ]
+    assert score_drill(ROUTE, 3, held(), ONSET, idle).noticed_s is None
+    for name in ("failures", "evidence", "note", "readiness", "rollback_all", "window"):
+        score = score_drill(ROUTE, 3, held(), ONSET, [*idle, Act("wish", name, ONSET + 90)])
+        assert score.noticed_s == 90
+
+
+@pytest.mark.parametrize("drill", DRILLS, ids=lambda d: d.name)
+def test_on_a_fast_clock_there_is_time_to_see_the_calm_and_to_act(drill: Drill) -> None:
+    for speed in (1.0, 10.0, 60.0, 600.0):
+        assert all(drill.onset_s(seed, speed) / speed >= 12.0 for seed in range(20))
+        assert drill.length_s(speed) / speed >= 60.0
+    assert drill.onset_s(7) == drill.onset_s(7, 1.0)
+    assert drill.length_s() == drill.lasts_s
+
+
+def test_what_is_seen_in_the_log_alone_makes_no_more_entries_than_are_read() -> None:
+    blind = next(d for d in DRILLS if d.name == "blind")
+    assert all(blind.rate_per_s(45.0, speed) * speed < MOST_PER_S for speed in (10.0, 30.0, 600.0))
+    assert blind.rate_per_s(45.0, 10.0) == 45.0
+    assert ROUTE.rate_per_s(45.0, 600.0) == 45.0
+
+
+def test_a_change_that_was_refused_is_not_what_had_to_be_done() -> None:
+    refused = msgspec.structs.replace(
+        change("rollback_all", ONSET + 600), outcome=Outcome("refused", "conflict", ONSET + 601)
+    )
+    assert not score_drill(ROUTE, 3, held(refused), ONSET, []).was_right
+    again = change("rollback_all", ONSET + 700)
+    score = score_drill(ROUTE, 3, held(refused, again), ONSET, [])
+    assert (score.was_right, score.acted_s) == (True, 700)
+
+
+def test_of_a_slow_burn_roll_back_all_is_right_once_it_is_proven() -> None:
+    burn = DRILLS[1]
+    assert score_drill(burn, 1, held(change("step_back", ONSET + 600)), ONSET, []).was_right
+    assert score_drill(burn, 1, held(change("rollback_all", ONSET + 600)), ONSET, []).was_right
+    early = held(change("rollback_all", ONSET + 60))
+    assert not score_drill(burn, 1, early, ONSET, []).was_right
+
+
+def test_where_no_minute_is_known_no_failed_request_is_counted() -> None:
+    recording = held(change("rollback_all", ONSET + 600))
+    late = recording.end + 100.0
+    score = score_drill(ROUTE, 3, recording, late, [])
+    assert (score.failed, score.failed_at_best) == (None, None)
