@@ -18,8 +18,9 @@ import click
 from canary.cli.bugs import describe_bug
 from canary.cli.options import Chosen, config_option, read_only_option
 from canary.cli.output import FULL, Acting, forgive, loss
+from canary.host import limits
 from canary.host.logs import set_up_logging
-from canary.rollout.errors import CanaryError
+from canary.rollout.errors import CanaryError, HostProblem
 from canary.rollout.text import sanitize
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -167,6 +168,7 @@ def canary(ctx: click.Context, config: str | None, read_only: bool) -> int:
 def main() -> int:
     """The entry point: run the command and end the process with its exit code."""
     forgive()
+    limits.raise_descriptor_limit()
     set_up_logging(form="%(message)s")
     code = _answer(run())
     if "textual" in sys.modules:
@@ -212,7 +214,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # traceback, now or at the end, and no failure in a script's pipeline.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except MemoryError:
+        said = HostProblem(f"{limits.TOO_LITTLE_MEMORY}.", remedy=limits.MORE_MEMORY)
+        return _print_error(said, arguments)
     except OSError as error:
+        if error.errno in limits.NONE_LEFT:
+            said = HostProblem(f"{limits.TOO_FEW_FILES}.", remedy=limits.MORE_FILES)
+            return _print_error(said, arguments)
         if error.errno not in FULL:
             return _end_by_bug(error, arguments)
         where = f" {sanitize(str(error.filename), 300)}" if error.filename else ""

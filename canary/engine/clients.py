@@ -20,6 +20,7 @@ from canary.cloud.connection.clients import Connection
 from canary.cloud.connection.clock import CloudClock, SystemClock
 from canary.cloud.connection.endpoints import override_endpoints
 from canary.cloud.router.choice import open_router
+from canary.host.limits import demand_room
 from canary.rollout.plan.plan import Endpoints, Plan
 
 if TYPE_CHECKING:
@@ -54,10 +55,11 @@ async def open_cloud(
     """Connect for as long as the block lasts; nothing is asked of Cloud Run or Monitoring yet.
 
     The embedded cloud is started or joined (state in `directory`; `fresh`: from its beginning;
-    `starting`: it was begun already), and ends with its last user. An address in the plan wins over
-    the embedded cloud's. Raises Unavailable when the embedded cloud does not come up, PlanError for
-    an address that is missing.
+    `starting`: it was begun already), and ends with its last user. An address in the plan wins
+    over the embedded cloud's. Raises HostProblem where this host has no room, Unavailable when
+    the embedded cloud does not come up, PlanError for an address that is missing.
     """
+    demand_room()
     async with contextlib.AsyncExitStack() as stack:
         endpoints, clock, embedded = plan.target.endpoints, SystemClock(), None
         if plan.is_embedded:
