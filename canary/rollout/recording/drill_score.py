@@ -28,6 +28,8 @@ BLIND: Final = frozenset(
 """Actions that neither look at what is wrong nor act on it: who wants one need not have noticed."""
 
 
+COUNTED: Final = frozenset({"rollback_all", "step_back"})
+"""Right answers that spare failed requests: those of other drills are not counted."""
 MISSED: Final = frozenset({"refused", "failed", "not_begun", "abandoned"})
 """Ends of a change by which nothing was done."""
 
@@ -86,7 +88,7 @@ def score_drill(
     )
     allowed = ALLOWED[drill.right] | drill.tolerated | {"hold", "release", "note"}
     needless = tuple(c.title for c in changes if c.kind not in allowed or c.asked_at < onset_at)
-    knew_at = next(_knew(recording, onset_at), None)
+    knew_at = next(_knew(recording, onset_at, drill.right == "nothing"), None)
     acted = next((c for c in changes if _is_right(c, drill, onset_at, knew_at)), None)
     did = acted or next((c for c in changes if c.asked_at >= onset_at and c.kind != "note"), None)
     served_at = None
@@ -97,7 +99,7 @@ def score_drill(
     was_right = acted is not None if wants_move else not needless
     if drill.right == "notice":
         was_right = was_right and noticed is not None
-    counts = drill.right in ("rollback_all", "step_back")
+    counts = drill.right in COUNTED
     return Score(
         drill=drill.name,
         number=drill.number,
@@ -135,12 +137,16 @@ def _since(at: float | None, onset_at: float) -> float | None:
     return None if at is None else max(0.0, at - onset_at)
 
 
-def _knew(recording: Recording, onset_at: float) -> Iterator[float]:
-    """When the screen said that something has to be done, after the onset."""
+def _knew(recording: Recording, onset_at: float, by_state: bool) -> Iterator[float]:
+    """When the screen said that something has to be done, after the onset; `by_state`: the state
+    row alone, not the evidence.
+    """
     for moment in recording.moments:
         if moment.at >= onset_at and moment.state in KNOWING:
             yield moment.at
             return
+    if by_state:
+        return
     for _, at, tree in recording.trees(onset_at, recording.end):
         metrics = (tree["snapshot"].get("evidence") or {}).get("metrics", [])
         if any(m["verdict"] in ("rollback", "worse_now") for m in metrics):
@@ -170,7 +176,7 @@ def format_score(score: Score, drill: Drill) -> str:
         f"noticed after {_after(score.noticed_s)}, decided after {_after(score.decided_s)},"
         f" acted after {_after(score.acted_s)}",
     ]
-    if score.failed is None and score.knew_s is not None and ALLOWED[drill.right]:
+    if score.failed is None and drill.right in COUNTED:
         lines.append("failed requests since then: not known, Monitoring has no minute of it")
     if score.failed is not None:
         best = score.failed_at_best

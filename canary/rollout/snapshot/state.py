@@ -141,11 +141,14 @@ def _failing(snapshot: Snapshot) -> str:
 
 
 def _proven(snapshot: Snapshot, _: Plan) -> RolloutState | None:
+    """The evidence has its own source: it may prove while the tree's data is old or thin."""
     advice = snapshot.advice
     if advice is None or advice.tier != "proven" or snapshot.traffic.is_all_on_legacy:
         return None
     names = ", ".join(sanitize(name, 20) for name in advice.metrics)
     cause = f"{names} since {format_clock(advice.detected_at)}"
+    if snapshot.canary.data == "stale":
+        cause += f"; the thresholds' newest data is {format_age(snapshot.data_age_s)} old"
     actor = _who_goes_back(snapshot, "rollback_all")
     return RolloutState("proven_worse", cause, "roll back all", actor)
 
@@ -198,8 +201,8 @@ _RULES: Final[tuple[Callable[[Snapshot, Plan], RolloutState | None], ...]] = (
     state_changes.cannot_see,
     state_changes.in_progress,
     state_changes.drift,
-    _no_data,
     _proven,
+    _no_data,
     _watch,
     state_changes.held,
     state_changes.pinned,

@@ -236,6 +236,17 @@ def test_no_mixture_with_something_wrong_is_healthy_or_ready(one: StateId, other
             assert found.id not in ("healthy", "ready")
 
 
+def test_what_is_proven_stands_above_numbers_that_are_missing_old_or_thin() -> None:
+    """The request log proves it while Cloud Monitoring is away: the worst state owns the row."""
+    advice = Advice("advise", "a regression of Canary is proven: 5xx", ("5xx",), NOW - 60)
+    for name in ("stale", "silent", "thin"):
+        found = find_state(with_(SCENES[name], advice=advice), PLAN)
+        assert (found.id, found.actor.action) == ("proven_worse", "rollback_all"), name
+        assert "5xx since" in found.cause
+    old = find_state(with_(SCENES["stale"], advice=advice), PLAN)
+    assert "the thresholds' newest data is" in old.cause
+
+
 def _severity(moment: Snapshot) -> int:
     return SEVERITY[moment.decision.verdict]
 
