@@ -66,7 +66,7 @@ def read_matrix(document: Mapping[str, Any], doing: str) -> list[Series]:
         raise _malformed("it is no matrix", doing)
     try:
         return [_read_series(one) for one in data["result"]]
-    except (KeyError, TypeError, ValueError, IndexError) as exc:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as exc:
         raise _malformed(f"{type(exc).__name__}: {exc}", doing) from exc
 
 
@@ -131,7 +131,11 @@ def _classic_vectors(
     groups: dict[tuple[tuple[str, str], ...], dict[float, dict[int, float]]] = {}
     for one in series:
         key = tuple(sorted((k, v) for k, v in one.labels.items() if k != "le"))
-        groups.setdefault(key, {})[float(one.labels["le"])] = one.values
+        bound = read_bound(one.labels.get("le", ""))
+        if bound is None:
+            defects.note("without a bound in `le`")
+            continue
+        groups.setdefault(key, {})[bound] = one.values
     layouts = [tuple(sorted(group)) for group in groups.values()]
     if not layouts:
         return (), []
@@ -147,6 +151,15 @@ def _classic_vectors(
         times = set.intersection(*(set(values) for values in group.values()))
         vectors.append({at: [group[bound][at] for bound in usual] for at in times})
     return usual[:-1], vectors
+
+
+def read_bound(text: str) -> float | None:
+    """The bound that a label gives; None: it is none."""
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(found) or found == -math.inf else found
 
 
 def _native_vectors(
@@ -183,8 +196,9 @@ def _schema(native: Native) -> int:
     """How many buckets to a doubling, as a power of 2, told by the widths; at most _FINEST."""
     found = _FINEST
     for lower, upper, _ in native.buckets:
-        if lower > 0:
-            found = min(found, round(-math.log2(math.log2(upper / lower))))
+        doublings = math.log2(upper / lower) if 0 < lower < upper < math.inf else 0.0
+        if 0 < doublings < math.inf:
+            found = min(found, round(-math.log2(doublings)))
     return max(found, 0)
 
 

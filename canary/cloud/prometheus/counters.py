@@ -11,7 +11,6 @@ are 2.18.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
@@ -22,6 +21,8 @@ Ends = Sequence[int]
 """The ends of the periods, unix seconds, ascending; the first is only compared with."""
 
 _HALF: Final = 0.5
+MOST: Final = 1e15
+"""More is no count: 30 000 a second since 1970. Sums of such stay numbers."""
 
 
 class Growth(msgspec.Struct):
@@ -64,7 +65,7 @@ def _add_one(
         now, earlier = points.get(end), points.get(before)
         if now is None:
             continue
-        if any(not math.isfinite(value) or value < 0 for value in now):
+        if not all(0 <= value <= MOST for value in now):
             grown.unknown.add(end)
             grown.wrong.add(end)
         elif earlier is not None:
@@ -77,7 +78,7 @@ def _add_one(
 
 
 def _difference(earlier: Sequence[float], now: Sequence[float]) -> list[float] | None:
-    if len(earlier) != len(now) or any(not math.isfinite(value) for value in earlier):
+    if len(earlier) != len(now) or not all(-MOST <= value <= MOST for value in earlier):
         return None
     if now[-1] < earlier[-1]:
         return list(now)

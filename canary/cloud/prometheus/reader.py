@@ -19,6 +19,7 @@ from canary.cloud.prometheus.answers import (
     SOURCE,
     Series,
     SideOf,
+    read_bound,
     read_latency,
     read_responses,
 )
@@ -104,7 +105,7 @@ class PrometheusReader:
         requests = await self._ask(queries.requests, queries.native, grid, "reading requests")
         latency = await self._ask(queries.latency, queries.native, grid, "reading latency")
         texts = {one.labels.get("le", "+Inf") for one in latency}
-        bounds = [bound for bound in map(float, texts) if math.isfinite(bound)]
+        bounds = [bound for bound in map(read_bound, texts) if bound not in (None, math.inf)]
         found = {side_of(one.labels) for one in requests if one.values or one.histograms}
         return Facts(
             version=await self._client.version(),
