@@ -35,6 +35,8 @@ MOST_ROWS: Final = 14
 SHIFT_S: Final = 8 * 3_600.0
 MOST_TODOS: Final = 5
 """So many of the notes that say what is to be done are listed: it is one screen."""
+_ACT: Final = ("roll_back_all", "roll_back_stage", "proven_worse", "rollback_not_possible")
+"""States in which nothing but the act that they call for is next."""
 _FIRST: Final = ("change", "hold", "note", "guard", "drift", "proof", "trial", "revision")
 """Kinds of rows that are told before transitions of the state, where there is no room for all."""
 
@@ -59,13 +61,13 @@ def make_handover(
         *_stands(snapshot, plan, now),
         "",
         f"**In the last {format_duration(now - since)}**",
-        *_changed(rows, unrecorded),
+        *_changed(rows, unrecorded, now),
         "",
         "**Open**",
         *(list(_open(snapshot, jobs)) or ["- nothing"]),
         "",
         "**Next**",
-        *_next(snapshot, plan, now),
+        *_next(snapshot, plan, rows, now),
     ]
     links = [link for link in (link_of(plan),) if link]
     lines += ["", *(f"<{link}>" for link in links)] if links else []
@@ -76,9 +78,9 @@ def _stands(snapshot: Snapshot, plan: Plan, now: float) -> Iterator[str]:
     state = find_state(snapshot, plan)
     cause = f": {sanitize(state.cause, 200)}" if state.cause else ""
     stage = snapshot.stage
-    where = "all traffic on Legacy" if stage.index == 0 else f"stage {stage.index}"
+    where = f"stage {stage.index}, " if stage.index else ""
     if stage.index is None:
-        where = "stage not known"
+        where = "stage not known, "
     soaked = None if stage.soaked_hours is None else stage.soaked_hours * 3600
     soak = f", soaked {format_duration(soaked)}" if stage.index and soaked is not None else ""
     if soak and stage.soak_hours is not None:
@@ -86,7 +88,7 @@ def _stands(snapshot: Snapshot, plan: Plan, now: float) -> Iterator[str]:
     local = " (LOCAL CLOUD)" if snapshot.provider == "local" else ""
     yield f"**{state.glyph} {state.word}**{cause}"
     share = format_percent(snapshot.traffic.canary_percent)
-    yield f"- {where}, {share} Canary{soak}; {snapshot.project}/{snapshot.region}{local}"
+    yield f"- {where}{share} Canary{soak}; {snapshot.project}/{snapshot.region}{local}"
     age_s = snapshot.data_age_s
     data = "no data" if age_s is None else f"data {format_age(age_s + now - snapshot.as_of)} old"
     yield f"- {'; '.join(filter(None, [numbers_of(snapshot), data]))}"
@@ -94,7 +96,7 @@ def _stands(snapshot: Snapshot, plan: Plan, now: float) -> Iterator[str]:
         yield f"- {going_back}"
 
 
-def _changed(rows: Sequence[Row], unrecorded: str) -> Iterator[str]:
+def _changed(rows: Sequence[Row], unrecorded: str, now: float) -> Iterator[str]:
     if unrecorded:
         yield f"- not known: {unrecorded}"
     elif not rows:
@@ -102,13 +104,19 @@ def _changed(rows: Sequence[Row], unrecorded: str) -> Iterator[str]:
     first = [row for row in rows if row.kind in _FIRST]
     rest = [row for row in rows if row.kind not in _FIRST and row.kind != "gate"]
     room = max(0, MOST_ROWS - len(first))
-    told = sorted([*first[-MOST_ROWS:], *rest[len(rest) - room :]], key=lambda row: row.at)
+    told = sorted([*first[-MOST_ROWS:], *rest[max(0, len(rest) - room) :]], key=lambda row: row.at)
     for row in told:
         who = f" – {row.who}" if row.who else ""
         data = f" ({row.data})" if row.kind == "change" and row.data else ""
-        yield f"- {format_clock(row.at)} {row.event}{who}{data}"
+        yield f"- {_moment(row.at, now)} {row.event}{who}{data}"
     if len(told) < len(rows):
         yield f"- and {len(rows) - len(told)} more: `canary timeline`"
+
+
+def _moment(at: float, now: float) -> str:
+    """The time of day; of another day than today's with its date."""
+    stamp = format_timestamp(at)
+    return format_clock(at) if stamp[:10] == format_timestamp(now)[:10] else f"{stamp[5:16]}Z"
 
 
 def _open(snapshot: Snapshot, jobs: JobsView | None) -> Iterator[str]:
@@ -150,11 +158,15 @@ def _written(snapshot: Snapshot) -> Iterator[str]:
         yield f"- and {len(todos) - MOST_TODOS} more: `canary note --list`"
 
 
-def _next(snapshot: Snapshot, plan: Plan, now: float) -> Iterator[str]:
+def _next(snapshot: Snapshot, plan: Plan, rows: Sequence[Row], now: float) -> Iterator[str]:
     state = find_state(snapshot, plan)
     command = COMMANDS.get(state.actor.action, "")
-    if state.next:
+    if state.id == "off" and (back := _last_move(rows)) is not None:
+        yield f"- find out why: {back}; promoting again takes a reason"
+    elif state.next:
         yield f"- {sanitize(state.next, 200)}" + (f" (`{command}`)" if command else "")
+    if state.id in _ACT:
+        return  # neither the soak nor a gate matters now
     stage = snapshot.stage
     if stage.soak_hours is not None and stage.soaked_hours is not None and stage.index:
         left_s = (stage.soak_hours - stage.soaked_hours) * 3600
@@ -162,7 +174,18 @@ def _next(snapshot: Snapshot, plan: Plan, now: float) -> Iterator[str]:
             yield f"- the soak is over at {format_timestamp(now + left_s)}"
     waits = [g for g in snapshot.gates if g.state != "met" and g.id != "soak_hours"]
     for gate in waits[:4]:
+        if gate.comparison == "=":
+            yield f"- {gate_glyph(gate)} {gate.label}: {sanitize(gate.evidence, 100) or 'not yet'}"
+            continue
         observed = format_value(gate.id, gate.observed)
         limit = format_limit(gate.id, gate.limit)
         evidence = f": {sanitize(gate.evidence, 100)}" if gate.evidence else ""
         yield f"- {gate_glyph(gate)} {gate.label} {observed} {gate.comparison} {limit}{evidence}"
+
+
+def _last_move(rows: Sequence[Row]) -> str | None:
+    """The last move of the shift where it was a rollback of everything, with when and why."""
+    moves = [row for row in rows if row.kind == "change" and "→" in row.event]
+    if not moves or "rolled back all" not in moves[-1].event:
+        return None
+    return f"at {format_timestamp(moves[-1].at)} {moves[-1].event}"

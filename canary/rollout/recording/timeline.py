@@ -157,7 +157,7 @@ def _gates(at: float, was: Tree, now: Tree) -> Iterator[Row]:
                 at,
                 "gate",
                 f"{kind} {word}: {names}",
-                data="; ".join(filter(None, map(_gate, gates))),
+                data="; ".join(dict.fromkeys(filter(None, map(_gate, gates)))),
             )
 
 
@@ -168,7 +168,9 @@ def _gate(gate: Tree) -> str:
     if gate["comparison"] == "=":
         return ""
     name = gate["id"]
-    return f"{format_value(name, observed)} {gate['comparison']} {format_limit(name, limit)}"
+    wants = "" if gate["state"] == "met" else "but needs "
+    said = f"{format_value(name, observed)} {wants}{gate['comparison']} {format_limit(name, limit)}"
+    return f"{sanitize(gate['label'], 60)} {said}"
 
 
 def _evidence(at: float, was: Tree, now: Tree) -> Iterator[Row]:

@@ -53,6 +53,9 @@ async def test_an_incident_is_told_in_order_with_who_why_and_numbers(recording: 
     later = read_timeline(recording, back.at, recording.end)
     assert not any(row.event.startswith("promoted") for row in later)
 
+    for row in (r for r in rows if r.event.startswith("gate closed")):
+        assert not row.data or "but needs" in row.data, "what is not met is not told as if it were"
+
     handover = handover_of(recording, rows)
     assert len(handover.splitlines()) <= 40
     assert "**– OFF**: all traffic is on Legacy" in handover
