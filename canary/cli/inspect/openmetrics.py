@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ from canary.cli.output import say_written
 from canary.host.home import expand_home
 from canary.rollout.errors import RecordError, UsageError
 from canary.rollout.export.openmetrics import write_openmetrics
+from canary.store.outputs import replace_file
 
 READABLE: Final = 0o644
 """node_exporter runs as a user of its own."""
@@ -45,17 +45,14 @@ async def _look(source: PlanSource, *, textfile: bool) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, and readable from the first moment: a scraper may come any time."""
-    beside = path.with_name(f".{path.name}.new")
+    """Whole or not at all, and readable from the first moment: a scraper may come any time.
+
+    Others may write in a collector's directory: the file beside has a name of its own, and its
+    rights are set by its descriptor, not through a link that somebody puts there meanwhile.
+    """
     try:
-        beside.unlink(missing_ok=True)
-        with beside.open("x") as file:
-            file.write(text)
-        beside.chmod(READABLE)
-        beside.replace(path)
+        replace_file(path, text.encode(), READABLE)
     except OSError as exc:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
         raise RecordError(
             f"{path} cannot be written: {exc.strerror or exc}.", remedy="Name another with --out."
         ) from exc
