@@ -5,9 +5,10 @@ Anybody on this host may ask: no secret is in it, and nothing can be changed by 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from canary.host.clock import read_steady_clock
 from canary.rollout.errors import UsageError
@@ -16,11 +17,14 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.state import find_state
 
-if TYPE_CHECKING:
-    from aiohttp import web
-
 LOOPBACK: Final = "127.0.0.1"
 NOTHING_YET: Final = "# EOF\n"
+PLAIN: Final = "text/plain"
+END_OF_HEAD: Final = b"\r\n\r\n"
+LONGEST_HEAD: Final = 8192
+REQUEST_S: Final = 5.0
+MOST_CONNECTIONS: Final = 8
+"""At the same time. A guard answers here, too, and needs its file descriptors to roll back."""
 
 
 class MetricsPort:
@@ -52,6 +56,61 @@ class MetricsPort:
         return write_openmetrics(known, self._plan, now, known.changes, self._waiting_since)
 
 
+class _Door:
+    """Answers one request on each connection. Of too many at once the oldest is dropped: whoever
+    opens connections and says nothing takes neither the scraper's turn nor this process's files.
+    """
+
+    def __init__(self, told: MetricsPort) -> None:
+        self._told = told
+        self._open: dict[asyncio.StreamWriter, None] = {}
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while len(self._open) >= MOST_CONNECTIONS:
+            self._drop(next(iter(self._open)))
+        self._open[writer] = None
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                head = await reader.readuntil(END_OF_HEAD)
+                writer.write(_reply(head, self._told))
+                await writer.drain()
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # whoever asks so gets no answer
+        finally:
+            self._open.pop(writer, None)
+            writer.close()
+
+    def close(self) -> None:
+        """Drop who is still here."""
+        for writer in tuple(self._open):
+            self._drop(writer)
+
+    def _drop(self, writer: asyncio.StreamWriter) -> None:
+        self._open.pop(writer, None)
+        writer.transport.abort()
+
+
+def _reply(head: bytes, told: MetricsPort) -> bytes:
+    """The answer to the head of a request; no connection is kept."""
+    method, _, rest = head.partition(b" ")
+    path = rest.partition(b" ")[0].partition(b"?")[0]
+    status, kind, body = "200 OK", CONTENT_TYPE, b""
+    if path != b"/metrics":
+        status, kind = "404 Not Found", PLAIN
+    elif method not in (b"GET", b"HEAD"):
+        status, kind = "405 Method Not Allowed", PLAIN
+    else:
+        body = told.text().encode()
+    lines = (
+        f"HTTP/1.1 {status}",
+        f"content-type: {kind}",
+        f"content-length: {len(body)}",
+        "connection: close",
+    )
+    said = "\r\n".join(lines).encode() + END_OF_HEAD
+    return said if method == b"HEAD" else said + body
+
+
 @contextlib.asynccontextmanager
 async def serving(port: int | None, told: MetricsPort) -> AsyncIterator[None]:
     """Answer `GET /metrics` on loopback while this lasts; nothing for None.
@@ -61,23 +120,17 @@ async def serving(port: int | None, told: MetricsPort) -> AsyncIterator[None]:
     if port is None:
         yield
         return
-    from aiohttp import web
-
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=told.text().encode(), headers={"content-type": CONTENT_TYPE})
-
-    app = web.Application()
-    app.router.add_get("/metrics", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
+    door = _Door(told)
     try:
-        try:
-            await web.TCPSite(runner, LOOPBACK, port).start()
-        except OSError as exc:
-            raise UsageError(
-                f"Port {port} of {LOOPBACK} cannot be used: {exc.strerror or exc}.",
-                remedy="Name another with --metrics-port.",
-            ) from exc
+        server = await asyncio.start_server(door.answer, LOOPBACK, port, limit=LONGEST_HEAD)
+    except OSError as exc:
+        raise UsageError(
+            f"Port {port} of {LOOPBACK} cannot be used: {exc.strerror or exc}.",
+            remedy="Name another with --metrics-port.",
+        ) from exc
+    try:
         yield
     finally:
-        await runner.cleanup()
+        server.close()
+        door.close()
+        await server.wait_closed()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 
 import httpx
 import pytest
 
-from canary.engine.metrics_port import MetricsPort, serving
+from canary.engine.metrics_port import MOST_CONNECTIONS, MetricsPort, serving
 from canary.rollout.errors import UsageError
 from tests.rollout.build import PLAN, snapshot, window
 
@@ -27,6 +29,56 @@ async def test_a_scrape_is_answered_with_the_newest_snapshot() -> None:
     assert before.text == "# EOF\n"
     assert after.headers["content-type"].startswith("application/openmetrics-text")
     assert "canary_rollout_stage{" in after.text
+
+
+async def ask(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_whoever_opens_connections_and_says_nothing_takes_no_file_of_the_process() -> None:
+    """A guard that has no file descriptor left cannot roll back."""
+    told, port = MetricsPort(PLAN, lambda: 0.0), free_port()
+    async with serving(port, told):
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(64)]
+        assert (await ask(port, b"GET /metrics HTTP/1.1\r\n\r\n")).endswith(b"# EOF\n")
+        for reader, _ in opened[:-MOST_CONNECTIONS]:
+            async with asyncio.timeout(20):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+        for _, writer in opened:
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    ("request_", "begin"),
+    [
+        (b"GET /metrics?a=b HTTP/1.1\r\nhost: x\r\n\r\n", b"HTTP/1.1 200 "),
+        (b"HEAD /metrics HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 "),
+        (b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 "),
+        (b"GET /metrics/../../etc/passwd HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 "),
+        (b"POST /metrics HTTP/1.1\r\ncontent-length: 9999999999\r\n\r\n", b"HTTP/1.1 405 "),
+        (b"\xff\x00\r\n\r\n", b"HTTP/1.1 404 "),
+        (b"GET /" + b"a" * 100_000, b""),
+        (b"x: y\r\n" * 20_000, b""),
+    ],
+)
+async def test_any_request_is_answered_or_dropped_and_the_next_is_served(
+    request_: bytes, begin: bytes
+) -> None:
+    told, port = MetricsPort(PLAN, lambda: 0.0), free_port()
+    async with serving(port, told):
+        async with asyncio.timeout(20):
+            answer = await ask(port, request_)
+        assert answer.startswith(begin)
+        assert bool(answer) == bool(begin)
+        assert (await ask(port, b"GET /metrics HTTP/1.1\r\n\r\n")).endswith(b"# EOF\n")
 
 
 async def test_a_port_that_is_taken_is_said() -> None:
