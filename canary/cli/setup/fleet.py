@@ -153,7 +153,7 @@ def _paths(given: Sequence[str]) -> list[Path]:
             if not path.exists():
                 raise PlanError(f"There is no file {sanitize(path, 200)}.", remedy="Look again.")
             found.append(path)
-    return list(dict.fromkeys(found))
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 
 def _below(directory: Path) -> list[Path]:

@@ -114,7 +114,7 @@ class Project:
         self._seek = seek
         self._listed = ListedServices()
         self.metrics = SharedMetrics(cloud.connection, like.target.project)
-        self._members: dict[tuple[str, str], _Member] = {}
+        self._members: dict[tuple[str, str, str], _Member] = {}
         for named in plans:
             self._add(named)
         self._whole = True
@@ -160,12 +160,16 @@ class Project:
         if self._seek is None or self._listed.error is not None:
             return
         services = self._listed.listing.services
-        for plan in find_rollouts(services, self._like, self._members):
+        known = {(region, service) for region, service, _ in self._members}
+        for plan in find_rollouts(services, self._like, known):
             self._add(Named(plan))
             self._whole = True
 
     def _add(self, named: Named) -> None:
-        key = (named.plan.target.region, named.plan.router_service)
+        if any(member.named.plan == named.plan for member in self._members.values()):
+            return
+        # Two plans of one rollout are two rows: somebody's with wide limits hides none of ours.
+        key = (named.plan.target.region, named.plan.router_service, named.path)
         self._members[key] = _Member(named, self._cloud, self._listed, self.metrics)
 
     def _denied(self, error: CanaryError) -> FleetRow:

@@ -44,7 +44,7 @@ def test_a_folder_and_a_glob_name_the_plans_in_them(
         (tmp_path / "plans" / name).mkdir(parents=True)
         plan = tmp_path / "plans" / name / "canary.toml"
         plan.write_text(healthy_cloud.plan_path.read_text())
-    # Both are of one rollout: it is one row.
+    # Both are of one rollout, and the same: it is one row.
     assert len(command("fleet", "--json", str(tmp_path / "plans")).document) == 1
     monkeypatch.chdir(tmp_path)
     assert len(command("fleet", "--json", "plans/*/canary.toml").document) == 1

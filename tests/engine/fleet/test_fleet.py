@@ -12,7 +12,7 @@ import pytest
 from canary.cloud.monitoring.shared import LONGEST_FILTER, build_filter
 from canary.engine.fleet.fleet import Fleet, Named, open_fleet
 from canary.rollout.fleet.rows import FleetRow
-from canary.rollout.plan.plan import Plan
+from canary.rollout.plan.plan import Plan, Thresholds
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded
 
 pytestmark = pytest.mark.usefixtures("state_dir")
@@ -70,6 +70,22 @@ async def test_a_plan_makes_its_rollout_one_of_ours(embed: Embed) -> None:
         rows = by_name(await fleet.refresh())
         ours = {name: row.plan for name, row in rows.items() if not row.looks_only}
         assert ours == {"ion-api-canary": "canary.toml", "ion-api-001-canary": "1.toml"}
+
+
+async def test_another_plan_of_the_same_rollout_hides_none(embed: Embed) -> None:
+    """As in a directory of many people's plans, where one of them gives it no limits."""
+    async with embed(DEFAULT_PLAN, scenario="error-spike") as cloud:
+        cloud.advance(1800)
+        none = Thresholds()
+        limits = msgspec.structs.replace(cloud.plan.alerts, critical=none, warning=none)
+        theirs = msgspec.structs.replace(cloud.plan, alerts=limits)
+        plans = [Named(cloud.plan, "a/canary.toml"), Named(theirs, "b/canary.toml")]
+        async with open_fleet(plans, {}, cloud.plan) as fleet:
+            rows = await fleet.refresh()
+    assert {row.plan: row.word == "ROLL BACK ALL" for row in rows} == {
+        "a/canary.toml": True,
+        "b/canary.toml": False,
+    }
 
 
 async def test_all_of_a_project_take_one_listing_and_three_queries(embed: Embed) -> None:
