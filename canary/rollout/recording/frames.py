@@ -189,6 +189,10 @@ def _check(snapshot: Snapshot, plan: Plan) -> None:
         raise ValueError("a share that is none")
     if not (isfinite(snapshot.as_of) and 0 <= snapshot.as_of < MOST_TIME and snapshot.speed >= 0):
         raise ValueError("a time that is none")
+    stage = snapshot.stage
+    hours = (stage.soak_hours, stage.soaked_hours, stage.entered_at, stage.lost_s)
+    if any(length is not None and not 0 <= length < MOST_TIME for length in hours):
+        raise ValueError("a soak that is none")
 
 
 def read_value(kind: Kind, tree: Tree) -> Any:

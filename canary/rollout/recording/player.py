@@ -39,7 +39,7 @@ MOST_VERSIONS: Final = 14_000
 """Versions of samples that are remembered unpacked: about 20 MB."""
 
 _BROKEN: Final = (
-    *(ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError),
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError),
 )
 """What reading a part raises that is damaged, or was made to be."""
 
@@ -128,7 +128,7 @@ class Recording:
             if event is None:
                 try:
                     event = read_value("event", msgspec.msgpack.decode(body))
-                except ValueError as error:
+                except _BROKEN as error:
                     raise damaged(error) from error
                 self._values["event", number] = event
             if self.begin <= event.at <= self.end:
@@ -175,7 +175,7 @@ class Recording:
         """The samples of both sides that the last frame had."""
         try:
             return self._samples(self.infos[-1].number, sys.maxsize, self.end - KEPT_BEFORE_S)
-        except (ValueError, TypeError, LookupError) as error:
+        except _BROKEN as error:
             raise damaged(error) from error
 
     def trees(self, since: float, until: float) -> Iterator[tuple[Position, float, Tree]]:

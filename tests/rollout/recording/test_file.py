@@ -12,7 +12,7 @@ import pytest
 from canary.rollout.errors import RecordError
 from canary.rollout.plan.tables import Notify
 from canary.rollout.recording.file import MAGIC, Bundle, Part, read_bundle, write_bundle
-from canary.rollout.recording.parts import Value, press
+from canary.rollout.recording.parts import Value, open_segment, press
 from canary.rollout.recording.player import Recording
 from canary.rollout.snapshot.snapshot import OperatorSession, Presence
 from tests.rollout.build import PLAN
@@ -79,6 +79,22 @@ def with_body(body: bytes) -> bytes:
     return file_of(msgspec.structs.replace(BUNDLE, segments=(Part(part.info, body),)))
 
 
+def with_key(**changed: Any) -> bytes:
+    """The first segment's first frame, with other parts of its snapshot."""
+    key = open_segment(BUNDLE.segments[0].body).key
+    key = {**key, "snapshot": {**key["snapshot"], **changed}}
+    part = BUNDLE.segments[0]
+    info = msgspec.structs.replace(part.info, frames=1)
+    frames = [(info.last_at, info.last_seen, None)]
+    body = press([key, frames])
+    return file_of(msgspec.structs.replace(BUNDLE, segments=(Part(info, body),)))
+
+
+def with_soak(**changed: Any) -> bytes:
+    stage = open_segment(BUNDLE.segments[0].body).key["snapshot"]["stage"]
+    return with_key(stage={**stage, **changed})
+
+
 def nested(depth: int) -> Any:
     tree: Any = []
     for _ in range(depth):
@@ -102,6 +118,12 @@ HOSTILE = {
     "a deep tree": with_body(press([{"snapshot": nested(400)}, [(1.0, 1.0, None)]])),
     "an endless tree": with_body(zlib.compress(b"\x91" * 500_000)),
     "frames of another kind": with_body(press([{}, [("noon", 1.0, None)]])),
+    "a ratio of no requests": with_key(
+        evidence={"metrics": [{"name": "x", "legacy_ratio": 1, "legacy_count": 0}]}
+    ),
+    "an endless soak": with_soak(soaked_hours=float("inf"), soak_hours=24.0),
+    "a soak of no number": with_soak(soaked_hours=float("nan"), soak_hours=24.0),
+    "a stage since for ever": with_soak(entered_at=1e300),
     "a frame that is empty": with_body(press([{}, [(1.0, 1.0, None)]])),
 }
 
