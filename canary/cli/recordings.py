@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import TYPE_CHECKING
 
 from canary.rollout.plan.plan import Plan
@@ -36,7 +38,11 @@ def read_recording(path: str) -> tuple[Recording, Plan]:
 
     name = sanitize(path, 200)
     try:
-        with expand_home(path, "FILE").open("rb") as file:
+        place = expand_home(path, "FILE")
+        found = place.stat()
+        if stat.S_ISFIFO(found.st_mode) and found.st_uid != os.geteuid():
+            raise RecordError(f"{name} is a pipe of somebody else: it is not waited for.")
+        with place.open("rb") as file:
             data = file.read(MOST_FILE + 1)
     except OSError as error:
         raise RecordError(f"{name} cannot be read: {error.strerror or error}.") from error
