@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from canary.rollout.decision.gates import Gate
+from canary.rollout.evidence.interval import format_interval
+from canary.rollout.evidence.view import Advice
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot import state_changes
 from canary.rollout.snapshot.snapshot import Snapshot, find_countdown
@@ -145,12 +147,23 @@ def _proven(snapshot: Snapshot, _: Plan) -> RolloutState | None:
     advice = snapshot.advice
     if advice is None or advice.tier != "proven" or snapshot.traffic.is_all_on_legacy:
         return None
-    names = ", ".join(sanitize(name, 20) for name in advice.metrics)
+    names = _with_ratio(snapshot, advice)
     cause = f"{names} since {format_clock(advice.detected_at)}"
     if snapshot.canary.data == "stale":
         cause += f"; the thresholds' newest data is {format_age(snapshot.data_age_s)} old"
     actor = _who_goes_back(snapshot, "rollback_all")
     return RolloutState("proven_worse", cause, "roll back all", actor)
+
+
+def _with_ratio(snapshot: Snapshot, advice: Advice) -> str:
+    """The metrics of an advice; of one alone also how many times as bad Canary is."""
+    names = ", ".join(sanitize(name, 20) for name in advice.metrics)
+    words = ("rollback", "worse_now")
+    metrics = () if snapshot.evidence is None else snapshot.evidence.metrics
+    found = [m.interval for m in metrics if m.verdict in words and m.interval is not None]
+    if len(advice.metrics) != 1 or len(found) != 1:
+        return names
+    return f"{names} {format_interval(found[0])} of Legacy"
 
 
 def _watch(snapshot: Snapshot, plan: Plan) -> RolloutState | None:
@@ -166,7 +179,7 @@ def _watch(snapshot: Snapshot, plan: Plan) -> RolloutState | None:
     advice = snapshot.advice
     if advice is None:
         return None
-    names = ", ".join(sanitize(name, 20) for name in advice.metrics)
+    names = _with_ratio(snapshot, advice)
     cause = f"{names} worse now, since {format_clock(advice.detected_at)}"
     return RolloutState("watch", cause, "watch closely; it is not proven", Actor("you"))
 

@@ -14,6 +14,7 @@ from canary.rollout.change.hold import Hold
 from canary.rollout.decision.guard import GuardView
 from canary.rollout.decision.readiness import RollbackFacts, judge_readiness
 from canary.rollout.decision.tree import SEVERITY, Alert, Watch
+from canary.rollout.evidence.interval import RatioInterval
 from canary.rollout.evidence.view import Advice
 from canary.rollout.snapshot.next_steps import find_next_steps
 from canary.rollout.snapshot.snapshot import (
@@ -38,6 +39,7 @@ from canary.rollout.snapshot.state_words import (
     format_state,
 )
 from tests.rollout.build import EMPTY, NOW, PLAN, record, snapshot, window
+from tests.widgets.evidence_scenes import VIEW
 
 CRITICAL = window(error_ratio=0.083)
 WARNING = window(error_ratio=0.03)
@@ -301,3 +303,15 @@ def test_a_login_that_is_not_accepted_is_a_persons_to_renew() -> None:
     assert (found.id, found.actor) == ("cannot_see", Actor("you"))
     assert "gcloud auth application-default login" in found.next
     assert "no answer" not in found.cause
+
+
+def test_a_proof_says_how_many_times_as_bad_canary_is() -> None:
+    metrics = tuple(
+        msgspec.structs.replace(m, interval=RatioInterval(4.2, 2.1, 8.0))
+        if m.verdict == "rollback"
+        else msgspec.structs.replace(m, interval=None)
+        for m in VIEW.metrics
+    )
+    view = msgspec.structs.replace(VIEW, metrics=metrics)
+    found = find_state(with_(snapshot(), advice=ADVICE, evidence=view), PLAN)
+    assert found.cause.startswith("5xx ×4.2 (2.1 to 8.0) of Legacy since ")
