@@ -21,6 +21,7 @@ from canary.rollout.export.notification import (
     place_of,
     slack_document,
 )
+from canary.rollout.export.openmetrics import write_openmetrics
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Drift, Event, Snapshot, SourceView
 from canary.rollout.snapshot.status import status_document, status_line
@@ -111,6 +112,16 @@ def test_the_dry_run_and_its_command_line():
     for line in (*run.lines, *run.gcloud):
         assert is_harmless(line)
         assert "\n" not in line
+
+
+@pytest.mark.parametrize("textfile", [False, True])
+def test_the_metrics_for_a_scraper(textfile: bool):
+    shot = snapshot()
+    said = write_openmetrics(
+        shot, plan(), shot.as_of, shot.changes, shot.verdict_since, textfile=textfile
+    )
+    assert is_harmless(said)
+    assert all(line.startswith(("#", "canary_")) for line in said.splitlines())
 
 
 def test_what_goes_out_by_webhook():

@@ -112,8 +112,16 @@ def _write_labels(labels: Labels) -> str:
     return ",".join(f'{name}="{_escape(value)}"' for name, value in labels.items())
 
 
+LONGEST_LABEL: Final = 200
+
+
 def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return (
+        sanitize(value, LONGEST_LABEL)
+        .replace("\\", "\\\\")
+        .replace('"', '\\"')
+        .replace("\n", "\\n")
+    )
 
 
 def _number(value: float) -> str:
