@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import random
 import sqlite3
@@ -27,7 +28,7 @@ from canary.rollout.recording.frames import Frame, reduce_part
 from canary.rollout.recording.player import Recording
 from canary.rollout.recording.writer import Numbers, Writer
 from canary.store.recording import RecordingFile
-from tui.app import CanaryApp
+from tui.app import GARBAGE_AFTER, CanaryApp
 from tui.engine_port import Past
 
 SEEKS = 200
@@ -93,9 +94,11 @@ async def draw_each(recording: Recording) -> tuple[list[float], list[float]]:
     """Seconds from the wish to the drawn frame, for each moment: the wall's, the processor's."""
     plan = recording.read(recording.find(recording.end), 0.0).frame.plan
     app = CanaryApp(plan, lambda: None, past=Past(lambda: recording, is_alone=True))  # type: ignore[arg-type,return-value]
+    gc.set_threshold(GARBAGE_AFTER, 10, 10)  # as `tui.app.run` has it
     took, spent = [], []
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause(1.0)
+        gc.freeze()
         mode = app.commands.replay
         assert mode is not None
         for at in times_of(recording):

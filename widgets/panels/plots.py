@@ -45,12 +45,16 @@ class PlotsPanel(CellWidget):
         return plotted_now(now)
 
     def watch_snapshot(self) -> None:
+        """Which plot is first follows from a snapshot and the one before it, not from drawing."""
+        if self.snapshot is not None:
+            self._decisive = find_decisive(self.snapshot, self.plan, self._decisive)
+        self.watch_now()
+
+    def watch_now(self) -> None:
         """Say in the frame what the first plot is about; the same again would repaint it."""
         title = self._title()
         if self.border_title != title:
             self.border_title = title
-
-    watch_now = watch_snapshot
 
     def _title(self) -> str:
         if self.snapshot is None:
@@ -58,16 +62,17 @@ class PlotsPanel(CellWidget):
         return " ── ".join(heading_parts(self._first(), self.snapshot, self.plan, self._now()))
 
     def _first(self) -> RowMetric:
-        if self.snapshot is not None:
-            self._decisive = find_decisive(self.snapshot, self.plan, self._decisive)
+        if self._decisive is None and self.snapshot is not None:
+            return find_decisive(self.snapshot, self.plan, None)
         return self._decisive or "error_ratio"
 
     def _now(self) -> float:
         return self.now or (self.snapshot.as_of if self.snapshot is not None else 0.0)
 
     def forget_scales(self) -> None:
-        """Choose the plots' scales anew."""
+        """Choose the plots' scales anew, and which comes first."""
         self._maker.scales.clear()
+        self._decisive = None
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """The plots, then the row of percentiles."""

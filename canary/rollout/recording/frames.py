@@ -125,8 +125,10 @@ class TreeMaker:
         tree: dict[str, Tree] = to_tree(bare)
         for window in WINDOWS:
             tree[window] = self._make_window(name, window, getattr(side, window), side.samples)
-        if side.data_age_s is not None and side.data_age_s == _age(side.samples, snapshot.as_of):
-            tree["data_age_s"] = MADE_AGAIN
+        age_s, at = side.data_age_s, snapshot.as_of
+        is_read = age_s is not None and at - age_s > _begin(tree, at)
+        if is_read and age_s == _age(side.samples, at):
+            tree["data_age_s"] = MADE_AGAIN  # of a sample that whoever reads a window has
         return tree
 
     def _make_window(self, side: str, which: str, window: Window, samples: Samples) -> Tree:
@@ -209,12 +211,13 @@ def read_value(kind: Kind, tree: Tree) -> Any:
 
 def reach_of(tree: Tree, at: float) -> float:
     """Seconds before `at` from which on samples are needed for the windows of a frame's tree."""
-    begins = [at]
-    for name in SIDES:
-        for window in WINDOWS:
-            begin = tree["snapshot"][name][window]
-            begins.append(float(begin[0]) if isinstance(begin, list) else at)
-    return at - min(begins)
+    return at - min(_begin(tree["snapshot"][name], at) for name in SIDES)
+
+
+def _begin(side: Tree, at: float) -> float:
+    """Where the samples begin that a side's windows are made of; `at` where none are."""
+    parts = [side[window] for window in WINDOWS if isinstance(side[window], list)]
+    return min([at, *(float(part[0]) for part in parts)])
 
 
 def _read_side(tree: Tree, samples: Samples, at: float) -> tuple[Tree, dict[str, Any]]:

@@ -1,0 +1,79 @@
+"""A day of the embedded cloud, recorded as a console records it: a moment replayed is cell for cell
+the frame that was shown then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from canary.rollout.recording.frames import Frame
+from canary.rollout.recording.player import Recording
+from canary.store.paths import recording_path
+from canary.store.recording import RecordingFile
+from tests.embedded import DEFAULT_PLAN, embed
+from tests.engine.recorded import Recorded
+from tests.tui.scripted import staged
+from tests.tui.test_replay import SIZES, Kept, body, go_to
+from tui.engine_port import Past
+
+MOMENTS = 24
+"""So many at each size; with `MOMENTS = 67` all 200 of a day take half a minute."""
+
+
+async def record_day(directory: Path) -> list[Frame]:
+    """Twenty-four hours: a promotion, errors, everybody off Canary, Monitoring away, on again."""
+    async with embed() as cloud:
+        it = Recorded(cloud, directory)
+        await it.begin()
+        await it.after(480, 20)
+        await it.move("note", "n-1", "", "release 4.2")
+        await it.move("promote", "c-1", "gates were met")
+        await it.after(300, 20)
+        cloud.set_scenario("error-spike")
+        await it.after(14, 2)
+        await it.move("rollback_all", "c-2", "errors")
+        cloud.set_scenario("monitoring-outage")
+        await it.after(26, 2)
+        cloud.set_scenario("healthy")
+        await it.after(240, 20)
+        await it.move("promote", "c-3", "mended")
+        await it.after(380, 20)
+        it.close()
+        return it.frames
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Frame], RecordingFile]:
+    directory = tmp_path_factory.mktemp("day")
+    frames = asyncio.run(record_day(directory))
+    return frames, RecordingFile(recording_path(directory), read_only=True)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_random_moments_of_a_day_are_what_was_shown_then(
+    size: tuple[int, int], day: tuple[list[Frame], RecordingFile]
+) -> None:
+    frames, file = day
+    shown = [frame.snapshot for frame in frames]
+    # Two looks in the same second are one moment: the later one is what is shown of it.
+    last = {snapshot.as_of: n for n, snapshot in enumerate(shown)}
+    chosen = Random(size[0]).sample(sorted(last.values()), MOMENTS)
+    past = Past(lambda: Recording(Kept(file)))
+    then: dict[int, list[str]] = {}
+    async with staged(size, shown[0], plan=DEFAULT_PLAN, past=past) as stage:
+        await stage.emit(shown[0])
+        header = stage.app.main.header.size.height
+        for n in sorted(chosen):
+            # A plot keeps its scale while it fits, whatever was shown before: that is not recorded.
+            for panel in stage.app.main.panels.values():
+                panel.forget_scales()
+            await stage.emit(shown[n])
+            then[n] = body(stage, header)
+        await stage.press("T")
+        for n in chosen:
+            await go_to(stage, shown[n])
+            assert body(stage, header) == then[n], n
