@@ -14,6 +14,9 @@ from canary.cli.output import print_json
 from canary.engine.change.dry_run import describe
 from canary.engine.observe.journal_view import journal_events, view_change
 from canary.rollout.change.change import Change, ChangeEvidence, Outcome, Request
+from canary.rollout.change.hold import Hold
+from canary.rollout.change.irreversible import Irreversible
+from canary.rollout.change.marks import Mark
 from canary.rollout.change.moves import rollback_all
 from canary.rollout.export.notification import (
     change_notice,
@@ -22,6 +25,7 @@ from canary.rollout.export.notification import (
     slack_document,
 )
 from canary.rollout.export.openmetrics import write_openmetrics
+from canary.rollout.plan.freeze import Frozen
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Drift, Event, Snapshot, SourceView
 from canary.rollout.snapshot.status import status_document, status_line
@@ -44,6 +48,13 @@ def snapshot() -> Snapshot:
         changes=(scenes.in_flight(), scenes.failed()),
         events=(Event(scenes.NOW, "critical", HOSTILE, HOSTILE),),
         sources=(SourceView("Cloud Run", "failing", HOSTILE, scenes.NOW - 60),),
+    )
+    whole = msgspec.structs.replace(
+        whole,
+        hold=Hold(reason=HOSTILE, by=HOSTILE, host=HOSTILE, at=scenes.NOW - 60, change=HOSTILE),
+        irreversible=Irreversible(HOSTILE, HOSTILE, HOSTILE, scenes.NOW - 60, HOSTILE, HOSTILE),
+        marks=(Mark(scenes.NOW - 60, HOSTILE, HOSTILE, HOSTILE, HOSTILE),),
+        freeze=Frozen(None, HOSTILE),
     )
     return poison(whole)
 
