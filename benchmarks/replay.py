@@ -1,8 +1,9 @@
 """`python -m benchmarks.replay`: a recorded week; its size, and a seek to the drawn frame.
 
 A frame a minute for seven days, of the example that ships in docs with the week's samples; then 200
-seeks to random moments, read alone and drawn on the real screen at 160×48, and a scan of the whole
-file by SQLite beside them.
+seeks to random moments, read alone and drawn on the real screen at 160×48. Beside them: a scan of
+the whole file by SQLite, and asciinema (where it is installed), whose player cannot seek
+(`asciinema play --help`, 2.4): to be at a moment, all of its file before it is read.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import json
 import os
 import random
+import shutil
 import sqlite3
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -115,6 +119,31 @@ def said(took: list[float]) -> str:
     return f"{statistics.median(took) * 1000:.0f} ms, longest {max(took) * 1000:.0f} ms"
 
 
+BYTES_A_SECOND = 140
+"""What the console sends at 160×48 with the clock at ×1 (benchmarks.budgets)."""
+
+
+def write_cast(path: Path, minutes: int) -> None:
+    """A terminal recording of as many minutes, an event each, of what the console sends."""
+    text = "x" * (BYTES_A_SECOND * 60 - 12) + "\x1b[12;40H"
+    with path.open("w") as file:
+        file.write('{"version": 2, "width": 160, "height": 48}\n')
+        for minute in range(minutes):
+            file.write(json.dumps([60.0 * minute, "o", text]) + "\n")
+
+
+def read_by_asciinema(directory: Path, minutes: int) -> str:
+    """How long its reader takes for all of it, and how large the file is."""
+    if shutil.which("asciinema") is None:
+        return "not installed"
+    path = directory / "week.cast"
+    write_cast(path, minutes)
+    began = time.perf_counter()
+    subprocess.run(["asciinema", "cat", str(path)], stdout=subprocess.DEVNULL, check=True)
+    took_ms = (time.perf_counter() - began) * 1000
+    return f"{took_ms:.0f} ms for all of it, no seek; {path.stat().st_size / 1e6:.0f} MB"
+
+
 def measure(count: int) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as name:
@@ -143,6 +172,7 @@ def measure(count: int) -> None:
             db.execute("SELECT sum(length(body)) FROM segments WHERE body > x'00'").fetchall()
         scanned_ms = (time.perf_counter() - began) * 1000
         print(f"beside it, SQLite scanning all segments: {scanned_ms:.0f} ms")
+        print(f"asciinema on a cast of the same time: {read_by_asciinema(Path(name), count)}")
 
 
 def main() -> None:
