@@ -15,9 +15,13 @@ import contextlib
 import os
 import shutil
 import stat
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+from canary.host.logs import open_log
 
 ISOLATED: Final = ("-E", "-P")
 """See above."""
@@ -52,6 +56,37 @@ def child_environment() -> dict[str, str]:
             with contextlib.suppress(RuntimeError):
                 environment[name] = str(Path(environment[name]).expanduser().absolute())
     return environment
+
+
+_apart: list[subprocess.Popen[bytes]] = []
+"""Processes that outlive what started them, kept so that they are reaped when they end first."""
+
+
+def start_apart(command: Sequence[str], directory: Path, log_file: str, job: bytes) -> int:
+    """Start a process in a session of its own, which outlives this one; returns its number at once.
+
+    It reads `job` on its standard input, stands in `directory`, and writes `log_file` there.
+    Raises OSError.
+    """
+    _apart[:] = [process for process in _apart if process.poll() is None]
+    log_fd = open_log(directory / log_file)
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=child_environment(),
+            stdin=subprocess.PIPE,
+            stdout=log_fd,
+            stderr=log_fd,
+            start_new_session=True,
+        )
+    finally:
+        os.close(log_fd)
+    _apart.append(process)
+    assert process.stdin is not None  # noqa: S101 - for the type checker
+    process.stdin.write(job)
+    process.stdin.close()
+    return process.pid
 
 
 def safe_directory() -> Path:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -17,8 +15,8 @@ import msgspec
 
 from canary.engine.guard.command import GuardOrder, guard
 from canary.engine.observe.event_log import Severity
-from canary.host.children import child_environment, python_command
-from canary.host.logs import open_log, set_up_logging
+from canary.host.children import python_command, start_apart
+from canary.host.logs import set_up_logging
 from canary.rollout.change.change import Author
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.plan import Plan
@@ -27,9 +25,6 @@ COMMAND: Final = tuple(python_command("canary.cli.background", "guard"))
 LOG_FILE: Final = "guard.log"
 
 log = logging.getLogger(__name__)
-
-_left: list[subprocess.Popen[bytes]] = []
-"""Guards that were left from here, kept so that they are reaped when they end."""
 
 
 class GuardJob(msgspec.Struct, frozen=True):
@@ -46,31 +41,13 @@ def leave_guard(job: GuardJob, directory: Path) -> int:
 
     Raises RecordError when it cannot be started.
     """
-    _left[:] = [process for process in _left if process.poll() is None]
     try:
-        log_fd = open_log(directory / LOG_FILE)
-        try:
-            process = subprocess.Popen(
-                COMMAND,
-                cwd=directory,
-                env=child_environment(),
-                stdin=subprocess.PIPE,
-                stdout=log_fd,
-                stderr=log_fd,
-                start_new_session=True,
-            )
-        finally:
-            os.close(log_fd)
-        _left.append(process)
-        assert process.stdin is not None  # noqa: S101 - for the type checker
-        process.stdin.write(msgspec.json.encode(job))
-        process.stdin.close()
+        return start_apart(COMMAND, directory, LOG_FILE, msgspec.json.encode(job))
     except OSError as exc:
         raise RecordError(
             f"No guard can be left behind: {exc.strerror or exc}.",
             remedy="Run `canary guard` in another shell.",
         ) from exc
-    return process.pid
 
 
 def run_left_guard() -> int:

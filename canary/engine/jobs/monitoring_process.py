@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -29,8 +27,8 @@ from canary.engine.jobs.monitoring_loop import (
 from canary.engine.metrics_port import MetricsPort, serving
 from canary.engine.notify import telling
 from canary.engine.signals import ended_by_signal
-from canary.host.children import child_environment, python_command
-from canary.host.logs import mask, open_log, set_up_logging
+from canary.host.children import python_command, start_apart
+from canary.host.logs import mask, set_up_logging
 from canary.rollout.errors import CanaryError, Conflict, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_duration, format_timestamp, sanitize
@@ -54,9 +52,6 @@ TURN_ENDS_WITHIN_S: Final = 3.0
 
 Say = Callable[[str], None]
 Sleep = Callable[[float], Awaitable[None]]
-
-_started: list[subprocess.Popen[bytes]] = []
-"""Loops that were started from here, kept so that they are reaped when they end."""
 
 
 class LoopJob(msgspec.Struct, frozen=True):
@@ -105,32 +100,14 @@ def start_detached(plan: Plan, plan_path: Path, order: LoopOrder) -> int:
     It replaces the one that runs. Raises RecordError when it cannot be started.
     """
     directory = state_dir(plan)
-    _started[:] = [process for process in _started if process.poll() is None]
     job = msgspec.json.encode(LoopJob(plan, str(plan_path.absolute()), order))
     try:
-        log_fd = open_log(directory / LOG_FILE)
-        try:
-            process = subprocess.Popen(
-                COMMAND,
-                cwd=directory,
-                env=child_environment(),
-                stdin=subprocess.PIPE,
-                stdout=log_fd,
-                stderr=log_fd,
-                start_new_session=True,
-            )
-        finally:
-            os.close(log_fd)
-        _started.append(process)
-        assert process.stdin is not None  # noqa: S101 - for the type checker
-        process.stdin.write(job)
-        process.stdin.close()
+        return start_apart(COMMAND, directory, LOG_FILE, job)
     except OSError as exc:
         raise RecordError(
             f"The monitoring loop cannot be started: {exc.strerror or exc}.",
             remedy="Run `canary monitor` in a shell.",
         ) from exc
-    return process.pid
 
 
 def run_detached() -> int:

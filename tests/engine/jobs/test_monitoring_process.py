@@ -18,6 +18,7 @@ import pytest
 from canary.engine.jobs import monitoring_process
 from canary.engine.jobs.monitoring_loop import LoopOrder
 from canary.engine.jobs.monitoring_process import last_line, start_detached, state, stop, take_over
+from canary.host import children
 from canary.rollout.errors import Conflict
 from canary.rollout.plan.plan import Plan
 from canary.store.monitoring import LoopState, loop_lock, write_state
@@ -132,7 +133,7 @@ def test_started_apart_it_runs_is_seen_and_can_be_stopped(tmp_path: Path) -> Non
     plan = fast_plan()
     assert (state(plan).is_running, stop(plan)) == (False, None)
     pid = start_detached(plan, tmp_path / "canary.toml", LoopOrder(str(tmp_path), 86_400.0, 0.0))
-    process = next(p for p in monitoring_process._started if p.pid == pid)
+    process = next(p for p in children._apart if p.pid == pid)
     seen = state(plan)
     while seen.state is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
