@@ -101,7 +101,7 @@ def test_a_row_that_cannot_be_read_is_an_unknown_outcome(
     assert listed.code == 5
     assert "pending  unreadable: unknown outcome" in listed.out
     assert "pending  unreadable: unknown outcome" in logged.out
-    assert "finished" in logged.out or "one stage back" in logged.out or "step back" in logged.out
+    assert "finished" in logged.out or "roll back one stage" in logged.out
     assert "1 is unreadable: unknown outcome" in doctor.out
     document = command("recover", "--json").document
     assert [(d["id"], d["kind"], d["outcome"]) for d in document] == [

@@ -12,13 +12,14 @@ from canary.cli.change.unkept import MARK
 from canary.cli.options import ChangeOptions
 from canary.cli.output import complain, print_json, say
 from canary.rollout.change.change import (
+    Annotate,
     Change,
     Outcome,
     SetScale,
     SetTraffic,
     is_final_approval,
 )
-from canary.rollout.change.text import format_step
+from canary.rollout.change.text import KIND_WORDS, format_step
 from canary.rollout.errors import CanaryError, UsageError
 from canary.rollout.permit.approval import describe_consequences, format_evidence
 from canary.rollout.plan.plan import Plan
@@ -44,11 +45,16 @@ EXITS: Final = {
 
 
 def describe_change(change: Change) -> str:
-    """A change in a few words: "promote: canary 10 % → 25 %, stage 2 → 3"."""
+    """A change in a few words: "promote: canary 10 % → 25 %, stage 2 → 3".
+
+    What is only written on a service says by itself what it is: "TODO: look at the logs".
+    """
     parts = [format_step(step) for step in change.steps]
+    if all(isinstance(step, Annotate) for step in change.steps):
+        return ", ".join(parts)
     if change.to_stage is not None:
         parts.append(f"stage {change.from_stage} → {change.to_stage}")
-    return f"{change.kind.replace('_', ' ')}: {', '.join(parts)}"
+    return f"{KIND_WORDS[change.kind].rstrip(':')}: {', '.join(parts)}"
 
 
 def print_waiting(since: float) -> None:
@@ -82,7 +88,7 @@ def approval_lines(change: Change, plan: Plan, snapshot: Snapshot) -> tuple[str,
 def show_change(plan: Plan, change: Change, dry_run: DryRun, snapshot: Snapshot) -> None:
     """What is asked about: on standard error, so that --json stays clean."""
     lines = [
-        f"{change.kind.replace('_', ' ')}, {sanitize(change.rollout)}",
+        f"{KIND_WORDS[change.kind].rstrip(':')}, {sanitize(change.rollout)}",
         *(f"  {line}" for line in (*dry_run.lines, *approval_lines(change, plan, snapshot))),
     ]
     window_age = snapshot.data_age_s

@@ -95,17 +95,16 @@ def _print_entry(entry: Entry) -> None:
     since = entry.waiting_since
     if since is not None:
         state = "waiting"
-    author = sanitize(change.author, 80)
-    say(
-        f"{format_timestamp(change.created_at)}  {state:<9}  {describe_change(change)}  by {author}"
-    )
+    author, what = sanitize(change.author, 80), describe_change(change)
+    say(f"{format_timestamp(change.created_at)}  {state:<9}  {what}  by {author}")
     if change.reason:
         say(f"    why: {sanitize(change.reason)}")
     if change.forced:
         gates = ", ".join(change.evidence.gates_unmet)
         say(f"    forced over: {sanitize(gates) or 'nothing'}")
-    if outcome is not None:
-        say(f"    {sanitize(outcome.message, 500)} {sanitize(outcome.remedy, 500)}".rstrip())
+    said = "" if outcome is None else f"{outcome.message} {outcome.remedy}".strip()
+    if said and said.rstrip(".").casefold() != what.casefold():
+        say(f"    {sanitize(said, 1000)}")
     for note in entry.notes:
         if note.state in ("verified", "not_verified", "unverified"):
             say(f"    {format_timestamp(note.at)}  {sanitize(note.detail, 500)}")

@@ -65,7 +65,7 @@ def fleet(
 ) -> int:
     """List rollouts, the one that most needs a person first; nothing is changed from here.
 
-    Of plan files (./canary.toml, or all below ./ that are named so, if none is given), and of what
+    Of plan files (if none is given ./canary.toml, and those one folder down), and of what
     carries a rollout's record in --project. Exits 0 when none needs anybody, 10 when one waits for
     a person, 20 when one must be acted on, 30 when of one nothing is known (the worst counts).
     """

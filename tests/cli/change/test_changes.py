@@ -74,6 +74,9 @@ def test_rollback_goes_one_back_then_everybody_off_and_the_second_time_nothing_i
     again = run("rollback", "--all", "--yes")
     assert (again.code, "nothing to change" in again.out) == (0, True)
     assert len(run("log", "--json").document) == 2
+    shown = run("log").out
+    assert "roll back one stage: canary 10 % → 5 %" in shown
+    assert "roll back all: canary 5 % → 0 %" in shown
 
 
 def test_rollback_to_a_named_stage(on: Callable[..., Command], open_cloud: Open) -> None:
