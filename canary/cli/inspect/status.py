@@ -62,9 +62,9 @@ if TYPE_CHECKING:
 def status(as_json: bool, as_line: bool, at: str | None, config: str | None) -> int:
     """Say where the rollout stands and what the decision tree calls for.
 
-    Exits 0 for "go on", 10 for watch, 20 when a roll back is advised, 30 without data, and 3 when
-    the cloud failed. The JSON is a contract: docs/status.schema.json. With --at the answer is from
-    what this host has recorded.
+    Exits 0 for "go on", 10 for watch, 20 when a roll back is advised (by a limit or by a proof),
+    30 without data, and 3 when the cloud failed. The JSON is a contract: docs/status.schema.json.
+    With --at the answer is from what this host has recorded.
     """
     if as_json and as_line:
         raise UsageError("--json and --line exclude each other.", remedy="Choose one.")
@@ -79,7 +79,7 @@ def status(as_json: bool, as_line: bool, at: str | None, config: str | None) -> 
         say(status_line(snapshot, source.plan))
     else:
         print_status(snapshot, plan)
-    return exit_code(snapshot)
+    return exit_code(snapshot, plan)
 
 
 def _remember(plan: Plan, at: str) -> tuple[Snapshot, Plan]:

@@ -60,14 +60,28 @@ _EXITS: Final[dict[Verdict, int]] = {
 }
 
 
-def exit_code(snapshot: Snapshot) -> int:
-    """The exit code of `canary status`.
+_STATES: Final = {
+    "roll_back_all": EXIT_ROLL_BACK,
+    "roll_back_stage": EXIT_ROLL_BACK,
+    "proven_worse": EXIT_ROLL_BACK,
+    "watch": EXIT_WATCH,
+}
+"""State → exit code, where the decision tree passes no limit and a rollback is called for all the
+same: by a proof, a limit of the stage's own, the quick test, or a countdown of automatic rollback.
+"""
+
+
+def exit_code(snapshot: Snapshot, plan: Plan) -> int:
+    """The exit code of `canary status`: never better than the word that it shows.
 
     A verdict for the worse is told even while a source fails. "Go on" and "no data" are not told
     apart from a failing cloud by silence: a source that fails now makes them 3, except that
     numbers which are still fresh may say "go on" through a short outage of Cloud Monitoring.
     """
     code = _EXITS[snapshot.decision.verdict]
+    called = _STATES.get(find_state(snapshot, plan).id)
+    if called is not None and code in (EXIT_GO_ON, EXIT_NO_DATA):
+        return called
     if code == EXIT_NO_DATA and any(s.state == "failing" for s in snapshot.sources):
         return EXIT_CLOUD_FAILED
     if code == EXIT_GO_ON and snapshot.traffic.canary_percent is None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from canary.rollout.decision.readiness import RollbackFacts, judge_readiness
-from canary.rollout.decision.tree import DataState, Verdict, Watch
+from canary.rollout.decision.tree import Alert, DataState, Verdict, Watch
+from canary.rollout.evidence.view import Advice, Tier
 from canary.rollout.measure.samples import Window
 from canary.rollout.snapshot.snapshot import (
     ChangeView,
@@ -201,7 +202,29 @@ FAILING = (SourceView("Cloud Monitoring", "failing", "quota", NOW),)
     ],
 )
 def test_the_exit_code_is_the_verdict_unless_the_cloud_failed(moment: Snapshot, code: int) -> None:
-    assert exit_code(moment) == code
+    assert exit_code(moment, PLAN) == code
+
+
+@pytest.mark.parametrize(
+    ("scene", "tier", "word", "code"),
+    [
+        ("healthy", "proven", "PROVEN WORSE", 20),
+        ("nothing measured", "proven", "PROVEN WORSE", 20),
+        ("healthy", "worse_now", "WATCH", 10),
+        ("watch", "worse_now", "WATCH", 10),
+    ],
+)
+def test_what_the_evidence_says_is_no_go_on(scene: str, tier: Tier, word: str, code: int) -> None:
+    advice = Advice("advise", "5xx are worse", ("5xx",), NOW - 60, tier=tier)
+    moment = msgspec.structs.replace(SCENES[scene], advice=advice)
+    assert word in status_line(moment, PLAN)
+    assert exit_code(moment, PLAN) == code
+
+
+def test_a_limit_of_the_stage_alone_is_no_go_on() -> None:
+    alert = Alert("error_ratio", "stage", 0.03, 0.02)
+    moment = msgspec.structs.replace(SCENES["healthy"], alerts=(alert,))
+    assert exit_code(moment, PLAN) == 10
 
 
 def test_every_verdict_has_an_exit_code() -> None:
@@ -218,7 +241,7 @@ def test_every_verdict_has_an_exit_code() -> None:
 def _code_of(verdict: Verdict) -> int:
     moment = SCENES["healthy"]
     decided = msgspec.structs.replace(moment.decision, verdict=verdict)
-    return exit_code(msgspec.structs.replace(moment, decision=decided))
+    return exit_code(msgspec.structs.replace(moment, decision=decided), PLAN)
 
 
 def test_the_line_tells_verdict_stage_share_figures_soak_and_age() -> None:
