@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from canary.host.logs import open_log
+from canary.host.owners import find_weakness
 
 ISOLATED: Final = ("-E", "-P")
 """See above."""
@@ -113,3 +114,25 @@ def find_program_path(name: str) -> str | None:
     entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
     absolute = os.pathsep.join(entry for entry in entries if Path(entry).is_absolute())
     return shutil.which(name, path=absolute) if absolute and os.sep not in name else None
+
+
+def find_own_program(name: str) -> str | None:
+    """The same for a program that runs without being asked for (git, tmux): the first that nobody
+    but the person and root could have written, None when there is none.
+    """
+    found = (shutil.which(name, path=entry) for entry in own_path().split(os.pathsep) if entry)
+    return next((each for each in found if each and _is_nobody_elses(Path(each))), None)
+
+
+def own_path() -> str:
+    """The entries of PATH in which nobody but the person and root could have put a program."""
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    own = (each for each in entries if Path(each).is_absolute() and _is_nobody_elses(Path(each)))
+    return os.pathsep.join(own)
+
+
+def _is_nobody_elses(path: Path) -> bool:
+    try:
+        return find_weakness(path) is None and not path.stat().st_mode & stat.S_ISVTX
+    except OSError:
+        return False

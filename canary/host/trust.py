@@ -29,6 +29,7 @@ CONFIG_DIR_VARIABLE: Final = "CANARY_CONFIG_DIR"
 """The environment variable that replaces the platform's directory for what a person has set."""
 
 TRUST_FILE: Final = "trust.toml"
+LOCK_FILE: Final = f".{TRUST_FILE}.lock"
 _MOST_BYTES: Final = 1_000_000
 _HEAD: Final = "# What you have trusted with `canary trust`; `canary trust list` and `remove`.\n\n"
 
@@ -41,13 +42,15 @@ class TrustedPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hosts that may get credentials, plans by their absolute path, and directories below which a
-    plan may have files written although they are not below its own.
+    """Hosts that may get credentials, plans by their absolute path, directories below which a plan
+    may have files written although they are not below its own, and ports of this machine on which
+    whoever listens is believed.
     """
 
     hosts: tuple[str, ...] = ()
     plans: dict[str, TrustedPlan] = {}
     directories: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
 
 
 def config_dir() -> Path:
@@ -110,7 +113,10 @@ def change_trust(change: Callable[[Trust], Trust]) -> Trust:
         make_directories(directory)
         with _alone(directory):
             trust = change(read_trust())
-            body = _HEAD + tomli_w.dumps(msgspec.to_builtins(trust))
+            kept = msgspec.to_builtins(trust)
+            if not trust.ports:  # versions that know of none refuse the word
+                del kept["ports"]
+            body = _HEAD + tomli_w.dumps(kept)
             _replace(directory / TRUST_FILE, body.encode())
     except OSError as exc:
         raise RecordError(
@@ -127,7 +133,8 @@ def hash_text(text: bytes) -> str:
 
 @contextlib.contextmanager
 def _alone(directory: Path) -> Iterator[None]:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    """Held by one at a time; not the directory itself, which whoever may read it could lock."""
+    fd = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield

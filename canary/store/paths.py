@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,7 @@ def state_dir(plan: Plan) -> Path:
             f"; or set {STATE_DIR_VARIABLE} to a directory that can be written.",
         )
     _demand_own(path)
+    _close_to_others(path)
     return path
 
 
@@ -87,6 +89,15 @@ def _demand_own(path: Path) -> None:
             f" {found.said}, so that others could replace it.",
             remedy=f"{found.remedy}, or set {STATE_DIR_VARIABLE} to a directory of your own.",
         )
+
+
+def _close_to_others(path: Path) -> None:
+    """Nobody else may come in, although he could write nothing: whoever may read a file may lock it
+    (flock(2), and SQLite's own locks), and no change would be made while he does.
+    """
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        with contextlib.suppress(OSError):  # a read-only disk: then nothing is written either
+            path.chmod(stat.S_IRWXU)
 
 
 def _is_of(directory: Path, digest: str) -> bool:
@@ -164,6 +175,7 @@ def drills_dir() -> Path:
             remedy=f"Set {STATE_DIR_VARIABLE} to a directory that can be written.",
         ) from exc
     _demand_own(path)
+    _close_to_others(path)
     return path
 
 

@@ -23,7 +23,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from canary.host.children import find_program_path
+from canary.host.children import find_own_program, own_path
 from canary.host.places import demand_place
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import RecordError
@@ -232,9 +232,9 @@ def _is_pushed(path: Path, commit: str) -> bool | None:
 
 def _run(path: Path, *arguments: str, doing: str, limit_s: float = LIMIT_S) -> str:
     """Run git beside the file; what it says on standard output. Raises RecordError."""
-    git = find_program_path("git")
+    git = find_own_program("git")
     if git is None:
-        raise _trouble(path, doing, "git is not installed")
+        raise _trouble(path, doing, "git is not installed, or others could have written it")
     _demand_own(path, doing)
     command = [git, *arguments]
     try:
@@ -274,6 +274,7 @@ def _environment() -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER}
     return {
         **kept,
+        "PATH": own_path(),  # what git starts: ssh, gpg, the programs of a hook
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "",
         "SSH_ASKPASS": "",

@@ -16,9 +16,16 @@ from canary.engine.jobs.load_process import LoadProcess
 from canary.engine.jobs.monitoring_loop import LoopOrder
 from canary.engine.jobs.monitoring_process import start_detached, stop
 from canary.host import children
-from canary.host.children import child_environment, find_program_path, python_command
+from canary.host.children import (
+    child_environment,
+    find_own_program,
+    find_program_path,
+    own_path,
+    python_command,
+)
 from canary.store.stage_file import read_standing
 from tests.embedded import DEFAULT_PLAN
+from tests.hostile.other import OTHER_UID, needs_root
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ("msgspec", "canary", "sitecustomize", "usercustomize", "json", "locust", "click")
@@ -130,6 +137,26 @@ def test_a_program_of_the_team_is_not_taken_from_here(planted: Path):
 
 def test_git_is_not_taken_from_here(planted: Path):
     read_standing(planted / "trap" / "rollout.toml")
+    assert traps_sprung(planted) == []
+
+
+@needs_root
+@pytest.mark.parametrize("weaken", ["the program", "its directory", "sticky"])
+def test_no_program_runs_that_others_put_first_on_path(
+    planted: Path, monkeypatch: pytest.MonkeyPatch, weaken: str
+):
+    """Neither git nor tmux, nor what git starts in its turn (ssh, gpg)."""
+    trap = planted / "trap"
+    monkeypatch.setenv("PATH", f"{trap}:{os.environ['PATH']}")
+    assert find_own_program("git") == str(trap / "git")
+    if weaken == "the program":
+        os.chown(trap / "git", OTHER_UID, OTHER_UID)
+    else:
+        trap.chmod(0o1777 if weaken == "sticky" else 0o777)
+    assert find_own_program("git") not in (None, str(trap / "git"))
+    assert (str(trap) in own_path().split(":")) == (weaken == "the program")
+    (trap / "rollout.toml").write_text("")
+    read_standing(trap / "rollout.toml")
     assert traps_sprung(planted) == []
 
 

@@ -1,9 +1,12 @@
 """Credentials go to Google, and to whom the person has trusted: nobody else is ever asked."""
 
 import asyncio
+import fcntl
 import json
+import os
 import socket
 import subprocess
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,6 +163,19 @@ def test_a_config_directory_from_where_one_stands_is_refused(monkeypatch: pytest
     monkeypatch.setenv("CANARY_CONFIG_DIR", ".")
     with pytest.raises(RecordError, match="relative"):
         Connection(Endpoints(run="https://evil.example"))
+
+
+def test_a_lock_on_the_config_directory_keeps_nobody_waiting(config: Path):
+    """Whoever may look into it could hold one for ever: a file of one's own is locked."""
+    config.mkdir()
+    fd = os.open(config, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    change = threading.Thread(target=change_trust, args=(lambda known: known,), daemon=True)
+    change.start()
+    change.join(10)
+    os.close(fd)
+    assert not change.is_alive()
+    assert (config / ".trust.toml.lock").stat().st_mode & 0o777 == 0o600
 
 
 async def test_no_redirect_is_followed_with_a_token(config: Path):

@@ -9,12 +9,19 @@ import pytest
 
 from canary.cli.opening import find_plan
 from canary.rollout.errors import RecordError
+from canary.store.journal import Journal
 from canary.store.outputs import write_output
 from canary.store.paths import journal_path, state_dir
 from tests.cli.commands import run_process, running_cloud
 from tests.embedded import DEFAULT_PLAN
 from tests.hostile.monitoring import monitor_once
-from tests.hostile.other import OTHER_UID, needs_root, share_with_group
+from tests.hostile.other import (
+    OTHER_UID,
+    needs_root,
+    open_way,
+    run_as_other,
+    share_with_group,
+)
 
 
 @pytest.fixture
@@ -132,3 +139,20 @@ def test_init_with_umask_0_writes_a_plan_that_may_act(tmp_path: Path, umask_0: N
     assert stat.S_IMODE(plan.stat().st_mode) == 0o644
     assert stat.S_IMODE(plan.parent.stat().st_mode) == 0o755
     assert find_plan(str(plan), acts=True).distrust is None
+
+
+@needs_root
+def test_who_may_not_write_cannot_lock_either(place: Path, tmp_path: Path):
+    """A lock for reading on a file of SQLite's, or one of ours, would stop every change."""
+    made = state_dir(DEFAULT_PLAN)
+    Journal(journal_path(made)).close()
+    for each in (made, place, *place.parents):
+        if each.is_relative_to(tmp_path):
+            each.chmod(0o755)
+    journal_path(made).chmod(0o644)
+    open_way(made)
+    lock = 'exec 9< "$1" && flock -s 9'
+    assert run_as_other(lock, journal_path(made)).returncode == 0
+    assert state_dir(DEFAULT_PLAN) == made
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    assert "Permission denied" in run_as_other(lock, journal_path(made)).stderr

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from canary.host.children import find_program_path, safe_directory
+from canary.host.children import find_own_program, safe_directory
 from canary.host.owners import make_directories
 
 OSC52_LIMIT: Final = 74_994
@@ -52,7 +52,7 @@ def understands_osc52(environ: Mapping[str, str]) -> bool:
 
 async def _load_into_tmux(text: str) -> bool:
     """Hand the text to tmux; False when tmux is not there, refuses or does not answer in time."""
-    program = find_program_path("tmux")
+    program = find_own_program("tmux")
     if program is None:
         return False
     try:

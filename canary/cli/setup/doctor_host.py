@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from canary.host.children import find_program_path, safe_directory
+from canary.host.children import find_own_program, safe_directory
 from canary.host.trust import read_trust
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.hosts import foreign_hosts
@@ -169,7 +169,7 @@ def look_at_terminal() -> Iterator[Finding]:
 
 def look_at_tmux() -> Finding:
     """Whether what is copied reaches the clipboard through tmux."""
-    program = find_program_path("tmux")
+    program = find_own_program("tmux")
     if program is None:
         return Finding("tmux", "unknown", "is not on PATH", needed=False)
     try:

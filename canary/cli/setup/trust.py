@@ -97,6 +97,22 @@ def trust_directory(path: Path) -> int:
     return 0
 
 
+@trust.command(name="port")
+@click.argument("number", type=click.IntRange(1, 65535))
+def trust_port(number: int) -> int:
+    """Believe whoever listens on a port of this machine, another user's process as well.
+
+    A plan's plain http on loopback goes there: figures come from it, and a secret may go to it.
+    """
+    change_trust(
+        lambda known: msgspec.structs.replace(
+            known, ports=tuple(dict.fromkeys((*known.ports, number)))
+        )
+    )
+    say(f"Port {number} of this machine is trusted, whoever listens there.")
+    return 0
+
+
 @trust.command(name="list")
 @json_option
 def list_trusted(as_json: bool) -> int:
@@ -105,12 +121,14 @@ def list_trusted(as_json: bool) -> int:
     if as_json:
         print_json(msgspec.to_builtins(known))
         return 0
-    if not (known.hosts or known.plans or known.directories):
+    if not (known.hosts or known.plans or known.directories or known.ports):
         say(f"Nothing is trusted beside Google's hosts and your own files ({_place()}).")
     for host in known.hosts:
         say(f"host  {sanitize(host, 300)}")
     for directory in known.directories:
         say(f"directory  {sanitize(directory, 300)}")
+    for port in known.ports:
+        say(f"port  {port}")
     for path, plan in known.plans.items():
         say(f"plan  {sanitize(path, 300)}  (as of {sanitize(plan.sha256, 12)})")
     return 0
@@ -119,18 +137,19 @@ def list_trusted(as_json: bool) -> int:
 @trust.command(name="remove")
 @click.argument("name")
 def remove_trusted(name: str) -> int:
-    """Trust a host, a plan or a directory no more. A console that runs keeps what it began with."""
+    """Trust a host, plan, directory or port no more. A running console keeps what it began with."""
     names = {name, normalize_host(name), plan_key(Path(name)), str(Path(name).absolute())}
 
     def without(known: Trust) -> Trust:
         hosts = tuple(host for host in known.hosts if host not in names)
         plans = {path: plan for path, plan in known.plans.items() if path not in names}
         directories = tuple(each for each in known.directories if each not in names)
-        if (hosts, plans, directories) == (known.hosts, known.plans, known.directories):
+        ports = tuple(each for each in known.ports if str(each) not in names)
+        if Trust(hosts, plans, directories, ports) == known:
             raise UsageError(
                 f"{sanitize(name, 200)} is not trusted.", remedy="`canary trust list` shows all."
             )
-        return Trust(hosts, plans, directories)
+        return Trust(hosts, plans, directories, ports)
 
     change_trust(without)
     say(f"{sanitize(name, 300)} is trusted no more.")

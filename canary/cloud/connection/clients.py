@@ -19,6 +19,7 @@ from canary.cloud.connection.endpoints import Address, parse_endpoint
 from canary.cloud.connection.environment import build
 from canary.cloud.connection.errors import status_of
 from canary.cloud.connection.login import is_login_failure
+from canary.host.listeners import demand_no_stranger
 from canary.rollout.errors import PlanError
 from canary.rollout.plan.plan import Endpoints
 
@@ -83,8 +84,12 @@ class Connection:
     async def api(self, api: Api) -> tuple[Any, Any]:
         """Return an API's asyncio client and the module of its messages.
 
-        Raises Denied without usable credentials, HostProblem where the environment is wrong.
+        To be asked for before each call. Raises Denied without usable credentials, HostProblem
+        where the environment is wrong, or another user of this host listens at a plain address.
         """
+        address, source = self._places[api]
+        if address is not None and address.plain:
+            demand_no_stranger(address.host, address.port, source)
         if api not in self._clients:
             async with self._making:
                 if api not in self._clients:

@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 
 from canary.cloud.connection.endpoints import is_loopback
 from canary.cloud.connection.environment import build
+from canary.host.listeners import find_stranger_at
 
 
 def open_http(url: str, **settings: Any) -> Any:
     """An httpx.AsyncClient for `url` and what is beside it; `settings` are httpx's own.
 
     Redirects are not followed: what answers elsewhere is not what was asked, and a token is for who
-    was asked. Raises HostProblem where the environment (certificates, proxies) is wrong.
+    was asked. Raises HostProblem where the environment (certificates, proxies) is wrong. Asking
+    raises ConnectError where another user of this host listens at an address of plain http.
     """
     import httpx
 
@@ -27,8 +29,16 @@ def open_http(url: str, **settings: Any) -> Any:
             trust_env=trusts, verify=verification_for(url), follow_redirects=False, **settings
         )
 
-    needs_nothing = not trusts and url.lower().startswith("http://")
-    return make() if needs_nothing else build(make, url)
+    if trusts or not url.lower().startswith("http://"):
+        return build(make, url)
+
+    async def demand_nobody_else(request: Any) -> None:
+        if said := find_stranger_at(str(request.url)):
+            raise httpx.ConnectError(said, request=request)
+
+    client = make()
+    client.event_hooks = {"request": [demand_nobody_else]}
+    return client
 
 
 async def read_at_most(response: Any, limit: int) -> bytes:

@@ -20,6 +20,7 @@ from canary.cloud.connection.environment import demand_environment
 from canary.cloud.connection.errors import refusal_of, translate
 from canary.cloud.connection.http import open_http, read_at_most
 from canary.cloud.connection.login import login_failure
+from canary.host.listeners import demand_no_stranger
 from canary.host.logs import remember_secret
 from canary.rollout.errors import CanaryError, Malformed, OutcomeUnknown, PlanError, Unavailable
 from canary.rollout.plan.plan import Endpoints, Plan
@@ -260,6 +261,8 @@ class RestClient:
     async def _authorize(self, method: str, path: str, doing: str) -> dict[str, str]:
         """The headers of a request, a token among them. Nothing has been sent when it raises."""
         headers, url = {"accept": "application/json"}, f"{self._base}{path}"
+        if self._address.plain:
+            demand_no_stranger(self._address.host, self._address.port, self._source)
         if self._own is not None:
             return {**headers, **self._own}
         if self._address.plain:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from canary.cloud.connection.endpoints import is_loopback
+from canary.host.listeners import find_stranger_at
 
 _LONGEST_ANSWER = 1_000_000
 
@@ -105,6 +106,8 @@ def _loopback(base_url: str) -> tuple[str, int]:
     parts = urlsplit(base_url)
     if parts.hostname is None or parts.port is None or not is_loopback(parts.hostname):
         raise ControlError(f"{base_url!r} is not on this host")
+    if said := find_stranger_at(base_url):
+        raise ControlError(said)
     return parts.hostname, parts.port
 
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from canary.cloud.connection.http import open_http, read_at_most
+from canary.host.listeners import find_stranger_at
 from canary.host.logs import remember_address
 from canary.rollout.errors import CloudError, Denied, QuotaExhausted, Rejected, Unavailable
 from canary.rollout.plan.rules import find_address_mistake
@@ -45,6 +46,8 @@ async def post_webhook(
     if wrong:
         raise Rejected(f"The webhook's address {wrong}.", source=SOURCE)
     remember_address(url)
+    if url.lower().startswith("http://") and (said := find_stranger_at(url)):
+        raise Unavailable(f"The webhook was not called. {said}", source=SOURCE)
     import httpx
 
     try:
