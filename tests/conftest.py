@@ -19,8 +19,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A tenth of the suite's time went into looking through what Google's clients keep for ever.
 gc.set_threshold(50_000, 20, 100)
 
-# No claim of these tests is about the wall clock: a busy machine must not fail one.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No claim of these tests is about the wall clock: a busy machine must not fail one. The suite draws
+# the same examples each time, so that it is red for what was changed; the long run draws others.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("house", CALM, max_examples=50, derandomize=True, database=None)
+settings.register_profile("long", CALM, max_examples=200)
 settings.load_profile("house")
 
 
@@ -34,17 +37,38 @@ QUICK = ("loadtest", "rollout", "simulator/world", "store", "themes", "widgets")
 """Where the unit tests are: `pytest -m quick` runs these, and no other."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as quick what stays in this process: no cloud, no terminal."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the long run look further."""
+    if config.getoption("--long"):
+        settings.load_profile("long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as quick what stays in this process; leave what is marked long to the long run."""
     folders = tuple(ROOT / folder for folder in QUICK)
+    files = {item.path for item in items}
+    quick = {f for f in files if any(f.is_relative_to(folder) for folder in folders)}
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in folders):
+        if item.path in quick:
             item.add_marker("quick")
+    if not config.getoption("--long"):
+        left = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected stays: never look through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long the chaos test runs, and what it begins with."""
-    parser.addoption("--runs", type=int, default=40, help="schedules of the chaos test")
+    """Whether all is looked at; how long the chaos test runs, and what it begins with."""
+    parser.addoption(
+        "--long", action="store_true", help="every seed, size and instant; see long.py"
+    )
+    parser.addoption("--runs", type=int, default=None, help="so many random chaos schedules")
     parser.addoption("--chaos-seed", type=int, default=None, help="repeat the run of this seed")
     parser.addoption("--chaos-shrink", action="store_true", help="look for the shortest failure")
 
@@ -60,6 +84,12 @@ async def embedded() -> AsyncIterator[Embedded]:
 def embed_fixture() -> Embed:
     """`async with embed(plan, http=True, speed=60.0, …) as cloud`: an embedded cloud as needed."""
     return embed
+
+
+@pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """Whether this is the long run, for a test that chooses by itself how far it looks."""
+    return bool(pytestconfig.getoption("--long"))
 
 
 @pytest.fixture

@@ -90,6 +90,7 @@ def samples(
     )
 
 
+@cache
 def _sample(
     i: int, start: float, per_s: float, error_ratio: float, latency_ms: float, confidence: float
 ) -> Sample:

@@ -1,0 +1,27 @@
+"""What the suite leaves to the long run: more of the same, which seldom finds anything more.
+
+`pytest --long` (`scripts/long`) runs it with the rest. Each claim has a part in the suite, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def long(values: Iterable[Any]) -> list[Any]:
+    """Values of a parameter that only the long run tries; tuples are several parameters."""
+    return [pytest.param(*as_tuple(value), marks=pytest.mark.long) for value in values]
+
+
+def spread(values: Iterable[Any], suite: Iterable[Any]) -> list[Any]:
+    """All values of a parameter, of which the suite tries `suite` and the long run all."""
+    now = list(suite)
+    return [value if value in now else long([value])[0] for value in values]
+
+
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """The parameters of one case."""
+    return value if isinstance(value, tuple) else (value,)
