@@ -67,6 +67,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     `build_engine` is called once, on a thread, after the first frame. `monotonic` is in seconds.
     `distrust`: in a few words, why others decide over the plan, which is then read-only.
     `after_start` is called when the rush of the start is over. `tips`: the demo's first lines.
+    `came_from_list`: Esc goes back to the list of rollouts.
     `on_act` hears of each action that is wanted and each question, with the cloud's time: a drill
     keeps them.
     Raises PlanError at construction when the plan rebinds keys in a way that cannot be.
@@ -88,12 +89,15 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         past: Past | None = None,
         on_act: Callable[[str, str, float], None] = lambda *_: None,
         tips: TipBook | None = None,
+        came_from_list: bool = False,
     ) -> None:
         keymap = bind(plan)
         super().__init__(*choose_theme(plan.console.theme, os.environ))
         self.plan = plan
         self.read_only = read_only or plan.console.read_only
+        self.came_from_list = came_from_list
         self.main = MainScreen(plan, keymap, read_only=self.read_only, distrust=distrust)
+        self.main.escape_leads_to = "list" if came_from_list else ""
         self.commands = Commands(Context(self, self.main))
         self._past = past
         self._on_act = on_act
@@ -365,6 +369,7 @@ def run(
     distrust: str = "",
     past: Past | None = None,
     tips: TipBook | None = None,
+    came_from_list: bool = False,
 ) -> int:
     """Open the console and stay until it is left. Returns the process's exit code.
 
@@ -383,6 +388,7 @@ def run(
         after_start=gc.freeze,
         past=past,
         tips=tips,
+        came_from_list=came_from_list,
     )
     app.run(mouse=plan.console.mouse)
     return app.return_code or 0

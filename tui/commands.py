@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from canary.rollout.errors import Unavailable
-from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.snapshot.snapshot import ChangeView, Snapshot
 from canary.rollout.text import sanitize
 from tui.actions.changes import (
     new_id,
@@ -25,16 +25,21 @@ from tui.actions.context import Context
 from tui.actions.failures import FailuresActions
 from tui.actions.jobs import JobActions
 from tui.actions.look import LookActions
-from tui.actions.questions import DISMISS, LEAVE_CONSOLE, LEAVE_LOAD_TEST, ask_to_leave
+from tui.actions.questions import (
+    DISMISS,
+    LEAVE_CONSOLE,
+    LEAVE_FOR_LIST,
+    LEAVE_LOAD_TEST,
+    ask_to_leave,
+    ask_to_list,
+)
 from tui.actions.safety import SafetyActions
+from tui.terminal.app import LIST
 from widgets.bars.outcome import LOAD_TEST, VERIFICATION, results
 from widgets.bars.proposal import Proposal
 
 if TYPE_CHECKING:
     from tui.actions.replay import ReplayMode
-
-LIST: Final = -1
-"""What the console ends with when the list of rollouts is to come next."""
 
 HOLD_LABEL: Final = "hold until … because …: 09:00 the database moves, 14h …, or only why"
 
@@ -174,8 +179,8 @@ class Commands:
         if self.why_nothing_changes("") is not None:
             return
         self.screen.talk.close()
-        if proposal.change_id == LEAVE_CONSOLE:
-            self.context.host.leave_with(0)
+        if proposal.change_id in (LEAVE_CONSOLE, LEAVE_FOR_LIST):
+            self.context.host.leave_with(0 if proposal.change_id == LEAVE_CONSOLE else LIST)
         elif not any(group.accept(proposal) for group in self._groups):
             self.context.submit(proposal.change_id, reason)
 
@@ -226,7 +231,12 @@ class Commands:
         elif self.screen.zoomed:
             if not self._failures.leave():
                 self.screen.zoomed = False
-        elif not self.screen.talk.note:
+        elif self.screen.talk.note:
+            self.context.say("")
+        elif self.context.host.came_from_list:
+            self.show_fleet()
+            return
+        else:
             self.context.host.dismiss_tip()
         self.context.say("")
 
@@ -237,17 +247,17 @@ class Commands:
                 self.context.host.leave_with(0)
                 return
             self.replay.leave()  # what is in flight now is what counts
-        snapshot = self.screen.snapshot
-        flying = [c for c in snapshot.changes if c.outcome is None] if snapshot else []
-        if flying:
-            self.context.ask(ask_to_leave(flying[0].title))
+        if (change := self._in_flight()) is not None:
+            self.context.ask(ask_to_leave(change.title))
         elif self.screen.procedure.load_test.is_running:
             self.context.ask(LEAVE_LOAD_TEST)
         else:
             self.context.host.leave_with(0)
 
     def show_fleet(self) -> None:
-        """Leave for the list of rollouts, unless something ends with this console."""
+        """Leave for the list of rollouts, unless something ends with this console; asks first while
+        a change is in flight.
+        """
         snapshot = self.screen.snapshot
         if snapshot is not None and snapshot.guard is not None and snapshot.guard.armed:
             arm = self.screen.keymap.key("guard")
@@ -257,8 +267,16 @@ class Commands:
             )
         elif self.screen.procedure.load_test.is_running:
             self.context.say("A load test runs here and would end with this console: stop it.")
+        elif (change := self._in_flight()) is not None:
+            self.context.ask(ask_to_list(change.title))
         else:
             self.context.host.leave_with(LIST)
+
+    def _in_flight(self) -> ChangeView | None:
+        """A change of this host that has not ended; None: there is none."""
+        snapshot = self.screen.snapshot
+        changes = snapshot.changes if snapshot is not None else ()
+        return next((change for change in changes if change.outcome is None), None)
 
     def _finished(self) -> tuple[str, ...]:
         """What ended and was not acknowledged, in the order in which it is dismissed."""

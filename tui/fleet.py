@@ -1,7 +1,7 @@
 """The list of rollouts on the screen: look, sort, filter, open one; nothing is changed from here.
 
 A program of its own beside the console's: who opens a rollout leaves it, and comes back to the same
-list, which was read on meanwhile.
+list, at the same row, which was read on meanwhile.
 """
 
 from __future__ import annotations
@@ -12,42 +12,68 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.events import Key
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from canary.rollout.fleet.rows import SORT_KEYS, FleetRow, filter_rows, sort_rows
+from canary.rollout.errors import CanaryError
+from canary.rollout.fleet.order import (
+    SORT_KEYS,
+    filter_rows,
+    group_names,
+    group_rows,
+    need_of,
+    sort_rows,
+)
+from canary.rollout.fleet.rows import FleetReading, FleetRow
+from canary.rollout.fleet.words import group_line, head_line
 from canary.rollout.plan.plan import Console
+from canary.rollout.text import sanitize
 from themes import choose_theme
-from tui.terminal.app import TerminalApp
+from tui.terminal.app import LIST, TerminalApp
 from widgets.pages.fleet import FleetList
 
-KEYS: Final = "Enter open  / filter  S sort  r read now  j k move  q quit"
+KEYS: Final = "Enter open  / filter  S sort  g group  r read now  j k move  q quit"
 TICK_S: Final = 1.0
+LEFT: Final = (0, LIST)
+"""How a console ends that was left for the list; otherwise the whole process is to end."""
 
 
 class Watch(Protocol):
     """What is needed of `engine.fleet.watch.FleetWatch`."""
 
-    def listen(
-        self,
-        show: Callable[[tuple[FleetRow, ...], float], None],
-        report: Callable[[str], None],
-    ) -> None:
-        """Hand rows with the cloud's time, and troubles, to these."""
+    def listen(self, show: Callable[[FleetReading], None], report: Callable[[str], None]) -> None:
+        """Hand what is read, and troubles, to these; at once what is known already."""
 
     def refresh_now(self) -> None:
         """Read at once."""
 
 
-class RowsRead(Message):
-    """New rows, and the cloud's time at which they were read."""
+class ListPlace(msgspec.Struct, frozen=True):
+    """How the list was left, so that who comes back finds it so: what is typed as the filter, the
+    place of the order in SORT_KEYS, what it is grouped by ("": nothing), the key of the chosen row
+    (None: the first), its place among the rows, and the first line that was in sight. `trouble` is
+    said at the beginning.
+    """
 
-    def __init__(self, rows: tuple[FleetRow, ...], now: float) -> None:
+    typed: str = ""
+    sort: int = 0
+    group: str = ""
+    chosen: tuple[str, str, str] | None = None
+    at: int = 0
+    top: int = 0
+    trouble: str = ""
+
+
+class RowsRead(Message):
+    """New rows."""
+
+    def __init__(self, reading: FleetReading) -> None:
         super().__init__()
-        self.rows, self.now = rows, now
+        self.reading = reading
 
 
 class FleetFailed(Message):
@@ -69,20 +95,29 @@ class FleetApp(TerminalApp, inherit_bindings=False):
         self,
         watch: Watch,
         settings: Console,
-        typed: str = "",
+        place: ListPlace = ListPlace(),  # noqa: B008 - a frozen value
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(*choose_theme(settings.theme, os.environ))
         self._watch = watch
         self._monotonic = monotonic
-        self._typed = typed
-        self._sort = 0
+        self._place = place
+        self._rings = settings.bell
         self._all: tuple[FleetRow, ...] = ()
         self._read_mono = 0.0
         self.opened: FleetRow | None = None
         self.list = FleetList(id="fleet")
         self.prompt = Input(id="prompt", placeholder='text, or "-l team=x"', compact=True)
+
+    @property
+    def place(self) -> ListPlace:
+        """How the list is now."""
+        row, shown = self.list.chosen_row, self.list
+        key = self._place.chosen if row is None else row.key
+        return msgspec.structs.replace(
+            self._place, chosen=key, at=shown.chosen, top=shown.top, trouble=""
+        )
 
     def compose(self) -> ComposeResult:
         """The list, the line for a filter, the keys."""
@@ -94,10 +129,11 @@ class FleetApp(TerminalApp, inherit_bindings=False):
         """Begin to listen; let the ages grow."""
         super().on_mount()
         self.prompt.display = False
+        self.list.trouble = self._place.trouble
         self._say_order()
         self.show_title("canary fleet")
         self._watch.listen(
-            lambda rows, now: self._post(RowsRead(rows, now)),
+            lambda reading: self._post(RowsRead(reading)),
             lambda text: self._post(FleetFailed(text)),
         )
         self.set_interval(TICK_S, self._tick)
@@ -109,10 +145,26 @@ class FleetApp(TerminalApp, inherit_bindings=False):
     @on(RowsRead)
     def take(self, message: RowsRead) -> None:
         """Draw new rows; the chosen rollout stays chosen."""
-        self._all, self._read_mono = message.rows, self._monotonic()
-        self.list.trouble = ""
-        self.list.read_at = self.list.now = message.now
-        self._lay_out()
+        reading, is_first = message.reading, self.list.read_at is None
+        bad = {row.key for row in self._all if need_of(row)[0] == 0}
+        if not is_first and any(
+            need_of(row)[0] == 0 and row.key not in bad for row in reading.rows
+        ):
+            self.ring()
+        self._all, self._read_mono = reading.rows, reading.read_mono
+        with self.batch_update():
+            if not is_first:
+                self.list.trouble = ""
+            self.list.read_at = reading.now
+            self._tick()
+            self._lay_out(self._place if is_first else self.place)
+        head = head_line(self._all)
+        self.show_title(f"{head[:60]} – canary fleet")
+
+    def ring(self) -> None:
+        """One got worse: ring once, unless the plan says not to."""
+        if self._rings:
+            self.bell()
 
     @on(FleetFailed)
     def fail(self, message: FleetFailed) -> None:
@@ -121,26 +173,38 @@ class FleetApp(TerminalApp, inherit_bindings=False):
 
     def _tick(self) -> None:
         if self.list.read_at is not None:
-            self.list.now = self.list.read_at + self._monotonic() - self._read_mono
+            gone_s = max(0.0, self._monotonic() - self._read_mono)
+            self.list.now = self.list.read_at + gone_s
 
-    def _lay_out(self) -> None:
-        chosen = self.list.chosen_row
-        self.list.rows = filter_rows(sort_rows(self._all, SORT_KEYS[self._sort]), self._typed)
-        place = next(
-            (
-                at
-                for at, row in enumerate(self.list.rows)
-                if chosen is not None and (row.name, row.where) == (chosen.name, chosen.where)
-            ),
-            0,
+    def _lay_out(self, place: ListPlace) -> None:
+        """Show what fits the filter, with the same row chosen; one that is gone gives its place to
+        the next.
+        """
+        self._place = place
+        rows = filter_rows(sort_rows(self._all, SORT_KEYS[place.sort]), place.typed)
+        groups = group_rows(rows, place.group) if place.group else (("", rows),)
+        self.list.whole = self._all
+        self.list.groups = tuple(
+            (group_line(place.group, name, found) if place.group else "", found)
+            for name, found in groups
         )
-        self.list.choose(place)
+        ordered = self.list.rows
+        at = next((i for i, row in enumerate(ordered) if row.key == place.chosen), place.at)
+        self.list.top = place.top
+        self.list.choose(at)
         self._say_order()
 
     def _say_order(self) -> None:
-        order = SORT_KEYS[self._sort]
-        shown = f"filter {self._typed}  " if self._typed else ""
-        self.list.about = f"{shown}by {order}"
+        place = self._place
+        hidden = {row.key for row in self._all} - {row.key for row in self.list.rows}
+        needing = sum(1 for row in self._all if row.key in hidden and need_of(row)[0] < 2)
+        hides = f" hides {needing} in need" if needing else ""
+        shown = (
+            f"filter {sanitize(place.typed, 40)}{hides}" if place.typed else "",
+            f"grouped by {sanitize(place.group, 40)}" if place.group else "",
+            f"by {SORT_KEYS[place.sort]}",
+        )
+        self.list.about = "  ".join(filter(None, shown))
 
     # -- keys ------------------------------------------------------------------------------------
 
@@ -150,32 +214,51 @@ class FleetApp(TerminalApp, inherit_bindings=False):
             if event.key == "escape":
                 self._close_prompt()
             return
-        moves = {"down": 1, "j": 1, "up": -1, "k": -1}
-        far = {"pagedown": self.list.room, "pageup": -self.list.room}
-        if event.key in moves or event.key in far:
-            self.list.choose(self.list.chosen + {**moves, **far}[event.key])
-        elif event.key in ("home", "end"):
-            self.list.choose(0 if event.key == "home" else len(self.list.rows) - 1)
-        elif event.key == "enter":
-            self._open()
-        elif event.key in ("q", "escape", "ctrl+c"):
-            self.leave_with(0)
-        elif event.key == "S":
-            self._sort = (self._sort + 1) % len(SORT_KEYS)
-            self._lay_out()
-        elif event.key == "r":
-            self._watch.refresh_now()
-        elif event.key == "slash":
-            self.prompt.display = True
-            self.prompt.value = self._typed
-            self.prompt.focus()
+        far, last = self.list.room, len(self.list.rows) - 1
+        at = self.list.chosen
+        places = {
+            **dict.fromkeys(("down", "j"), at + 1),
+            **dict.fromkeys(("up", "k"), at - 1),
+            "pagedown": at + far,
+            "pageup": at - far,
+            "home": 0,
+            "end": last,
+        }
+        acts = {
+            "enter": self._open,
+            **dict.fromkeys(("q", "escape", "ctrl+c"), lambda: self.leave_with(0)),
+            "S": self._sort_by_next,
+            "g": self._group_by_next,
+            "r": self._watch.refresh_now,
+            "slash": self._open_prompt,
+        }
+        if event.key in places:
+            self.list.choose(places[event.key])
+        elif event.key in acts:
+            acts[event.key]()
+
+    def _open_prompt(self) -> None:
+        self.prompt.display = True
+        self.prompt.value = self._place.typed
+        self.prompt.focus()
+
+    def _sort_by_next(self) -> None:
+        sort = (self._place.sort + 1) % len(SORT_KEYS)
+        self._lay_out(msgspec.structs.replace(self.place, sort=sort))
+
+    def _group_by_next(self) -> None:
+        """Region, project, then each label; then none again."""
+        names = ("", *group_names(self._all))
+        group = self._place.group
+        at = names.index(group) if group in names else 0
+        following = names[(at + 1) % len(names)]
+        self._lay_out(msgspec.structs.replace(self.place, group=following))
 
     @on(Input.Submitted)
     def filter_by(self, event: Input.Submitted) -> None:
         """Show what fits what was typed."""
-        self._typed = event.value.strip()
         self._close_prompt()
-        self._lay_out()
+        self._lay_out(msgspec.structs.replace(self.place, typed=event.value.strip()))
 
     def _close_prompt(self) -> None:
         self.prompt.display = False
@@ -196,14 +279,25 @@ class FleetApp(TerminalApp, inherit_bindings=False):
 
 
 def run_fleet(
-    watch: Watch, settings: Console, open_row: Callable[[FleetRow], int], typed: str = ""
+    watch: Watch,
+    settings: Console,
+    open_row: Callable[[FleetRow], int],
+    place: ListPlace = ListPlace(),  # noqa: B008 - a frozen value
 ) -> int:
     """Show the list until it is left; `open_row` opens a rollout's console, and returns when that
-    is left. Returns the process's exit code.
+    is left. Returns the process's exit code: a console that a signal or a fault has ended ends the
+    list too.
     """
     while True:
-        app = FleetApp(watch, settings, typed)
+        app = FleetApp(watch, settings, place)
         app.run(mouse=settings.mouse)
         if app.opened is None:
             return app.return_code or 0
-        open_row(app.opened)
+        place = app.place
+        try:
+            code = open_row(app.opened)
+        except CanaryError as error:
+            place = msgspec.structs.replace(place, trouble=str(error))
+            continue
+        if code not in LEFT:
+            return code

@@ -75,7 +75,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 command's name, "_" for "-"."""
 
 LEFT_FOR_LIST: Final = -1
-"""tui.commands.LIST, which is not imported for this."""
+"""tui.terminal.app.LIST, which is not imported for this."""
 
 EXIT_INTERRUPTED: Final = 130
 EXIT_NO_ROOM: Final = 3

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from canary.rollout.decision.guard import GuardView
-from canary.rollout.fleet.rows import FleetRow, SideNumbers
+from canary.rollout.fleet.rows import FleetReading, FleetRow, SideNumbers
 from canary.rollout.plan.plan import Console
 from canary.rollout.snapshot.state_words import Actor, RolloutState, StateId
 from tests.tui import scenes
 from tests.tui.scripted import staged
-from tui.commands import LIST
 from tui.fleet import FleetApp
+from tui.terminal.app import LIST
 
 NOW = 1_760_000_000.0
 SIZES = [(40, 10), (80, 24), (120, 40), (200, 60)]
@@ -47,11 +47,9 @@ class Rows:
     def __init__(self, rows: tuple[FleetRow, ...] = ROWS) -> None:
         self.rows, self.asked = rows, 0
 
-    def listen(
-        self, show: Callable[[tuple[FleetRow, ...], float], None], report: Callable[[str], None]
-    ) -> None:
-        self.report = report
-        show(self.rows, NOW)
+    def listen(self, show: Callable[[FleetReading], None], report: Callable[[str], None]) -> None:
+        self.show, self.report = show, report
+        show(FleetReading(self.rows, NOW, 0.0))
 
     def refresh_now(self) -> None:
         self.asked += 1

@@ -61,6 +61,10 @@ class Host(Protocol):
     def show_screen(self, screen: Screen[None]) -> None:
         """Lay a screen over the main one until it is dismissed."""
 
+    @property
+    def came_from_list(self) -> bool:
+        """Whether Esc goes back to the list of rollouts, which this console was opened from."""
+
     def dismiss_tip(self) -> None:
         """Put the demo's tip away, and show the next."""
 

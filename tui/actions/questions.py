@@ -33,6 +33,7 @@ APPROVED = "Canary becomes production, Legacy its backup: all that becomes true 
 """The page of the approval, opened with the question, says why its steps come in their order."""
 
 LEAVE_CONSOLE: Final = "leave"
+LEAVE_FOR_LIST: Final = "leave for the list"
 LOAD_TEST: Final = "load_test"
 START_MONITORING: Final = "start_monitoring"
 STOP_MONITORING: Final = "stop_monitoring"
@@ -112,6 +113,18 @@ def ask_to_leave(title: str) -> Proposal:
         facts=(
             sanitize(title, 80),
             "It is carried on without the console; look with canary log.",
+        ),
+    )
+
+
+def ask_to_list(title: str) -> Proposal:
+    """The same before the list of rollouts is shown."""
+    return Proposal(
+        change_id=LEAVE_FOR_LIST,
+        title="Go to the list while a change is in flight?",
+        facts=(
+            sanitize(title, 80),
+            "It is carried on without this console; the list shows how it ends.",
         ),
     )
 

@@ -89,6 +89,8 @@ class MainScreen(Composition):
         self.layout_name: Layout = "normal"
         self._height = 0
         self.why_not: Callable[[str], str | None] = lambda _: None
+        self.escape_leads_to = ""
+        """Where Esc goes when nothing is open; "": nowhere."""
         self.prompt_purpose = ""
         self._panel_before = "plots"
 
@@ -206,8 +208,9 @@ class MainScreen(Composition):
             for a in ACTIONS
             if a.label
         ]
-        if self.zoomed:
-            hints.insert(0, KeyHint("Esc", "back", always=True))
+        leads_to = "back" if self.zoomed else self.escape_leads_to
+        if leads_to:
+            hints.insert(0, KeyHint("Esc", leads_to, always=True))
         if stages:
             hints.append(KeyHint(stages, "stage"))
         self.key_bar.hints = tuple(hints)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 HUNG_UP = 129
 """128 + SIGHUP: the terminal went away."""
+LIST = -1
+"""What the console ends with when the list of rollouts is to come next."""
 
 
 class TerminalApp(App[None], inherit_bindings=False):

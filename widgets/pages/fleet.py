@@ -8,7 +8,8 @@ from typing import Final
 from rich.cells import cell_len
 from rich.style import Style
 
-from canary.rollout.fleet.rows import HEADINGS, FleetRow, cells_of, summary_line
+from canary.rollout.fleet.rows import FleetRow
+from canary.rollout.fleet.words import HEADINGS, HERE, cells_of, counts_line, head_line
 from canary.rollout.snapshot.state_words import Tone
 from canary.rollout.text import format_age, sanitize
 from themes import Palette
@@ -19,20 +20,34 @@ _NEEDED: Final = (0, 1, 3, 10)
 """State, rollout, share and what it waits for: these stay at any width."""
 _MORE: Final = (4, 6, 9, 8, 2, 11, 5, 7, 12)
 """What else is shown while there is room, in this order."""
-_LEAST: Final = {1: 8, 10: 8}
+_LEAST: Final = {1: 8, 10: 8, HERE: 4}
 """What may be narrowed, and to how many cells."""
-_EASY: Final = {1: 24, 10: 22}
+_EASY: Final = {1: 24, 10: 36, HERE: 12}
 """How wide those are before another column is shown."""
 _RIGHT: Final = frozenset({3, 4, 5, 6, 7, 8, 9})
 _GAP: Final = 2
 
 
+_HEADS_FROM: Final = 14
+"""From so many lines on what it comes to, and in which order it is, have a line each."""
+_WAIT_FROM: Final = 60
+"""From so many cells on what is waited for says who acts."""
+_OLD_S: Final = 180.0
+"""A list that was read so long ago is marked: three readings were missed."""
+_STEP_S: Final = 10.0
+"""The ages of the data grow by such steps; each is written over a slow line."""
+
+Group = tuple[str, tuple[FleetRow, ...]]
+
+
 class FleetList(CellWidget):
-    """`rows` in their order; `chosen` is a place in them. `now` is the cloud's time, `read_at` when
-    the rows are from (None: nothing was read yet). `about` says what is sorted and filtered by.
+    """`groups` are rows in their order, each with its heading ("": none); `chosen` is a place among
+    all rows. `now` is the cloud's time, `read_at` when the rows are from (None: nothing was read
+    yet). `about` says what is sorted and filtered by; `whole` is what was read, filtered or not.
     """
 
-    rows: bound[tuple[FleetRow, ...]] = bound(())
+    groups: bound[tuple[Group, ...]] = bound(())
+    whole: bound[tuple[FleetRow, ...]] = bound(())
     chosen: bound[int] = bound(0)
     top: bound[int] = bound(0)
     now: bound[float] = bound(0.0)
@@ -41,48 +56,96 @@ class FleetList(CellWidget):
     about: bound[str] = bound("")
 
     @property
+    def rows(self) -> tuple[FleetRow, ...]:
+        """All rows of all groups, in the order in which they are seen."""
+        return tuple(row for _, rows in self.groups for row in rows)
+
+    @property
+    def heads(self) -> int:
+        """How many lines stand above the rows."""
+        return 3 if self.size.height >= _HEADS_FROM else 2
+
+    @property
     def room(self) -> int:
-        """How many rows are seen at once."""
-        return max(1, self.size.height - 3)
+        """How many lines of the list are seen at once."""
+        return max(1, self.size.height - self.heads - 1)
 
     def choose(self, place: int) -> None:
-        """Mark a row, and scroll so that it is seen."""
+        """Mark a row, and scroll so that it is seen; with its group's heading where it is first."""
         self.chosen = max(0, min(len(self.rows) - 1, place))
-        if self.chosen < self.top:
-            self.top = self.chosen
-        elif self.chosen >= self.top + self.room:
-            self.top = self.chosen - self.room + 1
+        lines = lines_of(self.groups)
+        at = next((y for y, line in enumerate(lines) if line == self.chosen), 0)
+        above = at - 1 if at and isinstance(lines[at - 1], str) and self.room > 1 else at
+        if above < self.top:
+            self.top = above
+        elif at >= self.top + self.room:
+            self.top = at - self.room + 1
+        self.top = max(0, min(self.top, len(lines) - self.room))
 
     @property
     def chosen_row(self) -> FleetRow | None:
         """The marked row; None without rows."""
-        return self.rows[self.chosen] if 0 <= self.chosen < len(self.rows) else None
+        rows = self.rows
+        return rows[self.chosen] if 0 <= self.chosen < len(rows) else None
+
+    def on_resize(self) -> None:
+        """What is chosen stays in sight."""
+        self.choose(self.chosen)
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """What it comes to, the headings, the rows that fit; how many do not is said."""
-        age = "" if self.read_at is None else f"{format_age(max(0.0, self.now - self.read_at))} old"
-        head = summary_line(self.rows) if self.read_at is not None else "◌ reading …"
-        used = canvas.text(1, 0, head, palette.text)
-        beside = "  ".join(part for part in (self.about, age) if part)
-        canvas.text(max(used + _GAP, canvas.width - cell_len(beside) - 1), 0, beside, palette.dim)
-        if self.trouble and canvas.height > 1:
-            canvas.text(1, 1, f"? {sanitize(self.trouble, 300)}", palette.no_data)
-        shown = self.rows[self.top : self.top + self.room]
-        table = [cells_of(row, self.now) for row in shown]
+        self._draw_head(canvas, palette)
+        rows, lines = self.rows, lines_of(self.groups)
+        shown = lines[self.top : self.top + self.room]
+        seen = [rows[line] for line in shown if isinstance(line, int)]
+        older_s = 0.0 if self.read_at is None else max(0.0, self.now - self.read_at)
+        older_s -= older_s % _STEP_S
+        cells = {id(row): cells_of(row, self.now, older_s) for row in seen}
+        if canvas.width < _WAIT_FROM:
+            # The state says already that somebody has to act.
+            cells = {id(r): (*(c := cells[id(r)])[:10], r.wait, *c[11:]) for r in seen}
         gap = gap_of(canvas.width)
-        columns = lay_out([HEADINGS, *table], canvas.width - 2, gap)
-        if not self.trouble:
-            self._line(canvas, 1, HEADINGS, (columns, gap), [palette.dim] * len(HEADINGS))
-        for y, (row, cells) in enumerate(zip(shown, table, strict=True), 2):
-            place = self.top + y - 2
+        columns = lay_out([HEADINGS, *cells.values()], canvas.width - 2, gap)
+        self._line(canvas, self.heads - 1, HEADINGS, (columns, gap), [palette.dim] * len(HEADINGS))
+        for y, line in enumerate(shown, self.heads):
+            if isinstance(line, str):
+                canvas.text(1, y, cut_text(line, canvas.width - 2), palette.strong)
+                continue
+            row = rows[line]
             styles = [palette.text] * len(HEADINGS)
             styles[0] = style_of(row, palette)
-            if place == self.chosen:
+            if line == self.chosen:
                 canvas.text(0, y, "▸", palette.text)
-            self._line(canvas, y, cells, (columns, gap), styles)
-        left = len(self.rows) - self.top - len(shown)
+            self._line(canvas, y, cells[id(row)], (columns, gap), styles)
+        left = sum(isinstance(line, int) for line in lines[self.top + self.room :])
         if left > 0 and canvas.height > 2:
             canvas.text(1, canvas.height - 1, f"… {left} more below", palette.dim)
+
+    def _draw_head(self, canvas: Canvas, palette: Palette) -> None:
+        """Who needs a person and why; then how many are how, the order, and how old it is."""
+        is_short = self.heads == 2
+        old_s = 0.0 if self.read_at is None else max(0.0, self.now - self.read_at)
+        age = "" if self.read_at is None else f"{format_age(old_s)} old"
+        if old_s > _OLD_S:
+            age = f"stale, {age}"
+        beside = "  ".join(part for part in ("" if is_short else self.about, age) if part)
+        room = canvas.width - 2
+        place = max(1, canvas.width - cell_len(beside) - 1)
+        head = "◌ reading …"
+        if self.read_at is not None:
+            head = head_line(self.rows)
+            if not self.rows and self.whole:
+                head = f"– none of {len(self.whole)} rollouts fits the filter"
+        said = f"? {sanitize(self.trouble, 300)}" if self.trouble else ""
+        style = palette.no_data if self.trouble else palette.text
+        if is_short:
+            canvas.text(1, 0, cut_text(said or head, place - _GAP), style)
+        else:
+            canvas.text(1, 0, cut_text(head, room), palette.strong)
+            below = said or counts_line(self.rows)
+            canvas.text(1, 1, cut_text(below, place - _GAP), style)
+        marked = palette.no_data if old_s > _OLD_S else palette.dim
+        canvas.text(place, 0 if is_short else 1, cut_text(beside, room), marked)
 
     def _line(
         self,
@@ -102,6 +165,17 @@ class FleetList(CellWidget):
             x += width + gap
 
 
+def lines_of(groups: Sequence[Group]) -> list[str | int]:
+    """What stands in the list, line by line: a group's heading, or the place of a row."""
+    lines, place = list[str | int](), 0
+    for heading, rows in groups:
+        if heading:
+            lines.append(heading)
+        lines += range(place, place + len(rows))
+        place += len(rows)
+    return lines
+
+
 def gap_of(width: int) -> int:
     """Cells between two columns."""
     return _GAP if width >= 60 else 1
@@ -112,13 +186,15 @@ def lay_out(table: Sequence[Sequence[str]], width: int, gap: int = _GAP) -> list
     wide = [max(cell_len(cells[at]) for cells in table) for at in range(len(HEADINGS))]
     least = {at: min(wide[at], _LEAST.get(at, wide[at])) for at in range(len(HEADINGS))}
     easy = {at: min(wide[at], _EASY.get(at, wide[at])) for at in range(len(HEADINGS))}
-    chosen = list(_NEEDED)
+    chosen = [*_NEEDED, *((HERE,) if any(cells[HERE] for cells in table[1:]) else ())]
     for at in _MORE:
         if sum(easy[c] + gap for c in (*chosen, at)) - gap <= width:
             chosen.append(at)
     widths = {at: least[at] for at in chosen}
     spare = width - sum(widths[at] + gap for at in chosen) + gap
-    for at in (1, 10):
+    for at in (HERE, 1, 10):
+        if at not in widths:
+            continue
         more = max(0, min(spare, wide[at] - widths[at]))
         widths[at] += more
         spare -= more

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from tui.engine_port import Past
 
 
-def open_console(config: str | None, *, read_only: bool) -> int:
+def open_console(config: str | None, *, read_only: bool, from_list: bool = False) -> int:
     """Open the console on the plan; returns the exit code. Raises UsageError without a terminal.
 
+    `from_list`: Esc goes back to the list of rollouts.
     LIST: it was left for the list of rollouts.
     """
     demand_terminal()
@@ -51,7 +52,14 @@ def open_console(config: str | None, *, read_only: bool) -> int:
         return ConsoleEngine(plan, source.path, read_only=read_only, starting=starting)
 
     mark = source.distrust.mark if source.distrust is not None else ""
-    return run(plan, build_engine, read_only=read_only, distrust=mark, past=find_past(plan))
+    return run(
+        plan,
+        build_engine,
+        read_only=read_only,
+        distrust=mark,
+        past=find_past(plan),
+        came_from_list=from_list,
+    )
 
 
 def find_past(plan: Plan) -> Past:
@@ -147,7 +155,7 @@ def demo(
     from canary.store.paths import state_dir
     from canary.store.tips import TipsFile
     from tui.app import run
-    from tui.commands import LIST
+    from tui.terminal.app import LIST
 
     def build_engine() -> ConsoleEngine:
         """Called after the first frame: all of this takes a second."""

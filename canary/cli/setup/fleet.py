@@ -8,22 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from rich.cells import cell_len
 
-from canary.cli.opening import DEFAULT_NAME, find_plan
+from canary.cli.opening import DEFAULT_NAME, find_plan, known_names
 from canary.cli.options import chosen_read_only, json_option
 from canary.cli.output import print_json, say
 from canary.cli.setup.console import demand_terminal, open_console
 from canary.host.home import expand_home
 from canary.rollout.errors import CanaryError, PlanError, UsageError
-from canary.rollout.fleet.rows import (
-    HEADINGS,
-    FleetRow,
-    cells_of,
-    filter_rows,
-    group_rows,
-    need_of,
-    summary_line,
-)
+from canary.rollout.fleet.order import filter_rows, group_rows, need_of, sort_rows
+from canary.rollout.fleet.rows import FleetRow, lost_row
+from canary.rollout.fleet.words import HEADINGS, HERE, cells_of, group_line, summary_line
 from canary.rollout.text import format_iso_time, sanitize
 
 if TYPE_CHECKING:
@@ -73,11 +68,11 @@ def fleet(
         raise UsageError("--region goes with --project.")
     if watch:
         seek = {project: region} if project else {}
-        return watch_fleet(plans, seek, typed, read_only=chosen_read_only())
+        return watch_fleet(plans, seek, typed, group=group, read_only=chosen_read_only())
     named, troubles = find_plans(plans, must=project is None)
-    like = find_plan(None).plan if not named else named[0].plan
+    like = named[0].plan if named else like_shipped()
     rows, now = asyncio.run(_look(named, {project: region} if project else {}, like))
-    rows = filter_rows([*rows, *troubles], typed)
+    rows = filter_rows(sort_rows([*rows, *troubles]), typed)
     if as_json:
         print_json([_document(row) for row in rows])
     elif line:
@@ -92,23 +87,30 @@ def watch_fleet(
     seek: dict[str, str] | None = None,
     typed: str = "",
     *,
+    group: str = "",
+    began_at: str = "",
     read_only: bool = False,
 ) -> int:
-    """Keep the list on the screen until it is left; a rollout that is opened comes back to it."""
-    demand_terminal()
-    named, _ = find_plans(plans, must=not seek)
-    like = find_plan(None).plan if not named else named[0].plan
-    from canary.engine.fleet.watch import FleetWatch
-    from tui.fleet import run_fleet
+    """Keep the list on the screen until it is left; a rollout that is opened comes back to it.
 
-    found = FleetWatch(named, seek or {}, like)
+    `began_at` is the plan of the row that is chosen at first.
+    """
+    demand_terminal()
+    named, troubles = find_plans(plans, must=not seek)
+    like = named[0].plan if named else like_shipped()
+    from canary.engine.fleet.watch import FleetWatch
+    from tui.fleet import ListPlace, run_fleet
+
+    chosen = next((lost_row(n.plan, "", n.path).key for n in named if n.path == began_at), None)
+    found = FleetWatch(named, seek or {}, like, troubles)
     found.start()
 
     def open_row(row: FleetRow) -> int:
-        return open_console(row.plan, read_only=read_only)
+        return open_console(row.plan, read_only=read_only, from_list=True)
 
     try:
-        return run_fleet(found, like.console, open_row, typed)
+        place = ListPlace(typed=typed, group=group, chosen=chosen)
+        return run_fleet(found, like.console, open_row, place)
     finally:
         found.stop()
 
@@ -116,7 +118,8 @@ def watch_fleet(
 def watch_beside(config: str | None, *, read_only: bool) -> int:
     """The list of the plan's own rollout and of those in the folders beside it."""
     path = find_plan(config).path.absolute()
-    return watch_fleet((str(path), str(path.parent.parent)), read_only=read_only)
+    beside = (str(path), str(path.parent.parent))
+    return watch_fleet(beside, began_at=str(path), read_only=read_only)
 
 
 def find_plans(given: Sequence[str], *, must: bool) -> tuple[list[Named], list[FleetRow]]:
@@ -131,7 +134,9 @@ def find_plans(given: Sequence[str], *, must: bool) -> tuple[list[Named], list[F
         try:
             source = find_plan(str(path))
         except CanaryError as error:
-            troubles.append(FleetRow(path.parent.name, str(path), trouble=str(error)))
+            whole = path.absolute()
+            name = whole.parent.name if whole.name == DEFAULT_NAME else whole.name
+            troubles.append(FleetRow(name, "", trouble=str(error), plan=str(whole)))
             continue
         named.append(Named(source.plan, str(source.path)))
     if must and not named and not troubles:
@@ -139,6 +144,14 @@ def find_plans(given: Sequence[str], *, must: bool) -> tuple[list[Named], list[F
             "There is no plan here.", remedy="Name plan files or directories, or --project."
         )
     return named, troubles
+
+
+def like_shipped() -> Plan:
+    """What rollouts that no plan names are judged by, where no plan was given at all."""
+    from canary.cli.setup.init import Choices, render_plan
+    from canary.rollout.plan.file import parse_plan
+
+    return parse_plan(render_plan(Choices(provider="gcp")), "the default plan", known_names())
 
 
 def _paths(given: Sequence[str]) -> list[Path]:
@@ -191,11 +204,13 @@ def exit_code(rows: Iterable[FleetRow]) -> int:
 def _print(rows: Sequence[FleetRow], now: float, group: str) -> None:
     for name, found in group_rows(rows, group) if group else [("", tuple(rows))]:
         if group:
-            say(f"{group} {sanitize(name) or '(none)'}")
+            say(group_line(group, name, found))
         table = [HEADINGS, *(cells_of(row, now) for row in found)]
-        widths = [max(len(line[at]) for line in table) for at in range(len(HEADINGS))]
+        widths = [max(cell_len(line[at]) for line in table) for at in range(len(HEADINGS))]
+        shown = [at for at, _ in enumerate(HEADINGS) if at != HERE or any(c[at] for c in table[1:])]
         for cells in table:
-            say("  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip())
+            padded = (cells[at] + " " * (widths[at] - cell_len(cells[at])) for at in shown)
+            say("  ".join(padded).rstrip())
     say(summary_line(rows))
 
 
@@ -207,7 +222,10 @@ def _document(row: FleetRow) -> dict[str, Any]:
         "state": None if state is None else state.id,
         "cause": row.trouble if state is None else state.cause,
         "next": None if state is None else state.next,
+        "actor": None if state is None else state.actor.kind,
+        "action": None if state is None else state.actor.action or None,
         "waits_for_person": row.waits_for_person,
+        "hold": row.hold or None,
         "stage": row.stage,
         "percent": row.percent,
         "canary": {"error_ratio": row.canary.error_ratio, "p95_ms": _ms(row.canary.p95_ms)},
@@ -218,6 +236,7 @@ def _document(row: FleetRow) -> dict[str, Any]:
         "changed_at": None if row.changed_at is None else format_iso_time(row.changed_at),
         "changed_by": row.changed_by,
         "others": list(row.others),
+        "guards": list(row.guards),
         "labels": dict(row.labels),
         "plan": row.plan or None,
         "look_only": row.looks_only,

@@ -1,4 +1,4 @@
-"""All rollouts of some projects, read together: one listing and two metric queries a project.
+"""All rollouts of some projects, read together: one listing and a few metric queries a project.
 
 Each rollout has an observer of its own, as in a console, whose readers hand out its part of what
 was read for all; so that a row says just what the console would. A project that fails or denies is
@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from canary.cloud.monitoring.shared import SharedMetrics, SharedReader, places_of, score_source
+from canary.cloud.prometheus.choice import open_reader
 from canary.cloud.registry import ImageRegistry
 from canary.cloud.router.choice import router_class
 from canary.cloud.run.listing import EVERYWHERE, ListedRunClient, ListedServices, list_services
@@ -24,7 +25,8 @@ from canary.engine.clients import Cloud, open_cloud
 from canary.engine.fleet.found import find_rollouts
 from canary.engine.observe.observer import Observer
 from canary.rollout.errors import CanaryError, RecordError
-from canary.rollout.fleet.rows import FleetRow, row_of, sort_rows
+from canary.rollout.fleet.order import sort_rows
+from canary.rollout.fleet.rows import FleetRow, lost_row, row_of
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal
 from canary.store.paths import find_state_dir, journal_path
@@ -57,10 +59,13 @@ class _Member:
         self.router = router_class(plan)(plan, run, registry, cloud.endpoints)
         self._directory, _ = find_state_dir(plan)
         self._journal = self._open_journal() if named.path else None
+        self.is_shared = plan.metrics.source != "prometheus"
+        """Whether its numbers are among those that are read for all."""
+        self._own = None if self.is_shared else open_reader(cloud.connection, plan)
         self.observer = Observer(
             plan,
             self.router,
-            SharedReader(metrics, plan, listed),
+            SharedReader(metrics, plan, listed) if self._own is None else self._own,
             None,
             self._journal,
             cloud.clock,
@@ -82,7 +87,7 @@ class _Member:
             others = read_operator_sessions(self._directory) if self.named.path else ()
             snapshot = self.observer.judge(others)
         except CanaryError as error:
-            return lost(plan, error, self.named.path)
+            return lost_row(plan, str(error), self.named.path)
         target = plan.target
         service = self._listed.listing.services.get((target.region, plan.router_service))
         labels = {} if service is None else dict(service.labels)
@@ -91,16 +96,10 @@ class _Member:
     async def close(self) -> None:
         """Give back what it holds."""
         await self.router.close()
+        if self._own is not None:
+            await self._own.close()
         if self._journal is not None:
             self._journal.close()
-
-
-def lost(plan: Plan, error: CanaryError, path: str = "") -> FleetRow:
-    """The row of a rollout of which nothing is known."""
-    target = plan.target
-    name = target.legacy if target.shares_one_service else target.canary
-    where = f"{target.project}/{target.region}"
-    return FleetRow(name, where, trouble=str(error), plan=path, looks_only=not path)
 
 
 class Project:
@@ -115,6 +114,7 @@ class Project:
         self._listed = ListedServices()
         self.metrics = SharedMetrics(cloud.connection, like.target.project)
         self._members: dict[tuple[str, str, str], _Member] = {}
+        self._lost: dict[tuple[str, str, str], FleetRow] = {}
         for named in plans:
             self._add(named)
         self._whole = True
@@ -137,29 +137,46 @@ class Project:
             self._listed.error = error
             if not self._members:
                 return [self._denied(error)]
-        self._find()
-        places = [p for m in self._members.values() for p in places_of(m.named.plan)]
-        plans = [member.named.plan for member in self._members.values()]
+        await self._find()
+        plans = [member.named.plan for member in self._members.values() if member.is_shared]
+        places = [place for plan in plans for place in places_of(plan)]
         scores = [source for plan in plans if (source := score_source(plan)) is not None]
-        await self.metrics.read_all(places, self.now, whole=self._whole, scores=scores)
-        self._whole = False
+        if plans:
+            await self.metrics.read_all(places, self.now, whole=self._whole, scores=scores)
+            self._whole = False
         looking = asyncio.Semaphore(AT_ONCE)
 
         async def look(member: _Member) -> FleetRow:
             async with looking:
                 return await member.look()
 
-        return list(await asyncio.gather(*(look(m) for m in self._members.values())))
+        found = await asyncio.gather(*(look(m) for m in self._members.values()))
+        return [*found, *self._unseen(), *self._lost.values()]
+
+    def _unseen(self) -> list[FleetRow]:
+        """The regions that could not be reached, in which there may be more than what is known."""
+        if self._seek is None:
+            return []
+        project = self._like.target.project
+        why = "Cloud Run does not reach this region: what runs there is not known."
+        return [
+            FleetRow("(the region)", f"{project}/{region}", trouble=why, looks_only=True)
+            for region in self._listed.listing.away
+        ]
 
     async def close(self) -> None:
         """Give back what the members hold."""
         for member in self._members.values():
             await member.close()
 
-    def _find(self) -> None:
+    async def _find(self) -> None:
         if self._seek is None or self._listed.error is not None:
             return
-        services = self._listed.listing.services
+        services, away = self._listed.listing.services, self._listed.listing.away
+        for key, member in list(self._members.items()):
+            place = (member.named.plan.target.region, member.named.plan.router_service)
+            if not member.named.path and place not in services and place[0] not in away:
+                await self._members.pop(key).close()  # it has ended, and nobody's plan names it
         known = {(region, service) for region, service, _ in self._members}
         for plan in find_rollouts(services, self._like, known):
             self._add(Named(plan))
@@ -170,7 +187,10 @@ class Project:
             return
         # Two plans of one rollout are two rows: somebody's with wide limits hides none of ours.
         key = (named.plan.target.region, named.plan.router_service, named.path)
-        self._members[key] = _Member(named, self._cloud, self._listed, self.metrics)
+        try:
+            self._members[key] = _Member(named, self._cloud, self._listed, self.metrics)
+        except CanaryError as error:
+            self._lost[key] = lost_row(named.plan, str(error), named.path)
 
     def _denied(self, error: CanaryError) -> FleetRow:
         region = self._seek or EVERYWHERE
@@ -218,7 +238,7 @@ async def open_fleet(
                     open_cloud(like_plan, Path(directory), need_metrics=True)
                 )
             except CanaryError as error:
-                gone += [lost(named.plan, error, named.path) for named in members]
+                gone += [lost_row(named.plan, str(error), named.path) for named in members]
                 continue
             project = Project(cloud, like_plan, members, region)
             stack.push_async_callback(project.close)
@@ -243,6 +263,9 @@ def _by_cloud(
         found.append((members[0].plan, members, sought.pop(project, None)))
     for project, region in sought.items():
         if like is not None:
+            # An embedded cloud has its own project and no other.
+            provider = "gcp" if like.is_embedded else like.provider
             target = msgspec.structs.replace(like.target, project=project)
-            found.append((msgspec.structs.replace(like, target=target), [], region))
+            plan = msgspec.structs.replace(like, target=target, provider=provider)
+            found.append((plan, [], region))
     return found

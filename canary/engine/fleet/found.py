@@ -52,4 +52,6 @@ def _plan_of(
         router=router,
         endpoints=base.endpoints,
     )
-    return msgspec.structs.replace(like, target=target)
+    # A Prometheus is told each side's labels by a plan, and there is none for this rollout.
+    metrics = msgspec.structs.replace(like.metrics, source="monitoring")
+    return msgspec.structs.replace(like, target=target, metrics=metrics)

@@ -9,19 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.rollout.fleet.rows import (
-    HEADINGS,
-    SORT_KEYS,
-    FleetRow,
-    SideNumbers,
-    cells_of,
-    filter_rows,
-    group_rows,
-    need_of,
-    row_of,
-    sort_rows,
-    summary_line,
-)
+from canary.rollout.fleet.order import SORT_KEYS, filter_rows, group_rows, need_of, sort_rows
+from canary.rollout.fleet.rows import FleetRow, SideNumbers, row_of
+from canary.rollout.fleet.words import HEADINGS, cells_of, summary_line
 from canary.rollout.snapshot.state_words import WORDS, Actor, RolloutState, StateId
 from tests.rollout.build import NOW, PLAN, snapshot, window
 

@@ -1,0 +1,123 @@
+"""Which rollout comes first, which are shown, and in which groups. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, get_args
+
+from canary.rollout.fleet.rows import FleetRow
+from canary.rollout.snapshot.state_words import WORDS, StateId
+
+SortKey = Literal["need", "name", "percent", "errors", "p95", "age", "changed"]
+SORT_KEYS: Final[tuple[SortKey, ...]] = get_args(SortKey)
+"""What `S` goes through; the first is the order of the list unless somebody asks for another."""
+
+_STALE: Final[frozenset[StateId]] = frozenset({"cannot_see", "silent", "stale", "thin"})
+_ORDER: Final = {word: place for place, word in enumerate(WORDS)}
+
+BAD: Final[frozenset[StateId]] = frozenset(
+    {
+        "roll_back_all",
+        "roll_back_stage",
+        "rollback_not_possible",
+        "unknown_outcome",
+        "failed",
+        "proven_worse",
+    }
+)
+"""What somebody must look at at once."""
+
+
+def need_of(row: FleetRow) -> tuple[int, int, bool]:
+    """How much a row needs a person; the smaller, the more. Worst first, then those that wait for a
+    person, then those of which too little is known, then the rest. Of two that are as bad the one
+    first that nobody else acts on.
+    """
+    if row.state is None:
+        return 2, 0, False
+    id_, is_others = row.state.id, not row.waits_for_person
+    if id_ in BAD:
+        return 0, _ORDER[id_], is_others
+    if row.waits_for_person:
+        return 1, _ORDER[id_], is_others
+    return (2 if id_ in _STALE else 3), _ORDER[id_], is_others
+
+
+def sort_rows(rows: Iterable[FleetRow], by: SortKey = "need") -> tuple[FleetRow, ...]:
+    """The rows in order; equal ones by name and place. What is not known comes last."""
+
+    def key(row: FleetRow) -> tuple[object, ...]:
+        match by:
+            case "need":
+                return need_of(row)
+            case "name":
+                return ()
+            case "percent":
+                return _descending(row.percent)
+            case "errors":
+                return _descending(row.canary.error_ratio)
+            case "p95":
+                return _descending(row.canary.p95_ms)
+            case "age":
+                return _descending(row.data_age_s)
+            case "changed":
+                return _descending(row.changed_at)
+
+    return tuple(sorted(rows, key=lambda row: (*key(row), *row.key)))
+
+
+def _descending(value: float | None) -> tuple[bool, float]:
+    return value is None, 0.0 if value is None else -value
+
+
+def filter_rows(rows: Iterable[FleetRow], typed: str) -> tuple[FleetRow, ...]:
+    """Those that have all that was typed: a text of theirs, or with "-l team=x" a label.
+
+    `-l team` asks for the label alone. An empty text, and a `-l` that nothing follows yet, leave
+    all.
+    """
+    words = typed.split()
+    kept = list(rows)
+    while words:
+        word = words.pop(0)
+        if word.startswith("-l"):
+            label = word[2:] or (words.pop(0) if words else "")
+            kept = [row for row in kept if not label or _has_label(row, label)]
+        else:
+            sought = word.casefold()
+            kept = [row for row in kept if sought in _text_of(row)]
+    return tuple(kept)
+
+
+def _has_label(row: FleetRow, asked: str) -> bool:
+    name, has_value, value = asked.partition("=")
+    return name in row.labels and (not has_value or row.labels[name] == value)
+
+
+def _text_of(row: FleetRow) -> str:
+    texts = (row.name, row.where, row.word, row.changed_by, row.wait, row.hold, *row.others)
+    return " ".join(texts).casefold()
+
+
+def group_names(rows: Iterable[FleetRow]) -> tuple[str, ...]:
+    """What rows can be grouped by: region, project, and each label that one of them has."""
+    return ("region", "project", *sorted({name for row in rows for name in row.labels}))
+
+
+def group_rows(rows: Sequence[FleetRow], by: str) -> tuple[tuple[str, tuple[FleetRow, ...]], ...]:
+    """Groups by "region", "project" or a label's name; the worst row of a group decides its place.
+
+    Rows without that label are a group without a name; within a group the order stays.
+    """
+    groups: dict[str, list[FleetRow]] = {}
+    for row in rows:
+        match by:
+            case "region":
+                name = row.region
+            case "project":
+                name = row.project
+            case _:
+                name = row.labels.get(by, "")
+        groups.setdefault(name, []).append(row)
+    ordered = sorted(groups.items(), key=lambda pair: (min(map(need_of, pair[1])), pair[0]))
+    return tuple((name, tuple(found)) for name, found in ordered)

@@ -1,0 +1,136 @@
+"""A row of the list as texts, and what all of it comes to in one line. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from canary.rollout.fleet.order import need_of, sort_rows
+from canary.rollout.fleet.rows import FleetRow
+from canary.rollout.snapshot.state_words import format_actor
+from canary.rollout.text import (
+    NO_DATA,
+    format_age,
+    format_duration,
+    format_percent,
+    format_value,
+    sanitize,
+)
+
+
+def wait_text(row: FleetRow) -> str:
+    """Who acts, and what it waits for: "YOU: roll back all (error ratio 8 % > 5 %)", "soak 3 h of
+    24 h"; a hold stands before it.
+    """
+    state = row.state
+    if state is None:
+        return row.wait
+    who = ""
+    if row.waits_for_person or state.actor.kind in ("auto", "running"):
+        who = f"{format_actor(state.actor, {})}: "
+    text, need = row.wait, need_of(row)[0]
+    if need < 3 and state.next and state.cause:
+        cause = sanitize(state.cause, 160)
+        text = f"{cause}; {text}" if need == 2 else f"{text} ({cause})"
+    return "; ".join(filter(None, (row.hold, f"{who}{text}")))
+
+
+def here_text(row: FleetRow) -> str:
+    """Who is there, and whether nobody promotes: "held, eve, bob (guards)"; "" for nothing."""
+    people = (f"{name} (guards)" if name in row.guards else name for name in row.others)
+    return ", ".join((*(("held",) if row.hold else ()), *people))
+
+
+def head_line(rows: Sequence[FleetRow]) -> str:
+    """Who needs a person first, and why: "✗ 2 of 42 need you: ion-api ROLL BACK ALL, error ratio
+    8 % > 5 %, since 03:02Z". Where nobody does, as `summary_line`.
+    """
+    first = sort_rows(rows)[0] if rows else None
+    if first is None or first.state is None or need_of(first)[0] >= 2:
+        return summary_line(rows)
+    count = sum(1 for row in rows if need_of(row)[0] < 2)
+    why = f": {sanitize(first.state.cause, 160)}" if first.state.cause else ""
+    name = sanitize(first.name, 63)
+    return f"{first.glyph} {count} of {len(rows)} need you: {name} {first.word}{why}"
+
+
+_COUNTED: Final = ("to act on", "waiting for a person", "unknown", "needing nobody")
+
+
+def counts_line(rows: Iterable[FleetRow]) -> str:
+    """How many need what, the worst first: "1 to act on, 2 waiting for a person, 10 unknown (9
+    STALE, 1 CANNOT SEE), 27 needing nobody".
+    """
+    rows = tuple(rows)
+    found = Counter(need_of(row)[0] for row in rows)
+    unknown = Counter(row.word for row in sort_rows(rows) if need_of(row)[0] == 2)
+    kinds = ", ".join(f"{count} {word}" for word, count in unknown.items())
+    parts = []
+    for need, words in enumerate(_COUNTED):
+        if found[need]:
+            more = f" ({kinds})" if need == 2 and len(unknown) > 1 else ""
+            words = next(iter(unknown)) if need == 2 and len(unknown) == 1 else words
+            parts.append(f"{found[need]} {words}{more}")
+    return ", ".join(parts)
+
+
+def group_line(by: str, name: str, rows: Sequence[FleetRow]) -> str:
+    """The heading of a group: what it is, and the states in it."""
+    return f"{sanitize(by, 63)} {sanitize(name, 63) or '(none)'}  {counts_line(rows)}"
+
+
+def summary_line(rows: Sequence[FleetRow]) -> str:
+    """One line for a status bar: "✗ 2 of 200 need you: ion-api ROLL BACK ALL, …; 10 unknown"."""
+    if not rows:
+        return "– no rollouts"
+    ordered = sort_rows(rows)
+    acting = [row for row in ordered if need_of(row)[0] < 2]
+    unknown = sum(1 for row in ordered if need_of(row)[0] == 2)
+    rest = f"; {unknown} unknown" if unknown else ""
+    if not acting:
+        glyph = "?" if unknown else "✓"
+        return f"{glyph} {len(rows)} rollouts, none needs you{rest}"
+    named = ", ".join(f"{sanitize(row.name, 63)} {row.word}" for row in acting[:3])
+    more = f", {len(acting) - 3} more" if len(acting) > 3 else ""
+    return f"{acting[0].glyph} {len(acting)} of {len(rows)} need you: {named}{more}{rest}"
+
+
+HEADINGS: Final = (
+    "state", "rollout", "stage", "share", "errors", "legacy", "p95", "legacy", "soak",
+    "data", "waits for", "last change", "where", "here",
+)  # fmt: skip
+
+
+HERE: Final = HEADINGS.index("here")
+"""The column that is left out where there is nothing to say."""
+
+
+def cells_of(row: FleetRow, now: float, older_s: float = 0.0) -> tuple[str, ...]:
+    """A row's texts, one for each of HEADINGS. `older_s`: it was read so long ago."""
+    stage = "–" if row.stage is None else str(row.stage)
+    if row.stage is not None and row.stages is not None:
+        stage = f"{row.stage}/{row.stages}"
+    soak = NO_DATA if row.soaked_hours is None else format_duration(row.soaked_hours * 3600)
+    if row.soak_hours is not None and row.soaked_hours is not None:
+        soak = f"{row.soaked_hours:.0f}/{row.soak_hours:.0f} h"
+    changed = ""
+    if row.changed_at is not None:
+        changed = f"{format_age(max(0.0, now - row.changed_at))} ago {row.changed_by}".strip()
+    known = row.state is not None
+    return (
+        f"{row.glyph} {row.word}",
+        sanitize(row.name, 63) + (" (look only)" if row.looks_only and known else ""),
+        stage if known else "–",
+        format_percent(row.percent) if known else "–",
+        format_value("error_ratio", row.canary.error_ratio),
+        format_value("error_ratio", row.legacy.error_ratio),
+        format_value("p95_ms", row.canary.p95_ms),
+        format_value("p95_ms", row.legacy.p95_ms),
+        soak,
+        format_age(None if row.data_age_s is None else row.data_age_s + older_s),
+        wait_text(row),
+        changed,
+        sanitize(row.where, 80),
+        here_text(row),
+    )
