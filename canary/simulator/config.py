@@ -98,6 +98,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     start_unix: float | None = None
     rollouts: int = 1
     """So many rollouts in the project; those beside the first live in memory alone."""
+    crowd: dict[str, str] = {}
+    """What happens in those beside the first: their number ("1", "2", …) → a scenario."""
+    crowd_regions: tuple[str, ...] = ()
+    """Where those beside the first are, in turn; none given: where the first is."""
+    labels: dict[str, str] = {}
+    """Of both services."""
 
     def __post_init__(self) -> None:
         """Refuse values no cloud could run on."""

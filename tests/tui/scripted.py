@@ -209,6 +209,7 @@ async def staged(
     read_only: bool = False,
     refusal: CanaryError | None = None,
     past: Past | None = None,
+    came_from_list: bool = False,
 ) -> Any:
     """The app at a size, with its first snapshots drawn (a healthy stage 2 unless given)."""
     rollout = plan or scenes.plan()
@@ -220,6 +221,7 @@ async def staged(
         monotonic=lambda: 1000.0,
         wall=lambda: scenes.NOW,
         past=past,
+        came_from_list=came_from_list,
     )
     async with app.run_test(size=size) as pilot:
         for _ in range(2000):

@@ -6,16 +6,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import msgspec
 import pytest
 
-from canary.rollout.decision.guard import GuardView
+from canary.rollout.errors import PlanError
 from canary.rollout.fleet.rows import FleetReading, FleetRow, SideNumbers
 from canary.rollout.plan.plan import Console
 from canary.rollout.snapshot.state_words import Actor, RolloutState, StateId
-from tests.tui import scenes
-from tests.tui.scripted import staged
-from tui.fleet import FleetApp
+from tui.fleet import FleetApp, ListPlace, run_fleet
 from tui.terminal.app import LIST
 
 NOW = 1_760_000_000.0
@@ -57,9 +54,13 @@ class Rows:
 
 @contextlib.asynccontextmanager
 async def listed(
-    size: tuple[int, int], rows: Rows | None = None
+    size: tuple[int, int],
+    rows: Rows | None = None,
+    place: ListPlace = ListPlace(),  # noqa: B008 - a frozen value
+    *,
+    later_s: float = 0.0,
 ) -> AsyncIterator[tuple[FleetApp, Any]]:
-    app = FleetApp(rows or Rows(), Console(), monotonic=lambda: 0.0)
+    app = FleetApp(rows or Rows(), Console(), place, monotonic=lambda: later_s)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         yield app, pilot
@@ -162,15 +163,150 @@ async def test_it_is_left_without_opening_anything(key: str) -> None:
         assert app.return_code == 0
 
 
-async def test_f_in_a_console_leaves_it_for_the_list() -> None:
-    async with staged((80, 24), scenes.snapshot()) as stage:
-        await stage.press("F")
-        assert stage.app.return_code == LIST
+async def test_groups_are_on_the_screen_and_the_worst_decides_their_place() -> None:
+    rows = (
+        row("calm-canary", "healthy", "soak", where="p/europe-west1", labels={"team": "mail"}),
+        row("bad-canary", "roll_back_all", "roll back all", where="p/us-central1"),
+        row("next-canary", "healthy", "soak", where="p/us-central1", labels={"team": "mail"}),
+    )
+    async with listed((80, 24), Rows(rows)) as (app, pilot):
+        await pilot.press("g")
+        await pilot.pause()
+        seen = [line.strip() for line in frame(app).splitlines()]
+        heads = [at for at, line in enumerate(seen) if line.startswith("region ")]
+        assert [seen[at].split()[1] for at in heads] == ["us-central1", "europe-west1"]
+        assert "1 to act on, 1 needing nobody" in seen[heads[0]]
+        await pilot.press("g", "g")
+        await pilot.pause()
+        assert "grouped by team" in frame(app)
+        assert "team (none)  1 to act on" in frame(app)
+        await pilot.press("j", "enter")
+        assert app.place.group == "team"
 
 
-async def test_f_stays_while_automatic_rollback_is_armed_here() -> None:
-    armed = GuardView(armed=True, countdown_s=30.0, by="me")
-    async with staged((80, 24), msgspec.structs.replace(scenes.snapshot(), guard=armed)) as stage:
-        await stage.press("F")
-        assert stage.app.is_running
-        assert "Automatic rollback is armed here" in stage.frame()
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_who_is_there_and_what_is_held_is_in_the_row(size: tuple[int, int]) -> None:
+    held = row(
+        "held-canary",
+        "watch",
+        "look",
+        hold="held by eve@bastion-2 until 09:00Z because the database moves",
+        others=("eve", "bob"),
+        guards=("bob",),
+    )
+    async with listed(size, Rows((held, *ROWS))) as (app, _):
+        [line] = [x for x in frame(app).splitlines() if "held-canary" in x]
+        assert "held, eve" in line
+        assert "held by eve" in line
+
+
+async def test_a_filter_says_what_it_hides_that_needs_a_person() -> None:
+    async with listed((120, 40), place=ListPlace(typed="quiet")) as (app, _):
+        assert "filter quiet hides 2 in need" in frame(app)
+
+
+async def test_a_filter_that_nothing_fits_says_so() -> None:
+    async with listed((120, 40), place=ListPlace(typed="no-such")) as (app, _):
+        assert "none of 34 rollouts fits the filter" in frame(app)
+
+
+async def test_no_rollouts_are_said_to_be_none() -> None:
+    async with listed((80, 24), Rows(())) as (app, pilot):
+        assert "no rollouts" in frame(app)
+        await pilot.press("j", "g", "S", "enter")
+        assert app.opened is None
+
+
+async def test_two_of_one_name_are_told_apart() -> None:
+    rows = tuple(row("api", "healthy", "soak", where=f"p/{region}") for region in ("a1", "b2"))
+    async with listed((80, 24), Rows(rows)) as (app, _):
+        assert "api @a1" in frame(app)
+        assert "api @b2" in frame(app)
+
+
+async def test_a_list_that_is_not_read_any_more_says_that_it_is_old() -> None:
+    async with listed((80, 24), later_s=20.0) as (app, _):
+        assert "20 s old" in frame(app)
+        assert "stale" not in frame(app).splitlines()[1]
+    async with listed((80, 24), later_s=240.0) as (app, _):
+        assert "stale, 240 s old" in frame(app)
+
+
+async def test_it_rings_once_when_one_gets_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    rung: list[bool] = []
+    monkeypatch.setattr(FleetApp, "bell", lambda _: rung.append(True))
+    rows = Rows(ROWS[1:])
+    async with listed((80, 24), rows) as (_, pilot):
+        for each in (ROWS[1:], ROWS, ROWS):
+            rows.show(FleetReading(each, NOW, 0.0))
+            await pilot.pause()
+    assert rung == [True]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_who_comes_back_finds_the_list_as_it_was(size: tuple[int, int]) -> None:
+    order = ListPlace(sort=1, group="region")
+    async with listed(size, place=order) as (app, pilot):
+        await pilot.press(*["j"] * 25)
+        await pilot.pause()
+        left, seen, chosen = app.place, frame(app), app.list.chosen_row
+    async with listed(size, place=left) as (app, _):
+        assert app.list.chosen_row == chosen
+        assert frame(app) == seen
+
+
+async def test_a_row_that_is_gone_leaves_its_place_to_the_next() -> None:
+    rows = Rows()
+    async with listed((120, 40), rows) as (app, pilot):
+        await pilot.press(*["j"] * 10)
+        gone = app.list.chosen_row
+        rows.show(FleetReading(tuple(r for r in ROWS if r != gone), NOW, 0.0))
+        await pilot.pause()
+        assert app.list.chosen == 10
+
+
+async def test_what_is_chosen_stays_in_sight_when_the_terminal_shrinks() -> None:
+    async with listed((120, 40)) as (app, pilot):
+        await pilot.press("end")
+        await pilot.resize_terminal(80, 12)
+        await pilot.pause()
+        assert "▸" in frame(app)
+
+
+def comes_back(
+    monkeypatch: pytest.MonkeyPatch, open_row: Callable[[FleetRow], int]
+) -> tuple[int, list[ListPlace]]:
+    """What the list ends with, and how it was shown each time; it opens one row, then is left."""
+    shown: list[ListPlace] = []
+
+    def run(app: FleetApp, **_: Any) -> None:
+        shown.append(app._place)
+        app.opened = ROWS[1] if len(shown) == 1 else None
+
+    monkeypatch.setattr(FleetApp, "run", run)
+    return run_fleet(Rows(), Console(), open_row, ListPlace(typed="x")), shown
+
+
+@pytest.mark.parametrize("code", [0, LIST])
+def test_a_console_that_was_left_comes_back_to_the_list(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    ended, shown = comes_back(monkeypatch, lambda _: code)
+    assert (ended, [place.typed for place in shown]) == (0, ["x", "x"])
+
+
+@pytest.mark.parametrize("code", [1, 129, 143])
+def test_a_console_that_was_ended_ends_the_list(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    ended, shown = comes_back(monkeypatch, lambda _: code)
+    assert (ended, len(shown)) == (code, 1)
+
+
+def test_a_plan_that_cannot_be_opened_is_said_in_the_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: FleetRow) -> int:
+        raise PlanError("canary.toml: no stages")
+
+    ended, shown = comes_back(monkeypatch, refuse)
+    assert ended == 0
+    assert "no stages" in shown[1].trouble

@@ -8,6 +8,7 @@ from typing import Final
 from rich.cells import cell_len
 from rich.style import Style
 
+from canary.rollout.fleet.order import need_of, tell_apart
 from canary.rollout.fleet.rows import FleetRow
 from canary.rollout.fleet.words import HEADINGS, HERE, cells_of, counts_line, head_line
 from canary.rollout.snapshot.state_words import Tone
@@ -20,10 +21,16 @@ _NEEDED: Final = (0, 1, 3, 10)
 """State, rollout, share and what it waits for: these stay at any width."""
 _MORE: Final = (4, 6, 9, 8, 2, 11, 5, 7, 12)
 """What else is shown while there is room, in this order."""
-_LEAST: Final = {1: 8, 10: 8, HERE: 4}
+_LEAST: Final = {0: 15, 1: 8, 10: 8, HERE: 4}
 """What may be narrowed, and to how many cells."""
-_EASY: Final = {1: 24, 10: 36, HERE: 12}
-"""How wide those are before another column is shown."""
+_EASY: Final = {0: 23, 1: 24, 10: 22, HERE: 12}
+"""How wide those are before another column is shown; what is waited for has a fourth of all."""
+_GROWS: Final = (
+    (HERE, 12), (1, 20), (10, 30), (0, 23), (HERE, 30), (1, 100), (10, 1000)
+)  # fmt: skip
+"""Which may be wider, up to how many cells, and in which order the spare ones are given out."""
+_NUMBERS: Final = slice(4, 10)
+"""What the metrics say: drawn otherwise where it is too old or too little to be judged."""
 _RIGHT: Final = frozenset({3, 4, 5, 6, 7, 8, 9})
 _GAP: Final = 2
 
@@ -32,6 +39,8 @@ _HEADS_FROM: Final = 14
 """From so many lines on what it comes to, and in which order it is, have a line each."""
 _WAIT_FROM: Final = 60
 """From so many cells on what is waited for says who acts."""
+_MARK_FROM: Final = 120
+"""From so many cells on a row for looking only says so."""
 _OLD_S: Final = 180.0
 """A list that was read so long ago is marked: three readings were missed."""
 _STEP_S: Final = 10.0
@@ -55,6 +64,11 @@ class FleetList(CellWidget):
     trouble: bound[str] = bound("")
     about: bound[str] = bound("")
 
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._made_of: tuple[tuple[Group, ...], float, int] | None = None
+        self._made: list[tuple[str, ...]] = []
+
     @property
     def rows(self) -> tuple[FleetRow, ...]:
         """All rows of all groups, in the order in which they are seen."""
@@ -73,6 +87,8 @@ class FleetList(CellWidget):
     def choose(self, place: int) -> None:
         """Mark a row, and scroll so that it is seen; with its group's heading where it is first."""
         self.chosen = max(0, min(len(self.rows) - 1, place))
+        if not self.size.height:
+            return  # not laid out yet: the place that was set may be right
         lines = lines_of(self.groups)
         at = next((y for y, line in enumerate(lines) if line == self.chosen), 0)
         above = at - 1 if at and isinstance(lines[at - 1], str) and self.room > 1 else at
@@ -97,15 +113,9 @@ class FleetList(CellWidget):
         self._draw_head(canvas, palette)
         rows, lines = self.rows, lines_of(self.groups)
         shown = lines[self.top : self.top + self.room]
-        seen = [rows[line] for line in shown if isinstance(line, int)]
-        older_s = 0.0 if self.read_at is None else max(0.0, self.now - self.read_at)
-        older_s -= older_s % _STEP_S
-        cells = {id(row): cells_of(row, self.now, older_s) for row in seen}
-        if canvas.width < _WAIT_FROM:
-            # The state says already that somebody has to act.
-            cells = {id(r): (*(c := cells[id(r)])[:10], r.wait, *c[11:]) for r in seen}
+        cells = self._table(canvas.width)
         gap = gap_of(canvas.width)
-        columns = lay_out([HEADINGS, *cells.values()], canvas.width - 2, gap)
+        columns = lay_out([HEADINGS, *cells], canvas.width - 2, gap)
         self._line(canvas, self.heads - 1, HEADINGS, (columns, gap), [palette.dim] * len(HEADINGS))
         for y, line in enumerate(shown, self.heads):
             if isinstance(line, str):
@@ -114,12 +124,31 @@ class FleetList(CellWidget):
             row = rows[line]
             styles = [palette.text] * len(HEADINGS)
             styles[0] = style_of(row, palette)
+            if need_of(row)[0] == 2:
+                styles[_NUMBERS] = [palette.no_data] * (_NUMBERS.stop - _NUMBERS.start)
             if line == self.chosen:
                 canvas.text(0, y, "▸", palette.text)
-            self._line(canvas, y, cells[id(row)], (columns, gap), styles)
+            self._line(canvas, y, cells[line], (columns, gap), styles)
         left = sum(isinstance(line, int) for line in lines[self.top + self.room :])
         if left > 0 and canvas.height > 2:
             canvas.text(1, canvas.height - 1, f"… {left} more below", palette.dim)
+
+    def _table(self, width: int) -> list[tuple[str, ...]]:
+        """The texts of all rows, so that no column moves while it is scrolled. Made anew only when
+        there are others, or when they have become older by a step.
+        """
+        older_s = 0.0 if self.read_at is None else max(0.0, self.now - self.read_at)
+        older_s -= older_s % _STEP_S
+        then = 0.0 if self.read_at is None else self.read_at + older_s
+        made_of = (self.groups, then, width)
+        if self._made_of is None or made_of != self._made_of:
+            called = tell_apart(self.whole or self.rows)
+            self._made = [
+                _fit(cells_of(row, then, older_s, called[row.key]), row, called[row.key], width)
+                for row in self.rows
+            ]
+            self._made_of = made_of
+        return self._made
 
     def _draw_head(self, canvas: Canvas, palette: Palette) -> None:
         """Who needs a person and why; then how many are how, the order, and how old it is."""
@@ -165,6 +194,18 @@ class FleetList(CellWidget):
             x += width + gap
 
 
+def _fit(cells: tuple[str, ...], row: FleetRow, name: str, width: int) -> tuple[str, ...]:
+    """What of a row's texts a narrow screen has room for."""
+    if width < _MARK_FROM:
+        # Who tries to open one that may only be looked at is told.
+        cells = (cells[0], sanitize(name, 100), *cells[2:])
+    if width < _WAIT_FROM:
+        # The state says already that somebody has to act.
+        share = "–" if row.percent is None else cells[3]
+        cells = (*cells[:3], share, *cells[4:10], cells[10].removeprefix("YOU: "), *cells[11:])
+    return cells
+
+
 def lines_of(groups: Sequence[Group]) -> list[str | int]:
     """What stands in the list, line by line: a group's heading, or the place of a row."""
     lines, place = list[str | int](), 0
@@ -186,18 +227,18 @@ def lay_out(table: Sequence[Sequence[str]], width: int, gap: int = _GAP) -> list
     wide = [max(cell_len(cells[at]) for cells in table) for at in range(len(HEADINGS))]
     least = {at: min(wide[at], _LEAST.get(at, wide[at])) for at in range(len(HEADINGS))}
     easy = {at: min(wide[at], _EASY.get(at, wide[at])) for at in range(len(HEADINGS))}
+    easy[10] = min(wide[10], max(_EASY[10], width // 4))
     chosen = [*_NEEDED, *((HERE,) if any(cells[HERE] for cells in table[1:]) else ())]
     for at in _MORE:
         if sum(easy[c] + gap for c in (*chosen, at)) - gap <= width:
             chosen.append(at)
     widths = {at: least[at] for at in chosen}
     spare = width - sum(widths[at] + gap for at in chosen) + gap
-    for at in (HERE, 1, 10):
-        if at not in widths:
-            continue
-        more = max(0, min(spare, wide[at] - widths[at]))
-        widths[at] += more
-        spare -= more
+    for at, most in _GROWS:
+        if at in widths:
+            more = max(0, min(spare, min(wide[at], most) - widths[at]))
+            widths[at] += more
+            spare -= more
     if spare < 0:
         # Below what is needed at least, what it waits for gives way.
         widths[10] = max(0, widths[10] + spare)

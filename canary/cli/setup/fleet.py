@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.cells import cell_len
 
 from canary.cli.opening import DEFAULT_NAME, find_plan, known_names
 from canary.cli.options import chosen_read_only, json_option
@@ -16,7 +15,7 @@ from canary.cli.output import print_json, say
 from canary.cli.setup.console import demand_terminal, open_console
 from canary.host.home import expand_home
 from canary.rollout.errors import CanaryError, PlanError, UsageError
-from canary.rollout.fleet.order import filter_rows, group_rows, need_of, sort_rows
+from canary.rollout.fleet.order import filter_rows, group_rows, need_of, sort_rows, tell_apart
 from canary.rollout.fleet.rows import FleetRow, lost_row
 from canary.rollout.fleet.words import HEADINGS, HERE, cells_of, group_line, summary_line
 from canary.rollout.text import format_iso_time, sanitize
@@ -202,15 +201,15 @@ def exit_code(rows: Iterable[FleetRow]) -> int:
 
 
 def _print(rows: Sequence[FleetRow], now: float, group: str) -> None:
+    names = tell_apart(rows)
     for name, found in group_rows(rows, group) if group else [("", tuple(rows))]:
         if group:
             say(group_line(group, name, found))
-        table = [HEADINGS, *(cells_of(row, now) for row in found)]
-        widths = [max(cell_len(line[at]) for line in table) for at in range(len(HEADINGS))]
+        table = [HEADINGS, *(cells_of(row, now, name=names[row.key]) for row in found)]
+        widths = [max(len(line[at]) for line in table) for at in range(len(HEADINGS))]
         shown = [at for at, _ in enumerate(HEADINGS) if at != HERE or any(c[at] for c in table[1:])]
         for cells in table:
-            padded = (cells[at] + " " * (widths[at] - cell_len(cells[at])) for at in shown)
-            say("  ".join(padded).rstrip())
+            say("  ".join(cells[at].ljust(widths[at]) for at in shown).rstrip())
     say(summary_line(rows))
 
 

@@ -31,6 +31,7 @@ from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal
 from canary.store.paths import find_state_dir, journal_path
 from canary.store.presence import read_operator_sessions
+from canary.store.results import read_results
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class _Member:
         self.router = router_class(plan)(plan, run, registry, cloud.endpoints)
         self._directory, _ = find_state_dir(plan)
         self._journal = self._open_journal() if named.path else None
+        outputs = Path(named.path).parent / plan.record.outputs
         self.is_shared = plan.metrics.source != "prometheus"
         """Whether its numbers are among those that are read for all."""
         self._own = None if self.is_shared else open_reader(cloud.connection, plan)
@@ -69,6 +71,8 @@ class _Member:
             None,
             self._journal,
             cloud.clock,
+            # What the load and A/B tests of this host left beside the plan.
+            results=(lambda: read_results(outputs)) if named.path else None,
         )
 
     def _open_journal(self) -> Journal | None:
@@ -158,9 +162,9 @@ class Project:
         if self._seek is None:
             return []
         project = self._like.target.project
-        why = "Cloud Run does not reach this region: what runs there is not known."
+        why = "Cloud Run does not reach it: what runs there is not known."
         return [
-            FleetRow("(the region)", f"{project}/{region}", trouble=why, looks_only=True)
+            FleetRow(f"(region {region})", f"{project}/{region}", trouble=why, looks_only=True)
             for region in self._listed.listing.away
         ]
 
@@ -194,8 +198,9 @@ class Project:
 
     def _denied(self, error: CanaryError) -> FleetRow:
         region = self._seek or EVERYWHERE
-        where = f"{self._like.target.project}/{region}"
-        return FleetRow("(the project)", where, trouble=str(error), looks_only=True)
+        project = self._like.target.project
+        where = f"{project}/{region}"
+        return FleetRow(f"(project {project})", where, trouble=str(error), looks_only=True)
 
 
 class Fleet:

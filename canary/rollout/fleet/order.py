@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, get_args
 
 from canary.rollout.fleet.rows import FleetRow
@@ -39,7 +39,8 @@ def need_of(row: FleetRow) -> tuple[int, int, bool]:
     if id_ in BAD:
         return 0, _ORDER[id_], is_others
     if row.waits_for_person:
-        return 1, _ORDER[id_], is_others
+        # What is ready waits for nothing else; what is healthy has other gates open too.
+        return 1, (len(_ORDER) if id_ == "healthy" else _ORDER[id_]), is_others
     return (2 if id_ in _STALE else 3), _ORDER[id_], is_others
 
 
@@ -97,6 +98,31 @@ def _has_label(row: FleetRow, asked: str) -> bool:
 def _text_of(row: FleetRow) -> str:
     texts = (row.name, row.where, row.word, row.changed_by, row.wait, row.hold, *row.others)
     return " ".join(texts).casefold()
+
+
+def tell_apart(rows: Iterable[FleetRow]) -> Mapping[tuple[str, str, str], str]:
+    """What each row is called: its name, and where several have that, what it differs in:
+    "ion-api-canary @europe-west1". By their keys.
+    """
+    named: dict[str, list[FleetRow]] = {}
+    for row in rows:
+        named.setdefault(row.name, []).append(row)
+    return {row.key: _called(row, same) for same in named.values() for row in same}
+
+
+def _called(row: FleetRow, same: Sequence[FleetRow]) -> str:
+    if len(same) == 1:
+        return row.name
+    ways: tuple[Callable[[FleetRow], str], ...] = (
+        lambda one: one.project,
+        lambda one: one.region,
+        lambda one: one.where,
+        lambda one: one.plan.rpartition("/")[0].rpartition("/")[2],
+    )
+    for way in ways:
+        if sum(way(one) == way(row) for one in same) == 1 and way(row):
+            return f"{row.name} @{way(row)}"
+    return f"{row.name} @{row.where} {row.plan}".rstrip()
 
 
 def group_names(rows: Iterable[FleetRow]) -> tuple[str, ...]:

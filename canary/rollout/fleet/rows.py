@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from canary.rollout.snapshot.snapshot import OperatorSession, Snapshot
 from canary.rollout.snapshot.state import find_state
 from canary.rollout.snapshot.state_words import RolloutState
 from canary.rollout.text import format_until, sanitize
+
+_TESTS: Final = {"load_test": "run the load test", "ab_test": "run the A/B test"}
+"""What a person does for a gate, by the name of the action."""
 
 
 class SideNumbers(msgspec.Struct, frozen=True):
@@ -70,9 +74,13 @@ class FleetRow(msgspec.Struct, frozen=True):
 
     @property
     def waits_for_person(self) -> bool:
-        """Whether a person has to act next. A rollout that is off has all the time there is."""
+        """Whether a person has to act next. A rollout that is off has all the time there is; and of
+        one without a plan here it is not known which tests have been made.
+        """
         state = self.state
-        return state is not None and state.actor.kind == "you" and state.id != "off"
+        if state is None or state.actor.kind != "you" or state.id == "off":
+            return False
+        return not (self.looks_only and state.actor.action in _TESTS)
 
     @property
     def word(self) -> str:
@@ -89,7 +97,9 @@ class FleetRow(msgspec.Struct, frozen=True):
         """What it waits for, in words."""
         if self.state is None:
             return sanitize(self.trouble, 200)
-        return sanitize(self.state.next or self.state.cause, 200)
+        text = sanitize(self.state.next or self.state.cause, 200)
+        test = _TESTS.get(self.state.actor.action) if self.waits_for_person else None
+        return f"{test}; {text}" if test else text
 
 
 def name_of(plan: Plan) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from canary.rollout.fleet.order import need_of, sort_rows
+from canary.rollout.fleet.order import need_of, sort_rows, tell_apart
 from canary.rollout.fleet.rows import FleetRow
 from canary.rollout.snapshot.state_words import format_actor
 from canary.rollout.text import (
@@ -43,16 +43,25 @@ def here_text(row: FleetRow) -> str:
 
 
 def head_line(rows: Sequence[FleetRow]) -> str:
-    """Who needs a person first, and why: "✗ 2 of 42 need you: ion-api ROLL BACK ALL, error ratio
+    """Who needs a person first, and why: "✗ 2 of 42 need you: ion-api ROLL BACK ALL: error ratio
     8 % > 5 %, since 03:02Z". Where nobody does, as `summary_line`.
     """
     first = sort_rows(rows)[0] if rows else None
     if first is None or first.state is None or need_of(first)[0] >= 2:
         return summary_line(rows)
+    names, state = tell_apart(rows), first.state
+    is_fine = state.id in ("healthy", "ready")
+    why = first.wait if is_fine else sanitize(state.cause or state.next, 160)
+    name = sanitize(names[first.key], 100)
+    return f"{_head_count(rows, first)}: {name} {first.word}{f': {why}' if why else ''}"
+
+
+def _head_count(rows: Sequence[FleetRow], first: FleetRow) -> str:
+    """How many there are, and as what: those in trouble need somebody, the others wait."""
     count = sum(1 for row in rows if need_of(row)[0] < 2)
-    why = f": {sanitize(first.state.cause, 160)}" if first.state.cause else ""
-    name = sanitize(first.name, 63)
-    return f"{first.glyph} {count} of {len(rows)} need you: {name} {first.word}{why}"
+    if need_of(first)[0] == 0:
+        return f"{first.glyph} {count} of {len(rows)} need you"
+    return f"{first.glyph} {count} of {len(rows)} wait for a person"
 
 
 _COUNTED: Final = ("to act on", "waiting for a person", "unknown", "needing nobody")
@@ -65,7 +74,7 @@ def counts_line(rows: Iterable[FleetRow]) -> str:
     rows = tuple(rows)
     found = Counter(need_of(row)[0] for row in rows)
     unknown = Counter(row.word for row in sort_rows(rows) if need_of(row)[0] == 2)
-    kinds = ", ".join(f"{count} {word}" for word, count in unknown.items())
+    kinds = ", ".join(f"{count} {word}" for word, count in unknown.most_common())
     parts = []
     for need, words in enumerate(_COUNTED):
         if found[need]:
@@ -91,9 +100,10 @@ def summary_line(rows: Sequence[FleetRow]) -> str:
     if not acting:
         glyph = "?" if unknown else "✓"
         return f"{glyph} {len(rows)} rollouts, none needs you{rest}"
-    named = ", ".join(f"{sanitize(row.name, 63)} {row.word}" for row in acting[:3])
+    names = tell_apart(rows)
+    named = ", ".join(f"{sanitize(names[row.key], 100)} {row.word}" for row in acting[:3])
     more = f", {len(acting) - 3} more" if len(acting) > 3 else ""
-    return f"{acting[0].glyph} {len(acting)} of {len(rows)} need you: {named}{more}{rest}"
+    return f"{_head_count(rows, acting[0])}: {named}{more}{rest}"
 
 
 HEADINGS: Final = (
@@ -106,8 +116,12 @@ HERE: Final = HEADINGS.index("here")
 """The column that is left out where there is nothing to say."""
 
 
-def cells_of(row: FleetRow, now: float, older_s: float = 0.0) -> tuple[str, ...]:
-    """A row's texts, one for each of HEADINGS. `older_s`: it was read so long ago."""
+def cells_of(
+    row: FleetRow, now: float, older_s: float = 0.0, name: str | None = None
+) -> tuple[str, ...]:
+    """A row's texts, one for each of HEADINGS. `older_s`: it was read so long ago; `name`: what it
+    is called among others.
+    """
     stage = "–" if row.stage is None else str(row.stage)
     if row.stage is not None and row.stages is not None:
         stage = f"{row.stage}/{row.stages}"
@@ -120,7 +134,8 @@ def cells_of(row: FleetRow, now: float, older_s: float = 0.0) -> tuple[str, ...]
     known = row.state is not None
     return (
         f"{row.glyph} {row.word}",
-        sanitize(row.name, 63) + (" (look only)" if row.looks_only and known else ""),
+        sanitize(row.name if name is None else name, 100)
+        + (" (look only)" if row.looks_only and known else ""),
         stage if known else "–",
         format_percent(row.percent) if known else "–",
         format_value("error_ratio", row.canary.error_ratio),

@@ -31,6 +31,9 @@ SCENARIOS: Final[Mapping[int, str]] = {
 }
 """Which of the first hundred have one; so on for each hundred."""
 
+TEAMS: Final = ("shop", "search", "mail")
+"""Whose a rollout is: the label "team" of its services."""
+
 PER_SECOND: Final = (2.0, 5.0, 10.0, 20.0)
 POINTS_A_PAGE: Final = 10_000
 
@@ -40,10 +43,13 @@ def member_config(base: Config, number: int, known: Iterable[str]) -> Config:
     legacy = f"{base.legacy}-{number:03d}"
     canary = f"{legacy}-canary"
     stage, percent = STAGES[number % len(STAGES)]
-    scenario = SCENARIOS.get(number % 100, "healthy")
+    scenario = base.crowd.get(str(number), SCENARIOS.get(number % 100, "healthy"))
+    regions = base.crowd_regions or (base.region,)
     service = legacy if base.router.service == base.legacy else base.router.service
     return msgspec.structs.replace(
         base,
+        region=regions[number % len(regions)],
+        labels={**base.labels, "team": TEAMS[number % len(TEAMS)]},
         legacy=legacy,
         canary=canary,
         router=msgspec.structs.replace(base.router, service=service),
@@ -124,8 +130,19 @@ class Crowd:
 
     def _list_services(self, request: Any) -> Any:
         whole = messages.ListServicesRequest(parent=request.parent)
-        answers = [apis.run.list_services(whole) for _, apis in self._all]
-        found = [service for answer in answers for service in answer.services]
+        region = request.parent.rpartition("/")[2]
+        away = {name.rpartition("/")[2] for name in self._first.run.away}
+        answers = [
+            apis.run.list_services(whole)
+            for world, apis in self._all
+            if apis is self._first or region in ("-", world.config.region)
+        ]
+        found = [
+            service
+            for answer in answers
+            for service in answer.services
+            if service.name.split("/")[3] not in away
+        ]
         found.sort(key=lambda service: service.name)
         page, following = cut_page(found, request, 100, 1000)
         return messages.ListServicesResponse(

@@ -26,7 +26,9 @@ def test_the_worst_makes_the_exit_code(
     bad = open_cloud("error-spike")
     ended = command("fleet", "--line", str(healthy_cloud.plan_path), str(bad.plan_path))
     assert ended.code == 20
-    assert ended.out.startswith("✗ 1 of 2 need you: ion-api-canary ROLL BACK ALL")
+    # Both are called the same, in the same place: the plan's folder tells them apart.
+    name = f"ion-api-canary @{bad.plan_path.parent.name}"
+    assert ended.out.startswith(f"✗ 1 of 2 need you: {name} ROLL BACK ALL")
 
 
 def test_as_json_each_rollout_is_a_document(command: Command, healthy_cloud: Cloud) -> None:

@@ -55,6 +55,7 @@ def _deploy(world: World, state: RunState, name: str) -> None:
         launch_stage="GA",
     )
     service.uid = f"uid-{name}"
+    service.labels.update(config.labels)
     # One event decides the name of the first revision: the world's history is by that name.
     names = [event.revision for event in world.timeline.revisions(name)] or [f"{name}-00001-rtr"]
     least, most = world.timeline.scale_at(world.clock.now(), name)
