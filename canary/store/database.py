@@ -6,6 +6,7 @@ with a file (read-only, full, locked, damaged, written by a newer program) is th
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -114,7 +115,7 @@ class Database:
         if self._in_memory:
             target, as_uri = ":memory:", False
         elif not self.read_only:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            _make(self.path)
             target, as_uri = str(self.path), False
         elif self.path.exists():
             # On a read-only disk the shared memory beside a WAL file cannot be made: then nobody
@@ -254,6 +255,21 @@ class Record:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _make(path: Path) -> None:
+    """Make a file for its owner alone, where there is none. Raises OSError, too, when what is there
+    cannot be written.
+
+    What is there is never opened: a process that closes any handle of a file gives up all its locks
+    on it (fcntl(2)), those of SQLite's other connections too. The next program to close it would
+    take itself for the last, and remove the log that is still being written.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
 def _read_text(body: bytes) -> str:

@@ -2,6 +2,8 @@
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -312,3 +314,32 @@ def test_dismissals_come_back_oldest_first_and_others_see_them(journal, tmp_path
     other.close()
     with Journal(journal.path, read_only=True) as looked:
         assert looked.dismissals() == (first, second)
+
+
+ANOTHER = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+print(db.execute("SELECT count(*) FROM changes").fetchone()[0])
+db.close()
+"""
+
+
+def count_elsewhere(path: Path) -> int:
+    """What another program finds there, which then closes it as SQLite does."""
+    command = [sys.executable, "-I", "-c", ANOTHER, str(path)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def test_opened_twice_in_one_process_nobody_elsewhere_cuts_it_off(make_change, tmp_path):
+    """The list of rollouts reads the journal of the console that is opened from it. Other programs
+    (`canary log`, an executor) come and go: who closes last removes SQLite's log, and must not take
+    itself for the last while these have it open.
+    """
+    path = tmp_path / "journal.db"
+    Journal(path).close()
+    with Journal(path, read_only=True) as listing, Journal(path) as console:
+        assert console.intend(make_change("first"))
+        assert count_elsewhere(path) == 1
+        assert console.intend(make_change("second"))
+        assert count_elsewhere(path) == 2
+        assert len(listing.recent(10)) == 2
