@@ -390,5 +390,9 @@ def run(
         tips=tips,
         came_from_list=came_from_list,
     )
-    app.run(mouse=plan.console.mouse)
+    try:
+        app.run(mouse=plan.console.mouse)
+    finally:
+        # What was left alone goes with this console: whoever left it for the list opens others.
+        gc.unfreeze()
     return app.return_code or 0

@@ -6,6 +6,7 @@ list, at the same row, which was read on meanwhile.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -289,6 +290,8 @@ def run_fleet(
     list too.
     """
     while True:
+        # A console that was left is a large circle of objects, and garbage is looked for seldom.
+        gc.collect()
         app = FleetApp(watch, settings, place)
         app.run(mouse=settings.mouse)
         if app.opened is None:

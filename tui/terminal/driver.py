@@ -46,10 +46,12 @@ class ConsoleDriver(LinuxDriver):
     """Textual's driver, plus the end of the input.
 
     A closed pty is readable for ever and gives nothing: the stock loop reads it as fast as it can.
-    A second thread asks poll(2) for hang-up only, so that no key wakes it.
+    A second thread asks poll(2) for hang-up only, so that no key wakes it; it ends with the driver,
+    for whoever leaves one console opens others in the same terminal.
     """
 
-    _watching = False
+    _watching: int | None = None
+    """Closed, it ends the watch: the writing end of a pipe."""
 
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
@@ -71,9 +73,19 @@ class ConsoleDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Start, and watch the terminal's other end."""
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        if not self._watching:
-            self._watching = True
-            threading.Thread(target=self._watch, name="terminal-watch", daemon=True).start()
+        if self._watching is None:
+            over, self._watching = os.pipe()
+            watch = threading.Thread(
+                target=self._watch, args=(over,), name="terminal-watch", daemon=True
+            )
+            watch.start()
+
+    def close(self) -> None:
+        """End, and the watch with it."""
+        super().close()  # type: ignore[no-untyped-call]
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            os.close(watching)
 
     def _run_input_thread(self) -> None:
         try:
@@ -83,12 +95,15 @@ class ConsoleDriver(LinuxDriver):
         except Exception as error:  # noqa: BLE001 – the thread's boundary; the app reports and ends
             self._app.call_later(self._app._handle_exception, error)
 
-    def _watch(self) -> None:
+    def _watch(self, over: int) -> None:
         poll = select.poll()
         poll.register(self.fileno, 0)
-        while not poll.poll():
+        poll.register(over, 0)
+        while not (seen := poll.poll()):
             pass
-        self._hang_up()
+        os.close(over)
+        if any(number == self.fileno for number, _ in seen):
+            self._hang_up()
 
     def _hang_up(self) -> None:
         self.exit_event.set()

@@ -9,10 +9,15 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
+
+from tui.terminal.driver import ConsoleDriver
 
 ROOT = Path(__file__).resolve().parents[3]
 RESTORED = b"\x1b[?1049l"
@@ -112,3 +117,26 @@ def test_the_title_is_set_and_given_back(console: Console) -> None:
 
 def test_the_mouse_is_left_to_the_terminal(console: Console) -> None:
     assert b"\x1b[?1000h" not in console.seen
+
+
+async def test_the_watch_of_the_terminal_ends_with_its_driver(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever leaves a console for the list of rollouts opens others in the same terminal; a watch
+    that went on would keep each of them in memory.
+    """
+    for name in ("start_application_mode", "close"):
+        monkeypatch.setattr(LinuxDriver, name, lambda _: None)
+    driver = ConsoleDriver(App())
+    master, driver.fileno = pty.openpty()
+    hung_up: list[bool] = []
+    monkeypatch.setattr(driver, "_hang_up", lambda: hung_up.append(True))
+    before = set(threading.enumerate())
+    driver.start_application_mode()
+    (watch,) = set(threading.enumerate()) - before
+    driver.close()
+    watch.join(10.0)
+    assert not watch.is_alive()
+    assert not hung_up
+    for fd in (master, driver.fileno):
+        os.close(fd)
