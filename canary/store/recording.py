@@ -6,7 +6,7 @@ what was seen, never a ground for anything: losing it loses the past, no more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -145,8 +145,19 @@ class RecordingFile(Record):
                 [(b.segment, b.bucket, b.body) for b in written.batches],
             )
 
-    def prune(self, seen_before: float, most_bytes: int) -> None:
-        """Drop what was shown before (host time), and the oldest while the file is larger."""
+    def value_numbers(self) -> frozenset[int]:
+        """The numbers of all that is kept once."""
+        with self._database.reading() as db:
+            return frozenset(row[0] for row in db.execute("SELECT number FROM kept"))
+
+    def prune(self, seen_before: float, most_bytes: int, in_use: Collection[int] = ()) -> None:
+        """Drop what was shown before (host time), and the oldest while the file is larger.
+
+        `in_use`: the numbers that the open segment names, which may be kept since long before it.
+        """
+        with self._database.writing() as db:
+            newest = "UPDATE kept SET used_in = (SELECT max(number) FROM segments) WHERE number = ?"
+            db.executemany(newest, [(number,) for number in in_use])
         self._drop(f"{_BOTH} WHERE last_seen >= ?", (seen_before,))
         for _ in range(100):
             if self.size() <= most_bytes:

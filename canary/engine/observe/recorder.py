@@ -103,8 +103,10 @@ class RecordingBook:
         """Drop what is too old by the plan, or too much; once an hour. `now`: the host's clock."""
         if self._file is not None and now - self._pruned_at >= PRUNE_EVERY_S:
             self._pruned_at = now
-            settings = self._settings
-            self._file.prune(now - settings.days * DAY_S, int(settings.most_mb * MB))
+            settings, numbers = self._settings, self._numbers
+            oldest = now - settings.days * DAY_S
+            self._file.prune(oldest, int(settings.most_mb * MB), numbers.used)
+            numbers.forget_all_but(self._file.value_numbers())
 
     def close(self) -> None:
         """Give the file and the lock back; what was not flushed is lost."""

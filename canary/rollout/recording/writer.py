@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +41,14 @@ class Numbers:
         self._next = max(self._numbers.values(), default=0) + 1
         self.new: list[Value] = []
         self.used: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def forget_all_but(self, kept: Set[int]) -> None:
+        """Forget what has been dropped from where it was kept: `kept` is what is still there."""
+        stays = {value.number for value in self.new} | kept
+        self._numbers = {key: n for key, n in self._numbers.items() if n in stays}
 
     def number_of(self, kind: Kind, tree: Tree) -> int:
         """The number of a tree."""

@@ -12,12 +12,13 @@ from canary.engine.observe.recorder import TRY_AGAIN_S, Recorder, RecordingBook,
 from canary.rollout.plan.tables import RecordingSettings
 from canary.rollout.recording.frames import Frame
 from canary.rollout.recording.player import Recording
+from canary.rollout.snapshot.snapshot import Event
 from canary.rollout.trials.jobs import NOTHING_RUN, AbTestView, JobsView
 from canary.store.paths import NOWHERE, recording_path
 from canary.store.recording import RecordingFile
 from tests.embedded import Embedded
 from tests.engine.watching import Watching
-from tests.rollout.build import PLAN
+from tests.rollout.build import NOW, PLAN
 from tests.rollout.recording.shown import day
 
 WEEK_S = 7 * 86_400.0
@@ -99,6 +100,65 @@ def test_where_nothing_can_be_kept_that_is_said_once_and_nothing_fails(
     recorder.close()
     assert len(said) == 1
     assert said[0].startswith("Nothing is recorded for the replay: ")
+
+
+def keep(book: RecordingBook, frames: list[Frame]) -> None:
+    """Record them, as the recorder does."""
+    for frame in frames:
+        book.take(frame)
+        book.flush()
+        book.prune(frame.seen_at)
+
+
+def test_who_comes_back_after_weeks_names_what_was_kept_before_and_finds_it(tmp_path: Path) -> None:
+    """The old segments go with the first look; what the new one names of them must not."""
+    book = RecordingBook(tmp_path, PLAN)
+    assert book.open()
+    before = day(12)
+    keep(book, before)
+    book.flush(close=True)
+    book.close()
+    assert book.open()
+    after = [
+        frame._replace(
+            snapshot=msgspec.structs.replace(
+                frame.snapshot, as_of=frame.snapshot.as_of + 2 * WEEK_S, events=event_of(before)
+            ),
+            seen_at=frame.seen_at + 2 * WEEK_S,
+        )
+        for frame in before
+    ]
+    keep(book, after)
+    book.flush(close=True)
+    book.close()
+    with RecordingFile(recording_path(tmp_path), read_only=True) as file:
+        recording = Recording(file)
+        assert recording.begin == after[0].snapshot.as_of
+        shown = recording.read(recording.find(recording.end), WEEK_S).frame
+        assert shown.snapshot.events == event_of(before)
+
+
+def event_of(frames: list[Frame]) -> tuple[Event, ...]:
+    """What the last of them shows of the event log."""
+    assert frames[-1].snapshot.events
+    return frames[-1].snapshot.events
+
+
+def test_what_is_dropped_from_the_file_is_forgotten_in_memory(tmp_path: Path) -> None:
+    book = RecordingBook(tmp_path, PLAN)
+    assert book.open()
+    sizes = []
+    for week in range(3):
+        frames = [f._replace(seen_at=f.seen_at + week * 2 * WEEK_S) for f in day(70, seed=week)]
+        for index, frame in enumerate(frames):
+            event = Event(NOW, "info", f"{week} {index}")
+            snapshot = msgspec.structs.replace(frame.snapshot, events=(event,))
+            frames[index] = frame._replace(snapshot=snapshot)
+        keep(book, frames)
+        sizes.append(len(book._numbers))
+    book.close()
+    assert sizes[0] > 70
+    assert sizes[2] <= sizes[0] + 70 / 2
 
 
 def test_a_plan_may_ask_for_no_recording(tmp_path: Path) -> None:
