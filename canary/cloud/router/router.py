@@ -25,6 +25,7 @@ import msgspec
 from canary.cloud.connection.errors import translate_failed_operation
 from canary.cloud.registry import OPERATION as IMAGE_OPERATION
 from canary.cloud.registry import ImageRegistry
+from canary.cloud.router.own_etags import OwnEtags
 from canary.cloud.run.client import SOURCE, RunClient
 from canary.cloud.run.services import put_annotations, put_scale, read_service, start_update
 from canary.cloud.run.serving import Serving, read_serving
@@ -67,8 +68,7 @@ class Router(ABC):
         self.run = run
         self.registry = registry
         self.endpoints = endpoints
-        self._sent: dict[str, str] = {}
-        self._own_etags: dict[str, str] = {}
+        self._own_etags = OwnEtags()
 
     # What differs.
 
@@ -135,7 +135,7 @@ class Router(ABC):
         if isinstance(step, DeleteImages):
             return "" if validate_only else await self.registry.delete(step)
         if isinstance(step, DeleteService):
-            etag = self._own_etags.get(step.etag, step.etag)
+            etag = self._own_etags.newest(step.etag)
             return await self.run.delete(step.service, etag, validate_only=validate_only)
         service = await self.run.message(step.service)
         if isinstance(step, KeepRecord):
@@ -156,14 +156,14 @@ class Router(ABC):
         answer = await self.run.operation(name)
         if not answer.done:
             return OperationState(name, done=False, error=None)
+        before = self._own_etags.take_sent(name)
         if answer.WhichOneof("result") == "error":
             error = translate_failed_operation(
                 answer.error.code, answer.error.message, SOURCE, "carrying out the change"
             )
             return OperationState(name, done=True, error=error)
-        before = self._sent.pop(name, None)
         if before is not None and (etag := await self.run.etag_of(answer)):
-            self._own_etags[before] = etag
+            self._own_etags.note_became(before, etag)
         return OperationState(name, done=True, error=None)
 
     async def gone(self, step: Removal) -> bool:
@@ -199,7 +199,7 @@ class Router(ABC):
         doing = f"changing {step.service}"
         operation = await self.run.update(update, mask, doing, validate_only=validate_only)
         if operation and not validate_only:
-            self._sent[operation] = update.etag
+            self._own_etags.note_sent(operation, update.etag)
         return operation
 
     def _annotation(self, service: Any, step: Annotate) -> dict[str, str]:
@@ -223,7 +223,7 @@ class Router(ABC):
 
     def own_etag(self, etag: str) -> str:
         """The etag that an earlier step of ours turned `etag` into; else itself."""
-        return self._own_etags.get(etag, etag)
+        return self._own_etags.newest(etag)
 
 
 def check_guard(guard: Guard, percent: int | None, etag: str, *, share: str, moved: str) -> None:
