@@ -1,0 +1,147 @@
+"""`python -m benchmarks.soak_probe SOCKET ARGUMENTS…`: the real `canary`, and a thread beside it
+that says how large the process is whenever somebody connects to SOCKET.
+
+Nothing of the product knows of it. What is said is a `Sample` as one line of JSON; garbage is
+collected first, so that what is told is what is held. Where Python's garbage collector has been
+told to leave objects alone (`gc.freeze`), they count as held: nobody will ever look at them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import gc
+import socket
+import statistics
+import sys
+import threading
+import time
+from collections import Counter, deque
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+KEPT_TIMES = 60
+"""The snapshot time that is told is the median of the last so many."""
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """How large one process is. `uss_mb` is what would be free if it ended; `blocks` are all that
+    Python has allocated (no arena's slack is in it), `objects` those that its collector knows.
+    `snapshots` were judged since the start, each in `snapshot_ms` of processor (median of the
+    last).
+    """
+
+    rss_mb: float
+    uss_mb: float
+    fds: int
+    threads: int
+    blocks: int = 0
+    objects: int = 0
+    tasks: int = 0
+    snapshots: int = 0
+    snapshot_ms: float = 0.0
+    types: dict[str, int] = {}
+    open_files: dict[str, int] = {}
+    thread_names: dict[str, int] = {}
+
+
+def look_at(pid: int | str) -> Sample:
+    """Any process of this host, from outside. Raises OSError when it is gone."""
+    rolled = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    kb = {line.split(":")[0]: int(line.split()[1]) for line in rolled.splitlines()[1:]}
+    return Sample(
+        rss_mb=kb["Rss"] / 1024,
+        uss_mb=(kb["Private_Clean"] + kb["Private_Dirty"]) / 1024,
+        fds=sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()),
+        threads=sum(1 for _ in Path(f"/proc/{pid}/task").iterdir()),
+    )
+
+
+class Probe:
+    """Counts what is judged, and answers at a socket."""
+
+    def __init__(self, path: str) -> None:
+        self._times: deque[float] = deque(maxlen=KEPT_TIMES)
+        self._snapshots = 0
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(path)
+        self._server.listen()
+        threading.Thread(target=self._serve, name="probe", daemon=True).start()
+
+    def follow(self, module: ModuleType) -> None:
+        """Time every snapshot that the observer of this module makes."""
+        judge = module.Observer.judge
+
+        def timed(observer: Any, *given: Any) -> Any:
+            begun = time.thread_time()
+            try:
+                return judge(observer, *given)
+            finally:
+                self._times.append(time.thread_time() - begun)
+                self._snapshots += 1
+
+        module.Observer.judge = timed
+
+    def _serve(self) -> None:
+        while True:
+            client, _ = self._server.accept()
+            with client, contextlib.suppress(OSError):
+                client.sendall(msgspec.json.encode(self._sample()) + b"\n")
+
+    def _sample(self) -> Sample:
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        return msgspec.structs.replace(
+            look_at("self"),
+            blocks=sys.getallocatedblocks(),
+            snapshots=self._snapshots,
+            snapshot_ms=statistics.median(self._times) * 1000 if self._times else 0.0,
+            open_files=_open_files(),
+            thread_names=dict(Counter(thread.name for thread in threading.enumerate())),
+            **_held(),
+        )
+
+
+def _held() -> dict[str, Any]:
+    """The objects that the collector knows, those it leaves alone counted too; by type those that
+    it does not; the tasks that wait.
+    """
+    objects = gc.get_objects()
+    types = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in objects)
+    # Every loop's, whichever thread runs it; the name is another from Python 3.12 on.
+    known = getattr(asyncio.tasks, "_scheduled_tasks", None)
+    known = known if known is not None else getattr(asyncio.tasks, "_all_tasks", ())
+    tasks = sum(not task.done() for task in list(known))
+    return {"objects": len(objects) + gc.get_freeze_count(), "types": dict(types), "tasks": tasks}
+
+
+def _open_files() -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for handle in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            target = str(handle.readlink())
+            found[target.split(":[")[0] if ":[" in target else target] += 1
+    return dict(found)
+
+
+def main() -> None:
+    """Be `canary`."""
+    path = sys.argv[1]
+    sys.argv = ["canary", *sys.argv[2:]]
+    probe = Probe(path)
+    # Read at once: it is timed from its first snapshot on. (A person's console reads it later.)
+    from canary.engine.observe import observer
+
+    probe.follow(observer)
+    from canary.cli.main import main as canary
+
+    canary()
+
+
+if __name__ == "__main__":
+    main()
