@@ -73,12 +73,13 @@ def main() -> None:
     wish = Wish(given.hours, given.speed, given.every, given.only, given.acts)
     begun, load = time.time(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="canary-soak-") as name:
-        directory = Path(name)
+        directory = Path(name) / "rollouts" / "soak"  # the list looks one folder up
+        directory.mkdir(parents=True)
         os.environ["CANARY_STATE_DIR"] = str(directory / "state")
         os.environ["HOME"] = name
         config = write_plan(directory)
         fill_history(config, begun)
-        with Console(config, directory) as console:
+        with Console(config, directory, by_type=given.types > 0) as console:
             rows = list(_soak(console, wish))
             did = console.did
     if given.rows is not None:

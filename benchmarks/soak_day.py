@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.local import ROOT
-from benchmarks.soak_probe import Sample, look_at
+from benchmarks.soak_probe import BY_TYPE, Sample, look_at
 from benchmarks.soak_table import Row
 from benchmarks.terminal import Terminal
 
@@ -37,7 +37,7 @@ FILES = ("history", "evidence", "journal", "recording", "told", "checklists", "a
 class Console(Terminal):
     """The real console under a pseudo-terminal, its cloud, and what was done to them (`did`)."""
 
-    def __init__(self, config: Path, directory: Path) -> None:
+    def __init__(self, config: Path, directory: Path, *, by_type: bool = False) -> None:
         self.did: Counter[str] = Counter()
         self._state = directory / "state"
         self._socket = str(directory / "probe.sock")
@@ -48,7 +48,7 @@ class Console(Terminal):
             [*command, "--config", str(config)],
             columns,
             rows,
-            env={"PYTHONPATH": python_path},
+            env={"PYTHONPATH": python_path, BY_TYPE: "1" if by_type else ""},
             cwd=directory,
         )
 

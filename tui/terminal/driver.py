@@ -82,7 +82,7 @@ class ConsoleDriver(LinuxDriver):
 
     def close(self) -> None:
         """End, and the watch with it."""
-        super().close()  # type: ignore[no-untyped-call]
+        super().close()
         watching, self._watching = self._watching, None
         if watching is not None:
             os.close(watching)
