@@ -304,3 +304,4 @@ def run_fleet(
             continue
         if code not in LEFT:
             return code
+        watch.refresh_now()  # something may have been done there

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 EVERY_S: Final = 60.0
 """Cloud Monitoring has a new minute no sooner."""
 
+LEAST_S: Final = 5.0
+"""Between two readings, however often somebody asks."""
+
 PAUSE_S: Final = 5.0
 """After a fault that ended the reading altogether."""
 
@@ -105,10 +108,12 @@ class FleetWatch:
                     await self._read(fleet)
                 except Exception as error:  # noqa: BLE001 - the next reading may do
                     self._fail(error)
-                try:
+                began = time.monotonic()
+                with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), EVERY_S)
-                except TimeoutError:
-                    continue
+                early_s = LEAST_S - (time.monotonic() - began)
+                if early_s > 0 and not self._ended.is_set():
+                    await asyncio.sleep(early_s)
 
     async def _read(self, fleet: Fleet) -> None:
         rows = await fleet.refresh()
