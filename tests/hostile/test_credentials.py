@@ -22,7 +22,7 @@ from canary.rollout.errors import CanaryError, Denied, PlanError, RecordError
 from canary.rollout.plan.hosts import foreign_hosts, is_google_host
 from canary.rollout.plan.plan import Endpoints
 from tests.cli.commands import DEFAULT_PLAN, run_process
-from tests.hostile.other import needs_root, share_with_group
+from tests.hostile.other import OTHER_UID, needs_root, share_with_group
 
 GOOGLES = (
     "run.googleapis.com",
@@ -245,6 +245,74 @@ def test_credentials_are_exchanged_with_google_alone(
         load_credentials()
     change_trust(lambda _: Trust(hosts=("evil.example",)))
     load_credentials()
+
+
+@pytest.mark.parametrize("field", ["token_url", "universe_domain", "source_credentials"])
+def test_nothing_is_exchanged_before_it_is_known_where(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch, field: str
+):
+    """google.auth.default() exchanges an external account's token to learn its project."""
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    path, secret = tmp_path / "adc.json", tmp_path / "secret"
+    secret.write_text("a file of the person, chosen by whoever wrote the credentials")
+    with socket.create_server(("127.0.0.1", 0)) as evil:
+        evil.setblocking(False)
+        at = f"127.0.0.1:{evil.getsockname()[1]}"
+        info = credentials_file("external_account", "iamcredentials.googleapis.com")
+        info |= {"credential_source": {"file": str(secret)}, "token_url": f"https://{at}/token"}
+        if field == "universe_domain":
+            info |= {"token_url": f"https://sts.{at}/v1/token", "universe_domain": at}
+        if field == "source_credentials":
+            info = {"type": "impersonated_service_account", field: info}
+        path.write_text(json.dumps(info))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+        with pytest.raises(Denied, match="none of Google's hosts"):
+            load_credentials()
+        with pytest.raises(BlockingIOError):
+            evil.accept()
+
+
+def test_a_login_runs_no_program_to_be_read(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """google.auth.default() runs what is called gcloud on PATH, to learn a project."""
+    (tmp_path / "gcloud").write_text(f"#!/bin/sh\n: > '{tmp_path}/run'\n")
+    (tmp_path / "gcloud").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f":{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    path = tmp_path / "application_default_credentials.json"
+    login = {"client_id": "a", "client_secret": "b", "refresh_token": "c"}
+    path.write_text(json.dumps({"type": "authorized_user", **login}))
+    assert load_credentials().refresh_token == "c"
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    assert load_credentials().scopes is None
+    assert not (tmp_path / "run").exists()
+
+
+@needs_root
+@pytest.mark.parametrize("weak", ["none", "the file", "the program", "an argument", "relative"])
+def test_a_program_for_a_token_is_nobody_elses(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch, weak: str
+):
+    path, program, script = tmp_path / "adc.json", tmp_path / "token", tmp_path / "script"
+    for each in (program, script):
+        each.write_text("#!/bin/sh\n")
+        each.chmod(0o755)
+    command = "token" if weak == "relative" else f"{program} {script}"
+    info = credentials_file("external_account", "iamcredentials.googleapis.com")
+    info["credential_source"] = {"executable": {"command": command, "timeout_millis": 5000}}
+    path.write_text(json.dumps(info))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    if weak == "none":
+        assert load_credentials() is not None
+        return
+    others = {"the file": path, "the program": program, "an argument": script}
+    if weak in others:
+        os.chown(others[weak], OTHER_UID, OTHER_UID)
+    with pytest.raises(Denied, match="has a program run" if weak in others else "absolute path"):
+        load_credentials()
 
 
 async def test_refused_where_they_are_exchanged_nothing_is_sent(

@@ -12,10 +12,18 @@ import warnings
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from canary.cloud.connection.credentials_file import (
+    Unusable,
+    exchanged_at,
+    find_credentials_file,
+    find_foreign_program,
+    make_credentials,
+    read_credentials_file,
+)
 from canary.cloud.connection.endpoints import Address
 from canary.cloud.connection.login import LOG_IN, login_failure
 from canary.host.trust import read_trust
-from canary.rollout.errors import Denied, PlanError
+from canary.rollout.errors import CanaryError, Denied, PlanError
 from canary.rollout.plan.hosts import is_google_host, normalize_host
 from canary.rollout.text import sanitize
 
@@ -68,10 +76,12 @@ def load_credentials() -> Any:
         # "… without a quota project": said where it matters, by the refusal that it leads to.
         warnings.simplefilter("ignore")
         try:
-            credentials, _ = google.auth.default(scopes=SCOPES)
+            credentials = _load(google.auth)
+        except CanaryError:
+            raise
         except TransportError as exc:
             raise login_failure(str(exc), "the login", "looking for it", away=True) from exc
-        except GoogleAuthError as exc:
+        except (GoogleAuthError, Unusable) as exc:
             raise _unusable(str(exc)) from exc
         except Exception as exc:
             # A file of another shape, owner or kind makes of google-auth a KeyError, an OSError, …
@@ -82,6 +92,19 @@ def load_credentials() -> Any:
         for field in _TOKEN_FIELDS:
             _demand_token_host(getattr(at, field, None))
     return credentials
+
+
+def _load(google_auth: Any) -> Any:
+    """What is made of the file, once it has been looked at; without one this host's identity."""
+    path = find_credentials_file()
+    if path is None:
+        return google_auth.default(scopes=SCOPES)[0]
+    info = read_credentials_file(path)
+    for url in exchanged_at(info):
+        _demand_token_host(url)
+    if why := find_foreign_program(path, info):
+        raise Unusable(why)
+    return make_credentials(info, SCOPES)
 
 
 def _unusable(why: str) -> Denied:
