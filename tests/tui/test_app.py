@@ -204,6 +204,9 @@ async def test_help_shows_all_keys_and_why_some_can_do_nothing() -> None:
         assert "Blocked: soak 17 h 12 m of 24 h." in text
         await stage.press("space")
         assert "HEALTHY" in stage.frame()
+        await stage.press("?", *"frame")
+        assert "In the past (T)" in stage.frame()
+        assert "One frame back, or on." in stage.frame()
 
 
 async def test_verify_and_refresh_ask_the_engine() -> None:

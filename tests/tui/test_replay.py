@@ -275,6 +275,11 @@ async def test_alone_it_begins_where_it_was_asked_to_and_nothing_is_live(
     async with staged((120, 40), plan=PLAN, past=past) as stage:
         assert not stage.engine.running
         assert "ROLL BACK" in stage.frame()
+        await stage.press("p")
+        assert "nothing here changes anything" in stage.frame()
+        assert "Esc is live again" not in stage.frame()
+        await stage.press("end")
+        assert stage.app.main.now == FRAMES[-1].snapshot.as_of
         await stage.press("escape")
         assert "there is nothing live here" in stage.frame()
         await stage.press("q")

@@ -22,7 +22,8 @@ from tui.pages.main import MainScreen
 from tui.pages.summary import left_of_countdown, rings, state_title, terminal_title
 from widgets.bars.header import data_age_s
 
-WHY_NOT: Final = "This is a replay: nothing here changes anything. Esc is live again."
+WHY_NOT: Final = "This is a replay: nothing here changes anything."
+LIVE_AGAIN: Final = f"{WHY_NOT} Esc is live again."
 ALONE: Final = "This is a recording, and there is nothing live here. q leaves."
 ALLOWED: Final = frozenset(
     {"readiness", "recovery", "verification", "checklist", "monitoring", "approval"}
@@ -114,7 +115,9 @@ class ReplayMode:
 
     def why_not(self, name: str) -> str | None:
         """Why an action ("": any that changes something) cannot be now; None when it can."""
-        return None if self._playback is None or name in ALLOWED else WHY_NOT
+        if self._playback is None or name in ALLOWED:
+            return None
+        return WHY_NOT if self.is_alone else LIVE_AGAIN
 
     def leave(self) -> None:
         """Show the present again."""
@@ -140,7 +143,9 @@ class ReplayMode:
         playback = self._playback
         if playback is None:
             return False
-        if key in ("escape", "end"):
+        if key == "end" and self.is_alone:
+            self.seek(float("inf"))
+        elif key in ("escape", "end"):
             self.leave()
         elif key == "J":
             self._screen.open_prompt(GO_TO, "go to: 14:03, -2h, +10m, promote, rollback")

@@ -31,7 +31,17 @@ _ANSWERS = (
     ("n, Esc", "Leave the strip; nothing is done."),
     ("a name", "Giving Canary everything asks for the service's name, then Enter."),
 )
-
+_REPLAY = (
+    ("space", "Play, or pause."),
+    (", .", "One frame back, or on."),
+    ("[ ]", "The event, mark or change of state before, or after."),
+    ("← →", "One minute back, or on; with ctrl one hour."),
+    ("- +", "Slower, or faster."),
+    ("J", "Go to a time, or to a promotion or rollback."),
+    ("m", "Mark this moment."),
+    ("Home, End", "The begin; live again, or the last frame where nothing is live."),
+    ("Esc", "Live again."),
+)
 
 _FOOT = "type to search   ↑ ↓ scroll   Esc leaves"
 
@@ -68,11 +78,13 @@ class HelpScreen(Screen[None]):
             if group == "change" and stages and self._is_wanted(STAGE_DOC, "stage"):
                 self._row(rows, stages, STAGE_DOC, None, palette)
             _append(page, heading, rows, palette)
-        answers = Text()
-        for key, doc in _ANSWERS:
-            if self._is_wanted(doc, key):
-                self._row(answers, key, doc, None, palette)
-        _append(page, "Answer a question", answers, palette)
+        past = f"In the past ({self.keymap.key('replay')})"
+        for heading, keys in (("Answer a question", _ANSWERS), (past, _REPLAY)):
+            rows = Text()
+            for key, doc in keys:
+                if self._is_wanted(doc, key):
+                    self._row(rows, key, doc, None, palette)
+            _append(page, heading, rows, palette)
         return page if page.plain else Text(f"nothing has {self.searched!r} in it", palette.no_data)
 
     def _is_wanted(self, *texts: str) -> bool:
