@@ -99,7 +99,8 @@ def summary_line(rows: Sequence[FleetRow]) -> str:
     rest = f"; {unknown} unknown" if unknown else ""
     if not acting:
         glyph = "?" if unknown else "✓"
-        return f"{glyph} {len(rows)} rollouts, none needs you{rest}"
+        counted = "1 rollout" if len(rows) == 1 else f"{len(rows)} rollouts"
+        return f"{glyph} {counted}, none needs you{rest}"
     names = tell_apart(rows)
     named = ", ".join(f"{sanitize(names[row.key], 100)} {row.word}" for row in acting[:3])
     more = f", {len(acting) - 3} more" if len(acting) > 3 else ""

@@ -24,7 +24,7 @@ from canary.rollout.errors import UsageError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.routing import routing_digest
 from canary.rollout.snapshot.snapshot import SideView, Snapshot
-from canary.rollout.text import format_duration
+from canary.rollout.text import format_count, format_duration
 
 DAY_S: Final = 86_400.0
 DELETE_FROM_DAY: Final = 31
@@ -208,7 +208,7 @@ def _check_requests(plan: Plan, snapshot: Snapshot) -> Reason | None:
     if window.requests:
         return Reason(
             "requests",
-            f"Legacy took {window.requests} requests in the last {spoken}.",
+            f"Legacy took {format_count(window.requests)} requests in the last {spoken}.",
             "Find who still calls it, by its request log.",
         )
     age_s = snapshot.as_of - window.end

@@ -16,7 +16,7 @@ def test_a_plan_is_a_row_and_the_line_below_sums_up(command: Command, healthy_cl
     assert ended.out.splitlines()[0].split()[:3] == ["state", "rollout", "stage"]
     assert "✓ HEALTHY" in ended.out
     assert "ion-api-canary" in ended.out
-    assert ended.out.splitlines()[-1] == "✓ 1 rollouts, none needs you"
+    assert ended.out.splitlines()[-1] == "✓ 1 rollout, none needs you"
     assert ended.code == 0
 
 
@@ -61,6 +61,26 @@ def test_a_plan_that_cannot_be_read_is_a_row_that_says_so(
     assert ended.code == 30
     assert "? CANNOT SEE" in ended.out
     assert "✓ HEALTHY" in ended.out
+
+
+def test_where_no_plan_can_be_read_the_rows_say_why(command: Command, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[target]\n")
+    ended = command("fleet", "--json", str(broken))
+    assert ended.code == 30
+    [row] = ended.document
+    assert "project" in row["cause"]
+
+
+def test_a_project_is_listed_from_a_folder_without_a_plan(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nowhere.json"))
+    ended = command("fleet", "--project", "some-project", "--json")
+    assert ended.code == 30
+    [row] = ended.document
+    assert row["where"].startswith("some-project/")
 
 
 def test_without_plan_and_project_there_is_nothing_to_list(

@@ -85,7 +85,7 @@ def test_one_line_names_those_that_need_a_person() -> None:
     assert summary_line(rows) == (
         "✗ 5 of 7 need you: r0 ROLL BACK ALL, r1 ROLL BACK ALL, r2 ROLL BACK ALL, 2 more; 1 unknown"
     )
-    assert summary_line([row("fine")]) == "✓ 1 rollouts, none needs you"
+    assert summary_line([row("fine")]) == "✓ 1 rollout, none needs you"
     assert summary_line([]) == "– no rollouts"
 
 
