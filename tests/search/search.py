@@ -18,12 +18,13 @@ from tests.search.world import (
     PRODUCTION,
     Cloud,
     Left,
+    Numbers,
     Person,
-    State,
     Table,
     normal,
     on_service,
     routed_otherwise,
+    settled,
     with_shares,
 )
 
@@ -63,8 +64,32 @@ class Result(NamedTuple):
     violation: Violation | None
 
 
+class Event(NamedTuple):
+    """What somebody does, with the numbers of what is there behind it. `moved`: what guards the
+    split is another then; `broken`: what does not hold.
+    """
+
+    who: str
+    what: str
+    cloud: int
+    me: int
+    left: int
+    moved: bool
+    broken: str
+
+
+Numbered = tuple[int, int, int, int]
+"""A state: the numbers of its cloud, of both people and of what is left."""
+
+NOBODY: Final = -1
+
+
 class Search:
-    """All interleavings from one beginning with one kind of router. `without`: guards taken out."""
+    """All interleavings from a beginning with one kind of router. `without`: guards taken out.
+
+    What one person may do does not depend on where the other one is: it is worked out once for each
+    cloud, person and rest, and a state is four numbers.
+    """
 
     def __init__(self, *, carrier: bool, without: frozenset[str] = frozenset()) -> None:
         self.table = Table()
@@ -76,48 +101,93 @@ class Search:
         )
         self.plans.append(routed_otherwise(self.plans[0]))
         self._executors: dict[int, Executor] = {}
+        self._clouds, self._people, self._left = (
+            Numbers[Cloud](),
+            Numbers[Person](),
+            Numbers[Left](),
+        )
+        self._events_of: dict[tuple[int, int, int, str], tuple[Event, ...]] = {}
+        self._rests: list[bool] = []
+        self._stale: list[int] = []
+        self._stuck: dict[int, bool] = {}
 
     def run(self, beginning: Cloud) -> Result:
         """Go through everything; ends at the first violation, by the shortest way to it."""
-        first = State(beginning, (Person(), Person()), Left())
-        came_from: dict[State, tuple[State, tuple[str, str]] | None] = {first: None}
+        nobody = self._person(Person())
+        first = (self._clouds.number(beginning), nobody, nobody, self._left.number(Left()))
+        came_from: CameFrom = {first: None}
         waiting, transitions = deque([first]), 0
         while waiting:
             state = waiting.popleft()
-            broken = self._broken_at_rest(state)
-            if broken:
+            _, ann, bob, _ = state
+            if self._rests[ann] and self._rests[bob] and (broken := self._broken_at_rest(state)):
                 found = Violation(broken, self.carrier, beginning, _way(came_from, state))
                 return Result(len(came_from), transitions, found)
-            for who, what, after in self._events(state):
+            for event, after in self._following(state):
                 transitions += 1
-                broken = self._broken_by(state, who, after)
-                after = normal(after)
                 if after not in came_from:
-                    came_from[after] = (state, (who, what))
+                    came_from[after] = (state, event)
                     waiting.append(after)
-                if broken:
-                    found = Violation(
-                        broken, self.carrier, beginning, (*_way(came_from, state), (who, what))
-                    )
+                if event.broken:
+                    way = (*_way(came_from, state), (event.who, event.what))
+                    found = Violation(event.broken, self.carrier, beginning, way)
                     return Result(len(came_from), transitions, found)
         return Result(len(came_from), transitions, None)
 
-    def _events(self, state: State) -> Iterator[tuple[str, str, State]]:
-        cloud, people, left = state
-        for index, name in enumerate(NAMES):
-            me = people[index]
-            for what, after, person, rest in self._of_person(cloud, me, left, name):
-                both = (person, people[1]) if index == 0 else (people[0], person)
-                yield name, what, State(after, both, rest)
-        if left.foreign:
-            rest = left._replace(foreign=0)
-            for percent in FOREIGN_SHARES:
-                if percent != cloud.percent:
-                    moved = cloud._replace(percent=percent, served=percent, foreign=True)
-                    after = moved._replace(etag=cloud.etag + 1)
-                    yield "", f"set {percent} % by gcloud", State(after, people, rest)
-            if not cloud.plan:
-                yield "", "edit the plan", State(cloud._replace(plan=1), people, rest)
+    def _following(self, state: Numbered) -> Iterator[tuple[Event, Numbered]]:
+        cloud, ann, bob, left = state
+        stale_ann, stale_bob = self._stale[ann], self._stale[bob]
+        for event in self._events(cloud, ann, left, NAMES[0]):
+            _, _, there, me, rest, moved, _ = event
+            yield event, (there, me, stale_bob if moved else bob, rest)
+        for event in self._events(cloud, bob, left, NAMES[1]):
+            _, _, there, me, rest, moved, _ = event
+            yield event, (there, stale_ann if moved else ann, me, rest)
+        for event in self._events(cloud, NOBODY, left, ""):
+            _, _, there, _, rest, moved, _ = event
+            yield event, (there, stale_ann, stale_bob, rest) if moved else (there, ann, bob, rest)
+
+    def _events(self, cloud: int, me: int, left: int, who: str) -> tuple[Event, ...]:
+        """What one of them may do; `who` is empty for somebody without a console."""
+        key = (cloud, me, left, who)
+        found = self._events_of.get(key)
+        if found is None:
+            found = self._events_of[key] = tuple(self._work_out(*key))
+        return found
+
+    def _work_out(self, cloud: int, me: int, left: int, who: str) -> Iterator[Event]:
+        was, rest = self._clouds.values[cloud], self._left.values[left]
+        if me == NOBODY:
+            for what, now, remains in self._of_others(was, rest):
+                there, remaining = self._clouds.number(settled(now)), self._left.number(remains)
+                yield Event(who, what, there, me, remaining, now.etag != was.etag, "")
+            return
+        person = self._people.values[me]
+        for what, now, after, remains in self._of_person(was, person, rest, who):
+            there, remaining = self._clouds.number(settled(now)), self._left.number(remains)
+            then = self._person(normal(after, now.etag))
+            broken = self._broken_by(was, person, now)
+            yield Event(who, what, there, then, remaining, now.etag != was.etag, broken)
+
+    def _person(self, person: Person) -> int:
+        """Its number; with it, who it is when what guards the split is no longer what they know."""
+        number = self._people.number(person)
+        if number == len(self._stale):
+            self._rests.append(person.at in AT_REST)
+            self._stale.append(number)
+            self._stale[number] = self._person(normal(person, etag=-2))
+        return number
+
+    def _of_others(self, cloud: Cloud, left: Left) -> Iterator[tuple[str, Cloud, Left]]:
+        if not left.foreign:
+            return
+        rest = left._replace(foreign=0)
+        for percent in FOREIGN_SHARES:
+            if percent != cloud.percent:
+                moved = cloud._replace(percent=percent, served=percent, foreign=True)
+                yield f"set {percent} % by gcloud", moved._replace(etag=cloud.etag + 1), rest
+        if not cloud.plan:
+            yield "edit the plan", cloud._replace(plan=1), rest
 
     def _of_person(
         self, cloud: Cloud, me: Person, left: Left, name: str
@@ -157,10 +227,9 @@ class Search:
 
     # What must hold.
 
-    def _broken_at_rest(self, state: State) -> str:
-        cloud, people, _ = state
-        if any(person.at not in AT_REST for person in people):
-            return ""
+    def _broken_at_rest(self, state: Numbered) -> str:
+        cloud = self._clouds.values[state[0]]
+        people = [self._people.values[person] for person in state[1:3]]
         if cloud.legacy.max <= BACKUP.max and cloud.served < 100 and not cloud.foreign:
             return "I1: Legacy serves, and is in backup"
         for name, person in zip(NAMES, people, strict=True):
@@ -172,19 +241,23 @@ class Search:
                 return "I6: no way on from what is left alone"
             if person.ended == "unknown" and not {"resume", "abandon"} <= set(LIFE["unknown"]):
                 return "I6: no way on from a change whose end is not known"
-        off = ask(self.plans[cloud.plan], cloud, "rollback_all", "anybody", self.without)
-        return "" if off is not None else "I6: no way to take everybody off"
+        return "I6: no way to take everybody off" if self._is_stuck(state[0]) else ""
 
-    def _broken_by(self, before: State, who: str, after: State) -> str:
-        if who not in NAMES:
-            return ""
-        me = before.people[NAMES.index(who)]
-        if me.plan == OTHERWISE and before.cloud != after.cloud:
+    def _is_stuck(self, number: int) -> bool:
+        found = self._stuck.get(number)
+        if found is None:
+            cloud = self._clouds.values[number]
+            off = ask(self.plans[cloud.plan], cloud, "rollback_all", "anybody", self.without)
+            found = self._stuck[number] = off is None
+        return found
+
+    def _broken_by(self, was: Cloud, me: Person, now: Cloud) -> str:
+        if me.plan == OTHERWISE and was != now:
             return "I5: an executor acts on what was asked for under another routing"
-        if before.cloud.record == after.cloud.record:
+        if was.record == now.record:
             return ""
         change = self.table.changes[me.change]
-        return self._broken_split(change, self.plans[me.plan], before.cloud, after.cloud, me)
+        return self._broken_split(change, self.plans[me.plan], was, now, me)
 
     def _broken_split(self, change: Change, plan: Plan, was: Cloud, now: Cloud, me: Person) -> str:
         step = change.steps[present_step(me.marks, len(change.steps))]
@@ -203,14 +276,15 @@ class Search:
         return ""
 
 
-def _way(
-    came_from: dict[State, tuple[State, tuple[str, str]] | None], state: State
-) -> tuple[tuple[str, str], ...]:
+CameFrom = dict[Numbered, tuple[Numbered, Event] | None]
+
+
+def _way(came_from: CameFrom, state: Numbered) -> tuple[tuple[str, str], ...]:
     events: list[tuple[str, str]] = []
     before = came_from[state]
     while before is not None:
         state, event = before
-        events.append(event)
+        events.append((event.who, event.what))
         before = came_from[state]
     return tuple(reversed(events))
 
@@ -218,8 +292,9 @@ def _way(
 def search_all(*, carrier: bool, without: frozenset[str] = frozenset()) -> Result:
     """From every beginning; `carrier`: Legacy carries the split, so that its etag guards both."""
     states = transitions = 0
+    search = Search(carrier=carrier, without=without)
     for beginning in BEGINNINGS:
-        found = Search(carrier=carrier, without=without).run(beginning)
+        found = search.run(beginning)
         states, transitions = states + found.states, transitions + found.transitions
         if found.violation is not None:
             return Result(states, transitions, found.violation)

@@ -1,12 +1,12 @@
 """What the search goes through: the cloud, two people with an executor each, and what may happen.
 
-All of it is plain tuples, so that a state is hashed in microseconds. Changes are the product's own
+All of it is plain tuples, each kept once by its number. Changes are the product's own
 (`rollout.change.moves`), and are kept in a table by their number.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.plan.plan import Plan, ScalePreset
 from tests.rollout.build import PLAN
 
+T = TypeVar("T")
 BACKUP, PRODUCTION = PLAN.scale.backup, PLAN.scale.production
 
 
@@ -89,30 +90,35 @@ class Left(NamedTuple):
     foreign: int = 1
 
 
-class State(NamedTuple):
-    cloud: Cloud
-    people: tuple[Person, Person]
-    left: Left
-
-
 NAMES = ("ann", "bob")
 
 
-def normal(state: State) -> State:
-    """The same state without what makes no difference: an etag is the present one or it is not, and
-    of who has ended only the end counts.
-    """
-    cloud, people, left = state
-    ann, bob = (_normal(person, cloud.etag) for person in people)
-    return State(cloud._replace(etag=0), (ann, bob), left)
+def settled(cloud: Cloud) -> Cloud:
+    """The same cloud without what makes no difference: an etag is the present one or it is not."""
+    return cloud._replace(etag=0)
 
 
-def _normal(person: Person, etag: int) -> Person:
+def normal(person: Person, etag: int) -> Person:
+    """The same person where `etag` guards the split; of who has ended only the end counts."""
     if person.at == "ended":
         return Person(
             "ended", ended=person.ended, said_nothing=person.said_nothing, told=person.told
         )
     return person if person.at == "idle" else person._replace(etag=0 if person.etag == etag else -1)
+
+
+class Numbers(Generic[T]):
+    """Values by number, each kept once."""
+
+    def __init__(self) -> None:
+        self.values: list[T] = []
+        self._numbers: dict[T, int] = {}
+
+    def number(self, value: T) -> int:
+        found = self._numbers.setdefault(value, len(self.values))
+        if found == len(self.values):
+            self.values.append(value)
+        return found
 
 
 def standing_of(plan: Plan, cloud: Cloud) -> Standing:
