@@ -12,16 +12,19 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from textual import on
 from textual.screen import Screen
 from textual.timer import Timer
 
+from canary.paint.last_seen import LastSeen
+from canary.paint.rows import format_place, format_seen
 from canary.rollout.change.change import Author
 from canary.rollout.errors import CanaryError, ReadOnly, RecordError, Unavailable
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
+from canary.rollout.snapshot.state_words import RolloutState
 from canary.rollout.trials.jobs import JobsView
 from themes import PALETTES, choose_theme
 from tui.actions.changes import Situation
@@ -61,6 +64,20 @@ at ×60: each snapshot's thousands of samples were walked through again and agai
 that Textual leaves, which are a matter of kilobytes."""
 
 
+class SeenBook(Protocol):
+    """Where what is shown is kept for the next console's first paint: `canary.paint.keeper`."""
+
+    @property
+    def last(self) -> LastSeen | None:
+        """What the one before this console showed last; None for nothing."""
+
+    def keep(self, snapshot: Snapshot, state: RolloutState) -> None:
+        """Keep what is shown now; returns at once."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
 class CanaryApp(TerminalApp, inherit_bindings=False):
     """One rollout in one terminal.
 
@@ -68,6 +85,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     `distrust`: in a few words, why others decide over the plan, which is then read-only.
     `after_start` is called when the rush of the start is over. `tips`: the demo's first lines.
     `came_from_list`: Esc goes back to the list of rollouts.
+    `seen`: what was shown last, until there is a snapshot; and where this one's are kept.
     `on_act` hears of each action that is wanted and each question, with the cloud's time: a drill
     keeps them.
     Raises PlanError at construction when the plan rebinds keys in a way that cannot be.
@@ -90,6 +108,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         on_act: Callable[[str, str, float], None] = lambda *_: None,
         tips: TipBook | None = None,
         came_from_list: bool = False,
+        seen: SeenBook | None = None,
     ) -> None:
         keymap = bind(plan)
         super().__init__(*choose_theme(plan.console.theme, os.environ))
@@ -108,6 +127,7 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         self._wall = wall
         self._after_start = after_start
         self._tips = tips
+        self._seen = seen
         self._engine: EnginePort | None = None
         self._snapshots = Mailbox[Snapshot](lambda: self.post_message(SnapshotsWaiting()))
         self._procedures = Mailbox[JobsView](lambda: self.post_message(JobsWaiting()))
@@ -122,6 +142,9 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     def on_mount(self) -> None:
         """Let the ages tick, and the pages know whether the terminal takes hyperlinks."""
         self.main.bind_data("hyperlinks", understands_hyperlinks(os.environ))
+        if self._seen is not None and self._seen.last is not None:
+            self.main.bind_data("last_seen", format_seen(self._seen.last, self._wall()))
+            self.main.bind_data("last_place", format_place(self._seen.last))
         self.set_interval(TICK_S, self.tick)
         self._show_tip()
 
@@ -153,6 +176,8 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
 
     async def on_unmount(self) -> None:
         """Let the engine end."""
+        if self._seen is not None:
+            self._seen.close()
         if self._engine is not None:
             self._engine.stop()
 
@@ -182,6 +207,9 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
             self.main.left_s = self._left_s()
             self.main.talk.error = ""
         self.show_title(terminal_title(snapshot, self.plan))
+        state = self.main.state_row.state
+        if self._seen is not None and state is not None:
+            self._seen.keep(snapshot, state)
         if before is not None and not anew and rings(before, snapshot):
             self.ring()
 
@@ -370,6 +398,7 @@ def run(
     past: Past | None = None,
     tips: TipBook | None = None,
     came_from_list: bool = False,
+    seen: SeenBook | None = None,
 ) -> int:
     """Open the console and stay until it is left. Returns the process's exit code.
 
@@ -389,6 +418,7 @@ def run(
         past=past,
         tips=tips,
         came_from_list=came_from_list,
+        seen=seen,
     )
     try:
         app.run(mouse=plan.console.mouse)

@@ -1,7 +1,7 @@
 """The `canary` command: each command looks at, changes, tests or sets up one rollout.
 
 In: what was typed, and canary.toml. Out: lines or JSON, and an exit code; the table of codes is in
-`main`. `change` is the one way to change anything and what follows from it; `inspect` only looks;
+`commands`. `change` is the one way to change anything, and what follows; `inspect` only looks;
 `procedure` holds the steps around a move; `setup` what comes before the first. The rooms `inspect`,
 `procedure` and `setup` know nothing of each other, and of `change` only what it carries out.
 """

@@ -35,12 +35,13 @@ class PlanSource(msgspec.Struct, frozen=True):
     """A plan and the file it was read from.
 
     `distrust` None: it may act. Else it may only be looked at, and its programs and its webhook are
-    taken out of it.
+    taken out of it. `body` is the file's text (b"" for a plan that no file has).
     """
 
     plan: Plan
     path: Path
     distrust: Distrust | None = None
+    body: bytes = b""
 
     @property
     def outputs(self) -> Path:
@@ -72,10 +73,10 @@ def find_plan(config: str | None, *, acts: bool = False) -> PlanSource:
     plan = decode_plan(body, sanitize(path, 200), known_names())
     distrust = judge_plan(path.absolute(), body, plan)
     if distrust is None:
-        return PlanSource(plan, path.absolute())
+        return PlanSource(plan, path.absolute(), body=body)
     if acts:
         raise ReadOnly(distrust.said, remedy=distrust.remedy)
-    return PlanSource(without_powers(plan), path.absolute(), distrust)
+    return PlanSource(without_powers(plan), path.absolute(), distrust, body)
 
 
 def without_powers(plan: Plan) -> Plan:

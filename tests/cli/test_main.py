@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from canary.cli import main
-from canary.cli.main import COMMANDS, EXIT_CODES
+from canary.cli import commands
+from canary.cli.commands import COMMANDS, EXIT_CODES
 from canary.cli.opening import SCENARIOS, known_names
 from canary.cli.setup.init import Choices, render_plan
 from canary.simulator.world.traffic.scenarios import SCENARIOS as PLAYED
@@ -22,7 +22,7 @@ from tests.rollout.build import BARE_PLAN
 HEAVY = ("textual", "rich", "google", "grpc", "httpx", "aiohttp", "sqlite3", "asyncio", "tui")
 LIST_LOADED = """
 import sys
-from canary.cli.main import run
+from canary.cli.commands import run
 code = run(sys.argv[1:])
 print("LOADED", *sorted({name.partition(".")[0] for name in sys.modules}))
 sys.exit(code)
@@ -112,7 +112,7 @@ def test_a_mistake_of_the_program_is_said_and_written_down(
         secret = "s3cret"  # noqa: F841
         raise RuntimeError("a slip")
 
-    monkeypatch.setattr(main.canary, "invoke", slip)
+    monkeypatch.setattr(commands.canary, "invoke", slip)
     ended = command("status")
     log = state_dir / "canary.log"
     assert ended.code == 70
@@ -127,7 +127,7 @@ def test_an_interrupt_ends_with_130(command: Command, monkeypatch: pytest.Monkey
     def interrupt(ctx: click.Context) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(main.canary, "invoke", interrupt)
+    monkeypatch.setattr(commands.canary, "invoke", interrupt)
     ended = command("status")
     assert (ended.code, ended.err.strip()) == (130, "canary: Interrupted.")
 

@@ -20,7 +20,7 @@ def test_nothing_of_the_product_turns_it_off() -> None:
 @pytest.mark.parametrize(
     "begin",
     [
-        "import canary.cli.main",  # canary guard, canary monitor
+        "import canary.cli.commands",  # canary guard, canary monitor
         "import canary.cli.background",  # the executor, the monitoring loop
         "import canary.simulator.__main__",
     ],

@@ -116,7 +116,7 @@ def test_the_p_values_are_reckoned_past_them(planted: Path):
 def test_simulate_starts_its_cloud_past_them(planted: Path, monkeypatch: pytest.MonkeyPatch):
     """The command itself is the person's own start: from there on nothing of the place counts."""
     code = (
-        "import sys; sys.path[:0] = [sys.argv.pop(1)]; from canary.cli.main import main;"
+        "import sys; sys.path[:0] = [sys.argv.pop(1)]; from canary.cli.commands import main;"
         "sys.exit(main())"
     )
     command = [sys.executable, "-E", "-P", "-c", code, str(ROOT), "simulate", "--json"]

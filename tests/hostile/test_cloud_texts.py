@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from canary.cli.main import run
+from canary.cli.commands import run
 from tests.cli.commands import Cloud, Ended, running_cloud
 from tests.hostile.text import HOSTILE, is_harmless
 

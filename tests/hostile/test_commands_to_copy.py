@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from canary.cli.main import LONGEST_SENTENCE, _print_error
+from canary.cli.commands import LONGEST_SENTENCE, _print_error
 from canary.engine.change.dry_run import describe
 from canary.engine.change.notes import without_journal
 from canary.rollout.change import moves

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from canary.cli.main import run
+from canary.cli.commands import run
 from canary.cli.output import Acting
 from canary.rollout.change.change import Author, Change, Guard, Outcome, Request, Standing
 from canary.rollout.change.moves import step_back

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from canary.cli.main import run
+from canary.cli.commands import run
 from canary.cli.output import Acting
 from tests.cli.commands import Cloud, Ended, running_cloud
 

@@ -176,7 +176,7 @@ import pwd, sys
 def nobody(uid):
     raise KeyError(uid)
 pwd.getpwuid = nobody
-from canary.cli.main import run
+from canary.cli.commands import run
 sys.exit(run(sys.argv[1:]))
 """
 

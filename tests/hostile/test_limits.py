@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.cli import main
+from canary.cli import commands
 from canary.host.limits import MORE_FILES, TOO_FEW_FILES, TOO_LITTLE_MEMORY
 from tests.hostile.environments import PLAN
 
@@ -95,8 +95,8 @@ def test_what_runs_out_on_the_way_is_no_mistake_of_this_program(
     def run_out(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("canary.cli.main.import_module", run_out)
-    assert main.run(["status"]) == 3
+    monkeypatch.setattr("canary.cli.commands.import_module", run_out)
+    assert commands.run(["status"]) == 3
     assert said in capsys.readouterr().err
 
 

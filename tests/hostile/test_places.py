@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from canary.cli.main import run
+from canary.cli.commands import run
 from canary.engine.jobs.ab_test import AB_TEST_FILE
 from canary.engine.jobs.verification import write_verification
 from canary.rollout.errors import RecordError

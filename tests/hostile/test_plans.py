@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.cli.main import run
+from canary.cli.commands import run
 from canary.cli.opening import find_plan
 from canary.cloud.router.program import run_command
 from canary.host.owners import find_weakness

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.cli.main import run
+from canary.cli.commands import run
 from canary.rollout.errors import RecordError
 from canary.rollout.trials.verification import output_name
 from canary.store.ab_results import read_ab_results

@@ -16,6 +16,7 @@ PACKAGES = (
     "canary.engine",
     "canary.host",
     "canary.loadtest",
+    "canary.paint",
     "canary.rollout",
     "canary.simulator",
     "canary.store",

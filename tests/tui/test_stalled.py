@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from canary.paint.last_seen import DIRECTORY
 from canary.store.history import History
 from canary.store.journal import Journal
 from tests.tui.pseudo_terminal import ROOT, WITHIN_S, PseudoTerminal
@@ -57,7 +58,7 @@ def test_a_stalled_terminal_stops_neither_observing_nor_a_confirmed_rollback(
     demo.read_until(b"Roll back all")
     demo.type("y")
     # From here on nobody reads: the pty's buffer fills up and the screen's loop blocks in a write.
-    (directory,) = state_dir.iterdir()
+    (directory,) = (each for each in state_dir.iterdir() if each.name != DIRECTORY)
 
     def is_done() -> bool:
         with Journal(directory / "journal.db", read_only=True) as journal:

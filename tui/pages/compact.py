@@ -35,12 +35,13 @@ class CompactPanel(CellWidget):
     plan: bound[Plan | None] = bound(None)
     read_only: bound[bool] = bound(False)
     left_s: bound[float | None] = bound(None)
+    last_place: bound[str] = bound("stage ?  no data")
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """One line of two ends a row."""
         snapshot = self.snapshot
         if snapshot is None:
-            canvas.text(0, 0, "stage ?  no data", palette.no_data)
+            canvas.text(0, 0, self.last_place, palette.no_data)
             return
         rows = self._rows(snapshot, palette, canvas.width)
         for y, (left, right) in enumerate(rows[: canvas.height]):

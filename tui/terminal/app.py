@@ -68,6 +68,8 @@ class TerminalApp(App[None], inherit_bindings=False):
     def on_ready(self) -> None:
         """The first frame is out."""
         self._opened_in = None
+        if isinstance(self._driver, ConsoleDriver):
+            self._driver.listen()
 
     # -- what is written -------------------------------------------------------------------------
 

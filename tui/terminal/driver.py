@@ -11,15 +11,17 @@ import contextlib
 import os
 import select
 import signal
+import termios
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import Resize
+from textual.events import Key, MouseEvent, Paste, Resize
 from textual.geometry import Size
 from textual.message import Message
 
+from canary.paint import screen as first_paint
 from canary.rollout.text import sanitize
 
 if TYPE_CHECKING:
@@ -48,10 +50,16 @@ class ConsoleDriver(LinuxDriver):
     A closed pty is readable for ever and gives nothing: the stock loop reads it as fast as it can.
     A second thread asks poll(2) for hang-up only, so that no key wakes it; it ends with the driver,
     for whoever leaves one console opens others in the same terminal.
+
+    The first start takes a painted terminal over as it is: the alternate screen is not entered a
+    second time, since terminals clear it then. What was typed before `listen` acts on nothing: it
+    was meant for something else, or typed blindly.
     """
 
     _watching: int | None = None
     """Closed, it ends the watch: the writing end of a pipe."""
+    _listens = False
+    _is_entered = False
 
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
@@ -65,6 +73,8 @@ class ConsoleDriver(LinuxDriver):
 
     def process_message(self, message: Message) -> None:
         """Pass a message on; a size that the terminal tells by itself is believed no more."""
+        if not self._listens and isinstance(message, Key | Paste | MouseEvent):
+            return
         if isinstance(message, Resize):
             size = Size(min(message.size.width, MOST_COLUMNS), min(message.size.height, MOST_LINES))
             message = Resize(size, size, size, message.pixel_size)
@@ -72,7 +82,14 @@ class ConsoleDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Start, and watch the terminal's other end."""
+        before = first_paint.take_over()
+        self._is_entered = before is not None
+        if not self._listens:
+            with contextlib.suppress(termios.error):
+                termios.tcflush(self.fileno, termios.TCIFLUSH)
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        if before is not None:
+            self.attrs_before = before
         if self._watching is None:
             over, self._watching = os.pipe()
             watch = threading.Thread(
@@ -86,6 +103,17 @@ class ConsoleDriver(LinuxDriver):
         watching, self._watching = self._watching, None
         if watching is not None:
             os.close(watching)
+
+    def listen(self) -> None:
+        """The first frame is out: keys act from now on."""
+        self._listens = True
+
+    def write(self, data: str) -> None:
+        """Write to the terminal, but for the entering of a screen that is entered already."""
+        if self._is_entered and data == first_paint.ENTER:
+            self._is_entered = False
+            return
+        super().write(data)
 
     def _run_input_thread(self) -> None:
         try:

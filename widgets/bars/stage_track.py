@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canary.paint.rows import format_place
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot, StageView, TrafficView
 from canary.rollout.text import format_clock, format_duration, format_percent, sanitize
@@ -18,7 +19,8 @@ class StageTrack(CellWidget):
     """`1 ━━━ 2 ━╌╌ 3 ─── 4 ─── 5   10 % canary   soak ████░░ 17 h 12 m / 24 h`.
 
     The way from the present stage to the next fills with the soak. A second row, if there is one,
-    takes what the first has no room for.
+    takes what the first has no room for. Until the first snapshot `last_place` says where it stood
+    when it was last seen.
     """
 
     DEFAULT_CSS = """
@@ -29,12 +31,13 @@ class StageTrack(CellWidget):
     plan: bound[Plan | None] = bound(None)
     now: bound[float] = bound(0.0)
     procedure: bound[JobsView] = bound(NOTHING_RUN)
+    last_place: bound[str] = bound(format_place(None))
 
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Track, share, marks of drift and flux, soak: in this order of importance."""
         snapshot = self.snapshot
         if snapshot is None:
-            canvas.text(0, 0, "stage not known", palette.no_data)
+            canvas.text(0, 0, self.last_place, palette.no_data)
             return
         now = self.now or snapshot.as_of
         soaked = soaked_hours(snapshot.stage, now)

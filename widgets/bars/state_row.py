@@ -8,6 +8,7 @@ from typing import Final
 from rich.style import Style
 from textual.geometry import Size
 
+from canary.paint.rows import NO_DATA, NOT_YET
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.state import find_state
@@ -28,7 +29,6 @@ from widgets.plots.wrapping import wrap_runs
 _KEPT_BELOW: Final = 4
 """Rows that the longest state leaves to what stands below it."""
 _ASKS: Final = frozenset({*CHANGING, "load_test", "verify"})
-_NOT_YET: Final = "not looked yet"
 
 
 class StateRow(CellWidget):
@@ -36,6 +36,7 @@ class StateRow(CellWidget):
 
     Full width, and as many rows as its words need: it wraps and is never cut. What must be acted on
     is reversed over the whole of it. `left_s` is the live countdown of automatic rollback.
+    `last_seen` stands there until the first snapshot: parts of what an earlier console saw.
     """
 
     DEFAULT_CSS = """
@@ -48,6 +49,7 @@ class StateRow(CellWidget):
     left_s: bound[float | None] = bound(None)
     keys: bound[dict[str, str]] = bound({})
     read_only: bound[bool] = bound(False)
+    last_seen: bound[tuple[str, ...]] = bound((NOT_YET,))
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -101,7 +103,7 @@ class StateRow(CellWidget):
     def _parts(self, palette: Palette) -> list[list[Run]]:
         state = self.state
         if state is None:
-            return [[("? NO DATA", palette.no_data)], [(_NOT_YET, palette.no_data)]]
+            return [[(part, palette.no_data)] for part in (NO_DATA, *self.last_seen)]
         return state_parts(state, palette, format_who(state, self, self.left_s))
 
 

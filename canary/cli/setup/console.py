@@ -27,6 +27,7 @@ from canary.rollout.text import sanitize
 if TYPE_CHECKING:
     from canary.cloud.embedded.process import Starting
     from canary.engine.console.console import ConsoleEngine
+    from canary.paint.keeper import SeenKeeper
     from tui.engine_port import Past
 
 
@@ -59,7 +60,22 @@ def open_console(config: str | None, *, read_only: bool, from_list: bool = False
         distrust=mark,
         past=find_past(plan),
         came_from_list=from_list,
+        seen=keep_seen(source),
     )
+
+
+def keep_seen(
+    source: PlanSource, plan: Plan | None = None, *, starts_over: bool = False
+) -> SeenKeeper:
+    """What was last seen of a plan, and where what is seen now is kept. `plan`: the demo's, which
+    is the source's on the embedded cloud.
+    """
+    from canary.paint.keeper import SeenKeeper
+    from canary.paint.last_seen import subject_of
+
+    path = str(source.path) if source.body else ""
+    subject = subject_of(path, source.body, is_demo=plan is not None)
+    return SeenKeeper(subject, plan or source.plan, starts_over=starts_over)
 
 
 def find_past(plan: Plan) -> Past:
@@ -177,6 +193,7 @@ def demo(
         distrust=mark,
         past=find_past(plan),
         tips=TipsFile(state_dir(plan)),
+        seen=keep_seen(source, plan, starts_over=starts_over),
     )
     if code == LIST:
         say("The demonstration has one rollout; `canary fleet --watch` lists those of your plans.")

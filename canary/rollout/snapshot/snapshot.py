@@ -29,7 +29,7 @@ from canary.rollout.measure.samples import Sample, Window
 from canary.rollout.plan.freeze import Frozen
 from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.differences import Differences
-from canary.rollout.text import format_clock, format_percent, sanitize
+from canary.rollout.text import format_clock, format_percent, format_timestamp, sanitize
 
 SourceState = Literal["ok", "failing", "never"]
 
@@ -276,14 +276,17 @@ def format_operator_session(session: OperatorSession) -> str:
     return f"{who}{where}{whence} {since} ({kind}, process {session.pid}{marks})"
 
 
-def format_history_entry(entry: HistoryEntry) -> str:
-    """Who did what, when: "bob@bastion-3 promoted 10 % → 25 % at 14:03:22Z: why"."""
+def format_history_entry(entry: HistoryEntry, *, is_dated: bool = False) -> str:
+    """Who did what, when: "bob@bastion-3 promoted 10 % → 25 % at 14:03:22Z: why"; `is_dated`: with
+    the day, for who reads it later.
+    """
     by = f"{entry.by}@{entry.host}" if entry.host else entry.by
     move = MOVE_WORDS.get(entry.move, "set the split")
     before = "" if entry.from_percent is None else f"{format_percent(entry.from_percent)} → "
     why = f": {sanitize(entry.why, 120)}" if entry.why else ""
     split = f"{before}{format_percent(entry.percent)}"
-    return f"{sanitize(by, 100) or 'somebody'} {move} {split} at {format_clock(entry.at)}{why}"
+    at = format_timestamp(entry.at) if is_dated else format_clock(entry.at)
+    return f"{sanitize(by, 100) or 'somebody'} {move} {split} at {at}{why}"
 
 
 class Snapshot(msgspec.Struct, frozen=True):
