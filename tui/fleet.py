@@ -6,7 +6,6 @@ list, at the same row, which was read on meanwhile.
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import Callable
@@ -35,6 +34,7 @@ from canary.rollout.plan.plan import Console
 from canary.rollout.text import sanitize
 from themes import choose_theme
 from tui.terminal.app import LIST, TerminalApp
+from tui.terminal.left import forget_left
 from widgets.pages.fleet import FleetList
 
 KEYS: Final = "Enter open  / filter  S sort  g group  r read now  j k move  q quit"
@@ -290,8 +290,7 @@ def run_fleet(
     list too.
     """
     while True:
-        # A console that was left is a large circle of objects, and garbage is looked for seldom.
-        gc.collect()
+        forget_left()
         app = FleetApp(watch, settings, place)
         app.run(mouse=settings.mouse)
         if app.opened is None:

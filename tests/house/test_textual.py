@@ -10,6 +10,8 @@ in pyproject.toml and TESTED here:
   `_handle_exception`: a crash ends with 1, with a traceback without locals.
 - `App._driver`, `LinuxDriver._run_input_thread`, `_get_terminal_size`, `_size`, `_app`: the end of
   the input, and sizes that lie.
+- `App._capture_stdout`, `_capture_stderr` and what they call (`_print`, `_flush`), and that Textual
+  remembers by `functools.lru_cache`: what keeps an application in memory that was left.
 - Not private, but relied on: messages go to `_on_x` or `on_x` of each class, `Reactive` hands out
   itself at the class, `CommandPalette` gathers in workers whose node it is.
 """

@@ -7,10 +7,14 @@ import weakref
 from typing import Any
 
 import pytest
+from textual._styles_cache import StylesCache
+from textual.app import App
+from textual.color import Color
 
 from tests.tui import scenes
 from tests.tui.scripted import ScriptedEngine
 from tui.app import CanaryApp, run
+from tui.terminal.left import forget_left
 
 
 def test_what_was_left_alone_at_the_start_goes_with_its_console(
@@ -34,3 +38,23 @@ def test_what_was_left_alone_at_the_start_goes_with_its_console(
         gc.set_threshold(*thresholds)
     gc.collect()
     assert left[0]() is None
+
+
+def test_a_thread_that_began_in_it_keeps_it_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that waits for the embedded cloud's end lives longer than the console."""
+    monkeypatch.setattr(App, "run", lambda *_, **__: None)
+    app = CanaryApp(scenes.plan(), ScriptedEngine)
+    captured = app._capture_stderr
+    app.run(mouse=False)
+    assert captured.app is not app
+    captured.write("said too late")
+    captured.flush()
+
+
+def test_what_textual_remembers_by_a_widget_goes_with_it() -> None:
+    drawn = StylesCache()
+    drawn.get_inner_outer(Color(0, 0, 0), Color(1, 1, 1))
+    left = weakref.ref(drawn)
+    del drawn
+    forget_left()
+    assert left() is None

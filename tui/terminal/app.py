@@ -14,6 +14,7 @@ from textual.app import App
 
 from themes import make_themes
 from tui.terminal.driver import ConsoleDriver, HungUp, Title, end_anyway, handle_signals
+from tui.terminal.left import cut_off
 from tui.terminal.wire import Wire
 
 if TYPE_CHECKING:
@@ -47,6 +48,13 @@ class TerminalApp(App[None], inherit_bindings=False):
         """The theme that the stylesheet was made for, until the first frame is out."""
         self._title = Title()
         self._wire = Wire()
+
+    def run(self, **options: Any) -> None:
+        """Run until it is left, and be gone then: see `tui.terminal.left`."""
+        try:
+            super().run(**options)
+        finally:
+            cut_off(self)
 
     def refresh_css(self, animate: bool = True) -> None:
         """Style everything anew, but not for the theme that the stylesheet was made for.
