@@ -101,7 +101,8 @@ class EvidenceFeed:
         judging, self._is_new = self._judging, False
         judging.begin(checkpoint.state)
         judging.tail_end, judging.monitoring_end = checkpoint.tail_end, checkpoint.monitoring_end
-        for start, end in self._keeping.covered(checkpoint.state.began_at):
+        asked_from = max(checkpoint.state.began_at, checkpoint.monitoring_end)
+        for start, end in self._keeping.covered(asked_from):
             judging.covered.add(start, end)
         if checkpoint.state.judged_end is not None:
             is_tail = judging.tail_end >= judging.monitoring_end

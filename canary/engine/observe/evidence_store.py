@@ -158,6 +158,11 @@ class Coverage:
         self._starts = [low for low, _ in stretches]
         self._ends = [high for _, high in stretches]
 
+    def forget(self, until: float) -> None:
+        """Forget the stretches that end at or before `until`: nobody asks for them any more."""
+        count = bisect_right(self._ends, until)
+        del self._starts[:count], self._ends[:count]
+
     def overlaps(self, start: float, end: float) -> bool:
         """Whether any moment of (start, end] is covered."""
         index = bisect_right(self._ends, start)

@@ -108,6 +108,7 @@ class Judging:
             if not self.covered.overlaps(window.start, window.end):
                 self._insert(_unfit(window, OVERTAKEN) if overtaken else window)
             self.monitoring_end = max(self.monitoring_end, window.end)
+            self.covered.forget(self.monitoring_end)  # no earlier minute is taken any more
         self._take_scores(legacy, canary)
         return taken_back
 

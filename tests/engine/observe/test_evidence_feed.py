@@ -91,6 +91,22 @@ def test_a_minute_in_which_the_log_was_cut_is_taken_from_monitoring():
     assert judged_s(comparing) == before + 60
 
 
+def test_gaps_of_the_log_do_not_pile_up_over_a_soak():
+    """Each cut, and at night each five seconds without a request, leaves one. Minutes that Cloud
+    Monitoring has shown are not asked for again.
+    """
+    comparing = Comparing()
+    comparing.begin()
+    for number in range(40):
+        for at in range(60 * number, 60 * number + 60, 5):
+            comparing.feed.take(window(at, unfit="cut" if at % 15 else ""))
+        comparing.feed.take_samples(*samples(number + 1))
+    assert len(comparing.feed._judging.covered) <= 4
+    before = judged_s(comparing)
+    comparing.feed.take_samples(*samples(40))
+    assert judged_s(comparing) == before
+
+
 def test_a_sample_is_judged_once_however_often_it_is_handed_in():
     comparing = Comparing()
     comparing.begin()
