@@ -8,14 +8,17 @@ last: it knows the secrets of this process by `remember_secret`, and the forms o
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
+import stat
 import sys
 import threading
+from collections import deque
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TextIO
 from urllib.parse import unquote, urlsplit
 
 FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -32,13 +35,23 @@ _FORMS: Final = (
     (re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]*(?=@)"), MASK),  # user and password in an address
     (re.compile(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*-----|\Z)"), MASK),
 )
+TOKENS_KEPT: Final = 16
+"""A process that lives for weeks is given a new one each hour; older ones have expired."""
+
 _secrets: set[str] = set()
+_tokens: deque[str] = deque(maxlen=TOKENS_KEPT)
 
 
 def remember_secret(text: str) -> None:
     """Have `text` masked from now on in whatever this process writes into a log."""
     if len(text) >= LEAST_SECRET:
         _secrets.add(text)
+
+
+def remember_token(text: str) -> None:
+    """The same for one that expires: the newest few are masked."""
+    if len(text) >= LEAST_SECRET and text not in _tokens:
+        _tokens.append(text)
 
 
 def remember_address(url: str) -> None:
@@ -54,7 +67,7 @@ def remember_address(url: str) -> None:
 
 def mask(text: str) -> str:
     """The text without secrets."""
-    for secret in sorted(_secrets, key=len, reverse=True):
+    for secret in sorted((*_secrets, *_tokens), key=len, reverse=True):
         text = text.replace(secret, MASK)
     for form, instead in _FORMS:
         text = form.sub(instead, text)
@@ -70,17 +83,23 @@ class MaskingFormatter(logging.Formatter):
 
 
 def set_up_logging(
-    handler: logging.Handler | None = None, *, own: int = logging.WARNING, form: str = FORMAT
+    handler: logging.Handler | None = None,
+    *,
+    own: int = logging.WARNING,
+    form: str = FORMAT,
+    bounded: bool = False,
 ) -> None:
     """Let this process log to `handler` alone; None: to standard error, and there as well what
     nobody catches, for a process whose standard error is a file.
 
     `own`: from which level on its own modules are heard; libraries are from "warning" on.
+    `bounded`: that file is one of `open_log`, and is begun anew whenever it has become too long.
     """
     root = logging.getLogger()
     for each in [h for h in root.handlers if isinstance(h.formatter, MaskingFormatter)]:
         root.removeHandler(each)
-    chosen = handler if handler is not None else logging.StreamHandler()
+    alone = BoundedHandler() if bounded else logging.StreamHandler()
+    chosen = handler if handler is not None else alone
     chosen.setFormatter(MaskingFormatter(form))
     root.addHandler(chosen)
     root.setLevel(logging.WARNING)
@@ -124,3 +143,23 @@ def open_log(path: Path) -> int:
     if os.fstat(fd).st_size > LOG_LIMIT or _ADDRESSES in path.read_bytes():
         os.truncate(fd, 0)
     return fd
+
+
+def keep_short(fd: int) -> None:
+    """Begin a log of `open_log` anew if it has become too long: who writes it may live for months.
+    What is no file (a terminal, a pipe) is left alone, and what cannot be told.
+    """
+    with contextlib.suppress(OSError):
+        found = os.fstat(fd)
+        if stat.S_ISREG(found.st_mode) and found.st_size > LOG_LIMIT:
+            os.truncate(fd, 0)
+
+
+class BoundedHandler(logging.StreamHandler[TextIO]):
+    """Writes to standard error, a log of `open_log`, and keeps it short."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As the standard one; then look how long it is."""
+        super().emit(record)
+        with contextlib.suppress(OSError, ValueError):  # a stream without a file
+            keep_short(self.stream.fileno())

@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.host import logs
-from canary.host.logs import mask, remember_address, remember_secret, set_up_logging
+from canary.host.logs import (
+    LOG_LIMIT,
+    mask,
+    open_log,
+    remember_address,
+    remember_secret,
+    remember_token,
+    set_up_logging,
+)
 from tests.cli.commands import run_process, running_cloud
 from tests.cloud.webhook_server import listening
 from tests.hostile.monitoring import monitor_once
@@ -24,6 +33,7 @@ SECRET = "s3cret"  # the last part of the test webhook's address
 @pytest.fixture(autouse=True)
 def forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(logs, "_secrets", set())
+    monkeypatch.setattr(logs, "_tokens", deque(maxlen=logs.TOKENS_KEPT))
     handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
     yield
     logging.getLogger().handlers[:] = handlers
@@ -177,3 +187,29 @@ def test_a_log_that_an_older_version_left_is_begun_anew_where_it_has_addresses(t
     path.write_bytes(b"x" * (logs.LOG_LIMIT + 1))
     os.close(logs.open_log(path))
     assert path.read_bytes() == b""
+
+
+def test_of_the_tokens_of_weeks_the_newest_are_masked_and_no_more_are_kept():
+    remember_secret("configured")
+    for hour in range(1000):
+        remember_token(f"token-{hour:04d}")
+        remember_token(f"token-{hour:04d}")
+    assert mask("token-0999 token-0990 configured") == "… … …"
+    assert len(logs._tokens) == logs.TOKENS_KEPT
+
+
+def test_the_log_of_a_process_that_lives_for_months_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """An executor that cannot look into the journal says so again and again."""
+    path = tmp_path / "executor.log"
+    longest = 0
+    with os.fdopen(open_log(path), "w") as log:
+        monkeypatch.setattr(sys, "stderr", log)
+        set_up_logging(bounded=True)
+        for number in range(40):
+            logging.getLogger("canary").warning("%d %s", number, "x" * 20_000)
+            longest = max(longest, path.stat().st_size)
+    assert longest <= LOG_LIMIT + 21_000
+    assert "39 x" in path.read_text()
+    assert "\0" not in path.read_text()

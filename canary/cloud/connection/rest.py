@@ -21,7 +21,7 @@ from canary.cloud.connection.errors import refusal_of, translate
 from canary.cloud.connection.http import open_http, read_at_most
 from canary.cloud.connection.login import login_failure
 from canary.host.listeners import demand_no_stranger
-from canary.host.logs import remember_secret
+from canary.host.logs import remember_token
 from canary.rollout.errors import CanaryError, Malformed, OutcomeUnknown, PlanError, Unavailable
 from canary.rollout.plan.plan import Endpoints, Plan
 from canary.rollout.text import sanitize
@@ -288,7 +288,7 @@ class RestClient:
         if self._credentials is None:
             self._credentials = load_credentials()
         self._credentials.before_request(Request(), method, url, headers)
-        remember_secret(headers.get("authorization", "").partition(" ")[2])
+        remember_token(headers.get("authorization", "").partition(" ")[2])
 
 
 def open_rest(plan: Plan, endpoints: Endpoints, api: str, public: str, source: str) -> RestClient:

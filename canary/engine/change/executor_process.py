@@ -59,7 +59,7 @@ class Order(msgspec.Struct, frozen=True):
 
 def run_executor() -> int:
     """Be the executor: order, and to be woken, on standard input. Returns the exit code."""
-    set_up_logging(own=logging.INFO)
+    set_up_logging(own=logging.INFO, bounded=True)
     # No terminal and no console may end it half-way through a change; SIGTERM asks it to finish.
     ignore_terminal()
     try:

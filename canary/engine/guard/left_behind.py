@@ -52,7 +52,7 @@ def leave_guard(job: GuardJob, directory: Path) -> int:
 
 def run_left_guard() -> int:
     """Be that guard: the job on standard input. Returns the exit code."""
-    set_up_logging(own=logging.INFO)
+    set_up_logging(own=logging.INFO, bounded=True)
     try:
         job = msgspec.json.decode(sys.stdin.buffer.read(), type=GuardJob)
     except msgspec.DecodeError as error:

@@ -28,7 +28,7 @@ from canary.engine.metrics_port import MetricsPort, serving
 from canary.engine.notify import telling
 from canary.engine.signals import ended_by_signal
 from canary.host.children import python_command, start_apart
-from canary.host.logs import mask, set_up_logging
+from canary.host.logs import keep_short, mask, set_up_logging
 from canary.rollout.errors import CanaryError, Conflict, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_duration, format_timestamp, sanitize
@@ -112,7 +112,7 @@ def start_detached(plan: Plan, plan_path: Path, order: LoopOrder) -> int:
 
 def run_detached() -> int:
     """Be the detached loop: the job on standard input. Returns the exit code."""
-    set_up_logging()
+    set_up_logging(bounded=True)
     try:
         job = msgspec.json.decode(sys.stdin.buffer.read(), type=LoopJob)
     except msgspec.DecodeError as error:
@@ -123,6 +123,7 @@ def run_detached() -> int:
         # The log may be on a full disk: the snapshots may be elsewhere, and go on.
         with contextlib.suppress(OSError):
             print(mask(line), flush=True)  # noqa: T201 - this is the loop's log
+            keep_short(sys.stdout.fileno())
 
     def on_snapshot(taken: TakenSnapshot) -> None:
         say(taken.line)
