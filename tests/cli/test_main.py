@@ -13,7 +13,7 @@ import pytest
 from canary.cli import commands
 from canary.cli.commands import COMMANDS, EXIT_CODES
 from canary.cli.opening import SCENARIOS, known_names
-from canary.cli.setup.init import Choices, render_plan
+from canary.cli.setup.plan_text import Choices, render_plan
 from canary.simulator.world.traffic.scenarios import SCENARIOS as PLAYED
 from tests.cli.commands import ROOT, run_at_terminal, run_process
 from tests.cli.conftest import Command

@@ -227,7 +227,7 @@ def find_demo_plan(config: str | None) -> PlanSource:
     """The plan that was asked for or lies here; without one the default plan."""
     if config is not None or Path(DEFAULT_NAME).exists():
         return find_plan(config)
-    from canary.cli.setup.init import Choices, render_plan
+    from canary.cli.setup.plan_text import Choices, render_plan
     from canary.rollout.plan.file import parse_plan
 
     # A name of its own: the clouds and the journal of a plan elsewhere are left alone.

@@ -19,7 +19,7 @@ from canary.cli.setup.doctor_host import (
     look_at_hosts,
     look_at_journal,
     look_at_terminal,
-    look_at_webhook,
+    look_at_webhooks,
 )
 from canary.cli.setup.doctor_metrics import look_at_metrics
 from canary.cli.setup.doctor_rights import (
@@ -149,7 +149,8 @@ async def _ask(source: PlanSource) -> list[Finding]:
 
 async def _look(source: PlanSource, session: Session) -> AsyncIterator[Finding]:
     yield look_at_journal(session)
-    yield look_at_webhook(session)
+    for finding in look_at_webhooks(session):
+        yield finding
     login = await look_at_login(source.plan, session)
     if login is not None:
         yield login

@@ -108,22 +108,32 @@ def look_at_journal(session: Session) -> Finding:
     return Finding("journal", "ok", said, remedy)
 
 
-def look_at_webhook(session: Session) -> Finding:
-    """Whether what others were to be told has been taken."""
-    if not session.plan.notify.is_on:
-        return Finding("webhook", "ok", "none is set in the plan", needed=False)
-    path = sent_notifications_path(session.directory)
+def look_at_webhooks(session: Session) -> Iterator[Finding]:
+    """Whether what others were to be told has been taken: of each recipient, in the plan's order.
+
+    Each has a memory of its own, and one that is away holds up no other.
+    """
+    recipients = session.plan.notify.each
+    if not any(each.is_on for each in recipients):
+        yield Finding("webhook", "ok", "none is set in the plan", needed=False)
+    for place, each in enumerate(recipients):
+        if each.is_on:
+            what = "webhook" if len(recipients) == 1 else f"webhook {place + 1} ({each.kind})"
+            yield _of_backlog(what, sent_notifications_path(session.directory, place))
+
+
+def _of_backlog(what: str, path: Path) -> Finding:
     try:
         with SentNotifications(path, read_only=True) as kept:
             backlog = kept.backlog()
     except CanaryError as error:
-        return Finding("webhook", "wrong", error.message, error.remedy, needed=False)
+        return Finding(what, "wrong", error.message, error.remedy, needed=False)
     if backlog is None:
-        return Finding("webhook", "ok", "nothing waits to be told", needed=False)
-    what = "1 notification waits" if backlog.count == 1 else f"{backlog.count} notifications wait"
-    said = f"{what} since {format_timestamp(backlog.since)}: {backlog.error}"
+        return Finding(what, "ok", "nothing waits to be told", needed=False)
+    waits = "1 notification waits" if backlog.count == 1 else f"{backlog.count} notifications wait"
+    said = f"{waits} since {format_timestamp(backlog.since)}: {backlog.error}"
     remedy = "It is tried again by each console, guard and change on this host, for a week."
-    return Finding("webhook", "wrong", said, remedy, needed=False)
+    return Finding(what, "wrong", said, remedy, needed=False)
 
 
 def try_to_write(directory: Path) -> None:

@@ -147,7 +147,7 @@ def find_plans(given: Sequence[str], *, must: bool) -> tuple[list[Named], list[F
 
 def like_shipped() -> Plan:
     """What rollouts that no plan names are judged by, where no plan was given at all."""
-    from canary.cli.setup.init import Choices, render_plan
+    from canary.cli.setup.plan_text import Choices, render_plan
     from canary.rollout.plan.file import parse_plan
 
     return parse_plan(render_plan(Choices(provider="gcp")), "the default plan", known_names())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -10,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -17,35 +17,14 @@ import msgspec
 from canary.cli.opening import DEFAULT_NAME, known_names
 from canary.cli.options import chosen_config, json_option
 from canary.cli.output import complain, print_json, say
+from canary.cli.setup.plan_text import DEFAULTS, OF_PROMETHEUS, ROUTERS, Choices, render_plan
 from canary.host.home import expand_home
 from canary.host.owners import make_directories
 from canary.rollout.errors import PlanError, UsageError
-from canary.rollout.plan.confidence_presets import PRESETS, PresetName
+from canary.rollout.plan.confidence_presets import PRESETS
 from canary.rollout.plan.file import parse_plan
 from canary.rollout.text import sanitize
 
-
-class Choices(msgspec.Struct, frozen=True):
-    """What `canary init` asks for; everything else is edited in the file afterwards."""
-
-    provider: str = "local"
-    project: str = "naeda-genesis"
-    region: str = "us-central1"
-    legacy: str = "ion-api"
-    canary: str = "ion-api-canary"
-    router: str = "env"
-    variable: str = "CANARY_TRAFFIC_PERCENTAGE"
-    candidate: str = "canary"
-    url_map: str = "ion-api-map"
-    legacy_backend: str = "ion-api-backend"
-    canary_backend: str = "ion-api-canary-backend"
-    set: tuple[str, ...] = ()
-    read: tuple[str, ...] = ()
-    confidence: PresetName = "custom"
-
-
-DEFAULTS: Final = Choices()
-ROUTERS: Final = ("env", "revisions", "url-map", "command")
 QUESTIONS: Final = {
     "env": (("variable", "Variable that holds the share"),),
     "revisions": (("candidate", "Tag or name of the candidate revision"),),
@@ -60,6 +39,22 @@ QUESTIONS: Final = {
     ),
 }
 """What each router is asked about."""
+
+SOURCES: Final = ("monitoring", "prometheus")
+SERIES: Final = ("otel", "cloud-run", "custom")
+AUTHS: Final = ("none", "google", "bearer", "basic")
+SECRETS: Final = {
+    "bearer": (("secret_env", "Environment variable that holds the token"),),
+    "basic": (
+        ("username", "User"),
+        ("secret_env", "Environment variable that holds the password"),
+    ),
+}
+SELECTORS: Final = (
+    ("requests", "Selector of the requests' counter, with {side} in it"),
+    ("latency", "Selector of the latency's buckets, with {side} (empty: none)"),
+)
+"""What a Prometheus is asked about, where the answers before call for it."""
 
 
 @click.command()
@@ -78,6 +73,14 @@ QUESTIONS: Final = {
 @click.option("--set", metavar="COMMAND", help="Sets {percent}, without a shell (router command).")
 @click.option("--read", metavar="COMMAND", help="Prints the present share (router command).")
 @click.option("--confidence", type=click.Choice(list(PRESETS)), help="Where the score comes from.")
+@click.option("--source", type=click.Choice(SOURCES), help="Of requests and latency.")
+@click.option("--url", metavar="URL", help="The Prometheus API, without /api/v1.")
+@click.option("--auth", type=click.Choice(AUTHS), help="How the Prometheus is logged in to.")
+@click.option("--secret-env", metavar="NAME", help="The variable with its token or password.")
+@click.option("--username", metavar="NAME", help="With --auth basic.")
+@click.option("--preset", type=click.Choice(SERIES), help="Which series the Prometheus has.")
+@click.option("--requests", metavar="SELECTOR", help="With --preset custom: the counter, {side}.")
+@click.option("--latency", metavar="SELECTOR", help="With --preset custom: buckets, {side}.")
 @click.option("--config", "-c", metavar="FILE", help="Where to write it; ./canary.toml if absent.")
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing: what is not given has its default.")
@@ -118,11 +121,23 @@ def _say_next(path: Path, choices: Choices) -> None:
         say(f"The confidence score: {preset.about}.")
         for line in preset.lines:
             say(f"  {line}")
+    if choices.source == "prometheus":
+        _say_of_prometheus(choices)
     config = "" if path.name == DEFAULT_NAME else f" --config {shlex.quote(sanitize(path, 200))}"
     if choices.provider == "gcp":
         say(f"next: `gcloud auth application-default login`, then `canary doctor{config}`")
     else:
         say(f"next: `canary{config}` opens the console; `canary doctor{config}` looks at all of it")
+
+
+def _say_of_prometheus(choices: Choices) -> None:
+    """What stands in no plan: the secret, and which host may get it."""
+    say(f"Requests and latency: the Prometheus at {sanitize(choices.url, 200)}.")
+    if choices.auth in ("bearer", "basic"):
+        say(f"  export {choices.secret_env}=…   # the secret; it stands in no plan")
+    host = urlsplit(choices.url).hostname or ""
+    if choices.auth != "none" and not host.endswith(".googleapis.com"):
+        say(f"  canary trust host {sanitize(host, 200)}   # it may be given the secret")
 
 
 def _ask(given: dict[str, str]) -> dict[str, str]:
@@ -138,8 +153,22 @@ def _ask(given: dict[str, str]) -> dict[str, str]:
     _prompt(answers, "canary", "Canary service")
     for name, question in QUESTIONS[answers["router"]]:
         _prompt(answers, name, question)
+    if answers["provider"] == "gcp":
+        _prompt(answers, "source", "Requests and latency from", list(SOURCES))
+        if answers["source"] == "prometheus":
+            _ask_of_prometheus(answers)
     _prompt(answers, "confidence", "Confidence score by (log, custom, none)", list(PRESETS))
     return answers
+
+
+def _ask_of_prometheus(answers: dict[str, str]) -> None:
+    _prompt(answers, "url", "Address of the Prometheus API, without /api/v1")
+    _prompt(answers, "auth", "Logging in there by", list(AUTHS))
+    for name, question in SECRETS.get(answers["auth"], ()):
+        _prompt(answers, name, question)
+    _prompt(answers, "preset", "Series: otel, cloud-run (Google's managed), custom", list(SERIES))
+    for name, question in SELECTORS if answers["preset"] == "custom" else ():
+        _prompt(answers, name, question)
 
 
 def _stand_ins(answers: Mapping[str, str]) -> dict[str, str]:
@@ -147,6 +176,8 @@ def _stand_ins(answers: Mapping[str, str]) -> dict[str, str]:
     stand_ins = {"canary": f"{answers.get('legacy', DEFAULTS.legacy)}-canary"[:49]}
     if answers.get("router") == "command":
         stand_ins["set"] = "set-share {percent}"
+    if answers.get("preset") == "custom":
+        stand_ins["requests"] = "http_requests_total{{side}}"
     return stand_ins
 
 
@@ -167,6 +198,13 @@ def _choose(answers: Mapping[str, str]) -> Choices:
             "The router command needs the command that sets the share.",
             remedy="Give --set 'set-canary-share {percent}'.",
         )
+    if answers.get("source") != "prometheus":
+        lone = next((name for name in OF_PROMETHEUS if name in answers), None)
+        if lone is not None:
+            raise UsageError(
+                f"--{lone.replace('_', '-')} is about a Prometheus.",
+                remedy="Give --source prometheus beside it.",
+            )
     chosen: dict[str, str | tuple[str, ...]] = {**answers, **commands}
     return msgspec.convert(chosen, Choices)
 
@@ -184,7 +222,8 @@ def _prompt(
     if name in answers:
         return
     kind = click.Choice(choices) if choices else None
-    default = {**msgspec.structs.asdict(DEFAULTS), **_stand_ins(answers), "set": ()}[name]
+    stand_ins = {k: v for k, v in _stand_ins(answers).items() if k != "requests"}
+    default = {**msgspec.structs.asdict(DEFAULTS), **stand_ins, "set": ()}[name]
     # Commands have none: the answer may be empty, and is then refused or left out.
     shown = default if isinstance(default, str) else ""
     while True:
@@ -239,57 +278,3 @@ def _write(path: Path, text: str, force: bool) -> None:
         raise UsageError(f"{sanitize(path, 200)} is there already.", remedy="Use --force.") from exc
     except OSError as exc:
         raise PlanError(f"{sanitize(path, 200)} cannot be written: {exc.strerror}.") from exc
-
-
-# The plan's text: the shipped one with the chosen values in its lines.
-
-ROUTER_LINES: Final[dict[str, tuple[str, ...]]] = {
-    "env": ("variable",),
-    "revisions": ("candidate",),
-    "url-map": ("url_map", "legacy_backend", "canary_backend"),
-    "command": ("set", "read"),
-}
-"""The keys of [target.router] that a kind needs; those of the others are commented out."""
-
-_SCORE_LIMITS: Final = re.compile(r"(?m)^(?:min_confidence|confidence) = ")
-
-
-def shipped_plan() -> str:
-    """The commented plan that comes with the program, canary.toml.
-
-    In an installed package it lies beside this file, in a checkout at the top.
-    """
-    beside = Path(__file__).with_name(DEFAULT_NAME)
-    path = beside if beside.exists() else Path(__file__).parents[3] / DEFAULT_NAME
-    return path.read_text(encoding="utf-8")
-
-
-def render_plan(choices: Choices) -> str:
-    """The plan file's text. What was chosen is quoted as TOML; the caller parses it to check it.
-
-    The lines of the chosen router are live; those of the others are commented out, as examples.
-    Without a score the limits on it are, too.
-    """
-    text = shipped_plan()
-    own = ROUTER_LINES[choices.router]
-    examples = {name for names in ROUTER_LINES.values() for name in names} - set(own)
-    for name, value in msgspec.structs.asdict(choices).items():
-        if name == "confidence" or not value:
-            continue
-        if name in examples:
-            text = re.sub(rf"(?m)^{name} = ", f"# {name} = ", text, count=1)
-        else:
-            text = _set_line(text, "kind" if name == "router" else name, _quote(value))
-    text = _set_line(text, "confidence_metric", _quote(PRESETS[choices.confidence].metric))
-    return _SCORE_LIMITS.sub(r"# \g<0>", text) if choices.confidence == "none" else text
-
-
-def _set_line(text: str, key: str, value: str) -> str:
-    """The text with the first line of a key live and set; a comment behind it stays."""
-    line = re.compile(rf"(?m)^(?:# )?{key} = [^#\n]*?( *#.*)?$")
-    return line.sub(lambda found: f"{key} = {value}{found[1] or ''}", text, count=1)
-
-
-def _quote(value: str | tuple[str, ...]) -> str:
-    """A JSON string or list is one of TOML's, except that JSON need not escape DEL."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -113,6 +113,29 @@ def test_what_a_webhook_refused_and_waits_is_found(
     assert expected in found["said"]
 
 
+def test_each_recipients_backlog_is_told(
+    command: Command, open_cloud: Callable[..., Cloud]
+) -> None:
+    cloud = open_cloud()
+    address = "http://127.0.0.1:9/services/T0/s3cret"
+    tables = (
+        f'[[notify]]\nwebhook = "{address}"\n'
+        '[[notify]]\nkind = "pagerduty"\nsecret_variable = "PAGER_KEY"\n'
+    )
+    plan = cloud.plan_path.read_text()
+    begin, end = plan.index("\n[notify]\n"), plan.index("[evidence]\n")
+    cloud.plan_path.write_text(f"{plan[:begin]}\n{tables}\n{plan[end:]}")
+    path = sent_notifications_path(state_dir(load_plan(cloud.plan_path)), 1)
+    with SentNotifications(path) as kept:
+        kept.put(Notification("", "worse", "critical"), NOON, 900.0)
+        waiting = kept.take(NOON, 60.0)
+        assert waiting is not None
+        kept.refused(waiting, NOON, "PagerDuty answered 503.", all_of_it=True)
+    found = findings(command, cloud)
+    assert found["webhook 1 (slack)"]["said"] == "nothing waits to be told"
+    assert "PagerDuty answered 503." in found["webhook 2 (pagerduty)"]["said"]
+
+
 def test_what_is_kept_on_this_host_is_for_its_owner_alone(
     command: Command, healthy_cloud: Cloud
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.cli.setup.init import Choices, render_plan
+from canary.cli.setup.plan_text import Choices, render_plan
 from canary.rollout.plan.confidence_presets import PRESETS, PresetName, preset_of
 from canary.rollout.plan.file import load_plan, parse_plan
 from tests.cli.commands import ROOT, run_at_terminal
@@ -102,7 +102,7 @@ def test_an_answer_that_cannot_be_is_refused_and_nothing_is_written(
 
 
 def test_at_a_terminal_it_asks_what_the_router_needs(tmp_path: Path) -> None:
-    typed = "gcp\n\n\nurl-map\n\n\nthe-map\nold\nnew\n\n"
+    typed = "gcp\n\n\nurl-map\n\n\nthe-map\nold\nnew\n\n\n"
     assert run_at_terminal(["init"], tmp_path, tmp_path / "state", typed).code == 0
     router = parse_plan((tmp_path / "canary.toml").read_text(), "canary.toml").target.router
     assert (router.url_map, router.legacy_backend, router.canary_backend) == (
@@ -113,7 +113,7 @@ def test_at_a_terminal_it_asks_what_the_router_needs(tmp_path: Path) -> None:
 
 
 def test_at_a_terminal_it_asks_what_was_not_given(tmp_path: Path) -> None:
-    typed = "gcp\nmy-project\n\nenv\nold-api\nnew-api\nSHARE\nlog\n"
+    typed = "gcp\nmy-project\n\nenv\nold-api\nnew-api\nSHARE\nmonitoring\nlog\n"
     ended = run_at_terminal(["init"], tmp_path, tmp_path / "state", typed)
     plan = parse_plan((tmp_path / "canary.toml").read_text(), "canary.toml")
     assert ended.code == 0
@@ -126,7 +126,7 @@ def test_at_a_terminal_it_asks_what_was_not_given(tmp_path: Path) -> None:
 
 def test_an_answer_that_cannot_be_is_asked_again_and_the_others_are_kept(tmp_path: Path) -> None:
     typed = "gcp\nmy-project\nno region\neurope-west1\ncommand\napi\napi\n\n"
-    typed += "set-share ten\nset-share '{percent}\nset-share {percent}\n\nnone\n"
+    typed += "set-share ten\nset-share '{percent}\nset-share {percent}\n\n\nnone\n"
     ended = run_at_terminal(["init"], tmp_path, tmp_path / "state", typed)
     assert ended.code == 0, ended.out
     plan = parse_plan((tmp_path / "canary.toml").read_text(), "canary.toml")
@@ -135,6 +135,42 @@ def test_an_answer_that_cannot_be_is_asked_again_and_the_others_are_kept(tmp_pat
     assert (target.legacy, target.canary) == ("api", "api-canary")  # the same is no other service
     assert target.router.set == ("set-share", "{percent}")
     assert ended.out.count("Again:") == 4
+
+
+def test_at_a_terminal_it_asks_what_a_prometheus_needs(tmp_path: Path) -> None:
+    typed = "gcp\nmy-project\n\nenv\nold-api\nnew-api\nSHARE\n"
+    typed += "prometheus\nhttp://prom.example\nhttps://prom.example\nbasic\nme\nTHE_PASSWORD\n"
+    typed += 'custom\nrequests_total\nrequests_total{env="prod",{side}}\n\nnone\n'
+    ended = run_at_terminal(["init"], tmp_path, tmp_path / "state", typed)
+    assert ended.code == 0, ended.out
+    metrics = parse_plan((tmp_path / "canary.toml").read_text(), "canary.toml").metrics
+    assert (metrics.source, metrics.url) == ("prometheus", "https://prom.example")
+    assert (metrics.auth, metrics.username, metrics.secret_env) == ("basic", "me", "THE_PASSWORD")
+    assert metrics.preset == "custom"
+    assert metrics.selectors is not None
+    assert metrics.selectors.requests == 'requests_total{env="prod",{side}}'
+    assert metrics.selectors.latency is None
+    assert metrics.others == "none"
+    assert ended.out.count("Again:") == 2  # plain http beyond this machine; no {side}
+
+
+def test_flags_choose_a_prometheus(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    flags = "--yes --provider gcp --source prometheus --auth bearer --secret-env TOKEN"
+    url = "--url https://prom.example/api"
+    assert command("init", str(path), *flags.split(), *url.split()).code == 0
+    metrics = load_plan(path).metrics
+    assert (metrics.source, metrics.preset, metrics.auth) == ("prometheus", "otel", "bearer")
+    assert (metrics.url, metrics.secret_env) == ("https://prom.example/api", "TOKEN")
+    assert metrics.others == "monitoring"  # where the score is
+
+
+def test_what_is_about_a_prometheus_needs_one(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    ended = command("init", str(path), "--yes", "--preset", "cloud-run")
+    assert ended.code == 2
+    assert "--source prometheus" in ended.err
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("router", ["env", "revisions", "url-map", "command"])
