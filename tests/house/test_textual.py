@@ -9,7 +9,8 @@ in pyproject.toml and TESTED here:
 - `App._fatal_error`, `_exception`, `_exit_renderables`, `_close_messages_no_wait`,
   `_handle_exception`: a crash ends with 1, with a traceback without locals.
 - `App._driver`, `LinuxDriver._run_input_thread`, `_get_terminal_size`, `_size`, `_app`: the end of
-  the input, and sizes that lie.
+  the input, and sizes that lie. `run_input_thread` is written anew around `feed` and `tick` of
+  `XTermParser`, so as to sleep between two keys; what is set to end it is `exit_event`.
 - `App._capture_stdout`, `_capture_stderr` and what they call (`_print`, `_flush`), and that Textual
   remembers by `functools.lru_cache`: what keeps an application in memory that was left.
 - Not private, but relied on: messages go to `_on_x` or `on_x` of each class, `Reactive` hands out
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import pytest
 import textual
+from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.command import CommandPalette
 from textual.drivers.linux_driver import LinuxDriver
@@ -45,7 +47,8 @@ PRIVATE = {
         "_close_messages_no_wait",
         "_handle_exception",
     ),
-    LinuxDriver: ("_run_input_thread", "_get_terminal_size"),
+    LinuxDriver: ("_run_input_thread", "_get_terminal_size", "run_input_thread", "disable_input"),
+    XTermParser: ("feed", "tick"),
 }
 SOURCES = [p for d in ("canary", "tui", "widgets", "themes") for p in (ROOT / d).rglob("*.py")]
 TEXTUALS = (App, CommandPalette, Screen, Widget, Input, Static, LinuxDriver)

@@ -1,7 +1,8 @@
 """The terminal around the console: its driver, its title, and what happens when it goes away.
 
-Textual installs no handler for SIGTERM and SIGHUP, which leaves the terminal broken, and its input
-thread spins at 124 % of a core when the terminal's other end is closed. Both are mended here.
+Textual installs no handler for SIGTERM and SIGHUP, which leaves the terminal broken; its input
+thread spins at 124 % of a core when the terminal's other end is closed, and looks ten times a
+second whether it is to end. All three are mended here.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import select
 import signal
 import termios
 import threading
+import time
+from codecs import getincrementaldecoder
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key, MouseEvent, Paste, Resize
 from textual.geometry import Size
@@ -32,6 +36,11 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 GRACE_S: Final = 3.0
 """How long an orderly end may take after a signal before the process ends anyway."""
 
+UNFINISHED_S: Final = 1.0
+"""For so long after the last key the parser is asked whether an Esc was one: it says so within a
+tenth of a second."""
+TICK_S: Final = 0.05
+
 MOST_COLUMNS: Final = 600
 MOST_LINES: Final = 250
 """A terminal that says it is larger lies, or is none: a frame of 65535 × 65535 never ends."""
@@ -44,12 +53,41 @@ class HungUp(Message):
     """The terminal is gone: its input has ended or fails."""
 
 
+class Leaving(threading.Event):
+    """That no more keys are to be read; select(2) can wait for it together with the next key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._inner, self._outer = os.pipe()
+
+    def __del__(self) -> None:
+        """Give both ends back: a process opens one console after another."""
+        os.close(self._inner)
+        os.close(self._outer)
+
+    def fileno(self) -> int:
+        """Readable while it is set."""
+        return self._inner
+
+    def set(self) -> None:
+        """Set it; whoever waits wakes."""
+        if not self.is_set():
+            super().set()
+            os.write(self._outer, b".")
+
+    def clear(self) -> None:
+        """Keys may be read again."""
+        if self.is_set():
+            super().clear()
+            os.read(self._inner, 64)
+
+
 class ConsoleDriver(LinuxDriver):
     """Textual's driver, plus the end of the input.
 
-    A closed pty is readable for ever and gives nothing: the stock loop reads it as fast as it can.
-    A second thread asks poll(2) for hang-up only, so that no key wakes it; it ends with the driver,
-    for whoever leaves one console opens others in the same terminal.
+    A closed pty is readable for ever and gives nothing. A second thread asks poll(2) for hang-up
+    only, so that no key wakes it; it ends with the driver, for whoever leaves one console opens
+    others in the same terminal.
 
     The first start takes a painted terminal over as it is: the alternate screen is not entered a
     second time, since terminals clear it then. What was typed before `listen` acts on nothing: it
@@ -63,6 +101,7 @@ class ConsoleDriver(LinuxDriver):
 
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
+        self.exit_event: Leaving = Leaving()
         if self._size is None:
             # Before the first frame the app would ask the terminal itself.
             self._size = self._get_terminal_size()
@@ -115,10 +154,28 @@ class ConsoleDriver(LinuxDriver):
             return
         super().write(data)
 
+    def run_input_thread(self) -> None:
+        """Hand keys on until input is disabled; between two keys nothing runs."""
+        parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")("replace").decode
+        until = 0.0
+        while not self.exit_event.is_set():
+            wait_s = TICK_S if time.monotonic() < until else None
+            ready, _, _ = select.select([self.fileno, self.exit_event], [], [], wait_s)
+            if self.fileno in ready:
+                data = os.read(self.fileno, 4096)
+                if not data:
+                    raise EOFError
+                until = time.monotonic() + UNFINISHED_S
+                if text := decode(data):  # the parser takes nothing for the end
+                    for event in parser.feed(text):
+                        self.process_message(event)
+            for event in parser.tick():
+                self.process_message(event)
+
     def _run_input_thread(self) -> None:
         try:
             self.run_input_thread()
-        except OSError:  # EIO: the other end was closed
+        except (OSError, EOFError):  # EIO: the other end was closed
             self._hang_up()
         except Exception as error:  # noqa: BLE001 – the thread's boundary; the app reports and ends
             self._app.call_later(self._app._handle_exception, error)
