@@ -188,9 +188,12 @@ def sanitize(text: object, limit: int = 200) -> str:
     """
     # A hostile text may be megabytes long: nothing beyond what could be shown is looked at.
     raw = str(text)[: limit * 20 + 1000]
-    spaced = _SPACES.sub(" ", _ESCAPES.sub("", raw))
-    shown = (c for c in spaced if c == " " or unicodedata.category(c) not in _HIDDEN)
-    kept = _SPACES.sub(" ", "".join(shown)).strip()
+    if raw.isprintable():  # nothing hidden in it, and no white space but spaces: as nearly always
+        kept = " ".join(raw.split())
+    else:
+        spaced = _SPACES.sub(" ", _ESCAPES.sub("", raw))
+        shown = (c for c in spaced if c == " " or unicodedata.category(c) not in _HIDDEN)
+        kept = _SPACES.sub(" ", "".join(shown)).strip()
     return kept if len(kept) <= limit else kept[: max(0, limit - 1)].rstrip() + "…"
 
 

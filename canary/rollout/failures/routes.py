@@ -79,7 +79,7 @@ def _segments(url: str) -> Iterator[str]:
 
 
 def _cut(path: str) -> str:
-    return re.split(r"[?#]", path, maxsplit=1)[0]
+    return path.partition("?")[0].partition("#")[0]
 
 
 @functools.lru_cache(maxsize=2_048)

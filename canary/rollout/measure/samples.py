@@ -72,32 +72,21 @@ def merge(distributions: Iterable[Distribution]) -> Distribution | None:
     squared deviations are combined by Chan's parallel formula.
     Raises ValueError when two layouts differ: adding those counts would be a lie.
     """
-    merged: Distribution | None = None
-    for each in distributions:
-        merged = each if merged is None else _merge_two(merged, each)
-    return merged
-
-
-def _merge_two(a: Distribution, b: Distribution) -> Distribution:
-    if not b.count:
-        return a
-    if not a.count:
-        return b
-    if a.bounds is not b.bounds and a.bounds != b.bounds:
+    parts = list(distributions)
+    counted = [d for d in parts if d.count]
+    if len(counted) < 2:
+        return next(iter(counted or parts), None)
+    first = counted[0]
+    if any(d.bounds is not first.bounds and d.bounds != first.bounds for d in counted):
         raise ValueError("distributions with different bucket layouts cannot be merged")
-    count = a.count + b.count
-    delta = b.mean - a.mean
-    return Distribution(
-        bounds=a.bounds,
-        counts=tuple(x + y for x, y in zip_longest(a.counts, b.counts, fillvalue=0)),
-        count=count,
-        mean=a.mean + delta * b.count / count,
-        sum_squared_deviation=(
-            a.sum_squared_deviation
-            + b.sum_squared_deviation
-            + delta * delta * a.count * b.count / count
-        ),
-    )
+    count, mean, squared = first.count, first.mean, first.sum_squared_deviation
+    for each in counted[1:]:
+        both, delta = count + each.count, each.mean - mean
+        squared = squared + each.sum_squared_deviation + delta * delta * count * each.count / both
+        mean += delta * each.count / both
+        count = both
+    counts = tuple(map(sum, zip_longest(*(d.counts for d in counted), fillvalue=0)))
+    return Distribution(first.bounds, counts, count, mean, squared)
 
 
 class Responses(msgspec.Struct, frozen=True, gc=False):
