@@ -15,6 +15,7 @@ from canary.rollout.change import life
 from canary.rollout.change.change import Change, Outcome
 from canary.rollout.change.life import REMARKS as REMARKS
 from canary.rollout.change.life import NoteState as NoteState
+from canary.rollout.change.text import PROGRAM_RUNS
 from canary.rollout.text import sanitize
 from canary.store.database import Schema
 
@@ -94,10 +95,13 @@ class Entry(msgspec.Struct, frozen=True):
 
     @property
     def waits_for(self) -> str:
-        """What it waits for, as "waiting for …" goes on: "Cloud Run", or "your login"."""
-        last = self.last
-        login = self.state == "waiting" and last is not None and "our login " in last.detail
-        return "your login" if login else "Cloud Run"
+        """What it waits for, as "waiting for …" goes on: "Cloud Run", "your login", or "another
+        program" (of the router `command`).
+        """
+        detail = self.last.detail if self.state == "waiting" and self.last is not None else ""
+        if "our login " in detail:
+            return "your login"
+        return WAITS_FOR_PROGRAM if detail.startswith(PROGRAM_RUNS) else "Cloud Run"
 
     @property
     def cloud_identity(self) -> str:
@@ -166,6 +170,8 @@ SCHEMA = Schema(
 )
 
 _SELECT = "SELECT sequence, id, body, outcome, acknowledged, intended_at, owner FROM changes"
+WAITS_FOR_PROGRAM: Final = "another program"
+
 LATEST_TIME: Final = 253_402_300_800.0
 """Unix seconds of the year 10 000: no time of a change is beyond it."""
 

@@ -87,8 +87,8 @@ class MortalClients:
     async def service(self, name: str) -> Any:
         return await self._live(self._reader.service(name))
 
-    async def send(self, step: Any) -> str:
-        return await self._live(self._writer.send(step))
+    async def send(self, step: Any, **how: Any) -> str:
+        return await self._live(self._writer.send(step, **how))
 
     async def operation(self, name: str) -> Any:
         return await self._live(self._writer.operation(name))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from canary.cloud.router.command import intent_key
+from canary.cloud.router.intent import intent_key
 from canary.cloud.router.url_map import read_record
 from canary.rollout.change.stage_record import StageRecord, decode_record
 from canary.simulator.wire.messages import short_name
@@ -36,6 +36,7 @@ class Ledger:
     def __init__(self, cloud: Embedded) -> None:
         self.effects: list[Effect] = []
         self._cloud = cloud
+        self._is_by_others = False
         changes = cloud.apis.changes
         self._update, self._by_others = changes.update, changes.change_by_others
         # On the instance: the APIs hold this very object.
@@ -43,8 +44,9 @@ class Ledger:
         changes.change_by_others = self._hear_others
         if has_map(cloud.plan):
             maps = url_maps_of(cloud)
-            self._apply = maps._apply
+            self._apply, self._map_by_others = maps._apply, maps._change_by_others
             maps._apply = self._hear_map  # type: ignore[method-assign]
+            maps._change_by_others = self._hear_map_others  # type: ignore[method-assign]
 
     @property
     def splits(self) -> list[Effect]:
@@ -72,6 +74,14 @@ class Ledger:
         if stored_service(self._cloud).generation != before:
             self.effects.append(Effect(OTHERS, percent, self._cloud.now))
 
+    def _hear_map_others(self, kept: Any, percent: int) -> None:
+        """Theirs, whosever intent lies on the service, and whatever share it names."""
+        self._is_by_others = True
+        try:
+            self._map_by_others(kept, percent)
+        finally:
+            self._is_by_others = False
+
     def _hear_map(self, kept: Any, document: dict[str, Any], at: float) -> None:
         router = self._cloud.world.config.router
         was, now = percent_of(kept.document, router), percent_of(document, router)
@@ -87,6 +97,8 @@ class Ledger:
 
     def _of_program(self, now: int, was: int) -> Effect:
         """Weights without a record: of the team's program where one was begun, else of others."""
+        if self._is_by_others:
+            return Effect(OTHERS, now, self._cloud.now)
         text = stored_service(self._cloud).annotations.get(intent_key(self._cloud.plan), "")
         intent = decode_record(text) if text else None
         if intent is None or intent.percent != now:

@@ -57,9 +57,10 @@ def describe_change(change: Change) -> str:
     return f"{KIND_WORDS[change.kind].rstrip(':')}: {', '.join(parts)}"
 
 
-def print_waiting(since: float) -> None:
-    """That Cloud Run is away and the change waits for it."""
-    said = f"waiting for Cloud Run since {format_clock(since)}; it goes out the moment it answers."
+def print_waiting(since: float, waits_for: str) -> None:
+    """That the change waits for a Cloud Run that is away, or what else `waits_for` names."""
+    then = "it answers" if waits_for == "Cloud Run" else "it can"
+    said = f"waiting for {waits_for} since {format_clock(since)}; it goes out the moment {then}."
     complain(f"{said} Ctrl-C withdraws it.")
 
 

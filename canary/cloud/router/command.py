@@ -4,45 +4,57 @@ The program is opaque: it takes no guard and no record. What can be kept of the 
 and split stay together is kept on the service that stands for the split, in this order:
 
 1. the intent: an annotation beside the record, guarded by the service's etag. Of two people at two
-   consoles one is refused here, before any program runs;
-2. the program, once, and (with `read`) its result read back;
-3. the record takes the intent's place, in one guarded update.
+   consoles one is refused here, before any program runs; while another's program may be running,
+   going back waits for it (`intent`);
+2. all of it looked at once more: the intent is still this change's, the share is what was decided;
+3. the program, at once and once, and (with `read`) its result read back;
+4. the record takes the intent's place, in one guarded update.
 
-A crash before 2 or 3 leaves the intent. Whoever looks sees the old record, the share as `read`
-tells it (not known without `read`), and whose change to what was begun and not recorded. The next
-change of the split takes the intent's place. Against changes made past the console there is no
-guard.
+What is refused at 2 takes its intent back. A crash before 3 or 4 leaves it. Whoever looks sees the
+old record, the share as `read` tells it (not known without `read`), and whose change to what was
+begun and not recorded. The next change of the split takes the intent's place. Against changes made
+past the console there is no guard from 2 until the program has had its effect.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from canary.cloud.registry import ImageRegistry
+from canary.cloud.router.intent import (
+    BEGIN_S,
+    demand_share,
+    demand_turn,
+    ended_key,
+    intent_key,
+    left_behind,
+    read_intent,
+)
 from canary.cloud.router.program import Ended, find_program, run_command
-from canary.cloud.router.router import NO_GUARD, Router, check_guard
+from canary.cloud.router.program_share import SOURCE, ask_program, read_share
+from canary.cloud.router.router import NO_GUARD, LastLook, Router, check_guard, look_no_more
 from canary.cloud.run.client import RunClient
 from canary.cloud.run.services import read_service
 from canary.cloud.views import ServiceState
 from canary.rollout.change.change import SetTraffic
-from canary.rollout.change.stage_record import StageRecord, decode_record, encode_record
+from canary.rollout.change.stage_record import encode_record
 from canary.rollout.errors import (
     CanaryError,
     Conflict,
-    Malformed,
     OperationFailed,
     OutcomeUnknown,
     ToolFailed,
+    Unavailable,
 )
 from canary.rollout.plan.plan import Endpoints, Plan
-from canary.rollout.text import format_timestamp, quote_command, sanitize
+from canary.rollout.text import quote_command, sanitize
 
-SOURCE = "the router's program"
-READ_TIMEOUT_S = 10.0
 READ_BACKS = 5
 READ_BACK_PAUSE_S = 1.0
 RECORD_TRIES = 20
@@ -50,44 +62,12 @@ RECORD_PAUSE_S = 0.1
 """The program has acted: its record is not lost to another tool that touches the service."""
 
 
-def intent_key(plan: Plan) -> str:
-    """The annotation that is there from before the program runs until its result is recorded."""
-    return f"{plan.record.annotation}-intent"
-
-
-async def read_share(plan: Plan, service: Any) -> tuple[int | None, str]:
-    """The present share and "", or what is not as it should be (the share may be known even so)."""
-    begun = _begun(plan, service)
-    if plan.target.router.read:
-        try:
-            return await ask_program(plan), begun
-        except CanaryError as error:
-            return None, error.message
-    if begun:
-        return None, begun
-    record = _decode(service.annotations.get(plan.record.annotation, ""))
-    return (record.percent if record is not None else None), ""
-
-
-async def ask_program(plan: Plan) -> int:
-    """The share as `read` prints it: a whole number, 0 to 100. Raises ToolFailed, Malformed."""
-    ended = await run_command(plan.target.router.read, READ_TIMEOUT_S)
-    if ended.code != 0:
-        raise ToolFailed(f"The program that reads the share {ended.words}.")
-    text = ended.said.strip().removesuffix("%").strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100):
-        raise Malformed(
-            f'The program that reads the share said "{sanitize(text, 80)}", not 0 to 100.',
-            source=SOURCE,
-        )
-    return int(text)
-
-
 class CommandRouter(Router):
     """Runs the team's program between two guarded updates of the service that stands for the split.
 
     Without `read` the share is the record's, as long as no change was begun and not recorded.
-    `sleep` waits between the looks at what the program has set.
+    `sleep` waits between the looks at what the program has set; `monotonic` tells how long it took
+    until the program could be run.
     """
 
     def __init__(
@@ -98,9 +78,11 @@ class CommandRouter(Router):
         endpoints: Endpoints,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(plan, run, registry, endpoints)
         self._sleep = sleep
+        self._monotonic = monotonic
 
     async def read_split(self) -> ServiceState:
         """The service with the program's share. A `read` that fails is told as `record_error`."""
@@ -110,15 +92,20 @@ class CommandRouter(Router):
         error = state.record_error or trouble
         return msgspec.structs.replace(state, percent=percent, record_error=error)
 
-    async def set_split(self, step: SetTraffic, *, validate_only: bool) -> str:
-        """Intent, program, record.
+    async def set_split(
+        self, step: SetTraffic, *, validate_only: bool, last_look: LastLook = look_no_more
+    ) -> str:
+        """Intent, second look, program, record.
 
-        Raises OperationFailed when the program failed or took too long, and OutcomeUnknown when
-        what it did could not be recorded.
+        Raises OperationFailed when the program failed or took too long, or was not run and its
+        intent stays; OutcomeUnknown when what it did could not be recorded; and Unavailable or
+        Conflict while another's program may be running.
         """
-        plan = self.plan
+        plan, began = self.plan, self._monotonic()
         service = await self.run.message(step.service)
-        share, _ = await read_share(plan, service)
+        if not validate_only:
+            demand_turn(plan, service, step)
+        share, _ = await read_share(plan, service, step.record.change)
         check_guard(
             step.guard,
             share,
@@ -126,13 +113,25 @@ class CommandRouter(Router):
             share="Canary's share",
             moved=f"{step.service}, which keeps the record, was changed since this was decided.",
         )
+        demand_share(step, share, None)
         if share == step.percent or validate_only:
             kept = self.keep_record(service, step.record)
+            await last_look()
             return await self._keep(service, kept, step, validate_only=validate_only)
         find_program(plan.target.router.set)
-        await self._keep(service, {intent_key(plan): encode_record(step.record)}, step)
-        await self._run_program(step, share)
-        return await self._record(step)
+        await self._begin(step, service)
+        try:
+            await last_look()
+            await self._look_again(step, share, began)
+        except CanaryError as refused:
+            await self._take_back(step, refused)
+            raise
+        try:
+            await self._run_program(step, share)
+            return await self._record(step)
+        except CanaryError:
+            await self._note_ended(step)
+            raise
 
     @staticmethod
     def describe_place(step: SetTraffic, plan: Plan) -> str:
@@ -144,6 +143,62 @@ class CommandRouter(Router):
     def by_hand(step: SetTraffic, plan: Plan, _stable: str) -> str:
         """The program itself."""
         return quote_command(plan.target.router.set_arguments(step.percent))
+
+    async def _begin(self, step: SetTraffic, service: Any) -> None:
+        """Write the intent. An answer that is lost is no harm: it is looked for before anything
+        takes effect.
+        """
+        intent = {intent_key(self.plan): encode_record(step.record)}
+        with contextlib.suppress(OutcomeUnknown):
+            await self._keep(service, intent, step)
+
+    async def _look_again(self, step: SetTraffic, share: int | None, began: float) -> None:
+        """The last look before the program: writing the intent may have taken long.
+
+        `share` is what the first look saw. Raises Conflict where somebody was faster, and
+        Unavailable where the intent has not come to be there, or all of it took too long.
+        """
+        await self._demand_own(step)
+        if self.plan.target.router.read:
+            decided = step.guard.percent
+            now = await ask_program(self.plan)
+            demand_share(step, now, share if decided is None else decided)
+        if self._monotonic() - began > BEGIN_S:
+            raise Unavailable("It took too long until the program could be run.", source=SOURCE)
+
+    async def _demand_own(self, step: SetTraffic) -> None:
+        service = await self.run.message(step.service)
+        intent = read_intent(self.plan, service)
+        if intent is not None and intent.change == step.record.change:
+            return
+        if intent is None:
+            said = f"That the change was begun could not be noted on {sanitize(step.service, 60)}."
+            raise Unavailable(said, source="Cloud Run")
+        raise Conflict("Another change of the split was begun meanwhile; the program was not run.")
+
+    async def _take_back(self, step: SetTraffic, refused: CanaryError) -> None:
+        """Take the intent away: the program was not run. Raises what to say where that fails."""
+        try:
+            service = await self.run.message(step.service)
+            intent = read_intent(self.plan, service)
+            if intent is not None and intent.change == step.record.change:
+                await self._keep(service, {}, step)
+        except CanaryError as error:
+            raise left_behind(step, refused, error) from refused
+
+    async def _note_ended(self, step: SetTraffic) -> None:
+        """Nobody waits for a program that has ended. Where that cannot be noted, they wait for as
+        long as it might have taken.
+        """
+        with contextlib.suppress(CanaryError):
+            service = await self.run.message(step.service)
+            intent = read_intent(self.plan, service)
+            if intent is not None and intent.change == step.record.change:
+                kept = {
+                    intent_key(self.plan): service.annotations[intent_key(self.plan)],
+                    ended_key(self.plan): intent.change,
+                }
+                await self._keep(service, kept, step)
 
     async def _run_program(self, step: SetTraffic, before: int | None) -> None:
         router = self.plan.target.router
@@ -202,7 +257,7 @@ class CommandRouter(Router):
         try:
             for left in range(RECORD_TRIES, 0, -1):
                 service = await self.run.message(step.service)
-                intent = _decode(service.annotations.get(intent_key(self.plan), ""))
+                intent = read_intent(self.plan, service)
                 if intent is None or intent.change != step.record.change:
                     raise Conflict("Another change of the split was begun meanwhile.")
                 try:
@@ -223,28 +278,8 @@ class CommandRouter(Router):
     ) -> str:
         """One guarded update of the annotations; an intent that is not in `kept` goes away."""
         annotations = dict(service.annotations)
-        annotations.pop(intent_key(self.plan), None)
+        for key in (intent_key(self.plan), ended_key(self.plan)):
+            annotations.pop(key, None)
         return await self.annotate(
             service, {**annotations, **kept}, step, validate_only=validate_only
         )
-
-
-def _begun(plan: Plan, service: Any) -> str:
-    """Whose change was begun and not recorded; "" without one."""
-    if intent_key(plan) not in service.annotations:
-        return ""
-    intent = _decode(service.annotations[intent_key(plan)])
-    if intent is None:
-        return "A change of the split was begun and not recorded."
-    by = sanitize(f"{intent.by}@{intent.host}", 100)
-    return (
-        f"A change to {intent.percent} % by {by} was begun at {format_timestamp(intent.entered_at)}"
-        " and is not recorded yet."
-    )
-
-
-def _decode(text: str) -> StageRecord | None:
-    try:
-        return decode_record(text)
-    except Malformed:
-        return None

@@ -17,7 +17,7 @@ command     runs the team's own program                    none         intent, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -52,6 +52,14 @@ from canary.rollout.text import quote_command
 NO_GUARD = "no guard against a change made elsewhere meanwhile"
 """What a program of the team's is without; said wherever it is to be run."""
 
+LastLook = Callable[[], Awaitable[None]]
+"""Asked when what is to be changed has been read and nothing but the change itself is left to be
+done: what it rests on elsewhere is looked at there. It raises what refuses the change."""
+
+
+async def look_no_more() -> None:
+    """What rests on nothing elsewhere."""
+
 
 class Router(ABC):
     """Reads and changes one plan's services, one guarded change at a time. Decides nothing.
@@ -77,7 +85,9 @@ class Router(ABC):
         """The service that carries the split, or stands for it, with the split."""
 
     @abstractmethod
-    async def set_split(self, step: SetTraffic, *, validate_only: bool) -> str:
+    async def set_split(
+        self, step: SetTraffic, *, validate_only: bool, last_look: LastLook = look_no_more
+    ) -> str:
         """Send a share and its record; answers and errors as of `send`."""
 
     @staticmethod
@@ -122,22 +132,28 @@ class Router(ABC):
         """What a deploy has written on a revision of a step that cannot be undone."""
         return found.annotations.get(annotation_key(self.plan.record.annotation, IRREVERSIBLE), "")
 
-    async def send(self, step: Step, *, validate_only: bool = False) -> str:
+    async def send(
+        self, step: Step, *, validate_only: bool = False, last_look: LastLook = look_no_more
+    ) -> str:
         """Send one step and return the operation's name ("" when only validated).
 
         What is changed is read again first. SetTraffic is refused with Conflict when its guard does
         not hold (an empty etag or a share of None in it is not compared), and carries the etag that
-        was read, so that whatever happens in between is refused over there. Raises OutcomeUnknown
-        when it was sent and not clearly answered.
+        was read, so that whatever happens in between is refused over there. `last_look` comes
+        between the reading and the call; what it raises ends it there. Raises OutcomeUnknown when
+        it was sent and not clearly answered.
         """
         if isinstance(step, SetTraffic):
-            return await self.set_split(step, validate_only=validate_only)
+            return await self.set_split(step, validate_only=validate_only, last_look=last_look)
         if isinstance(step, DeleteImages):
+            await last_look()
             return "" if validate_only else await self.registry.delete(step)
         if isinstance(step, DeleteService):
             etag = self._own_etags.newest(step.etag)
+            await last_look()
             return await self.run.delete(step.service, etag, validate_only=validate_only)
         service = await self.run.message(step.service)
+        await last_look()
         if isinstance(step, KeepRecord):
             kept = {self.plan.record.annotation: encode_record(step.record)}
             annotations = {**service.annotations, **kept}

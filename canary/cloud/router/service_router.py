@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from canary.cloud.router.router import Router, check_guard
+from canary.cloud.router.router import LastLook, Router, check_guard, look_no_more
 from canary.cloud.run.services import put_annotations, start_update
 from canary.rollout.change.change import SetTraffic
 
@@ -29,7 +29,9 @@ class ServiceRouter(Router):
         """Annotations that tell what the next change of the split must know of this one."""
         return {}
 
-    async def set_split(self, step: SetTraffic, *, validate_only: bool) -> str:
+    async def set_split(
+        self, step: SetTraffic, *, validate_only: bool, last_look: LastLook = look_no_more
+    ) -> str:
         """Send share and record as one UpdateService; a share that is set is not set again."""
         service = await self.run.message(step.service)
         percent = self.read_percent(service)
@@ -47,6 +49,7 @@ class ServiceRouter(Router):
         for field in fields:
             getattr(update, field).MergeFrom(getattr(service, field))
         mask = [*fields, "annotations"]
+        await last_look()
         return await self.update(update, mask, step, validate_only=validate_only)
 
     def _check(self, step: SetTraffic, service: Any, percent: int | None) -> None:

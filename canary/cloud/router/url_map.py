@@ -25,7 +25,7 @@ import msgspec
 
 from canary.cloud.load_balancer import OPERATION, SOURCE, UrlMap
 from canary.cloud.registry import ImageRegistry
-from canary.cloud.router.router import Router, check_guard, share_out
+from canary.cloud.router.router import LastLook, Router, check_guard, look_no_more, share_out
 from canary.cloud.router.url_map_place import (
     DEFAULT_ROUTE,
     Place,
@@ -74,7 +74,9 @@ class UrlMapRouter(Router):
         state = await self.add_serving(read_service(self.plan, message), message)
         return show_split(self.plan, state, document)
 
-    async def set_split(self, step: SetTraffic, *, validate_only: bool) -> str:
+    async def set_split(
+        self, step: SetTraffic, *, validate_only: bool, last_look: LastLook = look_no_more
+    ) -> str:
         """One PATCH of weights and description."""
         document = await self._map.get()
         fingerprint = document.get("fingerprint")
@@ -91,6 +93,7 @@ class UrlMapRouter(Router):
             return ""
         # Change and fingerprint make the request recognisable over there, were it ever doubled.
         name = f"{step.record.change}|{fingerprint}"
+        await last_look()
         return await self._map.patch(body, str(uuid.uuid5(uuid.NAMESPACE_OID, name)))
 
     async def operation(self, name: str) -> OperationState:

@@ -21,6 +21,7 @@ two through, but a scale has no guard, and a second call that is refused hides t
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -322,7 +323,8 @@ class _Execution:
         self._notes.must(index, "sent", detail)  # the last thing before the call
         self._sent = True
         try:
-            operation = await self._cloud.writer.send(step)
+            last_look = functools.partial(self._grounds.confirm, index, step)
+            operation = await self._cloud.writer.send(step, last_look=last_look)
         except Conflict as error:
             raise KeptOut(error) from error
         except OperationFailed as error:

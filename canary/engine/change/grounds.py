@@ -18,7 +18,9 @@ from canary.rollout.change.basis import (
     canary_scaled,
     find_moved_scale,
     find_moved_split,
+    legacy_scaled,
     lowers,
+    needs_raising,
     raise_to,
     raises,
     rests_on_split,
@@ -33,7 +35,7 @@ from canary.rollout.change.change import (
     split_of,
 )
 from canary.rollout.change.hold import find_hold, format_hold
-from canary.rollout.errors import Conflict, GateNotMet
+from canary.rollout.errors import CanaryError, Conflict, GateNotMet
 from canary.rollout.plan.plan import Plan
 
 
@@ -67,6 +69,29 @@ class Grounds:
             moved = find_moved_scale(self._plan, self._change, index, state.limits, revision)
             _demand_unmoved(moved, "")
         return step
+
+    async def confirm(self, index: int, step: Step) -> None:
+        """The last look before a step as `check` let it pass takes effect: since then the journal
+        was written, and what it changes was read, perhaps more than once.
+
+        Raises Conflict, as `check`, also where a step would take instances away by now, or send
+        requests back to a Legacy that has become the backup.
+        """
+        if lowers(step):
+            await self._confirm_room()
+        if self._change.kind in GOING_BACK and not isinstance(step, SetScale):
+            return
+        if await self.check(index, step) != step:
+            raise Conflict(f"{step.service} was scaled meanwhile.", remedy="Look again.")
+
+    async def _confirm_room(self) -> None:
+        """That it cannot be read keeps nothing from going back: it could be, a moment ago."""
+        try:
+            state = await self._reader.service(legacy_scaled(self._plan))
+        except CanaryError:
+            return
+        if needs_raising(self._plan, state.limits):
+            raise Conflict("Legacy was made the backup meanwhile.", remedy="Look again.")
 
     async def _check_hold(self) -> None:
         """Where the service's etag guards a split, it tells of a hold that came meanwhile, too."""

@@ -18,7 +18,8 @@ from canary.engine.signals import ended_by_signal
 from canary.rollout.change.change import Change, Outcome
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.plan import Plan
-from canary.rollout.text import format_duration
+from canary.rollout.text import format_duration, sanitize
+from canary.store.entries import WAITS_FOR_PROGRAM
 from canary.store.journal import Journal
 from canary.store.locks import Owner, Unshared
 from canary.store.paths import NOWHERE
@@ -35,7 +36,7 @@ async def carry_out_here(
     plan: Plan,
     stage_file: Path | None = None,
     notifier: Notifier | None = None,
-    on_wait: Callable[[float], None] | None = None,
+    on_wait: Callable[[float, str], None] | None = None,
     wait_s: float | None = None,
     pace: Pace | None = None,
 ) -> Outcome:
@@ -44,10 +45,10 @@ async def carry_out_here(
     A hang-up does not stop it. An interrupt (Ctrl-C, SIGTERM) ends the waiting: what was not sent
     is abandoned, what was sent goes on in Cloud Run and is "unknown" here, to be looked up by the
     next executor, and a rollback that waits for Cloud Run is withdrawn. `on_wait` is told, once,
-    since when it waits (cloud time); after `wait_s` real seconds of it the change is given up as
-    failed (None: as the executor does it). A journal in memory alone is nobody else's: there the
-    claim needs no lock. Raises RecordError when the intent cannot be written; nothing is changed
-    then.
+    since when it waits (cloud time), and for what; after `wait_s` real seconds of it the change is
+    given up as failed (None: as the executor does it). A journal in memory alone is nobody else's:
+    there the claim needs no lock. Raises RecordError when the intent cannot be written; nothing is
+    changed then.
     """
     with _claim(journal, change, plan) as owner:
         executor = Executor(
@@ -125,7 +126,7 @@ class _Wait:
         self,
         change: Change,
         journal: Journal,
-        on_wait: Callable[[float], None] | None,
+        on_wait: Callable[[float, str], None] | None,
         wait_s: float | None,
     ) -> None:
         self._change = change
@@ -148,12 +149,15 @@ class _Wait:
         if self._began is None:
             self._began = time.monotonic()
             if self._on_wait is not None and self._wait_s != 0:
-                self._on_wait(entry.waiting_since)
+                self._on_wait(entry.waiting_since, entry.waits_for)
                 self._on_wait = None
         if self._wait_s is not None and time.monotonic() - self._began >= self._wait_s:
             why = f"Cloud Run did not answer within {format_duration(self._wait_s)}."
             if self._wait_s == 0:
                 why = "Cloud Run does not answer, and it was not to wait."
+            if entry.waits_for == WAITS_FOR_PROGRAM:
+                why = f"{sanitize(entry.last.detail if entry.last else '', 300)} It was not to wait"
+                why += f" longer than {format_duration(self._wait_s)}."
             with contextlib.suppress(CanaryError):  # it has just gone out after all
                 end_unsent(self._journal, self._change.id, why, "failed", now)
 

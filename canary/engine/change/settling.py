@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from canary.cloud.connection.clock import CloudClock
+from canary.cloud.router.router import LastLook, look_no_more
 from canary.cloud.views import OperationState, ServiceState
 from canary.engine.change.observed_state import (
     ObservedState,
@@ -31,8 +32,11 @@ from canary.rollout.text import format_duration, format_percent, sanitize
 class StepSender(Protocol):
     """What is asked of Cloud Run (`cloud.router.router.Router`)."""
 
-    async def send(self, step: Step) -> str:
-        """Send a step once; return the operation's name. Raises CanaryError."""
+    async def send(self, step: Step, *, last_look: LastLook = look_no_more) -> str:
+        """Send a step once; return the operation's name. Raises CanaryError.
+
+        `last_look` comes last before it takes effect; what it raises keeps it from that.
+        """
 
     async def operation(self, name: str) -> OperationState:
         """Read an operation. Raises CanaryError."""

@@ -53,6 +53,9 @@ MOVE_WORDS: Final = {
 }
 """What was done, behind the name of who did it."""
 
+PROGRAM_RUNS: Final = "A program that sets"
+"""How the sentence begins that another's program may be running (router `command`)."""
+
 ACT_WORDS: Final = {"step_back": "one stage back", "rollback_all": "roll back all"}
 """What automatic rollback does."""
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from canary.cloud.router.choice import open_router
-from canary.cloud.router.command import CommandRouter, intent_key
+from canary.cloud.router.command import CommandRouter
+from canary.cloud.router.intent import intent_key
 from canary.cloud.views import ServiceState
 from canary.rollout.change.change import Guard, SetScale, SetTraffic
 from canary.rollout.change.stage_record import StageRecord
