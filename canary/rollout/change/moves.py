@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from canary.rollout.change.basis import canary_scaled, legacy_scaled, raise_to
+from canary.rollout.change.basis import canary_scaled, legacy_scaled, needs_raising, raise_to
 from canary.rollout.change.change import (
     Annotate,
     Basis,
@@ -139,13 +139,21 @@ def revert(plan: Plan, standing: Standing, request: Request) -> Change:
 def scale(
     plan: Plan, standing: Standing, request: Request, side: Side, after: ScalePreset
 ) -> Change:
-    """Set least and most instances of a side. Raises UsageError for an impossible range."""
+    """Set least and most instances of a side. Raises UsageError for an impossible range, and for
+    backup size where both sides are revisions of one service: whoever serves would be cut down.
+    """
     if after.min < 0 or after.max < 1 or after.min > after.max:
         raise UsageError(
             f"Instances {after.min} to {after.max} make no range.",
             remedy="The least is 0 or more, the most 1 or more and not below the least.",
         )
-    service = plan.target.legacy if side == "legacy" else plan.target.canary
+    if plan.target.shares_one_service and needs_raising(plan, after):
+        raise UsageError(
+            f"Both sides are revisions of {plan.router_service} and share its instances: at"
+            f" {after.min} to {after.max} neither could take the traffic.",
+            remedy=f"Give it more than {plan.scale.backup.max} at most.",
+        )
+    service = legacy_scaled(plan) if side == "legacy" else canary_scaled(plan)
     before = standing.scale_legacy if side == "legacy" else standing.scale_canary
     smaller = side == "legacy" and after.max <= plan.scale.backup.max
     idle = smaller and standing.percent == 100

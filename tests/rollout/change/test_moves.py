@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.rollout.change.change import Change, Guard, SetScale, SetTraffic, Standing
+from canary.rollout.change.change import Change, Guard, SetScale, SetTraffic, Side, Standing
 from canary.rollout.change.moves import (
     adopt,
     complete_approval,
@@ -148,6 +148,18 @@ def test_a_scale_is_a_range(least: int, most: int, possible: bool) -> None:
     else:
         with pytest.raises(UsageError):
             scale(PLAN, standing(), request(), "canary", wish)
+
+
+@pytest.mark.parametrize("side", ["legacy", "canary"])
+def test_between_revisions_a_scale_is_the_one_services_and_never_backup_size(side: Side) -> None:
+    router = Router(kind="revisions", service="both")
+    plan = msgspec.structs.replace(PLAN, target=msgspec.structs.replace(PLAN.target, router=router))
+    wish = ScalePreset(1, 20)
+    change = scale(plan, standing(), request(), side, wish)
+    assert change.steps == (SetScale("both", PRODUCTION, wish),)
+    for stage in (2, 5):
+        with pytest.raises(UsageError, match="neither could take the traffic"):
+            scale(plan, standing(stage), request(), side, BACKUP)
 
 
 presets = st.none() | st.builds(ScalePreset, st.integers(0, 3), st.integers(1, 20))
