@@ -11,6 +11,7 @@ installation and 0.07 s of processor time (httpx: 0.08 s) for four requests, and
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -67,6 +68,13 @@ def parse_image(image: str) -> ImageName | None:
     return None if found is None else ImageName(**found.groupdict(default=""))
 
 
+class Resolved(msgspec.Struct, frozen=True):
+    """Images by digest; and those in registries that are not asked, as they are written."""
+
+    digests: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
+
+
 class ImageRegistry:
     """Reads and deletes images.
 
@@ -101,6 +109,18 @@ class ImageRegistry:
             page = str(answer.get("nextPageToken", ""))
             if not page:
                 return None
+
+    async def resolve_all(self, images: Iterable[str]) -> Resolved:
+        """What names of images mean now; a tag that is gone is none. Raises CanaryError."""
+        digests: set[str] = set()
+        elsewhere: set[str] = set()
+        for image in sorted(images):
+            name = parse_image(image)
+            if name is None:
+                elsewhere.add(image)
+            elif (digest := await self.resolve(name)) is not None:
+                digests.add(digest)
+        return Resolved(frozenset(digests), frozenset(elsewhere))
 
     async def exists(self, image: str) -> bool:
         """Whether an image (by digest) is there."""

@@ -27,6 +27,7 @@ from canary.cloud.registry import OPERATION as IMAGE_OPERATION
 from canary.cloud.registry import ImageRegistry
 from canary.cloud.router.own_etags import OwnEtags
 from canary.cloud.run.client import SOURCE, RunClient
+from canary.cloud.run.images import read_images
 from canary.cloud.run.services import put_annotations, put_scale, read_service, start_update
 from canary.cloud.run.serving import Serving, read_serving
 from canary.cloud.views import OperationState, ServiceState
@@ -47,7 +48,7 @@ from canary.rollout.change.marks import append_mark
 from canary.rollout.change.stage_record import StageRecord, encode_record
 from canary.rollout.errors import Conflict, NotFound
 from canary.rollout.plan.plan import Endpoints, Plan
-from canary.rollout.text import quote_command
+from canary.rollout.text import quote_command, sanitize
 
 NO_GUARD = "no guard against a change made elsewhere meanwhile"
 """What a program of the team's is without; said wherever it is to be run."""
@@ -147,6 +148,7 @@ class Router(ABC):
             return await self.set_split(step, validate_only=validate_only, last_look=last_look)
         if isinstance(step, DeleteImages):
             await last_look()
+            await self._demand_unused(step)
             return "" if validate_only else await self.registry.delete(step)
         if isinstance(step, DeleteService):
             etag = self._own_etags.newest(step.etag)
@@ -194,6 +196,23 @@ class Router(ABC):
         except NotFound:
             return True
         return False
+
+    async def _demand_unused(self, step: DeleteImages) -> None:
+        """Raise Conflict where an image has come into use since it was decided that nobody has it,
+        be it by a Legacy that was deployed again; CanaryError where that cannot be read.
+        """
+        named = await read_images(self.run.connection, self.plan)
+        try:
+            await self.run.message(step.service)
+        except NotFound:
+            named.pop(step.service, None)  # a list may be behind
+        for user, images in sorted(named.items()):
+            used = (await self.registry.resolve_all(images)).digests & set(step.images)
+            if used:
+                raise Conflict(
+                    f"{sanitize(user, 100)} runs {sanitize(min(used), 200)} by now.",
+                    remedy="No image was deleted. Look at who needs them before they go.",
+                )
 
     async def close(self) -> None:
         """Close the connections of its own (not those of `run`); can be called twice."""

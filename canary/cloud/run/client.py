@@ -43,6 +43,11 @@ class RunClient:
         self._known_revisions: dict[tuple[str, str], Any] = {}
         self._known_deployed: dict[str, tuple[str, Deployed]] = {}
 
+    @property
+    def connection(self) -> Connection:
+        """What it asks through, for what is asked of other regions."""
+        return self._connection
+
     async def message(self, name: str) -> Any:
         """A service as the raw message. Raises NotFound, Denied, Unavailable, QuotaExhausted."""
         client, _ = await self._connection.api("services")

@@ -5,12 +5,8 @@ Carried out it is down the one path of all changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from canary.cloud.registry import parse_image
 from canary.cloud.run.images import read_images
 from canary.engine.jobs.job import Host, Job
 from canary.rollout.errors import NotFound
@@ -18,15 +14,7 @@ from canary.rollout.trials.jobs import RetirementView
 from canary.rollout.trials.retirement import Candidate, check_retirable
 
 if TYPE_CHECKING:
-    from canary.cloud.registry import ImageRegistry
     from canary.engine.session import Session
-
-
-class _Resolved(msgspec.Struct, frozen=True):
-    """Images by digest; and those in registries that are not asked."""
-
-    digests: frozenset[str] = frozenset()
-    elsewhere: frozenset[str] = frozenset()
 
 
 async def find_candidate(session: Session) -> Candidate:
@@ -41,9 +29,9 @@ async def find_candidate(session: Session) -> Candidate:
     state = await session.cloud.router.service(legacy)
     named = await read_images(session.cloud.connection, session.plan)
     registry = session.cloud.router.registry
-    own = await _resolve(registry, named.get(legacy, ()))
-    others = await _resolve(
-        registry, {one for service, images in named.items() if service != legacy for one in images}
+    own = await registry.resolve_all(named.get(legacy, ()))
+    others = await registry.resolve_all(
+        {one for service, images in named.items() if service != legacy for one in images}
     )
     return Candidate(
         service=legacy,
@@ -52,18 +40,6 @@ async def find_candidate(session: Session) -> Candidate:
         kept=tuple(sorted(own.digests & others.digests)),
         elsewhere=tuple(sorted(own.elsewhere)),
     )
-
-
-async def _resolve(registry: ImageRegistry, images: Iterable[str]) -> _Resolved:
-    digests: set[str] = set()
-    elsewhere: set[str] = set()
-    for image in sorted(images):
-        name = parse_image(image)
-        if name is None:
-            elsewhere.add(image)
-        elif (digest := await registry.resolve(name)) is not None:
-            digests.add(digest)
-    return _Resolved(frozenset(digests), frozenset(elsewhere))
 
 
 class RetirementJob(Job[RetirementView]):

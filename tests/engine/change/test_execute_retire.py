@@ -285,3 +285,23 @@ async def test_a_registry_that_does_not_answer_leaves_it_unknown(cloud: Embedded
     looked = await recovery.verify("c1")
     assert looked.state == "unknown"
     assert "Whether it is gone is not known" in looked.message
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+async def test_an_image_that_came_into_use_since_then_is_kept(
+    cloud: Embedded, journal: Journal, resumed: bool
+):
+    """Somebody deploys it again between the question, or the first try, and the deletion."""
+    if resumed:
+        recovery = await unknown(cloud, journal, DELETE)
+        change = journal.entry("c1").change
+    else:
+        change = await retirement(cloud)
+    (image,) = change.steps[1].images
+    cloud.apis.run.abroad += elsewhere("template", image)
+    if resumed:
+        await recovery.resume("c1", "ann")
+    outcome = await carry(cloud, journal, change)
+    assert outcome.state == "refused", outcome
+    assert f"shop in europe-west1 runs {image}" in outcome.message
+    assert not await cloud.writer.gone(change.steps[1])
