@@ -31,6 +31,8 @@ OUTPUT_KEPT = 2_000
 KILL_AFTER_S = 3.0
 """What a program has to end by itself after it was asked to."""
 
+LOOK_S = 0.05
+
 
 class Ended(msgspec.Struct, frozen=True):
     """How a program ended. `code` None: it took too long and was ended; negative: by a signal.
@@ -119,13 +121,29 @@ def _watch(process: subprocess.Popen[bytes]) -> asyncio.Future[int]:
 
 
 async def _end(process: subprocess.Popen[bytes], ended: asyncio.Future[int]) -> None:
-    """Ask the program and all that it started to end; kill what does not."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(ended), KILL_AFTER_S)
+    """Ask the program and all that it started to end; kill what does not.
+
+    That the program itself has ended is not enough: what it started could set the share later.
+    """
+    _signal(process.pid, signal.SIGTERM)
+    for _ in range(max(1, round(KILL_AFTER_S / LOOK_S))):
+        await asyncio.sleep(LOOK_S)
+        if ended.done() and not _signal(process.pid, 0):
             return
+    _signal(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(ended), KILL_AFTER_S)
+
+
+def _signal(group: int, number: int) -> bool:
+    """Send a signal (0: none) to a process group; whether anybody is left in it."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _tail(output: IO[bytes]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from canary.cloud.router import program
 from canary.cloud.router.program import OUTPUT_KEPT, run_command
 from canary.rollout.errors import ToolFailed
 
@@ -51,6 +52,22 @@ async def test_too_long_means_ended_with_all_that_it_started(script: Script, tmp
     ended = await run_command([script(f"sleep 300 & echo $! > {pid}; wait")], 0.3)
     assert ended.code is None
     assert ended.words == "took too long and was ended"
+    assert not _lives(int(pid.read_text()))
+
+
+async def test_what_it_started_and_does_not_want_to_end_is_killed(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The program itself goes at once; what is left of it could set the share later."""
+    monkeypatch.setattr(program, "KILL_AFTER_S", 0.2)
+    pid = tmp_path / "pid"
+    stubborn = "(trap '' TERM; while :; do sleep 9; done)"
+    ended = await run_command([script(f"{stubborn} & echo $! > {pid}; wait")], 0.3)
+    assert ended.code is None
+    for _ in range(100):  # a killed one is gone in a moment, not at once
+        if not _lives(int(pid.read_text())):
+            break
+        await asyncio.sleep(0.02)
     assert not _lives(int(pid.read_text()))
 
 
