@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from canary.host.home import expand_home, personal_dir
-from canary.host.logs import mask
+from canary.host.logs import mask, open_private
 from canary.host.owners import find_weakness, make_directories
 from canary.rollout.errors import CanaryError
 
@@ -38,7 +38,7 @@ def write_bug(error: BaseException) -> Path | None:
         if path.exists() and path.stat().st_size > BUG_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
         lines = mask("".join(traceback.format_exception(error)))
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
+        with os.fdopen(open_private(path), "a") as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n{lines}\n")
     except (OSError, CanaryError):
         return None

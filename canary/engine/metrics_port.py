@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -95,7 +96,9 @@ def _reply(head: bytes, told: MetricsPort) -> bytes:
     method, _, rest = head.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0]
     status, kind, body = "200 OK", CONTENT_TYPE, b""
-    if path != b"/metrics":
+    if not _is_for_loopback(head):
+        status, kind = "421 Misdirected Request", PLAIN
+    elif path != b"/metrics":
         status, kind = "404 Not Found", PLAIN
     elif method not in (b"GET", b"HEAD"):
         status, kind = "405 Method Not Allowed", PLAIN
@@ -109,6 +112,18 @@ def _reply(head: bytes, told: MetricsPort) -> bytes:
     )
     said = "\r\n".join(lines).encode() + END_OF_HEAD
     return said if method == b"HEAD" else said + body
+
+
+def _is_for_loopback(head: bytes) -> bool:
+    """Whether a request names this machine, or nobody. A page in a browser here that has its own
+    name point to loopback (DNS rebinding) names itself.
+    """
+    hosts = [value.strip().lower() for value in _HOST.findall(head)]
+    return all(_LOCAL.fullmatch(host) for host in hosts)
+
+
+_HOST: Final = re.compile(rb"(?im)^host:([^\r\n]*)")
+_LOCAL: Final = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?")
 
 
 @contextlib.asynccontextmanager

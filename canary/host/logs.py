@@ -9,6 +9,7 @@ last: it knows the secrets of this process by `remember_secret`, and the forms o
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -133,15 +134,28 @@ _ADDRESSES: Final = b"HTTP Request: "
 
 
 def open_log(path: Path) -> int:
-    """A log to be written on at its end (0600), as a file's number. Raises OSError.
+    """A log to be written on at its end (0600), as a file's number. Raises OSError, also for one
+    that is somebody else's or no plain file: a directory such as /tmp may hold anybody's.
 
     It is begun anew where it has become too long, or where an older version has left addresses in
     it: a webhook's is a secret.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    fd = os.open(path, flags, 0o600)
+    fd = open_private(path)
     if os.fstat(fd).st_size > LOG_LIMIT or _ADDRESSES in path.read_bytes():
         os.truncate(fd, 0)
+    return fd
+
+
+def open_private(path: Path) -> int:
+    """A plain file of one's own, 0600 from now on, to be written on at its end. Raises OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    fd = os.open(path, flags, 0o600)
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+        os.close(fd)
+        raise PermissionError(errno.EPERM, "is not yours", str(path))
+    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        os.fchmod(fd, 0o600)
     return fd
 
 

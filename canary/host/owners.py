@@ -42,7 +42,7 @@ def find_weakness(path: Path) -> Weakness | None:
     who opens `path` takes it so. Raises OSError when a part of it is missing or cannot be seen.
     """
     for step in _walk(path.absolute()):
-        found = _look(step)
+        found = _look(step) or _look_for_link(step)
         if found is not None:
             return found
     return None
@@ -100,6 +100,21 @@ def _look(path: Path) -> Weakness | None:
     if for_others and not keeps:
         return Weakness(path, "can be written by others", f"chmod go-w {shown}")
     return None
+
+
+def _look_for_link(path: Path) -> Weakness | None:
+    """A file of one's own may have been given another name where everybody can make names (/tmp),
+    unless the kernel refuses it (fs.protected_hardlinks): an old plan in the place of a new one.
+    """
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink < 2:
+        return None
+    above = path.parent.stat()
+    if not above.st_mode & _FOR_OTHERS or not above.st_mode & stat.S_ISVTX:
+        return None
+    shown, copy = quote_command([str(path)]), quote_command([f"{path}.copy"])
+    said = "has another name, and others can give names there"
+    return Weakness(path, said, f"cp {shown} {copy} && mv {copy} {shown}")
 
 
 def _is_private_group(gid: int, uid: int) -> bool:

@@ -1,4 +1,6 @@
-"""`python -m canary.loadtest '<json>'`."""
+"""`python -m canary.loadtest`, with its settings as JSON on standard input: a command line can be
+read by everybody on the host, and requests may hold what is not for everybody.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ def main() -> int:
     from canary.loadtest.runner import run
 
     try:
-        settings = parse_settings(sys.argv[1] if len(sys.argv) > 1 else "")
+        settings = parse_settings(sys.stdin.read())
     except ValueError as exc:
         sys.stderr.write(f"The settings cannot be read: {exc}\n")
         return FAILED

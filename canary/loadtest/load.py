@@ -55,7 +55,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def parse_settings(text: str) -> Settings:
-    """Decode the argument. Raises ValueError (msgspec's own errors are)."""
+    """Decode what is said on standard input. Raises ValueError (msgspec's own errors are)."""
     return msgspec.json.decode(text.encode(), type=Settings)
 
 

@@ -59,7 +59,11 @@ async def test_whoever_opens_connections_and_says_nothing_takes_no_file_of_the_p
 @pytest.mark.parametrize(
     ("request_", "begin"),
     [
-        (b"GET /metrics?a=b HTTP/1.1\r\nhost: x\r\n\r\n", b"HTTP/1.1 200 "),
+        (b"GET /metrics?a=b HTTP/1.1\r\nhost: LocalHost:9464\r\n\r\n", b"HTTP/1.1 200 "),
+        (b"GET /metrics HTTP/1.1\r\nHost: [::1]\r\n\r\n", b"HTTP/1.1 200 "),
+        (b"GET /metrics HTTP/1.1\r\nHost: evil.example:9464\r\n\r\n", b"HTTP/1.1 421 "),
+        (b"GET /metrics HTTP/1.1\r\na: b\r\nHOST:127.0.0.1.evil\r\n\r\n", b"HTTP/1.1 421 "),
+        (b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nhost: x\r\n\r\n", b"HTTP/1.1 421 "),
         (b"HEAD /metrics HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 "),
         (b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 "),
         (b"GET /metrics/../../etc/passwd HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 "),

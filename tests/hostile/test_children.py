@@ -106,6 +106,22 @@ async def test_locust_starts_past_them(planted: Path, monkeypatch: pytest.Monkey
     assert traps_sprung(planted) == []
 
 
+async def test_what_the_load_asks_for_is_on_no_command_line(monkeypatch: pytest.MonkeyPatch):
+    """Everybody on the host can read those; a request's body may hold a key."""
+    code = "import sys; print('{\"given\":', sys.stdin.read(), ', \"argv\":', len(sys.argv), '}')"
+    asked: list[tuple[str, ...]] = []
+
+    def command(*words: str) -> list[str]:
+        asked.append(words)
+        return [sys.executable, "-c", code, *words[1:]]
+
+    monkeypatch.setattr("canary.engine.jobs.load_process.python_command", command)
+    monkeypatch.setattr("canary.engine.jobs.load_process.demand_locust", lambda: None)
+    lines = [line async for line in LoadProcess().lines({"requests": "a key"})]
+    assert lines == [{"given": {"requests": "a key"}, "argv": 1}]
+    assert asked == [("canary.loadtest",)]
+
+
 def test_the_p_values_are_reckoned_past_them(planted: Path):
     pairs = [((1.0, 2.0, 3.0), (2.0, 3.0, 4.0))]
     values, said = ask_p_values(pairs)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canary.cli.bugs import write_bug
 from canary.host import logs
 from canary.host.logs import (
     LOG_LIMIT,
@@ -26,6 +27,7 @@ from canary.host.logs import (
 from tests.cli.commands import run_process, running_cloud
 from tests.cloud.webhook_server import listening
 from tests.hostile.monitoring import monitor_once
+from tests.hostile.other import OTHER_UID, needs_root
 
 SECRET = "s3cret"  # the last part of the test webhook's address
 
@@ -213,3 +215,37 @@ def test_the_log_of_a_process_that_lives_for_months_is_begun_anew(
     assert longest <= LOG_LIMIT + 21_000
     assert "39 x" in path.read_text()
     assert "\0" not in path.read_text()
+
+
+@needs_root
+@pytest.mark.parametrize("lay", ["a link", "a pipe", "a file of theirs"])
+def test_a_mistake_is_written_into_no_file_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lay: str
+):
+    """CANARY_STATE_DIR=/tmp: the directory passes, as only its owner removes a file there."""
+    place, victim = tmp_path / "tmp", tmp_path / "victim"
+    place.mkdir()
+    place.chmod(0o1777)
+    log = place / "canary.log"
+    if lay == "a link":
+        log.symlink_to(victim)
+    elif lay == "a pipe":
+        os.mkfifo(log)
+    else:
+        log.touch(0o666)
+        os.chown(log, OTHER_UID, OTHER_UID)
+    monkeypatch.setenv("CANARY_STATE_DIR", str(place))
+    assert write_bug(ValueError("x")) is None
+    assert not victim.exists()
+    assert lay == "a pipe" or log.is_symlink() or log.read_text() == ""
+
+
+def test_a_log_that_others_could_read_is_closed_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("CANARY_STATE_DIR", str(tmp_path))
+    (tmp_path / "canary.log").touch()
+    (tmp_path / "canary.log").chmod(0o644)
+    path = write_bug(ValueError("x"))
+    assert path is not None
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -10,6 +10,7 @@ import pytest
 
 from canary.cli.commands import run
 from canary.cli.opening import find_plan
+from canary.cli.setup.fleet import choose_like, find_plans, like_shipped
 from canary.cloud.router.program import run_command
 from canary.host.owners import find_weakness
 from canary.host.trust import Trust, change_trust, read_trust
@@ -316,3 +317,29 @@ def test_a_plan_that_a_group_can_write_acts_only_when_the_group_is_ones_own(
 def test_a_plan_that_everybody_can_write_never_acts(plan: Path):
     plan.chmod(0o666)
     assert find_plan(str(plan)).distrust is not None
+
+
+def test_another_name_for_an_old_plan_is_not_believed_in_tmp(tmp_path: Path):
+    """Where fs.protected_hardlinks is off anybody gives a file of the person a name in /tmp."""
+    place, old = tmp_path / "tmp", tmp_path / "old.toml"
+    old.write_text("")
+    place.mkdir()
+    os.link(old, place / "canary.toml")
+    assert find_weakness(place / "canary.toml") is None
+    place.chmod(0o1777)
+    found = find_weakness(place / "canary.toml")
+    assert found is not None
+    assert "another name" in found.said
+    assert find_weakness(old) is None
+
+
+def test_a_plan_of_others_gives_no_limits_to_what_no_plan_names(tmp_path: Path):
+    """`canary fleet --project` judges that by the first plan that is nobody else's."""
+    text = (Path(__file__).resolve().parents[2] / "canary.toml").read_text()
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.toml").write_text(text.replace("ion-api", name))
+    (tmp_path / "a.toml").chmod(0o666)
+    named, _ = find_plans([str(tmp_path / "a.toml"), str(tmp_path / "b.toml")], must=True)
+    assert [each.is_own for each in named] == [False, True]
+    assert choose_like(named) == named[1].plan
+    assert choose_like(named[:1]) == like_shipped()

@@ -69,7 +69,7 @@ def fleet(
         seek = {project: region} if project else {}
         return watch_fleet(plans, seek, typed, group=group, read_only=chosen_read_only())
     named, troubles = find_plans(plans, must=project is None)
-    like = named[0].plan if named else like_shipped()
+    like = choose_like(named)
     rows, now = asyncio.run(_look(named, {project: region} if project else {}, like))
     rows = filter_rows(sort_rows([*rows, *troubles]), typed)
     if as_json:
@@ -96,7 +96,7 @@ def watch_fleet(
     """
     demand_terminal()
     named, troubles = find_plans(plans, must=not seek)
-    like = named[0].plan if named else like_shipped()
+    like = choose_like(named)
     from canary.engine.fleet.watch import FleetWatch
     from tui.fleet import ListPlace, run_fleet
 
@@ -137,7 +137,7 @@ def find_plans(given: Sequence[str], *, must: bool) -> tuple[list[Named], list[F
             name = whole.parent.name if whole.name == DEFAULT_NAME else whole.name
             troubles.append(FleetRow(name, "", trouble=str(error), plan=str(whole)))
             continue
-        named.append(Named(source.plan, str(source.path)))
+        named.append(Named(source.plan, str(source.path), source.distrust is None))
     if must and not named and not troubles:
         raise UsageError(
             "There is no plan here.", remedy="Name plan files or directories, or --project."
@@ -145,8 +145,15 @@ def find_plans(given: Sequence[str], *, must: bool) -> tuple[list[Named], list[F
     return named, troubles
 
 
+def choose_like(named: Iterable[Named]) -> Plan:
+    """What rollouts that no plan names are judged by: the first plan that nobody else could have
+    written, else the shipped one.
+    """
+    return next((each.plan for each in named if each.is_own), None) or like_shipped()
+
+
 def like_shipped() -> Plan:
-    """What rollouts that no plan names are judged by, where no plan was given at all."""
+    """The plan that `canary init` would write for a real cloud."""
     from canary.cli.setup.plan_text import Choices, render_plan
     from canary.rollout.plan.file import parse_plan
 

@@ -40,10 +40,13 @@ AT_ONCE: Final = 16
 
 
 class Named(msgspec.Struct, frozen=True):
-    """A plan and the file that it is in; `path` "": it was found in the cloud."""
+    """A plan and the file that it is in; `path` "": it was found in the cloud. One that others
+    could have written (not `is_own`) is a row as well, and says nothing of any other rollout.
+    """
 
     plan: Plan
     path: str = ""
+    is_own: bool = True
 
 
 class _Member:
@@ -119,7 +122,7 @@ class Project:
         self.metrics = SharedMetrics(cloud.connection, like.target.project)
         self._members: dict[tuple[str, str, str], _Member] = {}
         self._lost: dict[tuple[str, str, str], FleetRow] = {}
-        for named in plans:
+        for named in sorted(plans, key=lambda named: not named.is_own):
             self._add(named)
         self._whole = True
 
@@ -181,7 +184,9 @@ class Project:
             place = (member.named.plan.target.region, member.named.plan.router_service)
             if not member.named.path and place not in services and place[0] not in away:
                 await self._members.pop(key).close()  # it has ended, and nobody's plan names it
-        known = {(region, service) for region, service, _ in self._members}
+        # A plan of others, with limits of theirs, hides none that is found.
+        own = [key for key, member in self._members.items() if member.named.is_own]
+        known = {(region, service) for region, service, _ in own}
         for plan in find_rollouts(services, self._like, known):
             self._add(Named(plan))
             self._whole = True
@@ -264,8 +269,11 @@ def _by_cloud(
     found: list[tuple[Plan, list[Named], str | None]] = []
     sought = dict(seek)
     for members in groups.values():
-        project = members[0].plan.target.project
-        found.append((members[0].plan, members, sought.pop(project, None)))
+        ours = [named for named in members if named.is_own]
+        first = (ours or members)[0].plan
+        # Where and how is looked for what no plan names is not for a plan of others to say.
+        region = sought.pop(first.target.project, None) if ours else None
+        found.append((first, members, region))
     for project, region in sought.items():
         if like is not None:
             # An embedded cloud has its own project and no other.

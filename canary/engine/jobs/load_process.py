@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from importlib.util import find_spec
@@ -53,16 +54,19 @@ class LoadProcess:
         """
         demand_locust()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *python_command("canary.loadtest", msgspec.json.encode(settings).decode()),
-                cwd=safe_directory(),
-                env=child_environment(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                limit=LONGEST_LINE,
-            )
+            with tempfile.TemporaryFile() as given:
+                given.write(msgspec.json.encode(settings))
+                given.seek(0)
+                process = await asyncio.create_subprocess_exec(
+                    *python_command("canary.loadtest"),
+                    cwd=safe_directory(),
+                    env=child_environment(),
+                    stdin=given,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                    start_new_session=True,
+                    limit=LONGEST_LINE,
+                )
         except OSError as exc:
             raise ToolFailed(f"The load test cannot be started: {exc.strerror or exc}.") from exc
         self._process = process

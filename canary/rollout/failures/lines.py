@@ -33,9 +33,13 @@ _EXCEPTION: Final = re.compile(
     r"[\w.$]*(?:Error|Exception|Panic|Warning|Exit|Interrupt)\b(?::.*)?$"
 )
 _FRAME: Final = re.compile(
-    r"^(\s+|at .*\(.*\)$|Traceback \(most recent call last\):|goroutine \d+|[~^ ]+$"
+    r"^(\s+|at [^(]*\(.*\)$|Traceback \(most recent call last\):|goroutine \d+|[~^ ]+$"
     r"|\.\.\. \d+ more)"
 )
+
+
+_LONGEST_ROW: Final = 2_000
+_MOST_ROWS: Final = 1_000
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -72,9 +76,12 @@ def fold(text: str, limit: int = 300) -> str:
     "KeyError: 'tier' (5 lines)"; of several exceptions the last, which is what was thrown at last.
     """
     rows = [row for row in text.splitlines() if row.strip()]
-    if len(rows) < 2:
+    count = len(rows)
+    if count < 2:
         return sanitize(text, limit)
+    # Whoever may call the service may have megabytes written into its log.
+    rows = [row[:_LONGEST_ROW] for row in rows[-_MOST_ROWS:]]
     named = [row.strip() for row in rows if _EXCEPTION.match(row.strip())]
     plain = [row.strip() for row in rows if not _FRAME.match(row)]
     said = (named or plain or [rows[-1].strip()])[-1]
-    return f"{sanitize(said, limit)} ({len(rows)} lines)"
+    return f"{sanitize(said, limit)} ({count} lines)"

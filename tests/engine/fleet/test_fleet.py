@@ -88,6 +88,22 @@ async def test_another_plan_of_the_same_rollout_hides_none(embed: Embed) -> None
     }
 
 
+async def test_a_plan_of_others_neither_hides_nor_judges_what_is_found(embed: Embed) -> None:
+    """The first of a directory, which gives its limits to what no plan names."""
+    async with embed(DEFAULT_PLAN, scenario="error-spike") as cloud:
+        cloud.advance(1800)
+        none = Thresholds()
+        limits = msgspec.structs.replace(cloud.plan.alerts, critical=none, warning=none)
+        theirs = Named(msgspec.structs.replace(cloud.plan, alerts=limits), "a/canary.toml", False)
+        seek = {cloud.plan.target.project: "-"}
+        for plans in ([theirs], [theirs, Named(member(cloud.plan, 1), "b/canary.toml")]):
+            async with open_fleet(plans, seek, cloud.plan) as fleet:
+                rows = await fleet.refresh()
+            words = {row.plan: row.word for row in rows if row.name == "ion-api-canary"}
+            assert words[""] == "ROLL BACK ALL", words
+            assert words["a/canary.toml"] != "ROLL BACK ALL"
+
+
 async def test_all_of_a_project_take_one_listing_and_three_queries(embed: Embed) -> None:
     async with crowd(embed, 8, plans=8, seek=False) as (cloud, fleet):
         await fleet.refresh()
