@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 
 def long(values: Iterable[Any]) -> list[Any]:
@@ -20,6 +21,12 @@ def spread(values: Iterable[Any], suite: Iterable[Any]) -> list[Any]:
     """All values of a parameter, of which the suite tries `suite` and the long run all."""
     now = list(suite)
     return [value if value in now else long([value])[0] for value in values]
+
+
+def examples(suite: int, long_run: int, **others: Any) -> settings:
+    """For a property that is dear: so many examples in the suite, and so many in the long run."""
+    is_long = settings.default == settings.get_profile("long")
+    return settings(max_examples=long_run if is_long else suite, **others)
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from canary.cli.commands import run
@@ -22,6 +22,7 @@ from canary.store.journal import Journal
 from canary.store.paths import journal_path, rollout_slug
 from tests.cli.commands import Cloud, Ended, running_cloud
 from tests.hostile.text import is_harmless
+from tests.long import examples
 
 CODES = {0, 1, 2, 3, 4, 5, 10, 20, 30}
 """The documented exit codes without 70, a mistake in this program, and 130."""
@@ -156,7 +157,7 @@ def test_damage_whose_message_cannot_be_decoded_gives_the_sentence_and_the_comma
     assert is_harmless(ended.err.replace("\n", ""))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(8, 60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     file=st.sampled_from(["journal.db", "history.db", "evidence.db"]),
     places=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), min_size=1, max_size=12),

@@ -56,7 +56,7 @@ def test_what_is_older_than_the_plan_says_goes(path: Path) -> None:
 
 def test_a_file_that_grows_too_large_loses_its_oldest(path: Path) -> None:
     with RecordingFile(path) as file:
-        record(day(2000), file)
+        record(day(700), file)
         before, bound = Recording(file), file.size() // 2
         file.prune(0.0, bound)
         after = Recording(file)

@@ -68,12 +68,12 @@ VERDICTS = {
 
 @pytest.mark.parametrize("scenario", list(SCENARIOS))
 async def test_no_scenario_shows_go_on_without_fresh_sufficient_data(
-    embedded: Embedded, scenario: str
+    embedded: Embedded, scenario: str, is_long: bool
 ) -> None:
     watching = Watching(embedded)
     await watching.observer.refresh()
     embedded.set_scenario(scenario)
-    seen = await watching.after(30, every=2)
+    seen = await watching.after(30, every=1 if is_long else 5)
     assert all(go_on_is_founded(s, embedded.plan) for s in seen)
     if scenario in VERDICTS:
         assert seen[-1].decision.verdict == VERDICTS[scenario]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.cloud.connection.clock import ScaledClock
@@ -24,6 +24,7 @@ from canary.rollout.snapshot.snapshot import Snapshot
 from canary.store.history import History
 from tests.engine.observed import service
 from tests.engine.scripted import BEGIN, Fails, Script, ScriptedReader
+from tests.long import examples
 from tests.rollout.build import PLAN, record
 
 TARGET = PLAN.target
@@ -125,7 +126,7 @@ SCRIPTS = st.builds(
 )
 
 
-@settings(max_examples=20)
+@examples(6, 60)
 @given(script=SCRIPTS)
 async def test_after_any_recovery_the_snapshot_is_that_of_a_console_that_starts_now(
     script: Script,

@@ -8,6 +8,7 @@ from rich.style import Style
 from canary.rollout.snapshot.snapshot import Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import Stage, staged
+from themes.palette import Palette
 from widgets.plots.cells import CellWidget
 
 SIZES = [(40, 10), (80, 24), (120, 40), (160, 48), (200, 60)]
@@ -33,31 +34,36 @@ def cells(stage: Stage) -> list[tuple[str, str, Style]]:
     return found
 
 
+async def change_theme(stage: Stage, theme: str) -> Palette:
+    """The palette that the screen is drawn with then."""
+    stage.app.theme = theme
+    await stage.settle()
+    palette = stage.app.screen.query(CellWidget).first().palette
+    assert palette.name == theme
+    return palette
+
+
 @pytest.mark.parametrize("healthy", [READY, WAITING], ids=["ready", "waiting"])
-@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_healthy_screen_has_no_alarm_in_it(
-    size: tuple[int, int], theme: str, healthy: Snapshot
+    size: tuple[int, int], healthy: Snapshot
 ) -> None:
     async with staged(size, healthy) as stage:
-        stage.app.theme = theme
-        await stage.settle()
-        drawn = cells(stage)
-        palette = stage.app.screen.query(CellWidget).first().palette
-        assert palette.name == theme
-        alarms = (palette.alarm, palette.roll_back, *(() if theme == "mono" else (palette.watch,)))
-        assert drawn
-        assert {(name, char) for name, char, style in drawn if style in alarms} == set()
-        assert {(name, char) for name, char, style in drawn if style.reverse} == set()
+        for theme in THEMES:
+            palette = await change_theme(stage, theme)
+            drawn = cells(stage)
+            watch = () if theme == "mono" else (palette.watch,)
+            alarms = (palette.alarm, palette.roll_back, *watch)
+            assert drawn, theme
+            assert {(name, char) for name, char, style in drawn if style in alarms} == set(), theme
+            assert {(name, char) for name, char, style in drawn if style.reverse} == set(), theme
 
 
-@pytest.mark.parametrize("theme", ["dark", "light", "high-contrast"])
 @pytest.mark.parametrize("size", SIZES)
-async def test_green_is_for_the_tick_only(size: tuple[int, int], theme: str) -> None:
+async def test_green_is_for_the_tick_only(size: tuple[int, int]) -> None:
     async with staged(size, READY) as stage:
-        stage.app.theme = theme
-        await stage.settle()
-        palette = stage.app.screen.query(CellWidget).first().palette
-        green = {(name, char) for name, char, style in cells(stage) if style == palette.ok}
-        assert {char for _, char in green} <= {"✓"}, green
-        assert green
+        for theme in ("dark", "light", "high-contrast"):
+            palette = await change_theme(stage, theme)
+            green = {(name, char) for name, char, style in cells(stage) if style == palette.ok}
+            assert {char for _, char in green} <= {"✓"}, (theme, green)
+            assert green, theme
