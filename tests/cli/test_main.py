@@ -40,6 +40,16 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(done.stdout.rpartition("LOADED ")[2].split())
 
 
+def test_windows_is_refused_in_a_sentence() -> None:
+    started = "import sys; sys.platform = 'win32'; import canary.cli.main"
+    done = subprocess.run(
+        [sys.executable, "-c", started], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "run it in WSL" in done.stderr
+
+
 def test_help_loads_nothing_heavy() -> None:
     assert loaded_by("--help").isdisjoint(HEAVY)
 

@@ -178,28 +178,37 @@ def look_at_terminal() -> Iterator[Finding]:
 
 
 def look_at_tmux() -> Finding:
-    """Whether what is copied reaches the clipboard through tmux."""
+    """Whether tmux draws the signs, and whether what is copied reaches the clipboard through it."""
     program = find_own_program("tmux")
     if program is None:
         return Finding("tmux", "unknown", "is not on PATH", needed=False)
     try:
-        asked = subprocess.run(
-            [program, "show-options", "-gsv", "set-clipboard"],
-            cwd=safe_directory(),
-            capture_output=True,
-            text=True,
-            timeout=TMUX_WITHIN_S,
-            check=False,
-        )
+        draws = _ask_tmux(program, "display-message", "-p", "#{client_utf8}")
+        setting = _ask_tmux(program, "show-options", "-gsv", "set-clipboard")
     except (OSError, subprocess.TimeoutExpired):
         return Finding("tmux", "unknown", "does not answer", needed=False)
-    setting = sanitize(asked.stdout.strip(), 20)
-    if asked.returncode or not setting:
+    if draws == "0":
+        remedy = "Start it as `tmux -u`, or with a UTF-8 locale (LC_ALL=C.UTF-8) on this host."
+        return Finding("tmux", "wrong", "draws _ for every sign: not UTF-8", remedy, needed=False)
+    if not setting:
         return Finding("tmux", "unknown", "does not say how it copies", needed=False)
     state: State = "wrong" if setting == "off" else "ok"
     said = f"set-clipboard is {setting}"
     remedy = "`tmux set -s set-clipboard on`; copying goes into tmux's buffer meanwhile."
     return Finding("tmux", state, said, remedy if state == "wrong" else "", needed=False)
+
+
+def _ask_tmux(program: str, *arguments: str) -> str:
+    """What tmux answers; "" when it refuses."""
+    asked = subprocess.run(
+        [program, *arguments],
+        cwd=safe_directory(),
+        capture_output=True,
+        text=True,
+        timeout=TMUX_WITHIN_S,
+        check=False,
+    )
+    return "" if asked.returncode else sanitize(asked.stdout.strip(), 20)
 
 
 # One thing that `canary doctor` has looked at.
