@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from canary.cli.main import COMMANDS, canary
+from canary.cli.commands import COMMANDS, canary
 from canary.cli.opening import SCENARIOS
 from tui.keys import ACTIONS
 
