@@ -25,26 +25,48 @@ from benchmarks.soak_day import DAY, Console, Sampling, Wish, live_through
 from benchmarks.soak_table import Row, judge_rows, print_types, table
 
 FIRST_HOUR_SPEED = 60.0
-PERCENTS = (1, 2, 3, 5, 8, 12, 18, 25, 35, 50, 75, 100)
+PERCENTS = (5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 60, 70, 80, 100)
 SOAK_HOURS = 2.0
+STAGE = """[[stages]]
+percent = {percent}
+soak_hours = {hours}
+[stages.criteria]
+max_error_ratio = 0.05
+max_p95_ms = 20_000.0
+min_success_ratio = 0.9
+min_confidence = 0.6
+"""
+ALERTS = """[alerts]
+[alerts.warning]
+error_ratio = 0.3
+success_ratio = 0.6
+[alerts.critical]
+error_ratio = 0.4
+success_ratio = 0.5
+"""
+INSTEAD = {
+    "stage = 2\nsoaked_hours = 23.5": "stage = 3\nsoaked_hours = 24.0",
+    "speed = 60.0": f"speed = {FIRST_HOUR_SPEED}",
+    # So few that the request log can be tailed at full speed; then few make a window.
+    "requests_per_s = 45.0": "requests_per_s = 1.0",
+    "min_requests = 100 ": "min_requests = 5 ",
+    # A minute lasts a tenth of a second: what a busy machine reads late is not stale at once.
+    "stale_after_s = 300.0": "stale_after_s = 1800.0",
+}
 
 
 def write_plan(directory: Path) -> Path:
-    """The repository's plan with as many stages as a week has promotions, each soon soaked."""
+    """The repository's plan with as many stages as a week has promotions, each soon soaked, and
+    requests so few that chance alone would pass its limits.
+    """
     text = (ROOT / "canary.toml").read_text()
-    head, tail = text.split("[[stages]]", 1)[0], text[text.index("# ── Alerts") :]
-    stages = "\n".join(
-        f"[[stages]]\npercent = {percent}\nsoak_hours = {SOAK_HOURS}\n"
-        "[stages.criteria]\nmax_error_ratio = 0.02\nmax_p95_ms = 20_000.0\n"
-        "min_success_ratio = 0.9\nmin_confidence = 0.6\n"
-        for percent in PERCENTS[:-1]
-    )
-    tail = tail.replace("stage = 2\nsoaked_hours = 23.5", "stage = 4\nsoaked_hours = 24.0")
-    # A minute lasts a tenth of a second: what is read late on a busy machine is not stale at once.
-    tail = tail.replace("stale_after_s = 300.0", "stale_after_s = 1800.0")
-    tail = tail.replace("speed = 60.0", f"speed = {FIRST_HOUR_SPEED}")
+    head, tail = text.split("[[stages]]", 1)[0], text[text.index("# ── What is measured") :]
+    for known, instead in INSTEAD.items():
+        assert known in tail, known
+        tail = tail.replace(known, instead)
+    stages = "\n".join(STAGE.format(percent=p, hours=SOAK_HOURS) for p in PERCENTS[:-1])
     path = directory / "canary.toml"
-    path.write_text(f"{head}{stages}\n[[stages]]\npercent = 100\n\n{tail}")
+    path.write_text(f"{head}{stages}\n[[stages]]\npercent = {PERCENTS[-1]}\n\n{ALERTS}\n{tail}")
     return path
 
 

@@ -26,12 +26,17 @@ from benchmarks.soak_table import Row
 from benchmarks.terminal import Terminal
 
 HOUR_S = 3600.0
+FIRST_HOURS = 4.0
+"""The first of them slowly, with all that a day brings; the others at full speed, at which more is
+new in each snapshot. What is held then is what is compared.
+"""
 START_S = 60.0
 WAIT_S = 30.0
 SIZES = ((80, 24), (200, 60), (40, 10), (120, 40))
 """Columns and rows; the last is the one that stays."""
 
 FILES = ("history", "evidence", "journal", "recording", "told", "checklists", "alerts", "cloud")
+LOGS = "write-ahead logs"
 
 
 class Console(Terminal):
@@ -126,13 +131,18 @@ class Console(Terminal):
         return found
 
     def file_mb(self) -> dict[str, float]:
-        """What lies on the disk, MB, by database with its log; all other files as "other"."""
-        sizes: Counter[str] = Counter({"other": 0})
+        """What lies on the disk, MB, by database; their logs together, all other files as "other".
+
+        SQLite begins a log anew at 4 MB and keeps its length.
+        """
+        sizes: Counter[str] = Counter({"other": 0, LOGS: 0})
         for path in self._state.rglob("*"):
+            name, _, rest = path.name.partition(".db")
+            name = name.rstrip("-0123456789") if not rest else LOGS
             with contextlib.suppress(OSError):
                 if path.is_file():
-                    name = path.name.partition(".db")[0].rstrip("-0123456789")
-                    sizes[name if name in FILES else "other"] += path.stat().st_size
+                    known = name in FILES or (name == LOGS and rest in ("-wal", "-shm"))
+                    sizes[name if known else "other"] += path.stat().st_size
         return {name: size / 1e6 for name, size in sizes.items()}
 
     def file_count(self) -> int:
@@ -148,10 +158,12 @@ Act = Callable[[Console], None]
 def promote(console: Console) -> None:
     """`p`, `y`; done when the next stage is shown."""
     console.type("p", pause_s=1.0)
-    if not console.see("PROMOTE", 5.0):
+    if not console.see("Promote to stage", 5.0):
+        said = next((line for line in console.text().splitlines() if "Blocked" in line), "?")
+        console.did[f"promotion refused ({said.strip(' ›')})"] += 1
         return
     console.type("y")
-    console.did["promotions"] += console.see("promoted", 20.0)
+    console.did["promotions"] += console.see("DONE promote", 30.0)
     time.sleep(1.0)
 
 
@@ -282,16 +294,18 @@ def live_through(sampling: Sampling, wish: Wish, first_speed: float) -> Iterator
     acts = [act for act in DAY if wish.only in ("", act.__name__)]
     for act in (*acts[1:], acts[0]):
         _do(act, console)
-    while sampling.hours() < 1.0:
+    while (sampled := sampling.hours()) < FIRST_HOURS:
+        if sampled >= 1.0:
+            hold_speed(console, wish.speed)
         time.sleep(HOUR_S / first_speed / 20)
     yield sampling.row()
-    done, sampled = 0, 1.0
+    done, begun = 0, sampled
     while (at := sampling.hours()) < wish.hours:
         hold_speed(console, wish.speed)
         if at - sampled >= wish.every:
             sampled = at
             yield sampling.row()
-        if at >= 1.0 + (done + 1) * 24.0 / wish.acts_a_day:
+        if at >= begun + (done + 1) * 24.0 / wish.acts_a_day:
             _do(acts[done % len(acts)], console)
             done += 1
         time.sleep(0.5)

@@ -28,7 +28,7 @@ def make_sample(rng: random.Random, end: float, requests: int) -> Sample:
     return Sample(
         end - 60,
         end,
-        Responses(ok_2xx=requests, server_5xx=rng.randrange(9)),
+        Responses(ok_2xx=requests, server_5xx=rng.randrange(9) * requests // 2400),
         Distribution(LATENCY_BOUNDS, latency, sum(latency), 400.0, 1e6),
         Distribution(SCORE_BOUNDS, score, sum(score), 0.8, 30.0),
         *(rng.random() for _ in range(4)),

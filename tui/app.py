@@ -11,6 +11,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -408,13 +410,12 @@ def run(
     """
     gc.set_threshold(GARBAGE_AFTER, 10, 10)
     gc.enable()  # a command goes without, the console lives for days
-    # What was read at the start stays: no need to walk through it again.
     app = CanaryApp(
         plan,
         build_engine,
         read_only=read_only,
         distrust=distrust,
-        after_start=gc.freeze,
+        after_start=partial(_leave_alone, is_first=next(_runs) == 0),
         past=past,
         tips=tips,
         came_from_list=came_from_list,
@@ -426,3 +427,16 @@ def run(
         # What was left alone goes with this console: whoever left it for the list opens others.
         gc.unfreeze()
     return app.return_code or 0
+
+
+_runs = count()
+"""How many consoles were opened in this process."""
+
+
+def _leave_alone(*, is_first: bool) -> None:
+    """What was read at the start stays: no need to walk through it again and again. One last time
+    where there was a console before, whose threads may have ended after it was left.
+    """
+    if not is_first:
+        gc.collect()
+    gc.freeze()

@@ -58,3 +58,27 @@ def test_what_textual_remembers_by_a_widget_goes_with_it() -> None:
     del drawn
     forget_left()
     assert left() is None
+
+
+def test_what_ended_after_its_console_was_left_is_not_left_alone_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A thread of the first has ended only now: what it held is garbage when the second settles."""
+    held: list[weakref.ref[CanaryApp]] = []
+
+    def lived(app: CanaryApp, **_: Any) -> None:
+        late = CanaryApp(scenes.plan(), ScriptedEngine)
+        circle = [late]
+        circle.append(circle)  # type: ignore[arg-type]
+        held.append(weakref.ref(late))
+        del late, circle
+        app._after_start()
+
+    thresholds = gc.get_threshold()
+    monkeypatch.setattr(CanaryApp, "run", lived)
+    try:
+        run(scenes.plan(), ScriptedEngine)
+        run(scenes.plan(), ScriptedEngine)
+    finally:
+        gc.set_threshold(*thresholds)
+    assert held[1]() is None
