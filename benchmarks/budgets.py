@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,6 @@ def main() -> None:
     parser.parse_args()
     # An installed program has its bytecode; some build machines forbid writing it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    print(f"{'':54}{'budget':>14}  {'measured':<28}peer, same run")
     sections: tuple[Callable[[], list[Row]], ...] = (
         start_rows,
         lambda: steady_rows(speed=1.0),
@@ -61,9 +60,14 @@ def main() -> None:
         shell_rows,
         week_rows,
     )
-    for section in sections:
-        for row in section():
-            print(f"{row.what:54}{row.budget:>14}  {row.ours:<28}{row.peer}", flush=True)
+    print_rows(row for section in sections for row in section())
+
+
+def print_rows(rows: Iterable[Row]) -> None:
+    """The table, each line as soon as it is known."""
+    print(f"{'':54}{'budget':>14}  {'measured':<28}peer, same run")
+    for row in rows:
+        print(f"{row.what:54}{row.budget:>14}  {row.ours:<28}{row.peer}", flush=True)
 
 
 def console(directory: Path, *more: str) -> list[str]:

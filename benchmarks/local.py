@@ -32,6 +32,20 @@ def simulator(**config: object) -> Iterator[dict[str, str]]:
         process.wait(10)
 
 
+@contextlib.contextmanager
+def crowd(rollouts: int) -> Iterator[dict[str, str]]:
+    """An embedded cloud with so many rollouts, each with its record; yields its ready line."""
+    command = [CANARY, "simulate", "--rollouts", str(rollouts), "--json"]
+    command += ["-c", str(ROOT / "canary.toml")]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
 class Tap:
     """The wiretap in front of `upstream`; `calls` grows as calls arrive."""
 

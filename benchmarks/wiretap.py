@@ -16,6 +16,9 @@ from typing import Any
 
 import grpc
 
+UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+"""A page of all metrics of two hundred rollouts is some megabytes."""
+
 
 class Relay(grpc.GenericRpcHandler):
     """Handles any unary method by sending the same bytes upstream."""
@@ -46,8 +49,8 @@ class Relay(grpc.GenericRpcHandler):
 
 async def main(upstream: str) -> None:
     """Serve until killed."""
-    async with grpc.aio.insecure_channel(upstream) as channel:
-        server = grpc.aio.server()
+    async with grpc.aio.insecure_channel(upstream, options=UNLIMITED) as channel:
+        server = grpc.aio.server(options=UNLIMITED)
         server.add_generic_rpc_handlers((Relay(channel),))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
