@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from rich.console import Console
 from textual import events
+from textual._compositor import CompositorUpdate
 
 from canary.rollout.change.change import SetScale, SetTraffic
 from canary.rollout.errors import RecordError
@@ -443,3 +445,35 @@ async def test_the_question_leaves_the_newest_events_in_the_rows_it_does_not_nee
         assert "promoted 5 % → 10 %; verified" in stage.frame()
         assert "y confirm" in stage.frame()
         assert talk.cells_repainted - before < 350
+
+
+@pytest.mark.parametrize("tip", ["", "? help, : commands; try :error-spike, then R y"])
+async def test_opening_the_strip_costs_at_most_500_bytes_each_time(
+    monkeypatch: pytest.MonkeyPatch, tip: str
+) -> None:
+    """At 160×48 and 256 colours, in a moment in which nothing else changes; a note or a tip that
+    stood there before neither moves the rest nor makes room for another.
+    """
+    monkeypatch.setenv("TERM", "xterm-256color")
+    sent: list[str] = []
+    async with staged((160, 48)) as stage:
+        console, shorten = Console(force_terminal=True, color_system="256"), stage.app.shorten
+
+        def send(update: CompositorUpdate) -> CompositorUpdate:
+            sent.append(shorten(update).render_segments(console))
+            return update
+
+        monkeypatch.setattr(stage.app, "shorten", send)
+        stage.app.main.talk.tip = tip
+        stage.app.redraw()
+        await stage.settle()
+        for _ in range(3):
+            before = stage.frame().split("\n")[:42]
+            sent.clear()
+            await stage.press("R")
+            assert "Roll back all" in stage.frame()
+            assert "gcloud run services update" in stage.frame()
+            assert stage.frame().split("\n")[2:40] == before[2:40]
+            assert 0 < len("".join(sent).encode()) <= 500
+            await stage.press("n")
+            assert "Left; nothing was changed" in stage.frame()

@@ -80,6 +80,8 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         super().__init__(id=id, classes=classes)
         self._wanted = 0
         """So many rows the open question had at the last layout."""
+        self._noted = 0
+        """So many rows the last note had; they stay while a question is open, or all moves up."""
 
     def words_of_age(self) -> str:
         """The newest data's age now, where the question says one: it grows while it stands open."""
@@ -132,14 +134,16 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         rows = [part for row in self._rows(palette) for part in wrap_runs([row], canvas.width - 1)]
         for y, row in enumerate(rows[:height]):
             is_cut = y == height - 1 and len(rows) > height
-            is_cut = is_cut and rows[y + 1][0][0] == INDENT
+            is_cut = is_cut and rows[y + 1][:1] != [] and rows[y + 1][0][0] == INDENT
             canvas.runs(1, y, [*row, (" " + CUT, palette.dim)] if is_cut else row, canvas.width - 1)
 
     def _rows(self, palette: Palette) -> list[list[Run]]:
-        rows: list[list[Run]] = []
-        if self.note:
-            rows += self._note(palette)
-        elif self.tip:
+        rows: list[list[Run]] = self._note(palette) if self.note else []
+        is_asked = self.proposal is not None
+        self._noted = max(self._noted, len(rows)) if is_asked else len(rows)
+        if is_asked and self._noted:
+            rows += [[] for _ in range(self._noted - len(rows))]
+        elif self.tip and not self.note:
             tip = sanitize(self.tip, 200)
             rows.append([("▸ ", palette.strong), (tip, palette.text), ("   Esc", palette.key)])
             rows[-1].append((" dismisses", palette.dim))

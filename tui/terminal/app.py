@@ -6,6 +6,7 @@ what to look at when Textual moves.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.segment import Segments
@@ -15,7 +16,7 @@ from textual.app import App
 from themes import make_themes
 from tui.terminal.driver import ConsoleDriver, HungUp, Title, end_anyway, handle_signals
 from tui.terminal.left import cut_off
-from tui.terminal.wire import Wire
+from tui.terminal.wire import Wire, erases_in_colour
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,7 +48,7 @@ class TerminalApp(App[None], inherit_bindings=False):
         self._opened_in: str | None = theme
         """The theme that the stylesheet was made for, until the first frame is out."""
         self._title = Title()
-        self._wire = Wire()
+        self._wire = Wire(erases=erases_in_colour(os.environ))
 
     def run(self, **options: Any) -> None:
         """Run until it is left, and be gone then: see `tui.terminal.left`."""
@@ -91,7 +92,7 @@ class TerminalApp(App[None], inherit_bindings=False):
 
     def shorten(self, update: CompositorUpdate) -> CompositorUpdate:
         """The update as it goes over the line."""
-        return self._wire.shorten(update)
+        return self._wire.shorten(update, self.size.width)
 
     def write_raw(self, text: str) -> None:
         """Send an escape sequence to the terminal."""

@@ -10,7 +10,7 @@ through here; at 80×24 2 650 and 380.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -39,36 +39,60 @@ _ATTRIBUTES = (
     ("reverse", "7"),
     ("strike", "9"),
 )
+_ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "9": "29"}
+"""How an attribute ends alone; bold and dim end together."""
+_SEEN_ON_BLANKS = frozenset({"4", "5", "7", "9"})
+"""What shows where there is no character; of the colours only the ground does."""
 _style_of = itemgetter(1)
 SHORT_GAP = 4
 """So few alike cells between two changes are written again rather than skipped."""
+SHORT_TAIL = 8
+"""Fewer blanks than this at the end of a row are written; more are erased at once."""
+
+_ERASING = ("xterm", "tmux", "alacritty", "foot", "rxvt", "linux", "konsole", "putty", "wezterm")
+"""Terminals that erase in the present ground ("bce" in terminfo). GNU screen, which sets STY, does
+not unless it is told to.
+"""
+
+
+def erases_in_colour(environ: Mapping[str, str]) -> bool:
+    """Whether what this terminal erases has the present ground, and not the terminal's own."""
+    return environ.get("TERM", "").startswith(_ERASING) and not environ.get("STY")
 
 
 class Wire:
-    """What the terminal shows, as far as it was written through here."""
+    """What the terminal shows, as far as it was written through here. `erases`: whether it erases
+    in the present ground; where the ground is its own it always does.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, erases: bool = False) -> None:
         self._rows: list[list[Cell | None]] = []
+        self._erases = erases
 
     def forget(self) -> None:
         """The terminal may show anything now: resized, suspended, scribbled on."""
         self._rows = []
 
-    def shorten(self, update: CompositorUpdate) -> CompositorUpdate:
-        """The same picture in fewer bytes; other kinds of updates stay as they are."""
+    def shorten(self, update: CompositorUpdate, width: int) -> CompositorUpdate:
+        """The same picture in fewer bytes on a terminal of `width` columns; other kinds of updates
+        stay as they are.
+        """
         if isinstance(update, LayoutUpdate):
-            return Difference(self, list(_pieces_of_layout(update)))
+            return Difference(self, list(_pieces_of_layout(update)), width)
         if isinstance(update, ChopsUpdate):
-            return Difference(self, list(_pieces_of_chops(update)))
+            return Difference(self, list(_pieces_of_chops(update)), width)
         self.forget()
         return update
 
-    def encode(self, pieces: Iterable[Piece], system: ColorSystem) -> str:
-        """Escape sequences and text that bring the pieces to the terminal; ends in plain style."""
+    def encode(self, pieces: Iterable[Piece], system: ColorSystem, width: int = 0) -> str:
+        """Escape sequences and text that bring the pieces to the terminal; ends in plain style.
+
+        `width`: the terminal's columns, so that the end of a row is known; 0: they are not.
+        """
         writer = _Writer(system)
         for x, y, strip in pieces:
             row = self._row(y, x + strip.cell_length)
-            self._write_changes(writer, row, x, y, _cells(strip))
+            self._write_changes(writer, row, x, y, _cells(strip), width)
         return writer.text()
 
     def _row(self, y: int, width: int) -> list[Cell | None]:
@@ -79,27 +103,63 @@ class Wire:
         return row
 
     def _write_changes(
-        self, writer: _Writer, row: list[Cell | None], x: int, y: int, cells: list[Cell]
+        self,
+        writer: _Writer,
+        row: list[Cell | None],
+        x: int,
+        y: int,
+        cells: list[Cell],
+        width: int,
     ) -> None:
         known = row[x : x + len(cells)]
         if known == cells:
             return
-        for start, end in _spans(known, cells):
-            writer.move(x + start, y)
-            writer.put(cells[start:end])
         row[x : x + len(cells)] = cells
+        spans = _spans(known, cells)
+        ending = self._find_ending(writer, row, x, spans) if len(row) == width else len(row)
+        for start, end in spans:
+            if x + start < ending:
+                writer.move(x + start, y)
+                writer.put(cells[start : min(end, ending - x)])
+        if ending < len(row):
+            writer.move(ending, y)
+            writer.erase(cells[-1][1])
+
+    def _find_ending(
+        self, writer: _Writer, row: list[Cell | None], x: int, spans: list[tuple[int, int]]
+    ) -> int:
+        """The cell from which on a row is to be erased to its end; its length where it is not."""
+        last = row[-1]
+        if last is None or last[0] != " ":
+            return len(row)
+        ground = writer.blank(last)
+        if ground is None or not (self._erases or ground == PLAIN[2]):
+            return len(row)
+        at = len(row)
+        for cell in reversed(row):
+            if cell is not last and (
+                cell is None or cell[0] != " " or writer.blank(cell) != ground
+            ):
+                break
+            at -= 1
+        blanks = [(max(at, x + start), x + end) for start, end in spans if x + end > at]
+        if sum(end - start for start, end in blanks) < SHORT_TAIL:
+            return len(row)
+        return blanks[0][0]
 
 
 class Difference(CompositorUpdate):
     """An update that is worked out when it is written, against what is on the terminal then."""
 
-    def __init__(self, wire: Wire, pieces: list[Piece]) -> None:
+    def __init__(self, wire: Wire, pieces: list[Piece], width: int) -> None:
         self._wire = wire
         self._pieces = pieces
+        self._width = width
 
     def render_segments(self, console: Console) -> str:
         """Escape sequences and text."""
-        return self._wire.encode(self._pieces, console._color_system or ColorSystem.TRUECOLOR)
+        system = console._color_system or ColorSystem.TRUECOLOR
+        return self._wire.encode(self._pieces, system, self._width)
 
 
 class _Writer:
@@ -129,11 +189,34 @@ class _Writer:
             text = "".join([char for char, _ in run])
             pen = PLAIN if style is None else pen_of(style, self._system)
             if text and pen is not self._pen and pen != self._pen:
-                self._sent.append(transition(self._pen, pen))
-                self._pen = pen
+                self._take(pen, is_blank=text.isspace())
             self._point_to(style.link or "" if style is not None else "")
             self._sent.append(text)
         self._at = (self._at[0] + len(cells), self._at[1])
+
+    def _take(self, pen: Pen, *, is_blank: bool) -> None:
+        """Take another pen; on blanks one that looks the same stays."""
+        if (
+            is_blank
+            and pen[2] == self._pen[2]
+            and _SEEN_ON_BLANKS.isdisjoint(pen[0] | self._pen[0])
+        ):
+            return
+        self._sent.append(transition(self._pen, pen))
+        self._pen = pen
+
+    def blank(self, cell: Cell) -> str | None:
+        """The ground of a blank cell of which nothing else shows; None where something does."""
+        style = cell[1]
+        pen = PLAIN if style is None else pen_of(style, self._system)
+        plain = _SEEN_ON_BLANKS.isdisjoint(pen[0]) and not (style is not None and style.link)
+        return pen[2] if plain else None
+
+    def erase(self, style: Style | None) -> None:
+        """Erase from the cursor to the end of the row, in the ground of a style."""
+        self._take(PLAIN if style is None else pen_of(style, self._system), is_blank=True)
+        self._point_to("")
+        self._sent.append("\x1b[K")
 
     def _point_to(self, link: str) -> None:
         """Begin or end a hyperlink (OSC 8); whoever draws one knows that the terminal takes it."""
@@ -162,14 +245,20 @@ def pen_of(style: Style, system: ColorSystem) -> Pen:
 
 @lru_cache(4096)
 def transition(pen: Pen, wanted: Pen) -> str:
-    """From one pen to another; only what differs, unless an attribute has to end."""
-    ended = pen[0] - wanted[0]
-    base = PLAIN if ended else pen
-    codes = [
-        *sorted(wanted[0] - base[0]),
-        *(w for b, w in zip(base[1:], wanted[1:], strict=True) if b != w),
-    ]
-    return f"\x1b[{';'.join(['', *codes] if ended else codes)}m"
+    """From one pen to another; only what differs, or all anew where that is shorter."""
+    ends = {_ENDS[code] for code in pen[0] - wanted[0]}
+    kept = frozenset(code for code in pen[0] if _ENDS[code] not in ends)
+    codes = [*sorted(ends), *_codes((kept, *pen[1:]), wanted)]
+    stepwise = f"\x1b[{';'.join(codes)}m"
+    if not ends:
+        return stepwise
+    anew = f"\x1b[{';'.join(['', *_codes(PLAIN, wanted)])}m"
+    return min(stepwise, anew, key=len)
+
+
+def _codes(pen: Pen, wanted: Pen) -> list[str]:
+    colours = (w for b, w in zip(pen[1:], wanted[1:], strict=True) if b != w)
+    return [*sorted(wanted[0] - pen[0]), *colours]
 
 
 def _spans(known: list[Cell | None], cells: list[Cell]) -> list[tuple[int, int]]:

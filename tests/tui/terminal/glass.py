@@ -13,6 +13,11 @@ from tui.terminal.wire import Pen, pen_of
 SYSTEM = ColorSystem.EIGHT_BIT
 TOKEN = re.compile(r"\x1b\[([\d;]*)([A-Za-z])|(.)", re.DOTALL)
 
+ENDED = {
+    "22": frozenset("12"),
+    **{f"2{code}": frozenset(code) for code in "34579"},
+}
+
 
 class Glass:
     """`cells` holds a character and its pen for each (x, y); blank and plain at first."""
@@ -37,6 +42,9 @@ class Glass:
                 x, y = int(column or 1) - 1, int(row or 1) - 1
             elif final == "C":
                 x += int(codes or 1)
+            elif final == "K":
+                for rest in range(x, self.width):
+                    self.cells[rest, y] = (" ", (frozenset(), "39", pen[2]))
             elif final == "m":
                 pen = colour(pen, codes)
 
@@ -46,12 +54,23 @@ class Glass:
         return "\n".join(row.rstrip() for row in rows)
 
 
+def visible(cell: tuple[str, Pen]) -> tuple[str, Pen]:
+    """What a person sees of a cell: of a blank its ground, and lines drawn through it."""
+    char, (attributes, _, ground) = cell
+    shown = attributes & frozenset("4579")
+    if char != " " or shown:
+        return cell
+    return char, (shown, "39", ground)
+
+
 def colour(pen: Pen, codes: str) -> Pen:
     attributes, front, ground = pen
     parts = re.findall(r"[34]8;5;\d+|[34]8;2;\d+;\d+;\d+|\d+|(?:^)(?=;|$)", codes)
     for part in parts or [""]:
         if part in ("", "0"):
             attributes, front, ground = frozenset(), "39", "49"
+        elif part in ENDED:
+            attributes -= ENDED[part]
         elif part[0] in "39" and len(part) > 1:
             front = part
         elif part[0] in "41" and len(part) > 1:
