@@ -17,7 +17,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +57,14 @@ def child_environment() -> dict[str, str]:
             with contextlib.suppress(RuntimeError):
                 environment[name] = str(Path(environment[name]).expanduser().absolute())
     return environment
+
+
+def tmux_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What tmux needs of the variables: it hands all that it has to its server, which after `su` or
+    `sudo -E` is another user's, and secrets are among them.
+    """
+    names = ("TMUX", "TMUX_TMPDIR", "TMUX_PANE", "HOME", "TERM", "LANG", "LC_ALL", "LC_CTYPE")
+    return {name: environ[name] for name in names if name in environ}
 
 
 _apart: list[subprocess.Popen[bytes]] = []

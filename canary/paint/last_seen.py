@@ -107,8 +107,7 @@ def read_last_seen(subject: Subject, directory: str) -> LastSeen | None:
 
 def keep_last_seen(subject: Subject, seen: LastSeen, directory: str) -> None:
     """Write it over what was kept of the plan, whole or not at all, 0600. Raises OSError."""
-    with contextlib.suppress(FileExistsError):
-        os.makedirs(directory, 0o700)
+    _make(directory)
     if not _is_own(os.lstat(directory), stat.S_ISDIR, 0o022):
         raise PermissionError(f"{directory} is not this user's alone")
     path = _path(subject, directory)
@@ -122,6 +121,15 @@ def keep_last_seen(subject: Subject, seen: LastSeen, directory: str) -> None:
     with os.fdopen(os.open(aside, flags, 0o600), "w", encoding="utf-8") as file:
         json.dump(fields, file)
     os.replace(aside, path)
+
+
+def _make(directory: str) -> None:
+    """The directory and all that is missing above it, 0700 at most, whatever the umask is."""
+    above = os.path.dirname(directory)
+    if above != directory and not os.path.isdir(above):
+        _make(above)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory, 0o700)
 
 
 def _path(subject: Subject, directory: str) -> str:

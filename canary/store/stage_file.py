@@ -16,7 +16,7 @@ import re
 import signal
 import subprocess
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -24,12 +24,13 @@ from typing import Any, Final, Literal
 import msgspec
 
 from canary.host.children import find_own_program, own_path
+from canary.host.owners import Weakness
 from canary.host.places import demand_place
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import RecordError
 from canary.rollout.measure.times import read_time
 from canary.rollout.text import sanitize
-from canary.store.git_trust import find_foreign_hand
+from canary.store.git_trust import find_ceiling, find_foreign_hand, find_foreign_settings
 from canary.store.outputs import replace_file
 
 _HEAD = (
@@ -236,12 +237,14 @@ def _run(path: Path, *arguments: str, doing: str, limit_s: float = LIMIT_S) -> s
     if git is None:
         raise _trouble(path, doing, "git is not installed, or others could have written it")
     _demand_own(path, doing)
+    if arguments != _SETTINGS:
+        _demand_own_settings(path, doing)
     command = [git, *arguments]
     try:
         process = subprocess.Popen(
             command,
             cwd=path.parent,
-            env=_environment(),
+            env=_environment(path.parent),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -260,9 +263,22 @@ def _run(path: Path, *arguments: str, doing: str, limit_s: float = LIMIT_S) -> s
     return said.decode(errors="replace")
 
 
+_SETTINGS: Final = ("config", "--list", "--show-origin", "-z")
+"""Runs nothing that a setting names."""
+
+
+def _demand_own_settings(path: Path, doing: str) -> None:
+    listed = _run(path, *_SETTINGS, doing=doing)
+    _refuse_weak(path, doing, lambda: find_foreign_settings(path.parent, listed))
+
+
 def _demand_own(path: Path, doing: str, hooks: Path | None = None) -> None:
+    _refuse_weak(path, doing, lambda: find_foreign_hand(path.parent, hooks))
+
+
+def _refuse_weak(path: Path, doing: str, find: Callable[[], Weakness | None]) -> None:
     try:
-        found = find_foreign_hand(path.parent, hooks)
+        found = find()
     except OSError as exc:
         raise _trouble(path, doing, str(exc.strerror or exc)) from exc
     if found is not None:
@@ -270,11 +286,12 @@ def _demand_own(path: Path, doing: str, hooks: Path | None = None) -> None:
         raise _trouble(path, doing, why, f" First: {found.remedy}")
 
 
-def _environment() -> dict[str, str]:
+def _environment(directory: Path) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER}
     return {
         **kept,
         "PATH": own_path(),  # what git starts: ssh, gpg, the programs of a hook
+        "GIT_CEILING_DIRECTORIES": str(find_ceiling(directory)),
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "",
         "SSH_ASKPASS": "",

@@ -128,6 +128,76 @@ def test_a_worktree_is_looked_at_where_its_settings_are(repository: Path, marker
         commit_file(path, "y")
 
 
+@pytest.fixture
+def below_shared(tmp_path: Path) -> Path:
+    """The person's own directory in one such as /tmp, with a stage file and no repository."""
+    shared = tmp_path / "shared"
+    place = shared / "mine"
+    place.mkdir(parents=True)
+    shared.chmod(0o1777)
+    (place / "rollout.toml").write_text("[rollout]\n")
+    return place
+
+
+@needs_root
+@pytest.mark.parametrize("own", ["nothing", "a broken .git", "a link to it"])
+def test_no_repository_is_found_that_others_laid_around_it(
+    below_shared: Path, marker: Path, own: str
+):
+    """HEAD, objects, refs and a config are a repository, wherever they lie: in /tmp, which is
+    root's, git takes them for root's own.
+    """
+    shared = below_shared.parent
+    trap(marker.parent / "monitor", marker)
+    lines = ("repositoryformatversion = 0", "bare = false", f"worktree = {shared}")
+    settings = "\n\t".join(("[core]", *lines, f"fsmonitor = {marker.parent / 'monitor'}"))
+    open_way(shared / "HEAD")
+    laid = 'cd "$1"; mkdir objects refs; echo ref: refs/heads/x > HEAD; printf %s "$2" > config'
+    assert run_as_other(laid, shared, settings).returncode == 0
+    place = below_shared
+    if own == "a broken .git":
+        (place / ".git").mkdir()
+    if own == "a link to it":
+        place = shared.parent / "link"
+        place.symlink_to(below_shared)
+    subprocess.run(["git", "status"], cwd=place, check=False, capture_output=True)
+    assert marker.exists(), "the trap is real"
+    marker.unlink()
+    assert read_standing(place / "rollout.toml") is None
+    with pytest.raises(RecordError):
+        commit_file(place / "rollout.toml", "x")
+    assert not marker.exists()
+
+
+def test_a_repository_with_room_for_others_is_not_used(below_shared: Path):
+    """What they have not laid yet they could lay at any moment."""
+    for name in ("objects", "refs"):
+        (below_shared.parent / name).mkdir()
+    (below_shared.parent / "HEAD").write_text("ref: refs/heads/main\n")
+    with pytest.raises(RecordError, match="has room for others"):
+        commit_file(below_shared / "rollout.toml", "x")
+
+
+def test_settings_that_others_can_write_are_not_used_wherever_they_are(
+    repository: Path, marker: Path
+):
+    """A file that the person's own settings include, as teams share one."""
+    shared = marker.parent / "team.gitconfig"
+    shared.write_text("")
+    config = repository / ".git" / "config"
+    config.write_text(f"{config.read_text()}[include]\n\tpath = {shared}\n")
+    path = repository / "rollout.toml"
+    shared.write_text("[alias]\n\tx = y\n")
+    assert commit_file(path, "x").commit
+    trap(marker.parent / "monitor", marker)
+    shared.write_text(f"[core]\n\tfsmonitor = {marker.parent / 'monitor'}\n")
+    shared.chmod(0o666)
+    assert read_standing(path) is None
+    with pytest.raises(RecordError, match=r"team\.gitconfig can be written by others"):
+        commit_file(path, "x")
+    assert not marker.exists()
+
+
 # Other places in which something may lie in wait.
 
 

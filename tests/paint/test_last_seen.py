@@ -48,6 +48,17 @@ def test_what_was_kept_is_read_again_and_is_the_users_alone(directory: Path) -> 
     assert directory.stat().st_mode & 0o777 == 0o700
 
 
+def test_with_umask_0_all_that_is_made_is_the_users_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        keep_last_seen(SUBJECT, SEEN, str(tmp_path / "home" / "state" / DIRECTORY))
+    finally:
+        os.umask(before)
+    made = list((tmp_path / "home").rglob("*"))
+    assert len(made) == 3
+    assert not any(path.stat().st_mode & 0o077 for path in (*made, tmp_path / "home"))
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from canary.host.children import find_own_program, safe_directory
+from canary.host.children import find_own_program, safe_directory, tmux_environment
 from canary.host.owners import make_directories
 
 OSC52_LIMIT: Final = 74_994
@@ -30,7 +30,7 @@ async def copy(text: str, write: Callable[[str], object], environ: Mapping[str, 
     sent = len(encoded) <= OSC52_LIMIT and understands_osc52(environ)
     if sent:
         write(f"\x1b]52;c;{encoded}\x07")
-    if in_tmux and await _load_into_tmux(text):
+    if in_tmux and await _load_into_tmux(text, environ):
         return "Copied to tmux's buffer, and through it to the clipboard where the terminal allows."
     if sent:
         return "Copied by OSC 52, if your terminal allows it."
@@ -50,7 +50,7 @@ def understands_osc52(environ: Mapping[str, str]) -> bool:
     return term.split("-")[0] not in _NO_OSC52
 
 
-async def _load_into_tmux(text: str) -> bool:
+async def _load_into_tmux(text: str, environ: Mapping[str, str]) -> bool:
     """Hand the text to tmux; False when tmux is not there, refuses or does not answer in time."""
     program = find_own_program("tmux")
     if program is None:
@@ -62,6 +62,7 @@ async def _load_into_tmux(text: str) -> bool:
             "-w",
             "-",
             cwd=safe_directory(),
+            env=tmux_environment(environ),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,

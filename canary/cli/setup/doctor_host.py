@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from canary.host.children import find_own_program, safe_directory
+from canary.host.children import find_own_program, safe_directory, tmux_environment
 from canary.host.trust import read_trust
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.hosts import foreign_hosts
@@ -203,6 +203,7 @@ def _ask_tmux(program: str, *arguments: str) -> str:
     asked = subprocess.run(
         [program, *arguments],
         cwd=safe_directory(),
+        env=tmux_environment(os.environ),
         capture_output=True,
         text=True,
         timeout=TMUX_WITHIN_S,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import stat
 from pathlib import Path
 
@@ -51,3 +52,19 @@ async def test_what_is_too_long_for_osc_52_is_not_cut(tmp_path: Path) -> None:
     long = "x" * 100_000
     await clipboard.copy(long, print, {"TERM": "xterm", "XDG_STATE_HOME": str(tmp_path)})
     assert (tmp_path / "canary-console" / "summary.txt").read_text() == long
+
+
+async def test_tmux_which_tells_its_server_all_that_it_knows_knows_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `su` or `sudo -E` in somebody's tmux the server is his."""
+    program, said = tmp_path / "tmux", tmp_path / "said"
+    program.write_text(f"#!/bin/sh\ncat > {said}; env >> {said}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("WEBHOOK", "a-secret")
+    told = {**os.environ, "TERM": "screen", "TMUX": "socket,1,0"}
+    assert "tmux" in await clipboard.copy("text ", list[str]().append, told)
+    assert said.read_text().startswith("text ")
+    assert "TMUX=socket,1,0" in said.read_text()
+    assert "a-secret" not in said.read_text()
