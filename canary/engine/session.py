@@ -404,10 +404,13 @@ def _logged(what: str) -> Iterator[None]:
 def _open_journal(path: Path) -> tuple[Journal | None, RecordError | None]:
     """The journal, on a disk that cannot be written what is there to read; and why it cannot."""
     try:
-        return Journal(path), None
+        journal = Journal(path)
     except RecordError as error:
         log.warning("journal: %s", error)
         with contextlib.suppress(CanaryError, OSError):
             if path.exists():
                 return Journal(path, read_only=True), error
         return None, error
+    with _logged("journal"):
+        journal.shrink()
+    return journal, None

@@ -6,11 +6,10 @@ with a file (read-only, full, locked, damaged, written by a newer program) is th
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +18,12 @@ from typing import ClassVar, Self
 import msgspec
 
 from canary.rollout.errors import RecordError
+from canary.store.database_file import is_full, limit_log, make_file, use_wal
 from canary.store.paths import NOWHERE
 
 BUSY_TIMEOUT_S = 5.0
-_WAL_TRIES = 40
-_WAL_PAUSE_S = 0.05
-SHARED_MEMORY_BYTES = 32_768
+LEAST_FREE_BYTES = 2_000_000
+"""So much must be free in a file, and half of it, before it is made smaller."""
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -95,8 +94,25 @@ class Database:
         """Raise RecordError when what is to be written next would find no room, as far as the
         system tells; a file that is open for reading needs none.
         """
-        if not (self.read_only or self._in_memory) and _is_full(self.path):
+        if not (self.read_only or self._in_memory) and is_full(self.path):
             raise self._error(*_TROUBLES[sqlite3.SQLITE_FULL])
+
+    def shrink(self) -> bool:
+        """Give back to the disk what is free in the file, where that is most of it; True when that
+        was done. It takes some tenths of a second then. What is free otherwise is used again, as it
+        is where there is no room or no time for this. Raises RecordError for a damaged file.
+        """
+        if self.read_only or self._in_memory:
+            return False
+        with self._lock, self._said():
+            pages, free, size = map(self._pragma, ("page_count", "freelist_count", "page_size"))
+            if free * size < LEAST_FREE_BYTES or free * 2 < pages:
+                return False
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._connection.execute("VACUUM")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                return True
+        return False
 
     def data_version(self) -> int:
         """A number that differs when another connection has committed since the last call."""
@@ -115,7 +131,7 @@ class Database:
         if self._in_memory:
             target, as_uri = ":memory:", False
         elif not self.read_only:
-            _make(self.path)
+            make_file(self.path)
             target, as_uri = str(self.path), False
         elif self.path.exists():
             # On a read-only disk the shared memory beside a WAL file cannot be made: then nobody
@@ -147,7 +163,8 @@ class Database:
             if version == 0:
                 raise self._error("is not finished: it was never written to")
             return
-        _use_wal(connection)
+        use_wal(connection)
+        limit_log(connection)
         connection.execute(f"PRAGMA synchronous = {'FULL' if schema.durable else 'NORMAL'}")
         if version == 0:
             with self.writing():
@@ -212,7 +229,7 @@ class Database:
 
     def _translate(self, exc: sqlite3.Error) -> RecordError:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_IOERR and _is_full(self.path):
+        if code == sqlite3.SQLITE_IOERR and is_full(self.path):
             code = sqlite3.SQLITE_FULL
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return self._damaged(str(exc))
@@ -246,6 +263,10 @@ class Record:
         self._database = Database(path, self.schema, read_only=read_only)
         self.path = self._database.path
 
+    def shrink(self) -> bool:
+        """Make the file smaller where most of it is free; True when that was done."""
+        return self._database.shrink()
+
     def close(self) -> None:
         """Close the file; closing twice is fine."""
         self._database.close()
@@ -255,21 +276,6 @@ class Record:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _make(path: Path) -> None:
-    """Make a file for its owner alone, where there is none. Raises OSError, too, when what is there
-    cannot be written.
-
-    What is there is never opened: a process that closes any handle of a file gives up all its locks
-    on it (fcntl(2)), those of SQLite's other connections too. The next program to close it would
-    take itself for the last, and remove the log that is still being written.
-    """
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
 def _read_text(body: bytes) -> str:
@@ -290,31 +296,3 @@ _TROUBLES: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_FULL: ("cannot be used: the disk is full", "Make room on the disk."),
     sqlite3.SQLITE_IOERR: ("cannot be read or written: the disk fails", "Check the disk."),
 }
-
-
-def _is_full(path: Path) -> bool:
-    """Whether there is no room beside a file for SQLite's shared memory: it calls that a failure of
-    the disk, and who reads it would look for a broken one. A disk that does not tell is not full.
-    """
-    try:
-        disk = os.statvfs(path.parent)
-    except OSError:
-        return False
-    blocks = disk.f_bavail if os.geteuid() else disk.f_bfree
-    return bool(disk.f_blocks) and blocks * disk.f_frsize < SHARED_MEMORY_BYTES
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to write-ahead logging. Two first openings at once collide in spite of the timeout."""
-    for last in (*[False] * (_WAL_TRIES - 1), True):
-        try:
-            if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-                return
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as exc:
-            busy = getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-            if last or not busy:
-                raise
-            time.sleep(_WAL_PAUSE_S)
-        else:
-            return

@@ -92,6 +92,7 @@ class EvidenceKeeping:
             if self._record is not None:
                 self._record.keep(self._unkept, checkpoint)
                 self._record.prune(self._clock.now() - KEPT_S)
+                self._record.shrink()
         except RecordError as error:
             self._abandon(error)
         self._unkept.clear()

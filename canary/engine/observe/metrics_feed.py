@@ -275,6 +275,7 @@ class MetricsFeed:
         try:
             if self._history is not None:
                 self._history.prune(now - KEPT_S)
+                self._history.shrink()
         except RecordError as error:
             self._abandon_history(error)
 

@@ -107,6 +107,7 @@ class RecordingBook:
             oldest = now - settings.days * DAY_S
             self._file.prune(oldest, int(settings.most_mb * MB), numbers.used)
             numbers.forget_all_but(self._file.value_numbers())
+            self._file.shrink()
 
     def close(self) -> None:
         """Give the file and the lock back; what was not flushed is lost."""
