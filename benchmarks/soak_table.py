@@ -1,10 +1,9 @@
 """What a soak measured, and how growth is told from noise.
 
 Each measure is looked at after the first hours, at the end, and in between. It has grown when the
-median of the last third of the looks is more than 5 % above that of the first third (and by more
-than its noise: a few megabytes, a few handles, the tasks of a reading), *and* the slope through all
-of them says so too (Theil and Sen's: the median of all pairs', which no outlier moves). Files have
-a bound instead where they are filled while it soaks.
+median of the last third of the looks is more than 5 % above that of the first third, and by more
+than its noise: a few megabytes, a few handles, the tasks of a reading. One look at a bad moment
+moves neither. Files have a bound instead where they are filled while it soaks.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import combinations
 
 import msgspec
 
@@ -70,7 +68,7 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A measure after the first hour and at the end; `growth` by the trend, 0.05 is 5 %."""
+    """A measure after the first hours and at the end; `growth` as `growth_of` has it."""
 
     name: str
     first: float
@@ -142,20 +140,13 @@ def judge(measure: Measure, rows: Sequence[Row]) -> Judged:
 
 
 def growth_of(points: Sequence[tuple[float, float]]) -> float:
-    """By how much a figure has grown over all of (time, figure), as a part of what it was.
-
-    The smaller of two: the slope through all points, and the last third's median beside the first
-    third's; with fewer than four points the last beside the first.
+    """By how much a figure has grown from the first third of (time, figure) to the last, medians,
+    as a part of the first; with fewer than four from the first to the last.
     """
-    base = max(points[0][1], 1e-9)
-    if len(points) < 4:
-        return (points[-1][1] - points[0][1]) / base
-    third = max(1, len(points) // 3)
+    third = len(points) // 3 if len(points) > 3 else 1
     early = statistics.median(value for _, value in points[:third])
     late = statistics.median(value for _, value in points[-third:])
-    slopes = [(b - a) / (t - s) for (s, a), (t, b) in combinations(points, 2) if t > s]
-    trend = statistics.median(slopes) * (points[-1][0] - points[0][0])
-    return min((late - early), trend) / base
+    return (late - early) / max(early, 1e-9)
 
 
 def table(
