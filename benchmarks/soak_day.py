@@ -110,7 +110,11 @@ class Console(Terminal):
     # -- how large it is -------------------------------------------------------------------------
 
     def sample(self) -> Sample:
-        """What the probe in the console says. Raises OSError."""
+        """What the probe in the console says. Raises OSError; SystemExit when it has ended."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid:
+            ended = os.waitstatus_to_exitcode(status)
+            raise SystemExit(f"The console has ended with {ended}:\n{self.text()}\n{self.did}")
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(60.0)
             client.connect(self._socket)
@@ -286,7 +290,7 @@ class Sampling:
 
 
 def live_through(sampling: Sampling, wish: Wish, first_speed: float) -> Iterator[Row]:
-    """The first hour with all that a day brings, then day after day; a row every so often."""
+    """The first hours with all that a day brings, then day after day; a row every so often."""
     console = sampling.console
     if not console.see("rollback ready", START_S):
         raise SystemExit(f"The console does not come up:\n{console.text()}")
