@@ -12,6 +12,7 @@ import msgspec
 from canary.cli.opening import PlanSource, find_plan, open_session
 from canary.cli.options import plan_options
 from canary.cli.output import print_json, say
+from canary.cli.setup.doctor_files import look_at_files
 from canary.cli.setup.doctor_host import (
     Finding,
     look_at_clock,
@@ -149,6 +150,7 @@ async def _ask(source: PlanSource) -> list[Finding]:
 
 async def _look(source: PlanSource, session: Session) -> AsyncIterator[Finding]:
     yield look_at_journal(session)
+    yield look_at_files(source.plan, session.directory)
     for finding in look_at_webhooks(session):
         yield finding
     login = await look_at_login(source.plan, session)
