@@ -1,8 +1,8 @@
 """Requests and latency of all services of a project in two ListTimeSeries.
 
 A filter may have 2 048 characters (cloud.google.com/monitoring/api/v3/filters), which name some
-forty services: for more, all of the project are read and told apart here. Each rollout then gets
-its own as a Reading, as if it had asked alone.
+forty services: for more they are asked for in several, and for very many all of the project are
+read and told apart here. Each rollout then gets its own as a Reading, as if it had asked alone.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ from canary.rollout.plan.plan import Plan
 
 READ_TIMEOUT_S: Final = 30.0
 LONGEST_FILTER: Final = 2048
+MOST_FILTERS: Final = 4
+"""For a metric. Two metrics in four filters and the score are nine readings a minute, of the twelve
+that a list may take; more services than that are cheaper to read as the whole project."""
 PERIOD_S: Final = 60
 FIRST_SPAN_S: Final = 4500.0
 """What is read first: the window of the gates, the watch, and how late points are."""
@@ -179,16 +182,18 @@ class SharedMetrics:
     ) -> dict[Place, list[Any]] | CloudError:
         metric = _METRICS[role]
         group = (*_GROUP, *(("metric.label.response_code_class",) if role == "responses" else ()))
-        text = build_filter(metric, places)
-        query = Query(role, metric, text, "ALIGN_DELTA", "REDUCE_SUM", group)
+        queries = [
+            Query(role, metric, text, "ALIGN_DELTA", "REDUCE_SUM", group)
+            for text in build_filters(metric, places)
+        ]
         try:
-            series = await self._read_series(query, grid)
+            answers = await asyncio.gather(*(self._read_series(q, grid) for q in queries))
         except CloudError as error:
             return error
         except CanaryError as error:
             return Unavailable(error.message, remedy=error.remedy, source=SOURCE)
         found: dict[Place, list[Any]] = defaultdict(list)
-        for one in series:
+        for one in (one for series in answers for one in series):
             labels = one.resource.labels
             found[(labels["location"], labels["service_name"])].append(one)
         return found
@@ -283,12 +288,22 @@ def places_of(plan: Plan) -> tuple[Place, ...]:
     return tuple((target.region, name) for name in dict.fromkeys((target.legacy, target.canary)))
 
 
-def build_filter(metric: str, places: list[Place]) -> str:
-    """The filter for these services, or for all where naming them would be too long."""
+def build_filters(metric: str, places: list[Place]) -> list[str]:
+    """Filters that name these services, each no longer than may be; a single one for all where that
+    would take too many.
+    """
     base = f'metric.type = {quote(metric)} AND resource.type = "cloud_run_revision"'
-    names = ", ".join(quote(name) for name in dict.fromkeys(name for _, name in places))
-    text = f"{base} AND resource.labels.service_name = one_of({names})"
-    return text if len(text) <= LONGEST_FILTER and places else base
+    head, tail = f"{base} AND resource.labels.service_name = one_of(", ")"
+    found, size = list[list[str]](), LONGEST_FILTER
+    for name in dict.fromkeys(quote(name) for _, name in places):
+        size += len(name) + 2
+        if size > LONGEST_FILTER:
+            found.append([])
+            size = len(head) + len(tail) + len(name)
+        found[-1].append(name)
+    if not 0 < len(found) <= MOST_FILTERS:
+        return [base]
+    return [f"{head}{', '.join(names)}{tail}" for names in found]
 
 
 def _not_asked(role: str) -> CloudError:

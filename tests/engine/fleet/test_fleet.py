@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from canary.cloud.monitoring.shared import LONGEST_FILTER, build_filter
+from canary.cloud.monitoring import shared
+from canary.cloud.monitoring.shared import LONGEST_FILTER, MOST_FILTERS, build_filters
 from canary.engine.fleet.fleet import Fleet, Named, open_fleet
 from canary.rollout.fleet.rows import FleetRow
 from canary.rollout.plan.plan import Plan, Thresholds
@@ -160,9 +164,37 @@ async def test_a_project_that_comes_back_is_read_again(embed: Embed) -> None:
         assert all(row.state is not None for row in await fleet.refresh())
 
 
-def test_more_services_than_a_filter_can_name_are_read_as_all() -> None:
-    few = [("us-central1", f"service-{n}") for n in range(10)]
-    many = [("us-central1", f"service-{n:04d}-canary") for n in range(200)]
-    assert "one_of(" in build_filter("m", few)
-    assert "one_of(" not in build_filter("m", many)
-    assert len(build_filter("m", many)) <= LONGEST_FILTER
+@given(st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,48}", fullmatch=True), max_size=400))
+def test_every_service_is_named_once_in_filters_that_are_not_too_long(names: list[str]) -> None:
+    filters = build_filters("run.googleapis.com/request_count", [("r", name) for name in names])
+    assert len(filters) <= MOST_FILTERS
+    assert all(len(text) <= LONGEST_FILTER for text in filters)
+    named = [name for text in filters for name in re.findall(r'"([^"]*)"', text)[2:]]
+    if "one_of(" in filters[0]:
+        assert named == list(dict.fromkeys(names))
+    else:
+        assert (named, len(filters)) == ([], 1)
+
+
+def test_few_services_take_one_filter_some_take_several_and_very_many_take_all() -> None:
+    def of(count: int) -> list[str]:
+        return build_filters(
+            "m", [("us-central1", f"service-{n:04d}-canary") for n in range(count)]
+        )
+
+    assert [len(of(count)) for count in (1, 60, 150, 400)] == [1, 1, 2, 1]
+    assert "one_of(" in of(150)[1]
+    assert "one_of(" not in of(400)[0]
+
+
+async def test_what_is_asked_for_in_several_filters_is_put_together(
+    embed: Embed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with crowd(embed, 6, plans=6, seek=False) as (cloud, fleet):
+        whole = await fleet.refresh()
+        monkeypatch.setattr(shared, "LONGEST_FILTER", 240)
+        before = cloud.world.calls["ListTimeSeries"]
+        rows = await fleet.refresh()
+        assert cloud.world.calls["ListTimeSeries"] - before == 7  # 3 and 3, and the score
+    assert [row.canary for row in rows] == [row.canary for row in whole]
+    assert all(row.canary.p95_ms is not None for row in rows if row.word != "OFF")

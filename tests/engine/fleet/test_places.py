@@ -1,0 +1,164 @@
+"""Regions, projects and sources of a list: what is away, comes, ends, and is read elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from canary.engine.fleet.fleet import Named, open_fleet
+from canary.rollout.change.annotations import annotation_key
+from canary.rollout.change.hold import Hold, encode_hold
+from canary.rollout.fleet.order import tell_apart
+from canary.rollout.plan.plan import Plan
+from canary.rollout.snapshot.snapshot import OperatorSession
+from canary.simulator.wire import messages
+from canary.store.paths import find_state_dir
+from canary.store.presence import OperatorSessionHolder
+from tests.embedded import DEFAULT_PLAN, Embed, Embedded
+from tests.engine.fleet.test_fleet import by_name, crowd, member
+
+pytestmark = pytest.mark.usefixtures("state_dir")
+
+ELSEWHERE = "europe-west1"
+
+
+def everywhere(cloud: Embedded) -> dict[str, str]:
+    return {cloud.plan.target.project: "-"}
+
+
+def copy_to(cloud: Embedded, region: str) -> list[Any]:
+    """The services of the first region once more, as they would be in another one."""
+    target = cloud.plan.target
+    parent = f"projects/{target.project}/locations/{target.region}"
+    copies = []
+    for one in cloud.apis.run.list_services(messages.ListServicesRequest(parent=parent)).services:
+        copy = type(one)()
+        copy.CopyFrom(one)
+        copy.name = one.name.replace(target.region, region)
+        copies.append(copy)
+    return copies
+
+
+async def test_a_region_that_is_away_is_a_row_and_the_rest_goes_on(embed: Embed) -> None:
+    async with crowd(embed, 3, crowd_regions=("us-central1", ELSEWHERE)) as (cloud, fleet):
+        project = cloud.plan.target.project
+        assert by_name(await fleet.refresh())["ion-api-001-canary"].region == ELSEWHERE
+        cloud.apis.run.away.append(f"projects/{project}/locations/{ELSEWHERE}")
+        rows = by_name(await fleet.refresh())
+        assert rows[f"(region {ELSEWHERE})"].state is None
+        # What was known of it is not thought to have ended, nor is it shown as it was.
+        assert rows["ion-api-001-canary"].word == "CANNOT SEE CLOUD RUN"
+        assert rows["ion-api-002-canary"].word == "HEALTHY"
+        cloud.apis.run.away.clear()
+        rows = by_name(await fleet.refresh())
+        assert f"(region {ELSEWHERE})" not in rows
+        assert rows["ion-api-001-canary"].percent == 10
+
+
+async def test_a_listing_that_says_it_is_not_whole_makes_a_row_of_it(embed: Embed) -> None:
+    async with crowd(embed, 2) as (cloud, fleet):
+        cloud.break_method("*ListServices", shape="unreachable", times=1)
+        rows = by_name(await fleet.refresh())
+        assert rows["(region -)"].trouble
+        assert rows["ion-api-canary"].state is not None
+
+
+async def test_services_of_one_name_in_two_regions_are_two_rows(embed: Embed) -> None:
+    async with embed(DEFAULT_PLAN) as cloud:
+        cloud.advance(1800)
+        cloud.apis.run.abroad += copy_to(cloud, ELSEWHERE)
+        plans = [Named(cloud.plan, "canary.toml")]
+        async with open_fleet(plans, everywhere(cloud), cloud.plan) as fleet:
+            rows = {row.region: row for row in await fleet.refresh()}
+    assert set(rows) == {"us-central1", ELSEWHERE}
+    assert rows["us-central1"].canary.p95_ms is not None
+    # The other's numbers are its own: there are none.
+    assert rows[ELSEWHERE].canary.p95_ms is None
+    assert rows[ELSEWHERE].word == "SILENT"
+    assert sorted(tell_apart(rows.values()).values()) == [
+        "ion-api-canary @europe-west1",
+        "ion-api-canary @us-central1",
+    ]
+
+
+async def test_a_rollout_that_no_plan_names_goes_with_its_service(embed: Embed) -> None:
+    async with embed(DEFAULT_PLAN) as cloud:
+        cloud.apis.run.abroad += copy_to(cloud, ELSEWHERE)
+        plans = [Named(cloud.plan, "canary.toml")]
+        async with open_fleet(plans, everywhere(cloud), cloud.plan) as fleet:
+            assert len(await fleet.refresh()) == 2
+            cloud.apis.run.abroad.clear()
+            assert [row.plan for row in await fleet.refresh()] == ["canary.toml"]
+
+
+async def test_a_rollout_of_a_plan_stays_when_its_service_is_gone(embed: Embed) -> None:
+    async with crowd(embed, 1, plans=3, seek=False) as (_, fleet):
+        rows = by_name(await fleet.refresh())
+        assert rows["ion-api-002-canary"].word == "CANNOT SEE CLOUD RUN"
+        assert rows["ion-api-canary"].word != "CANNOT SEE CLOUD RUN"
+
+
+async def test_a_plan_with_a_prometheus_is_read_from_it_alone(embed: Embed) -> None:
+    def of_prometheus(plan: Plan) -> Plan:
+        # Nobody listens there.
+        metrics = msgspec.structs.replace(
+            plan.metrics, source="prometheus", url="http://127.0.0.1:9"
+        )
+        return msgspec.structs.replace(plan, metrics=metrics)
+
+    async with embed(DEFAULT_PLAN, rollouts=2) as cloud:
+        cloud.advance(1800)
+        plans = [
+            Named(of_prometheus(cloud.plan), "prometheus.toml"),
+            Named(member(cloud.plan, 1), "monitoring.toml"),
+        ]
+        async with open_fleet(plans) as fleet:
+            rows = by_name(await fleet.refresh())
+    assert rows["ion-api-canary"].word == "SILENT"
+    assert rows["ion-api-canary"].state is not None
+    assert "Prometheus" in rows["ion-api-canary"].state.cause
+    assert rows["ion-api-canary"].canary.p95_ms is None
+    assert rows["ion-api-001-canary"].canary.p95_ms is not None
+
+
+async def test_what_is_found_beside_a_plan_with_a_prometheus_is_read_from_the_cloud(
+    embed: Embed,
+) -> None:
+    """The labels of a plan's sides are of its own rollout."""
+    async with embed(DEFAULT_PLAN, rollouts=2) as cloud:
+        cloud.advance(1800)
+        metrics = msgspec.structs.replace(
+            cloud.plan.metrics, source="prometheus", url="http://127.0.0.1:9"
+        )
+        like = msgspec.structs.replace(cloud.plan, metrics=metrics)
+        async with open_fleet([], everywhere(cloud), like) as fleet:
+            rows = by_name(await fleet.refresh())
+    assert all(row.canary.p95_ms is not None for row in rows.values())
+
+
+async def test_who_is_there_and_what_is_held_is_in_the_row(embed: Embed) -> None:
+    async with embed(DEFAULT_PLAN) as cloud:
+        cloud.advance(1800)
+        plan = cloud.plan
+        parent = f"projects/{plan.target.project}/locations/{plan.target.region}"
+        service = cloud.apis.run.get_service(
+            messages.GetServiceRequest(name=f"{parent}/services/{plan.router_service}")
+        )
+        service.annotations[annotation_key(plan.record.annotation, "hold")] = encode_hold(
+            Hold(None, "the database moves", "eve", "bastion-2", cloud.now, "c")
+        )
+        cloud.apis.run.update_service(messages.UpdateServiceRequest(service=service))
+        cloud.advance(60)
+        session = OperatorSession(1, "bob", "bastion-2", time.time(), armed=True)
+        holder = OperatorSessionHolder(find_state_dir(plan)[0], session)
+        try:
+            async with open_fleet([Named(plan, "canary.toml")]) as fleet:
+                [row] = await fleet.refresh()
+        finally:
+            holder.release()
+    assert row.word == "HELD"
+    assert row.hold == "held by eve@bastion-2 until released because the database moves"
+    assert (row.others, row.guards) == (("bob",), ("bob",))
