@@ -85,6 +85,7 @@ class Executor:
         yield "note sent", cloud, self._noted(me, index, "sent")._replace(at="send"), left
 
     def _send(self, cloud: Cloud, me: Person, left: Left, index: int, step: Step) -> Iterator[Next]:
+        yield from self._last_look(cloud, me, left, index, step)
         if isinstance(step, SetTraffic) and not self._guard_holds(cloud, me, step):
             yield self._kept_out(cloud, me, left, index, step)
             return
@@ -98,6 +99,15 @@ class Executor:
             failed = after._replace(served=cloud.served, foreign=cloud.foreign)
             spent = left._replace(fails=0)
             yield "send, fails", failed, self._ended(sent, "failed"), spent
+
+    def _last_look(
+        self, cloud: Cloud, me: Person, left: Left, index: int, step: Step
+    ) -> Iterator[Next]:
+        """What it refuses may also have come a moment behind it: then the step is sent."""
+        if self._moved(cloud, index, step):
+            yield "refused at the last look", cloud, self._ended(me, "refused"), left
+        elif isinstance(step, SetTraffic) and self._must_raise(cloud, step):
+            yield self._kept_out(cloud, me, left, index, step)
 
     def _look_up(
         self, cloud: Cloud, me: Person, left: Left, index: int, step: Step
