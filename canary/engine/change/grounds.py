@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from canary.cloud.views import ServiceState
-from canary.engine.change.observed_state import ServiceReader
+from canary.engine.change.observed_state import ServiceReader, gives_more
 from canary.engine.change.outcomes import describe_rival
 from canary.rollout.change.basis import (
     SplitNow,
@@ -74,23 +74,34 @@ class Grounds:
         """The last look before a step as `check` let it pass takes effect: since then the journal
         was written, and what it changes was read, perhaps more than once.
 
-        Raises Conflict, as `check`, also where a step would take instances away by now, or send
-        requests back to a Legacy that has become the backup.
+        Raises Conflict, as `check`, also where a step would take instances away by now, send
+        requests back to a Legacy that has become the backup, or go back to more than serves.
         """
         if lowers(step):
             await self._confirm_room()
-        if self._change.kind in GOING_BACK and not isinstance(step, SetScale):
+        if self._change.kind in GOING_BACK and isinstance(step, SetTraffic):
+            await self._confirm_no_more(step)
             return
         if await self.check(index, step) != step:
             raise Conflict(f"{step.service} was scaled meanwhile.", remedy="Look again.")
 
-    async def _confirm_room(self) -> None:
+    async def _confirm_no_more(self, step: SetTraffic) -> None:
+        if step.percent == 0:
+            return
+        state = await self._read_or_none(self._plan.router_service)
+        if state is not None and gives_more(step, state):
+            raise Conflict("Canary has less already.", remedy="Look again.")
+
+    async def _read_or_none(self, service: str) -> ServiceState | None:
         """That it cannot be read keeps nothing from going back: it could be, a moment ago."""
         try:
-            state = await self._reader.service(legacy_scaled(self._plan))
+            return await self._reader.service(service)
         except CanaryError:
-            return
-        if needs_raising(self._plan, state.limits):
+            return None
+
+    async def _confirm_room(self) -> None:
+        state = await self._read_or_none(legacy_scaled(self._plan))
+        if state is not None and needs_raising(self._plan, state.limits):
             raise Conflict("Legacy was made the backup meanwhile.", remedy="Look again.")
 
     async def _check_hold(self) -> None:

@@ -117,15 +117,23 @@ def check_guard(guard: Guard, state: ServiceState) -> None:
 def check_split(step: SetTraffic, state: ServiceState) -> None:
     """Raise Conflict unless share and record are what a step back was decided on.
 
-    A share that was not known then must at least not be raised by the step.
+    What is set or serves may not be raised by the step, whether it was known then or not.
     """
     guard, percent = step.guard, step.guard.percent
-    raised = percent is None and state.percent is not None and state.percent < step.percent
+    raised = gives_more(step, state)
     record = state.record.change if state.record is not None else ""
     known = guard.record is not msgspec.UNSET
     decided_anew = known and record not in (guard.record, step.record.change)
     if raised or decided_anew or percent not in (None, state.percent):
         raise foreign_change(state)
+
+
+def gives_more(step: SetTraffic, state: ServiceState) -> bool:
+    """Whether a step would give Canary more than is set, or than really serves, as far as that is
+    known: a revision that traffic was bound to meanwhile may serve less than is set.
+    """
+    known = [share for share in (state.percent, state.served_percent) if share is not None]
+    return any(share < step.percent for share in known)
 
 
 def follow_guard(guard: Guard, generation: int, after: ServiceState) -> Guard:

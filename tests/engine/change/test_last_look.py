@@ -34,6 +34,7 @@ from tests.engine.change.test_moved_world import (
     preset,
     scale_legacy,
 )
+from tests.hands import deploy, set_traffic
 
 
 @pytest.fixture
@@ -118,6 +119,32 @@ async def test_no_share_that_somebody_sets_is_overwritten(
     assert happened
     assert outcome.state == "refused", outcome
     assert (await router_service(cloud)).percent == 1
+
+
+@pytest.mark.parametrize("touched", [False, True])
+async def test_a_step_back_gives_no_more_than_what_serves_by_then(
+    embed: Embed, journal: Journal, touched: bool
+):
+    """Somebody binds the traffic to a revision with 1 %: what is set stays 50 %, and the record."""
+    async with embed(at_stage(PLANS["env"], 4), operation_s=0.0) as cloud:
+        least = await deploy(cloud, CANARY_TRAFFIC_PERCENTAGE="1")
+        await deploy(cloud, CANARY_TRAFFIC_PERCENTAGE="50")
+        asked = await ask(cloud, "step_back")
+        assert asked.steps[-1].percent == 25
+
+        async def bind() -> None:
+            await set_traffic(cloud, (least, 100, ""))
+
+        async def touch() -> None:  # its etag is another, so that it is sent once more
+            await deploy(cloud, OTHER="1")
+            once_it_is_sent(cloud, bind)
+
+        happened = once_it_is_sent(cloud, touch if touched else bind)
+        outcome = await carry(cloud, journal, asked)
+        assert happened
+        assert outcome.state == "refused", outcome
+        after = await router_service(cloud)
+        assert (after.percent, after.served_percent) == (50, 1)
 
 
 async def generation(cloud: Embedded) -> int:
