@@ -35,6 +35,7 @@ from canary.rollout.change.change import (
     split_of,
 )
 from canary.rollout.change.hold import find_hold, format_hold
+from canary.rollout.change.irreversible import find_irreversible, format_marked
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet
 from canary.rollout.plan.plan import Plan
 
@@ -61,6 +62,8 @@ class Grounds:
             return await self._check_scale(index, step)
         if isinstance(step, SetTraffic) and self._change.kind == "promote":
             await self._check_hold()
+        if isinstance(step, SetTraffic) and self._change.cause:
+            await self._check_irreversible()
         decides = isinstance(step, SetTraffic) and raises(step)
         if decides and self._change.kind not in GOING_BACK and basis_of(self._change) is not None:
             state = await self._reader.service(canary_scaled(self._plan))
@@ -81,6 +84,8 @@ class Grounds:
             await self._confirm_room()
         if self._change.kind in GOING_BACK and isinstance(step, SetTraffic):
             await self._confirm_no_more(step)
+            if self._change.cause:
+                await self._check_irreversible()
             return
         if await self.check(index, step) != step:
             raise Conflict(f"{step.service} was scaled meanwhile.", remedy="Look again.")
@@ -113,6 +118,20 @@ class Grounds:
         hold = find_hold(state.hold, now)
         if hold is not None:
             raise GateNotMet(f"Not promoted: {format_hold(hold, now)}.")
+
+    async def _check_irreversible(self) -> None:
+        """Automatic rollback stands down over a step that it would not undo, marked meanwhile."""
+        state = await self._read_or_none(canary_scaled(self._plan))
+        if state is None:
+            return
+        # Of one service the revision that serves need not be Canary's: its mark says nothing.
+        deployed = "" if self._plan.target.shares_one_service else state.deployed_mark
+        found = find_irreversible(state.irreversible, deployed, state.serving)
+        if found is not None:
+            raise GateNotMet(
+                f"Automatic rollback stands down: {format_marked(found)}",
+                remedy="A person decides: `canary rollback`.",
+            )
 
     async def _check_split(self, index: int) -> None:
         if basis_of(self._change) is None or self._change.kind in GOING_BACK:

@@ -147,6 +147,26 @@ async def test_a_step_back_gives_no_more_than_what_serves_by_then(
         assert (after.percent, after.served_percent) == (50, 1)
 
 
+@pytest.mark.parametrize("automatic", [True, False])
+async def test_automatic_rollback_stands_down_over_what_was_marked_meanwhile(
+    cloud: Embedded, journal: Journal, automatic: bool
+):
+    asked = await ask(cloud, "rollback_all", cause="error_ratio" if automatic else "")
+    request = Request("m1", AUTHOR, cloud.now)
+    mark = moves.mark_irreversible(cloud.plan, await standing_of(cloud), request, "schema 42")
+
+    async def mark_it() -> None:
+        await cloud.writer.send(mark.steps[0])
+        cloud.advance(60.0)
+
+    happened = once_it_is_sent(cloud, mark_it)
+    outcome = await carry(cloud, journal, asked)
+    assert happened
+    assert outcome.state == ("refused" if automatic else "done"), outcome
+    assert ("schema 42" in outcome.message) == automatic
+    assert (await router_service(cloud)).percent == (10 if automatic else 0)
+
+
 async def generation(cloud: Embedded) -> int:
     return (await cloud.run.service("ion-api")).generation
 
