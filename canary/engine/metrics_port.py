@@ -123,7 +123,7 @@ def _is_for_loopback(head: bytes) -> bool:
 
 
 _HOST: Final = re.compile(rb"(?im)^host:([^\r\n]*)")
-_LOCAL: Final = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?")
+_LOCAL: Final = re.compile(rb"(([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?")
 
 
 @contextlib.asynccontextmanager

@@ -95,7 +95,8 @@ def _look(path: Path) -> Weakness | None:
         return None
     keeps = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
     for_others = status.st_mode & _FOR_OTHERS
-    if for_others == stat.S_IWGRP and _is_private_group(status.st_gid, status.st_uid):
+    private = for_others == stat.S_IWGRP and _is_private_group(status.st_gid, status.st_uid)
+    if private and not _has_access_list(path):
         return None
     if for_others and not keeps:
         return Weakness(path, "can be written by others", f"chmod go-w {shown}")
@@ -115,6 +116,16 @@ def _look_for_link(path: Path) -> Weakness | None:
     shown, copy = quote_command([str(path)]), quote_command([f"{path}.copy"])
     said = "has another name, and others can give names there"
     return Weakness(path, said, f"cp {shown} {copy} && mv {copy} {shown}")
+
+
+def _has_access_list(path: Path) -> bool:
+    """Whether others are named beside owner and group: the group's bits are then what they may have
+    at most (acl(5), "correspondence between ACL entries and file permission bits").
+    """
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access", follow_symlinks=False))
+    except (AttributeError, OSError):  # not Linux; none, or a file system without any
+        return False
 
 
 def _is_private_group(gid: int, uid: int) -> bool:

@@ -34,7 +34,7 @@ async def ask(url: str, asked: str) -> str:
     """The status line of the answer; the socket belongs to whoever this process is just now."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    writer.write(f"{asked} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    writer.write(f"{asked} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
     line = (await reader.readline()).decode()
     writer.close()
     return line
@@ -63,6 +63,31 @@ async def test_another_user_is_refused_over_grpc(embed: Embed):
                 await router.read_split()
         await connection.close()
         await router.close()
+
+
+@pytest.mark.parametrize(
+    ("header", "answered"),
+    [
+        ("Host: evil.example", False),
+        ("Host: 127.0.0.1.evil.example:80", False),
+        ("Host: 127.0.0.1\r\nOrigin: https://evil.example", False),
+        ("Host: localhost:8080", True),
+        ("Host: [::1]", True),
+        ("Host: us-central1-run.localhost:80", True),
+        ("Host: localhost.evil.example", False),
+    ],
+)
+async def test_a_page_in_the_persons_browser_is_refused(embed: Embed, header: str, answered: bool):
+    """By a name of its own that points to loopback, or by a form that it sends across."""
+    async with embed(http=True) as cloud:
+        parts = urlsplit(cloud.control_url)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        head = f"POST /_cloud/clock HTTP/1.1\r\n{header}\r\nContent-Length: 2\r\n\r\n"
+        writer.write(head.encode() + b"{}")
+        line = await reader.readline()
+        writer.close()
+        assert (b" 200 " in line) == answered
+        assert (b" 403 " in line) != answered
 
 
 async def test_ones_own_user_is_answered_over_both(embed: Embed):

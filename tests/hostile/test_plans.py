@@ -1,6 +1,7 @@
 """A plan that others could have written is looked at, and nothing of it acts."""
 
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -343,3 +344,25 @@ def test_a_plan_of_others_gives_no_limits_to_what_no_plan_names(tmp_path: Path):
     assert [each.is_own for each in named] == [False, True]
     assert choose_like(named) == named[1].plan
     assert choose_like(named[:1]) == like_shipped()
+
+
+@pytest.mark.parametrize("path", ["a file", "a directory above"])
+def test_an_access_list_is_no_private_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+):
+    """The group's bits stand for what others, who are named in it, may have."""
+    monkeypatch.setattr("canary.host.owners._is_private_group", lambda *_: True)
+    plan = tmp_path / "canary.toml"
+    plan.write_text("")
+    weak = plan if path == "a file" else tmp_path
+    weak.chmod(0o770)
+    assert find_weakness(plan) is None
+    named = ((1, 7, -1), (2, 6, OTHER_UID), (4, 0, -1), (16, 7, -1), (32, 0, -1))
+    entries = b"".join(struct.pack("<HHi", *entry) for entry in named)
+    try:
+        os.setxattr(weak, "system.posix_acl_access", struct.pack("<I", 2) + entries)
+    except OSError:
+        pytest.skip("a file system without access lists")
+    found = find_weakness(plan)
+    assert found is not None
+    assert found.path == weak

@@ -19,6 +19,7 @@ from canary.cli.setup.doctor_host import (
     look_at_health,
     look_at_hosts,
     look_at_journal,
+    look_at_surroundings,
     look_at_terminal,
     look_at_webhooks,
 )
@@ -70,6 +71,7 @@ def doctor(probe: bool, as_json: bool, config: str | None) -> int:
         look_at_plan(source),
         *look_at_limits(source.plan),
         *look_at_hosts(source.plan),
+        *look_at_surroundings(source.plan),
         *asyncio.run(_ask(source)),
         *look_at_terminal(),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from canary.host.children import find_own_program, safe_directory, tmux_environment
+from canary.host.children import find_own_program, own_path, safe_directory, tmux_environment
+from canary.host.owners import find_weakness
 from canary.host.trust import read_trust
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.hosts import foreign_hosts
@@ -25,6 +27,9 @@ from canary.store.sent_notifications import SentNotifications
 if TYPE_CHECKING:
     from canary.cloud.views import HealthReport
     from canary.engine.session import Session
+
+CERTIFICATE_FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Whoever writes there could, on the way to it, be any service."""
 
 TMUX_WITHIN_S: Final = 2.0
 _FOR_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -74,6 +79,25 @@ def look_at_hosts(plan: Plan) -> Iterator[Finding]:
             remedy = f"If it is to have them: `canary trust host {sanitize(host, 260)}`."
             said = "none of Google's, and not trusted with your credentials"
             yield Finding(what, "wrong", said, remedy)
+
+
+def look_at_surroundings(plan: Plan) -> Iterator[Finding]:
+    """What the environment names and others could have written: usually none."""
+    entries = [e for e in os.environ.get("PATH", "").split(os.pathsep) if Path(e).is_dir()]
+    open_to_others = [e for e in entries if e not in own_path().split(os.pathsep)]
+    if open_to_others:
+        said = "others could put programs into " + ", ".join(map(sanitize, open_to_others))
+        remedy = "git and tmux are not taken from there; a program of the team's may be."
+        yield Finding("PATH", "wrong", said, remedy, needed=False)
+    if plan.provider != "gcp":
+        return
+    for name in (*CERTIFICATE_FILES, "GOOGLE_APPLICATION_CREDENTIALS"):
+        found = None
+        with contextlib.suppress(OSError):  # one that is not there is said by whoever needs it
+            found = find_weakness(Path(os.environ[name])) if os.environ.get(name) else None
+        if found is not None:
+            said = f"{sanitize(found.path, 200)} {found.said}"
+            yield Finding(name, "wrong", said, found.remedy, needed=False)
 
 
 def look_at_journal(session: Session) -> Finding:

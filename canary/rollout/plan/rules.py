@@ -29,7 +29,8 @@ _SYSTEM_ANNOTATIONS: Final = (
     "autoscaling.knative.dev",
     "cloud.googleapis.com",
 )
-_LOOPBACK: Final = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
+_LOOPBACK: Final = re.compile(r"localhost|127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}|::1", re.ASCII)
+"""127.0.0.999 is no address, but a name that a resolver may find anywhere."""
 _RESOURCE: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _RESOURCE_NAME: Final = "the name of a resource: lower-case letters, digits and hyphens, at most 63"
 

@@ -26,7 +26,7 @@ from canary.simulator.api.url_maps import UrlMapApi
 from canary.simulator.control.http_services import Front
 from canary.simulator.control.ownership import Leases
 from canary.simulator.endpoints import Listener
-from canary.simulator.wire.peers import REFUSAL, Doorkeeper
+from canary.simulator.wire.peers import REFUSAL, REFUSAL_OF_PAGES, Doorkeeper, is_from_a_page
 from canary.simulator.world.faults import Fault
 from canary.simulator.world.traffic.scenarios import SCENARIOS, SIDES
 from canary.simulator.world.url_maps import UrlMaps
@@ -198,7 +198,9 @@ def rest_routes(world: World, apis: Apis) -> list[web.RouteDef]:
 
 
 def _keep_door(door: Doorkeeper) -> Any:
-    """A middleware that answers nobody but this user and root; asked once for each connection."""
+    """A middleware that answers this user and root alone, asked once for each connection; and no
+    page in a browser of theirs.
+    """
     admitted: WeakSet[Any] = WeakSet()
 
     @web.middleware
@@ -210,6 +212,8 @@ def _keep_door(door: Doorkeeper) -> Any:
             if not peer or not own or not door.admits(peer[1], own[1]):
                 return respond({"error": {"code": 403, "message": REFUSAL}}, 403)
             admitted.add(transport)
+        if is_from_a_page(request.headers.items()):
+            return respond({"error": {"code": 403, "message": REFUSAL_OF_PAGES}}, 403)
         response: web.StreamResponse = await handler(request)
         return response
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -22,12 +24,29 @@ TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 ESTABLISHED: Final = 1
 REFUSAL: Final = "This embedded cloud belongs to another user of this host."
 
+REFUSAL_OF_PAGES: Final = "This embedded cloud does not answer pages in a browser."
+
 _SOCK_DIAG: Final = 4
 _BY_FAMILY, _REQUEST, _ERROR, _ANY = 20, 1, 2, 0xFFFFFFFF
 _PLACES: Final = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 Found = list[tuple[int, int]]
 """(state, uid) of each socket that was found; empty where there is none."""
+
+
+_LOCAL: Final = re.compile(
+    r"(([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE
+)
+
+
+def is_from_a_page(headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether a page in a browser of this user asks: its own host's name points to loopback (DNS
+    rebinding), or it asks across (then it says its origin).
+    """
+    told = [(name.lower(), value) for name, value in headers]
+    hosts = [value.strip() for name, value in told if name == "host"]
+    across = any(name == "origin" for name, _ in told)
+    return across or not all(_LOCAL.fullmatch(host) for host in hosts)
 
 
 class Doorkeeper:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from canary.cli.setup.doctor_host import look_at_tmux
+from canary.cli.setup.doctor_host import look_at_surroundings, look_at_tmux
 from canary.rollout.export.notification import Notification
 from canary.rollout.plan.file import load_plan
 from canary.store.journal import Journal
@@ -254,3 +255,23 @@ def test_a_score_that_cannot_be_written_there_is_found_with_the_way_that_works(
     found = findings(command, cloud)["confidence metric"]
     assert (found["state"], "cannot be written" in found["said"]) == ("wrong", True)
     assert "gcloud logging metrics create confidence" in found["remedy"]
+
+
+def test_what_the_environment_names_and_others_could_have_written_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = msgspec.structs.replace(load_plan(ROOT / "canary.toml"), provider="gcp")
+    shared, certificates = tmp_path / "shared", tmp_path / "ca.pem"
+    shared.mkdir()
+    certificates.touch()
+    monkeypatch.setenv("PATH", f"/usr/bin:{shared}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing"))
+    assert list(look_at_surroundings(plan)) == []
+    shared.chmod(0o777)
+    certificates.chmod(0o666)
+    found = {each.what: each for each in look_at_surroundings(plan)}
+    assert set(found) == {"PATH", "SSL_CERT_FILE"}
+    assert str(shared) in found["PATH"].said
+    assert not found["PATH"].needed
+    assert "chmod go-w" in found["SSL_CERT_FILE"].remedy

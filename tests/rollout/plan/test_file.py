@@ -193,6 +193,7 @@ def test_a_mistake_is_named_with_its_key_and_what_is_expected(text: str, said: s
         "http://10.0.0.1:8080",
         "http://run.example.com",
         "http://127.0.0.1.example.com",
+        "http://127.0.0.999:8080",
         "https://run.example.com/v2",
         "http://localhost@example.com",
         "ftp://127.0.0.1",
