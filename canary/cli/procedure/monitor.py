@@ -124,13 +124,17 @@ def _run(source: PlanSource, order: LoopOrder, as_json: bool) -> int:
 
 
 def _detach(source: PlanSource, order: LoopOrder, as_json: bool) -> int:
-    from canary.engine.jobs.monitoring_process import start_detached
+    from canary.engine.jobs.monitoring_process import has_begun, start_detached
 
     pid = start_detached(source.plan, source.path, order)
+    # Who asks for --status next is not to be told that none runs.
+    begun = has_begun(source.plan, pid)
     if as_json:
         print_json({"pid": pid, "out_dir": order.out_dir})
     else:
         say(f"Monitoring in the background (process {pid}), into {sanitize(order.out_dir)}.")
+        if not begun:
+            say("It has not begun yet: another one is to end before it, or see monitor.log.")
         say("`canary monitor --status` says what it does, `--stop` ends it.")
     return 0
 

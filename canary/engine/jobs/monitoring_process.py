@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,7 @@ PROBED_S: Final = 0.05
 TAKE_OVER_WITHIN_S: Final = 20.0
 TAKE_OVER_ROUND_S: Final = 0.2
 TURN_ENDS_WITHIN_S: Final = 3.0
+BEGINS_WITHIN_S: Final = 5.0
 
 Say = Callable[[str], None]
 Sleep = Callable[[float], Awaitable[None]]
@@ -108,6 +110,19 @@ def start_detached(plan: Plan, plan_path: Path, order: LoopOrder) -> int:
             f"The monitoring loop cannot be started: {exc.strerror or exc}.",
             remedy="Run `canary monitor` in a shell.",
         ) from exc
+
+
+def has_begun(plan: Plan, pid: int, within_s: float = BEGINS_WITHIN_S) -> bool:
+    """Wait until the loop of that process is the rollout's; False when it is not by then.
+
+    It may be waiting for the one before it to end, or may have ended already.
+    """
+    directory, end = state_dir(plan), time.monotonic() + within_s
+    while holder(directory) != pid:
+        if time.monotonic() > end:
+            return False
+        time.sleep(PROBED_S)
+    return True
 
 
 def run_detached() -> int:

@@ -17,7 +17,14 @@ import pytest
 
 from canary.engine.jobs import monitoring_process
 from canary.engine.jobs.monitoring_loop import LoopOrder
-from canary.engine.jobs.monitoring_process import last_line, start_detached, state, stop, take_over
+from canary.engine.jobs.monitoring_process import (
+    has_begun,
+    last_line,
+    start_detached,
+    state,
+    stop,
+    take_over,
+)
 from canary.host import children
 from canary.rollout.errors import Conflict
 from canary.rollout.plan.plan import Plan
@@ -134,7 +141,10 @@ def test_started_apart_it_runs_is_seen_and_can_be_stopped(tmp_path: Path) -> Non
     assert (state(plan).is_running, stop(plan)) == (False, None)
     pid = start_detached(plan, tmp_path / "canary.toml", LoopOrder(str(tmp_path), 86_400.0, 0.0))
     process = next(p for p in children._apart if p.pid == pid)
+    assert has_begun(plan, pid, 60.0)
+    assert not has_begun(plan, pid + 1, 0.0)
     seen = state(plan)
+    assert seen.is_running
     while seen.state is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             pytest.fail(f"ended with {process.wait(0.05)}")
