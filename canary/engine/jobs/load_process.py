@@ -10,17 +10,18 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from canary.host.children import child_environment, python_command, safe_directory
 from canary.rollout.errors import ToolFailed
-from canary.rollout.text import sanitize
+from canary.rollout.text import quote_command, sanitize
 
 NO_OUTPUT_S = 60.0
 """A process that says nothing for so long hangs: it reports each second."""
@@ -28,13 +29,17 @@ STOP_WITHIN_S = 20.0
 """From SIGTERM to the last line; after that it is killed."""
 
 LONGEST_LINE = 1_000_000
-INSTALL = "pip install 'canary-console[loadtest]'"
+LOCUST: Final = "locust>=2.32,<3"
+"""As the extra `loadtest` asks for it. Locust by its own name, into this interpreter's environment:
+canary-console is in no index, and whoever took that name there would be installed.
+"""
+INSTALL: Final = quote_command([sys.executable, "-m", "pip", "install", LOCUST])
 
 
 def demand_locust() -> None:
     """Raise ToolFailed when Locust is not installed, with the command that installs it."""
     if find_spec("locust") is None:
-        raise ToolFailed("Locust (it makes the load) is not installed.", remedy=f"Run {INSTALL}.")
+        raise ToolFailed("Locust (it makes the load) is not installed.", remedy=f"Run `{INSTALL}`.")
 
 
 class LoadProcess:

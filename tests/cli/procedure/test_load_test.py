@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from canary.engine.jobs.load_process import INSTALL
 from tests.cli.commands import DEFAULT_PLAN, ROOT, run_process
 from tests.cli.conftest import Command
 
@@ -130,8 +131,5 @@ def test_without_locust_nothing_is_started(
     monkeypatch.setattr("canary.engine.jobs.load_process.find_spec", lambda _: None)
     ended = command("load-test")
     assert ended.code == 3
-    assert ended.err == (
-        "canary: Locust (it makes the load) is not installed."
-        " Run pip install 'canary-console[loadtest]'.\n"
-    )
+    assert ended.err == (f"canary: Locust (it makes the load) is not installed. Run `{INSTALL}`.\n")
     assert not (place / "outputs").exists()

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from canary.cloud.connection.clock import ScaledClock
+from canary.engine.jobs.load_process import LOCUST
 from canary.engine.jobs.load_test import LoadTestRun, choose_settings, write_summary
 from canary.engine.jobs.router_requests import LoadTarget, find_target
 from canary.engine.session import Session
@@ -26,6 +27,8 @@ from canary.rollout.plan.tables import LoadProfile, LoadRequest
 from canary.rollout.trials.load_test import LoadTestProgress, LoadTestSettings, LoadTestSummary
 from canary.store.results import LOAD_TEST_FILE, read_results
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded, with_router
+
+ROOT = Path(__file__).resolve().parents[3]
 
 SPEED = 60.0
 PROFILE = LoadProfile(
@@ -174,7 +177,8 @@ async def test_without_locust_the_command_that_installs_it_is_named(
     monkeypatch.setattr("canary.engine.jobs.load_process.find_spec", lambda _: None)
     with pytest.raises(ToolFailed) as caught:
         await run_at("http://127.0.0.1:9", settings(1.0)).run(ignore)
-    assert "pip install 'canary-console[loadtest]'" in str(caught.value)
+    assert f"{sys.executable} -m pip install 'locust>=2.32,<3'" in str(caught.value)
+    assert f'"{LOCUST}"' in (ROOT / "pyproject.toml").read_text(), "the same as the extra asks for"
 
 
 async def test_a_locust_that_does_not_start_is_one_sentence(
