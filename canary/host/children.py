@@ -4,7 +4,7 @@ A child of ours is the same interpreter with `-E -P`: neither the current direct
 PYTHON… variable (`-E`: PYTHONPATH, PYTHONHOME, PYTHONUSERBASE, PYTHONSTARTUP …) adds code to it, so
 that a `msgspec.py` that somebody left in a shared directory stays a file. Rejected: `-I`, which
 also leaves out the user's own site directory (`-s`): after `pip install --user` no child would find
-this program. That directory is the person's, by passwd's home once PYTHONUSERBASE is not read.
+this program. That directory is below HOME, as it was for the process that starts the child.
 
 Both switches count for the child alone: variables are handed on, for the programs of a team.
 """
@@ -49,8 +49,12 @@ def python_command(module: str, *arguments: str) -> list[str]:
 
 
 def child_environment() -> dict[str, str]:
-    """This process's variables; places that are named from the current directory made absolute."""
+    """This process's variables; places that are named from the current directory made absolute.
+
+    Not the one that has gRPC write all that it sends, tokens among it, into a log of the child's.
+    """
     environment = dict(os.environ)
+    environment.pop("GRPC_TRACE", None)
     for name in PATH_VARIABLES:
         if environment.get(name):
             # What means no home of anybody's is left as it is: the child says so itself.

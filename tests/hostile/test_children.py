@@ -132,7 +132,7 @@ def test_the_p_values_are_reckoned_past_them(planted: Path):
 def test_simulate_starts_its_cloud_past_them(planted: Path, monkeypatch: pytest.MonkeyPatch):
     """The command itself is the person's own start: from there on nothing of the place counts."""
     code = (
-        "import sys; sys.path[:0] = [sys.argv.pop(1)]; from canary.cli.commands import main;"
+        "import sys; sys.path[:0] = [sys.argv.pop(1)]; from canary.cli.main import main;"
         "sys.exit(main())"
     )
     command = [sys.executable, "-E", "-P", "-c", code, str(ROOT), "simulate", "--json"]
@@ -190,7 +190,9 @@ def test_places_named_from_here_are_the_same_for_a_child(
 ):
     for name in children.PATH_VARIABLES:
         monkeypatch.setenv(name, "kept")
+    monkeypatch.setenv("GRPC_TRACE", "all")
     known = child_environment()
+    assert "GRPC_TRACE" not in known
     assert {known[name] for name in children.PATH_VARIABLES} == {str(planted / "trap" / "kept")}
 
 

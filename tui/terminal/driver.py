@@ -27,6 +27,7 @@ from textual.message import Message
 
 from canary.paint import screen as first_paint
 from canary.rollout.text import sanitize
+from tui.terminal.writers import let_in, shut_out
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -96,6 +97,8 @@ class ConsoleDriver(LinuxDriver):
 
     _watching: int | None = None
     """Closed, it ends the watch: the writing end of a pipe."""
+    _mode: int | None = None
+    """Of the terminal, while messages of other users are refused."""
     _listens = False
     _is_entered = False
 
@@ -121,6 +124,8 @@ class ConsoleDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Start, and watch the terminal's other end."""
+        if self._mode is None:
+            self._mode = shut_out(self.fileno)
         before = first_paint.take_over()
         self._is_entered = before is not None
         if not self._listens:
@@ -135,6 +140,12 @@ class ConsoleDriver(LinuxDriver):
                 target=self._watch, args=(over,), name="terminal-watch", daemon=True
             )
             watch.start()
+
+    def stop_application_mode(self) -> None:
+        """Stop; others may write on the terminal again, if they might before."""
+        super().stop_application_mode()
+        let_in(self.fileno, self._mode)
+        self._mode = None
 
     def close(self) -> None:
         """End, and the watch with it."""

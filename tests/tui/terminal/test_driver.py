@@ -29,6 +29,7 @@ class Console:
     def __init__(self, *arguments: str) -> None:
         self.master, slave = pty.openpty()
         self.before = termios.tcgetattr(slave)
+        os.fchmod(slave, 0o620)  # as login has it: `write` and `wall` may
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.tui.look", *arguments],
             cwd=ROOT,
@@ -106,6 +107,14 @@ def test_a_closed_terminal_ends_it_without_a_signal(console: Console) -> None:
     os.close(console.slave)
     os.close(console.master)
     assert console.process.wait(timeout=30) == 129
+
+
+def test_nobody_writes_on_the_terminal_while_the_screen_is_drawn(console: Console) -> None:
+    """A line of another user's, "ROLLED BACK" say, would stand among what is said here."""
+    assert os.fstat(console.slave).st_mode & 0o777 == 0o600
+    console.process.send_signal(signal.SIGTERM)
+    console.wait()
+    assert os.fstat(console.slave).st_mode & 0o777 == 0o620
 
 
 def test_the_title_is_set_and_given_back(console: Console) -> None:
