@@ -11,7 +11,7 @@ import click
 
 from canary.cli.opening import DEFAULT_NAME, find_plan, known_names
 from canary.cli.options import chosen_read_only, json_option
-from canary.cli.output import print_json, say
+from canary.cli.output import complain, print_json, say
 from canary.cli.setup.console import demand_terminal, open_console
 from canary.host.home import expand_home
 from canary.rollout.errors import CanaryError, PlanError, UsageError
@@ -71,14 +71,17 @@ def fleet(
     named, troubles = find_plans(plans, must=project is None)
     like = choose_like(named)
     rows, now = asyncio.run(_look(named, {project: region} if project else {}, like))
-    rows = filter_rows(sort_rows([*rows, *troubles]), typed)
+    whole = sort_rows([*rows, *troubles])
+    rows = filter_rows(whole, typed)
+    if whole and not rows:
+        complain(f"None of {len(whole)} rollouts fits the filter.")
     if as_json:
         print_json([_document(row) for row in rows])
     elif line:
         say(summary_line(rows))
     else:
         _print(rows, now, group)
-    return exit_code(rows)
+    return exit_code(rows) if rows or not whole else EXIT_UNKNOWN
 
 
 def watch_fleet(

@@ -100,7 +100,8 @@ def summary_line(rows: Sequence[FleetRow]) -> str:
     if not acting:
         glyph = "?" if unknown else "✓"
         counted = "1 rollout" if len(rows) == 1 else f"{len(rows)} rollouts"
-        return f"{glyph} {counted}, none needs you{rest}"
+        none = "none is known to need you" if unknown else "none needs you"
+        return f"{glyph} {counted}, {none}{rest}"
     names = tell_apart(rows)
     named = ", ".join(f"{sanitize(names[row.key], 100)} {row.word}" for row in acting[:3])
     more = f", {len(acting) - 3} more" if len(acting) > 3 else ""

@@ -94,3 +94,22 @@ def test_without_plan_and_project_there_is_nothing_to_list(
 
 def test_a_region_without_a_project_is_wrong_usage(command: Command) -> None:
     assert command("fleet", "--region", "us-central1").code == 2
+
+
+def test_a_filter_that_nothing_fits_is_no_all_clear(command: Command, healthy_cloud: Cloud) -> None:
+    ended = command("fleet", "--line", "--filter", "-l team=none", str(healthy_cloud.plan_path))
+    assert ended.code == 30
+    assert "None of 1 rollouts fits the filter" in ended.err
+
+
+def test_one_broken_plan_among_many_is_one_row(
+    command: Command, healthy_cloud: Cloud, tmp_path: Path
+) -> None:
+    broken = tmp_path / "plans" / "broken" / "canary.toml"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("[target]\nproject = 3\n")
+    rows = command("fleet", "--json", str(broken), str(healthy_cloud.plan_path)).document
+    lost = next(row for row in rows if row["state"] is None)
+    assert (lost["name"], lost["where"], lost["plan"]) == ("broken", "", str(broken))
+    assert "target.project" in lost["cause"]
+    assert len(rows) == 2
