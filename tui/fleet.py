@@ -29,13 +29,13 @@ from canary.rollout.fleet.order import (
     sort_rows,
 )
 from canary.rollout.fleet.rows import FleetReading, FleetRow
-from canary.rollout.fleet.words import group_line, head_line
+from canary.rollout.fleet.words import group_line, head_line, sections_of
 from canary.rollout.plan.plan import Console
 from canary.rollout.text import sanitize
 from themes import choose_theme
 from tui.terminal.app import LIST, TerminalApp
 from tui.terminal.left import forget_left
-from widgets.pages.fleet import FleetList
+from widgets.pages.fleet import FleetList, Group
 
 KEYS: Final = "Enter open  / filter  S sort  g group  r read now  j k move  q quit"
 TICK_S: Final = 1.0
@@ -183,12 +183,8 @@ class FleetApp(TerminalApp, inherit_bindings=False):
         """
         self._place = place
         rows = filter_rows(sort_rows(self._all, SORT_KEYS[place.sort]), place.typed)
-        groups = group_rows(rows, place.group) if place.group else (("", rows),)
         self.list.whole = self._all
-        self.list.groups = tuple(
-            (group_line(place.group, name, found) if place.group else "", found)
-            for name, found in groups
-        )
+        self.list.groups = _in_groups(rows, place)
         ordered = self.list.rows
         at = next((i for i, row in enumerate(ordered) if row.key == place.chosen), place.at)
         self.list.top = place.top
@@ -277,6 +273,14 @@ class FleetApp(TerminalApp, inherit_bindings=False):
             return
         self.opened = row
         self.leave_with(0)
+
+
+def _in_groups(rows: tuple[FleetRow, ...], place: ListPlace) -> tuple[Group, ...]:
+    """The rows with the headings that stand between them."""
+    if place.group:
+        groups = group_rows(rows, place.group)
+        return tuple((group_line(place.group, name, found), found) for name, found in groups)
+    return sections_of(rows) if SORT_KEYS[place.sort] == "need" else (("", rows),)
 
 
 def run_fleet(

@@ -82,6 +82,12 @@ async def test_state_name_share_and_wait_are_there_at_any_size(size: tuple[int, 
         assert "roll" in first.split("25 %")[1]
 
 
+async def test_names_that_begin_and_end_alike_are_told_apart_on_a_narrow_screen() -> None:
+    rows = tuple(row(f"ion-api-{n:03d}-canary", "healthy", "soak") for n in range(3))
+    async with listed((40, 10), Rows(rows)) as (app, _):
+        assert all(f"-{n:03d} " in frame(app) for n in range(3))
+
+
 async def test_it_begins_with_what_all_of_it_comes_to() -> None:
     async with listed((120, 40)) as (app, _):
         assert frame(app).splitlines()[0].strip().startswith("✗ 2 of 34 need you: checkout-canary")
@@ -182,6 +188,26 @@ async def test_groups_are_on_the_screen_and_the_worst_decides_their_place() -> N
         assert "team (none)  1 to act on" in frame(app)
         await pilot.press("j", "enter")
         assert app.place.group == "team"
+
+
+async def test_a_project_that_cannot_be_seen_is_one_marked_group() -> None:
+    def unseen(name: str, where: str) -> FleetRow:
+        state = RolloutState("cannot_see", "refused access", "asked again", Actor("nobody"))
+        return row(name, None, where=where, state=state)
+
+    rows = (
+        ROWS[0],
+        *(unseen(f"{name}-canary", f"{project}/r") for name in "abc" for project in ("p", "q")),
+        row("fine-canary", "healthy", "soak"),
+    )
+    async with listed((80, 24), Rows(rows)) as (app, pilot):
+        seen = frame(app).splitlines()
+        assert "checkout-canary" in seen[3]
+        assert seen[4].startswith(" project p: 3 cannot be seen: refused access")
+        assert seen[8].startswith(" project q: 3 cannot be seen: refused access")
+        assert "fine-canary" in seen[12]
+        await pilot.press(*["j"] * 4, "enter")
+        assert app.list.chosen_row == app.list.rows[4]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])

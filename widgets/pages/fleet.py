@@ -14,7 +14,7 @@ from canary.rollout.fleet.words import HEADINGS, HERE, cells_of, counts_line, he
 from canary.rollout.snapshot.state_words import Tone
 from canary.rollout.text import format_age, sanitize
 from themes import Palette
-from widgets.plots.canvas import Canvas, cut_middle, cut_text
+from widgets.plots.canvas import Canvas, cut_front, cut_middle, cut_text
 from widgets.plots.cells import CellWidget, bound
 
 _NEEDED: Final = (0, 1, 3, 10)
@@ -39,6 +39,8 @@ _HEADS_FROM: Final = 14
 """From so many lines on what it comes to, and in which order it is, have a line each."""
 _WAIT_FROM: Final = 60
 """From so many cells on what is waited for says who acts."""
+_TAIL_BELOW: Final = 12
+"""Of a name that has less room the end is shown: most of a team's begin alike."""
 _MARK_FROM: Final = 120
 """From so many cells on a row for looking only says so."""
 _OLD_S: Final = 180.0
@@ -187,7 +189,7 @@ class FleetList(CellWidget):
         x = 1
         columns, gap = laid_out
         for index, width in columns:
-            cut = cut_middle if index == 1 else cut_text
+            cut = cut_text if index != 1 else cut_middle if width >= _TAIL_BELOW else cut_front
             text = cut(cells[index], width)
             at = x + width - cell_len(text) if index in _RIGHT else x
             canvas.text(at, y, text, styles[index])
@@ -201,8 +203,17 @@ def _fit(cells: tuple[str, ...], row: FleetRow, name: str, width: int) -> tuple[
         cells = (cells[0], sanitize(name, 100), *cells[2:])
     if width < _WAIT_FROM:
         # The state says already that somebody has to act.
+        name = cells[1].removesuffix("-canary")
         share = "–" if row.percent is None else cells[3]
-        cells = (*cells[:3], share, *cells[4:10], cells[10].removeprefix("YOU: "), *cells[11:])
+        cells = (
+            cells[0],
+            name,
+            cells[2],
+            share,
+            *cells[4:10],
+            cells[10].removeprefix("YOU: "),
+            *cells[11:],
+        )
     return cells
 
 

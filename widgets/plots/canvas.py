@@ -54,6 +54,20 @@ def cut_middle(text: str, width: int) -> str:
     return cut_text(text, width - used).rstrip() + tail
 
 
+def cut_front(text: str, width: int) -> str:
+    """`text` in at most `width` cells; of a longer one the end stays behind the mark "…"."""
+    if cell_len(text) <= width or width < 1:
+        return cut_text(text, width)
+    kept, used = "", 0
+    for char in reversed(text):
+        size = get_character_cell_size(char)
+        if used + size > width - 1:
+            break
+        kept = char + kept
+        used += size
+    return CUT + kept
+
+
 class Canvas:
     """`width` × `height` cells, blank at first. A wide character takes its cell and an empty."""
 

@@ -100,6 +100,29 @@ def _text_of(row: FleetRow) -> str:
     return " ".join(texts).casefold()
 
 
+def part_lost(
+    rows: Sequence[FleetRow],
+) -> tuple[tuple[FleetRow, ...], Mapping[str, tuple[FleetRow, ...]], tuple[FleetRow, ...]]:
+    """Rows in the order of need in three parts: those that need a person; the projects of which
+    nothing at all can be seen, where that is more than a row; the rest.
+    """
+    of: dict[str, list[FleetRow]] = {}
+    for row in rows:
+        of.setdefault(row.project, []).append(row)
+    lost = {
+        project: tuple(found)
+        for project, found in of.items()
+        if project and len(found) > 1 and all(map(_is_unseen, found))
+    }
+    first = tuple(row for row in rows if need_of(row)[0] < 2 and row.project not in lost)
+    rest = tuple(row for row in rows if need_of(row)[0] >= 2 and row.project not in lost)
+    return first, lost, rest
+
+
+def _is_unseen(row: FleetRow) -> bool:
+    return row.state is None or row.state.id == "cannot_see"
+
+
 def tell_apart(rows: Iterable[FleetRow]) -> Mapping[tuple[str, str, str], str]:
     """What each row is called: its name, and where several have that, what it differs in:
     "ion-api-canary @europe-west1". By their keys.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from canary.rollout.fleet.order import need_of, sort_rows, tell_apart
+from canary.rollout.fleet.order import need_of, part_lost, sort_rows, tell_apart
 from canary.rollout.fleet.rows import FleetRow
 from canary.rollout.snapshot.state_words import format_actor
 from canary.rollout.text import (
@@ -47,13 +47,20 @@ def head_line(rows: Sequence[FleetRow]) -> str:
     8 % > 5 %, since 03:02Z". Where nobody does, as `summary_line`.
     """
     first = sort_rows(rows)[0] if rows else None
-    if first is None or first.state is None or need_of(first)[0] >= 2:
+    if first is None or need_of(first)[0] > 2:
         return summary_line(rows)
+    if first.state is None or need_of(first)[0] == 2:
+        whys = Counter(_why_unknown(row) for row in rows if need_of(row)[0] == 2)
+        return f"{summary_line(rows)} ({whys.most_common(1)[0][0]})"
     names, state = tell_apart(rows), first.state
     is_fine = state.id in ("healthy", "ready")
     why = first.wait if is_fine else sanitize(state.cause or state.next, 160)
     name = sanitize(names[first.key], 100)
     return f"{_head_count(rows, first)}: {name} {first.word}{f': {why}' if why else ''}"
+
+
+def _why_unknown(row: FleetRow) -> str:
+    return sanitize(row.trouble if row.state is None else row.state.cause, 160)
 
 
 def _head_count(rows: Sequence[FleetRow], first: FleetRow) -> str:
@@ -82,6 +89,19 @@ def counts_line(rows: Iterable[FleetRow]) -> str:
             words = next(iter(unknown)) if need == 2 and len(unknown) == 1 else words
             parts.append(f"{found[need]} {words}{more}")
     return ", ".join(parts)
+
+
+def sections_of(rows: Sequence[FleetRow]) -> tuple[tuple[str, tuple[FleetRow, ...]], ...]:
+    """Rows in the order of need, each part with its heading: a project that denies or fails is one
+    marked group, behind those that need a person.
+    """
+    first, lost, rest = part_lost(rows)
+    marked = []
+    for project, found in lost.items():
+        why = _why_unknown(found[0])
+        heading = f"project {sanitize(project, 63)}: {len(found)} cannot be seen: {why}"
+        marked.append((heading, found))
+    return tuple(part for part in (("", first), *marked, ("", rest)) if part[1])
 
 
 def group_line(by: str, name: str, rows: Sequence[FleetRow]) -> str:
