@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING
 
 from canary.rollout.plan.plan import Plan
@@ -32,18 +30,14 @@ def read_recording(path: str) -> tuple[Recording, Plan]:
     """The recording in a file that was exported, and its newest plan. Raises RecordError."""
     from canary.host.home import expand_home
     from canary.rollout.errors import RecordError
+    from canary.rollout.plan.file import read_at_most
     from canary.rollout.recording.file import MOST_FILE, read_bundle
     from canary.rollout.recording.player import Recording
     from canary.rollout.text import sanitize
 
     name = sanitize(path, 200)
     try:
-        place = expand_home(path, "FILE")
-        found = place.stat()
-        if stat.S_ISFIFO(found.st_mode) and found.st_uid != os.geteuid():
-            raise RecordError(f"{name} is a pipe of somebody else: it is not waited for.")
-        with place.open("rb") as file:
-            data = file.read(MOST_FILE + 1)
+        data, _ = read_at_most(expand_home(path, "FILE"), MOST_FILE + 1)
     except OSError as error:
         raise RecordError(f"{name} cannot be read: {error.strerror or error}.") from error
     if len(data) > MOST_FILE:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from canary.rollout.change.change import Author
+from canary.rollout.plan.file import read_at_most
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import sanitize
 
@@ -67,8 +68,7 @@ def find_identity(environ: Mapping[str, str] = os.environ) -> str:
         folder = os.devnull
     path = Path(given) if given else Path(folder) / "application_default_credentials.json"
     try:
-        with path.open("rb") as file:
-            document: Any = msgspec.json.decode(file.read(_MOST_BYTES))
+        document: Any = msgspec.json.decode(read_at_most(path, _MOST_BYTES)[0])
     except (OSError, ValueError, RecursionError):
         return ""
     if not isinstance(document, dict):

@@ -21,7 +21,7 @@ def test_a_pipe_of_somebody_else_is_not_waited_for(tmp_path: Path) -> None:
         read_recording(str(path))
 
 
-@pytest.mark.parametrize("name", ["/dev/zero", "/", "/dev/null"])
+@pytest.mark.parametrize("name", ["/dev/zero", "/", "/dev/null", "/dev/ptmx"])
 def test_what_is_no_recording_is_one_sentence(name: str) -> None:
     with pytest.raises(RecordError):
         read_recording(name)

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from canary.cli.setup.init import init
 from canary.rollout.change.stage_record import StageRecord
-from canary.rollout.errors import PlanError, RecordError
+from canary.rollout.errors import PlanError, RecordError, UsageError
 from canary.rollout.plan.file import read_plan
 from canary.store.stage_file import (
     commit_file,
@@ -227,6 +229,22 @@ def test_a_pipe_of_somebody_else_in_the_place_of_a_plan_is_not_waited_for(tmp_pa
     reader.join(20)
     assert said, "still waiting for the pipe"
     assert "a pipe of somebody else's" in said[0]
+
+
+def test_a_device_in_the_place_of_a_plan_is_an_empty_one(tmp_path: Path):
+    """Through a link, which in /tmp anybody may have laid; nothing is there, nor waited for."""
+    (tmp_path / "canary.toml").symlink_to("/dev/ptmx")
+    assert read_plan(tmp_path / "canary.toml") == b""
+
+
+@needs_root
+def test_init_does_not_wait_for_a_pipe_of_others_where_the_plan_is_to_be(tmp_path: Path):
+    path = tmp_path / "canary.toml"
+    os.mkfifo(path)
+    os.chown(path, OTHER_UID, OTHER_UID)
+    ended = CliRunner().invoke(init, ["--force", "--yes", str(path)])
+    assert isinstance(ended.exception, UsageError)
+    assert "is no plan: it is a pipe of somebody else's" in str(ended.exception)
 
 
 def test_what_is_copied_goes_through_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

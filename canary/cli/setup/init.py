@@ -22,7 +22,7 @@ from canary.host.home import expand_home
 from canary.host.owners import make_directories
 from canary.rollout.errors import PlanError, UsageError
 from canary.rollout.plan.confidence_presets import PRESETS
-from canary.rollout.plan.file import parse_plan
+from canary.rollout.plan.file import MAX_BYTES, parse_plan, read_at_most
 from canary.rollout.text import sanitize
 
 QUESTIONS: Final = {
@@ -248,7 +248,7 @@ def _demand_place(path: Path) -> None:
         said = f"{sanitize(link, 200)} is a link: nothing is written through it."
         raise UsageError(said, remedy="Name the file itself.")
     try:
-        body = path.read_bytes()
+        body, _ = read_at_most(path, MAX_BYTES)
     except FileNotFoundError:
         return
     except OSError as exc:

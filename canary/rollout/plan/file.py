@@ -41,7 +41,7 @@ def read_plan(path: Path) -> bytes:
     """The bytes of a plan's file, read once. Raises PlanError: missing, unreadable, too long."""
     source = sanitize(path, 200)
     try:
-        body, size = _read_at_most(path, MAX_BYTES + 1)
+        body, size = read_at_most(path, MAX_BYTES + 1)
     except FileNotFoundError as exc:
         raise PlanError(
             f"There is no plan at {source}.",
@@ -57,10 +57,11 @@ def read_plan(path: Path) -> bytes:
     return body
 
 
-def _read_at_most(path: Path, most: int) -> tuple[bytes, int]:
+def read_at_most(path: Path, most: int) -> tuple[bytes, int]:
     """The first bytes of a file, and how many it has as far as is known.
 
-    A pipe of somebody else's is not waited for; one's own is: a shell makes one of `<(…)`.
+    A pipe of somebody else's is not waited for; one's own is: a shell makes one of `<(…)`. Nor is a
+    device, or a file of the kernel's, to which a link may lead. Raises OSError.
     """
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(fd, "rb") as file:
@@ -69,7 +70,7 @@ def _read_at_most(path: Path, most: int) -> tuple[bytes, int]:
             if status.st_uid != os.geteuid():
                 raise OSError(errno.EINVAL, "it is a pipe of somebody else's")
             os.set_blocking(fd, True)
-        body = file.read(most)
+        body = file.read(most) or b""  # None: nothing is there yet
         return body, max(status.st_size, len(body))
 
 
