@@ -184,7 +184,7 @@ async def open_embedded(
         lease = await asyncio.wait_for(open_lease(ready.http), JOIN_WITHIN_S)
     except (ControlError, OSError, TimeoutError) as exc:
         raise Unavailable(
-            f"The embedded cloud came up and is gone again: {sanitize(exc)}.",
+            f"The embedded cloud came up and is gone again: {sanitize(exc) or 'no answer'}.",
             remedy=f"See {state_dir / LOG_FILE}.",
             source=SOURCE,
         ) from exc

@@ -16,7 +16,13 @@ from typing import Final
 
 import msgspec
 
-from canary.cloud.monitoring.shared import SharedMetrics, SharedReader, places_of, score_source
+from canary.cloud.monitoring.shared import (
+    FIRST_SPAN_S,
+    SharedMetrics,
+    SharedReader,
+    places_of,
+    score_source,
+)
 from canary.cloud.prometheus.choice import open_reader
 from canary.cloud.registry import ImageRegistry
 from canary.cloud.router.choice import router_class
@@ -27,6 +33,7 @@ from canary.engine.observe.observer import Observer
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.fleet.order import sort_rows
 from canary.rollout.fleet.rows import FleetRow, lost_row, row_of
+from canary.rollout.measure.burn import LONGEST_S
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal
 from canary.store.paths import find_state_dir, journal_path
@@ -47,6 +54,15 @@ class Named(msgspec.Struct, frozen=True):
     plan: Plan
     path: str = ""
     is_own: bool = True
+
+
+SLACK_S: Final = 1_800.0
+
+
+def kept_s_of(plan: Plan) -> float:
+    """How far back a row's samples are kept: what is judged, no week of it for each of hundreds."""
+    judged_s = max(plan.metrics.criteria_window_minutes, plan.alerts.watch_minutes) * 60 + SLACK_S
+    return max(judged_s, FIRST_SPAN_S, LONGEST_S if plan.slo.objective is not None else 0.0)
 
 
 class _Member:
@@ -76,6 +92,7 @@ class _Member:
             cloud.clock,
             # What the load and A/B tests of this host left beside the plan.
             results=(lambda: read_results(outputs)) if named.path else None,
+            kept_s=kept_s_of(plan),
         )
 
     def _open_journal(self) -> Journal | None:

@@ -63,7 +63,8 @@ class SampleReader(Protocol):
 
 
 class MetricsFeed:
-    """The samples of both sides. `incomplete`: the past may have gaps, to be backfilled.
+    """The samples of both sides. `incomplete`: the past may have gaps, to be backfilled. `kept_s`:
+    so far back they are kept in memory.
 
     `oldest_change` is the end of the oldest sample that became another since a reader of it set it
     back to infinity.
@@ -77,7 +78,10 @@ class MetricsFeed:
         source: Source,
         events: EventLog,
         history: History | None,
+        *,
+        kept_s: float = KEPT_S,
     ) -> None:
+        self._kept_s = kept_s
         self.series: dict[Side, SampleSeries] = {"legacy": SampleSeries(), "canary": SampleSeries()}
         self.ingest_delay_s: float | None = None
         self.incomplete = True
@@ -269,9 +273,9 @@ class MetricsFeed:
         if now - self._pruned_at < PRUNE_EVERY_S:
             return
         self._pruned_at = now
-        self._unanswered.forget(now - KEPT_S)
+        self._unanswered.forget(now - self._kept_s)
         for series in self.series.values():
-            series.prune(now - KEPT_S)
+            series.prune(now - self._kept_s)
         try:
             if self._history is not None:
                 self._history.prune(now - KEPT_S)

@@ -28,7 +28,7 @@ from canary.engine.observe.position import (
 from canary.engine.observe.readiness import ReadinessFeed
 from canary.engine.observe.replay import Replay, Replayed
 from canary.engine.observe.run_feed import RunFeed, ServiceReader
-from canary.engine.observe.series import WindowMemory
+from canary.engine.observe.series import KEPT_S, WindowMemory
 from canary.engine.observe.source import JournalFeed, Source
 from canary.engine.observe.transitions import (
     NoData,
@@ -62,7 +62,8 @@ class Observer:
     that rests on them is "no data". `log` is where transitions are written. `comparison` compares
     the sides beside the tree, `failures` says what fails, `readiness` asks what a rollback rests
     on; None: they are not asked for. `results` gives what the load and A/B tests left behind,
-    `scenario` what the embedded cloud plays ("" for the real one).
+    `scenario` what the embedded cloud plays ("" for the real one). So much of the samples is kept
+    in memory (`kept_s`): a list of rollouts has many.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Observer:
         readiness: ReadinessFeed | None = None,
         results: Callable[[], Results] | None = None,
         scenario: Callable[[], str] = str,
+        kept_s: float = KEPT_S,
     ) -> None:
         self.plan, self.clock = plan, clock
         self.log = log if log is not None else EventLog()
@@ -96,7 +98,7 @@ class Observer:
         self._metrics: MetricsFeed | None = None
         if monitoring is not None:
             self._metrics = MetricsFeed(
-                plan, monitoring, clock, self._metrics_source, self.log, history
+                plan, monitoring, clock, self._metrics_source, self.log, history, kept_s=kept_s
             )
         self._alarm = ReadinessAlarm(self.log)
         self._burning = BurnAlarm(self.log)

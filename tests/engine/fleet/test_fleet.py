@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from canary.cloud.monitoring import shared
 from canary.cloud.monitoring.shared import LONGEST_FILTER, MOST_FILTERS, build_filters
-from canary.engine.fleet.fleet import Fleet, Named, open_fleet
+from canary.engine.fleet.fleet import Fleet, Named, kept_s_of, open_fleet
+from canary.engine.observe.metrics_feed import PRUNE_EVERY_S
 from canary.rollout.fleet.rows import FleetRow
 from canary.rollout.plan.plan import Plan, Thresholds
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded
@@ -61,6 +62,18 @@ async def test_what_carries_a_record_is_found_and_may_only_be_looked_at(embed: E
         assert spiked is not None
         assert spiked > 0.05
         assert rows["ion-api-001-canary"].stage == 2
+
+
+async def test_a_list_that_stays_open_keeps_what_is_judged_and_no_more(embed: Embed) -> None:
+    """A week of samples takes 40 MB, and there may be hundreds of rollouts."""
+    async with crowd(embed, 1) as (cloud, fleet):
+        for _ in range(20):
+            cloud.advance(840)
+            await fleet.refresh()
+        ((member,),) = (project._members.values() for project in fleet._projects)
+        kept = member.observer.judge().legacy.samples
+        assert len(kept) >= member.named.plan.metrics.criteria_window_minutes
+        assert kept[-1].end - kept[0].start <= kept_s_of(member.named.plan) + PRUNE_EVERY_S + 840
 
 
 async def test_the_worst_is_first(embed: Embed) -> None:
