@@ -100,26 +100,33 @@ class Console(Terminal):
         return told
 
     def cloud_now(self) -> float:
-        """Cloud time; waits while the cloud is being started again. Raises OSError."""
-        for _ in range(100):
+        """Cloud time; waits while the cloud is being started again. Raises SystemExit."""
+        for _ in range(300):
             with contextlib.suppress(OSError):
                 return float(self.tell_cloud("clock")["now"])
+            self.demand_alive()
             time.sleep(0.2)
-        return float(self.tell_cloud("clock")["now"])
+        raise SystemExit(f"The embedded cloud is not there any more:\n{self.text()}")
 
     # -- how large it is -------------------------------------------------------------------------
 
     def sample(self) -> Sample:
         """What the probe in the console says. Raises OSError; SystemExit when it has ended."""
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        if pid:
-            ended = os.waitstatus_to_exitcode(status)
-            raise SystemExit(f"The console has ended with {ended}:\n{self.text()}\n{self.did}")
+        self.demand_alive()
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(60.0)
             client.connect(self._socket)
             answer = b"".join(iter(lambda: client.recv(1 << 20), b""))
         return msgspec.json.decode(answer, type=Sample)
+
+    def demand_alive(self) -> None:
+        """Raise SystemExit, with what it has left on the screen, when the console has ended."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if not pid:
+            return
+        logs = [path.read_text()[-2000:] for path in self._state.glob("*/engine.log")]
+        ended = os.waitstatus_to_exitcode(status)
+        raise SystemExit(f"The console has ended with {ended}:\n{self.text()}\n{self.did}\n{logs}")
 
     def beside(self) -> dict[str, Sample]:
         """The processes that it has started: the cloud, and the executor."""
