@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -132,16 +133,26 @@ def _median(times: list[float]) -> float:
 def _held() -> dict[str, Any]:
     """The objects that the collector knows, those it leaves alone counted too; by type those that
     it does not; the tasks that wait.
+
+    All in one go of C: a tuple that another thread is just making must not be held meanwhile, or it
+    fails there.
     """
     if os.environ.get(BY_TYPE):
         gc.unfreeze()
-    objects = gc.get_objects()
-    types = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in objects)
+    gc.disable()
+    types = Counter(map(type, chain.from_iterable(map(gc.get_objects, range(3)))))
+    gc.enable()
+    named: Counter[str] = Counter()
+    for kind, count in types.items():
+        named[f"{kind.__module__}.{kind.__qualname__}"] += count
     # Every loop's, whichever thread runs it; the name is another from Python 3.12 on.
     known = getattr(asyncio.tasks, "_scheduled_tasks", None)
     known = known if known is not None else getattr(asyncio.tasks, "_all_tasks", ())
-    tasks = sum(not task.done() for task in list(known))
-    return {"objects": len(objects) + gc.get_freeze_count(), "types": dict(types), "tasks": tasks}
+    return {
+        "objects": types.total() + gc.get_freeze_count(),
+        "types": dict(named),
+        "tasks": sum(not task.done() for task in list(known)),
+    }
 
 
 def _open_files() -> dict[str, int]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import functools
 import gc
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from textual.app import App
+
+_CACHE: Final = type(functools.lru_cache(len))
 
 
 class _Nowhere:
@@ -35,8 +39,26 @@ def forget_left() -> None:
     Textual remembers answers of methods by their objects, among them what a widget has drawn; and
     garbage is looked for seldom.
     """
-    remembering = type(functools.lru_cache(len))
-    for each in gc.get_objects():
-        if isinstance(each, remembering) and each.__module__.startswith("textual."):
-            each.cache_clear()
+    for cache in _caches():
+        cache.cache_clear()
     gc.collect()
+
+
+def _caches() -> Iterator[Any]:
+    """What Textual remembers answers in: of its functions, and of the methods of its classes.
+
+    Not by `gc.get_objects`: that holds tuples which other threads are just making, and they fail.
+    """
+    for module in [sys.modules[name] for name in list(sys.modules) if name.startswith("textual.")]:
+        for found in list(vars(module).values()):
+            inside = vars(found).values() if isinstance(found, type) else ()
+            for each in map(_bare, (found, *inside)):
+                if isinstance(each, _CACHE) and each.__module__.startswith("textual."):
+                    yield each
+
+
+def _bare(found: Any) -> Any:
+    """What a class method, a static method or a property wraps; else itself."""
+    if isinstance(found, property):
+        return found.fget
+    return found.__func__ if isinstance(found, classmethod | staticmethod) else found
