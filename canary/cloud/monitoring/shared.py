@@ -54,6 +54,9 @@ FIRST_SPAN_S: Final = 4500.0
 AGAIN_S: Final = 900.0
 """Points of the newest minutes arrive late: so far back is read each time."""
 
+LATE_S: Final = 600.0
+"""So late may a minute be: of what was read last, that much is read again."""
+
 ELSEWHERE: Final[tuple[Role, ...]] = ("cpu", "memory", "instances")
 """What a list does not show, and does not ask for."""
 
@@ -88,17 +91,21 @@ class SharedMetrics:
         self._connection = connection
         self._project = project
         self._tick: _Tick | None = None
+        self._read_until: int | None = None
+        """Up to where all was read without an error; None: that is still to be done."""
         self.calls = 0
 
     async def read_all(
         self, places: Iterable[Place], now: float, *, whole: bool, scores: Iterable[ScoreSource]
     ) -> None:
-        """Read the newest minutes of all services; `whole`: as far back as is ever shown.
+        """Read the newest minutes of all services; as far back as is ever shown where that is
+        asked for by `whole`, and where the last good reading is too long ago.
 
         `scores`: where the plans' confidence metrics are, each asked for once.
         """
         end = int(now // PERIOD_S) * PERIOD_S
-        span = FIRST_SPAN_S if whole else AGAIN_S
+        is_due = self._read_until is None or end - self._read_until > AGAIN_S - LATE_S
+        span = FIRST_SPAN_S if whole or is_due else AGAIN_S
         grid = PeriodGrid(int((end - span) // PERIOD_S) * PERIOD_S, end, PERIOD_S)
         wanted = sorted(places)
         roles: tuple[Role, ...] = ("responses", "latency")
@@ -110,6 +117,10 @@ class SharedMetrics:
                 errors[role] = answer
             else:
                 series[role] = answer
+        if not errors:
+            self._read_until = end
+        elif whole:
+            self._read_until = None
         wanted_scores = sorted(set(scores))
         found = await asyncio.gather(*(self._read_scores(each, grid) for each in wanted_scores))
         self._tick = _Tick(grid, series, errors, dict(zip(wanted_scores, found, strict=True)))

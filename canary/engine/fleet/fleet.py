@@ -74,26 +74,45 @@ class _Member:
         plan = named.plan
         self.named = named
         self._listed = listed
+        self._metrics = metrics
+        self._clock = cloud.clock
         run = ListedRunClient(cloud.connection, plan, listed)
         registry = ImageRegistry(plan, cloud.endpoints)
         self.router = router_class(plan)(plan, run, registry, cloud.endpoints)
         self._directory, _ = find_state_dir(plan)
-        self._journal = self._open_journal() if named.path else None
-        outputs = Path(named.path).parent / plan.record.outputs
         self.is_shared = plan.metrics.source != "prometheus"
         """Whether its numbers are among those that are read for all."""
         self._own = None if self.is_shared else open_reader(cloud.connection, plan)
-        self.observer = Observer(
+        self._journal = self._open_journal() if named.path else None
+        self.observer = self._observe()
+
+    def _observe(self) -> Observer:
+        plan, path = self.named.plan, self.named.path
+        outputs = Path(path).parent / plan.record.outputs
+        shared = SharedReader(self._metrics, plan, self._listed)
+        return Observer(
             plan,
             self.router,
-            SharedReader(metrics, plan, listed) if self._own is None else self._own,
+            shared if self._own is None else self._own,
             None,
             self._journal,
-            cloud.clock,
+            self._clock,
             # What the load and A/B tests of this host left beside the plan.
-            results=(lambda: read_results(outputs)) if named.path else None,
+            results=(lambda: read_results(outputs)) if path else None,
             kept_s=kept_s_of(plan),
         )
+
+    def has_begun_anew(self) -> bool:
+        """Whether it is observed from the beginning again: this host has its first journal of it,
+        made by a change since the list was opened.
+        """
+        if not self.named.path or self._journal is not None:
+            return False
+        self._journal = self._open_journal()
+        if self._journal is None:
+            return False
+        self.observer = self._observe()
+        return True
 
     def _open_journal(self) -> Journal | None:
         path = journal_path(self._directory)
@@ -162,6 +181,9 @@ class Project:
             if not self._members:
                 return [self._denied(error)]
         await self._find()
+        # All of them: no reading of the others is left out.
+        begun = [member.has_begun_anew() for member in self._members.values()]
+        self._whole = self._whole or any(begun)
         plans = [member.named.plan for member in self._members.values() if member.is_shared]
         places = [place for plan in plans for place in places_of(plan)]
         scores = [source for plan in plans if (source := score_source(plan)) is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import Any
 
@@ -10,12 +11,15 @@ import pytest
 
 from canary.engine.fleet.fleet import Named, open_fleet
 from canary.rollout.change.annotations import annotation_key
+from canary.rollout.change.change import Author, Change, Guard, Outcome, Request, Standing
 from canary.rollout.change.hold import Hold, encode_hold
+from canary.rollout.change.moves import step_back
 from canary.rollout.fleet.order import tell_apart
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import OperatorSession
 from canary.simulator.wire import messages
-from canary.store.paths import find_state_dir
+from canary.store.journal import Journal
+from canary.store.paths import find_state_dir, journal_path
 from canary.store.presence import OperatorSessionHolder
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded
 from tests.engine.fleet.test_fleet import by_name, crowd, member
@@ -23,6 +27,11 @@ from tests.engine.fleet.test_fleet import by_name, crowd, member
 pytestmark = pytest.mark.usefixtures("state_dir")
 
 ELSEWHERE = "europe-west1"
+
+
+def make_change(plan: Plan) -> Change:
+    standing = Standing(stage=2, percent=10, guard=Guard("ion-api", "e1", 10))
+    return step_back(plan, standing, Request("c1", Author("oncall", "bastion"), 1000.0))
 
 
 def everywhere(cloud: Embedded) -> dict[str, str]:
@@ -162,3 +171,43 @@ async def test_who_is_there_and_what_is_held_is_in_the_row(embed: Embed) -> None
     assert row.word == "HELD"
     assert row.hold == "held by eve@bastion-2 until released because the database moves"
     assert (row.others, row.guards) == (("bob",), ("bob",))
+
+
+async def test_what_could_not_be_read_at_first_is_read_whole_later(embed: Embed) -> None:
+    """The gates judge an hour: a list that has read a quarter of it only must not say READY."""
+    async with crowd(embed, 2, plans=1, seek=False, soaked_hours=25.0) as (cloud, fleet):
+        cloud.break_method("*ListTimeSeries", code="UNAVAILABLE", times=99)
+        assert [row.word for row in await fleet.refresh()] == ["SILENT"]
+        cloud.world.faults.clear(None)
+        cloud.advance(60)
+        [row] = await fleet.refresh()
+        [member_] = fleet._projects[0]._members.values()
+        legacy, canary = member_.observer._samples
+        assert row.word == "READY"
+        assert min(len(legacy), len(canary)) >= 60
+        cloud.break_method("*ListTimeSeries", code="UNAVAILABLE", times=99)
+        for _ in range(3):
+            cloud.advance(600)
+            await fleet.refresh()
+        cloud.world.faults.clear(None)
+        await fleet.refresh()
+        _, canary = member_.observer._samples
+        ends = [sample.end for sample in canary]
+        assert max(b - a for a, b in itertools.pairwise(ends)) == 60.0
+
+
+async def test_the_first_change_of_this_host_is_seen_by_a_list_that_was_open_before(
+    embed: Embed,
+) -> None:
+    async with crowd(embed, 1, plans=1, seek=False) as (cloud, fleet):
+        [row] = await fleet.refresh()
+        assert row.word == "HEALTHY"
+        change = make_change(cloud.plan)
+        directory = find_state_dir(cloud.plan)[0]
+        directory.mkdir(parents=True, exist_ok=True)
+        with Journal(journal_path(directory)) as journal:
+            journal.intend(change)
+            journal.settle(change.id, Outcome("failed", "Cloud Run said no", cloud.now))
+        [row] = await fleet.refresh()
+    assert row.word == "FAILED"
+    assert row.canary.p95_ms is not None
