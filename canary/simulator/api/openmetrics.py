@@ -1,4 +1,5 @@
-"""What the services tell a scraper: `GET /metrics`, OpenMetrics 1.0 text.
+"""What the services tell a scraper: `GET /metrics`, OpenMetrics 1.0 text, or protobuf with native
+histograms for one that asks for it (`native_histograms`).
 
 The series are OpenTelemetry's HTTP server metric as its Prometheus exporter names it
 (`http_server_request_duration_seconds`, a histogram of seconds with the status code as a label;
@@ -15,6 +16,13 @@ from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
+from canary.simulator.api.native_histograms import CONTENT_TYPE as NATIVE_TYPE
+from canary.simulator.api.native_histograms import (
+    encode_family,
+    encode_metric,
+    spread,
+    wants_native,
+)
 from canary.simulator.config import SideName
 from canary.simulator.world.traffic.minute import LATENCY_BOUNDS_MS, MINUTE_S, Minute
 from canary.simulator.world.traffic.scenarios import SIDES
@@ -23,6 +31,8 @@ from canary.simulator.world.world import World
 PATH = "/metrics"
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 METRIC = "http_server_request_duration_seconds"
+_Key = tuple[str, str, int]
+
 BEGUN_BEFORE_S = 3600.0
 """Counters reach so far back from the first scrape: the services have run for a while."""
 
@@ -32,8 +42,9 @@ class Counters:
 
     def __init__(self) -> None:
         self.at = 0
-        self._counts: dict[tuple[str, str, int], list[int]] = {}
-        self._sums_s: dict[tuple[str, str, int], float] = {}
+        self._counts: dict[_Key, list[int]] = {}
+        self._sums_s: dict[_Key, float] = {}
+        self._native: dict[_Key, dict[int, int]] = {}
         self._present: set[tuple[str, str]] = set()
 
     def add(self, end: int, minutes: Iterable[Minute]) -> None:
@@ -47,18 +58,32 @@ class Counters:
                 counts = self._counts.setdefault(key, [0] * (len(LATENCY_BOUNDS_MS) + 1))
                 for index, count in enumerate(latency.counts):
                     counts[index] += count
+                native = self._native.setdefault(key, {})
+                for index, count in spread(latency.counts).items():
+                    native[index] = native.get(index, 0) + count
                 self._sums_s[key] = self._sums_s.get(key, 0.0) + latency.sum / 1000.0
 
     def lines(self, service: str | None = None) -> Iterator[str]:
         """The samples of one service, or of all, at the newest minute; without HELP and TYPE."""
+        for key in self._told(service):
+            labels = ",".join(f'{name}="{value}"' for name, value in _labels_of(key).items())
+            yield from self._histogram(key, labels)
+
+    def family(self, service: str | None = None) -> bytes:
+        """The same in the protobuf format, with native histograms."""
+        metrics = (
+            encode_metric(
+                _labels_of(key), self._counts[key], self._native[key], self._sums_s[key], self.at
+            )
+            for key in self._told(service)
+        )
+        return encode_family(METRIC, HELP, metrics)
+
+    def _told(self, service: str | None) -> Iterator[_Key]:
         for key in sorted(self._counts):
-            name, revision, code = key
+            name, revision, _ = key
             if (service is None or name == service) and (name, revision) in self._present:
-                labels = (
-                    f'service_name="{name}",revision="{revision}",http_request_method="GET"'
-                    f',http_response_status_code="{code}"'
-                )
-                yield from self._histogram(key, labels)
+                yield key
 
     def _histogram(self, key: tuple[str, str, int], labels: str) -> Iterator[str]:
         total = 0
@@ -84,13 +109,24 @@ class Exposition:
         """
         self._world.settle()
         self._catch_up()
-        service = None if side is None else self._world.config.service_of(side)
-        return "\n".join([*HEAD, *self._counters.lines(service), "# EOF", ""])
+        return "\n".join([*HEAD, *self._counters.lines(self._service(side)), "# EOF", ""])
 
-    def respond(self, side: SideName | None) -> web.Response:
-        """The answer to `GET /metrics`."""
+    def protobuf(self, side: SideName | None) -> bytes:
+        """The same in the protobuf format."""
+        self._world.settle()
+        self._catch_up()
+        return self._counters.family(self._service(side))
+
+    def respond(self, side: SideName | None, accept: str = "") -> web.Response:
+        """The answer to `GET /metrics` in the format that `accept`, a header, asks for."""
+        if wants_native(accept):
+            headers = {"content-type": NATIVE_TYPE}
+            return web.Response(body=self.protobuf(side), headers=headers)
         headers = {"content-type": CONTENT_TYPE}
         return web.Response(body=self.text(side).encode(), headers=headers)
+
+    def _service(self, side: SideName | None) -> str | None:
+        return None if side is None else self._world.config.service_of(side)
 
     def _catch_up(self) -> None:
         newest = math.floor(self._world.clock.now() / MINUTE_S) * MINUTE_S
@@ -99,11 +135,22 @@ class Exposition:
             self._counters.add(end, minutes_of(self._world, end))
 
 
+HELP = "Duration of HTTP server requests."
 HEAD = (
-    f"# HELP {METRIC} Duration of HTTP server requests.",
+    f"# HELP {METRIC} {HELP}",
     f"# TYPE {METRIC} histogram",
     f"# UNIT {METRIC} seconds",
 )
+
+
+def _labels_of(key: _Key) -> dict[str, str]:
+    name, revision, code = key
+    return {
+        "service_name": name,
+        "revision": revision,
+        "http_request_method": "GET",
+        "http_response_status_code": str(code),
+    }
 
 
 def minutes_of(world: World, end: int) -> list[Minute]:

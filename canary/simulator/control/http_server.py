@@ -223,8 +223,8 @@ def _keep_door(door: Doorkeeper) -> Any:
 def _scraped(exposition: Exposition, listener: Listener) -> Any:
     """Answers a scrape of one service, or of both at the router's own address."""
 
-    async def answer(_: web.Request) -> web.Response:
-        return exposition.respond(listener.side)
+    async def answer(request: web.Request) -> web.Response:
+        return exposition.respond(listener.side, request.headers.get("accept", ""))
 
     return answer
 

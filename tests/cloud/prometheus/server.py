@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -39,7 +39,9 @@ def expose(world: World, start: int, end: int, step_s: int = 60) -> str:
 
 
 @contextlib.contextmanager
-def prometheus(directory: Path, text: str, config: str = "") -> Iterator[str]:
+def prometheus(
+    directory: Path, text: str, config: str = "", flags: Sequence[str] = ()
+) -> Iterator[str]:
     """A server whose past is `text`; yields its address."""
     data = directory / "data"
     (directory / "past.txt").write_text(text)
@@ -54,7 +56,7 @@ def prometheus(directory: Path, text: str, config: str = "") -> Iterator[str]:
     process = subprocess.Popen(
         ["prometheus", f"--config.file={directory / 'prometheus.yml'}",
          f"--storage.tsdb.path={data}", f"--web.listen-address=127.0.0.1:{port}",
-         "--log.level=error"],
+         "--log.level=error", *flags],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
