@@ -13,6 +13,8 @@ in pyproject.toml and TESTED here:
   `XTermParser`, so as to sleep between two keys; what is set to end it is `exit_event`.
 - `App._capture_stdout`, `_capture_stderr` and what they call (`_print`, `_flush`), and that Textual
   remembers by `functools.lru_cache`: what keeps an application in memory that was left.
+- `Screen._compositor.visible_widgets`, `Widget._styles_cache.set_dirty`, `App._batch_count`:
+  tui/terminal/drawing.py writes the changed cells of a widget itself, and marks them as old there.
 - Not private, but relied on: messages go to `_on_x` or `on_x` of each class, `Reactive` hands out
   itself at the class, `CommandPalette` gathers in workers whose node it is.
 """

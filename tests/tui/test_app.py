@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widgets import Input
 
@@ -260,13 +261,18 @@ async def test_a_snapshot_with_the_same_numbers_draws_no_plot_again(
         snapshot = scenes.snapshot(stage.app.plan)
         await stage.emit(snapshot)
         drawn: set[str | None] = set()
-        render_line = CellWidget.render_line
+        render_line, strip = CellWidget.render_line, CellWidget.strip
 
         def watched(widget: CellWidget, y: int) -> Strip:
             drawn.add(widget.id)
             return render_line(widget, y)
 
+        def watched_span(widget: CellWidget, span: Region) -> Strip:
+            drawn.add(widget.id)
+            return strip(widget, span)
+
         monkeypatch.setattr(CellWidget, "render_line", watched)
+        monkeypatch.setattr(CellWidget, "strip", watched_span)
         await stage.emit(msgspec.structs.replace(snapshot, scenario="error-spike"))
         assert drawn == {"header"}
 

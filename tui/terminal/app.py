@@ -14,9 +14,11 @@ from textual._compositor import CompositorUpdate
 from textual.app import App
 
 from themes import make_themes
+from tui.terminal.drawing import Surface
 from tui.terminal.driver import ConsoleDriver, HungUp, Title, end_anyway, handle_signals
 from tui.terminal.left import cut_off
-from tui.terminal.wire import Wire, erases_in_colour
+from tui.terminal.wire import Difference, Piece, Wire, erases_in_colour
+from widgets.plots.cells import CellHost, CellWidget
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,7 +31,7 @@ LIST = -1
 """What the console ends with when the list of rollouts is to come next."""
 
 
-class TerminalApp(App[None], inherit_bindings=False):
+class TerminalApp(CellHost, App[None], inherit_bindings=False):
     """An application in a theme of the house (`theme`, `ansi_color`: see `choose_theme`).
 
     It writes only the cells that differ, ends in order on a signal and when the terminal goes
@@ -49,6 +51,8 @@ class TerminalApp(App[None], inherit_bindings=False):
         """The theme that the stylesheet was made for, until the first frame is out."""
         self._title = Title()
         self._wire = Wire(erases=erases_in_colour(os.environ))
+        self._surface = Surface()
+        self._undrawn: list[CellWidget] = []
 
     def run(self, **options: Any) -> None:
         """Run until it is left, and be gone then: see `tui.terminal.left`."""
@@ -93,6 +97,33 @@ class TerminalApp(App[None], inherit_bindings=False):
     def shorten(self, update: CompositorUpdate) -> CompositorUpdate:
         """The update as it goes over the line."""
         return self._wire.shorten(update, self.size.width)
+
+    def draw_soon(self, widget: CellWidget) -> None:
+        """Draw it together with all that ask until the present message is done with."""
+        if not self._undrawn:
+            self.call_next(self._draw_all)
+        self._undrawn.append(widget)
+
+    def _draw_all(self) -> None:
+        """Draw what was asked for, and write the cells that differ."""
+        undrawn, self._undrawn = self._undrawn, []
+        if not self.screen_stack:  # it is about to end
+            return
+        screen, pieces = self.screen, list[Piece]()
+        may_write = not self._batch_count and screen.size == self.size
+        for widget in undrawn:
+            if not widget.is_attached:
+                continue
+            spans = widget.draw_anew()
+            is_ours = may_write and widget.screen is screen
+            found = self._surface.pieces(screen, widget, spans) if is_ours and spans else None
+            if found is None:
+                widget.refresh_spans(spans)
+            else:
+                pieces += found
+        if pieces:
+            difference = Difference(self._wire, pieces, self.size.width)
+            self._display(screen, cast("RenderableType", difference))
 
     def write_raw(self, text: str) -> None:
         """Send an escape sequence to the terminal."""

@@ -77,6 +77,8 @@ class Wire:
         """The same picture in fewer bytes on a terminal of `width` columns; other kinds of updates
         stay as they are.
         """
+        if isinstance(update, Difference):
+            return update
         if isinstance(update, LayoutUpdate):
             return Difference(self, list(_pieces_of_layout(update)), width)
         if isinstance(update, ChopsUpdate):

@@ -52,9 +52,7 @@ class PlotsPanel(CellWidget):
 
     def watch_now(self) -> None:
         """Say in the frame what the first plot is about; the same again would repaint it."""
-        title = self._title()
-        if self.border_title != title:
-            self.border_title = title
+        self.say_in_frame(self._title())
 
     def _title(self) -> str:
         if self.snapshot is None:

@@ -68,6 +68,12 @@ def cut_front(text: str, width: int) -> str:
     return CUT + kept
 
 
+@lru_cache(2048)
+def is_narrow(text: str) -> bool:
+    """Whether each character takes one cell: nearly always, and then nothing is to be measured."""
+    return all(get_character_cell_size(char) == 1 for char in text)
+
+
 class Canvas:
     """`width` × `height` cells, blank at first. A wide character takes its cell and an empty."""
 
@@ -90,7 +96,13 @@ class Canvas:
         room = self.width - x if width is None else min(width, self.width - x)
         if room <= 0 or not 0 <= y < self.height or x < 0:
             return x
-        for char in cut_text(text, room):
+        shown = cut_text(text, room)
+        if is_narrow(shown):
+            end = x + len(shown)
+            self.chars[y][x:end] = shown
+            self.styles[y][x:end] = [style] * len(shown)
+            return end
+        for char in shown:
             size = get_character_cell_size(char)
             if size == 0:
                 continue
@@ -110,13 +122,14 @@ class Canvas:
     def runs(self, x: int, y: int, runs: Iterable[Run], width: int | None = None) -> int:
         """Write runs one after the other within `width` cells; returns the next x."""
         end = self.width if width is None else min(self.width, x + width)
-        pieces = [(text, style) for text, style in runs if text]
-        for index, (text, style) in enumerate(pieces):
-            more = sum(cell_len(t) for t, _ in pieces[index + 1 :])
+        pieces = [(text, style, cell_len(text)) for text, style in runs if text]
+        more = sum(size for _, _, size in pieces)
+        for text, style, size in pieces:
+            more -= size
             room = end - x
-            if cell_len(text) + more > room and cell_len(text) >= room:
+            if size + more > room and size >= room:
                 # The rest would vanish without a mark if this piece just fitted.
-                mark = text if cell_len(text) > room else text + " "
+                mark = text if size > room else text + " "
                 return self.text(x, y, mark if more else text, style, room)
             x = self.text(x, y, text, style, room)
         return x
@@ -132,9 +145,13 @@ class Canvas:
         """The characters alone, a line a row, right-stripped; for tests and for copying."""
         return ["".join(row).rstrip() for row in self.chars]
 
-    def segments(self, y: int, ground: Style = _BLANK) -> list[Segment]:
-        """Row `y` as segments on `ground`, neighbours of one style joined."""
-        return join_runs(self.chars[y], self.styles[y], ground)
+    def segments(
+        self, y: int, ground: Style = _BLANK, first: int = 0, end: int | None = None
+    ) -> list[Segment]:
+        """Row `y` from column `first` to before `end` (the right edge) as segments on `ground`,
+        neighbours of one style joined.
+        """
+        return join_runs(self.chars[y][first:end], self.styles[y][first:end], ground)
 
 
 def join_runs(

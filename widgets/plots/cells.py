@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from rich.style import Style
 from textual.color import Color
@@ -34,13 +34,41 @@ class bound(Reactive[T]):  # noqa: N801 - reads as textual's own `reactive` and 
     def __init__(self, default: T) -> None:
         super().__init__(default, layout=False, repaint=False, init=False)
 
+    if not TYPE_CHECKING:  # its types are Textual's
+
+        def __get__(self, obj: DOMNode | None, obj_type: type | None = None) -> T:
+            """The value; without Textual's search for what would compute it."""
+            if obj is not None and self.internal_name in obj.__dict__:
+                return obj.__dict__[self.internal_name]
+            return super().__get__(obj, obj_type)
+
     def __set__(self, obj: DOMNode, value: T) -> None:
         """Set the value and ask the widget to draw what changed; nothing for an equal one."""
-        held = obj.__dict__
-        before = held.get(self.internal_name)
-        super().__set__(obj, value)
-        if held.get(self.internal_name) is not before and isinstance(obj, CellWidget):
+        held, name = obj.__dict__, self.internal_name
+        before = held.get(name)
+        if name not in held or is_followed(type(obj), self.name):
+            super().__set__(obj, value)
+        elif before is not value and before != value:
+            held[name] = value
+        if held.get(name) is not before and isinstance(obj, CellWidget):
             obj.redraw()
+
+
+@lru_cache(256)
+def is_followed(kind: type[DOMNode], name: str) -> bool:
+    """Whether a class has a method of its own for an attribute that is set: Textual finds it then.
+
+    A snapshot goes to two dozen widgets, and hardly one of them has any.
+    """
+    return any(hasattr(kind, f"{verb}_{name}") for verb in ("validate", "watch", "compute"))
+
+
+class CellHost:
+    """An app that has its widgets drawn together, and sends the cells that changed by itself."""
+
+    def draw_soon(self, widget: CellWidget) -> None:
+        """Call `widget.draw_anew()` soon, and have what it returns on the screen."""
+        raise NotImplementedError
 
 
 class CellWidget(Widget):
@@ -53,6 +81,8 @@ class CellWidget(Widget):
     DEFAULT_CSS = """
     CellWidget { height: 1fr; width: 1fr; }
     """
+
+    _retitles = False
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -72,6 +102,22 @@ class CellWidget(Widget):
         """The palette of the app's theme."""
         return palette_of(self.app.theme)
 
+    def say_in_frame(self, title: str) -> None:
+        """Put another title into the frame; its row alone is painted anew, none for the same."""
+        if self.border_title == title:
+            return
+        self._retitles = True
+        self.border_title = title
+        self._retitles = False
+
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """As Textual's, which paints all of a widget for a new title."""
+        if self._retitles:
+            regions = (Region(0, 0, self.outer_size.width, 1).translate(-self.content_offset),)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
     def forget_scales(self) -> None:
         """Choose scales anew: what is shown next doesn't follow upon what was shown before."""
 
@@ -86,9 +132,25 @@ class CellWidget(Widget):
                 self.refresh()
             return
         self._redraw_asked = True
-        self.call_next(self._settle)
+        host = self.app
+        if isinstance(host, CellHost):
+            host.draw_soon(self)
+        else:
+            self.call_next(self._draw_alone)
 
-    def _settle(self) -> None:
+    def _draw_alone(self) -> None:
+        self.refresh_spans(self.draw_anew())
+
+    def refresh_spans(self, spans: Sequence[Region]) -> None:
+        """Have Textual paint these spans of the content; nothing for none."""
+        if spans:
+            self.refresh(*spans)
+
+    def draw_anew(self) -> Sequence[Region]:
+        """Draw the present attributes; the spans of cells that differ from what was drawn before.
+
+        None where all of it has to be painted, which Textual was asked for then.
+        """
         self._redraw_asked = False
         before = self._canvas
         if before is None or self.size != (before.width, before.height):
@@ -96,17 +158,23 @@ class CellWidget(Widget):
             self._canvas = None
             if self.size.area:
                 self.refresh()
-            return
+            return ()
         if not self.visible_region_known():
             self._canvas = None
-            return
+            return ()
         after = self._paint(before.width, before.height)
         self._canvas = after
-        regions = changed_regions(before, after)
-        if regions:
-            self.regions_repainted += len(regions)
-            self.cells_repainted += sum(r.width for r in regions)
-            self.refresh(*regions)
+        spans = changed_regions(before, after)
+        self.regions_repainted += len(spans)
+        self.cells_repainted += sum(span.width for span in spans)
+        return spans
+
+    def strip(self, span: Region) -> Strip:
+        """The cells of a span of one row, as they were last drawn."""
+        canvas = self._canvas
+        if canvas is None:
+            return Strip.blank(span.width, self._ground)
+        return Strip(canvas.segments(span.y, self._ground, span.x, span.right), span.width)
 
     def visible_region_known(self) -> bool:
         """Whether the widget is on the screen; what nobody sees is not drawn."""
@@ -170,11 +238,9 @@ def changed_regions(before: Canvas, after: Canvas) -> list[Region]:
         old_styles, new_styles = before.styles[y], after.styles[y]
         if old_chars == new_chars and old_styles == new_styles:
             continue
-        changed = [
-            x
-            for x in range(after.width)
-            if new_chars[x] != old_chars[x] or new_styles[x] != old_styles[x]
-        ]
+        cells = enumerate(zip(old_chars, new_chars, old_styles, new_styles, strict=True))
+        # Nearly all styles are the same object: to compare them otherwise takes ten times as long.
+        changed = [x for x, (a, b, c, d) in cells if a != b or (c is not d and c != d)]
         for first, last in _join_near(changed):
             first = _whole_char(old_chars, new_chars, first)
             regions.append(Region(first, y, last - first + 1, 1))

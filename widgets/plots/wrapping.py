@@ -58,6 +58,8 @@ def _words(part: list[Run], width: int) -> Iterator[tuple[str, str, Style]]:
 
 def _pieces(word: str, width: int) -> list[str]:
     """A word in pieces of at most `width` cells; none of an empty one."""
+    if cell_len(word) <= width:
+        return [word] if word else []
     pieces, piece = [], ""
     for char in word:
         if piece and cell_len(piece + char) > width:
