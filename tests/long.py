@@ -12,23 +12,13 @@ import pytest
 from hypothesis import settings
 
 
-def long(values: Iterable[Any]) -> list[Any]:
-    """Values of a parameter that only the long run tries; tuples are several parameters."""
-    return [pytest.param(*as_tuple(value), marks=pytest.mark.long) for value in values]
-
-
 def spread(values: Iterable[Any], suite: Iterable[Any]) -> list[Any]:
-    """All values of a parameter, of which the suite tries `suite` and the long run all."""
+    """All values of one parameter, of which the suite tries `suite` and the long run all."""
     now = list(suite)
-    return [value if value in now else long([value])[0] for value in values]
+    return [v if v in now else pytest.param(v, marks=pytest.mark.long) for v in values]
 
 
 def examples(suite: int, long_run: int, **others: Any) -> settings:
     """For a property that is dear: so many examples in the suite, and so many in the long run."""
     is_long = settings.default == settings.get_profile("long")
     return settings(max_examples=long_run if is_long else suite, **others)
-
-
-def as_tuple(value: Any) -> tuple[Any, ...]:
-    """The parameters of one case."""
-    return value if isinstance(value, tuple) else (value,)

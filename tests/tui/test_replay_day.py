@@ -4,11 +4,8 @@ the frame that was shown then.
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from random import Random
-
-import pytest
 
 from canary.rollout.recording.frames import Frame
 from canary.rollout.recording.player import Recording
@@ -20,8 +17,8 @@ from tests.tui.scripted import staged
 from tests.tui.test_replay import SIZES, Kept, body, go_to
 from tui.engine_port import Past
 
-MOMENTS = 24
-"""So many at each size; with `MOMENTS = 67` all 200 of a day take half a minute."""
+MOMENTS, ALL_MOMENTS = 8, 67
+"""So many at each size, of 200; in the long run all, which takes half a minute."""
 
 
 async def record_day(directory: Path) -> list[Frame]:
@@ -46,22 +43,23 @@ async def record_day(directory: Path) -> list[Frame]:
         return it.frames
 
 
-@pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Frame], RecordingFile]:
-    directory = tmp_path_factory.mktemp("day")
-    frames = asyncio.run(record_day(directory))
-    return frames, RecordingFile(recording_path(directory), read_only=True)
-
-
-@pytest.mark.parametrize("size", SIZES)
 async def test_random_moments_of_a_day_are_what_was_shown_then(
-    size: tuple[int, int], day: tuple[list[Frame], RecordingFile]
+    tmp_path: Path, is_long: bool
 ) -> None:
-    frames, file = day
+    frames = await record_day(tmp_path)
+    with RecordingFile(recording_path(tmp_path), read_only=True) as file:
+        for size in SIZES:
+            await look(size, frames, file, ALL_MOMENTS if is_long else MOMENTS)
+
+
+async def look(
+    size: tuple[int, int], frames: list[Frame], file: RecordingFile, moments: int
+) -> None:
+    """Compare so many moments at a size."""
     shown = [frame.snapshot for frame in frames]
     # Two looks in the same second are one moment: the later one is what is shown of it.
     last = {snapshot.as_of: n for n, snapshot in enumerate(shown)}
-    chosen = Random(size[0]).sample(sorted(last.values()), MOMENTS)
+    chosen = Random(size[0]).sample(sorted(last.values()), moments)
     past = Past(lambda: Recording(Kept(file)))
     then: dict[int, list[str]] = {}
     async with staged(size, shown[0], plan=DEFAULT_PLAN, past=past) as stage:
@@ -76,4 +74,4 @@ async def test_random_moments_of_a_day_are_what_was_shown_then(
         await stage.press("T")
         for n in chosen:
             await go_to(stage, shown[n])
-            assert body(stage, header) == then[n], n
+            assert body(stage, header) == then[n], (size, n)

@@ -71,7 +71,7 @@ def test_a_stalled_terminal_stops_neither_observing_nor_a_confirmed_rollback(
     assert outcome is not None
     assert (outcome.state, outcome.percent) == ("done", 0)
     before = newest_sample(directory)
-    # A quarter of an hour of the cloud is a quarter of a minute of a console that observes.
-    assert wait_for(lambda: newest_sample(directory) >= before + 900.0)
+    # Five minutes of the cloud are five seconds of a console that observes.
+    assert wait_for(lambda: newest_sample(directory) >= before + 300.0)
     demo.process.send_signal(signal.SIGTERM)
     assert demo.wait(reads=False) == 128 + signal.SIGTERM

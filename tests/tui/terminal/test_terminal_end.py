@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.long import spread
 from tests.tui.ending import SECRET
 from tests.tui.pseudo_terminal import PseudoTerminal
 
@@ -71,7 +72,7 @@ def test_a_console_that_shows_nothing_new_does_not_spin(open_terminal) -> None:
 SIZES = [(0, 0), (1, 1), (1, 65535), (65535, 1), (65535, 65535), (2, 3), (40, 10)]
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", spread(SIZES, [(0, 0), (1, 65535), (65535, 65535)]))
 def test_a_terminal_that_lies_about_its_size_is_survived(open_terminal, size) -> None:
     terminal = open_terminal("-m", "tests.tui.ending", "plain", size=size)
     terminal.read_until(b"\x1b[?1049h")
