@@ -21,6 +21,7 @@ import msgspec
 
 from canary.cloud.embedded.process import build_config
 from canary.rollout.plan.file import load_plan
+from tests.forked import run_forked
 
 ROOT = Path(__file__).parents[2]
 DEFAULT_PLAN = (
@@ -109,8 +110,13 @@ class Ended(msgspec.Struct, frozen=True):
         return json.loads(self.out)
 
 
-def run_process(arguments: Sequence[str], cwd: Path, state: Path, *before: str) -> Ended:
-    """The command as a process without a terminal."""
+def run_process(
+    arguments: Sequence[str], cwd: Path, state: Path, *before: str, from_the_start: bool = False
+) -> Ended:
+    """The command as a process without a terminal; `before`: options of Python itself."""
+    if not before and not from_the_start:
+        forked = run_forked(arguments, cwd, _environment(state))
+        return Ended(forked.returncode, forked.stdout.decode(), forked.stderr.decode())
     done = subprocess.run(
         [sys.executable, *before, "-m", "canary.cli.main", *arguments],
         cwd=cwd,

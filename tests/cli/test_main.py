@@ -83,14 +83,14 @@ def test_an_unknown_command_is_told_with_the_nearest(command: Command) -> None:
 
 
 def test_without_a_terminal_the_console_points_to_status(tmp_path: Path) -> None:
-    ended = run_process([], tmp_path, tmp_path)
+    ended = run_process([], tmp_path, tmp_path, from_the_start=True)
     assert ended.code == 2
     assert "needs a terminal" in ended.err
     assert "canary status" in ended.err
 
 
 def test_without_a_plan_it_says_where_it_looked_and_what_to_do(tmp_path: Path) -> None:
-    ended = run_process(["status"], tmp_path, tmp_path)
+    ended = run_process(["status"], tmp_path, tmp_path, from_the_start=True)
     assert ended.code == 2
     assert f"There is no canary.toml in {tmp_path}" in ended.err
     for way in ("--config", "canary init", "canary demo"):
@@ -101,7 +101,7 @@ def test_a_mistake_in_the_plan_is_one_sentence_without_a_traceback(tmp_path: Pat
     (tmp_path / "canary.toml").write_text(
         render_plan(Choices()).replace("percent = 25", "percent = 8")
     )
-    ended = run_process(["rollback", "--all", "--yes"], tmp_path, tmp_path)
+    ended = run_process(["rollback", "--all", "--yes"], tmp_path, tmp_path, from_the_start=True)
     assert ended.code == 2
     assert ended.err.startswith("canary: canary.toml: stages[2].percent (stage 3) is 8")
     assert ended.err.count("\n") == 1

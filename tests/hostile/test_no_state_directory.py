@@ -21,6 +21,7 @@ from canary.cloud.router.choice import open_router
 from canary.cloud.views import ServiceState
 from canary.rollout.plan.file import load_plan
 from tests.cli.commands import ROOT, Cloud, Ended, running_cloud
+from tests.forked import run_forked
 
 NOBODY = 65534
 LOOKED = (0, 10, 20, 30)
@@ -56,7 +57,6 @@ def _runner(place: Path, cloud: Cloud, state: str, *before: str) -> Run:
         "CANARY_CONFIG_DIR": str(place / "config"),
         "HOME": str(place),
         "PYTHONPATH": str(ROOT),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONIOENCODING": "utf-8",
         "GRPC_VERBOSITY": "NONE",
     }
@@ -64,6 +64,9 @@ def _runner(place: Path, cloud: Cloud, state: str, *before: str) -> Run:
     plan = ("-c", str(cloud.plan_path))
 
     def run(*arguments: str) -> Ended:
+        if not before:
+            forked = run_forked([*arguments, *plan], place, environment)
+            return Ended(forked.returncode, forked.stdout.decode(), forked.stderr.decode())
         done = subprocess.run(
             [*before, sys.executable, "-m", "canary.cli.main", *arguments, *plan],
             cwd=place,

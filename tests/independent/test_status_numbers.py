@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +17,7 @@ import grpc
 import jsonschema
 import pytest
 
+from tests.forked import run_forked
 from tests.independent import worlds
 from tests.independent.raw_metrics import CONFIDENCE, RUN, integer, real
 from tests.independent.server import World, serving
@@ -47,14 +46,10 @@ def ask(world: World, tmp_path: Path, router: str = "env") -> tuple[int, Any]:
             text.replace('kind = "env"', f'kind = "{router}"')
             + f"\n[target.endpoints]\n{endpoints}"
         )
-        done = subprocess.run(
-            [sys.executable, "-m", "canary.cli.main", "status", "--json", "--config", str(plan)],
-            env={**os.environ, "CANARY_STATE_DIR": str(tmp_path / "state")},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        done = run_forked(
+            ("status", "--json", "--config", str(plan)),
+            ROOT,
+            {**os.environ, "CANARY_STATE_DIR": str(tmp_path / "state")},
         )
     document = json.loads(done.stdout)
     jsonschema.validate(document, SCHEMA)
