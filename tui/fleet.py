@@ -17,7 +17,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.events import Key
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from canary.rollout.errors import CanaryError
 from canary.rollout.fleet.order import (
@@ -35,9 +35,18 @@ from canary.rollout.text import sanitize
 from themes import choose_theme
 from tui.terminal.app import LIST, TerminalApp
 from tui.terminal.left import forget_left
+from widgets.bars.keys import KeyBar, KeyHint
 from widgets.pages.fleet import FleetList, Group
 
-KEYS: Final = "Enter open  / filter  S sort  g group  r read now  j k move  q quit"
+KEYS: Final = (
+    KeyHint("Enter", "open", always=True),
+    KeyHint("/", "filter"),
+    KeyHint("S", "sort"),
+    KeyHint("g", "group"),
+    KeyHint("r", "read now"),
+    KeyHint("j k", "move"),
+    KeyHint("q", "quit", always=True),
+)
 TICK_S: Final = 1.0
 LEFT: Final = (0, LIST)
 """How a console ends that was left for the list; otherwise the whole process is to end."""
@@ -109,6 +118,7 @@ class FleetApp(TerminalApp, inherit_bindings=False):
         self._read_mono = 0.0
         self.opened: FleetRow | None = None
         self.list = FleetList(id="fleet")
+        self.key_bar = KeyBar(id="keys")
         self.prompt = Input(id="prompt", placeholder='text, or "-l team=x"', compact=True)
 
     @property
@@ -124,12 +134,13 @@ class FleetApp(TerminalApp, inherit_bindings=False):
         """The list, the line for a filter, the keys."""
         yield self.list
         yield self.prompt
-        yield Static(f" {KEYS}", id="keys", markup=False)
+        yield self.key_bar
 
     def on_mount(self) -> None:
         """Begin to listen; let the ages grow."""
         super().on_mount()
         self.prompt.display = False
+        self.key_bar.hints = KEYS
         self.list.trouble = self._place.trouble
         self._say_order()
         self.show_title("canary fleet")
@@ -228,11 +239,18 @@ class FleetApp(TerminalApp, inherit_bindings=False):
             "g": self._group_by_next,
             "r": self._watch.refresh_now,
             "slash": self._open_prompt,
+            "ctrl+z": self.action_suspend_process,
         }
         if event.key in places:
             self.list.choose(places[event.key])
         elif event.key in acts:
             acts[event.key]()
+        elif event.is_printable:
+            # Somebody may think that it is the console's key, of the marked rollout.
+            self.list.trouble = (
+                f"{sanitize(event.character)} is no key here: nothing is changed from the list."
+                " Enter opens the marked one."
+            )
 
     def _open_prompt(self) -> None:
         self.prompt.display = True

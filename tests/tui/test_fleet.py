@@ -161,6 +161,34 @@ async def test_r_reads_now_and_a_trouble_is_said() -> None:
         assert "The list cannot be read." in frame(app)
 
 
+@pytest.mark.parametrize("key", ["R", "p", "y"])
+async def test_a_key_that_changes_elsewhere_says_that_nothing_is_changed_here(key: str) -> None:
+    async with listed((80, 24)) as (app, pilot):
+        await pilot.press(key)
+        await pilot.pause()
+        assert app.is_running
+        assert app.opened is None
+        assert f"{key} is no key here: nothing is changed from the list." in frame(app)
+
+
+async def test_keys_that_have_no_room_leave_a_mark() -> None:
+    async with listed((40, 10)) as (app, _):
+        last = frame(app).splitlines()[-1]
+        assert "Enter open" in last
+        assert "q quit" in last
+        assert "…" in last
+
+
+async def test_a_label_called_as_a_place_does_not_stop_the_grouping() -> None:
+    rows = (row("a", "healthy", "soak", labels={"region": "x", "team": "y"}),)
+    async with listed((80, 24), Rows(rows)) as (app, pilot):
+        seen = []
+        for _ in range(4):
+            await pilot.press("g")
+            seen.append(app.place.group)
+    assert seen == ["region", "project", "team", ""]
+
+
 @pytest.mark.parametrize("key", ["q", "escape"])
 async def test_it_is_left_without_opening_anything(key: str) -> None:
     async with listed((80, 24)) as (app, pilot):

@@ -65,6 +65,8 @@ def fleet(
     """
     if region != "-" and project is None:
         raise UsageError("--region goes with --project.")
+    if watch + line + as_json > 1:
+        raise UsageError("--watch, --line and --json exclude each other.")
     if watch:
         seek = {project: region} if project else {}
         return watch_fleet(plans, seek, typed, group=group, read_only=chosen_read_only())

@@ -149,8 +149,11 @@ def _called(row: FleetRow, same: Sequence[FleetRow]) -> str:
 
 
 def group_names(rows: Iterable[FleetRow]) -> tuple[str, ...]:
-    """What rows can be grouped by: region, project, and each label that one of them has."""
-    return ("region", "project", *sorted({name for row in rows for name in row.labels}))
+    """What rows can be grouped by: region, project, and each label that one of them has, but for
+    one that is called so too.
+    """
+    places = ("region", "project")
+    return (*places, *sorted({name for row in rows for name in row.labels}.difference(places)))
 
 
 def group_rows(rows: Sequence[FleetRow], by: str) -> tuple[tuple[str, tuple[FleetRow, ...]], ...]:

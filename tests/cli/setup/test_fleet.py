@@ -92,6 +92,13 @@ def test_without_plan_and_project_there_is_nothing_to_list(
     assert "no plan here" in ended.err
 
 
+@pytest.mark.parametrize("two", [("--line", "--json"), ("--watch", "--json")])
+def test_one_form_at_a_time(command: Command, healthy_cloud: Cloud, two: tuple[str, str]) -> None:
+    ended = command("fleet", *two, str(healthy_cloud.plan_path))
+    assert ended.code == 2
+    assert "exclude each other" in ended.err
+
+
 def test_a_region_without_a_project_is_wrong_usage(command: Command) -> None:
     assert command("fleet", "--region", "us-central1").code == 2
 
