@@ -65,11 +65,16 @@ class _Door:
     def __init__(self, told: MetricsPort) -> None:
         self._told = told
         self._open: dict[asyncio.StreamWriter, None] = {}
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while len(self._open) >= MOST_CONNECTIONS:
             self._drop(next(iter(self._open)))
         self._open[writer] = None
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
         try:
             async with asyncio.timeout(REQUEST_S):
                 head = await reader.readuntil(END_OF_HEAD)
@@ -81,10 +86,14 @@ class _Door:
             self._open.pop(writer, None)
             writer.close()
 
-    def close(self) -> None:
-        """Drop who is still here."""
+    async def close(self) -> None:
+        """Drop who is still here, and wait until that is done: a task that the end of the loop
+        cancels would say so on the terminal.
+        """
         for writer in tuple(self._open):
             self._drop(writer)
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=REQUEST_S)
 
     def _drop(self, writer: asyncio.StreamWriter) -> None:
         self._open.pop(writer, None)
@@ -147,5 +156,5 @@ async def serving(port: int | None, told: MetricsPort) -> AsyncIterator[None]:
         yield
     finally:
         server.close()
-        door.close()
+        await door.close()
         await server.wait_closed()

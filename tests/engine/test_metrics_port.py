@@ -104,3 +104,21 @@ def test_waiting_for_a_person_is_counted_from_when_it_began() -> None:
     assert float(line.rsplit(" ", 1)[1]) == pytest.approx(90.0)
     told.show(snapshot())
     assert "waiting_for_person_seconds{" not in told.text()
+
+
+def test_whoever_is_connected_at_the_end_has_nothing_said_of_it(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second user who keeps connections open would write tracebacks on the terminal."""
+
+    async def watch() -> None:
+        port = free_port()
+        async with serving(port, MetricsPort(PLAN, lambda: 0.0)):
+            for _ in range(2 * MOST_CONNECTIONS):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            assert (await ask(port, b"GET /metrics HTTP/1.1\r\n\r\n")).endswith(b"# EOF\n")
+
+    with contextlib.ExitStack() as stack:
+        asyncio.run(watch())
+    assert capfd.readouterr().err == ""
+    assert caplog.records == []

@@ -97,7 +97,8 @@ class Ownership:
     def _try_lock(self) -> bool:
         try:
             self._lock_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self._lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            how = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+            handle = os.open(self._lock_path, how, 0o600)
         except OSError as exc:
             raise OwnershipError(f"{self._lock_path}: {exc.strerror}") from exc
         try:

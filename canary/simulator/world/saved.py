@@ -103,7 +103,8 @@ def _open(path: Path | None) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # sqlite3 would create it by the umask: traffic and annotations are nobody else's business.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        # Nor through a link, which others may have laid to another file of the person.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
     except OSError as exc:
         raise StateError(f"state file {path}: {exc.strerror}") from exc
     try:

@@ -97,3 +97,11 @@ def test_arrivals_before_a_time_can_be_dropped():
     saved.drop_arrivals(120)
     assert list(saved.arrivals()) == [(120, "a", "a-1", b"y")]
     saved.close()
+
+
+def test_a_link_in_the_place_of_a_state_is_not_followed(tmp_path):
+    """In /tmp anybody lays one, to another file of the person's."""
+    (tmp_path / "state.db").symlink_to(tmp_path / "elsewhere.db")
+    with pytest.raises(StateError):
+        Saved(tmp_path / "state.db")
+    assert not (tmp_path / "elsewhere.db").exists()
