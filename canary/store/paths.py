@@ -179,6 +179,17 @@ def drills_dir() -> Path:
     return path
 
 
+KEPT_DRILLS: Final = 20
+"""So many of the newest can be looked into; the figures of all stay."""
+
+
+def forget_old_drills(directory: Path) -> None:
+    """Remove the files of all but the newest drills; what cannot be removed is left."""
+    places = sorted(p for p in directory.glob("*T*Z") if p.is_dir() and not p.is_symlink())
+    for place in places[:-KEPT_DRILLS]:
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def remove_kept(directory: Path) -> None:
     """Remove all that is kept of one world, for it starts over; nothing where there is nothing."""
     for path in (place(directory) for place in _PLACES):

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from canary.rollout.errors import RecordError
-from canary.store.paths import rollout_slug, state_dir
+from canary.store.paths import KEPT_DRILLS, forget_old_drills, rollout_slug, state_dir
 
 
 def test_the_directory_is_made_for_its_owner_alone(plan, tmp_path, monkeypatch):
@@ -97,3 +97,19 @@ def test_a_directory_of_an_older_version_is_the_first_plans(plan, tmp_path, monk
     old.mkdir(parents=True)
     assert state_dir(plan) == old
     assert state_dir(routed(plan, variable="OTHER_SHARE")) != old
+
+
+def test_the_files_of_old_drills_go_and_the_figures_of_all_stay(tmp_path: Path) -> None:
+    figures, linked, elsewhere = (tmp_path / n for n in ("history.jsonl", "0T0Z", "elsewhere"))
+    figures.write_text("{}")
+    elsewhere.mkdir()
+    linked.symlink_to(elsewhere)
+    for day in range(10, 35):
+        place = tmp_path / f"202611{day}T120000Z"
+        place.mkdir()
+        (place / "recording.db").write_text("x")
+    forget_old_drills(tmp_path)
+    left = sorted(path.name for path in tmp_path.glob("2026*"))
+    assert left == [f"202611{day}T120000Z" for day in range(35 - KEPT_DRILLS, 35)]
+    assert figures.exists()
+    assert elsewhere.exists()

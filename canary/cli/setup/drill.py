@@ -123,7 +123,7 @@ def drill(
     Nothing real is touched: no cloud, no webhook, no git.
     """
     from canary.rollout.recording.drills import DRILLS, find_drill
-    from canary.store.paths import drills_dir
+    from canary.store.paths import drills_dir, forget_old_drills
 
     directory = drills_dir()
     if history:
@@ -142,6 +142,7 @@ def drill(
     plan = drill_plan(find_demo_plan(chosen_config(config)).plan, chosen, speed, chosen_seed)
     place = directory / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     place.mkdir(mode=0o700)
+    forget_old_drills(directory)
     os.environ["CANARY_STATE_DIR"] = str(place)
     director = Director(plan, chosen, chosen_seed)
     _hold(plan, place, director)
