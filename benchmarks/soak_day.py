@@ -33,6 +33,7 @@ new in each snapshot. What is held then is what is compared.
 START_S = 60.0
 WAIT_S = 30.0
 TRIES = 3
+SLOW = 60.0
 SIZES = ((80, 24), (200, 60), (40, 10), (120, 40))
 """Columns and rows; the last is the one that stays."""
 
@@ -168,7 +169,9 @@ Act = Callable[[Console], None]
 
 
 def promote(console: Console) -> None:
-    """`p`, `y`; done when the next stage is shown."""
+    """`p`, `y`; done when it is said. Slowly: at full speed a busy machine has no fresh data."""
+    console.tell_cloud("clock", {"speed": SLOW})
+    console.see("READY", 25.0)
     console.type("p", pause_s=1.0)
     if not console.see("Promote to stage", 5.0):
         said = next((line for line in console.text().splitlines() if "Blocked" in line), "?")

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import msgspec
 import pytest
