@@ -20,8 +20,9 @@ from canary.cli.options import (
     wait_options,
 )
 from canary.rollout.change import moves
+from canary.rollout.change.basis import needs_raising
 from canary.rollout.change.change import Change, Request, Side, Standing
-from canary.rollout.errors import UsageError
+from canary.rollout.errors import GateNotMet, UsageError
 from canary.rollout.plan.plan import Plan, ScalePreset
 
 
@@ -114,11 +115,28 @@ def scale(side: Side, least: int | None, most: int | None, preset: str | None, *
     if preset is None and least is None and most is None:
         raise UsageError("What to set is missing.", remedy="Give --min and --max, or --preset.")
 
+    options = options_of(given)
+
     def build(plan: Plan, standing: Standing, request: Request) -> Change:
         wish = _wish(plan, standing, side, least, most, preset)
+        if side == "legacy" and options.yes and not options.force:
+            _demand_idle(plan, standing, wish)
         return moves.scale(plan, standing, request, side, wish)
 
-    return run_change(build, options_of(given), need_metrics=False)
+    return run_change(build, options, need_metrics=False)
+
+
+def _demand_idle(plan: Plan, standing: Standing, wish: ScalePreset) -> None:
+    """Raise GateNotMet for a Legacy in backup size while it serves, where nobody is asked."""
+    if not needs_raising(plan, wish) or standing.percent == 100:
+        return
+    known = standing.percent is not None
+    serves = f"serves {100 - (standing.percent or 0)} %" if known else "may serve all requests"
+    raise GateNotMet(
+        f"Nothing was changed: Legacy ({plan.target.legacy}) {serves}, and could not with"
+        f" {wish.min} to {wish.max} instances.",
+        remedy="Answer the question without --yes, or give --force --reason TEXT.",
+    )
 
 
 def _wish(

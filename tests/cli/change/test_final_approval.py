@@ -55,6 +55,20 @@ def test_the_name_is_asked_for_after_what_becomes_true(open_cloud: Open, tmp_pat
     assert "it is production, the canary mode has ended" in after.replace("\r\n", " ")
 
 
+def test_a_legacy_that_serves_is_not_made_the_backup_where_nobody_is_asked(
+    command: Command, open_cloud: Open
+) -> None:
+    cloud = at_half(open_cloud)
+    backup = ("scale", "legacy", "--preset", "backup", "--yes", "--config", str(cloud.plan_path))
+    ended = command(*backup)
+    assert ended.code == 4
+    assert "Legacy (ion-api) serves 50 %, and could not with 0 to 1 instances" in ended.err
+    assert command(*backup, *FORCE).code == 0
+    # Behind it, going back looks first.
+    back = command("rollback", "--all", "--yes", "--config", str(cloud.plan_path))
+    assert (back.code, "scaled first to take the traffic" in back.out) == (0, True)
+
+
 def test_production_is_left_by_scaling_legacy_up_first(command: Command, open_cloud: Open) -> None:
     cloud = at_half(open_cloud)
 

@@ -16,7 +16,14 @@ import pytest
 from canary.cloud.router.choice import open_router
 from canary.engine.observe.journal_view import view_change
 from canary.rollout.change import moves
-from canary.rollout.change.change import Request, SetScale, SetTraffic
+from canary.rollout.change.change import (
+    Basis,
+    Change,
+    DeleteService,
+    Request,
+    SetScale,
+    SetTraffic,
+)
 from canary.rollout.errors import OperationFailed
 from canary.rollout.plan.plan import ScalePreset
 from canary.store.journal import Journal
@@ -230,6 +237,31 @@ async def test_legacy_is_raised_before_it_serves_again(embed: Embed, journal: Jo
         assert happened
         assert outcome.state == "done", outcome
         assert seen == [PRODUCTION]
+
+
+@pytest.mark.parametrize("router", ["env", "url-map", "command"])
+async def test_legacy_is_not_deleted_under_a_rollback(
+    embed: Embed, journal: Journal, tmp_path: Path, router: str
+):
+    async with embed(at_stage(PLANS[router], 5), http=True, operation_s=0.0) as cloud:
+        if router == "command":
+            install_program(cloud, tmp_path)
+        standing, state = await standing_of(cloud), await cloud.run.service("ion-api")
+        step = DeleteService("ion-api", state.etag, 100)
+        basis = Basis(standing.guard, idle=True)
+        asked = Change("c1", "retire", "a", (step,), AUTHOR, cloud.now, basis=basis)
+        theirs = await ask(cloud, "rollback_all", "theirs")
+
+        async def roll_back() -> None:
+            await cloud.writer.send(theirs.steps[-1])
+            cloud.advance(60.0)
+
+        happened = once_it_is_sent(cloud, roll_back, DeleteService)
+        outcome = await carry(cloud, journal, asked)
+        assert happened
+        assert outcome.state == "refused", outcome
+        assert await generation(cloud) >= 1
+        assert (await router_service(cloud)).percent == 0
 
 
 async def test_a_rollback_waits_for_the_others_program_and_goes_out_when_it_has_ended(
