@@ -100,7 +100,9 @@ class EmbeddedCloud:
             self._take_scenarios(await self._call("GET", "/_cloud/scenarios"))
         if not self._lease.held:
             with contextlib.suppress(ControlError, OSError, TimeoutError):
-                self._lease = await asyncio.wait_for(open_lease(self.control_url), JOIN_WITHIN_S)
+                risen = await asyncio.wait_for(open_lease(self.control_url), JOIN_WITHIN_S)
+                dead, self._lease = self._lease, risen
+                await dead.close()
 
     async def set_scenario(self, name: str, params: Mapping[str, float] | None = None) -> None:
         """Begin a scenario (`healthy` ends any). Raises Rejected for one it does not know."""

@@ -170,6 +170,8 @@ async def test_one_that_was_killed_lives_again_where_it_was_with_what_was_set(
         await cloud.set_scenario("slow-burn")
         await cloud.set_clock(speed=30.0)
         other = await open_embedded(DEFAULT_PLAN, state_dir)
+        follower = await open_embedded(DEFAULT_PLAN, state_dir)
+        lost = follower._lease
         first, seen_at = cloud.pid, cloud.clock.now()
         await end(cloud, signal.SIGKILL)
 
@@ -183,6 +185,11 @@ async def test_one_that_was_killed_lives_again_where_it_was_with_what_was_set(
         await revive_embedded(other, DEFAULT_PLAN, state_dir)
         assert other.pid == cloud.pid
         await other.close()
+
+        await follower.refresh()
+        assert follower._lease.held
+        assert lost._writer.is_closing()
+        await follower.close()
         await connection.close()
 
 
