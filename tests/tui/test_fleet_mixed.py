@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from canary.engine.fleet.fleet import Named, open_fleet
+from canary.engine.fleet.fleet import open_fleet
+from canary.engine.fleet.member import Named
 from canary.rollout.fleet.rows import FleetReading, FleetRow
 from canary.rollout.fleet.words import summary_line
 from canary.rollout.plan.plan import Console, Plan

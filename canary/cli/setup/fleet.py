@@ -21,7 +21,7 @@ from canary.rollout.fleet.words import HEADINGS, HERE, cells_of, group_line, sum
 from canary.rollout.text import format_iso_time, sanitize
 
 if TYPE_CHECKING:
-    from canary.engine.fleet.fleet import Named
+    from canary.engine.fleet.member import Named
     from canary.rollout.plan.plan import Plan
 
 EXIT_CODES: Final = {
@@ -131,7 +131,7 @@ def find_plans(given: Sequence[str], *, must: bool) -> tuple[list[Named], list[F
 
     `must`: raise UsageError when there is none.
     """
-    from canary.engine.fleet.fleet import Named
+    from canary.engine.fleet.member import Named
 
     named, troubles = list[Named](), list[FleetRow]()
     for path in _paths(given):

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from canary.engine.fleet.fleet import Fleet, Named, open_fleet
+from canary.engine.fleet.fleet import Fleet, open_fleet
+from canary.engine.fleet.member import Named
 from canary.rollout.errors import CanaryError
 from canary.rollout.fleet.rows import FleetReading, FleetRow
 from canary.rollout.plan.plan import Plan

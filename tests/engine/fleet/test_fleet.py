@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from canary.cloud.monitoring import shared
 from canary.cloud.monitoring.shared import LONGEST_FILTER, MOST_FILTERS, build_filters
-from canary.engine.fleet.fleet import Fleet, Named, kept_s_of, open_fleet
+from canary.engine.fleet.fleet import Fleet, open_fleet
+from canary.engine.fleet.member import Named, kept_s_of
 from canary.engine.observe.metrics_feed import PRUNE_EVERY_S
 from canary.rollout.fleet.rows import FleetRow
 from canary.rollout.plan.plan import Plan, Thresholds

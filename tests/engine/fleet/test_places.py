@@ -9,7 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from canary.engine.fleet.fleet import Named, open_fleet
+from canary.engine.fleet.fleet import open_fleet
+from canary.engine.fleet.member import Named
+from canary.engine.observe.event_log import EventLog
+from canary.engine.observe.evidence_feed import EvidenceFeed
 from canary.rollout.change.annotations import annotation_key
 from canary.rollout.change.change import Author, Change, Guard, Outcome, Request, Standing
 from canary.rollout.change.hold import Hold, encode_hold
@@ -18,10 +21,12 @@ from canary.rollout.fleet.order import tell_apart
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import OperatorSession
 from canary.simulator.wire import messages
+from canary.store.evidence import EvidenceRecord
 from canary.store.journal import Journal
-from canary.store.paths import find_state_dir, journal_path
+from canary.store.paths import evidence_path, find_state_dir, journal_path
 from canary.store.presence import OperatorSessionHolder
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded
+from tests.engine.comparing import minute
 from tests.engine.fleet.test_fleet import by_name, crowd, member
 
 pytestmark = pytest.mark.usefixtures("state_dir")
@@ -211,3 +216,30 @@ async def test_the_first_change_of_this_host_is_seen_by_a_list_that_was_open_bef
         [row] = await fleet.refresh()
     assert row.word == "FAILED"
     assert row.canary.p95_ms is not None
+
+
+async def test_what_a_console_of_this_host_has_proven_is_in_the_row(embed: Embed) -> None:
+    """The list compares nothing itself; it must not be green beside a console that is red."""
+    async with crowd(embed, 1, plans=1, seek=False, soaked_hours=25.0) as (cloud, fleet):
+        assert [row.word for row in await fleet.refresh()] == ["READY"]
+        began = cloud.now - 25.5 * 3600
+        directory = find_state_dir(cloud.plan)[0]
+        directory.mkdir(parents=True, exist_ok=True)
+        with EvidenceRecord(evidence_path(directory)) as record:
+            feed = EvidenceFeed(cloud.plan, None, cloud.clock, EventLog(), record)
+            feed.follow_split(began, 10, ())
+            starts = [began // 60 * 60 + 60 * n for n in range(1, 30)]
+            legacy = tuple(minute(at, 5700, 28) for at in starts)
+            feed.take_samples(legacy, tuple(minute(at, 300, 15) for at in starts))
+            assert feed.view(5).verdict == "rollback"
+        [row] = await fleet.refresh()
+        assert (row.word, row.waits_for_person) == ("PROVEN WORSE", True)
+        [listed] = fleet._projects[0]._members.values()
+        comparison = listed.observer.comparison
+        assert comparison is not None
+        comparison.follow_split(cloud.now, 25, ())  # a change of the split withdraws it
+        assert comparison.view(5).verdict != "rollback"
+        for each in directory.glob("evidence.db*"):
+            each.unlink()
+        [row] = await fleet.refresh()
+        assert row.word == "READY"

@@ -8,7 +8,7 @@ import queue
 import pytest
 
 from canary.engine.fleet import watch
-from canary.engine.fleet.fleet import Named
+from canary.engine.fleet.member import Named
 from canary.engine.fleet.watch import FleetWatch
 from canary.rollout.fleet.rows import FleetReading, FleetRow
 from tests.embedded import DEFAULT_PLAN, Embed
