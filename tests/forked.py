@@ -1,8 +1,10 @@
-"""The `canary` command as a process of its own, without importing everything each time.
+"""The `canary` command, and the embedded cloud, as processes of their own, without importing
+everything each time.
 
-One process for each test process has imported what commands use, and forks for each: that child has
-its own directory, environment, streams, umask and end, as one that was started. What it does not
-show is what happens while Python starts and modules are read: tests of that start Python.
+One process for each test process has imported what commands use, and forks for each (another does
+so for clouds): that child has its own directory, environment, streams, umask and end, as one that
+was started. What it does not show is what happens while Python starts and modules are read: tests
+of that start Python.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import contextlib
 import gc
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,9 +25,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, Literal, cast
+
+from canary.cloud.embedded.process import Starting
+from canary.host.children import child_environment, safe_directory
 
 ROOT: Final = Path(__file__).parents[1]
+Kind = Literal["commands", "clouds"]
 LONGEST: Final = 1 << 20
 LIMIT_S: Final = 90.0
 _ONE_AT_A_TIME = threading.Lock()
@@ -38,7 +45,7 @@ def run_forked(
     os.umask(umask)
     told = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env), "umask": umask}
     with _ONE_AT_A_TIME, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        channel = _forker()
+        channel = _forker("commands")
         socket.send_fds(channel, [json.dumps(told).encode()], [out.fileno(), err.fileno()])
         code = int(channel.recv(64))
         said = []
@@ -48,12 +55,47 @@ def run_forked(
     return subprocess.CompletedProcess(told["arguments"], code, *said)
 
 
+class ForkedCloud:
+    """What `Starting` asks of a process; who forked it has it reaped."""
+
+    def __init__(self, pid: int, stdout: IO[bytes]) -> None:
+        self.pid = pid
+        self.stdout = stdout
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Nothing is left of it."""
+
+
+def begin_forked(config: Mapping[str, Any], log_path: Path) -> Starting:
+    """Stands in for `canary.cloud.embedded.process.begin_process`."""
+    line, said = os.pipe()
+    told = {
+        "arguments": [json.dumps(config)],
+        "cwd": str(safe_directory()),
+        "env": child_environment(),
+        "umask": 0o077,
+    }
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with _ONE_AT_A_TIME:
+        channel = _forker("clouds")
+        socket.send_fds(channel, [json.dumps(told).encode()], [said, log])
+        pid = int(channel.recv(64))
+    os.close(said)
+    os.close(log)
+    return Starting(
+        cast("subprocess.Popen[bytes]", ForkedCloud(pid, os.fdopen(line, "rb"))), log_path
+    )
+
+
 @cache
-def _forker() -> socket.socket:
+def _forker(kind: Kind) -> socket.socket:
     """The way to the process that forks; it ends when this one does."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.forked", str(theirs.fileno())],
+        [sys.executable, "-m", "tests.forked", str(theirs.fileno()), kind],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         pass_fds=[theirs.fileno()],
@@ -69,8 +111,12 @@ def _forker() -> socket.socket:
     return ours
 
 
-def serve(channel: socket.socket) -> None:
-    """Fork for each order, and say how it ended; returns in each child, and when no more comes."""
+def serve(channel: socket.socket, kind: Kind) -> None:
+    """Fork for each order, and say how a command ended, or what the cloud's pid is; returns in each
+    child alone.
+    """
+    if kind == "clouds":
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     while True:
         order, fds, _, _ = socket.recv_fds(channel, LONGEST, 2)
         if not order:
@@ -78,13 +124,18 @@ def serve(channel: socket.socket) -> None:
         child = os.fork()
         if not child:
             channel.close()
+            if kind == "clouds":
+                os.setsid()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             become(json.loads(order), fds)
             return
         for fd in fds:
             os.close(fd)
-        _, status = os.waitpid(child, 0)
+        answer = child
+        if kind == "commands":
+            answer = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         with contextlib.suppress(OSError):
-            channel.send(str(os.waitstatus_to_exitcode(status)).encode())
+            channel.send(str(answer).encode())
 
 
 def become(told: dict[str, Any], fds: list[int]) -> None:
@@ -105,8 +156,12 @@ def become(told: dict[str, Any], fds: list[int]) -> None:
     sys.argv = [str(ROOT / "canary/cli/main.py"), *told["arguments"]]
 
 
-def prepare() -> None:
+def prepare(kind: Kind) -> None:
     """Import what most commands do; the screen is left out, which ends a process otherwise."""
+    if kind == "clouds":
+        import_module("canary.simulator.control.lifecycle")
+        gc.freeze()
+        return
     from canary.cli.commands import COMMANDS
     from canary.cloud.connection.client_modules import load_api
 
@@ -119,9 +174,14 @@ def prepare() -> None:
     gc.freeze()
 
 
-if __name__ == "__main__":
-    from canary.cli.main import main
+def run(kind: Kind, fd: int) -> int:
+    """Fork until nobody asks any more; in a child, be what was asked for."""
+    prepare(kind)
+    serve(socket.socket(fileno=fd), kind)
+    if kind == "clouds":
+        return import_module("canary.simulator.__main__").main(sys.argv[1:])  # type: ignore[no-any-return]
+    return import_module("canary.cli.main").main()  # type: ignore[no-any-return]
 
-    prepare()
-    serve(socket.socket(fileno=int(sys.argv[1])))
-    sys.exit(main())
+
+if __name__ == "__main__":
+    sys.exit(run(cast("Kind", sys.argv[2]), int(sys.argv[1])))
