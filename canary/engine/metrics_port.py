@@ -136,10 +136,12 @@ _LOCAL: Final = re.compile(rb"(([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\
 
 
 @contextlib.asynccontextmanager
-async def serving(port: int | None, told: MetricsPort) -> AsyncIterator[None]:
+async def serving(
+    port: int | None, told: MetricsPort, without: Callable[[str], None] | None = None
+) -> AsyncIterator[None]:
     """Answer `GET /metrics` on loopback while this lasts; nothing for None.
 
-    Raises UsageError when the port cannot be had.
+    When the port cannot be had `without` is told so, and it goes on; None: raises UsageError.
     """
     if port is None:
         yield
@@ -148,10 +150,12 @@ async def serving(port: int | None, told: MetricsPort) -> AsyncIterator[None]:
     try:
         server = await asyncio.start_server(door.answer, LOOPBACK, port, limit=LONGEST_HEAD)
     except OSError as exc:
-        raise UsageError(
-            f"Port {port} of {LOOPBACK} cannot be used: {exc.strerror or exc}.",
-            remedy="Name another with --metrics-port.",
-        ) from exc
+        said = f"Port {port} of {LOOPBACK} cannot be used: {exc.strerror or exc}."
+        if without is None:
+            raise UsageError(said, remedy="Name another with --metrics-port.") from exc
+        without(said)
+        yield
+        return
     try:
         yield
     finally:

@@ -93,6 +93,10 @@ async def test_a_port_that_is_taken_is_said() -> None:
         with pytest.raises(UsageError, match=f"Port {port}"):
             async with serving(port, MetricsPort(PLAN)):
                 pass
+        said: list[str] = []
+        async with serving(port, MetricsPort(PLAN), said.append):
+            assert len(said) == 1
+            assert f"Port {port}" in said[0]
 
 
 def test_waiting_for_a_person_is_counted_from_when_it_began() -> None:

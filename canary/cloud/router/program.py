@@ -71,7 +71,7 @@ async def run_command(arguments: Sequence[str], timeout_s: float) -> Ended:
     for each in (program, *arguments[1:]):
         if said := distrust_of_argument(each):
             raise ToolFailed(said, remedy="`canary doctor` says whose it is, and how to trust it.")
-    with tempfile.TemporaryFile() as output:
+    with _open_output() as output:
         process = _start([program, *arguments[1:]], output)
         ended = _watch(process)
         code: int | None
@@ -81,6 +81,15 @@ async def run_command(arguments: Sequence[str], timeout_s: float) -> Ended:
             code = None
             await _end(process, ended)
         return Ended(code, _tail(output))
+
+
+def _open_output() -> IO[bytes]:
+    """A file without a name. In memory where the system has such: /tmp is others' as well, and one
+    that they have filled would end a program in the middle of what it sets.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("output"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _start(arguments: Sequence[str], output: IO[bytes]) -> subprocess.Popen[bytes]:

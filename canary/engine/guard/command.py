@@ -81,12 +81,19 @@ async def _guard_in(
     def on_error(sentence: str) -> None:
         say("warning", sentence)
 
+    def on_no_port(sentence: str) -> None:
+        say(
+            "warning",
+            f"{sentence} What listens there is not this guard, which guards all the same.",
+        )
+
     with Owner(directory) as owner:
         async with telling(session.plan, directory, on_error) as notifier:
             keeper = GuardLoop(session, session.journal, owner, notifier, author, say)
             told = MetricsPort(session.plan)
             keeper.polls.subscribe(lambda snapshot, _: told.show(snapshot))
-            async with serving(order.metrics_port, told):
+            # Whoever took the port first must not keep a guard from guarding.
+            async with serving(order.metrics_port, told, on_no_port):
                 return await keeper.run(order, asked)
 
 

@@ -107,3 +107,13 @@ def _lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="kept in memory on Linux alone")
+async def test_what_it_says_needs_no_room_that_others_can_fill(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A program that cannot say what it does ends in the middle of it: /tmp is everybody's."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "full"))
+    ended = await run_command([script("echo set to $1"), "0"], 10)
+    assert (ended.code, ended.said) == (0, "set to 0")
