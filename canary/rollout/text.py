@@ -118,6 +118,13 @@ def format_timestamp(at: float | None) -> str:
     return NO_DATA if moment is None else moment.strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def is_of_another_day(at: float, now: float) -> bool:
+    """Whether a past time of day needs its date: it is of another day (UTC), and not of the last
+    hour. At 11:28 "15:50:00Z" alone would be still to come.
+    """
+    return now - at > 3_600 and at // 86_400 != now // 86_400
+
+
 def format_until(at: float, now: float) -> str:
     """A moment to come, in UTC, with the day where it is not today's: "Fri 27 Nov 09:00Z"."""
     moment, today = _moment(at), _moment(now)

@@ -21,7 +21,13 @@ from canary.rollout.snapshot.snapshot import (
     Snapshot,
     find_waiting,
 )
-from canary.rollout.text import format_age, format_clock, format_timestamp, sanitize
+from canary.rollout.text import (
+    format_age,
+    format_clock,
+    format_timestamp,
+    is_of_another_day,
+    sanitize,
+)
 from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
 from themes import Palette
 from widgets.bars.confirm_strip import ConfirmStrip
@@ -245,9 +251,9 @@ def _line(glyph: str, glyph_style: Style, text: str, style: Style) -> list[Run]:
 
 
 def _event(event: Event, now: float, palette: Palette) -> list[Run]:
-    """Glyph, time, who, what; the day where it was not within the last twenty hours."""
-    recent = now - event.at < 72_000
-    at = format_clock(event.at) if recent else format_timestamp(event.at)[5:16]
+    """Glyph, time, who, what; the date instead of the seconds where it is of another day."""
+    old = is_of_another_day(event.at, now)
+    at = format_timestamp(event.at)[5:16] if old else format_clock(event.at)
     by = f" {sanitize(event.by, 32)}" if event.by else ""
     glyph, text = event_mark(event)
     return [

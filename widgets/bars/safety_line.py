@@ -13,7 +13,13 @@ from canary.rollout.snapshot.snapshot import (
     find_countdown,
     format_history_entry,
 )
-from canary.rollout.text import format_clock, format_duration, format_timestamp, sanitize
+from canary.rollout.text import (
+    format_clock,
+    format_duration,
+    format_timestamp,
+    is_of_another_day,
+    sanitize,
+)
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run, width_of
 from widgets.plots.cells import CellWidget, bound
@@ -28,8 +34,6 @@ CHECK_WORDS: Final[dict[CheckId, str]] = {
     "fresh": "etag fresh",
 }
 _GAP: Final = "   "
-_LONG_AGO_S: Final = 72_000.0
-"""A time of day alone would be taken for today's."""
 _LEAST_PRESENCE: Final = 30
 _ROOM_FOR_CHECKS: Final = 150
 """From this width on every check is named; on the page of rollback readiness they always are."""
@@ -159,7 +163,7 @@ def presence_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
     last = snapshot.presence.last
     if last is None:
         return []
-    day = format_timestamp(last.at)[5:11] if snapshot.as_of - last.at > _LONG_AGO_S else ""
+    day = format_timestamp(last.at)[5:11] if is_of_another_day(last.at, snapshot.as_of) else ""
     return [(f"{_GAP}last: {day}{sanitize(format_history_entry(last), 90)}", palette.dim)]
 
 

@@ -6,7 +6,7 @@ from rich.style import Style
 
 from canary.rollout.decision.gates import VERDICT_GLYPHS
 from canary.rollout.snapshot.snapshot import Event, Snapshot
-from canary.rollout.text import format_clock, format_timestamp, sanitize
+from canary.rollout.text import format_clock, format_timestamp, is_of_another_day, sanitize
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run
 from widgets.plots.cells import CellWidget, bound
@@ -103,9 +103,9 @@ def mark_style(event: Event, palette: Palette) -> Style:
 
 
 def event_runs(event: Event, as_of: float, palette: Palette) -> list[Run]:
-    """Glyph, time, author, text. The date instead of the seconds once it is older than a day."""
+    """Glyph, time, author, text. The date instead of the seconds where it is of another day."""
     glyph, text = event_mark(event)
-    old = as_of - event.at > 72_000
+    old = is_of_another_day(event.at, as_of)
     at = format_timestamp(event.at)[5:16] if old else format_clock(event.at)
     runs: list[Run] = [
         (f"{glyph} ", mark_style(event, palette)),

@@ -14,14 +14,13 @@ from canary.rollout.text import (
     format_percent,
     format_ratio,
     format_timestamp,
+    is_of_another_day,
     sanitize,
 )
 from themes import Palette
 from widgets.plots.canvas import Run
 
 _LONG_WAIT_S: Final = 5.0
-_DAY_S: Final = 20 * 3600.0
-"""From here on the time of day alone could be taken for today's, as in the event log."""
 MINUTES: Final = Metrics().source_name
 
 
@@ -99,7 +98,7 @@ def _tail_note(tail: TailView) -> str:
 
 def format_since(at: float | None, now: float) -> str:
     """Since when, in UTC: a time of today, else with its day, so that no yesterday reads as now."""
-    if at is None or now - at < _DAY_S:
+    if at is None or not is_of_another_day(at, now):
         return format_clock(at)
     return f"{format_timestamp(at)[5:16]}Z"
 

@@ -17,7 +17,13 @@ from canary.rollout.evidence.tally import RECENT_S, Part, Toll
 from canary.rollout.evidence.view import EvidenceView
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.text import format_clock, format_count, format_duration, format_iso_time
+from canary.rollout.text import (
+    format_clock,
+    format_count,
+    format_duration,
+    format_iso_time,
+    is_of_another_day,
+)
 
 Kind = Literal["failed", "slow"]
 
@@ -27,7 +33,6 @@ FEW: Final = 20
 _RATE_LEAST_S: Final = 60.0
 """A rate from less than a minute is none."""
 
-_DAY_S: Final = 72_000.0
 _LEVELS: Final = 6
 """How many ways there are to say it, from the longest to the shortest."""
 
@@ -233,7 +238,7 @@ def _clock(impact: Impact) -> str:
     """When the split changed, to the minute; with the day where that is not today's."""
     since = impact.since or 0.0
     clock = f"{format_clock(since)[:5]}Z"
-    if (impact.until or since) - since < _DAY_S:
+    if not is_of_another_day(since, impact.until or since):
         return clock
     return f"{(format_iso_time(since) or '')[5:10]} {clock}"
 

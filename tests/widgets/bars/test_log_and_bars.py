@@ -13,9 +13,10 @@ from tests.rollout.build import record
 from tests.widgets import scenes
 from tests.widgets.scenes import NOW, snapshot
 from tests.widgets.stage import frame, screen_text, shown
+from themes import PALETTES
 from widgets.bars.keys import KeyBar, KeyHint
 from widgets.bars.outcome import OutcomeBar
-from widgets.panels.event_log import EventLog, event_mark
+from widgets.panels.event_log import EventLog, event_mark, event_runs
 
 
 async def test_events_are_newest_first_and_filtered_in_any_case() -> None:
@@ -27,6 +28,22 @@ async def test_events_are_newest_first_and_filtered_in_any_case() -> None:
         rows = screen_text(pilot).rstrip().split("\n")
         assert "promoted 5 % → 10 %" in rows[0]
         assert "1 with “PROMOTED”" in rows[-1]
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "said"),
+    [(60.0, "15:59:00Z"), (15.9 * 3600, "00:06:00Z"), (16.1 * 3600, "03-31 23:54")],
+)
+def test_an_event_of_another_day_has_its_date(ago_s: float, said: str) -> None:
+    as_of = 1_743_523_200.0  # 2025-04-01 16:00 UTC
+    runs = event_runs(Event(as_of - ago_s, "info", "x"), as_of, PALETTES["dark"])
+    assert runs[1][0].strip() == said
+
+
+def test_the_last_hour_before_midnight_keeps_its_seconds() -> None:
+    midnight = 1_743_465_600.0
+    runs = event_runs(Event(midnight - 60, "info", "x"), midnight + 600, PALETTES["dark"])
+    assert runs[1][0].strip() == "23:59:00Z"
 
 
 async def test_a_scrolled_log_stays_where_it_is_when_events_arrive() -> None:
