@@ -47,7 +47,7 @@ def no_engine() -> ConsoleEngine:
 
 async def draw_drill() -> str:
     """A drill before anything happens."""
-    plan = drill_plan(load_plan(PLAN), DRILLS[0], 60.0, 1)
+    plan = drill_plan(load_plan(PLAN), DRILLS[0], 10.0, 1)
     place = Path(os.environ["CANARY_STATE_DIR"]) / "canary.toml"
     app = CanaryApp(plan, lambda: ConsoleEngine(plan, place))
     async with app.run_test(size=SIZE) as pilot:

@@ -6,10 +6,14 @@ import asyncio
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 
 from canary.engine.change.execute import carry_out
+from canary.engine.observe.event_log import EventLog
+from canary.engine.observe.evidence_feed import EvidenceFeed
+from canary.engine.observe.readiness import ReadinessFeed
 from canary.engine.observe.recorder import RecordingBook
 from canary.rollout.change import moves
 from canary.rollout.change.change import Author, Outcome, Request
@@ -32,9 +36,9 @@ class Recorded:
     For the recording's host a frame comes every 5 s: nobody was away.
     """
 
-    def __init__(self, cloud: Embedded, directory: Path) -> None:
+    def __init__(self, cloud: Embedded, directory: Path, **options: Any) -> None:
         self.cloud = cloud
-        self.watching = Watching(cloud, directory)
+        self.watching = Watching(cloud, directory, **options)
         self.book = RecordingBook(directory, cloud.plan)
         self.frames: list[Frame] = []
         assert self.book.open()
@@ -54,6 +58,7 @@ class Recorded:
         """Let time pass, showing a frame every so often."""
         for snapshot in await self.watching.after(minutes, every):
             self.keep(snapshot)
+            await self.watching.observer.read_readiness()
 
     async def move(self, kind: str, change_id: str, reason: str = "", *more: str) -> Outcome:
         """Make a change as an executor does, and show how it ended."""
@@ -86,9 +91,9 @@ class Recorded:
         self.watching.close()
 
 
-async def record_incident(cloud: Embedded, directory: Path) -> Recorded:
+async def record_incident(cloud: Embedded, directory: Path, **options: Any) -> Recorded:
     """Two hours: a promotion, half an hour later errors, everybody off Canary, calm."""
-    it = Recorded(cloud, directory)
+    it = Recorded(cloud, directory, **options)
     await it.begin()
     await it.after(30)
     await it.move("promote", "c-1", "gates were met")
@@ -109,7 +114,14 @@ async def make_example() -> bytes:
     with TemporaryDirectory() as name:
         directory = Path(name)
         async with embed() as cloud:
-            await record_incident(cloud, directory)
+            events = EventLog()
+            await record_incident(
+                cloud,
+                directory,
+                log=events,
+                comparison=EvidenceFeed(cloud.plan, None, cloud.clock, events, None),
+                readiness=ReadinessFeed(cloud.plan, cloud.run.run, cloud.clock),
+            )
         with RecordingFile(recording_path(directory), read_only=True) as file:
             return write_bundle(file, DEFAULT_PLAN.name, 0.0, 1e11)
 
