@@ -11,7 +11,10 @@ back where it serves again. So of two people who cross, the last one that looks 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+
+import msgspec
 
 from canary.cloud.views import ServiceState
 from canary.engine.change.grounds import is_ahead, split_now
@@ -110,7 +113,8 @@ class Capacity:
         for last in (False, True):
             try:
                 self.has_sent = True
-                operation = await self._sender.send(step)
+                last_look = functools.partial(self._demand_no_loss, step)
+                operation = await self._sender.send(step, last_look=last_look)
                 await self._waiter.settle(step, operation, hurried=True)
             except (Unavailable, QuotaExhausted):
                 raise
@@ -124,11 +128,21 @@ class Capacity:
                         remedy=error.remedy,
                         source="Cloud Run",
                     ) from error
+                now = await self._waiter.read(state.name)
+                after = raise_to(now.limits or after, wanted) if now is not None else after
+                step = msgspec.structs.replace(step, after=after)
             else:
                 break
         name, was = sanitize(state.name, 60), format_scale(state.scale)
         said = f"{name} was raised to {format_scale(after)} instances first (was {was})."
         self.said.append(said)
+
+    async def _demand_no_loss(self, step: SetScale) -> None:
+        """The last look: somebody who gave more meanwhile keeps it. Raises Conflict."""
+        now = await self._waiter.read(step.service)
+        limits = step.after if now is None else now.limits or step.after
+        if raise_to(limits, step.after) != step.after:
+            raise Conflict(f"{sanitize(step.service, 60)} was scaled meanwhile.")
 
     async def is_given(self, step: SetScale) -> bool:
         """Whether a service is set to at least what a step gives it."""

@@ -220,6 +220,22 @@ async def test_a_scale_ahead_of_a_rollback_takes_nothing_away(embed: Embed, jour
         assert await legacy(cloud) == ScalePreset(5, 50)
 
 
+@pytest.mark.parametrize("theirs", [ScalePreset(5, 50), ScalePreset(0, 50)])
+async def test_a_raise_of_legacy_takes_nothing_away(
+    embed: Embed, journal: Journal, theirs: ScalePreset
+):
+    """It was made the backup behind the question; somebody else raises it in the same moment."""
+    async with embed(at_stage(MAP_PLAN, 5), http=True) as cloud:
+        asked = await ask(cloud, "rollback_all")
+        assert [type(step) for step in asked.steps] == [SetTraffic]
+        await scale_legacy(cloud, BACKUP)
+        happened = once_it_is_sent(cloud, lambda: scale_legacy(cloud, theirs), SetScale)
+        outcome = await carry(cloud, journal, asked)
+        assert happened
+        assert outcome.state == "done", outcome
+        assert await legacy(cloud) == ScalePreset(max(theirs.min, PRODUCTION.min), theirs.max)
+
+
 async def test_legacy_is_raised_before_it_serves_again(embed: Embed, journal: Journal):
     """Made the backup in the last moment: the split goes out once it is raised, not before."""
     async with embed(at_stage(MAP_PLAN, 5), http=True) as cloud:
