@@ -111,6 +111,7 @@ def change_trust(change: Callable[[Trust], Trust]) -> Trust:
     directory = config_dir()
     try:
         make_directories(directory)
+        _demand_own(directory)  # before anything of ours is left in it
         with _alone(directory):
             trust = change(read_trust())
             kept = msgspec.to_builtins(trust)
@@ -124,6 +125,16 @@ def change_trust(change: Callable[[Trust], Trust]) -> Trust:
             remedy=f"Set {CONFIG_DIR_VARIABLE} to a directory of your own.",
         ) from exc
     return trust
+
+
+def _demand_own(directory: Path) -> None:
+    found = find_weakness(directory)
+    if found is not None:
+        raise RecordError(
+            f"What you trust is not believed in {sanitize(directory, 300)}:"
+            f" {sanitize(found.path, 300)} {found.said}.",
+            remedy=f"{found.remedy}, or set {CONFIG_DIR_VARIABLE} to a directory of your own.",
+        )
 
 
 def hash_text(text: bytes) -> str:

@@ -178,6 +178,16 @@ def test_a_lock_on_the_config_directory_keeps_nobody_waiting(config: Path):
     assert (config / ".trust.toml.lock").stat().st_mode & 0o777 == 0o600
 
 
+@needs_root
+def test_nothing_is_left_in_a_config_directory_of_others(config: Path):
+    """`sudo -E canary trust`: a lock of root's would keep its owner from trusting anybody."""
+    config.mkdir(mode=0o700)
+    os.chown(config, OTHER_UID, OTHER_UID)
+    with pytest.raises(RecordError, match="is not believed in"):
+        change_trust(lambda known: known)
+    assert list(config.iterdir()) == []
+
+
 async def test_no_redirect_is_followed_with_a_token(config: Path):
     """The one HTTP client of the project stays with whom it has asked."""
     asked = []
