@@ -183,6 +183,13 @@ class PollLoop:
             subscriber(snapshot, changed)
         return snapshot
 
+    def _look(self, *, changed: bool) -> None:
+        """Publish what is different; what is the same only where nobody has looked just now: what
+        time alone changes is the clock's poll to find.
+        """
+        if changed or self._monotonic() - self._looked_at >= LEAST_PAUSE_S:
+            self.publish(changed=changed)
+
     async def _repeat(self, name: str, poll: Poll) -> None:
         """Poll until cancelled; what nobody foresaw is logged and told, and it goes on."""
         wake = self._wakes[name]
@@ -210,7 +217,7 @@ class PollLoop:
     async def _poll_run(self) -> float:
         observer = self._observer
         changed = await observer.read_run()
-        self.publish(changed=observer.read_results() or changed)
+        self._look(changed=observer.read_results() or changed)
         if not self._has_run:
             self._has_run = True
             self.wake(PAST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +13,7 @@ from canary.engine.observe.observer import Observer
 from canary.engine.observe.poll_loop import (
     ERROR_PAUSE_S,
     LEAST_METRICS_S,
+    LEAST_PAUSE_S,
     METRICS,
     RUN,
     Beside,
@@ -32,12 +34,14 @@ class Polling:
         self.errors: list[str] = []
         self.pauses: list[float] = []
         self.waiting = asyncio.Event()
+        self.monotonic = time.monotonic
         observer = Observer(cloud.plan, cloud.run, cloud.monitoring, None, None, cloud.clock)
         self.loop = PollLoop(
             observer,
             None,
             self.errors.append,
             beside=lambda: Beside(guard=GuardView(armed=True)),
+            monotonic=lambda: self.monotonic(),
             wait=self._wait,
         )
         self.loop.subscribe(lambda *handed: self.snapshots.append(handed))
@@ -99,6 +103,19 @@ async def test_a_poll_that_fails_is_told_and_tried_again_when_woken(embedded: Em
     assert polling.errors[0].startswith("It is away.")
     assert "one of ours failed (ZeroDivisionError)" in polling.errors[1]
     assert polling.pauses.count(ERROR_PAUSE_S) >= 2
+
+
+async def test_what_is_read_and_is_the_same_is_not_judged_again_just_after_a_look(
+    embedded: Embedded,
+) -> None:
+    polling = Polling(embedded)
+    polling.monotonic = lambda: 1000.0
+    await polling.loop.poll_all()
+    await polling.loop._poll_run()
+    assert len(polling.snapshots) == 1
+    polling.monotonic = lambda: 1000.0 + LEAST_PAUSE_S
+    await polling.loop._poll_run()
+    assert [changed for _, changed in polling.snapshots] == [True, False]
 
 
 async def test_waking_what_does_not_run_is_nothing(embedded: Embedded) -> None:
