@@ -88,13 +88,23 @@ class TalkStrip(ConfirmStrip, can_focus=False):
         """So many rows the open question had at the last layout."""
         self._noted = 0
         """So many rows the last note had; they stay while a question is open, or all moves up."""
+        self._now = 0.0
+
+    def validate_now(self, now: float) -> float:
+        """Only an open question and a rollback that waits say an age; without either the second is
+        kept, and nothing is drawn for it.
+        """
+        self._now = now
+        snapshot = self.snapshot
+        waits = snapshot is not None and find_waiting(snapshot.changes) is not None
+        return now if waits or self.proposal is not None else self.now
 
     def words_of_age(self) -> str:
         """The newest data's age now, where the question says one: it grows while it stands open."""
         proposal, snapshot = self.proposal, self.snapshot
         if proposal is None or snapshot is None or not proposal.data_age:
             return ""
-        age_s = data_age_s(snapshot, self.now or snapshot.as_of)
+        age_s = data_age_s(snapshot, self._now or snapshot.as_of)
         return "no data" if age_s is None else f"on data {format_age(age_s)} old"
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
@@ -160,7 +170,7 @@ class TalkStrip(ConfirmStrip, can_focus=False):
             rows.append([(self.waiting, palette.dim)])
             return rows
         rows += alarm_rows(snapshot, self.keys, palette)
-        rows += waiting_rows(snapshot, self.now or snapshot.as_of, palette)
+        rows += waiting_rows(snapshot, self._now or snapshot.as_of, palette)
         rows += [
             _line(
                 "!",

@@ -51,6 +51,14 @@ class DecisionTree(CellWidget):
     now: bound[float] = bound(0.0)
     keys: bound[dict[str, str]] = bound({})
 
+    _now = 0.0
+
+    def validate_now(self, now: float) -> float:
+        """Only a watch counts on; without one the second is kept, and nothing is drawn for it."""
+        self._now = now
+        watch = self.snapshot.decision.watch if self.snapshot is not None else None
+        return self.now if watch is None else now
+
     def draw(self, canvas: Canvas, palette: Palette) -> None:
         """Nodes, verdict, reason, watch, what to do, alerts: as far down as there are rows."""
         snapshot = self.snapshot
@@ -116,7 +124,7 @@ class DecisionTree(CellWidget):
         if watch is None or watch.since is None or y >= canvas.height:
             return y
         length_s = (self.plan.alerts.watch_minutes if self.plan else 60.0) * 60
-        elapsed_s = max(0.0, (self.now or snapshot.as_of) - watch.since)
+        elapsed_s = max(0.0, (self._now or snapshot.as_of) - watch.since)
         style = palette.alarm if watch.overdue else palette.watch
         text = f" {format_duration(elapsed_s)} / {format_duration(length_s)}"
         width = min(16, canvas.width - 6 - len(text))
