@@ -6,6 +6,7 @@ list, at the same row, which was read on meanwhile.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -48,6 +49,8 @@ KEYS: Final = (
     KeyHint("q", "quit", always=True),
 )
 TICK_S: Final = 1.0
+TIDY_S: Final = 2.0
+"""After so long a console that was left is thrown away, with all that it had read."""
 LEFT: Final = (0, LIST)
 """How a console ends that was left for the list; otherwise the whole process is to end."""
 
@@ -149,6 +152,7 @@ class FleetApp(TerminalApp, inherit_bindings=False):
             lambda text: self._post(FleetFailed(text)),
         )
         self.set_interval(TICK_S, self._tick)
+        self.set_timer(TIDY_S, gc.collect)
 
     def _post(self, message: Message) -> None:
         if self.is_running:
