@@ -15,13 +15,16 @@ from click.testing import CliRunner
 
 from canary.cli.setup.trust import trust
 from canary.cloud.connection.clients import Connection
+from canary.cloud.connection.clock import ScaledClock
 from canary.cloud.connection.http import open_http
 from canary.cloud.embedded.control import ControlError, request_json
 from canary.cloud.http.health import probe
 from canary.cloud.http.webhook import post_webhook
 from canary.cloud.prometheus.client import PrometheusClient
+from canary.engine.jobs.load_test import LoadTestRun, choose_settings
+from canary.engine.jobs.router_requests import LoadTarget
 from canary.host.listeners import find_stranger, say_stranger
-from canary.rollout.errors import HostProblem, Unavailable
+from canary.rollout.errors import HostProblem, ToolFailed, Unavailable
 from canary.rollout.plan.plan import Endpoints
 from tests.embedded import DEFAULT_PLAN
 from tests.hostile.other import needs_root
@@ -96,7 +99,14 @@ async def ask_embedded(url: str) -> None:
     await request_json(url, "GET", "/_cloud/clock")
 
 
-ASKED = (ask_run, ask_logs, ask_prometheus, ask_over_http, tell, ask_health, ask_embedded)
+async def load(url: str) -> None:
+    target = LoadTarget(url, ("ion-api-canary",), ("ion-api",), stage=4, percent=50)
+    settings = choose_settings(DEFAULT_PLAN, users=1)
+    clock = ScaledClock(0.0, 0.0, 1.0)
+    await LoadTestRun(DEFAULT_PLAN, target, settings, clock).run(lambda _: None)
+
+
+ASKED = (load, ask_run, ask_logs, ask_prometheus, ask_over_http, tell, ask_health, ask_embedded)
 
 
 @needs_root
@@ -105,7 +115,7 @@ async def test_nothing_is_asked_or_told_where_somebody_else_listens(
     taken: socket.socket, ask: Callable[[str], Awaitable[None]]
 ):
     url = f"http://127.0.0.1:{port_of(taken)}"
-    raised = (HostProblem, Unavailable, ControlError, httpx.ConnectError)
+    raised = (HostProblem, Unavailable, ToolFailed, ControlError, httpx.ConnectError)
     with pytest.raises(raised, match=r"another user's \(user 54321\)"):
         await ask(url)
     with pytest.raises(BlockingIOError):

@@ -12,6 +12,7 @@ from canary.cloud.connection.clock import CloudClock
 from canary.engine.jobs.job import Host, Job, attempt
 from canary.engine.jobs.load_process import LoadProcess
 from canary.engine.jobs.router_requests import LoadTarget, find_target
+from canary.host.listeners import find_stranger_at
 from canary.rollout.errors import CanaryError, ToolFailed, UsageError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_count, format_duration, sanitize
@@ -95,9 +96,11 @@ class LoadTestRun:
     async def run(self, on_progress: OnProgress) -> LoadTestSummary:
         """Run to the end, telling each progress (about one a second, the last one included).
 
-        Raises ToolFailed when Locust is missing or does not begin; once it has made requests,
-        however it ends there is a summary.
+        Raises ToolFailed when Locust is missing or does not begin, or when another user of this
+        host would answer; once it has made requests, however it ends there is a summary.
         """
+        if self._target.url.startswith("http://") and (why := find_stranger_at(self._target.url)):
+            raise ToolFailed(f"The load test was not started. {why}")
         started_at = self._clock.now()
         async for line in self._process.lines(self._process_settings()):
             if line.get("kind") in ("progress", "finished"):
