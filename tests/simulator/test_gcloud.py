@@ -75,6 +75,7 @@ async def test_update_traffic_moves_the_share_under_another_etag_and_author(gclo
         assert after.generation == before.generation + 1
 
 
+@pytest.mark.long
 async def test_update_traffic_by_tag_keeps_the_tag_and_makes_no_revision(gcloud):
     async with rest_cloud("revisions", running=True) as cloud:
         code, said = await gcloud(
@@ -101,6 +102,7 @@ async def test_an_environment_variable_moves_the_share_through_a_new_revision(gc
         assert dict(after.annotations) == annotations
 
 
+@pytest.mark.long
 async def test_min_of_the_service_needs_no_revision(gcloud):
     async with rest_cloud("env", running=True) as cloud:
         code, said = await gcloud(cloud, "services", "update", "ion-api", "--min=3")
@@ -119,6 +121,7 @@ async def test_a_refusal_of_the_api_is_what_gcloud_says(gcloud):
         assert (await cloud.get(LEGACY)).scaling.min_instance_count == 1
 
 
+@pytest.mark.long
 async def test_a_deleted_service_is_gone_for_everybody(gcloud):
     async with rest_cloud("env", running=True) as cloud:
         code, said = await gcloud(cloud, "services", "delete", "ion-api-canary")

@@ -41,11 +41,12 @@ async def watched(
     minutes: float,
     plan: Plan = DEFAULT_PLAN,
     soaked_hours: float = 0.01,
+    requests_per_s: float = 50.0,
     **params: float,
 ) -> list[Snapshot]:
     """A snapshot for each minute of a scenario that began so long after the split."""
     seen: list[Snapshot] = []
-    config = {"requests_per_s": 100.0, "percent": 10, "soaked_hours": soaked_hours}
+    config = {"requests_per_s": requests_per_s, "percent": 10, "soaked_hours": soaked_hours}
     async with embed(plan, scenario=scenario, scenario_params=params, **config) as cloud:
         cloud.clock.follow(cloud.now, 0.0)
         events = EventLog()
@@ -136,7 +137,7 @@ async def test_automatic_rollback_acts_on_the_proof_where_the_plan_says_so():
     settings = msgspec.structs.replace(DEFAULT_PLAN.evidence, on_regression="rollback")
     plan = msgspec.structs.replace(DEFAULT_PLAN, evidence=settings)
     # 1.5 % is below every threshold: only the evidence can be the cause.
-    how = {"soaked_hours": 0.2, "ratio": 0.015, "base": 0.002}
+    how = {"soaked_hours": 0.2, "requests_per_s": 100.0, "ratio": 0.015, "base": 0.002}
     seen = await watched("error-spike", 12, plan, **how)
     tiers = [s.advice.tier if s.advice else None for s in seen]
     assert tiers[-1] == "proven"
@@ -151,7 +152,7 @@ async def test_automatic_rollback_acts_on_the_proof_where_the_plan_says_so():
 
 
 async def test_the_impact_is_that_of_the_requests_that_the_log_showed():
-    seen = await watched("error-spike", 8, ratio=0.2, base=0.005)
+    seen = await watched("error-spike", 8, requests_per_s=100.0, ratio=0.2, base=0.005)
     view, impact = evidence(seen[-1]), find_impact(seen[-1], DEFAULT_PLAN)
     assert impact is not None
     errors = view.metrics[0]

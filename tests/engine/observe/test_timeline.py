@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -18,16 +19,28 @@ from canary.rollout.recording.timeline_changes import Row
 from canary.rollout.recording.timeline_text import format_timeline
 from canary.store.paths import recording_path
 from canary.store.recording import RecordingFile
-from tests.embedded import Embedded
+from tests.embedded import Embedded, embed
 from tests.engine.recorded import Recorded, record_incident
 
 HOSTILE = Row(0.0, "change", "=cmd|' /C calc'!A0 | <script>", "-eve", "@sum")
 
 
+@pytest.fixture(scope="module")
+def incident(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a recording that is only read."""
+    directory = tmp_path_factory.mktemp("incident")
+
+    async def keep() -> None:
+        async with embed() as cloud:
+            await record_incident(cloud, directory)
+
+    asyncio.run(keep())
+    return recording_path(directory)
+
+
 @pytest.fixture
-async def recording(embedded: Embedded, tmp_path: Path) -> Recording:
-    await record_incident(embedded, tmp_path)
-    return Recording(RecordingFile(recording_path(tmp_path), read_only=True))
+def recording(incident: Path) -> Recording:
+    return Recording(RecordingFile(incident, read_only=True))
 
 
 async def test_an_incident_is_told_in_order_with_who_why_and_numbers(recording: Recording) -> None:
