@@ -49,6 +49,8 @@ KEYS: Final = (
     KeyHint("q", "quit", always=True),
 )
 TICK_S: Final = 1.0
+LEAST_SEEN_S: Final = 1.0
+"""So long the list was seen by who leaves it with Esc."""
 TIDY_S: Final = 2.0
 """After so long a console that was left is thrown away, with all that it had read."""
 LEFT: Final = (0, LIST)
@@ -119,6 +121,7 @@ class FleetApp(TerminalApp, inherit_bindings=False):
         self._rings = settings.bell
         self._all: tuple[FleetRow, ...] = ()
         self._read_mono = 0.0
+        self._shown_at = monotonic()
         self.opened: FleetRow | None = None
         self.list = FleetList(id="fleet")
         self.key_bar = KeyBar(id="keys")
@@ -238,7 +241,8 @@ class FleetApp(TerminalApp, inherit_bindings=False):
         }
         acts = {
             "enter": self._open,
-            **dict.fromkeys(("q", "escape", "ctrl+c"), lambda: self.leave_with(0)),
+            **dict.fromkeys(("q", "ctrl+c"), lambda: self.leave_with(0)),
+            "escape": self._leave_by_escape,
             "S": self._sort_by_next,
             "g": self._group_by_next,
             "r": self._watch.refresh_now,
@@ -255,6 +259,11 @@ class FleetApp(TerminalApp, inherit_bindings=False):
                 f"{sanitize(event.character)} is no key here: nothing is changed from the list."
                 " Enter opens the marked one."
             )
+
+    def _leave_by_escape(self) -> None:
+        """Leave; but not by the same Esc, pressed twice, that has come back from a console."""
+        if self._place.chosen is None or self._monotonic() - self._shown_at >= LEAST_SEEN_S:
+            self.leave_with(0)
 
     def _open_prompt(self) -> None:
         self.prompt.display = True

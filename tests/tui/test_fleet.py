@@ -309,6 +309,18 @@ async def test_who_comes_back_finds_the_list_as_it_was(size: tuple[int, int]) ->
         assert frame(app) == seen
 
 
+async def test_an_esc_too_many_does_not_leave_the_list_that_it_has_come_back_to() -> None:
+    now = [0.0]
+    back = ListPlace(chosen=ROWS[3].key)
+    app = FleetApp(Rows(), Console(), back, monotonic=lambda: now[0])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("escape", "escape")
+        assert app.is_running
+        now[0] = 2.0
+        await pilot.press("escape")
+        assert app.return_code == 0
+
+
 async def test_a_row_that_is_gone_leaves_its_place_to_the_next() -> None:
     rows = Rows()
     async with listed((120, 40), rows) as (app, pilot):
