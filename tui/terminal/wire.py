@@ -118,7 +118,9 @@ class Wire:
             return
         row[x : x + len(cells)] = cells
         spans = _spans(known, cells)
-        ending = self._find_ending(writer, row, x, spans) if len(row) == width else len(row)
+        ending = len(row)
+        if ending == width and known[-1] is not None:  # a first frame is written as it is
+            ending = self._find_ending(writer, row, x, spans)
         for start, end in spans:
             if x + start < ending:
                 writer.move(x + start, y)
@@ -265,6 +267,8 @@ def _codes(pen: Pen, wanted: Pen) -> list[str]:
 
 def _spans(known: list[Cell | None], cells: list[Cell]) -> list[tuple[int, int]]:
     """From which cell to before which one to write, so that what is known becomes `cells`."""
+    if known.count(None) == len(known):  # a first frame: nothing to compare with
+        return [(0, len(cells))]
     spans: list[tuple[int, int]] = []
     for index, (old, new) in enumerate(zip(known, cells, strict=True)):
         if old == new:
