@@ -30,7 +30,8 @@ class FleetRow(msgspec.Struct, frozen=True):
     nothing), and the rest is then empty. `looks_only`: no plan on this host names it, so that it
     may only be looked at; `plan` is the file otherwise.
 
-    `changed_at`, cloud time, is the last change of the split and `changed_by` whose it was;
+    `changed_at` is the last change of the split and `changed_by` whose it was, `as_of` when it was
+    looked at: both by the time of its own cloud, which is not that of another row's;
     `others` are who has it open, `guards` those of them whose automatic rollback is armed; `hold`
     is why nobody promotes ("" for nothing), whatever the state is; `labels` are those of the
     service that carries the split.
@@ -48,6 +49,7 @@ class FleetRow(msgspec.Struct, frozen=True):
     soaked_hours: float | None = None
     soak_hours: float | None = None
     data_age_s: float | None = None
+    as_of: float | None = None
     changed_at: float | None = None
     changed_by: str = ""
     others: tuple[str, ...] = ()
@@ -132,6 +134,7 @@ def row_of(
         soaked_hours=stage.soaked_hours,
         soak_hours=stage.soak_hours,
         data_age_s=snapshot.data_age_s,
+        as_of=snapshot.as_of,
         changed_at=None if record is None else record.written_at,
         changed_by=sanitize(by, 80),
         others=_names(others),

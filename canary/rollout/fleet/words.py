@@ -152,6 +152,7 @@ def cells_of(
         soak = f"{row.soaked_hours:.0f}/{row.soak_hours:.0f} h"
     changed = ""
     if row.changed_at is not None:
+        now = now if row.as_of is None else row.as_of + older_s
         changed = f"{format_age(max(0.0, now - row.changed_at))} ago {row.changed_by}".strip()
     known = row.state is not None
     return (

@@ -114,3 +114,11 @@ def test_a_row_of_nothing_known_has_no_zero() -> None:
 def test_texts_from_outside_cannot_move_the_cursor() -> None:
     evil = msgspec.structs.replace(row("a\x1b[2Jb", None), trouble="c\x1b]0;x\x07d")
     assert not any("\x1b" in cell for cell in cells_of(evil, NOW))
+
+
+def test_the_age_of_a_change_is_by_the_time_of_its_own_cloud() -> None:
+    """Embedded clouds beside each other run at speeds of their own."""
+    days_ahead = row("a", as_of=NOW + 90_000.0, changed_at=NOW + 89_400.0, changed_by="eve")
+    at = HEADINGS.index("last change")
+    assert cells_of(days_ahead, NOW)[at] == "10 m ago eve"
+    assert cells_of(days_ahead, NOW, 60.0)[at] == "11 m ago eve"
