@@ -106,7 +106,9 @@ def bin_shares(found: Distribution | None) -> tuple[float, ...] | None:
         if not count:
             continue
         start, end = _edges(found.bounds, index)
-        for b in range(_BINS):
+        # A bin more on both sides: what a division rounds is not to lose an edge.
+        first, last = max(0, int(start / BIN) - 1), max(0, int(end / BIN) + 1)
+        for b in range(min(first, _BINS - 1), min(last, _BINS - 1) + 1):
             left = b * BIN if b else min(0.0, start)
             right = (b + 1) * BIN if b < _BINS - 1 else max(1.0, end)
             overlap = min(end, right) - max(start, left)

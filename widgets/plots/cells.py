@@ -128,7 +128,7 @@ class CellWidget(Widget):
         if self._canvas is None:
             # Nothing to compare with; what Textual has cached of this widget may be old. Without
             # any room inside, a refresh would only repaint the border.
-            if self.size.area:
+            if self.outer_size.area and self.size.area:
                 self.refresh()
             return
         self._redraw_asked = True
