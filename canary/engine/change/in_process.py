@@ -19,7 +19,7 @@ from canary.rollout.change.change import Change, Outcome
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_duration, sanitize
-from canary.store.entries import WAITS_FOR_PROGRAM
+from canary.store.entries import WAITS_FOR_PROGRAM, Entry
 from canary.store.journal import Journal
 from canary.store.locks import Owner, Unshared
 from canary.store.paths import NOWHERE
@@ -152,14 +152,20 @@ class _Wait:
                 self._on_wait(entry.waiting_since, entry.waits_for)
                 self._on_wait = None
         if self._wait_s is not None and time.monotonic() - self._began >= self._wait_s:
-            why = f"Cloud Run did not answer within {format_duration(self._wait_s)}."
-            if self._wait_s == 0:
-                why = "Cloud Run does not answer, and it was not to wait."
-            if entry.waits_for == WAITS_FOR_PROGRAM:
-                why = f"{sanitize(entry.last.detail if entry.last else '', 300)} It was not to wait"
-                why += f" longer than {format_duration(self._wait_s)}."
+            why = why_given_up(entry, self._wait_s)
             with contextlib.suppress(CanaryError):  # it has just gone out after all
                 end_unsent(self._journal, self._change.id, why, "failed", now)
+
+
+def why_given_up(entry: Entry, wait_s: float) -> str:
+    """Why a change that waited for `wait_s` real seconds is given up, one or two sentences."""
+    if entry.waits_for == WAITS_FOR_PROGRAM:
+        runs = sanitize(entry.last.detail if entry.last is not None else "", 300)
+        longer = f" longer than {format_duration(wait_s)}" if wait_s else ""
+        return f"{runs} It was not to wait{longer}."
+    if wait_s == 0:
+        return "Cloud Run does not answer, and it was not to wait."
+    return f"Cloud Run did not answer within {format_duration(wait_s)}."
 
 
 def _has_ended(change: Change, journal: Journal) -> bool:

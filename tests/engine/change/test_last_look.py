@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from canary.cloud.router.choice import open_router
+from canary.engine.change.in_process import why_given_up
 from canary.engine.observe.journal_view import view_change
 from canary.rollout.change import moves
 from canary.rollout.change.change import (
@@ -312,6 +313,7 @@ async def test_a_rollback_waits_for_the_others_program_and_goes_out_when_it_has_
             entry = journal.entry("c1")
             if entry is not None and entry.waiting_since is not None and not waited:
                 waited.append(f"{view_change(entry).step}: {entry.last and entry.last.detail}")
+                waited.append(why_given_up(entry, 0.0))
                 await asyncio.to_thread(ends.write_text, "now\n")
                 with pytest.raises(OperationFailed):
                     await running
@@ -320,6 +322,7 @@ async def test_a_rollback_waits_for_the_others_program_and_goes_out_when_it_has_
         assert outcome.state == "done", outcome
         assert "waiting for another program since " in waited[0]
         assert "A program that sets 25 % for oncall@bastion was begun" in waited[0]
+        assert waited[1].endswith("at the latest. It was not to wait.")
         assert (await router_service(cloud)).percent == 0
 
 
