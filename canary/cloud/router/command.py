@@ -29,6 +29,7 @@ import msgspec
 from canary.cloud.registry import ImageRegistry
 from canary.cloud.router.intent import (
     BEGIN_S,
+    demand_no_more,
     demand_share,
     demand_turn,
     ended_key,
@@ -113,7 +114,7 @@ class CommandRouter(Router):
             share="Canary's share",
             moved=f"{step.service}, which keeps the record, was changed since this was decided.",
         )
-        demand_share(step, share, None)
+        demand_no_more(plan, service, step, share)
         if share == step.percent or validate_only:
             kept = self.keep_record(service, step.record)
             await last_look()

@@ -111,6 +111,21 @@ def demand_share(step: SetTraffic, now: int | None, decided: int | None) -> None
     raise Conflict(said, remedy="Nothing was changed. Look again, and decide anew.")
 
 
+def demand_no_more(plan: Plan, service: Any, step: SetTraffic, share: int | None) -> None:
+    """Raise Conflict where what goes back would raise the share, or, where that cannot be read,
+    what a program that was begun may have set.
+    """
+    begun = read_intent(plan, service)
+    if share is not None or begun is None:
+        demand_share(step, share, None)
+    elif goes_back(step) and begun.percent < step.percent:
+        raise Conflict(
+            f"A change to {begun.percent} % was begun, and may be set: setting {step.percent} %"
+            " would give Canary more.",
+            remedy="Nothing was changed. Roll back all: `canary rollback --all`.",
+        )
+
+
 def left_behind(step: SetTraffic, refused: CanaryError, why: CanaryError) -> CanaryError:
     """What to raise where an intent could not be taken back: it is no longer true that nothing was
     changed. What goes back waits, and takes its own intent up again.

@@ -213,6 +213,23 @@ async def test_a_step_back_whose_share_was_not_known_raises_nothing(
     assert not ran.exists()
 
 
+async def test_a_step_back_gives_no_more_than_a_rollback_that_was_begun(
+    cloud: Embedded, tmp_path: Path
+):
+    """Without a `read` nobody knows whether the killed one has set 0 %."""
+    ran = tmp_path / "ran"
+    use(cloud, tmp_path, read=(), set=(write_script(tmp_path, f'echo "$1" >> {ran}'), "{percent}"))
+    await write_intent(cloud, step_to(await state_of(cloud), 0, "theirs"))
+    later = 1_760_000_000.0 + turn_s(cloud.plan)
+    back = of_move(step_to(await state_of(cloud), 5), "step_back", entered_at=later)
+    with pytest.raises(Conflict, match="A change to 0 % was begun, and may be set"):
+        await cloud.writer.send(back)
+    assert not ran.exists()
+    off = of_move(step_to(await state_of(cloud), 0), "rollback_all", entered_at=later)
+    await cloud.writer.send(off)
+    assert ran.read_text() == "0\n"
+
+
 async def test_what_the_last_look_refuses_is_not_run(cloud: Embedded, tmp_path: Path):
     ran = count_runs(cloud, tmp_path)
 
