@@ -1,6 +1,6 @@
 """Prints what two hundred rollouts in one list cost, beside btop in the same run.
 
-Run it on a quiet machine: `python -m benchmarks.fleet` (about five minutes; `--quick` about two).
+Run it on a quiet machine: `python -m benchmarks.fleet` (about six minutes; `--quick` about four).
 k9s, the list that comes nearest, needs a Kubernetes cluster and is not measured. Nothing here is a
 test: the figures are for people.
 """
@@ -33,10 +33,10 @@ WARM_UP_S = 70.0
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="watch one minute, not three")
+    parser.add_argument("--quick", action="store_true", help="watch two minutes, not four")
     quick = parser.parse_args().quick
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    print_rows([*fleet_rows(60.0 if quick else 180.0)])
+    print_rows([*fleet_rows(125.0 if quick else 245.0)])
 
 
 def fleet_rows(watched_s: float) -> list[Row]:

@@ -119,6 +119,7 @@ class FleetApp(TerminalApp, inherit_bindings=False):
         self._monotonic = monotonic
         self._place = place
         self._rings = settings.bell
+        self._was_whole = False
         self._all: tuple[FleetRow, ...] = ()
         self._read_mono = 0.0
         self._shown_at = monotonic()
@@ -166,10 +167,11 @@ class FleetApp(TerminalApp, inherit_bindings=False):
         """Draw new rows; the chosen rollout stays chosen."""
         reading, is_first = message.reading, self.list.read_at is None
         bad = {row.key for row in self._all if need_of(row)[0] == 0}
-        if not is_first and any(
+        if self._was_whole and any(
             need_of(row)[0] == 0 and row.key not in bad for row in reading.rows
         ):
             self.ring()
+        self._was_whole = reading.is_whole
         self._all, self._read_mono = reading.rows, reading.read_mono
         with self.batch_update():
             if not is_first:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +59,11 @@ class Project:
         """The cloud's time."""
         return self._cloud.clock.now()
 
+    @property
+    def unread(self) -> FleetRow:
+        """The row of a project that has not answered yet."""
+        return self.lost("It is still being read.")
+
     async def rows(self) -> list[FleetRow]:
         """Read everything once; a row for each rollout, in any order."""
         regions = {m.named.plan.target.region for m in self._members.values()}
@@ -71,7 +76,7 @@ class Project:
         except CanaryError as error:
             self._listed.error = error
             if not self._members:
-                return [self._denied(error)]
+                return [self.lost(str(error))]
         await self._find()
         # All of them: no reading of the others is left out.
         begun = [member.has_begun_anew() for member in self._members.values()]
@@ -132,11 +137,11 @@ class Project:
         except CanaryError as error:
             self._lost[key] = lost_row(named.plan, str(error), named.path)
 
-    def _denied(self, error: CanaryError) -> FleetRow:
-        region = self._seek or EVERYWHERE
+    def lost(self, why: str) -> FleetRow:
+        """The row of the whole project, of which nothing is known, and why."""
         project = self._like.target.project
-        where = f"{project}/{region}"
-        return FleetRow(f"(project {project})", where, trouble=str(error), looks_only=True)
+        where = f"{project}/{self._seek or EVERYWHERE}"
+        return FleetRow(f"(project {project})", where, trouble=why, looks_only=True)
 
 
 class Fleet:
@@ -146,10 +151,31 @@ class Fleet:
         self._projects = tuple(projects)
         self._lost = tuple(lost_rows)
 
-    async def refresh(self) -> tuple[FleetRow, ...]:
-        """A row for each rollout, the one that most needs a person first."""
-        found = await asyncio.gather(*(project.rows() for project in self._projects))
-        return sort_rows([*self._lost, *(row for rows in found for row in rows)])
+    async def refresh(
+        self, so_far: Callable[[tuple[FleetRow, ...]], None] | None = None
+    ) -> tuple[FleetRow, ...]:
+        """A row for each rollout, the one that most needs a person first.
+
+        `so_far` is told of what has been read whenever a project is done, so that one that hangs
+        holds up no other; a row says of each that it is still being read.
+        """
+        reading = {asyncio.ensure_future(project.rows()): project for project in self._projects}
+        found = list(self._lost)
+        try:
+            while reading:
+                done, _ = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    project = reading.pop(task)
+                    try:
+                        found += task.result()
+                    except CanaryError as error:
+                        found.append(project.lost(str(error)))
+                if so_far is not None and reading:
+                    so_far(sort_rows([*found, *(each.unread for each in reading.values())]))
+        finally:
+            for task in reading:
+                task.cancel()
+        return sort_rows(found)
 
     @property
     def now(self) -> float:

@@ -117,8 +117,13 @@ class FleetWatch:
                     await asyncio.sleep(early_s)
 
     async def _read(self, fleet: Fleet) -> None:
-        rows = await fleet.refresh()
+        def show(rows: Sequence[FleetRow], *, is_whole: bool = False) -> None:
+            whole = (*self._beside, *rows)
+            self.newest = FleetReading(whole, fleet.now, time.monotonic(), is_whole)
+            if self._show is not None:
+                self._show(self.newest)
+
+        # Later what was read before stays until all of it is new.
+        rows = await fleet.refresh(show if self.newest is None else None)
         self.trouble = ""
-        self.newest = FleetReading((*self._beside, *rows), fleet.now, time.monotonic())
-        if self._show is not None:
-            self._show(self.newest)
+        show(rows, is_whole=True)

@@ -171,9 +171,10 @@ def _hold(snapshot: Snapshot) -> str:
 
 class FleetReading(msgspec.Struct, frozen=True):
     """What was read of all at once: `now` by the cloud's clock, `read_mono` by this process's
-    monotonic one.
+    monotonic one. Not `is_whole`: some projects are still being read.
     """
 
     rows: tuple[FleetRow, ...]
     now: float
     read_mono: float
+    is_whole: bool = True

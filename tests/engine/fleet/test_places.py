@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from typing import Any
@@ -18,6 +19,7 @@ from canary.rollout.change.change import Author, Change, Guard, Outcome, Request
 from canary.rollout.change.hold import Hold, encode_hold
 from canary.rollout.change.moves import step_back
 from canary.rollout.fleet.order import tell_apart
+from canary.rollout.fleet.rows import FleetRow
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import OperatorSession
 from canary.simulator.wire import messages
@@ -243,3 +245,34 @@ async def test_what_a_console_of_this_host_has_proven_is_in_the_row(embed: Embed
             each.unlink()
         [row] = await fleet.refresh()
         assert row.word == "READY"
+
+
+async def test_a_project_that_hangs_holds_up_no_other(
+    embed: Embed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = msgspec.structs.replace(DEFAULT_PLAN.target, project="slow-team")
+    async with (
+        embed(DEFAULT_PLAN) as cloud,
+        embed(msgspec.structs.replace(DEFAULT_PLAN, target=slow)) as other,
+    ):
+        cloud.advance(1800)
+        other.advance(1800)
+        plans = [Named(cloud.plan, "ours.toml"), Named(other.plan, "theirs.toml")]
+        async with open_fleet(plans) as fleet:
+            hanging, answers = fleet._projects[1], asyncio.Event()
+            read = hanging.rows
+
+            async def hang() -> list[FleetRow]:
+                await answers.wait()
+                return await read()
+
+            monkeypatch.setattr(hanging, "rows", hang)
+            seen: list[dict[str, str]] = []
+
+            def show(rows: tuple[FleetRow, ...]) -> None:
+                seen.append({row.name: row.word for row in rows})
+                answers.set()
+
+            rows = await fleet.refresh(show)
+    assert seen == [{"ion-api-canary": "HEALTHY", "(project slow-team)": "CANNOT SEE"}]
+    assert [row.word for row in rows] == ["HEALTHY", "HEALTHY"]
