@@ -35,8 +35,8 @@ class Surface:
     def pieces(
         self, screen: Screen[Any], widget: CellWidget, spans: Sequence[Region]
     ) -> list[Piece] | None:
-        """The cells of `spans` (rows of the widget's content), for the wire; None where the widget
-        is not wholly in sight, or something may lie in front of it: then Textual has to paint it.
+        """The cells of `spans`, in rows of the widget's content, for the wire; None where it is not
+        wholly in sight, or something may lie in front of it: then Textual has to paint it.
         """
         region = self._region_of(screen, widget)
         if region is None:
@@ -47,9 +47,12 @@ class Surface:
         x, y = region.offset + inner
         found = []
         for span in spans:
-            strip = widget.strip(span)
-            for each in filters:
-                strip = strip.apply_filter(each, widget.background_colors[1])
+            if span.y < 0:  # the frame's, which Textual draws
+                strip = widget.render_lines(span.translate(inner))[0]
+            else:
+                strip = widget.strip(span)
+                for each in filters:
+                    strip = strip.apply_filter(each, widget.background_colors[1])
             found.append((x + span.x, y + span.y, strip))
         return found
 

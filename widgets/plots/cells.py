@@ -82,7 +82,7 @@ class CellWidget(Widget):
     CellWidget { height: 1fr; width: 1fr; }
     """
 
-    _retitles = False
+    _retitles = _is_retitled = False
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -109,13 +109,15 @@ class CellWidget(Widget):
         self._retitles = True
         self.border_title = title
         self._retitles = False
+        self._is_retitled = True
+        self.redraw()
 
     def refresh(
         self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
     ) -> Self:
-        """As Textual's, which paints all of a widget for a new title."""
+        """As Textual's, which would paint all of a widget for a new title."""
         if self._retitles:
-            regions = (Region(0, 0, self.outer_size.width, 1).translate(-self.content_offset),)
+            return self
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def forget_scales(self) -> None:
@@ -147,7 +149,8 @@ class CellWidget(Widget):
             self.refresh(*spans)
 
     def draw_anew(self) -> Sequence[Region]:
-        """Draw the present attributes; the spans of cells that differ from what was drawn before.
+        """Draw the present attributes; the spans of cells that differ from what was drawn before,
+        the frame's first row among them where its title does.
 
         None where all of it has to be painted, which Textual was asked for then.
         """
@@ -167,6 +170,9 @@ class CellWidget(Widget):
         spans = changed_regions(before, after)
         self.regions_repainted += len(spans)
         self.cells_repainted += sum(span.width for span in spans)
+        if self._is_retitled:
+            self._is_retitled = False
+            spans.append(Region(0, 0, self.outer_size.width, 1).translate(-self.content_offset))
         return spans
 
     def strip(self, span: Region) -> Strip:
