@@ -169,8 +169,7 @@ Act = Callable[[Console], None]
 
 
 def promote(console: Console) -> None:
-    """`p`, `y`; done when it is said. Slowly: at full speed a busy machine has no fresh data."""
-    console.tell_cloud("clock", {"speed": SLOW})
+    """`p`, `y`; done when it is said. At full speed a busy machine has fresh data now and then."""
     console.see("READY", 25.0)
     console.type("p", pause_s=1.0)
     if not console.see("Promote to stage", 5.0):

@@ -333,6 +333,7 @@ def run_fleet(
         if app.opened is None:
             return app.return_code or 0
         place = app.place
+        forget_left()  # a console that was left before may have ended only now
         try:
             code = open_row(app.opened)
         except CanaryError as error:
