@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -60,6 +59,8 @@ NO_SNAPSHOTS_S = 15.0
 """After so long without a snapshot the screen says that nothing new comes."""
 STARTING_S = 4.0
 """So long the start may take: modules are read, processes come up, the first numbers arrive."""
+LEFT_S = 45.0
+"""So long after it was left the last of a console before has ended."""
 GARBAGE_AFTER = 20_000
 """So many new objects until garbage is looked for. Python's own 700 took a fourth of the processor
 at ×60: each snapshot's thousands of samples were walked through again and again for the few cycles
@@ -410,12 +411,13 @@ def run(
     """
     gc.set_threshold(GARBAGE_AFTER, 10, 10)
     gc.enable()  # a command goes without, the console lives for days
+    is_first = next(_runs) == 0
     app = CanaryApp(
         plan,
         build_engine,
         read_only=read_only,
         distrust=distrust,
-        after_start=partial(_leave_alone, is_first=next(_runs) == 0),
+        after_start=lambda: _leave_alone(app, is_first=is_first),
         past=past,
         tips=tips,
         came_from_list=came_from_list,
@@ -433,10 +435,19 @@ _runs = count()
 """How many consoles were opened in this process."""
 
 
-def _leave_alone(*, is_first: bool) -> None:
-    """What was read at the start stays: no need to walk through it again and again. One last time
-    where there was a console before, whose threads may have ended after it was left.
+def _leave_alone(app: CanaryApp, *, is_first: bool) -> None:
+    """What was read at the start stays: no need to walk through it again and again.
+
+    Once more a while later where there was a console before: its threads may still be closing what
+    they had open, on a busy host, and a week of samples with it.
     """
     if not is_first:
         gc.collect()
+        app.set_timer(LEFT_S, _leave_alone_again)
+    gc.freeze()
+
+
+def _leave_alone_again() -> None:
+    gc.unfreeze()
+    gc.collect()
     gc.freeze()

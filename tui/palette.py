@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from textual import on
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.fuzzy import Matcher
 from textual.widgets import Input
+from textual.worker import Worker
 
 from canary.rollout.text import sanitize
 from tui.commands import Commands
@@ -162,6 +164,20 @@ class Palette(CommandPalette):
         Bound.commands = commands
         super().__init__(providers=[Bound], placeholder="command …")
         self._console_commands = commands
+
+    def run_worker(self, work: Any, *given: Any, **options: Any) -> Worker[Any]:
+        """Run a search. One that is on its way when the palette is left finds no list to fill:
+        nobody waits for it, and it must not end the console.
+        """
+
+        async def search() -> Any:
+            try:
+                return await work()
+            except NoMatches:
+                if self.is_current:
+                    raise
+
+        return super().run_worker(search, *given, **options)
 
     @on(Input.Submitted)
     def run_what_was_typed(self, event: Input.Submitted) -> None:

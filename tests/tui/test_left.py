@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from textual._styles_cache import StylesCache
 from textual.app import App
 from textual.color import Color
+from textual.command import CommandList
+from textual.worker import WorkerState
 
 from tests.tui import scenes
-from tests.tui.scripted import ScriptedEngine
+from tests.tui.scripted import ScriptedEngine, staged
 from tui.app import CanaryApp, run
+from tui.palette import Palette
 from tui.terminal.left import forget_left
 
 
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], None]]]:
+    """What is to be done a while later; how often garbage is looked for is given back."""
+    found: list[Callable[[], None]] = []
+    monkeypatch.setattr(CanaryApp, "set_timer", lambda _, __, act: found.append(act))
+    thresholds = gc.get_threshold()
+    yield found
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
 def test_what_was_left_alone_at_the_start_goes_with_its_console(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, later: list[Callable[[], None]]
 ) -> None:
     """The collector is told to leave alone what was read at the start, the screen among it."""
     left: list[weakref.ref[CanaryApp]] = []
@@ -30,12 +45,8 @@ def test_what_was_left_alone_at_the_start_goes_with_its_console(
         app._after_start()
         assert gc.get_freeze_count()
 
-    thresholds = gc.get_threshold()
     monkeypatch.setattr(CanaryApp, "run", lived)
-    try:
-        run(scenes.plan(), ScriptedEngine)
-    finally:
-        gc.set_threshold(*thresholds)
+    run(scenes.plan(), ScriptedEngine)
     gc.collect()
     assert left[0]() is None
 
@@ -60,25 +71,42 @@ def test_what_textual_remembers_by_a_widget_goes_with_it() -> None:
     assert left() is None
 
 
-def test_what_ended_after_its_console_was_left_is_not_left_alone_by_the_next(
-    monkeypatch: pytest.MonkeyPatch,
+def test_what_ended_late_is_not_left_alone_by_the_next_console(
+    monkeypatch: pytest.MonkeyPatch, later: list[Callable[[], None]]
 ) -> None:
-    """A thread of the first has ended only now: what it held is garbage when the second settles."""
+    """On a busy host a thread of the one before closes what it had open when the next has settled:
+    what it held is collected a while later.
+    """
     held: list[weakref.ref[CanaryApp]] = []
+    late: list[CanaryApp] = []
 
     def lived(app: CanaryApp, **_: Any) -> None:
-        late = CanaryApp(scenes.plan(), ScriptedEngine)
-        circle = [late]
-        circle.append(circle)  # type: ignore[arg-type]
-        held.append(weakref.ref(late))
-        del late, circle
+        late.append(CanaryApp(scenes.plan(), ScriptedEngine))
+        late.append(late)  # type: ignore[arg-type]
+        held.append(weakref.ref(late[0]))
         app._after_start()
+        late.clear()
+        for act in later:
+            act()
 
-    thresholds = gc.get_threshold()
     monkeypatch.setattr(CanaryApp, "run", lived)
-    try:
-        run(scenes.plan(), ScriptedEngine)
-        run(scenes.plan(), ScriptedEngine)
-    finally:
-        gc.set_threshold(*thresholds)
+    run(scenes.plan(), ScriptedEngine)
+    run(scenes.plan(), ScriptedEngine)
     assert held[1]() is None
+
+
+async def test_a_palette_that_is_left_while_it_still_searches_ends_nothing() -> None:
+    """`:` and Esc at once, on a slow host: the search finds the list of entries gone."""
+    async with staged((80, 24)) as stage:
+        await stage.press("colon")
+        palette = stage.app.screen
+        assert isinstance(palette, Palette)
+
+        async def search() -> None:
+            palette.query_one(CommandList)
+
+        await stage.app.pop_screen()
+        worker = palette.run_worker(search)  # asked for by what was typed before
+        await stage.settle()
+        assert worker.state == WorkerState.SUCCESS
+        assert stage.app.is_running
