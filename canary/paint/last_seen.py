@@ -85,13 +85,15 @@ def find_subject(config: str | None, *, is_demo: bool) -> tuple[Subject, bytes] 
 
 def find_directory() -> str:
     """Where the files are: in the directory for state, as `canary.store.paths` finds it (a test
-    holds both together on Linux; elsewhere this may name none, and nothing is painted).
+    holds both together on Linux; elsewhere this may name none, and nothing is painted). "" where
+    there is no home: then nothing is read or kept.
     """
-    base = os.environ.get(STATE_DIR_VARIABLE) or ""
-    if not base:
-        home = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
-        base = os.path.join(home, "canary-console")
-    return os.path.join(os.path.abspath(os.path.expanduser(base)), DIRECTORY)
+    base = os.path.expanduser(os.environ.get(STATE_DIR_VARIABLE) or "")
+    if base:
+        return "" if base.startswith("~") else os.path.join(os.path.abspath(base), DIRECTORY)
+    home = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
+    base = os.path.join(os.path.expanduser(home), "canary-console")
+    return os.path.join(base, DIRECTORY) if os.path.isabs(base) else ""
 
 
 def read_last_seen(subject: Subject, directory: str) -> LastSeen | None:

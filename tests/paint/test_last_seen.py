@@ -213,6 +213,23 @@ def test_it_lies_where_the_state_of_all_rollouts_does(
     assert Path(find_directory()) == Path(os.path.abspath(paths._base())) / DIRECTORY  # noqa: PTH100
 
 
+@pytest.mark.parametrize(
+    ("override", "state_home"), [("", ""), ("", "relative/state"), ("~nobody-of-that-name/x", "")]
+)
+def test_without_a_home_nothing_is_kept_below_where_one_stands(
+    override: str, state_home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CANARY_STATE_DIR", override)
+    monkeypatch.setenv("XDG_STATE_HOME", state_home)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as it does without one
+    monkeypatch.chdir(tmp_path)
+    assert find_directory() == ""
+    with pytest.raises(OSError, match="No such file"):
+        keep_last_seen(SUBJECT, SEEN, find_directory())
+    assert read_last_seen(SUBJECT, find_directory()) is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_plan_that_can_be_read_only_once_is_left_alone(tmp_path: Path) -> None:
     pipe = tmp_path / "canary.toml"
     os.mkfifo(pipe)
