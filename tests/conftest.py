@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from tests.embedded import Embed, Embedded, embed
 # Before any test imports grpc: its C core would log to the terminal what a test provokes.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-# The commands that tests start keep what they compiled; else each compiles the project anew.
+# These processes and the commands that they start keep what they compiled; else each compiles the
+# project, and pytest rewrites every test, anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A tenth of the suite's time went into looking through what Google's clients keep for ever.
 gc.set_threshold(50_000, 20, 100)
@@ -22,7 +25,7 @@ gc.set_threshold(50_000, 20, 100)
 # No claim of these tests is about the wall clock: a busy machine must not fail one. The suite draws
 # the same examples each time, so that it is red for what was changed; the long run draws others.
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("house", CALM, max_examples=50, derandomize=True, database=None)
+settings.register_profile("house", CALM, max_examples=30, derandomize=True, database=None)
 settings.register_profile("long", CALM, max_examples=200)
 settings.load_profile("house")
 
