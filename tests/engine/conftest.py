@@ -1,4 +1,6 @@
-"""Clouds of the engine's tests are forked; how one is started has tests in tests/cloud/embedded."""
+"""Clouds of the rooms' tests are forked; how one is started has tests in tests/cloud/embedded, and
+what becomes of one that does not come up is in tests/engine/test_session.py.
+"""
 
 import pytest
 
@@ -7,5 +9,6 @@ from tests.forked import begin_forked
 
 
 @pytest.fixture(autouse=True)
-def forked_clouds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "begin_process", begin_forked)
+def forked_clouds(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if request.path.parent.name != "engine":
+        monkeypatch.setattr(process, "begin_process", begin_forked)
