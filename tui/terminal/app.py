@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from rich.segment import Segments
 from textual._compositor import CompositorUpdate
 from textual.app import App
+from textual.message import Message
 
 from themes import make_themes
 from tui.terminal.drawing import Surface
@@ -109,7 +110,7 @@ class TerminalApp(CellHost, App[None], inherit_bindings=False):
         undrawn, self._undrawn = self._undrawn, []
         if not self.screen_stack:  # it is about to end
             return
-        screen, pieces = self.screen, list[Piece]()
+        screen, pieces, written = self.screen, list[Piece](), list[CellWidget]()
         may_write = not self._batch_count and screen.size == self.size
         for widget in undrawn:
             if not widget.is_attached:
@@ -121,9 +122,12 @@ class TerminalApp(CellHost, App[None], inherit_bindings=False):
                 widget.refresh_spans(spans)
             else:
                 pieces += found
+                written.append(widget)
         if pieces:
-            difference = Difference(self._wire, pieces, self.size.width)
+            difference, at = Difference(self._wire, pieces, self.size.width), Message().time
             self._display(screen, cast("RenderableType", difference))
+            for widget in written:
+                widget.notice_written(at)
 
     def write_raw(self, text: str) -> None:
         """Send an escape sequence to the terminal."""

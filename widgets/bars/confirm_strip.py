@@ -97,10 +97,16 @@ class ConfirmStrip(CellWidget):
             screen.set_reactive(Screen.focused, before if alive else None)
         self._focused_before = None
 
+    def notice_written(self, at: float) -> None:
+        """What is asked can be read from now on, so a key counts: the first, too."""
+        if self.proposal and self._armed_at is None and not (self.death or self.is_answered):
+            self._armed_at = at
+
     def _arm(self, proposal: Proposal) -> None:
+        """Where Textual painted it: nobody says when, so it is when that is over."""
         if self.proposal is proposal:
             # The clock that stamps key events, so that the two can be compared.
-            self._armed_at = Message().time
+            self.notice_written(Message().time)
 
     def die(self, reason: str) -> None:
         """The target changed: say so, accept nothing any more. Esc, n or Enter closes it."""

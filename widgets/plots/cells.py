@@ -175,6 +175,9 @@ class CellWidget(Widget):
             spans.append(Region(0, 0, self.outer_size.width, 1).translate(-self.content_offset))
         return spans
 
+    def notice_written(self, at: float) -> None:
+        """Its cells as last drawn go to the terminal now; `at` by the clock that stamps keys."""
+
     def strip(self, span: Region) -> Strip:
         """The cells of a span of one row, as they were last drawn."""
         canvas = self._canvas

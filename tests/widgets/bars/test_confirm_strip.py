@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from textual._compositor import CompositorUpdate
 from textual.app import ComposeResult
 from textual.events import Key
 from textual.pilot import Pilot
@@ -130,6 +131,25 @@ async def test_a_strip_that_is_not_painted_yet_hears_nothing() -> None:
     async with app.run_test(size=(100, 6)):
         strip.open(PROPOSAL)
         assert not strip.is_armed
+
+
+async def test_a_key_that_comes_right_behind_the_question_counts() -> None:
+    strip = ConfirmStrip()
+
+    class Quick(Desk):
+        """Where a `y` is typed in the moment in which the question has come over the line."""
+
+        def shorten(self, update: CompositorUpdate) -> CompositorUpdate:
+            shortened = super().shorten(update)
+            if PROPOSAL.title in self.sent[-1]:
+                strip.post_message(Key("y", "y"))
+            return shortened
+
+    async with Quick(strip).run_test(size=(100, 6)) as pilot:
+        await painted(pilot)
+        strip.open(PROPOSAL)
+        await painted(pilot)
+        assert listening(pilot).said == [("accepted", "c1")]
 
 
 async def test_a_dead_strip_says_why_and_accepts_nothing() -> None:
