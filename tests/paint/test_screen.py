@@ -93,7 +93,9 @@ def test_a_signal_between_paint_and_screen_gives_the_terminal_back(
 ) -> None:
     pipe = tmp_path / "go"
     os.mkfifo(pipe)
-    code = "import canary.cli.main as m, canary.paint.screen as s, sys\n"
+    code = "import canary.cli.main as m, canary.paint.screen as s, signal, sys\n"
+    # A shell's background job, which the tests may be, ignores it, and so do its children.
+    code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code += "m.paint_first = lambda _: (s.paint('painted'), open(sys.argv[1]).close())\n"
     code += "sys.exit(m.main())"
     terminal = begin("-c", code, str(pipe))

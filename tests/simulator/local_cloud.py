@@ -129,7 +129,13 @@ async def local_cloud(
 ) -> AsyncIterator[LocalCloud]:
     """Yield a fresh cloud with three hours of history (other Config fields by keyword)."""
     router = RouterConfig(kind=router) if isinstance(router, str) else router
-    defaults: dict[str, Any] = {"start_unix": START, "soaked_hours": 1.0, "speed": 1.0}
+    # What a policy takes to be written is slept by the wall, and no claim of these tests.
+    defaults: dict[str, Any] = {
+        "start_unix": START,
+        "soaked_hours": 1.0,
+        "speed": 1.0,
+        "policy_write_s": 0.0,
+    }
     config = Config(router=router, **(defaults | settings))
     world = World(config, monotonic=lambda: 0.0)
     server, port = await start_grpc(world)

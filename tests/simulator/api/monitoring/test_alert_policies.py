@@ -165,7 +165,7 @@ async def test_pages_hold_everything_once_in_order():
 
 
 async def test_of_two_modifications_at_once_one_is_aborted():
-    async with policies() as (_, client):
+    async with policies(policy_write_s=0.2) as (_, client):
         given = await asyncio.gather(
             create(client, "one"), create(client, "two"), return_exceptions=True
         )
