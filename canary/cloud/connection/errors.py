@@ -32,6 +32,17 @@ _UNCERTAIN_CODES = frozenset(
 the request was written is reported by the same code as one that was never made."""
 
 
+_LOST = ("INTERNAL", "Internal error from Core")
+"""Source: grpc/aio/_call.py, `set_internal_error`, and the text of cygrpc's InternalError."""
+
+
+def is_answer_lost(exc: BaseException) -> bool:
+    """Whether gRPC itself failed to send on a stream that the service had ended, and so lost what
+    the service said: seen with a refusal that is faster than the request is written.
+    """
+    return status_of(exc) == _LOST
+
+
 def foreign_errors() -> tuple[type[BaseException], ...]:
     """Return what Google's clients raise; anything else from them is a defect, and shall be seen.
 

@@ -12,11 +12,12 @@ from typing import Any, Final
 from urllib.parse import quote as url_quote
 
 from canary.cloud.connection.clients import Connection
-from canary.cloud.connection.errors import foreign_errors, translate
+from canary.cloud.connection.errors import foreign_errors, is_answer_lost, translate
 from canary.cloud.logging.windows import Request
 from canary.cloud.monitoring.queries import quote
 from canary.cloud.monitoring.timeseries import Side
 from canary.cloud.run.sides import side_of_revision
+from canary.rollout.errors import Unavailable
 from canary.rollout.failures.requests import FAILING_FROM, FailedRequest
 from canary.rollout.failures.routes import route_of
 from canary.rollout.plan.plan import Plan
@@ -28,6 +29,9 @@ REFUSED: Final = frozenset({429, 500})
 """What the front answers when no instance is free; other refusals without an instance (401, 403,
 404) are the caller's. Source: "The request was aborted because there was no available instance."
 """
+
+_TRIES = 5
+"""Where gRPC loses the answer: hardly ever twice in a row."""
 
 SideOfRequest = Callable[[str, str], Side | None]
 """Which side a (service, revision) is; None: neither."""
@@ -148,6 +152,20 @@ async def demand_log_right(connection: Connection, plan: Plan, within_s: float) 
     The service refuses at once, and keeps silent until there is an entry: what is not refused
     `within_s` real seconds may be read. Takes one of the project's ten streams for so long.
     """
+    for _ in range(_TRIES):
+        try:
+            await _open_for_a_moment(connection, plan, within_s)
+        except foreign_errors() as exc:
+            if is_answer_lost(exc):
+                continue
+            raise translate(exc, "Cloud Logging", "tailing the request log") from exc
+        return
+    raise Unavailable(
+        "Cloud Logging ended each call before it was asked (tailing the request log)."
+    )
+
+
+async def _open_for_a_moment(connection: Connection, plan: Plan, within_s: float) -> None:
     client, types = await connection.api("logs")
     requests, done = tail_requests(types, plan, 1.0)
     call: Any = None
@@ -157,8 +175,6 @@ async def demand_log_right(connection: Connection, plan: Plan, within_s: float) 
             await anext(aiter(call), None)
     except TimeoutError:
         return
-    except foreign_errors() as exc:
-        raise translate(exc, "Cloud Logging", "tailing the request log") from exc
     finally:
         done.set()
         if call is not None:

@@ -52,7 +52,7 @@ def test_the_role_that_is_missing_to_read_the_request_log_is_named(
     assert findings(command, cloud)["right to read the request log"]["state"] == "ok"
     cloud.post("faults", {"method": "TailLogEntries", "code": "PERMISSION_DENIED"})
     log = findings(command, cloud)["right to read the request log"]
-    assert log["state"] == "wrong"
+    assert log["state"] == "wrong", log["said"]
     assert "roles/logging.viewer on the project (logging.logEntries.list)" in log["remedy"]
     assert "Cloud Monitoring's minutes" in log["remedy"]
 

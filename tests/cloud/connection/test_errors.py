@@ -10,7 +10,12 @@ from google.auth.exceptions import (
     TransportError,
 )
 
-from canary.cloud.connection.errors import translate, translate_change, translate_failed_operation
+from canary.cloud.connection.errors import (
+    is_answer_lost,
+    translate,
+    translate_change,
+    translate_failed_operation,
+)
 from canary.rollout.errors import (
     CanaryError,
     Conflict,
@@ -133,6 +138,21 @@ def plugin_failure(said: str) -> list[Exception]:
         grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), PLUGIN + said
     )
     return [error_of("UNAVAILABLE", PLUGIN + said), bare]
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "is_lost"),
+    [
+        (grpc.StatusCode.INTERNAL, "Internal error from Core", True),
+        (grpc.StatusCode.INTERNAL, "Internal error encountered.", False),
+        (grpc.StatusCode.PERMISSION_DENIED, "Internal error from Core", False),
+    ],
+)
+def test_only_what_grpc_says_of_itself_is_a_lost_answer(
+    code: grpc.StatusCode, said: str, is_lost: bool
+) -> None:
+    raised = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), said)
+    assert is_answer_lost(raised) is is_lost
 
 
 @pytest.mark.parametrize("said", REFUSED)
