@@ -76,6 +76,11 @@ class Console(Terminal):
             self.press(key)
             time.sleep(pause_s)
 
+    def leave(self) -> None:
+        """Leave what is open; with nothing open Esc would lead to the list of rollouts."""
+        if "Esc list" not in self.text():
+            self.type("\x1b")
+
     def resize(self, columns: int, rows: int) -> None:
         """The terminal has another size."""
         with self._lock:
@@ -238,10 +243,15 @@ def list_rollouts(console: Console) -> None:
 def pages(console: Console) -> None:
     """Every page, the help, the palette, another theme, a wish that is let go."""
     for key in "gEfdbVlLoet?":
-        console.type(key, "\x1b")
+        console.type(key)
+        console.leave()
         console.did["pages"] += 1
     console.type(":", pause_s=0.6)
-    console.type("\x1b", "w", "z", "z", "R", "\x1b", "t", "t", "t", "t")
+    console.leave()
+    console.type("w", "z", "z", "R")
+    if console.see("y confirm", 2.0):
+        console.type("\x1b")
+    console.type("t", "t", "t", "t")
 
 
 def outage(console: Console) -> None:

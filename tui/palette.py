@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -166,16 +167,13 @@ class Palette(CommandPalette):
         self._console_commands = commands
 
     def run_worker(self, work: Any, *given: Any, **options: Any) -> Worker[Any]:
-        """Run a search. One that is on its way when the palette is left finds no list to fill:
-        nobody waits for it, and it must not end the console.
+        """Run a search. One that is on its way when the palette, or the console below it, is left
+        finds no list to fill: nobody waits for it, and it must not end the console.
         """
 
         async def search() -> Any:
-            try:
+            with suppress(NoMatches):
                 return await work()
-            except NoMatches:
-                if self.is_current:
-                    raise
 
         return super().run_worker(search, *given, **options)
 

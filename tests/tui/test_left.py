@@ -110,3 +110,19 @@ async def test_a_palette_that_is_left_while_it_still_searches_ends_nothing() -> 
         await stage.settle()
         assert worker.state == WorkerState.SUCCESS
         assert stage.app.is_running
+
+
+async def test_a_palette_whose_console_ends_while_it_searches_ends_nothing_by_an_error() -> None:
+    """The list of entries goes before the palette itself does."""
+    async with staged((80, 24)) as stage:
+        await stage.press("colon")
+        palette = stage.app.screen
+        assert isinstance(palette, Palette)
+
+        async def search() -> None:
+            palette.query_one(CommandList)
+
+        await palette.query_one(CommandList).remove()
+        worker = palette.run_worker(search)
+        await stage.settle()
+        assert worker.state == WorkerState.SUCCESS
