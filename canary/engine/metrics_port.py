@@ -13,7 +13,7 @@ from typing import Final
 
 from canary.host.clock import read_steady_clock
 from canary.rollout.errors import UsageError
-from canary.rollout.export.openmetrics import CONTENT_TYPE, write_openmetrics
+from canary.rollout.export.openmetrics import CONTENT_TYPE, TEXTFILE_TYPE, write_openmetrics
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.state import find_state
@@ -48,13 +48,17 @@ class MetricsPort:
             self._waiting_since = snapshot.verdict_since or snapshot.as_of
         self._snapshot, self._shown_at = snapshot, self._steady()
 
-    def text(self) -> str:
-        """What a scrape is answered; nothing before the first snapshot."""
+    def text(self, *, textfile: bool = False) -> str:
+        """What a scrape is answered, as OpenMetrics or in the older text format; nothing before the
+        first snapshot.
+        """
         if self._snapshot is None:
-            return NOTHING_YET
+            return "" if textfile else NOTHING_YET
         known = self._snapshot
         now = known.as_of + (self._steady() - self._shown_at) * known.speed
-        return write_openmetrics(known, self._plan, now, known.changes, self._waiting_since)
+        return write_openmetrics(
+            known, self._plan, now, known.changes, self._waiting_since, textfile=textfile
+        )
 
 
 class _Door:
@@ -104,15 +108,18 @@ def _reply(head: bytes, told: MetricsPort) -> bytes:
     """The answer to the head of a request; no connection is kept."""
     method, _, rest = head.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0]
-    status, kind, body = "200 OK", CONTENT_TYPE, b""
+    status, kind, body = "200 OK", PLAIN, b""
     if not _is_for_loopback(head):
-        status, kind = "421 Misdirected Request", PLAIN
+        status = "421 Misdirected Request"
     elif path != b"/metrics":
-        status, kind = "404 Not Found", PLAIN
+        status = "404 Not Found"
     elif method not in (b"GET", b"HEAD"):
-        status, kind = "405 Method Not Allowed", PLAIN
+        status = "405 Method Not Allowed"
     else:
-        body = told.text().encode()
+        # Whoever does not ask for OpenMetrics may not read its infos and state sets.
+        textfile = _OPENMETRICS.search(head) is None
+        kind = TEXTFILE_TYPE if textfile else CONTENT_TYPE
+        body = told.text(textfile=textfile).encode()
     lines = (
         f"HTTP/1.1 {status}",
         f"content-type: {kind}",
@@ -131,6 +138,7 @@ def _is_for_loopback(head: bytes) -> bool:
     return all(_LOCAL.fullmatch(host) for host in hosts)
 
 
+_OPENMETRICS: Final = re.compile(rb"(?im)^accept:[^\r\n]*application/openmetrics-text")
 _HOST: Final = re.compile(rb"(?im)^host:([^\r\n]*)")
 _LOCAL: Final = re.compile(rb"(([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?")
 

@@ -20,15 +20,46 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-async def test_a_scrape_is_answered_with_the_newest_snapshot() -> None:
+@pytest.mark.parametrize(
+    ("accept", "kind", "line", "end"),
+    [
+        (
+            "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "# UNIT canary_rollout_set_ratio ratio\n",
+            "# EOF\n",
+        ),
+        (
+            "text/plain;version=0.0.4",
+            "text/plain; version=0.0.4; charset=utf-8",
+            "# TYPE canary_rollout_info gauge\n",
+            "",
+        ),
+        (
+            "*/*",
+            "text/plain; version=0.0.4; charset=utf-8",
+            "# TYPE canary_rollout_info gauge\n",
+            "",
+        ),
+    ],
+)
+async def test_a_scrape_is_answered_with_the_newest_snapshot_in_the_format_asked_for(
+    accept: str, kind: str, line: str, end: str
+) -> None:
     told, port = MetricsPort(PLAN, lambda: 0.0), free_port()
-    async with serving(port, told), httpx.AsyncClient(trust_env=False) as client:
+    headers = {"accept": accept}
+    async with serving(port, told), httpx.AsyncClient(trust_env=False, headers=headers) as client:
         before = await client.get(f"http://127.0.0.1:{port}/metrics")
         told.show(snapshot())
         after = await client.get(f"http://127.0.0.1:{port}/metrics")
-    assert before.text == "# EOF\n"
-    assert after.headers["content-type"].startswith("application/openmetrics-text")
+    assert before.text == end
+    assert after.headers["content-type"] == kind
     assert "canary_rollout_stage{" in after.text
+    assert line in after.text
+    assert after.text.endswith("# EOF\n") is bool(end)
+
+
+SCRAPE = b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;version=1.0.0\r\n\r\n"
 
 
 async def ask(port: int, request: bytes) -> bytes:
@@ -47,7 +78,7 @@ async def test_whoever_opens_connections_and_says_nothing_takes_no_file_of_the_p
     told, port = MetricsPort(PLAN, lambda: 0.0), free_port()
     async with serving(port, told):
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(64)]
-        assert (await ask(port, b"GET /metrics HTTP/1.1\r\n\r\n")).endswith(b"# EOF\n")
+        assert (await ask(port, SCRAPE)).endswith(b"# EOF\n")
         for reader, _ in opened[:-MOST_CONNECTIONS]:
             async with asyncio.timeout(20):
                 with contextlib.suppress(ConnectionResetError):
@@ -82,7 +113,7 @@ async def test_any_request_is_answered_or_dropped_and_the_next_is_served(
             answer = await ask(port, request_)
         assert answer.startswith(begin)
         assert bool(answer) == bool(begin)
-        assert (await ask(port, b"GET /metrics HTTP/1.1\r\n\r\n")).endswith(b"# EOF\n")
+        assert (await ask(port, SCRAPE)).endswith(b"# EOF\n")
 
 
 async def test_a_port_that_is_taken_is_said() -> None:
@@ -120,7 +151,7 @@ def test_whoever_is_connected_at_the_end_has_nothing_said_of_it(
         async with serving(port, MetricsPort(PLAN, lambda: 0.0)):
             for _ in range(2 * MOST_CONNECTIONS):
                 stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-            assert (await ask(port, b"GET /metrics HTTP/1.1\r\n\r\n")).endswith(b"# EOF\n")
+            assert (await ask(port, SCRAPE)).endswith(b"# EOF\n")
 
     with contextlib.ExitStack() as stack:
         asyncio.run(watch())
