@@ -8,35 +8,27 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CANARY = str(Path(sys.executable).with_name("canary"))
 
 
-@contextlib.contextmanager
-def simulator(**config: object) -> Iterator[dict[str, str]]:
+def simulator(**config: object) -> AbstractContextManager[dict[str, str]]:
     """An embedded cloud of its own in memory, at speed 1 unless said; yields its ready line."""
     given = {"leases": False, "speed": 1.0, **config}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "canary.simulator", json.dumps(given)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait(10)
+    return _running([sys.executable, "-m", "canary.simulator", json.dumps(given)])
+
+
+def crowd(rollouts: int) -> AbstractContextManager[dict[str, str]]:
+    """An embedded cloud with so many rollouts, each with its record; yields its ready line."""
+    command = [CANARY, "simulate", "--rollouts", str(rollouts), "--json"]
+    return _running([*command, "-c", str(ROOT / "canary.toml")])
 
 
 @contextlib.contextmanager
-def crowd(rollouts: int) -> Iterator[dict[str, str]]:
-    """An embedded cloud with so many rollouts, each with its record; yields its ready line."""
-    command = [CANARY, "simulate", "--rollouts", str(rollouts), "--json"]
-    command += ["-c", str(ROOT / "canary.toml")]
+def _running(command: list[str]) -> Iterator[dict[str, str]]:
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

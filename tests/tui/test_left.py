@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from textual.command import CommandList
 from textual.worker import WorkerState
 
 from tests.tui import scenes
-from tests.tui.scripted import ScriptedEngine, staged
+from tests.tui.scripted import ScriptedEngine, Stage, staged
 from tui.app import CanaryApp, run
 from tui.palette import Palette
 from tui.terminal.left import forget_left
@@ -95,34 +95,33 @@ def test_what_ended_late_is_not_left_alone_by_the_next_console(
     assert held[1]() is None
 
 
+async def searching(
+    stage: Stage, *, left_by: Callable[[Palette], Awaitable[object]]
+) -> WorkerState:
+    """How a search ended that was asked for before the palette was left, and runs after it."""
+    await stage.press("colon")
+    palette = stage.app.screen
+    assert isinstance(palette, Palette)
+
+    async def search() -> None:
+        palette.query_one(CommandList)
+
+    await left_by(palette)
+    worker = palette.run_worker(search)
+    await stage.settle()
+    return worker.state
+
+
 async def test_a_palette_that_is_left_while_it_still_searches_ends_nothing() -> None:
     """`:` and Esc at once, on a slow host: the search finds the list of entries gone."""
     async with staged((80, 24)) as stage:
-        await stage.press("colon")
-        palette = stage.app.screen
-        assert isinstance(palette, Palette)
-
-        async def search() -> None:
-            palette.query_one(CommandList)
-
-        await stage.app.pop_screen()
-        worker = palette.run_worker(search)  # asked for by what was typed before
-        await stage.settle()
-        assert worker.state == WorkerState.SUCCESS
+        state = await searching(stage, left_by=lambda _: stage.app.pop_screen())
+        assert state == WorkerState.SUCCESS
         assert stage.app.is_running
 
 
 async def test_a_palette_whose_console_ends_while_it_searches_ends_nothing_by_an_error() -> None:
     """The list of entries goes before the palette itself does."""
     async with staged((80, 24)) as stage:
-        await stage.press("colon")
-        palette = stage.app.screen
-        assert isinstance(palette, Palette)
-
-        async def search() -> None:
-            palette.query_one(CommandList)
-
-        await palette.query_one(CommandList).remove()
-        worker = palette.run_worker(search)
-        await stage.settle()
-        assert worker.state == WorkerState.SUCCESS
+        state = await searching(stage, left_by=lambda each: each.query_one(CommandList).remove())
+        assert state == WorkerState.SUCCESS
