@@ -16,6 +16,7 @@ import msgspec
 from canary.cli.options import chosen_config, chosen_read_only
 from canary.host.home import expand_home
 from canary.host.plans import Distrust, judge_plan
+from canary.paint.last_seen import Subject, subject_of
 from canary.rollout.errors import Denied, PlanError, ReadOnly, Unavailable, UsageError
 from canary.rollout.plan.file import decode_plan, read_plan
 from canary.rollout.plan.plan import Plan
@@ -47,6 +48,11 @@ class PlanSource(msgspec.Struct, frozen=True):
     def outputs(self) -> Path:
         """The directory for results, beside the plan."""
         return self.path.parent / self.plan.record.outputs
+
+    @property
+    def subject(self) -> Subject:
+        """The plan as what was last seen of it is kept for."""
+        return subject_of(str(self.path) if self.body else "", self.body)
 
     @property
     def is_read_only(self) -> bool:

@@ -1,4 +1,4 @@
-"""Keeps what the console shows, for the first paint of the next one.
+"""Keeps what the console, a guard or the monitoring loop sees, for the next console's first paint.
 
 At each change of the words and else every so often, on a thread of its own: a home on a disk that
 hangs must not hold up the screen. What cannot be kept is not missed.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from canary.paint.last_seen import (
@@ -21,6 +21,7 @@ from canary.paint.last_seen import (
 )
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot, format_history_entry
+from canary.rollout.snapshot.state import find_state
 from canary.rollout.snapshot.state_words import RolloutState
 from canary.rollout.text import format_duration, format_percent, sanitize
 
@@ -83,6 +84,22 @@ class SeenKeeper:
     def _write(self, seen: LastSeen) -> None:
         with contextlib.suppress(OSError):
             keep_last_seen(self._subject, seen, self._directory)
+
+
+@contextlib.contextmanager
+def keeping(subject: Subject | None, plan: Plan) -> Iterator[Callable[[Snapshot], None]]:
+    """For who looks without a screen: each snapshot is kept as a console would have shown it.
+
+    `subject` None: nothing is kept, since nobody knows which plan's file it was.
+    """
+    if subject is None:
+        yield lambda _: None
+        return
+    keeper = SeenKeeper(subject, plan)
+    try:
+        yield lambda snapshot: keeper.keep(snapshot, find_state(snapshot, plan))
+    finally:
+        keeper.close()
 
 
 def describe_seen(snapshot: Snapshot, state: RolloutState, plan: Plan, seen_at: float) -> LastSeen:

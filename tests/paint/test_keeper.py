@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from canary.paint.keeper import EVERY_S, SeenKeeper
+from canary.paint.keeper import EVERY_S, SeenKeeper, keeping
 from canary.paint.last_seen import DIRECTORY, LastSeen, read_last_seen
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.state import find_state
@@ -102,3 +102,20 @@ def test_where_nothing_can_be_kept_nothing_fails(
     console = Console(tmp_path / "file" / DIRECTORY)
     assert console.show(scenes.snapshot(PLAN)) is None
     console.keeper.close()
+
+
+def test_what_is_looked_at_without_a_screen_is_kept_as_a_console_shows_it(console: Console) -> None:
+    shown = console.show(scenes.snapshot(PLAN, error_ratio=0.083))
+    assert shown is not None
+    with keeping(SUBJECT, PLAN) as keep:
+        keep(scenes.snapshot(PLAN))
+        keep(scenes.snapshot(PLAN, error_ratio=0.083))
+    kept = console.kept()
+    assert kept is not None
+    assert kept._replace(seen_at=shown.seen_at) == shown
+
+
+def test_nothing_is_kept_for_nobody_knows_which_plan(console: Console, tmp_path: Path) -> None:
+    with keeping(None, PLAN) as keep:
+        keep(scenes.snapshot(PLAN))
+    assert list(tmp_path.iterdir()) == []

@@ -71,7 +71,7 @@ def guard(
             say(f"{at}  {severity:<8}  {sanitize(text, 1000)}")
 
     author = this_person(source.plan)
-    order = GuardOrder(countdown_s, once, metrics_port)
+    order = GuardOrder(countdown_s, once, metrics_port, source.subject)
     end = asyncio.run(keep_guard(source.plan, source.path, order, author, print_line))
     if end.outcome is not None and once:
         return EXITS[end.outcome.state]

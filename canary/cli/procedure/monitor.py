@@ -98,7 +98,7 @@ def _order(
         directory = outputs_path(source.path.parent, source.plan.record.outputs)
     else:
         directory = expand_home(out_dir, "--out-dir").absolute()
-    return LoopOrder(str(directory), every_s, for_s, metrics_port)
+    return LoopOrder(str(directory), every_s, for_s, metrics_port, source.subject)
 
 
 def _run(source: PlanSource, order: LoopOrder, as_json: bool) -> int:

@@ -27,7 +27,6 @@ from canary.rollout.text import sanitize
 if TYPE_CHECKING:
     from canary.cloud.embedded.process import Starting
     from canary.engine.console.console import ConsoleEngine
-    from canary.paint.keeper import SeenKeeper
     from tui.engine_port import Past
 
 
@@ -41,6 +40,7 @@ def open_console(config: str | None, *, read_only: bool, from_list: bool = False
     source = find_plan(config)
     plan = source.plan
     read_only = read_only or plan.console.read_only
+    from canary.paint.keeper import SeenKeeper
     from tui.app import run
 
     def build_engine() -> ConsoleEngine:
@@ -50,7 +50,9 @@ def open_console(config: str | None, *, read_only: bool, from_list: bool = False
         starting = begin_local_cloud(plan)
         from canary.engine.console.console import ConsoleEngine
 
-        return ConsoleEngine(plan, source.path, read_only=read_only, starting=starting)
+        return ConsoleEngine(
+            plan, source.path, read_only=read_only, starting=starting, subject=source.subject
+        )
 
     mark = source.distrust.mark if source.distrust is not None else ""
     return run(
@@ -60,22 +62,8 @@ def open_console(config: str | None, *, read_only: bool, from_list: bool = False
         distrust=mark,
         past=find_past(plan),
         came_from_list=from_list,
-        seen=keep_seen(source),
+        seen=SeenKeeper(source.subject, plan),
     )
-
-
-def keep_seen(
-    source: PlanSource, plan: Plan | None = None, *, starts_over: bool = False
-) -> SeenKeeper:
-    """What was last seen of a plan, and where what is seen now is kept. `plan`: the demo's, which
-    is the source's on the embedded cloud.
-    """
-    from canary.paint.keeper import SeenKeeper
-    from canary.paint.last_seen import subject_of
-
-    path = str(source.path) if source.body else ""
-    subject = subject_of(path, source.body, is_demo=plan is not None)
-    return SeenKeeper(subject, plan or source.plan, starts_over=starts_over)
 
 
 def find_past(plan: Plan) -> Past:
@@ -168,6 +156,8 @@ def demo(
     read_only = chosen_read_only() or plan.console.read_only
     starts_over = fresh or seed is not None or stage is not None
     steered = not starts_over and (scenario is not None or speed is not None)
+    subject = source.subject._replace(is_demo=True)
+    from canary.paint.keeper import SeenKeeper
     from canary.store.paths import state_dir
     from canary.store.tips import TipsFile
     from tui.app import run
@@ -182,7 +172,12 @@ def demo(
         from canary.engine.console.console import ConsoleEngine
 
         return ConsoleEngine(
-            plan, source.path, read_only=read_only, fresh=starts_over, starting=starting
+            plan,
+            source.path,
+            read_only=read_only,
+            fresh=starts_over,
+            starting=starting,
+            subject=subject,
         )
 
     mark = source.distrust.mark if source.distrust is not None else ""
@@ -193,7 +188,7 @@ def demo(
         distrust=mark,
         past=find_past(plan),
         tips=TipsFile(state_dir(plan)),
-        seen=keep_seen(source, plan, starts_over=starts_over),
+        seen=SeenKeeper(subject, plan, starts_over=starts_over),
     )
     if code == LIST:
         say("The demonstration has one rollout; `canary fleet --watch` lists those of your plans.")

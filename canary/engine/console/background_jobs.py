@@ -24,6 +24,7 @@ from canary.engine.jobs.verification import VerificationJob
 from canary.engine.observe.event_log import Severity
 from canary.engine.observe.journal_view import title_of
 from canary.engine.session import Session, SessionOpening
+from canary.paint.last_seen import Subject
 from canary.rollout.change.change import Author, Outcome
 from canary.rollout.errors import CanaryError, ReadOnly, Unavailable
 from canary.rollout.failures.requests import FailedRequest
@@ -44,7 +45,8 @@ OnJobs = Callable[[JobsView], None]
 class BackgroundJobs:
     """Runs the jobs, once `opening` is connected, in the loop that `in_loop` reaches.
 
-    `on_event` is told that the event log has something new, `on_error` what hinders.
+    `on_event` is told that the event log has something new, `on_error` what hinders. `subject`: the
+    plan's file, for what a loop that is started here keeps of what it sees.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class BackgroundJobs:
         author: Author,
         read_only: bool,
         on_jobs: OnJobs | None = None,
+        subject: Subject | None = None,
     ) -> None:
         self._opening = opening
+        self._subject = subject
         self._in_loop = in_loop
         self._on_event = on_event
         self._on_jobs = on_jobs
@@ -144,7 +148,7 @@ class BackgroundJobs:
         self._demand_write("The monitoring loop is not started")
         opening = self._opening
         outputs = outputs_path(opening.base, opening.plan.record.outputs)
-        order = LoopOrder(str(outputs), every_s, for_s)
+        order = LoopOrder(str(outputs), every_s, for_s, subject=self._subject)
         pid = start_detached(opening.plan, opening.plan_path, order)
         self._in_loop(self._look_at_monitoring)
         return pid

@@ -23,6 +23,7 @@ from canary.engine.jobs.alert_policies import recall_writings
 from canary.engine.observe.recorder import Recorder
 from canary.engine.person import this_person
 from canary.engine.session import SessionOpening
+from canary.paint.last_seen import Subject
 from canary.rollout.change.change import Change
 from canary.rollout.errors import ReadOnly, RecordError, Unavailable
 from canary.rollout.evidence.dismissal import Dismissal
@@ -44,6 +45,7 @@ OnError = Callable[[str], None]
 class ConsoleEngine:
     """Observes one plan until `stop`. `plan_path` is canary.toml's; `fresh` starts the local cloud
     over; `starting`: it was begun already. `author` is who asks for the changes made here.
+    `subject`: for which plan's file a guard or a loop that is left behind keeps what it sees.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class ConsoleEngine:
         read_only: bool = False,
         fresh: bool = False,
         starting: Starting | None = None,
+        subject: Subject | None = None,
     ) -> None:
         self.plan = plan
         self.author = this_person(plan)
@@ -61,6 +64,7 @@ class ConsoleEngine:
         self._read_only = read_only or plan.console.read_only
         self._fresh = fresh
         self._starting = starting
+        self._subject = subject
         self._log: EngineLog | None = None
         self._opening: SessionOpening | None = None
         self._observing: ConsoleLoop | None = None
@@ -104,6 +108,7 @@ class ConsoleEngine:
             author=self.author,
             read_only=self._read_only,
             on_jobs=hear,
+            subject=self._subject,
         )
 
         def show(snapshot: Snapshot) -> None:
@@ -225,7 +230,8 @@ class ConsoleEngine:
         session = self._opened().connected
         if session is None:
             raise Unavailable("The cloud is not connected yet.", remedy="Wait a moment.")
-        job = GuardJob(session.plan, str(session.plan_path.absolute()), self.author)
+        path = str(session.plan_path.absolute())
+        job = GuardJob(session.plan, path, self.author, subject=self._subject)
         pid = leave_guard(job, session.directory)
         self.disarm_guard()
         return pid

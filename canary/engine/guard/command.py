@@ -24,6 +24,8 @@ from canary.engine.observe.recorder import Recorder
 from canary.engine.session import Session
 from canary.engine.signals import ended_by_signal
 from canary.host.clock import read_steady_clock
+from canary.paint.keeper import keeping
+from canary.paint.last_seen import Subject
 from canary.rollout.change.change import Author, Change, Outcome
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.plan import Plan
@@ -39,12 +41,14 @@ SayLine = Callable[[Severity, str], None]
 
 class GuardOrder(msgspec.Struct, frozen=True):
     """How to guard. `countdown_s` None: the plan's. `once`: look once, act if need be, and end.
-    `metrics_port`: a scraper is answered there, on loopback.
+    `metrics_port`: a scraper is answered there, on loopback. `subject`: what is seen is kept for
+    it, for the next console's first paint.
     """
 
     countdown_s: float | None = None
     once: bool = False
     metrics_port: int | None = None
+    subject: Subject | None = None
 
 
 class GuardEnd(msgspec.Struct, frozen=True):
@@ -93,8 +97,10 @@ async def _guard_in(
             told = MetricsPort(session.plan)
             keeper.polls.subscribe(lambda snapshot, _: told.show(snapshot))
             # Whoever took the port first must not keep a guard from guarding.
-            async with serving(order.metrics_port, told, on_no_port):
-                return await keeper.run(order, asked)
+            with keeping(order.subject, session.plan) as keep:
+                keeper.polls.subscribe(lambda snapshot, _: keep(snapshot))
+                async with serving(order.metrics_port, told, on_no_port):
+                    return await keeper.run(order, asked)
 
 
 class GuardLoop:

@@ -17,6 +17,7 @@ from canary.engine.guard.command import GuardOrder, guard
 from canary.engine.observe.event_log import Severity
 from canary.host.children import python_command, start_apart
 from canary.host.logs import set_up_logging
+from canary.paint.last_seen import Subject
 from canary.rollout.change.change import Author
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.plan import Plan
@@ -28,12 +29,16 @@ log = logging.getLogger(__name__)
 
 
 class GuardJob(msgspec.Struct, frozen=True):
-    """What such a guard reads on its standard input. `countdown_s` None: the plan's."""
+    """What such a guard reads on its standard input. `countdown_s` None: the plan's.
+
+    `subject`: for which plan's file what is seen is kept.
+    """
 
     plan: Plan
     plan_path: str
     author: Author
     countdown_s: float | None = None
+    subject: Subject | None = None
 
 
 def leave_guard(job: GuardJob, directory: Path) -> int:
@@ -63,9 +68,8 @@ def run_left_guard() -> int:
         log.info("%s: %s", severity, text)
 
     try:
-        asyncio.run(
-            guard(job.plan, Path(job.plan_path), GuardOrder(job.countdown_s), job.author, say)
-        )
+        order = GuardOrder(job.countdown_s, subject=job.subject)
+        asyncio.run(guard(job.plan, Path(job.plan_path), order, job.author, say))
     except CanaryError as error:
         log.warning("%s", error)
         return error.exit_code

@@ -23,6 +23,7 @@ from canary.cloud.connection.clock import CloudClock, SystemClock
 from canary.engine.observe.poll_loop import PollLoop
 from canary.engine.observe.recorder import record_once
 from canary.engine.session import Session
+from canary.paint.last_seen import Subject
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.export.monitor_document import file_name, monitor_document, outage_document
 from canary.rollout.plan.plan import Plan
@@ -52,12 +53,14 @@ class LoopOrder(msgspec.Struct, frozen=True):
 
     `every_s` and `for_s` None: by the stage that the first snapshot finds, which is watched for its
     whole soak. `for_s` 0: without end. `metrics_port`: a scraper is answered there, on loopback.
+    `subject`: what is seen is kept for it, for the next console's first paint.
     """
 
     out_dir: str
     every_s: float | None = None
     for_s: float | None = None
     metrics_port: int | None = None
+    subject: Subject | None = None
 
 
 class TakenSnapshot(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ from canary.engine.notify import telling
 from canary.engine.signals import ended_by_signal
 from canary.host.children import python_command, start_apart
 from canary.host.logs import keep_short, mask, set_up_logging
+from canary.paint.keeper import keeping
 from canary.rollout.errors import CanaryError, Conflict, RecordError
 from canary.rollout.plan.plan import Plan
 from canary.rollout.text import format_duration, format_timestamp, sanitize
@@ -163,17 +164,20 @@ async def run_loop(
     directory = state_dir(plan)
     asked = asyncio.Event()
     lock = loop_lock(directory)
-    with ended_by_signal(asked.set):
+    with ended_by_signal(asked.set), contextlib.ExitStack() as kept:
         try:
             if not await take_over(directory, lock, say, asked):
                 return None
 
             told = MetricsPort(plan)
 
+            keep = kept.enter_context(keeping(order.subject, plan))
+
             def on_taken(taken: TakenSnapshot) -> None:
                 lock.sign()
                 if taken.snapshot is not None:
                     told.show(taken.snapshot)
+                    keep(taken.snapshot)
                 on_snapshot(taken)
 
             async with (
