@@ -1,10 +1,10 @@
-"""The `canary` command, and the embedded cloud, as processes of their own, without importing
-everything each time.
+"""The `canary` command, the embedded cloud and the executor, as processes of their own, without
+importing everything each time.
 
 One process for each test process has imported what commands use, and forks for each (another does
-so for clouds): that child has its own directory, environment, streams, umask and end, as one that
-was started. What it does not show is what happens while Python starts and modules are read: tests
-of that start Python.
+so for clouds and executors): that child has its own directory, environment, streams, umask and end,
+as one that was started. What it does not show is what happens while Python starts and modules are
+read: tests of that start Python.
 """
 
 from __future__ import annotations
@@ -28,12 +28,23 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, cast
 
 from canary.cloud.embedded.process import Starting
+from canary.engine.console.executor_supervisor import LOG_FILE
 from canary.host.children import child_environment, safe_directory
+from canary.host.logs import open_log
 
 ROOT: Final = Path(__file__).parents[1]
-Kind = Literal["commands", "clouds"]
+Kind = Literal["commands", "background"]
 LONGEST: Final = 1 << 20
 LIMIT_S: Final = 90.0
+EXECUTOR: Final = (
+    "cli.background",
+    "engine.change.executor_process",
+    "engine.change.executor",
+    "engine.clients",
+    "engine.notify",
+    "cloud.router.choice",
+    "cloud.router.env",
+)
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -43,7 +54,13 @@ def run_forked(
     """Run a command, without a terminal, to its end; one at a time."""
     umask = os.umask(0)
     os.umask(umask)
-    told = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env), "umask": umask}
+    told = {
+        "run": "command",
+        "arguments": list(arguments),
+        "cwd": str(cwd),
+        "env": dict(env),
+        "umask": umask,
+    }
     with _ONE_AT_A_TIME, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         channel = _forker("commands")
         socket.send_fds(channel, [json.dumps(told).encode()], [out.fileno(), err.fileno()])
@@ -73,6 +90,7 @@ def begin_forked(config: Mapping[str, Any], log_path: Path) -> Starting:
     """Stands in for `canary.cloud.embedded.process.begin_process`."""
     line, said = os.pipe()
     told = {
+        "run": "cloud",
         "arguments": [json.dumps(config)],
         "cwd": str(safe_directory()),
         "env": child_environment(),
@@ -80,7 +98,7 @@ def begin_forked(config: Mapping[str, Any], log_path: Path) -> Starting:
     }
     log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with _ONE_AT_A_TIME:
-        channel = _forker("clouds")
+        channel = _forker("background")
         socket.send_fds(channel, [json.dumps(told).encode()], [said, log])
         pid = int(channel.recv(64))
     os.close(said)
@@ -88,6 +106,45 @@ def begin_forked(config: Mapping[str, Any], log_path: Path) -> Starting:
     return Starting(
         cast("subprocess.Popen[bytes]", ForkedCloud(pid, os.fdopen(line, "rb"))), log_path
     )
+
+
+class ForkedExecutor:
+    """What `ExecutorSupervisor` asks of a process; who forked it has it reaped."""
+
+    def __init__(self, pid: int, stdin: IO[bytes], stdout: IO[bytes]) -> None:
+        self.pid = pid
+        self.stdin = stdin
+        self.stdout = stdout
+
+    def poll(self) -> int | None:
+        """None while it runs; how it ended is not known."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return 0
+        return None
+
+
+def begin_forked_executor(_: Sequence[str], directory: Path) -> subprocess.Popen[bytes]:
+    """Stands in for `canary.engine.console.executor_supervisor.begin_process`."""
+    heard, order = os.pipe()
+    line, said = os.pipe()
+    told = {
+        "run": "executor",
+        "arguments": [],
+        "cwd": str(directory),
+        "env": child_environment(),
+        "umask": 0o077,
+    }
+    log = open_log(directory / LOG_FILE)
+    with _ONE_AT_A_TIME:
+        channel = _forker("background")
+        socket.send_fds(channel, [json.dumps(told).encode()], [heard, said, log])
+        pid = int(channel.recv(64))
+    for fd in (heard, said, log):
+        os.close(fd)
+    pipes = os.fdopen(order, "wb", buffering=0), os.fdopen(line, "rb", buffering=0)
+    return cast("subprocess.Popen[bytes]", ForkedExecutor(pid, *pipes))
 
 
 @cache
@@ -111,24 +168,25 @@ def _forker(kind: Kind) -> socket.socket:
     return ours
 
 
-def serve(channel: socket.socket, kind: Kind) -> None:
-    """Fork for each order, and say how a command ended, or what the cloud's pid is; returns in each
-    child alone.
+def serve(channel: socket.socket, kind: Kind) -> str:
+    """Fork for each order, and say how a command ended, or what the pid of another is; returns in
+    each child alone, with what is to be run.
     """
-    if kind == "clouds":
+    if kind == "background":
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     while True:
-        order, fds, _, _ = socket.recv_fds(channel, LONGEST, 2)
+        order, fds, _, _ = socket.recv_fds(channel, LONGEST, 3)
         if not order:
             sys.exit()
         child = os.fork()
         if not child:
             channel.close()
-            if kind == "clouds":
+            if kind == "background":
                 os.setsid()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            become(json.loads(order), fds)
-            return
+            told = json.loads(order)
+            become(told, fds)
+            return str(told["run"])
         for fd in fds:
             os.close(fd)
         answer = child
@@ -145,7 +203,7 @@ def become(told: dict[str, Any], fds: list[int]) -> None:
     os.environ.clear()
     os.environ.update(told["env"])
     time.tzset()
-    for number, fd in enumerate(fds, start=1):
+    for number, fd in enumerate(fds, start=3 - len(fds)):
         os.dup2(fd, number)
         os.close(fd)
     named, _, errors = os.environ.get("PYTHONIOENCODING", "").partition(":")
@@ -158,12 +216,17 @@ def become(told: dict[str, Any], fds: list[int]) -> None:
 
 def prepare(kind: Kind) -> None:
     """Import what most commands do; the screen is left out, which ends a process otherwise."""
-    if kind == "clouds":
+    from canary.cloud.connection.client_modules import load_api
+
+    if kind == "background":
         import_module("canary.simulator.control.lifecycle")
+        for module in EXECUTOR:
+            import_module(f"canary.{module}")
+        for api in ("services", "revisions"):
+            load_api(api)
         gc.freeze()
         return
     from canary.cli.commands import COMMANDS
-    from canary.cloud.connection.client_modules import load_api
 
     for module, _ in COMMANDS.values():
         import_module(f"canary.cli.{module}")
@@ -177,8 +240,10 @@ def prepare(kind: Kind) -> None:
 def run(kind: Kind, fd: int) -> int:
     """Fork until nobody asks any more; in a child, be what was asked for."""
     prepare(kind)
-    serve(socket.socket(fileno=fd), kind)
-    if kind == "clouds":
+    told = serve(socket.socket(fileno=fd), kind)
+    if told == "executor":
+        return import_module("canary.cli.background").main("executor")  # type: ignore[no-any-return]
+    if told == "cloud":
         return import_module("canary.simulator.__main__").main(sys.argv[1:])  # type: ignore[no-any-return]
     return import_module("canary.cli.main").main()  # type: ignore[no-any-return]
 

@@ -1,14 +1,18 @@
-"""Clouds of the rooms' tests are forked; how one is started has tests in tests/cloud/embedded, and
-what becomes of one that does not come up is in tests/engine/test_session.py.
+"""Clouds and executors of the rooms' tests are forked. How a cloud is started has tests in
+tests/cloud/embedded, and what becomes of one that does not come up is in
+tests/engine/test_session.py; how an executor is, in tests/engine/change/test_executor.py.
 """
 
 import pytest
 
 from canary.cloud.embedded import process
-from tests.forked import begin_forked
+from canary.engine.console import executor_supervisor
+from tests.forked import begin_forked, begin_forked_executor
 
 
 @pytest.fixture(autouse=True)
-def forked_clouds(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+def forked_processes(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     if request.path.parent.name != "engine":
         monkeypatch.setattr(process, "begin_process", begin_forked)
+    if request.path.name != "test_executor.py":
+        monkeypatch.setattr(executor_supervisor, "begin_process", begin_forked_executor)

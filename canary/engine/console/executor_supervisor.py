@@ -35,6 +35,26 @@ _left: list[subprocess.Popen[bytes]] = []
 """Executors that were let go while they were still finishing, kept so that they are reaped."""
 
 
+def begin_process(command: Sequence[str], directory: Path) -> subprocess.Popen[bytes]:
+    """Start an executor in a session of its own, which stands in `directory` and writes its log
+    there. Raises OSError.
+    """
+    log_fd = open_log(directory / LOG_FILE)
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=directory,
+            env=child_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log_fd,
+            bufsize=0,
+            start_new_session=True,
+        )
+    finally:
+        os.close(log_fd)
+
+
 class ExecutorSupervisor:
     """One executor process for `plan`, whose files are in `directory`.
 
@@ -127,20 +147,7 @@ class ExecutorSupervisor:
         _left[:] = [process for process in _left if process.poll() is None]
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        log_fd = open_log(self._directory / LOG_FILE)
-        try:
-            process = subprocess.Popen(
-                self._command,
-                cwd=self._directory,
-                env=child_environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log_fd,
-                bufsize=0,
-                start_new_session=True,
-            )
-        finally:
-            os.close(log_fd)
+        process = begin_process(self._command, self._directory)
         self._said = b""
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
