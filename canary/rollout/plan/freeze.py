@@ -3,8 +3,6 @@
 Part of `plan`, as `[[freeze]]`. A freeze blocks promotion and never a rollback.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal

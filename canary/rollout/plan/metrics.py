@@ -3,8 +3,6 @@
 Part of `plan`. Units are in the names; what a single value may be stands in its type.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 import msgspec

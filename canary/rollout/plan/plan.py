@@ -5,8 +5,6 @@ type, with msgspec's own constraints; what holds between values is in `rules`.
 Units are in the names; ratios are 0…1, percent is 0…100 and always Canary's share.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 import msgspec

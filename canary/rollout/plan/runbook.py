@@ -2,8 +2,6 @@
 `plan`, as `[runbook]`.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 import msgspec
