@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,9 +29,6 @@ from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.state_words import RolloutState
 from canary.rollout.trials.jobs import JobsView
 from themes import PALETTES, choose_theme
-from tui.actions.changes import Situation
-from tui.actions.context import Context
-from tui.commands import Commands
 from tui.engine_port import (
     CloudTime,
     EngineFailed,
@@ -51,7 +49,9 @@ from widgets.bars.confirm_strip import ConfirmStrip
 
 if TYPE_CHECKING:
     from canary.rollout.recording.player import Recording
+    from tui.actions.changes import Situation
     from tui.actions.replay import ReplayMode
+    from tui.commands import Commands
 
 TICK_S = 1.0
 REPLAY_TICK_S = 0.25
@@ -120,12 +120,10 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         self.came_from_list = came_from_list
         self.main = MainScreen(plan, keymap, read_only=self.read_only, distrust=distrust)
         self.main.escape_leads_to = "list" if came_from_list else ""
-        self.commands = Commands(Context(self, self.main))
         self._past = past
         self._on_act = on_act
         self._replay: ReplayMode | None = None
         self._replaying: Timer | None = None
-        self.main.why_not = self.commands.why_not
         self._build_engine = build_engine
         self._wall = wall
         self._after_start = after_start
@@ -154,14 +152,28 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
     def on_ready(self) -> None:
         """The first frame is out: now the engine, and what no first frame shows."""
         if self._past is not None and self._past.is_alone:
-            self.main.mount_rest()
+            self._furnish()
             self._make_replay(self._past).begin(self._past.at)
             return
         threading.Thread(target=self._start_engine, name="engine-start", daemon=True).start()
-        self.main.mount_rest()
+        self._furnish()
         if self._past is not None:
             self._make_replay(self._past)
         self.set_timer(STARTING_S, self._after_start)
+
+    @cached_property
+    def commands(self) -> Commands:
+        """What the keys do, and what they show: read after the first frame, or by an early key."""
+        from tui.actions.context import Context
+        from tui.commands import Commands
+
+        self.main.furnish()
+        return Commands(Context(self, self.main))
+
+    def _furnish(self) -> None:
+        """Put what no first frame shows where it belongs, and let the keys find what they do."""
+        self.main.why_not = self.commands.why_not
+        self.main.mount_rest()
 
     def _start_engine(self) -> None:
         try:
@@ -359,6 +371,8 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
 
     def situation(self) -> Situation:
         """What a wish is judged by now."""
+        from tui.actions.changes import Situation  # with `commands`
+
         author = self._engine.author if self._engine is not None else Author("", "")
         return Situation(self.plan, self.main.snapshot, self.read_only, self._clock.now(), author)
 

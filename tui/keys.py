@@ -146,6 +146,15 @@ _NAMED: Final = re.compile(
 )
 
 
+def is_possible_at_first(action: Action) -> bool:
+    """Whether an action of the key bar can do something before the cloud was looked at.
+
+    What changes the rollout waits for that. The bar of the first frame is drawn by this; afterwards
+    by `tui.commands`, which is read then and says the same (a test looks).
+    """
+    return action.group != "change"
+
+
 def not_now(reason: str) -> str:
     """Why an action can do nothing now, behind what it does; a block says so itself."""
     return reason if reason.startswith("Blocked:") else f"Not now: {reason}"

@@ -8,8 +8,9 @@ import pytest
 from canary.rollout.errors import PlanError
 from canary.rollout.plan.plan import Console, Plan
 from tests.tui import scenes
-from tests.tui.scripted import staged
-from tui.keys import ACTIONS, CONFIRM, bind
+from tests.tui.scripted import ScriptedEngine, greyed, staged
+from tui.app import CanaryApp
+from tui.keys import ACTIONS, CONFIRM, bind, is_possible_at_first
 
 
 def plan_with(**keys: str) -> Plan:
@@ -111,3 +112,15 @@ def test_a_plan_of_an_earlier_version_may_name_readiness_way_back() -> None:
     assert bind(plan_with(way_back="B")).key("readiness") == "B"
     assert bind(plan_with(readiness="B")).key("readiness") == "B"
     assert bind(plan_with(way_back="B", readiness="K")).key("readiness") == "K"
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_the_key_bar_of_the_first_frame_greys_what_the_commands_do(read_only: bool) -> None:
+    """It is drawn before the commands are read; nothing may change when they are."""
+    app = CanaryApp(scenes.plan(), ScriptedEngine, monotonic=lambda: 0.0, read_only=read_only)
+    async with app.run_test(size=(120, 40)):
+        assert app.main.snapshot is None
+        assert greyed(app)
+        for action in (a for a in ACTIONS if a.label):
+            possible = app.commands.why_not(action.name) is None
+            assert is_possible_at_first(action) is possible, action.name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
@@ -11,11 +10,9 @@ from textual.containers import Container
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input
 
 from tui.pages.compact import CompactPanel
 from tui.pages.dialogue import TalkStrip
-from tui.pages.layout import COLUMNS
 from widgets.bars.header import Header
 from widgets.bars.impact_line import ImpactLine
 from widgets.bars.keys import KeyBar, PanelTabs
@@ -23,19 +20,15 @@ from widgets.bars.outcome import OutcomeBar
 from widgets.bars.safety_line import SafetyLine
 from widgets.bars.stage_track import StageTrack
 from widgets.bars.state_row import StateRow
-from widgets.panels.confidence import ConfidencePanel
-from widgets.panels.decision import DecisionTree, GatesPanel
-from widgets.panels.event_log import EventLog
-from widgets.panels.evidence import EvidencePanel
-from widgets.panels.matrix import MatrixPanel
-from widgets.panels.plots import PlotsPanel
-from widgets.panels.resources import ResourcesPanel
 from widgets.plots.cells import CellWidget
 
 if TYPE_CHECKING:
+    from textual.widgets import Input
+
     from widgets.pages.changes import ApprovalPage, RecoveryPage
     from widgets.pages.checklist import ChecklistPage
     from widgets.pages.page import Page
+    from widgets.panels.event_log import EventLog
 
 
 class Composition(Screen[None]):
@@ -52,32 +45,20 @@ class Composition(Screen[None]):
         self.safety = SafetyLine(id="safety")
         self.impact = ImpactLine(id="impact")
         self.compact = CompactPanel(id="compact")
-        self.overview = MatrixPanel(id="overview", classes="panel")
         self.tabs = PanelTabs(id="tabs")
-        self.plots = PlotsPanel(id="plots", classes="panel")
-        self.resources = ResourcesPanel(id="resources", classes="panel")
-        self.event_log = EventLog(id="events", classes="panel")
-        self.panels: dict[str, CellWidget] = {
-            "overview": self.overview,
-            "plots": self.plots,
-            "confidence": ConfidencePanel(id="confidence", classes="panel"),
-            "resources": self.resources,
-            "decision": DecisionTree(id="decision", classes="panel"),
-            "gates": GatesPanel(id="gates", classes="panel"),
-            "evidence": EvidencePanel(id="evidence", classes="panel"),
-            "events": self.event_log,
-        }
+        self.panels: dict[str, CellWidget] = {}
+        """Panels and pages by name: those that were made, none before `furnish`."""
+        self.pages: dict[str, Page] = {}
+        self.columns: dict[str, Container] = {}
+        self._prompt: Input | None = None
         self._bound: dict[str, object] = {}
         self._is_fresh = True
         self._replay_bars: tuple[CellWidget, ...] = ()
-        self.columns = {name: Container(id=name) for name in COLUMNS}
         self.body = Container(id="body")
         """The panels' place: empty in the first frame, which shows what no panel is needed for."""
         self.outcome = OutcomeBar(id="outcome")
         self.talk = TalkStrip(id="talk")
         """The rows of the confirm strip and the last words."""
-        self.prompt = Input(id="prompt", compact=True)
-        """The line where something is typed: a filter, a scale."""
         self.key_bar = KeyBar(id="keys")
 
     def update_node_styles(self, animate: bool = True) -> None:
@@ -99,19 +80,31 @@ class Composition(Screen[None]):
         yield from (self.impact, self.compact, self.body)
         yield from (self.outcome, self.talk, self.key_bar)
 
-    @cached_property
-    def pages(self) -> dict[str, Page]:
-        """The pages by name, made when first asked for: after the first frame, or by an early key.
+    def furnish(self) -> None:
+        """Make what the first frame does not show: the panels, the pages, the prompt; once.
 
-        They hold what the others were bound to before them.
+        They are read only now, and hold what the others were bound to before them.
         """
+        if self.panels:
+            return
         from tui.pages.pages import make_pages
+        from tui.pages.panels import make_columns, make_panels, make_prompt
 
-        pages = make_pages()
-        self.panels |= pages
+        self.pages = make_pages()
+        self.panels = {**make_panels(), **self.pages}
+        self.columns, self._prompt = make_columns(), make_prompt()
         for name, value in self._bound.items():
-            _bind(pages.values(), name, value)
-        return pages
+            _bind(self.panels.values(), name, value)
+
+    @property
+    def prompt(self) -> Input | None:
+        """The line where something is typed; None before the first frame is out."""
+        return self._prompt
+
+    @property
+    def event_log(self) -> EventLog:
+        """The panel of the events."""
+        return cast("EventLog", self.panels["events"])
 
     @property
     def checklist(self) -> ChecklistPage:
@@ -130,16 +123,17 @@ class Composition(Screen[None]):
 
     def mount_rest(self) -> None:
         """Put panels, pages and the prompt where they belong; once, after the first frame."""
-        panels, columns = self.panels, self.columns
+        panels, columns, prompt = self.panels, self.columns, self._prompt
         self.body.mount_all(columns[name] for name in ("left", "right", "pages"))
         columns["left"].mount_all((columns["upper"], columns["lower"]))
-        columns["upper"].mount_all((self.overview, self.tabs, self.plots))
+        columns["upper"].mount_all((panels["overview"], self.tabs, panels["plots"]))
         columns["lower"].mount_all((panels["confidence"], panels["resources"]))
         columns["right"].mount_all(
             panels[name] for name in ("decision", "gates", "evidence", "events")
         )
         columns["pages"].mount_all(self.pages.values())
-        self.mount(self.prompt, before=self.key_bar)
+        if prompt is not None:
+            self.mount(prompt, before=self.key_bar)
 
     def mount_replay(self) -> None:
         """Put the replay's rows beside the header and the keys, whose places they take."""

@@ -13,13 +13,12 @@ from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.reactive import var
-from textual.widgets import Input
 
 from canary.rollout.failures.lines import LinesView
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import NOTHING_RUN, JobsView
-from tui.keys import ACTIONS, Keymap, as_written
+from tui.keys import ACTIONS, Keymap, as_written, is_possible_at_first
 from tui.pages.composition import Composition
 from tui.pages.frames import frame_note, frame_window
 from tui.pages.layout import (
@@ -41,6 +40,7 @@ from widgets.bars.keys import KeyHint
 if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.geometry import Size
+    from textual.widgets import Input
 
 
 class MainScreen(Composition):
@@ -88,7 +88,8 @@ class MainScreen(Composition):
         self.distrust = distrust
         self.layout_name: Layout = "normal"
         self._height = 0
-        self.why_not: Callable[[str], str | None] = lambda _: None
+        self.why_not: Callable[[str], str | None] | None = None
+        """Why an action can do nothing now; None before the first frame is out."""
         self.escape_leads_to = ""
         """Where Esc goes when nothing is open; "": nowhere."""
         self.prompt_purpose = ""
@@ -106,8 +107,6 @@ class MainScreen(Composition):
         self.bind_data("read_only", self.read_only)
         self.bind_data("distrust", self.distrust)
         self.bind_data("keys", self.keymap.names)
-        for name in PANELS:
-            self.panels[name].border_title = name
         self.tabs.names = tuple(n for n in PANELS if n != ALWAYS_THERE)
         self.talk.passes = self._passes
         self.talk.waiting = (
@@ -124,8 +123,8 @@ class MainScreen(Composition):
         self.show_keys()
 
     def mount_rest(self) -> None:
-        """Make the pages, laid out as the screen is now, and mount them and the prompt."""
-        _ = self.pages  # made now, if no key has asked for one before
+        """Make panels, pages and the prompt, laid out as the screen is now, and mount them."""
+        self.furnish()
         self._arrange()
         super().mount_rest()
 
@@ -171,15 +170,16 @@ class MainScreen(Composition):
     def _show_window(self) -> None:
         soaked = self.snapshot.stage.soaked_hours if self.snapshot else None
         length = window_length(self.window, soaked)
-        for panel in (self.overview, self.plots, self.resources):
-            panel.window_s = length
+        self.bind_data("window_s", length)
         self._show_frames()
 
     def _show_frames(self) -> None:
         """Say in each frame what its numbers are over, and which keys the chosen panel has."""
         plotted = f"last {self.window}" if self.window != "soak" else "whole soak"
-        for name in PANELS:
-            widget, current = self.panels[name], name == self.panel
+        for name, widget in self.panels.items():
+            if name in PAGES:
+                continue
+            current = name == self.panel
             said = frame_note(
                 name,
                 self.plan,
@@ -196,12 +196,12 @@ class MainScreen(Composition):
 
     def show_keys(self) -> None:
         """Grey the keys that can do nothing now."""
-        stages = self.keymap.stage_keys
+        stages, why_not = self.keymap.stage_keys, self.why_not
         hints = [
             KeyHint(
                 self.keymap.key(a.name),
                 a.label,
-                self.why_not(a.name) is None,
+                is_possible_at_first(a) if why_not is None else why_not(a.name) is None,
                 a.always,
                 leads=a.name == "help",
             )
@@ -264,7 +264,7 @@ class MainScreen(Composition):
 
     def on_key(self, event: events.Key) -> None:
         """Give a key to the open question, or to the commands; the prompt has had it before."""
-        if self.focused is self.prompt and event.key != "escape":
+        if self.prompt is not None and self.focused is self.prompt and event.key != "escape":
             return  # it has its own bindings, looked up when the key has bubbled up to the app
         event.stop()
         event.prevent_default()
@@ -287,11 +287,14 @@ class MainScreen(Composition):
 
     def open_prompt(self, purpose: str, label: str, text: str = "") -> None:
         """Let the person type into the last line. Enter sends it off, Esc leaves."""
+        prompt = self.prompt
+        if prompt is None:
+            return
         self.prompt_purpose = purpose
-        self.prompt.placeholder = label
-        self.prompt.value = text
+        prompt.placeholder = label
+        prompt.value = text
         self.add_class("-prompting")
-        self.prompt.focus()
+        prompt.focus()
 
     def close_prompt(self) -> None:
         """Give the last line back to the keys."""
