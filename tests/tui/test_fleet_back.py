@@ -40,6 +40,25 @@ async def test_esc_comes_back_to_the_list_that_it_was_opened_from() -> None:
         assert stage.app.return_code == LIST
 
 
+async def test_the_keys_name_no_way_that_esc_does_not_go_while_something_is_asked() -> None:
+    async with staged((80, 24), scenes.snapshot(), came_from_list=True) as stage:
+        await stage.press("R")
+        assert "Esc cancels" in stage.frame()
+        assert "Esc" not in stage.frame().splitlines()[-1]
+        await stage.press("escape")
+        assert "Esc list" in stage.frame().splitlines()[-1]
+
+
+async def test_the_keys_do_not_say_back_while_something_is_asked_over_a_page() -> None:
+    async with staged((80, 24), scenes.snapshot()) as stage:
+        await stage.press("g")
+        assert "Esc back" in stage.frame().splitlines()[-1]
+        await stage.press("R")
+        assert "Esc" not in stage.frame().splitlines()[-1]
+        await stage.press("escape")
+        assert "Esc back" in stage.frame().splitlines()[-1]
+
+
 async def test_esc_of_another_console_leaves_nothing() -> None:
     async with staged((80, 24), scenes.snapshot()) as stage:
         assert "Esc list" not in stage.frame()

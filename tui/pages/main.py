@@ -121,6 +121,7 @@ class MainScreen(Composition):
         self.outcome.stop_key = self.keymap.key("stop")
         self._show_window()
         self.show_keys()
+        self.talk.on_turn = self.show_keys
 
     def mount_rest(self) -> None:
         """Make panels, pages and the prompt, laid out as the screen is now, and mount them."""
@@ -208,7 +209,9 @@ class MainScreen(Composition):
             for a in ACTIONS
             if a.label
         ]
-        leads_to = "back" if self.zoomed else self.escape_leads_to
+        # An open question says itself what Esc does to it.
+        is_asked = self.talk.proposal is not None
+        leads_to = "" if is_asked else "back" if self.zoomed else self.escape_leads_to
         if leads_to:
             hints.insert(0, KeyHint("Esc", leads_to, always=True))
         if stages:

@@ -66,6 +66,8 @@ class ConfirmStrip(CellWidget):
         """Whether a key means something else than an answer: it is left to the screen then."""
         self.is_answered = False
         """It was confirmed and is on its way: nothing else may take its place."""
+        self.on_turn: Callable[[], None] = lambda: None
+        """Called when a question was opened, or left."""
         self._focused_before: Widget | None = None
 
     @property
@@ -81,6 +83,7 @@ class ConfirmStrip(CellWidget):
         self.proposal = proposal
         self._take_keys()
         self.call_after_refresh(self._arm, proposal)
+        self.on_turn()
 
     def _take_keys(self) -> None:
         """Let keys come here, quietly: `set_focus` repaints the whole screen, 23 kB at 160×48."""
@@ -120,6 +123,7 @@ class ConfirmStrip(CellWidget):
         self.proposal = None
         self._forget()
         self._armed_at = None
+        self.on_turn()
 
     def _forget(self) -> None:
         self.death = self.typed = self.reason = ""
