@@ -431,6 +431,9 @@ async def test_earlier_stages_stay_readable_and_the_next_one_is_there() -> None:
         )
         assert head in stage.frame()
         assert "first hour watched closely  lead@bastion-1" in stage.frame()
+        # What nobody saw to in time is neither done nor open.
+        assert "[?] split confirmed  nobody looked while the stage lasted" in stage.frame()
+        assert "[ ]" not in stage.frame()
         await stage.press("left", "right", "right")
         assert "stage 3  0 of 12 done  ◂ list 3 of 3    not entered yet" in stage.frame()
         assert "not met: soak" in stage.frame()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from canary.rollout.text import format_timestamp, sanitize
-from canary.rollout.trials.checklist import PROGRAM, Checklist, ChecklistBook, Line
+from canary.rollout.trials.checklist import PROGRAM, UNSEEN, Checklist, ChecklistBook, Line
 from themes import Palette
 from widgets.pages.page import Page, Row
 from widgets.plots.cells import bound
@@ -123,12 +123,19 @@ class ChecklistPage(Page):
         for index, line in enumerate(shown.lines):
             phase = line.item.phase if line.item.phase != before else ""
             before = line.item.phase
-            parts.append(_item(line, phase, width, palette, is_chosen=index == at))
+            is_unseen = shown.is_unseen(line)
+            parts.append(
+                _item(line, phase, width, palette, is_chosen=index == at, is_unseen=is_unseen)
+            )
         return parts
 
 
-def _item(line: Line, phase: str, width: int, palette: Palette, *, is_chosen: bool) -> list[Row]:
+def _item(
+    line: Line, phase: str, width: int, palette: Palette, *, is_chosen: bool, is_unseen: bool
+) -> list[Row]:
     mark, style = ("[✓]", palette.ok) if line.done else ("[ ]", palette.text)
+    if is_unseen:
+        mark, style = "[?]", palette.no_data
     label = palette.strong if is_chosen else palette.text
     head: Row = [
         (f"{phase:<{_PHASE}}", palette.dim),
@@ -136,7 +143,7 @@ def _item(line: Line, phase: str, width: int, palette: Palette, *, is_chosen: bo
         (f"{mark} ", style),
         (line.item.label, label),
     ]
-    said = _said(line)
+    said = UNSEEN if is_unseen else _said(line)
     indent = _PHASE + 1 + _MARK
     room = width - indent - len(line.item.label) - 2
     if not said or not is_chosen or len(said) <= room:

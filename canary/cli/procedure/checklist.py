@@ -20,7 +20,7 @@ from canary.cli.output import print_json, say
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly, UsageError
 from canary.rollout.text import format_iso_time, format_timestamp, sanitize
-from canary.rollout.trials.checklist import PHASES, Checklist, ChecklistBook, Line
+from canary.rollout.trials.checklist import PHASES, UNSEEN, Checklist, ChecklistBook, Line
 
 
 @click.command()
@@ -101,7 +101,10 @@ def _print_list(one: Checklist) -> None:
     for phase in PHASES:
         say(f"  {phase}")
         for line in (each for each in one.lines if each.item.phase == phase):
-            say(f"    {'[x]' if line.done else '[ ]'} {line.item.id:<{width}}  {_describe(line)}")
+            is_unseen = one.is_unseen(line)
+            mark = "[?]" if is_unseen else "[x]" if line.done else "[ ]"
+            said = f"{line.item.label} ({UNSEEN})" if is_unseen else _describe(line)
+            say(f"    {mark} {line.item.id:<{width}}  {said}")
 
 
 def _describe(line: Line) -> str:

@@ -19,6 +19,8 @@ Phase = Literal["before", "during", "after"]
 PHASES: Final[tuple[Phase, ...]] = ("before", "during", "after")
 PROGRAM: Final = ""
 """Who ticked what the program knows by itself."""
+UNSEEN: Final = "nobody looked while the stage lasted"
+"""Said of an item of a closed list of which nothing is known."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -88,6 +90,12 @@ class Checklist(msgspec.Struct, frozen=True):
     def done(self) -> int:
         """How many items are done."""
         return sum(line.done for line in self.lines)
+
+    def is_unseen(self, line: Line) -> bool:
+        """Whether nobody will ever say if this item was done: the stage was left before somebody
+        looked. It is not open: nothing can be done about it, and it may well have been done.
+        """
+        return self.is_closed and not line.done and not line.hint
 
     def line(self, item: str) -> Line | None:
         """The line of an item; None when the list has no such item."""

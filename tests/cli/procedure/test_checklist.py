@@ -52,6 +52,10 @@ def test_a_dry_run_ticks_itself_and_a_promotion_closes_the_list(run: Command) ->
     assert now["applied"]["done"]
     (closed,) = run("checklist", "--stage", "2", "--json").document["lists"]
     assert closed["closed"]
+    assert not items({"lists": [closed]}, 2)["first_hour"]["done"]
+    said = run("checklist", "--stage", "2").out
+    assert "[?] first_hour" in said
+    assert "(nobody looked while the stage lasted)" in said
 
 
 @pytest.mark.parametrize(

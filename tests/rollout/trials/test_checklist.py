@@ -162,3 +162,10 @@ def test_visits_never_overlap_and_only_the_last_is_open(seen: list[Visit]) -> No
         assert before.left_at is not None
         assert before.left_at <= after.entered_at
     assert all(v.stage >= 1 for v in visits)
+
+
+def test_what_nobody_looked_at_in_time_is_unseen_and_not_open() -> None:
+    closed = list_of(visit=Visit(2, "c2", NOW, left_at=NOW + 9))
+    assert all(closed.is_unseen(line) for line in closed.lines if not line.done)
+    present = list_of(visit=Visit(2, "c2", NOW))
+    assert not any(present.is_unseen(line) for line in present.lines)
