@@ -38,6 +38,7 @@ BACKFILL_S = 60.0
 LOG_AGAIN_S = 60.0
 LIST_S, LIST_EMBEDDED_S = 60.0, 5.0
 FIRST_NUMBERS_S = 10.0
+FIRST_LOOK_S = 3.0
 """Pauses in real seconds."""
 
 MINUTE_S = 60.0
@@ -179,9 +180,18 @@ class PollLoop:
         self._looked_at = self._monotonic()
         if snapshot.evidence is not None and snapshot.evidence.rebuilding is not None:
             self.wake(EVIDENCE)
-        for subscriber in self._subscribers:
-            subscriber(snapshot, changed)
+        if self._has_looked(snapshot):
+            for subscriber in self._subscribers:
+                subscriber(snapshot, changed)
         return snapshot
+
+    def _has_looked(self, snapshot: Snapshot) -> bool:
+        """Whether Cloud Run has answered or failed to, or has had the time to. Before, a snapshot
+        would say for a moment that Cloud Run cannot be seen, over what was last seen of it.
+        """
+        if any(source.name == RUN and source.state != "never" for source in snapshot.sources):
+            return True
+        return self._monotonic() - self._begun_at > FIRST_LOOK_S
 
     def _look(self, *, changed: bool) -> None:
         """Publish what is different; what is the same only where nobody has looked just now: what

@@ -110,6 +110,7 @@ def _explained(recording: Recording, at: float, event: str) -> Row:
 
 def _compare(recording: Recording, since: float, until: float) -> Iterator[Row]:
     before: Tree = None
+    seen: Tree = None
     for position, at, tree in recording.trees(since, until):
         shown = tree["snapshot"]
         if before is not None and before is not tree:
@@ -119,6 +120,12 @@ def _compare(recording: Recording, since: float, until: float) -> Iterator[Row]:
                 yield msgspec.structs.replace(row, stage=stage)
             for row in _jobs(at, before.get("jobs", {}), tree.get("jobs", {})):
                 yield msgspec.structs.replace(row, stage=stage)
+        shown = tree["snapshot"]
+        if shown["traffic"].get("canary_percent") is not None:
+            if seen is not None and seen is not shown:
+                for row in _on_services(recording, at, seen, shown):
+                    yield msgspec.structs.replace(row, stage=shown["stage"].get("index"))
+            seen = shown
         before = tree
 
 
@@ -135,6 +142,12 @@ def _differences(
         yield from _sources(at, was, now)
     if was.get("guard") != now.get("guard"):
         yield from _guard(at, was, now)
+
+
+def _on_services(recording: Recording, at: float, was: Tree, now: Tree) -> Iterator[Row]:
+    """What stands on the services, each time that they were seen beside the time before: where
+    Cloud Run was away meanwhile, nothing on them has ended.
+    """
     if was["traffic"] != now["traffic"]:
         yield from moves_of_others(recording, was, now)
     if was.get("marks") != now.get("marks"):

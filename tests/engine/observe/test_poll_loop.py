@@ -12,6 +12,7 @@ import pytest
 from canary.engine.observe.observer import Observer
 from canary.engine.observe.poll_loop import (
     ERROR_PAUSE_S,
+    FIRST_LOOK_S,
     LEAST_METRICS_S,
     LEAST_PAUSE_S,
     METRICS,
@@ -76,6 +77,36 @@ async def test_every_source_is_read_at_once_and_subscribers_get_each_snapshot(
     assert snapshot.guard.armed
     assert any(changed for _, changed in polling.snapshots)
     assert polling.errors == []
+
+
+async def test_nothing_is_shown_before_cloud_run_was_looked_at(embedded: Embedded) -> None:
+    polling = Polling(embedded)
+    polling.monotonic = lambda: 1000.0
+    polling.loop._begun_at = 1000.0
+    polling.loop.publish(changed=True)
+    assert polling.snapshots == []
+    await polling.loop._poll_run()
+    assert [snapshot.standing is not None for snapshot, _ in polling.snapshots] == [True]
+
+
+async def test_a_cloud_run_that_takes_its_time_is_not_waited_for_for_long(
+    embedded: Embedded,
+) -> None:
+    polling = Polling(embedded)
+    polling.loop._begun_at = 1000.0
+    polling.monotonic = lambda: 1000.0 + FIRST_LOOK_S + 0.1
+    polling.loop.publish(changed=False)
+    assert [snapshot.standing for snapshot, _ in polling.snapshots] == [None]
+
+
+async def test_a_cloud_run_that_fails_at_once_is_shown_at_once(embedded: Embedded) -> None:
+    embedded.break_method("GetService", code="UNAVAILABLE")
+    polling = Polling(embedded)
+    polling.monotonic = lambda: 1000.0
+    polling.loop._begun_at = 1000.0
+    await polling.loop._poll_run()
+    ((snapshot, _),) = polling.snapshots
+    assert any(source.state == "failing" for source in snapshot.sources)
 
 
 async def test_a_poll_that_fails_is_told_and_tried_again_when_woken(embedded: Embedded) -> None:
