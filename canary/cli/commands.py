@@ -93,7 +93,7 @@ Exit codes:
   5    outcome unknown: check its status, do not repeat
   10   watch closely              (status)
   20   roll back is advised       (status)
-  30   no data                    (status, verify, ab-test)
+  30   no data                    (status, verify, compare, ab-test)
   70   a mistake in this program  (the message names the log)
   130  interrupted
 """

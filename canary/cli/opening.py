@@ -6,6 +6,7 @@ The engine is imported only when a session is opened: help and mistakes of usage
 from __future__ import annotations
 
 import contextlib
+import textwrap
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -225,6 +226,12 @@ SCENARIOS: Final = (
 )
 """What the embedded cloud can play. It is a process that nobody imports, so a test holds its own
 list and this one together."""
+
+
+SCENARIO_LIST: Final = "\b\nScenarios:\n" + textwrap.fill(
+    ", ".join(SCENARIOS), 76, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+)
+"""For the end of a command's help; no name is broken at its hyphen."""
 
 
 def known_names() -> KnownNames:

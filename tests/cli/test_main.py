@@ -213,3 +213,26 @@ def test_nothing_turns_the_collector_off() -> None:
     # With it off a guard of two days grows, and no command was faster by what a person notices.
     users = [path for path in (ROOT / "canary").rglob("*.py") if "gc.disable" in path.read_text()]
     assert users == []
+
+
+def whole_help() -> list[str]:
+    """What `--help` says of every command and of those below it, at 80 columns."""
+    said = []
+    todo: list[tuple[str, click.Command]] = [("canary", commands.canary)]
+    while todo:
+        name, command = todo.pop()
+        context = click.Context(command, info_name=name, terminal_width=80)
+        said.append(command.get_help(context))
+        if isinstance(command, click.Group):
+            below = (command.get_command(context, n) for n in command.list_commands(context))
+            todo += [(f"{name} {each.name}", each) for each in below if each is not None]
+    return said
+
+
+def test_no_line_of_any_help_is_cut_or_wider_than_a_terminal() -> None:
+    said = whole_help()
+    assert len(said) > len(COMMANDS)
+    lines = [line for each in said for line in each.splitlines()]
+    usage = ("]...", "ARGS]...")
+    assert [line for line in lines if line.endswith("...") and not line.endswith(usage)] == []
+    assert [line for line in lines if len(line) > 80] == []

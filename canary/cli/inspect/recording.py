@@ -17,7 +17,7 @@ def recording() -> None:
     """What this host has recorded of a rollout."""
 
 
-@recording.command()
+@recording.command(short_help="Write the recording into FILE, for `canary replay FILE`.")
 @click.argument("file")
 @click.option("--from", "since", metavar="TIME", help="From then on; the begin if not given.")
 @click.option("--to", "until", metavar="TIME", help="Up to then; the end if not given.")

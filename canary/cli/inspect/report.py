@@ -226,7 +226,7 @@ def export() -> None:
     """Write a dashboard for Grafana, or the rollout as metrics."""
 
 
-@export.command()
+@export.command(short_help="Write the dashboard for Grafana 10 or newer.")
 @click.option("--out", "-o", metavar="FILE", help="Where to; standard output if not given.")
 @plan_options
 def grafana(out: str | None, as_json: bool, config: str | None) -> int:
@@ -251,7 +251,7 @@ def grafana(out: str | None, as_json: bool, config: str | None) -> int:
     return 0
 
 
-@export.command()
+@export.command(short_help="Write the rollout as OpenMetrics.")
 @click.option("--out", "-o", metavar="FILE", help="A textfile of node_exporter's (NAME.prom).")
 @config_option
 def openmetrics(out: str | None, config: str | None) -> int:

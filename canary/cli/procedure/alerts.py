@@ -37,7 +37,7 @@ def diff(as_json: bool, config: str | None) -> int:
     return 1 if changes else 0
 
 
-@alerts.command("apply")
+@alerts.command("apply", short_help="Write this rollout's policies as the plan says.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @plan_options

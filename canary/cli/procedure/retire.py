@@ -37,7 +37,7 @@ def retire() -> None:
     """Retire Legacy: 30 days after Canary became production, delete it and its images."""
 
 
-@retire.command("plan")
+@retire.command("plan", short_help="Show the calendar, and what would be deleted.")
 @plan_options
 def plan_retirement(as_json: bool, config: str | None) -> int:
     """Show the calendar with today marked, what would be deleted, and what is against it.

@@ -11,6 +11,7 @@ import click
 
 from canary.cli.opening import (
     DEFAULT_NAME,
+    SCENARIO_LIST,
     SCENARIOS,
     PlanSource,
     demand_stage,
@@ -125,8 +126,13 @@ def with_local(plan: Plan, **changes: float | str | None) -> Plan:
     return msgspec.structs.replace(plan, provider="local", target=target, local=local)
 
 
-@click.command()
-@click.option("--scenario", type=click.Choice(SCENARIOS), help="What happens.")
+@click.command(epilog=SCENARIO_LIST)
+@click.option(
+    "--scenario",
+    type=click.Choice(SCENARIOS),
+    metavar="NAME",
+    help="What happens, by its name below.",
+)
 @click.option(
     "--speed",
     type=click.FloatRange(0.1, 3600),

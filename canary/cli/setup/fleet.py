@@ -175,7 +175,10 @@ def _paths(given: Sequence[str]) -> list[Path]:
             found += sorted(p for p in Path().glob(text) if p.is_file())
         elif given:
             if not path.exists():
-                raise PlanError(f"There is no file {sanitize(path, 200)}.", remedy="Look again.")
+                raise PlanError(
+                    f"There is no {sanitize(path, 200)}.",
+                    remedy="Name a plan, a directory with plans, or a pattern in quotes.",
+                )
             found.append(path)
     return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from canary.cli.opening import SCENARIOS, demand_stage, find_plan
+from canary.cli.opening import SCENARIO_LIST, SCENARIOS, demand_stage, find_plan
 from canary.cli.options import plan_options
 from canary.cli.output import say
 from canary.engine.signals import ended_by_signal
@@ -21,13 +21,18 @@ from canary.rollout.errors import Unavailable
 from canary.rollout.plan.plan import Plan
 
 
-@click.command()
+@click.command(epilog=SCENARIO_LIST)
 @click.option(
     "--port", type=click.IntRange(0, 65534), default=0, help="gRPC here, HTTP on the next."
 )
 @click.option("--speed", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True)
 @click.option("--seed", type=click.IntRange(0), help="Another one makes another traffic.")
-@click.option("--scenario", type=click.Choice(SCENARIOS), help="What happens from the start.")
+@click.option(
+    "--scenario",
+    type=click.Choice(SCENARIOS),
+    metavar="NAME",
+    help="What happens from the start, by its name below.",
+)
 @click.option("--stage", type=click.IntRange(0), help="Where a fresh one starts.")
 @click.option(
     "--rollouts",

@@ -33,7 +33,7 @@ def trust() -> None:
     """
 
 
-@trust.command(name="host")
+@trust.command(name="host", short_help="Let your credentials go to a host beside Google's.")
 @click.argument("name")
 def trust_host(name: str) -> int:
     """Let your credentials go to a host that is none of Google's, over https."""
@@ -51,7 +51,7 @@ def trust_host(name: str) -> int:
     return 0
 
 
-@trust.command(name="plan")
+@trust.command(name="plan", short_help="Let a plan act that others could have written.")
 @click.argument("path", type=click.Path(path_type=Path))
 def trust_plan(path: Path) -> int:
     """Let a plan act that others could have written, and its programs, as they are now.
@@ -76,7 +76,7 @@ def trust_plan(path: Path) -> int:
     return 0
 
 
-@trust.command(name="directory")
+@trust.command(name="directory", short_help="Let plans write results below a directory.")
 @click.argument("path", type=click.Path(path_type=Path))
 def trust_directory(path: Path) -> int:
     """Let plans have results and records written below a directory outside their own."""
@@ -97,7 +97,7 @@ def trust_directory(path: Path) -> int:
     return 0
 
 
-@trust.command(name="port")
+@trust.command(name="port", short_help="Believe whoever listens on a port of this machine.")
 @click.argument("number", type=click.IntRange(1, 65535))
 def trust_port(number: int) -> int:
     """Believe whoever listens on a port of this machine, another user's process as well.
