@@ -22,14 +22,12 @@ from collections import Counter, deque
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
 KEPT_TIMES = 100
 """The snapshot time that is told is the median of the last so many."""
-
-C_LIBRARY = "libc.so.6"
 
 BY_TYPE = "SOAK_BY_TYPE"
 """An environment variable: if set, what `gc.freeze` has put aside is brought back to be told by
@@ -40,8 +38,7 @@ class Sample(msgspec.Struct, frozen=True):
     """How large one process is. `uss_mb` is what would be free if it ended; `blocks` are all that
     Python has allocated (no arena's slack is in it), `objects` those that its collector knows.
     `snapshots` were judged since the start; those of new samples in `snapshot_ms` of processor
-    (median of the last). Of `uss_mb`, `c_mb` are what the C library has given out (gRPC, SQLite,
-    larger objects of Python), `sqlite_mb` thereof SQLite; the rest is mostly Python's arenas.
+    (median of the last).
     """
 
     rss_mb: float
@@ -53,8 +50,6 @@ class Sample(msgspec.Struct, frozen=True):
     tasks: int = 0
     snapshots: int = 0
     snapshot_ms: float = 0.0
-    c_mb: float = 0.0
-    sqlite_mb: float = 0.0
     types: dict[str, int] = {}
     open_files: dict[str, int] = {}
     thread_names: dict[str, int] = {}
@@ -119,7 +114,7 @@ class Probe:
     def _sample(self) -> Sample:
         gc.collect()
         with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(C_LIBRARY).malloc_trim(0)
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
         return msgspec.structs.replace(
             look_at("self"),
             blocks=sys.getallocatedblocks(),
@@ -127,43 +122,8 @@ class Probe:
             snapshot_ms=_median(list(self._times)) * 1000,
             open_files=_open_files(),
             thread_names=dict(Counter(thread.name for thread in threading.enumerate())),
-            c_mb=_c_mb(),
-            sqlite_mb=_sqlite_mb(),
             **_held(),
         )
-
-
-class _Mallinfo(ctypes.Structure):
-    """`struct mallinfo2` of mallinfo(3), glibc 2.33."""
-
-    _fields_: ClassVar = [
-        (name, ctypes.c_size_t)
-        for name in (
-            *("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks"),
-            *("uordblks", "fordblks", "keepcost"),
-        )
-    ]
-
-
-def _c_mb() -> float:
-    """What the C library has given out and was not given back; 0 where it does not say."""
-    try:
-        ask = ctypes.CDLL(C_LIBRARY).mallinfo2
-    except (OSError, AttributeError):
-        return 0.0
-    ask.restype = _Mallinfo
-    told = ask()
-    return float(told.uordblks + told.hblkhd) / 1e6
-
-
-def _sqlite_mb() -> float:
-    """What SQLite holds by its own count (sqlite3_memory_used); 0 where it is part of Python."""
-    try:
-        ask = ctypes.CDLL("libsqlite3.so.0").sqlite3_memory_used
-    except (OSError, AttributeError):
-        return 0.0
-    ask.restype = ctypes.c_int64
-    return float(ask()) / 1e6
 
 
 def _median(times: list[float]) -> float:

@@ -83,12 +83,6 @@ def measures(rows: Sequence[Row]) -> list[Measure]:
     """What is judged of these rows."""
     found = [
         Measure("console: memory of its own (USS), MB", lambda r: r.console.uss_mb, 3.0, None, 1),
-        Measure(
-            "console: … what the C library gave out, MB", lambda r: r.console.c_mb, 3.0, None, 1
-        ),
-        Measure(
-            "console: … SQLite's part of that, MB", lambda r: r.console.sqlite_mb, 1.0, None, 1
-        ),
         Measure("console: blocks that Python holds", lambda r: r.console.blocks, 2_000),
         Measure("console: objects of the collector", lambda r: r.console.objects, 1_000),
         Measure("console: file handles", lambda r: r.console.fds, 2),

@@ -27,7 +27,7 @@ from canary.rollout.export.notification import (
     slack_document,
 )
 from canary.rollout.plan.tables import Notify
-from canary.rollout.text import format_age, format_clock, sanitize
+from canary.rollout.text import format_age, format_clock, format_count, sanitize
 from canary.store.sent_notifications import SentNotifications, Waiting
 
 log = logging.getLogger(__name__)
@@ -216,6 +216,6 @@ def _dated(what: Waiting, now: float) -> Notification:
     age_s = max(0.0, now - what.at)
     if age_s < LATE_S and what.count == 1:
         return what.notification
-    times = f"{what.count} times, the last at " if what.count > 1 else ""
+    times = f"{format_count(what.count)} times, the last at " if what.count > 1 else ""
     when = f"[{times}{format_clock(what.at)}, {format_age(age_s)} ago]"
     return msgspec.structs.replace(what.notification, text=f"{when} {what.notification.text}")

@@ -18,7 +18,7 @@ from typing import Any, Final, TextIO
 import msgspec
 
 from canary.rollout.errors import RecordError, UsageError
-from canary.rollout.text import sanitize
+from canary.rollout.text import format_count, sanitize
 from canary.rollout.trials.ab_test import GroupFigures, Mean
 from canary.store.outputs import decode_json, demand_believed, encoding_of
 from canary.store.results import finished_at_of
@@ -55,7 +55,8 @@ def read_ab_results(path: Path, legacy: str, canary: str) -> AbResults:
         size = path.stat().st_size
         most = LONGEST_EXPORT if export else LONGEST_DOCUMENT
         if size > most:
-            raise _broken(path, f"it has {size} bytes, at most {most} are read")
+            has, read = format_count(size), format_count(most)
+            raise _broken(path, f"it has {has} bytes, at most {read} are read")
         if not export:
             return _read_document(path)
         with path.open("rb") as file:

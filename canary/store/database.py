@@ -18,7 +18,7 @@ from typing import ClassVar, Self
 import msgspec
 
 from canary.rollout.errors import RecordError
-from canary.store.database_file import is_full, limit_cache, limit_log, make_file, use_wal
+from canary.store.database_file import is_full, limit_log, make_file, use_wal
 from canary.store.paths import NOWHERE
 
 BUSY_TIMEOUT_S = 5.0
@@ -154,7 +154,6 @@ class Database:
     def _prepare(self) -> None:
         connection, schema = self._connection, self._schema
         connection.execute("PRAGMA foreign_keys = ON")
-        limit_cache(connection)
         if self._in_memory or (self.read_only and not self.path.exists()):
             self._create(connection)
             return

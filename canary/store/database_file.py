@@ -16,12 +16,6 @@ LOG_BYTES = 4_194_304
 large transaction) leaves it no longer than that."""
 
 
-CACHE_KB = 512
-"""SQLite keeps up to 2 MB of pages for each connection, and gives none back. What is read again
-and again are the newest rows; a connection that stays open for a week needs no more.
-"""
-
-
 def make_file(path: Path) -> None:
     """Make a file for its owner alone, where there is none. Raises OSError, too, when what is there
     cannot be written.
@@ -68,8 +62,3 @@ def use_wal(connection: sqlite3.Connection) -> None:
 def limit_log(connection: sqlite3.Connection) -> None:
     """Let no write-ahead log stay longer than LOG_BYTES."""
     connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}").fetchall()
-
-
-def limit_cache(connection: sqlite3.Connection) -> None:
-    """Let this connection keep no more than CACHE_KB of pages."""
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")

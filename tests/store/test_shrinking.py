@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from canary.store.database import LEAST_FREE_BYTES
-from canary.store.database_file import CACHE_KB, LOG_BYTES
+from canary.store.database_file import LOG_BYTES
 from canary.store.recording import RecordingFile
 
 MB = b"x" * 1_000_000
@@ -67,13 +67,3 @@ def test_one_large_transaction_leaves_no_large_log(path: Path) -> None:
         for number in range(7, 9):  # the log is begun anew once all of it is in the file
             put(file, range(number, number + 1))
         assert Path(f"{path}-wal").stat().st_size <= LOG_BYTES
-
-
-@pytest.mark.parametrize("read_only", [False, True])
-def test_a_connection_that_stays_open_keeps_few_pages(path: Path, read_only: bool) -> None:
-    RecordingFile(path).close()
-    with (
-        RecordingFile(path, read_only=read_only) as file,
-        file._database.reading() as db,
-    ):
-        assert db.execute("PRAGMA cache_size").fetchone()[0] == -CACHE_KB

@@ -269,9 +269,12 @@ def progress_runs(progress: VerifyProgress, palette: Palette) -> list[Run]:
     runs: list[Run] = [("▸ VERIFYING ", palette.strong)]
     runs += bar_runs(_BAR, fraction, palette.text, palette.masked)
     runs += [
-        (f" {progress.done} of {progress.total} requests", palette.text),
-        (f"  legacy {progress.legacy}", palette.legacy),
-        (f"  canary {progress.canary}", palette.canary),
+        (
+            f" {format_count(progress.done)} of {format_count(progress.total)} requests",
+            palette.text,
+        ),
+        (f"  legacy {format_count(progress.legacy)}", palette.legacy),
+        (f"  canary {format_count(progress.canary)}", palette.canary),
     ]
     if progress.failed:
         runs.append((f"  {progress.failed} unanswered", palette.roll_back))
@@ -319,7 +322,7 @@ def running_runs(view: LoadTestView, palette: Palette) -> list[Run]:
     head += bar_runs(_BAR, fraction, palette.text, palette.masked)
     head += [
         (f" {format_duration(seen.elapsed_s)} of {format_duration(seen.duration_s)}", palette.text),
-        (f"  {seen.users} users", palette.text),
+        (f"  {format_count(seen.users)} users", palette.text),
         (f"  {load_rate(seen.requests_per_s)} requests/s", palette.text),
     ]
     if seen.busy:

@@ -122,7 +122,7 @@ def _sides(comparison: Comparison, width: int, palette: Palette) -> list[Row]:
         if number
     ]
     if lost:
-        rows.append([(f"of {comparison.requests}: {', '.join(lost)}", palette.watch)])
+        rows.append([(f"of {format_count(comparison.requests)}: {', '.join(lost)}", palette.watch)])
     return rows
 
 

@@ -6,7 +6,13 @@ from rich.style import Style
 
 from canary.rollout.decision.gates import VERDICT_GLYPHS
 from canary.rollout.snapshot.snapshot import Event, Snapshot
-from canary.rollout.text import format_clock, format_timestamp, is_of_another_day, sanitize
+from canary.rollout.text import (
+    format_clock,
+    format_count,
+    format_timestamp,
+    is_of_another_day,
+    sanitize,
+)
 from themes import Palette
 from widgets.plots.canvas import Canvas, Run
 from widgets.plots.cells import CellWidget, bound
@@ -65,11 +71,11 @@ class EventLog(CellWidget):
     def _position(self, top: int, below: int, count: int) -> str:
         parts = []
         if top > 0:
-            parts.append(f"↑ {top} newer")
+            parts.append(f"↑ {format_count(top)} newer")
         if below > 0:
-            parts.append(f"↓ {below} older")
+            parts.append(f"↓ {format_count(below)} older")
         if self.filter_text:
-            parts.append(f"{count} with “{sanitize(self.filter_text, 40)}”")
+            parts.append(f"{format_count(count)} with “{sanitize(self.filter_text, 40)}”")
         return "   ".join(parts)
 
     def move(self, rows: int) -> None:

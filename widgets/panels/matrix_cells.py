@@ -15,7 +15,7 @@ from canary.rollout.decision.tree import DataState
 from canary.rollout.measure.samples import MIN_COUNT_FOR_TAIL, Window
 from canary.rollout.plan.plan import Plan, Thresholds
 from canary.rollout.snapshot.snapshot import SideView
-from canary.rollout.text import NO_DATA, AtLeast, format_milliseconds, format_rate
+from canary.rollout.text import NO_DATA, AtLeast, format_count, format_milliseconds, format_rate
 
 RowMetric = Literal["error_ratio", "p95_ms", "success_ratio", "confidence"]
 ROWS: Final[dict[RowMetric, str]] = {
@@ -95,7 +95,7 @@ def _counted(metric: RowMetric, window: Window) -> str:
     """How many of how many requests: a percentage of a dozen says more than is known."""
     ratio: float = getattr(window, metric) or 0.0
     requests = window.requests or 0
-    return f"{round(ratio * requests)} of {requests}"
+    return f"{format_count(round(ratio * requests))} of {format_count(requests)}"
 
 
 def _percent(value: float, known: list[float]) -> str:

@@ -197,9 +197,10 @@ def progress_text(progress: VerifyProgress) -> str:
         return "verifying: asking both sides for their health"
     filled = _BAR * progress.done // max(1, progress.total)
     bar = "█" * filled + "░" * (_BAR - filled)
-    failed = f"   no answer {progress.failed}" if progress.failed else ""
-    sides = f"legacy {progress.legacy}   canary {progress.canary}"
-    return f"{bar} {progress.done} of {progress.total} requests   {sides}{failed}"
+    done, total = format_count(progress.done), format_count(progress.total)
+    failed = f"   no answer {format_count(progress.failed)}" if progress.failed else ""
+    sides = f"legacy {format_count(progress.legacy)}   canary {format_count(progress.canary)}"
+    return f"{bar} {done} of {total} requests   {sides}{failed}"
 
 
 def print_verification(verification: Verification) -> None:

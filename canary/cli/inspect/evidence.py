@@ -22,7 +22,7 @@ from canary.rollout.export.evidence_document import (
 from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.impact import find_impact, format_impact
 from canary.rollout.snapshot.snapshot import Snapshot
-from canary.rollout.text import format_duration, format_ratio, format_timestamp
+from canary.rollout.text import format_count, format_duration, format_ratio, format_timestamp
 
 
 @click.command()
@@ -101,6 +101,5 @@ def _print_evidence(snapshot: Snapshot, plan: Plan) -> None:
     since = format_timestamp(view.began_at)
     say(f"since {since}: {format_duration(view.judged_s)} judged, source: {view.source}")
     for entry in view.left_out:
-        say(
-            f"left out: {format_duration(entry.seconds)}, {entry.requests} requests: {entry.reason}"
-        )
+        requests = format_count(entry.requests)
+        say(f"left out: {format_duration(entry.seconds)}, {requests} requests: {entry.reason}")

@@ -99,9 +99,8 @@ async def _run(
             target = await find_target(session)
             run = LoadTestRun(source.plan, target, settings, session.clock)
             with ended_by_signal(partial(run.stop, f"by {this_person()}")), ProgressLine() as line:
-                line.show(
-                    f"load test: starting {settings.users} users on {sanitize(target.url, 80)}"
-                )
+                users = format_count(settings.users)
+                line.show(f"load test: starting {users} users on {sanitize(target.url, 80)}")
                 summary = await run.run(lambda progress: line.show(_progress(progress)))
             base = source.path.parent
             return summary, *keep(lambda: write_summary(source.plan, base, summary))
@@ -111,7 +110,7 @@ def _progress(seen: LoadTestProgress) -> str:
     """One line: "12 m of 60 m  50 users  18.4 requests/s  legacy p95 … errors …  canary …"."""
     parts = [
         f"{format_duration(seen.elapsed_s)} of {format_duration(seen.duration_s)}",
-        f"{seen.users} users",
+        f"{format_count(seen.users)} users",
         f"{_rate(seen.requests_per_s)} requests/s",
         _side("legacy", seen.legacy),
         _side("canary", seen.canary),

@@ -14,7 +14,13 @@ from canary.cli.options import Duration, metrics_port_option, plan_options
 from canary.cli.output import print_json, say
 from canary.host.home import expand_home
 from canary.rollout.errors import RecordError, UsageError
-from canary.rollout.text import format_duration, format_iso_time, format_timestamp, sanitize
+from canary.rollout.text import (
+    format_count,
+    format_duration,
+    format_iso_time,
+    format_timestamp,
+    sanitize,
+)
 
 if TYPE_CHECKING:
     from canary.engine.jobs.monitoring_loop import LoopOrder, TakenSnapshot
@@ -182,7 +188,8 @@ def _lines(now: Monitoring) -> list[str]:
         head = f"No loop runs; the last ended at {format_timestamp(known.ended_at)}."
     else:
         head = "No loop runs; the last did not end by itself."
-    lines = [head, f"{known.files} files, the newest {sanitize(known.last_file) or 'none'}."]
+    files, newest = format_count(known.files), sanitize(known.last_file) or "none"
+    lines = [head, f"{files} files, the newest {newest}."]
     if known.last_at is not None:
         verdict = known.verdict.replace("_", " ")
         lines.append(f"Last snapshot at {format_timestamp(known.last_at)}: {verdict}.")

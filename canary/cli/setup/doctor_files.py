@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from canary.cli.setup.doctor_host import Finding
 from canary.rollout.plan.plan import Plan
-from canary.rollout.text import sanitize
+from canary.rollout.text import format_count, sanitize
 from canary.store.database_file import LOG_BYTES
 from canary.store.journal import KEPT_CHANGES
 from canary.store.paths import evidence_path, history_path, journal_path, recording_path
@@ -38,7 +38,7 @@ def look_at_files(plan: Plan, directory: Path) -> Finding:
     days, most = plan.recording.days, plan.recording.most_mb
     files = (
         _File(
-            "journal", journal_path(directory), f"{KEPT_CHANGES} changes", JOURNAL_MB,
+            "journal", journal_path(directory), f"{format_count(KEPT_CHANGES)} changes", JOURNAL_MB,
             "Keep a copy, and move it away while nothing runs: `canary log` begins anew.",
         ),
         _File("history", history_path(directory), "7 days", HISTORY_MB, cache),

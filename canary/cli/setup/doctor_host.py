@@ -20,7 +20,7 @@ from canary.host.trust import read_trust
 from canary.rollout.errors import CanaryError, RecordError
 from canary.rollout.plan.hosts import foreign_hosts
 from canary.rollout.plan.plan import Plan
-from canary.rollout.text import format_timestamp, sanitize
+from canary.rollout.text import format_count, format_timestamp, sanitize
 from canary.store.paths import sent_notifications_path
 from canary.store.sent_notifications import SentNotifications
 
@@ -32,6 +32,8 @@ CERTIFICATE_FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE
 """Whoever writes there could, on the way to it, be any service."""
 
 TMUX_WITHIN_S: Final = 2.0
+MOST_COUNTED: Final = 1000
+"""So many of the newest changes are looked at."""
 _FOR_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -111,7 +113,7 @@ def look_at_journal(session: Session) -> Finding:
         journal.check()
         journal.demand_room()
         try_to_write(journal.path.parent)
-        entries = journal.recent(1000)
+        entries = journal.recent(MOST_COUNTED)
         unreadable = len(journal.unreadable())
     except CanaryError as error:
         return Finding("journal", "wrong", error.message, error.remedy)
@@ -122,7 +124,9 @@ def look_at_journal(session: Session) -> Finding:
         return Finding("journal", "wrong", said, f"chmod go-rwx {sanitize(exposed[0])}")
     still_open = sum(e.outcome is None for e in entries)
     unknown = sum(e.outcome is not None and e.outcome.state == "unknown" for e in entries)
-    said = f"{where}: {len(entries)} changes, {still_open} without an outcome, {unknown} unknown"
+    more = " or more" if len(entries) == MOST_COUNTED else ""
+    kept = f"{format_count(len(entries))}{more} changes"
+    said = f"{where}: {kept}, {still_open} without an outcome, {unknown} unknown"
     if unreadable:
         what = "1 is" if unreadable == 1 else f"{unreadable} are"
         said += f"; {what} unreadable: unknown outcome"
@@ -154,7 +158,11 @@ def _of_backlog(what: str, path: Path) -> Finding:
         return Finding(what, "wrong", error.message, error.remedy, needed=False)
     if backlog is None:
         return Finding(what, "ok", "nothing waits to be told", needed=False)
-    waits = "1 notification waits" if backlog.count == 1 else f"{backlog.count} notifications wait"
+    waits = (
+        "1 notification waits"
+        if backlog.count == 1
+        else f"{format_count(backlog.count)} notifications wait"
+    )
     said = f"{waits} since {format_timestamp(backlog.since)}: {backlog.error}"
     remedy = "It is tried again by each console, guard and change on this host, for a week."
     return Finding(what, "wrong", said, remedy, needed=False)

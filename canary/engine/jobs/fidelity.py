@@ -21,7 +21,7 @@ from canary.rollout.change.change import Guard, SetTraffic
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.errors import CanaryError
 from canary.rollout.plan.plan import Plan
-from canary.rollout.text import sanitize
+from canary.rollout.text import format_count, sanitize
 
 CheckState = Literal["ok", "differs", "unknown"]
 LOG_WITHIN_S = 15.0
@@ -152,8 +152,8 @@ async def _look_at_log(session: Session, within_s: float) -> ProbeCheck:
     if seen.delay_s is None:
         return ProbeCheck("log", "unknown", f"no request within {within_s:.0f} s")
     said = (
-        f"{seen.entries} entries, {seen.delay_s:.1f} s after their requests,"
-        f" {seen.with_instance} name their instance"
+        f"{format_count(seen.entries)} entries, {seen.delay_s:.1f} s after their requests,"
+        f" {format_count(seen.with_instance)} name their instance"
     )
     state: CheckState = "ok" if seen.with_instance else "differs"
     return ProbeCheck("log", state, said, msgspec.to_builtins(seen))

@@ -33,7 +33,7 @@ from canary.host.logs import keep_short, mask, set_up_logging
 from canary.paint.keeper import keeping
 from canary.rollout.errors import CanaryError, Conflict, RecordError
 from canary.rollout.plan.plan import Plan
-from canary.rollout.text import format_duration, format_timestamp, sanitize
+from canary.rollout.text import format_count, format_duration, format_timestamp, sanitize
 from canary.rollout.trials.jobs import MonitoringView
 from canary.store.locks import SingleLock
 from canary.store.monitoring import (
@@ -230,7 +230,7 @@ def last_line(ended: LoopState | None) -> str:
     if ended is None:
         return "Monitoring ended before the first snapshot."
     why = {"time": "its time is over", "signal": "it was asked to end"}.get(ended.ended_by, "")
-    files = "1 file" if ended.files == 1 else f"{ended.files} files"
+    files = "1 file" if ended.files == 1 else f"{format_count(ended.files)} files"
     since = format_timestamp(ended.since)
     newest = f", the newest {sanitize(ended.last_file)}" if ended.last_file else ""
     return f"Monitoring ended ({why}): {files} since {since}{newest}."
@@ -270,7 +270,7 @@ def _is_over(ended: LoopState | None) -> bool:
 def _describe(before: LoopState | None, pid: int | None) -> str:
     if before is None or before.pid != pid:
         return f"the monitoring loop of process {pid}"
-    files = "1 file" if before.files == 1 else f"{before.files} files"
+    files = "1 file" if before.files == 1 else f"{format_count(before.files)} files"
     return (
         f"the monitoring loop of process {pid} (since {format_timestamp(before.since)}, {files},"
         f" every {format_duration(before.every_s)})"

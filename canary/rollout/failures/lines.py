@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from canary.rollout.failures.requests import FailedRequest
-from canary.rollout.text import sanitize
+from canary.rollout.text import format_count, sanitize
 
 WARNING: Final = 400
 """google/logging/type/log_severity.proto."""
@@ -84,4 +84,4 @@ def fold(text: str, limit: int = 300) -> str:
     named = [row.strip() for row in rows if _EXCEPTION.match(row.strip())]
     plain = [row.strip() for row in rows if not _FRAME.match(row)]
     said = (named or plain or [rows[-1].strip()])[-1]
-    return f"{sanitize(said, limit)} ({count} lines)"
+    return f"{sanitize(said, limit)} ({format_count(count)} lines)"

@@ -143,7 +143,7 @@ def format_common(view: FailuresView, instances: float | None) -> str:
 
 
 def _errors(count: int) -> str:
-    return "one failure is" if count == 1 else f"{count} failures are"
+    return "one failure is" if count == 1 else f"{format_count(count)} failures are"
 
 
 def _e_value(log_e: float) -> str:

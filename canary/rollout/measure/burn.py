@@ -113,7 +113,8 @@ def _why_unknown(long: BurnWindow, short: BurnWindow, least: int, *, is_blind: b
         return f"the data does not reach back {format_duration(long.length_s)} yet"
     if short.requests < least:
         count = format_count(short.requests)
-        return f"{count} requests in {format_duration(short.length_s)}, required {least}"
+        required = format_count(least)
+        return f"{count} requests in {format_duration(short.length_s)}, required {required}"
     return ""
 
 

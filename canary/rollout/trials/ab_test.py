@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from canary.rollout.text import format_iso_time, format_ratio
+from canary.rollout.text import format_count, format_iso_time, format_ratio
 
 DEFAULT_LEAST_IMPROVEMENT = 0.10
 """Where no stage of the plan names one."""
@@ -160,7 +160,8 @@ def _find_gaps(name: str, group: GroupFigures | None, min_requests: int) -> list
     if timed is None:
         return [f"{name} has no response times"]
     if timed.count < min_requests:
-        return [f"{name} has {timed.count} response times, at least {min_requests} are needed"]
+        counted, least = format_count(timed.count), format_count(min_requests)
+        return [f"{name} has {counted} response times, at least {least} are needed"]
     if not timed.mean > 0:
         return [f"{name}'s mean response time is {timed.mean:g} ms, which cannot be"]
     return []

@@ -186,7 +186,8 @@ def find_reasons(
 def summarise_load(status: LoadStatus, reasons: tuple[str, ...], seen: LoadTestProgress) -> str:
     """One line for a gate's evidence."""
     elapsed = format_duration(seen.elapsed_s)
-    load = f"{seen.users} users, {elapsed}, {format_count(seen.requests)} requests"
+    users, requests = format_count(seen.users), format_count(seen.requests)
+    load = f"{users} users, {elapsed}, {requests} requests"
     if status == "FAILED":
         return f"FAILED: {reasons[0]} ({load})" if reasons else f"FAILED ({load})"
     canary = seen.canary

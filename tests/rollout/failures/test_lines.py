@@ -65,4 +65,4 @@ def test_warnings_and_worse_come_first_newest_first():
 def test_a_line_that_anybody_may_have_written_takes_no_time():
     """Of a call that is logged: with a pattern that goes back, a day of the screen's time."""
     assert fold("x\nat " + "(" * 2_000_000).endswith("… (2 lines)")
-    assert fold("\n".join(["  at x"] * 200_000 + ["KeyError: 1"])) == "KeyError: 1 (200001 lines)"
+    assert fold("\n".join(["  at x"] * 200_000 + ["KeyError: 1"])) == "KeyError: 1 (200 001 lines)"
