@@ -10,6 +10,7 @@ import pytest
 
 from canary.cli.commands import run
 from canary.cli.output import Acting
+from canary.cloud.http import webhook
 from tests.cli.commands import Cloud, Ended, running_cloud
 
 
@@ -62,6 +63,8 @@ def command(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Ended]:
+    monkeypatch.setattr(webhook, "AGAIN_AFTER_S", 0.0)
+
     def call(*arguments: str) -> Ended:
         monkeypatch.setattr(Acting, "now", False)
         capsys.readouterr()

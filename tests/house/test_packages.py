@@ -15,7 +15,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.house.sources import PRODUCT, ROOT, find_sources, read_imports
+
 OURS = {"canary", "tui", "widgets", "themes", "tests", "benchmarks", "scripts"}
 
 
@@ -65,18 +66,17 @@ def imported_by(*folders: str) -> dict[str, Path]:
     Standard library, our own packages and imports relative to a file are left out.
     """
     found: dict[str, Path] = {}
-    for folder in folders:
-        for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                match node:
-                    case ast.Import():
-                        names = [alias.name for alias in node.names]
-                    case ast.ImportFrom(module=str(module), level=0):
-                        names = [module]
-                    case _:
-                        names = []
-                for name in names:
-                    found.setdefault(name.partition(".")[0], path.relative_to(ROOT))
+    for path in find_sources(*folders):
+        for node in read_imports(path):
+            match node:
+                case ast.Import():
+                    names = [alias.name for alias in node.names]
+                case ast.ImportFrom(module=str(module), level=0):
+                    names = [module]
+                case _:
+                    names = []
+            for name in names:
+                found.setdefault(name.partition(".")[0], path.relative_to(ROOT))
     return {
         name: path
         for name, path in found.items()
@@ -87,7 +87,7 @@ def imported_by(*folders: str) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("folders", "extras"),
     [
-        (("canary", "tui", "widgets", "themes"), ("loadtest", "report")),
+        (PRODUCT, ("loadtest", "report")),
         (("tests",), ("test",)),
         (("benchmarks",), ("benchmarks",)),
     ],

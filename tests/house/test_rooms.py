@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("canary", "tui", "widgets", "themes")
+from tests.house.sources import PRODUCT, ROOT, read_imports
+
 PACKAGES = (
     "canary.cli",
     "canary.cloud",
@@ -39,12 +39,12 @@ def find_modules(root: Path, *packages: str) -> dict[str, Path]:
     return found
 
 
-def read_imports(module: str, path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
+def find_targets(module: str, path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
     """Yield what `module` imports of `modules`: at the top, in a function, or for types alone."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in read_imports(path):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name in modules)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = node.module or ""
             if node.level:
                 here = module.split(".") if path.stem == "__init__" else module.split(".")[:-1]
@@ -58,7 +58,7 @@ def read_imports(module: str, path: Path, modules: Mapping[str, Path]) -> Iterat
 def draw_arrows(root: Path, *packages: str) -> Arrows:
     """Module → the modules of `packages` that it imports."""
     modules = find_modules(root, *packages)
-    return {m: set(read_imports(m, path, modules)) - {m} for m, path in modules.items()}
+    return {m: set(find_targets(m, path, modules)) - {m} for m, path in modules.items()}
 
 
 def find_circle(arrows: Arrows) -> list[str]:
