@@ -1,13 +1,16 @@
 """Fixtures that more than one part's tests use."""
 
+import contextlib
 import gc
 import os
 import sys
 from collections.abc import AsyncIterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from tests.embedded import Embed, Embedded, embed
 
@@ -41,9 +44,31 @@ QUICK = ("loadtest", "rollout", "simulator/world", "store", "themes", "widgets")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the long run look further."""
+    """Let the long run look further.
+
+    The suite draws none of the constants that Hypothesis finds in the modules that happen to be
+    imported: that made what is drawn depend on what the same process had run before.
+    """
     if config.getoption("--long"):
         settings.load_profile("long")
+    else:
+        providers.is_local_module_file = lambda _: False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Of the whole suite, each worker first imports its own part, and then collects all.
+
+    Where nothing is compiled yet, each of them rewrites a part of the tests, not all of them.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None or session.config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    first, every = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
+    for path in sorted(ROOT.rglob("test_*.py"))[first::every]:
+        # one that cannot be imported is told of when it is collected
+        with contextlib.suppress(Exception, pytest.skip.Exception):
+            import_module(".".join(path.relative_to(ROOT.parent).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
