@@ -88,8 +88,9 @@ class Composition(Screen[None]):
         if self.panels:
             return
         from tui.pages.pages import make_pages
-        from tui.pages.panels import make_columns, make_panels, make_prompt
+        from tui.pages.panels import make_columns, make_panels, make_prompt, style_panels
 
+        style_panels(self.app.stylesheet)
         self.pages = make_pages()
         self.panels = {**make_panels(), **self.pages}
         self.columns, self._prompt = make_columns(), make_prompt()

@@ -5,7 +5,11 @@ Read after the first frame, which shows none of them: `layout.PANELS` has the pa
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 from textual.containers import Container
+from textual.css.stylesheet import Stylesheet
 from textual.widgets import Input
 
 from tui.pages.layout import COLUMNS
@@ -17,6 +21,13 @@ from widgets.panels.matrix import MatrixPanel
 from widgets.panels.plots import PlotsPanel
 from widgets.panels.resources import ResourcesPanel
 from widgets.plots.cells import CellWidget
+
+CSS_PATH: Final = Path(__file__).parents[1] / "panels.tcss"
+
+
+def style_panels(stylesheet: Stylesheet) -> None:
+    """Add the rules for all that is made here and in `pages`, behind those of the rows."""
+    stylesheet.add_source(CSS_PATH.read_text("utf-8"), (str(CSS_PATH), ""))
 
 
 def make_panels() -> dict[str, CellWidget]:

@@ -43,10 +43,12 @@ class TerminalApp(CellHost, App[None], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(self, theme: str, ansi_color: bool | None = None) -> None:
+        self._is_themed = False
         super().__init__(driver_class=ConsoleDriver, ansi_color=ansi_color)
         for each in make_themes():
             self.register_theme(each)
         self.theme = theme
+        self._is_themed = True
         self.stylesheet.set_variables(self.get_css_variables())
         self._opened_in: str | None = theme
         """The theme that the stylesheet was made for, until the first frame is out."""
@@ -61,6 +63,13 @@ class TerminalApp(CellHost, App[None], inherit_bindings=False):
             super().run(**options)
         finally:
             cut_off(self)
+
+    def get_css_variables(self) -> dict[str, str]:
+        """The colours of the theme; none before there is one of the house.
+
+        Textual asks as it is made, and would work out its own theme's for nothing.
+        """
+        return super().get_css_variables() if self._is_themed else {}
 
     def refresh_css(self, animate: bool = True) -> None:
         """Style everything anew, but not for the theme that the stylesheet was made for.
