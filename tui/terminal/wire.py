@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, repeat
 from operator import itemgetter
 
 from rich.cells import get_character_cell_size
@@ -93,8 +93,13 @@ class Wire:
         """
         writer = _Writer(system)
         for x, y, strip in pieces:
-            row = self._row(y, x + strip.cell_length)
-            self._write_changes(writer, row, x, y, _cells(strip), width)
+            row, cells = self._row(y, x + strip.cell_length), _cells(strip)
+            if cells and row[x : x + len(cells)].count(None) == len(cells):  # a first frame
+                row[x : x + len(cells)] = cells
+                writer.move(x, y)
+                writer.put_runs(_runs(strip, cells), len(cells))
+            else:
+                self._write_changes(writer, row, x, y, cells, width)
         return writer.text()
 
     def _row(self, y: int, width: int) -> list[Cell | None]:
@@ -189,14 +194,17 @@ class _Writer:
 
     def put(self, cells: list[Cell]) -> None:
         """Write cells from the cursor on; the second cell of a wide character writes nothing."""
-        for style, run in groupby(cells, key=_style_of):
-            text = "".join([char for char, _ in run])
+        self.put_runs(_grouped(cells), len(cells))
+
+    def put_runs(self, runs: Iterable[tuple[str, Style | None]], width: int) -> None:
+        """Write texts that take up `width` cells together, each in another style than before."""
+        for text, style in runs:
             pen = PLAIN if style is None else pen_of(style, self._system)
             if text and pen is not self._pen and pen != self._pen:
                 self._take(pen, is_blank=text.isspace())
             self._point_to(style.link or "" if style is not None else "")
             self._sent.append(text)
-        self._at = (self._at[0] + len(cells), self._at[1])
+        self._at = (self._at[0] + width, self._at[1])
 
     def _take(self, pen: Pen, *, is_blank: bool) -> None:
         """Take another pen; on blanks one that looks the same stays."""
@@ -267,8 +275,6 @@ def _codes(pen: Pen, wanted: Pen) -> list[str]:
 
 def _spans(known: list[Cell | None], cells: list[Cell]) -> list[tuple[int, int]]:
     """From which cell to before which one to write, so that what is known becomes `cells`."""
-    if known.count(None) == len(known):  # a first frame: nothing to compare with
-        return [(0, len(cells))]
     spans: list[tuple[int, int]] = []
     for index, (old, new) in enumerate(zip(known, cells, strict=True)):
         if old == new:
@@ -281,13 +287,28 @@ def _spans(known: list[Cell | None], cells: list[Cell]) -> list[tuple[int, int]]
     return spans
 
 
+def _grouped(cells: list[Cell]) -> Iterable[tuple[str, Style | None]]:
+    """The texts of cells, those of one style together."""
+    for style, run in groupby(cells, key=_style_of):
+        yield "".join([char for char, _ in run]), style
+
+
+def _runs(strip: Strip, cells: list[Cell]) -> Iterable[tuple[str, Style | None]]:
+    """The same of a strip that has these cells; what is ASCII is not taken apart for it."""
+    segments = [segment for segment in strip if not segment.control and segment.text]
+    if all(segment.text.isascii() for segment in segments):
+        grouped = groupby(segments, key=_style_of)
+        return [("".join([each.text for each in run]), style) for style, run in grouped]
+    return _grouped(cells)
+
+
 def _cells(strip: Strip) -> list[Cell]:
     cells: list[Cell] = []
     for text, style, control in strip:
         if control:
             continue
         if text.isascii():
-            cells.extend((char, style) for char in text)
+            cells.extend(zip(text, repeat(style)))
             continue
         for char in text:
             size = get_character_cell_size(char)
