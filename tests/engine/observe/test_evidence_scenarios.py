@@ -2,12 +2,15 @@
 Monitoring's minutes, and what is said of both.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import random
+from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from canary.cloud.logging import tail as tail_module
 from canary.cloud.logging.tail import LogTail
@@ -20,11 +23,15 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.impact import find_impact, format_impact
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.simulator.api import logging as logging_api
+from canary.simulator.api.logging import LoggingApi, Stream
 from tests.embedded import DEFAULT_PLAN, embed
 from tests.engine.watching import Watching
 
 STEP_S = 2.5
-TICK_S, SERVER_TICK_S = 0.01, 0.004
+SERVER_TICK_S = 0.002
+PATIENCE_S = 60.0
+HALF: Plan = replace(DEFAULT_PLAN, local=replace(DEFAULT_PLAN.local, stage=4))
+"""Canary has half of the requests: it takes the fewest to know something of both sides."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,17 +43,56 @@ def a_server_that_looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tail_module, "MOST_PER_S", 1e9)
 
 
+@pytest.fixture(autouse=True)
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    """Between the other end and the tail, of every test."""
+    return Wire(monkeypatch)
+
+
+class Wire:
+    """Notes how far the other end has looked, and how many entries are still on their way."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._looked_at = 0.0
+        self._on_its_way = 0
+        self._news = asyncio.Event()
+        messages, take = LoggingApi._messages, LogTail._take
+
+        def sent(api: LoggingApi, stream: Stream) -> list[Any]:
+            found = messages(api, stream)
+            self._on_its_way += sum(len(message.entries) for message in found)
+            self._looked_at = api._world.clock.now()
+            self._news.set()
+            return found
+
+        def taken(tail: LogTail, answer: Any, *others: Any) -> None:
+            take(tail, answer, *others)
+            self._on_its_way -= len(answer.entries)
+            self._news.set()
+
+        monkeypatch.setattr(LoggingApi, "_messages", sent)
+        monkeypatch.setattr(LogTail, "_take", taken)
+
+    async def all_taken(self, now: float) -> None:
+        """Wait until what is in the log by `now` has arrived."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self._looked_at < now or self._on_its_way:
+                self._news.clear()
+                await self._news.wait()
+
+
 async def watched(
+    wire: Wire,
     scenario: str,
     minutes: float,
-    plan: Plan = DEFAULT_PLAN,
+    plan: Plan = HALF,
     soaked_hours: float = 0.01,
-    requests_per_s: float = 50.0,
+    requests_per_s: float = 18.0,
     **params: float,
 ) -> list[Snapshot]:
     """A snapshot for each minute of a scenario that began so long after the split."""
     seen: list[Snapshot] = []
-    config = {"requests_per_s": requests_per_s, "percent": 10, "soaked_hours": soaked_hours}
+    config: dict[str, Any] = {"requests_per_s": requests_per_s, "soaked_hours": soaked_hours}
     async with embed(plan, scenario=scenario, scenario_params=params, **config) as cloud:
         cloud.clock.follow(cloud.now, 0.0)
         events = EventLog()
@@ -62,10 +108,10 @@ async def watched(
 
         task = asyncio.create_task(follow())
         try:
-            await asyncio.sleep(0.05)
+            await wire.all_taken(cloud.now)
             for step in range(int(minutes * 60 / STEP_S)):
                 cloud.advance(STEP_S)
-                await asyncio.sleep(TICK_S)
+                await wire.all_taken(cloud.now)
                 if (step + 1) % int(60 / STEP_S) == 0:
                     seen.append(await watching.observer.refresh())
         finally:
@@ -88,8 +134,10 @@ def events(snapshot: Snapshot) -> str:
     return "\n".join(e.text for e in snapshot.events)
 
 
-async def test_a_crash_loop_is_worse_now_while_it_lasts_and_proven_within_fifteen_minutes():
-    seen = await watched("crash-loop", 15)
+async def test_a_crash_loop_is_worse_now_while_it_lasts_and_proven_within_fifteen_minutes(
+    wire: Wire,
+) -> None:
+    seen = await watched(wire, "crash-loop", 15)
     found = words(seen)
     assert found[-1] == "rollback"
     assert {*found[4:]} <= {"worse_now", "rollback"}
@@ -98,14 +146,14 @@ async def test_a_crash_loop_is_worse_now_while_it_lasts_and_proven_within_fiftee
     assert evidence(seen[-1]).source == "tail"
 
 
-async def test_noise_on_both_sides_is_not_proven():
-    seen = await watched("noisy", 15)
+async def test_noise_on_both_sides_is_not_proven(wire: Wire) -> None:
+    seen = await watched(wire, "noisy", 15)
     assert "rollback" not in words(seen)
     assert {g.id for g in seen[-1].gates}.isdisjoint({"regression"})
 
 
-async def test_a_log_without_2xx_steps_aside_and_says_so():
-    seen = await watched("log-excluded", 14, ratio=0.2)
+async def test_a_log_without_2xx_steps_aside_and_says_so(wire: Wire) -> None:
+    seen = await watched(wire, "log-excluded", 14, ratio=0.2)
     view = evidence(seen[-1])
     assert "2xx that Cloud Monitoring counts" in view.tail.incomplete
     assert view.source == "monitoring"
@@ -113,8 +161,8 @@ async def test_a_log_without_2xx_steps_aside_and_says_so():
     assert "the request log is incomplete: it shows" in events(seen[-1])
 
 
-async def test_a_late_log_is_waited_for():
-    seen = await watched("log-late", 8, ratio=0.2)
+async def test_a_late_log_is_waited_for(wire: Wire) -> None:
+    seen = await watched(wire, "log-late", 8, ratio=0.2)
     view = evidence(seen[-1])
     assert view.tail.waits_s > 8.0
     assert view.tail.incomplete == ""
@@ -125,20 +173,19 @@ async def test_a_late_log_is_waited_for():
     assert sum(entry.windows for entry in missed) <= 6
 
 
-async def test_with_sticky_sessions_nothing_is_concluded():
-    seen = await watched("sticky", 3)
+async def test_with_sticky_sessions_nothing_is_concluded(wire: Wire) -> None:
+    seen = await watched(wire, "sticky", 3)
     view = evidence(seen[-1])
     assert view.verdict == "inconclusive"
     assert {m.why for m in view.metrics} == {AFFINITY}
     assert seen[-1].advice is None
 
 
-async def test_automatic_rollback_acts_on_the_proof_where_the_plan_says_so():
-    settings = msgspec.structs.replace(DEFAULT_PLAN.evidence, on_regression="rollback")
-    plan = msgspec.structs.replace(DEFAULT_PLAN, evidence=settings)
+async def test_automatic_rollback_acts_on_the_proof_where_the_plan_says_so(wire: Wire) -> None:
+    plan = replace(HALF, evidence=replace(HALF.evidence, on_regression="rollback"))
     # 1.5 % is below every threshold: only the evidence can be the cause.
-    how = {"soaked_hours": 0.2, "requests_per_s": 100.0, "ratio": 0.015, "base": 0.002}
-    seen = await watched("error-spike", 12, plan, **how)
+    how = {"soaked_hours": 0.2, "requests_per_s": 36.0, "ratio": 0.015, "base": 0.002}
+    seen = await watched(wire, "error-spike", 12, plan, **how)
     tiers = [s.advice.tier if s.advice else None for s in seen]
     assert tiers[-1] == "proven"
     actions = {(s.advice.tier, s.advice.action) for s in seen if s.advice}
@@ -151,9 +198,9 @@ async def test_automatic_rollback_acts_on_the_proof_where_the_plan_says_so():
     assert found.cause.kind == "step_back"
 
 
-async def test_the_impact_is_that_of_the_requests_that_the_log_showed():
-    seen = await watched("error-spike", 8, requests_per_s=100.0, ratio=0.2, base=0.005)
-    view, impact = evidence(seen[-1]), find_impact(seen[-1], DEFAULT_PLAN)
+async def test_the_impact_is_that_of_the_requests_that_the_log_showed(wire: Wire) -> None:
+    seen = await watched(wire, "error-spike", 8, requests_per_s=20.0, ratio=0.2, base=0.005)
+    view, impact = evidence(seen[-1]), find_impact(seen[-1], HALF)
     assert impact is not None
     errors = view.metrics[0]
     assert impact.requests == errors.canary_count
