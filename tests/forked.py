@@ -14,6 +14,7 @@ import contextlib
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -52,14 +53,12 @@ def run_forked(
     arguments: Sequence[str], cwd: Path, env: Mapping[str, str]
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command, without a terminal, to its end; one at a time."""
-    umask = os.umask(0)
-    os.umask(umask)
     told = {
         "run": "command",
         "arguments": list(arguments),
         "cwd": str(cwd),
         "env": dict(env),
-        "umask": umask,
+        "umask": _umask(),
     }
     with _ONE_AT_A_TIME, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         channel = _forker("commands")
@@ -70,6 +69,84 @@ def run_forked(
             file.seek(0)
             said.append(file.read())
     return subprocess.CompletedProcess(told["arguments"], code, *said)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+class ForkedCommand:
+    """A command that goes on meanwhile: what of a `Popen` is asked for."""
+
+    def __init__(
+        self, status: int, stdout: IO[str] | None = None, stderr: IO[str] | None = None
+    ) -> None:
+        self._status = os.fdopen(status, "rb", 0)
+        self.pid = int(self._status.readline())
+        self.stdout = stdout
+        self.stderr = stderr
+        self.returncode: int | None = None
+
+    def send_signal(self, number: int) -> None:
+        if not self._ends_within(0):
+            os.kill(self.pid, number)
+
+    def wait(self, timeout: float) -> int:
+        """The exit code, once it has ended; the test fails if that takes longer than so many s."""
+        assert self._ends_within(timeout), f"it has not ended within {timeout} s"
+        if self.returncode is None:
+            with self._status:
+                self.returncode = int(self._status.readline())
+        return self.returncode
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """All that it says until it ends, through pipes: no more than they hold."""
+        self.wait(timeout)
+        assert self.stdout is not None
+        assert self.stderr is not None
+        with self.stdout, self.stderr:
+            return self.stdout.read(), self.stderr.read()
+
+    def _ends_within(self, seconds: float) -> bool:
+        """Whether it has ended, waiting for so many seconds."""
+        return self.returncode is not None or bool(
+            select.select([self._status], [], [], seconds)[0]
+        )
+
+
+def begin_command(
+    arguments: Sequence[str], cwd: Path, env: Mapping[str, str], streams: tuple[int, int, int]
+) -> ForkedCommand:
+    """Run a command in a session of its own beside the test; the streams stay the caller's."""
+    told = {
+        "run": "command",
+        "arguments": list(arguments),
+        "cwd": str(cwd),
+        "env": dict(env),
+        "umask": _umask(),
+        "goes_on": True,
+    }
+    status, says = os.pipe()
+    with _ONE_AT_A_TIME:
+        channel = _forker("commands")
+        socket.send_fds(channel, [json.dumps(told).encode()], [*streams, says])
+        channel.recv(64)
+    os.close(says)
+    return ForkedCommand(status)
+
+
+def begin_piped(arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> ForkedCommand:
+    """The same without a terminal: what it says can be read as it comes, from pipes."""
+    (out, says), (err, warns) = os.pipe(), os.pipe()
+    with Path(os.devnull).open() as nothing:
+        command = begin_command(arguments, cwd, env, (nothing.fileno(), says, warns))
+    os.close(says)
+    os.close(warns)
+    command.stdout = os.fdopen(out, encoding="utf-8")
+    command.stderr = os.fdopen(err, encoding="utf-8")
+    return command
 
 
 class ForkedCloud:
@@ -175,25 +252,46 @@ def serve(channel: socket.socket, kind: Kind) -> str:
     if kind == "background":
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     while True:
-        order, fds, _, _ = socket.recv_fds(channel, LONGEST, 3)
+        order, fds, _, _ = socket.recv_fds(channel, LONGEST, 4)
         if not order:
             sys.exit()
+        told = json.loads(order)
+        goes_on = told.get("goes_on", False)
         child = os.fork()
         if not child:
             channel.close()
             if kind == "background":
                 os.setsid()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            told = json.loads(order)
+            if goes_on:
+                watch(fds)
             become(told, fds)
             return str(told["run"])
         for fd in fds:
             os.close(fd)
         answer = child
-        if kind == "commands":
+        if kind == "commands" and not goes_on:
             answer = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         with contextlib.suppress(OSError):
             channel.send(str(answer).encode())
+
+
+def watch(fds: list[int]) -> None:
+    """Tell through the last of them the pid of a child of this process, and how that ended; returns
+    in the child alone.
+    """
+    status = fds.pop()
+    child = os.fork()
+    if not child:
+        os.close(status)
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return
+    for fd in fds:
+        os.close(fd)
+    os.write(status, b"%d\n" % child)
+    os.write(status, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    os._exit(0)
 
 
 def become(told: dict[str, Any], fds: list[int]) -> None:
@@ -210,7 +308,9 @@ def become(told: dict[str, Any], fds: list[int]) -> None:
     encoding = named or "utf-8"
     sys.stdin = open(0, encoding=encoding, closefd=False)  # noqa: SIM115 - a descriptor
     sys.stdout = open(1, "w", encoding=encoding, errors=errors or None, closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding=encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(  # noqa: SIM115
+        2, "w", buffering=1, encoding=encoding, errors="backslashreplace", closefd=False
+    )
     sys.argv = [str(ROOT / "canary/cli/main.py"), *told["arguments"]]
 
 

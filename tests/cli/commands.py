@@ -21,7 +21,7 @@ import msgspec
 
 from canary.cloud.embedded.process import build_config
 from canary.rollout.plan.file import load_plan
-from tests.forked import run_forked
+from tests.forked import ForkedCommand, begin_command, run_forked
 
 ROOT = Path(__file__).parents[2]
 DEFAULT_PLAN = (
@@ -115,12 +115,12 @@ def run_process(
 ) -> Ended:
     """The command as a process without a terminal; `before`: options of Python itself."""
     if not before and not from_the_start:
-        forked = run_forked(arguments, cwd, _environment(state))
+        forked = run_forked(arguments, cwd, environment(state))
         return Ended(forked.returncode, forked.stdout.decode(), forked.stderr.decode())
     done = subprocess.run(
         [sys.executable, *before, "-m", "canary.cli.main", *arguments],
         cwd=cwd,
-        env=_environment(state),
+        env=environment(state),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -130,23 +130,37 @@ def run_process(
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def run_at_terminal(arguments: Sequence[str], cwd: Path, state: Path, typed: str) -> Ended:
+def run_at_terminal(
+    arguments: Sequence[str], cwd: Path, state: Path, typed: str, *, from_the_start: bool = False
+) -> Ended:
     """The command at a terminal of its own, with what a person types."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "canary.cli.main", *arguments],
-        cwd=cwd,
-        env=_environment(state),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-    )
-    os.close(slave)
+    master, process = begin_at_terminal(arguments, cwd, state, from_the_start=from_the_start)
     os.write(master, typed.encode())
     shown = _read_all(master)
     os.close(master)
     return Ended(process.wait(60), shown)
+
+
+def begin_at_terminal(
+    arguments: Sequence[str], cwd: Path, state: Path, *, from_the_start: bool = False
+) -> tuple[int, ForkedCommand | subprocess.Popen[bytes]]:
+    """The command at a terminal of its own, and the person's side of it."""
+    master, slave = pty.openpty()
+    process: ForkedCommand | subprocess.Popen[bytes]
+    if from_the_start:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "canary.cli.main", *arguments],
+            cwd=cwd,
+            env=environment(state),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+    else:
+        process = begin_command(arguments, cwd, environment(state), (slave, slave, slave))
+    os.close(slave)
+    return master, process
 
 
 def _read_all(fd: int) -> str:
@@ -163,7 +177,8 @@ def _read_all(fd: int) -> str:
     return shown.decode(errors="replace")
 
 
-def _environment(state: Path) -> dict[str, str]:
+def environment(state: Path) -> dict[str, str]:
+    """Of a command with this state directory."""
     return {
         **os.environ,
         "CANARY_STATE_DIR": str(state),

@@ -200,8 +200,9 @@ def test_without_a_terminal_nothing_is_changed_unasked(
 def test_at_a_terminal_it_shows_the_change_and_takes_no_for_an_answer(
     healthy_cloud: Cloud, tmp_path: Path
 ) -> None:
-    config = ["--config", str(healthy_cloud.plan_path)]
-    ended = run_at_terminal(["rollback", "--all", *config], tmp_path, tmp_path / "state", "n\n")
+    arguments = ["rollback", "--all", "--config", str(healthy_cloud.plan_path)]
+    state = tmp_path / "state"
+    ended = run_at_terminal(arguments, tmp_path, state, "n\n", from_the_start=True)
     assert "10 % → 0 %" in ended.out
     assert "Not confirmed: nothing was changed." in ended.out
     assert ended.code == 2

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +14,9 @@ from typing import Any
 import pytest
 
 from canary.store.presence import read_operator_sessions
-from tests.cli.commands import Cloud, _environment
+from tests.cli.commands import Cloud, begin_at_terminal, environment
 from tests.cli.conftest import Command
+from tests.forked import ForkedCommand, begin_piped
 
 Open = Callable[..., Cloud]
 PATIENCE_S = 30.0
@@ -42,17 +40,10 @@ def heal(cloud: Cloud) -> None:
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
 
 
-def begin(cloud: Cloud, state_dir: Path, *arguments: str) -> subprocess.Popen[str]:
+def begin(cloud: Cloud, state_dir: Path, *arguments: str) -> ForkedCommand:
     """A command that goes on, as a process."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "canary.cli.main", *arguments, "--config", str(cloud.plan_path)],
-        cwd=cloud.plan_path.parent,
-        env=_environment(state_dir),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    full = [*arguments, "--config", str(cloud.plan_path)]
+    return begin_piped(full, cloud.plan_path.parent, environment(state_dir))
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -121,20 +112,8 @@ class AtTerminal:
     """A rollback at a terminal: it looks, asks, and Cloud Run goes away before the answer."""
 
     def __init__(self, cloud: Cloud, state_dir: Path) -> None:
-        self.fd, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "canary.cli.main", "rollback", "--all"),
-                *("--config", str(cloud.plan_path)),
-            ],
-            cwd=cloud.plan_path.parent,
-            env=_environment(state_dir),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
-        os.close(slave)
+        arguments = ["rollback", "--all", "--config", str(cloud.plan_path)]
+        self.fd, self.process = begin_at_terminal(arguments, cloud.plan_path.parent, state_dir)
         self.shown = ""
         self.read_until("Do it?")
         cloud.post("faults", {"method": "GetService", "code": "UNAVAILABLE"})
@@ -198,7 +177,7 @@ def test_interrupted_while_it_waits_it_is_withdrawn(
     assert entries_of(run)[0]["outcome"]["state"] == "abandoned"
 
 
-def begin_while_away(cloud: Cloud, state_dir: Path, *more: str) -> subprocess.Popen[str]:
+def begin_while_away(cloud: Cloud, state_dir: Path, *more: str) -> ForkedCommand:
     """Roll back all, asked for while Cloud Run is away already; it has said that it waits."""
     cloud.post("faults", {"method": "GetService", "code": "UNAVAILABLE"})
     process = begin(cloud, state_dir, "rollback", "--all", "--yes", *more)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import select
 import signal
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from canary.engine.jobs.load_process import INSTALL
-from tests.cli.commands import DEFAULT_PLAN, ROOT, run_process
+from tests.cli.commands import DEFAULT_PLAN, begin_at_terminal, run_process
 from tests.cli.conftest import Command
 
 LAX = "max_p95_ms = 600_000.0\nmin_success_ratio = 0.5 "
@@ -66,27 +63,19 @@ def test_as_json_only_the_document_is_on_standard_output(place: Path, state_dir:
 @needs_locust
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_and_it_failed(
-    place: Path, state_dir: Path, number: signal.Signals
+    place: Path, state_dir: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, shown = run_until(b" users  ", number, place)
+    monkeypatch.setenv("COLUMNS", "200")
+    code, shown = run_until(b" users  ", number, place, state_dir)
     assert code == 130
     assert "FAILED: was stopped after" in shown
     document = json.loads((place / "outputs" / "load_test_summary.json").read_text())
     assert (document["status"], document["ended"]) == ("FAILED", "stopped")
 
 
-def run_until(marker: bytes, number: signal.Signals, place: Path) -> tuple[int, str]:
+def run_until(marker: bytes, number: signal.Signals, place: Path, state: Path) -> tuple[int, str]:
     """Run a long test at a terminal, send a signal once the marker is shown; code and all shown."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "canary.cli.main", "load-test", "--duration", "10h"],
-        cwd=place,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "200"},
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-    )
-    os.close(slave)
+    master, process = begin_at_terminal(["load-test", "--duration", "10h"], place, state)
     shown, sent = b"", False
     while select.select([master], [], [], 60)[0]:
         try:
