@@ -46,6 +46,7 @@ async def standing_of(cloud: Embedded) -> Standing:
         limits_legacy=legacy.limits,
         limits_canary=canary.limits,
         others=state.others,
+        hold=state.hold,
     )
 
 

@@ -14,6 +14,7 @@ from canary.rollout.plan.plan import ScalePreset
 from canary.rollout.snapshot.snapshot import Drift, Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import greyed, staged
+from tui.palette import best
 from widgets.bars.confirm_strip import ConfirmStrip
 
 
@@ -297,6 +298,29 @@ async def test_starving_the_side_that_takes_the_traffic_asks_for_its_name() -> N
         assert "type ion-api:" in stage.frame()
         await stage.press("escape", "s", *"canary backup", "enter", "y")
         assert [s.service for c in stage.engine.sent for s in c.steps] == ["ion-api-canary"]
+
+
+@pytest.mark.parametrize(
+    ("stage_at", "share", "asks"), [(4, 50, True), (4, 99, True), (5, 100, False)]
+)
+@pytest.mark.parametrize("by", ["prompt", "palette"])
+async def test_legacy_takes_its_name_as_long_as_it_serves_anything(
+    stage_at: int, share: int, asks: bool, by: str
+) -> None:
+    shown = scenes.snapshot(stage=stage_at, percent=share)
+    async with staged((120, 40), shown) as stage:
+        if by == "prompt":
+            await stage.press("s", *"legacy backup", "enter", "y", "enter")
+        else:
+            found = best(stage.app.commands, "scale legacy backup")
+            assert found is not None
+            found.run()
+            await stage.settle()
+            await stage.press("y", "enter")
+        assert bool(stage.engine.sent) != asks
+        if asks:
+            await stage.press("ctrl+u", *"ion-api", "enter")
+        assert [s.after for c in stage.engine.sent for s in c.steps] == [ScalePreset(0, 1)]
 
 
 async def test_leaving_the_prompt_scales_nothing() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from canary.rollout.change.hold import Hold, decode_hold
 from canary.rollout.change.irreversible import Irreversible
+from canary.rollout.plan.freeze import Frozen
 from canary.rollout.snapshot.snapshot import Snapshot
 from tests.tui import scenes
 from tests.tui.scripted import staged
@@ -78,4 +79,53 @@ async def test_a_rollback_over_it_asks_for_the_services_name() -> None:
         await stage.press("y", "enter")
         assert stage.engine.sent == []
         await stage.press("ctrl+u", *"ion-api-canary", "enter")
+        assert [change.kind for change in stage.engine.sent] == ["rollback_all"]
+
+
+async def test_a_rollback_asked_for_before_the_mark_goes_out_and_says_it() -> None:
+    async with staged() as stage:
+        await stage.press("R")
+        await stage.emit(msgspec.structs.replace(scenes.snapshot(), irreversible=MARK))
+        await stage.press("y")
+        assert [change.kind for change in stage.engine.sent] == ["rollback_all"]
+        assert "handed to the executor. IRREVERSIBLE: schema 42" in stage.frame()
+
+
+FREEZE = Frozen(scenes.NOW + 7200.0, "weekend")
+
+
+def half_way(**fields: object) -> Snapshot:
+    """Canary is production, and Legacy has its instances still."""
+    return msgspec.structs.replace(scenes.snapshot(stage=5, soaked_hours=1), **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"), [({"hold": HOLD}, "Held by bob@bastion-2"), ({"freeze": FREEZE}, "Frozen")]
+)
+@pytest.mark.parametrize("open_first", [False, True])
+async def test_neither_a_promotion_nor_its_rest_goes_out_under_one(
+    fields: dict[str, object], said: str, open_first: bool
+) -> None:
+    ready = scenes.snapshot(soaked_hours=25)
+    for free in (ready, half_way()):
+        async with staged((120, 40), free) as stage:
+            blocked = msgspec.structs.replace(free, **fields)
+            if open_first:
+                await stage.press("p")
+                assert "y confirm" in stage.frame()
+            await stage.emit(blocked)
+            await stage.press(*("y" if open_first else "p"), "y")
+            assert stage.engine.sent == []
+            await stage.press("p")
+            assert said in stage.frame()
+
+
+async def test_the_rest_of_an_approval_is_not_done_on_numbers_that_turned() -> None:
+    async with staged((120, 40), half_way()) as stage:
+        await stage.press("p")
+        assert "Complete the final approval" in stage.frame()
+        await stage.emit(scenes.snapshot(stage=5, soaked_hours=1, error_ratio=0.09))
+        await stage.press("y")
+        assert stage.engine.sent == []
+        await stage.press("escape", "R", "y")
         assert [change.kind for change in stage.engine.sent] == ["rollback_all"]

@@ -14,12 +14,22 @@ from typing import TypeVar, get_args
 import msgspec
 
 from canary.rollout.change import moves
-from canary.rollout.change.change import Author, Change, Guard, Kind, Request, Side, Standing
+from canary.rollout.change.change import (
+    Author,
+    Change,
+    Guard,
+    Kind,
+    Request,
+    Side,
+    Standing,
+    goes_on,
+)
 from canary.rollout.change.hold import split_until
 from canary.rollout.change.timing import why_expired
 from canary.rollout.errors import CanaryError, GateNotMet, UsageError
 from canary.rollout.permit import permit
 from canary.rollout.permit.approval import evidence_of, name_to_type
+from canary.rollout.permit.standstill import why_held
 from canary.rollout.plan.plan import Plan, ScalePreset
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.text import format_percent, sanitize
@@ -66,7 +76,9 @@ def pin(situation: Situation, snapshot: Snapshot, change: Change) -> Pending:
     return Pending(
         change=change,
         guard=standing.guard,
-        typed_name=name_to_type(situation.plan, change, standing.percent, snapshot.irreversible),
+        typed_name=name_to_type(
+            situation.plan, change, standing.percent, snapshot.irreversible, standing.served
+        ),
         data_age_s=data_age_s(snapshot, situation.now),
     )
 
@@ -93,9 +105,10 @@ def cause_of_death(
     standing = snapshot.standing
     kind = pending.change.kind
     if standing is not None and not permit.holds(kind, pending.guard, standing.guard):
-        return _what_changed(pending, snapshot)
+        held = snapshot.hold is not None and goes_on(pending.change)
+        return why_held(snapshot) if held else _what_changed(pending, snapshot)
     expired = why_expired(pending.change, plan, now, snapshot.speed)
-    return expired or permit.why_not(kind, snapshot, read_only)
+    return expired or permit.why_not_change(pending.change, snapshot, read_only)
 
 
 def _what_changed(pending: Pending, snapshot: Snapshot) -> str:
@@ -130,7 +143,7 @@ def is_half_way(situation: Situation) -> bool:
 def prepare_completion(situation: Situation, new_id: Callable[[], str]) -> Pending:
     """What is missing of a final approval, as a change. Raises CanaryError when it may not be."""
     snapshot = situation.snapshot
-    reason = permit.why_not("scale", snapshot, situation.read_only)
+    reason = permit.why_not_completed(snapshot, situation.read_only)
     if reason is not None or snapshot is None or snapshot.standing is None:
         raise GateNotMet(reason or "Cloud Run has not answered yet.")
     request = make_request(situation, snapshot, new_id)
@@ -163,7 +176,7 @@ def why_not(action: str, situation: Situation) -> str | None:
     if situation.snapshot is None:
         return NOT_LOOKED
     if action == "promote" and is_half_way(situation):
-        kind = "scale"
+        return permit.why_not_completed(situation.snapshot, situation.read_only)
     return permit.why_not(kind, situation.snapshot, situation.read_only)
 
 

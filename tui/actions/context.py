@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from canary.rollout.change.change import give_reason, is_final_approval
+from canary.rollout.change.change import GOING_BACK, give_reason, is_final_approval
+from canary.rollout.change.irreversible import format_marked
 from canary.rollout.change.text import format_title
 from canary.rollout.change.timing import date_change, why_expired
 from canary.rollout.errors import CanaryError, GateNotMet
@@ -203,7 +204,9 @@ class Context:
             return
         self._submitted = pending.change.id
         title = pending.title or format_title(pending.change)
-        self.say(f"{title}: handed to the executor.")
+        self.say(
+            f"{title}: handed to the executor. {_marked_meanwhile(pending, snapshot)}".rstrip()
+        )
 
     def drop(self) -> None:
         """Forget the change that was asked about."""
@@ -228,3 +231,10 @@ class Context:
             self._deaths = {self.pending.change.id: reason}
             self.pending = None
             self.screen.talk.die(reason)
+
+
+def _marked_meanwhile(pending: Pending, snapshot: Snapshot) -> str:
+    """What was marked irreversible while a rollback was asked about: said, and in nobody's way."""
+    mark = snapshot.irreversible
+    asked_without = pending.change.kind in GOING_BACK and not pending.typed_name
+    return format_marked(mark) if mark is not None and asked_without else ""

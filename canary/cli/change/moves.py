@@ -128,10 +128,10 @@ def scale(side: Side, least: int | None, most: int | None, preset: str | None, *
 
 def _demand_idle(plan: Plan, standing: Standing, wish: ScalePreset) -> None:
     """Raise GateNotMet for a Legacy in backup size while it serves, where nobody is asked."""
-    if not needs_raising(plan, wish) or standing.percent == 100:
+    known = [share for share in (standing.percent, standing.served) if share is not None]
+    if not needs_raising(plan, wish) or (standing.percent == 100 and min(known) == 100):
         return
-    known = standing.percent is not None
-    serves = f"serves {100 - (standing.percent or 0)} %" if known else "may serve all requests"
+    serves = f"serves {100 - min(known)} %" if known else "may serve all requests"
     raise GateNotMet(
         f"Nothing was changed: Legacy ({plan.target.legacy}) {serves}, and could not with"
         f" {wish.min} to {wish.max} instances.",

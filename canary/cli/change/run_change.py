@@ -39,6 +39,7 @@ from canary.rollout.change.change import (
     SetScale,
     SetTraffic,
     Standing,
+    goes_on,
 )
 from canary.rollout.change.irreversible import format_marked
 from canary.rollout.change.timing import date_change, why_expired
@@ -179,8 +180,11 @@ async def _decide(
     if not options.yes:
         show_change(source.plan, change, dry_run, snapshot)
         percent, mark = snapshot.traffic.canary_percent, snapshot.irreversible
-        name = name_to_type(source.plan, change, percent, mark)
+        served = snapshot.traffic.served_percent
+        name = name_to_type(source.plan, change, percent, mark, served)
         change = confirm(source.plan, change, name, session.clock)
+        if goes_on(change):
+            await _look_again(session, change, options, read_only=read_only)
     from canary.engine.notify import telling
 
     async with telling(source.plan, session.directory, complain) as notifier:
@@ -198,6 +202,20 @@ def confirm(plan: Plan, change: Change, name: str, clock: CloudClock) -> Change:
     if expired := why_expired(change, plan, now, clock.speed):
         raise GateNotMet(f"Nothing was changed. {expired}")
     return date_change(change, now)
+
+
+async def _look_again(
+    session: Session, change: Change, options: ChangeOptions, *, read_only: bool
+) -> None:
+    """Raise what forbids a promotion by the time it is confirmed: numbers that turned meanwhile, a
+    hold, a freeze. Going back is not asked for again.
+    """
+    snapshot = await look(session)
+    demand_cloud_run(snapshot)
+    refusal = _refusal(change, snapshot, read_only, options.force)
+    if refusal is not None:
+        complain("Nothing was changed: it was looked at again, and may not be made any more.")
+        raise refusal
 
 
 def _note_dry_run(session: Session, change: Change) -> None:

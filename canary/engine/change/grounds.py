@@ -32,11 +32,12 @@ from canary.rollout.change.change import (
     SetTraffic,
     Step,
     basis_of,
+    goes_on,
     split_of,
 )
-from canary.rollout.change.hold import find_hold, format_hold
 from canary.rollout.change.irreversible import find_irreversible, format_marked
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet
+from canary.rollout.permit.standstill import demand_going_on
 from canary.rollout.plan.plan import Plan
 
 
@@ -54,14 +55,15 @@ class Grounds:
     async def check(self, index: int, step: Step) -> Step:
         """Return the step as it may be sent now: a scale ahead of a split takes nothing away.
 
-        Raises Conflict where what it rests on has moved, and CanaryError where that cannot be read.
+        Raises Conflict where what it rests on has moved, GateNotMet where a hold or a freeze has
+        begun that keeps a promotion back, and CanaryError where that cannot be read.
         """
+        if goes_on(self._change):
+            await self._check_standstill(index)
         if rests_on_split(step):
             await self._check_split(index)
         if isinstance(step, SetScale):
             return await self._check_scale(index, step)
-        if isinstance(step, SetTraffic) and self._change.kind == "promote":
-            await self._check_hold()
         if isinstance(step, SetTraffic) and self._change.cause:
             await self._check_irreversible()
         decides = isinstance(step, SetTraffic) and raises(step)
@@ -109,15 +111,14 @@ class Grounds:
         if state is not None and needs_raising(self._plan, state.limits):
             raise Conflict("Legacy was made the backup meanwhile.", remedy="Look again.")
 
-    async def _check_hold(self) -> None:
-        """Where the service's etag guards a split, it tells of a hold that came meanwhile, too."""
-        if self._plan.target.router.is_guarded_by_service:
-            return
+    async def _check_standstill(self, index: int) -> None:
+        """Each step of a promotion looks again: one that began meanwhile keeps back what is left.
+
+        A freeze gives way to what was forced, a hold to nothing.
+        """
         state = await self._reader.service(self._plan.router_service)
-        now = self._now()
-        hold = find_hold(state.hold, now)
-        if hold is not None:
-            raise GateNotMet(f"Not promoted: {format_hold(hold, now)}.")
+        freezes = () if self._change.forced else self._plan.freeze
+        demand_going_on(state.hold, freezes, self._now(), _kept_back(self._change, index))
 
     async def _check_irreversible(self) -> None:
         """Automatic rollback stands down over a step that it would not undo, marked meanwhile."""
@@ -171,6 +172,15 @@ def makes_room(change: Change, index: int) -> bool:
     split = split_of(change)
     scales = isinstance(change.steps[index], SetScale)
     return scales and is_ahead(change, index) and split is not None and lowers(split)
+
+
+def _kept_back(change: Change, index: int) -> str:
+    """What is so instead, where step `index` of a promotion is kept back."""
+    if change.kind != "promote":
+        return "The approval is not completed"
+    split = split_of(change)
+    behind = split is not None and index > change.steps.index(split)
+    return "Legacy keeps its instances" if behind else "Not promoted"
 
 
 def _demand_unmoved(moved: str, last: str) -> None:

@@ -26,13 +26,14 @@ from canary.rollout.change.change import (
     OutcomeState,
     Removal,
     Step,
+    goes_on,
 )
 from canary.rollout.change.life import NEVER_SENT
 from canary.rollout.errors import CanaryError, Conflict, GateNotMet, UsageError
-from canary.rollout.plan.freeze import find_freeze
+from canary.rollout.permit.standstill import demand_going_on
 from canary.rollout.plan.plan import Plan
 from canary.rollout.plan.routing import routes_alike
-from canary.rollout.text import format_clock, format_until, sanitize
+from canary.rollout.text import format_clock, sanitize
 from canary.store.journal import Entry, Journal, Unreadable, unreadable_error
 
 How = Literal["verify", "resume", "abandon"]
@@ -104,8 +105,9 @@ class Recovery:
     async def resume(self, change_id: str, by: str) -> Finding:
         """Hand the change back to an executor, which goes on where it ended.
 
-        Raises GateNotMet for a promotion whose numbers are too old, Conflict when somebody has it,
-        and OutcomeUnknown where a second sending is not guarded.
+        Raises GateNotMet for a promotion whose numbers are too old, or that a hold or a freeze
+        keeps back, Conflict when somebody has it, and OutcomeUnknown where a second sending is not
+        guarded.
         """
         found = await self.verify(change_id)
         if found.state in ("ended", "in_hand"):
@@ -113,7 +115,7 @@ class Recovery:
         entry = find_entry(self._journal, change_id)
         if not routes_alike(entry.change.routing, self._plan):
             raise Conflict(OTHER_PLAN, remedy=OTHER_PLANS_REMEDY)
-        self._check_age(entry, found.step)
+        await self._check_gates(entry, found.step)
         step, reached = entry.change.steps[found.step], entry.state_of(found.step)
         if found.state == "not_done" and reached != "accepted":
             await self._check_resumable(step)
@@ -200,28 +202,23 @@ class Recovery:
         entry = find_entry(self._journal, change_id)
         return _ended(entry.outcome) if entry.outcome is not None else _in_hand(entry)
 
-    def _check_age(self, entry: Entry, step: int) -> None:
-        """A promotion that has changed nothing yet rests on numbers of then."""
-        idle = step == 0 and entry.state_of(step) != "accepted"
+    async def _check_gates(self, entry: Entry, step: int) -> None:
+        """A promotion that has changed nothing yet rests on numbers of then; what is left of one is
+        kept back by a hold and a freeze, as if it were asked for now.
+        """
+        change = entry.change
+        if entry.state_of(step) == "accepted" or not goes_on(change):
+            return  # it is only looked up
+        state = await self._read(self._plan.router_service)
+        freezes = () if change.forced else self._plan.freeze
+        hold = state.hold if state is not None else None
+        demand_going_on(hold, freezes, self._clock.now(), "No promotion is resumed")
         old = abs(self._wall() - entry.intended_at) > FRESH_S
-        self._check_thawed(entry, idle=idle)
-        if entry.change.kind == "promote" and idle and old:
+        if change.kind == "promote" and step == 0 and old:
             raise GateNotMet(
                 "The promotion was decided on numbers that are old by now.",
                 remedy="Abandon it, and ask for it again: `canary promote`.",
             )
-
-    def _check_thawed(self, entry: Entry, *, idle: bool) -> None:
-        """In a freeze of the plan no promotion begins; a hold has moved the guard of its own."""
-        change, now = entry.change, self._clock.now()
-        freeze = find_freeze(self._plan.freeze, now) if idle else None
-        if freeze is None or change.kind != "promote" or change.forced:
-            return
-        until = "" if freeze.until is None else f" until {format_until(freeze.until, now)}"
-        raise GateNotMet(
-            f"The plan is frozen{until}: no promotion is resumed.",
-            remedy="Resume it then, or abandon it.",
-        )
 
     async def _read(self, service: str) -> ServiceState | None:
         try:

@@ -77,13 +77,15 @@ class Basis(msgspec.Struct, frozen=True):
 
     `guard` is the split as it was when the question opened; `legacy` and `canary` the limits that
     both sides were set to (None: not known, not compared). `idle`: it is right only as long as
-    Legacy serves nothing.
+    Legacy serves nothing. `completes`: it is what a final approval has left undone, and what keeps
+    a promotion back keeps it back.
     """
 
     guard: Guard
     legacy: ScalePreset | None = None
     canary: ScalePreset | None = None
     idle: bool = False
+    completes: bool = False
 
 
 class SetTraffic(msgspec.Struct, frozen=True, tag="set_traffic"):
@@ -235,6 +237,12 @@ class Change(msgspec.Struct, frozen=True):
 def basis_of(change: Change) -> Basis | None:
     """What the steps rest on; None for a change of an older version."""
     return change.basis if isinstance(change.basis, Basis) else None
+
+
+def goes_on(change: Change) -> bool:
+    """Whether a change takes the rollout on: a promotion, or what one has left undone."""
+    basis = basis_of(change)
+    return change.kind == "promote" or (basis is not None and basis.completes)
 
 
 _MOST_REASON: Final = 200

@@ -181,7 +181,7 @@ def complete_approval(plan: Plan, standing: Standing, request: Request) -> Chang
             " keeps its instances.",
             remedy="Wait until it has settled; where it failed, roll back: `canary rollback`.",
         )
-    return _build(plan, standing, request, "scale", steps, idle=True)
+    return _build(plan, standing, request, "scale", steps, idle=True, completes=True)
 
 
 def hold(plan: Plan, standing: Standing, request: Request, until: float | None) -> Change:
@@ -295,6 +295,7 @@ def _build(
     steps: tuple[Step, ...],
     *,
     idle: bool = False,
+    completes: bool = False,
 ) -> Change:
     limits = (standing.limits_legacy, standing.limits_canary)
     return Change(
@@ -309,7 +310,7 @@ def _build(
         evidence=request.evidence,
         dry_run_shown=request.dry_run_shown,
         cause=request.cause,
-        basis=Basis(standing.guard, *limits, idle=idle),
+        basis=Basis(standing.guard, *limits, idle=idle, completes=completes),
         routing=routing_digest(plan),
     )
 

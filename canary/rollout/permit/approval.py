@@ -88,12 +88,14 @@ def name_to_type(
     change: Change,
     percent_now: int | None,
     irreversible: Irreversible | None = None,
+    served: int | None = None,
 ) -> str:
     """The service whose name must be typed for this change; "" when a yes is enough.
 
-    Grave are: giving Canary everything, and leaving the side that takes at least half of the
-    requests in backup size. Rolling back all never is: that must be quick; except over a step that
-    it does not undo.
+    Grave are: giving Canary everything, and backup size for a Legacy that serves anything, or for a
+    Canary that takes at least half of the requests. `percent_now` is what is set, `served` what
+    serves where that is told. Rolling back all never is grave: that must be quick; except over a
+    step that it does not undo.
     """
     if irreversible is not None and change.kind in GOING_BACK:
         return plan.target.canary
@@ -102,18 +104,20 @@ def name_to_type(
             return step.service
         if isinstance(step, SetTraffic) and step.percent == 100 and step.before_percent != 100:
             return plan.target.canary
-        if isinstance(step, SetScale) and _starves(plan, step, percent_now):
+        if isinstance(step, SetScale) and _starves(plan, step, percent_now, served):
             return step.service
     return ""
 
 
-def _starves(plan: Plan, step: SetScale, percent_now: int | None) -> bool:
+def _starves(plan: Plan, step: SetScale, percent_now: int | None, served: int | None) -> bool:
     if step.after.max > plan.scale.backup.max:
         return False
     if percent_now is None:
         return True
-    share = percent_now if step.service == plan.target.canary else 100 - percent_now
-    return share >= 50
+    shares = (percent_now, percent_now if served is None else served)
+    if step.service == plan.target.canary:
+        return max(shares) >= 50
+    return min(shares) < 100
 
 
 # What the commit of a stage record is called. Pure.

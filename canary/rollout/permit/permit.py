@@ -8,6 +8,7 @@ Asked by the screen (greyed keys), by the shell, and once more when a change is 
   was deleted there is nothing to go back to.
 - A hold of a person and a freeze of the plan block promotion and nothing else. A freeze gives way
   to force and a reason, as gates do; a hold is released first, so that it is said who ended it.
+- What a final approval has left undone is a promotion's rest: what blocks the one blocks the other.
 - Whatever was decided on a split that has changed since is refused. What else was changed on the
   service refuses a promotion, and never hinders going back.
 """
@@ -26,6 +27,7 @@ from canary.rollout.change.change import (
     Guard,
     Kind,
     SetTraffic,
+    goes_on,
 )
 from canary.rollout.change.irreversible import format_irreversible
 from canary.rollout.decision.gates import DATA_WORDS, Gate, unmet, verdict_gate
@@ -65,6 +67,8 @@ def authorize(
         )
     if forced and not change.reason.strip():
         raise UsageError("Gates are overridden only with a reason.", remedy="Give --reason TEXT.")
+    if goes_on(change):
+        check_held(snapshot)  # first: a hold has touched the service, too
     _check_unchanged(change, snapshot)
     if change.kind in GOING_BACK:
         _check_legacy_exists(snapshot)
@@ -72,17 +76,22 @@ def authorize(
     if change.kind in ANNOTATING:
         return
     _check_alone(snapshot, change)
-    if change.kind == "promote":
-        check_held(snapshot)
-        _check_not_rolled_back(change, snapshot)
-        if not forced:
-            check_thawed(snapshot)
-            _check_served(snapshot)
-        _check_no_drift(snapshot)
-        if not forced:
-            _check_gates(promotion_gates(snapshot))
+    if goes_on(change):
+        _check_going_on(change, snapshot, forced=forced)
     if change.kind == "retire" and not forced:
         _check_retirement(change)
+
+
+def _check_going_on(change: Change, snapshot: Snapshot, *, forced: bool) -> None:
+    """Of a promotion, and of what one has left undone."""
+    if change.kind == "promote":
+        _check_not_rolled_back(change, snapshot)
+    if not forced:
+        check_thawed(snapshot)
+        _check_served(snapshot)
+    _check_no_drift(snapshot)
+    if not forced:
+        _check_gates(promotion_gates(snapshot))
 
 
 def authorize_intent(change: Change, *, read_only: bool = False) -> None:
@@ -120,6 +129,19 @@ def why_not(kind: Kind, snapshot: Snapshot | None, read_only: bool) -> str | Non
     if flying is not None:
         return f"Another change is in flight: {flying}."
     return _why_not_on(snapshot) if kind == "promote" else None
+
+
+def why_not_completed(snapshot: Snapshot | None, read_only: bool) -> str | None:
+    """Why what a final approval has left undone cannot be done now; None when it can."""
+    reason = why_not("scale", snapshot, read_only)
+    return _why_not_on(snapshot) if reason is None and snapshot is not None else reason
+
+
+def why_not_change(change: Change, snapshot: Snapshot, read_only: bool) -> str | None:
+    """Why a change that is asked about can do nothing now; None when it can."""
+    if change.kind != "promote" and goes_on(change):
+        return why_not_completed(snapshot, read_only)
+    return why_not(change.kind, snapshot, read_only)
 
 
 def _why_not_written(kind: Kind, snapshot: Snapshot) -> str | None:

@@ -138,7 +138,7 @@ async def test_a_promotion_is_not_resumed_in_a_freeze(embedded: Embedded, journa
     frozen = msgspec.structs.replace(embedded.plan, freeze=(Freeze(),))
     await lose(embedded, journal, "promote")
     recovery = Recovery(frozen, embedded.run, journal, embedded.clock, wall=lambda: WALL)
-    with pytest.raises(GateNotMet, match="The plan is frozen"):
+    with pytest.raises(GateNotMet, match="No promotion is resumed: frozen by the plan"):
         await recovery.resume("c1", BY)
     assert (await recovery_of(embedded, journal).resume("c1", BY)).state == "resumed"
 

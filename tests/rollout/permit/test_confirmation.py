@@ -41,7 +41,9 @@ def sized(side: str, size: ScalePreset) -> Change:
         (rollback_all(PLAN, standing(5), request()), 100, ""),
         (sized("legacy", BACKUP), 49, "ion-api"),
         (sized("legacy", BACKUP), 50, "ion-api"),  # exactly half
-        (sized("legacy", BACKUP), 51, ""),
+        (sized("legacy", BACKUP), 51, "ion-api"),
+        (sized("legacy", BACKUP), 99, "ion-api"),  # it serves something
+        (sized("legacy", BACKUP), 100, ""),
         (sized("canary", BACKUP), 49, ""),
         (sized("canary", BACKUP), 50, "ion-api-canary"),
         (sized("canary", BACKUP), None, "ion-api-canary"),  # not known: may be all
@@ -52,3 +54,10 @@ def test_the_name_is_typed_for_what_is_grave_and_never_to_get_everybody_off(
     change: Change, percent_now: int | None, name: str
 ) -> None:
     assert name_to_type(PLAN, change, percent_now) == name
+
+
+@pytest.mark.parametrize(("served", "name"), [(100, ""), (None, ""), (60, "ion-api")])
+def test_a_legacy_that_still_serves_takes_its_name_whatever_is_set(
+    served: int | None, name: str
+) -> None:
+    assert name_to_type(PLAN, sized("legacy", BACKUP), 100, served=served) == name

@@ -6,9 +6,15 @@ import msgspec
 import pytest
 
 from canary.rollout.change import moves
+from canary.rollout.change.change import Change
 from canary.rollout.change.hold import Hold
 from canary.rollout.errors import GateNotMet
-from canary.rollout.permit.permit import authorize, why_not
+from canary.rollout.permit.permit import (
+    authorize,
+    why_not,
+    why_not_change,
+    why_not_completed,
+)
 from canary.rollout.plan.freeze import Frozen
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.snapshot.state import find_state
@@ -92,3 +98,40 @@ def test_the_contract_and_the_line_say_it() -> None:
         None,
         None,
     )
+
+
+def completing(**fields: object) -> tuple[Change, Snapshot]:
+    """What an approval has left undone: Canary is production, Legacy has its instances."""
+    at = standing(5)
+    there = msgspec.structs.replace(ready(**fields), standing=at, gates=())
+    return moves.complete_approval(PLAN, at, request(reason="now")), there
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [({"hold": HOLD}, "Held by bob"), ({"freeze": FREEZE}, "Frozen by the plan")],
+    ids=["hold", "freeze"],
+)
+def test_what_an_approval_left_undone_is_blocked_as_a_promotion(
+    fields: dict[str, object], said: str
+) -> None:
+    change, there = completing(**fields)
+    for why in (why_not_completed(there, False), why_not_change(change, there, False)):
+        assert why is not None
+        assert said in why
+    with pytest.raises(GateNotMet, match=said):
+        authorize(change, there, read_only=False)
+    by_hand = moves.scale(PLAN, standing(5), request(), "legacy", PLAN.scale.backup)
+    authorize(by_hand, there, read_only=False)
+
+
+def test_an_approval_is_not_completed_on_a_verdict_that_calls_for_going_back() -> None:
+    change, there = completing()
+    assert why_not_completed(there, False) is None
+    authorize(change, there, read_only=False)
+    verdict = msgspec.structs.replace(there.decision, verdict="rollback_all")
+    bad = msgspec.structs.replace(there, decision=verdict)
+    assert "Blocked" in (why_not_change(change, bad, False) or "")
+    with pytest.raises(GateNotMet, match="Not every gate is met"):
+        authorize(change, bad, read_only=False)
+    authorize(change, bad, read_only=False, force=True)
