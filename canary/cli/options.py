@@ -78,9 +78,20 @@ def plan_options(command: Decorated) -> Decorated:
 
 def change_options(command: Decorated) -> Decorated:
     """The options of every change: `--dry-run --yes --reason --force --json --config`."""
+    force = click.option("--force", is_flag=True, help="Override gates; needs --reason.")
+    return _changing(force(plan_options(command)))
+
+
+def ungated_options(command: Decorated) -> Decorated:
+    """The same for a change that asks for no gates: a `--force` that a script passes is taken,
+    since an option must not be what keeps a rollback from going out, and has no effect.
+    """
+    force = click.option("--force", is_flag=True, hidden=True)
+    return _changing(force(plan_options(command)))
+
+
+def _changing(command: Decorated) -> Decorated:
     for option in (
-        plan_options,
-        click.option("--force", is_flag=True, help="Override gates; needs --reason."),
         click.option("--reason", metavar="TEXT", default="", help="Why; kept in the record."),
         click.option("--yes", "-y", is_flag=True, help="Do not ask."),
         click.option("--dry-run", is_flag=True, help="Show what would change; change nothing."),

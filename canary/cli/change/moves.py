@@ -16,9 +16,11 @@ from canary.cli.options import (
     chosen_config,
     chosen_read_only,
     no_journal_option,
+    ungated_options,
     verify_option,
     wait_options,
 )
+from canary.cli.output import complain
 from canary.rollout.change import moves
 from canary.rollout.change.basis import needs_raising
 from canary.rollout.change.change import Change, Request, Side, Standing
@@ -50,7 +52,7 @@ def _promote(plan: Plan, standing: Standing, request: Request) -> Change:
 @wait_options
 @no_journal_option
 @verify_option
-@change_options
+@ungated_options
 def rollback(
     to: int | None, all_back: bool, wait_s: float | None, no_wait: bool, **given: Any
 ) -> int:
@@ -68,7 +70,7 @@ def rollback(
     given["wait_s"] = 0.0 if no_wait else wait_s if wait_s is not None else WAITS_S
     if all_back and to is not None:
         raise UsageError("--all and --to exclude each other.", remedy="Choose one.")
-    options = options_of(given)
+    options = _ungated(given)
     if to:
         demand_stage(find_plan(options.config).plan, to)
     build: Build = moves.rollback_all if all_back or to == 0 else moves.step_back
@@ -78,18 +80,18 @@ def rollback(
 
 
 @click.command()
-@change_options
+@ungated_options
 def adopt(**given: Any) -> int:
     """Take a split that was changed elsewhere into the record."""
-    return run_change(moves.adopt, options_of(given), need_metrics=False)
+    return run_change(moves.adopt, _ungated(given), need_metrics=False)
 
 
 @click.command()
 @verify_option
-@change_options
+@ungated_options
 def revert(**given: Any) -> int:
     """Set the split back to what the record says."""
-    return run_change(moves.revert, options_of(given), need_metrics=False)
+    return run_change(moves.revert, _ungated(given), need_metrics=False)
 
 
 def options_of(given: dict[str, Any]) -> ChangeOptions:
@@ -97,6 +99,13 @@ def options_of(given: dict[str, Any]) -> ChangeOptions:
     return ChangeOptions(
         **{**given, "config": chosen_config(given["config"])}, read_only=chosen_read_only()
     )
+
+
+def _ungated(given: dict[str, Any]) -> ChangeOptions:
+    """The options of a change that asks for no gates, without a `--force` that was given."""
+    if given["force"]:
+        complain("--force has no effect here: this change asks for no gates.")
+    return options_of({**given, "force": False})
 
 
 # `canary scale`: the least and most instances of a side.

@@ -64,3 +64,20 @@ def test_a_hold_that_is_set_while_it_is_asked(
     if kind == "complete":
         unasked = command("promote", "--yes", *FORCE, *config)
         assert (unasked.code, "because the database moves" in unasked.err) == (4, True)
+
+
+@pytest.mark.parametrize("name", ["rollback", "adopt", "revert"])
+def test_force_is_taken_and_does_nothing_where_no_gate_is_asked(
+    command: Command, open_cloud: Open, name: str
+) -> None:
+    assert "--force" not in command(name, "--help").out
+    cloud = open_cloud()
+    config = ("--config", str(cloud.plan_path))
+    ended = command(name, "--yes", "--force", "--dry-run", "--json", *config)
+    plain = command(name, "--yes", "--dry-run", "--json", *config)
+    assert ended.code == plain.code
+    assert "--force has no effect here" in ended.err
+    assert "has no effect" not in plain.err
+    if name == "rollback":
+        assert command("rollback", "--yes", "--force", *config).code == 0
+        assert "forced" not in command("log", *config).out
