@@ -9,9 +9,7 @@ from __future__ import annotations
 import sys
 
 from canary.paint.first import paint_first
-from canary.paint.screen import give_back
-
-EXIT_INTERRUPTED = 130
+from canary.paint.screen import EXIT_INTERRUPTED, give_back
 
 
 def main() -> int:

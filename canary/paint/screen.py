@@ -17,6 +17,8 @@ from typing import Any, Final
 ENTER: Final = "\x1b[?1049h"
 _HIDE_CURSOR: Final = "\x1b[?25l"
 _LEAVE: Final = b"\x1b[m\x1b[?1049l\x1b[?25h"
+INTERRUPTED: Final = b"canary: Interrupted.\n"
+EXIT_INTERRUPTED: Final = 130
 _IN, _OUT, _SCREEN = 0, 1, 2
 """The screen is drawn on standard error, as Textual does."""
 
@@ -83,6 +85,8 @@ def paint(text: str) -> None:
         _Held.before = None
         return
     signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     _write(f"{ENTER}{_HIDE_CURSOR}{text}".encode())
 
 
@@ -91,6 +95,8 @@ def take_over() -> Attributes | None:
     was none.
     """
     before, _Held.before = _Held.before, None
+    if signal.getsignal(signal.SIGINT) is _interrupt:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return before
 
 
@@ -112,6 +118,15 @@ def _end(number: int, _frame: FrameType | None) -> None:
     give_back()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Ctrl+C before the screen has the keys. Nothing has begun that would have to be ended, and an
+    exception may be lost: Python drops it, with a traceback, where it meets the end of an import.
+    """
+    give_back()
+    _write(INTERRUPTED)
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _write(body: bytes) -> None:

@@ -107,6 +107,27 @@ def test_a_signal_between_paint_and_screen_gives_the_terminal_back(
     assert terminal.is_restored
 
 
+def test_an_interrupt_that_meets_the_end_of_an_import_is_not_lost(
+    begin: Begin, tmp_path: Path
+) -> None:
+    """Python drops what is raised there: in a callback or a finalizer."""
+    pipe = tmp_path / "go"
+    os.mkfifo(pipe)
+    code = "import canary.cli.main as m, canary.paint.screen as s, signal, sys\n"
+    code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "class Ended:\n    def __del__(self): open(sys.argv[1]).close()\n"
+    code += "m.paint_first = lambda _: (s.paint('painted'), len([Ended()]), print('went on'))\n"
+    code += "sys.exit(m.main())"
+    terminal = begin("-c", code, str(pipe))
+    terminal.read_until(b"painted")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.wait() == 130
+    assert b"Interrupted." in terminal.seen.partition(LEAVE)[2]
+    assert b"Traceback" not in terminal.seen
+    assert b"went on" not in terminal.seen
+    assert terminal.is_restored
+
+
 @pytest.mark.parametrize(
     ("arguments", "env"),
     [
