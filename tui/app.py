@@ -149,14 +149,14 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         self.set_interval(TICK_S, self.tick)
         self._show_tip()
 
-    def on_ready(self) -> None:
+    async def on_ready(self) -> None:
         """The first frame is out: now the engine, and what no first frame shows."""
         if self._past is not None and self._past.is_alone:
-            self._furnish()
+            await self._furnish()
             self._make_replay(self._past).begin(self._past.at)
             return
         threading.Thread(target=self._start_engine, name="engine-start", daemon=True).start()
-        self._furnish()
+        await self._furnish()
         if self._past is not None:
             self._make_replay(self._past)
         self.set_timer(STARTING_S, self._after_start)
@@ -170,10 +170,15 @@ class CanaryApp(TerminalApp, inherit_bindings=False):
         self.main.furnish()
         return Commands(Context(self, self.main))
 
-    def _furnish(self) -> None:
-        """Put what no first frame shows where it belongs, and let the keys find what they do."""
+    async def _furnish(self) -> None:
+        """Put what no first frame shows where it belongs, and let the keys find what they do.
+
+        It is mounted as a whole: of the levels one by one, each was laid out and drawn.
+        """
         self.main.why_not = self.commands.why_not
-        self.main.mount_rest()
+        with self.batch_update():
+            await self.main.mount_rest()
+        self.main.refresh(layout=True)
 
     def _start_engine(self) -> None:
         try:

@@ -15,6 +15,8 @@ in pyproject.toml and TESTED here:
   remembers by `functools.lru_cache`: what keeps an application in memory that was left.
 - `Screen._compositor.visible_widgets`, `Widget._styles_cache.set_dirty`, `App._batch_count`:
   tui/terminal/drawing.py writes the changed cells of a widget itself, and marks them as old there.
+- `Stylesheet._parse_cache`: tui/terminal/stylesheet.py keeps for the process what was read, and
+  gives it to the next; `set_variables` empties the one that is there.
 - Not private, but relied on: messages go to `_on_x` or `on_x` of each class, `Reactive` hands out
   itself at the class, `CommandPalette` gathers in workers whose node it is.
 """
@@ -34,6 +36,7 @@ import textual
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.command import CommandPalette
+from textual.css.stylesheet import Stylesheet
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.widget import Widget
@@ -52,6 +55,7 @@ PRIVATE = {
     ),
     LinuxDriver: ("_run_input_thread", "_get_terminal_size", "run_input_thread", "disable_input"),
     XTermParser: ("feed", "tick"),
+    Stylesheet: ("set_variables",),
 }
 SOURCES = find_sources(*PRODUCT)
 WIDGETS = ("CellWidget", "Screen", "Page", "CommandPalette", "TerminalApp", "ConfirmStrip")

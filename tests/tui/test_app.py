@@ -280,9 +280,9 @@ async def test_a_snapshot_with_the_same_numbers_draws_no_plot_again(
 @pytest.mark.parametrize("key", ["V", "b", "o"])
 async def test_a_page_asked_for_before_the_first_frame_is_out_is_shown_with_it(key: str) -> None:
     class Early(CanaryApp):
-        def on_ready(self) -> None:
+        async def on_ready(self) -> None:
             self.commands.press(key)
-            super().on_ready()
+            await super().on_ready()
 
     app = Early(scenes.plan(), ScriptedEngine, monotonic=lambda: 0.0)
     async with app.run_test(size=(120, 40)) as pilot:

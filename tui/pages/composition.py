@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
-from textual.containers import Container
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
+from tui.pages.column import Column
 from tui.pages.compact import CompactPanel
 from tui.pages.dialogue import TalkStrip
 from widgets.bars.header import Header
@@ -49,12 +49,12 @@ class Composition(Screen[None]):
         self.panels: dict[str, CellWidget] = {}
         """Panels and pages by name: those that were made, none before `furnish`."""
         self.pages: dict[str, Page] = {}
-        self.columns: dict[str, Container] = {}
+        self.columns: dict[str, Column] = {}
         self._prompt: Input | None = None
         self._bound: dict[str, object] = {}
         self._is_fresh = True
         self._replay_bars: tuple[CellWidget, ...] = ()
-        self.body = Container(id="body")
+        self.body = Column(id="body")
         """The panels' place: empty in the first frame, which shows what no panel is needed for."""
         self.outcome = OutcomeBar(id="outcome")
         self.talk = TalkStrip(id="talk")
@@ -122,19 +122,23 @@ class Composition(Screen[None]):
         """The page of the changes whose end is not known."""
         return cast("RecoveryPage", self.pages["recovery"])
 
-    def mount_rest(self) -> None:
+    async def mount_rest(self) -> None:
         """Put panels, pages and the prompt where they belong; once, after the first frame."""
         panels, columns, prompt = self.panels, self.columns, self._prompt
-        self.body.mount_all(columns[name] for name in ("left", "right", "pages"))
-        columns["left"].mount_all((columns["upper"], columns["lower"]))
-        columns["upper"].mount_all((panels["overview"], self.tabs, panels["plots"]))
-        columns["lower"].mount_all((panels["confidence"], panels["resources"]))
-        columns["right"].mount_all(
-            panels[name] for name in ("decision", "gates", "evidence", "events")
-        )
-        columns["pages"].mount_all(self.pages.values())
+        mounted = [
+            self.body.mount_all(columns[name] for name in ("left", "right", "pages")),
+            columns["left"].mount_all((columns["upper"], columns["lower"])),
+            columns["upper"].mount_all((panels["overview"], self.tabs, panels["plots"])),
+            columns["lower"].mount_all((panels["confidence"], panels["resources"])),
+            columns["right"].mount_all(
+                panels[name] for name in ("decision", "gates", "evidence", "events")
+            ),
+            columns["pages"].mount_all(self.pages.values()),
+        ]
         if prompt is not None:
-            self.mount(prompt, before=self.key_bar)
+            mounted.append(self.mount(prompt, before=self.key_bar))
+        for each in mounted:
+            await each
 
     def mount_replay(self) -> None:
         """Put the replay's rows beside the header and the keys, whose places they take."""

@@ -123,11 +123,11 @@ class MainScreen(Composition):
         self.show_keys()
         self.talk.on_turn = self.show_keys
 
-    def mount_rest(self) -> None:
+    async def mount_rest(self) -> None:
         """Make panels, pages and the prompt, laid out as the screen is now, and mount them."""
         self.furnish()
         self._arrange()
-        super().mount_rest()
+        await super().mount_rest()
 
     # -- what is shown ---------------------------------------------------------------------------
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from textual.containers import Container
 from textual.css.stylesheet import Stylesheet
 from textual.widgets import Input
 
+from tui.pages.column import Column
 from tui.pages.layout import COLUMNS
 from widgets.panels.confidence import ConfidencePanel
 from widgets.panels.decision import DecisionTree, GatesPanel
@@ -47,9 +47,9 @@ def make_panels() -> dict[str, CellWidget]:
     return panels
 
 
-def make_columns() -> dict[str, Container]:
-    """The containers of `layout.COLUMNS`, by name."""
-    return {name: Container(id=name) for name in COLUMNS}
+def make_columns() -> dict[str, Column]:
+    """The columns of `layout.COLUMNS`, by name."""
+    return {name: Column(id=name) for name in COLUMNS}
 
 
 def make_prompt() -> Input:

@@ -18,6 +18,7 @@ from themes import make_themes
 from tui.terminal.drawing import Surface
 from tui.terminal.driver import ConsoleDriver, HungUp, Title, end_anyway, handle_signals
 from tui.terminal.left import cut_off
+from tui.terminal.stylesheet import KeptStylesheet
 from tui.terminal.wire import Difference, Piece, Wire, erases_in_colour
 from widgets.plots.cells import CellHost, CellWidget
 
@@ -49,6 +50,7 @@ class TerminalApp(CellHost, App[None], inherit_bindings=False):
             self.register_theme(each)
         self.theme = theme
         self._is_themed = True
+        self.stylesheet = KeptStylesheet()
         self.stylesheet.set_variables(self.get_css_variables())
         self._opened_in: str | None = theme
         """The theme that the stylesheet was made for, until the first frame is out."""
@@ -88,7 +90,7 @@ class TerminalApp(CellHost, App[None], inherit_bindings=False):
         """Take the signals."""
         handle_signals(self.leave_with)
 
-    def on_ready(self) -> None:
+    async def on_ready(self) -> None:
         """The first frame is out."""
         self._opened_in = None
         if isinstance(self._driver, ConsoleDriver):

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from rich.style import Style
 from textual.color import Color
 from textual.dom import DOMNode
-from textual.events import Show
+from textual.events import Hide, Show
 from textual.filter import ANSIToTruecolor, LineFilter
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -82,6 +82,9 @@ class CellWidget(Widget):
     CellWidget { height: 1fr; width: 1fr; }
     """
 
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0), repaint=False)
+    """Textual lays out all anew for a new one, as it may need a scrollbar: nothing scrolls here."""
+
     _retitles = _is_retitled = False
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
@@ -90,6 +93,8 @@ class CellWidget(Widget):
         self._ground = Style.null()
         """The theme's background, as of the canvas: Textual leaves that of `render_line` alone."""
         self._redraw_asked = False
+        self._is_drawn = False
+        """Whether it was drawn since it was shown."""
         self.cells_repainted = 0
         self.regions_repainted = 0
 
@@ -203,6 +208,7 @@ class CellWidget(Widget):
         canvas = self._canvas
         if canvas is None or (canvas.width, canvas.height) != (width, height):
             canvas = self._canvas = self._paint(width, height)
+            self._is_drawn = True
         if not 0 <= y < canvas.height:
             return Strip.blank(width, self._ground)
         return Strip(canvas.segments(y, self._ground), width)
@@ -212,10 +218,17 @@ class CellWidget(Widget):
         filters = super().get_line_filters()
         return [one for one in filters if not isinstance(one, ANSIToTruecolor)]
 
-    def on_show(self, event: Show) -> None:  # noqa: ARG002 - Textual's signature
-        """Shown again: what was drawn before it was hidden is old."""
+    def on_hide(self, event: Hide) -> None:  # noqa: ARG002 - Textual's signature
+        """What is drawn now is old when it is shown again."""
         self._canvas = None
+        self._is_drawn = False
         self.refresh()
+
+    def on_show(self, event: Show) -> None:  # noqa: ARG002 - Textual's signature
+        """Shown, and hidden before: to be drawn, unless the layout that shows it has done so."""
+        if not self._is_drawn:
+            self._canvas = None
+            self.refresh()
 
     def notify_style_update(self) -> None:
         """A new theme or state: every cell may differ."""
