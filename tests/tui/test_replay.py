@@ -184,8 +184,8 @@ async def test_no_key_changes_anything(past: Past) -> None:
         for key in KEYS:
             if key in OPENS:
                 continue
-            for after in ((), ("y",), ("enter",)):
-                await stage.press(key, *after)
+            for keys in ((key,), ("y",), (key, "enter")):
+                await stage.press(*keys)
                 assert stage.app.main.talk.proposal is None, key
                 if stage.app.main.has_class("-prompting"):
                     await stage.press("escape")

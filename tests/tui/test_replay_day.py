@@ -18,27 +18,29 @@ from tests.tui.test_replay import SIZES, Kept, body, go_to
 from tui.engine_port import Past
 
 MOMENTS, ALL_MOMENTS = 8, 67
-"""So many at each size, of 200; in the long run all, which takes half a minute."""
+"""So many at each size; in the long run nearly all, which takes half a minute."""
+QUIET, ALL_QUIET = 40, 20
+"""So many minutes pass between two frames while nothing happens; in the long run these."""
 
 
-async def record_day(directory: Path) -> list[Frame]:
+async def record_day(directory: Path, quiet: int) -> list[Frame]:
     """Twenty-four hours: a promotion, errors, everybody off Canary, Monitoring away, on again."""
     async with embed() as cloud:
         it = Recorded(cloud, directory)
         await it.begin()
-        await it.after(480, 20)
+        await it.after(480, quiet)
         await it.move("note", "n-1", "", "release 4.2")
         await it.move("promote", "c-1", "gates were met")
-        await it.after(300, 20)
+        await it.after(300, quiet)
         cloud.set_scenario("error-spike")
         await it.after(14, 2)
         await it.move("rollback_all", "c-2", "errors")
         cloud.set_scenario("monitoring-outage")
         await it.after(26, 2)
         cloud.set_scenario("healthy")
-        await it.after(240, 20)
+        await it.after(240, quiet)
         await it.move("promote", "c-3", "mended")
-        await it.after(380, 20)
+        await it.after(380, quiet)
         it.close()
         return it.frames
 
@@ -46,7 +48,7 @@ async def record_day(directory: Path) -> list[Frame]:
 async def test_random_moments_of_a_day_are_what_was_shown_then(
     tmp_path: Path, is_long: bool
 ) -> None:
-    frames = await record_day(tmp_path)
+    frames = await record_day(tmp_path, ALL_QUIET if is_long else QUIET)
     with RecordingFile(recording_path(tmp_path), read_only=True) as file:
         for size in SIZES:
             await look(size, frames, file, ALL_MOMENTS if is_long else MOMENTS)
