@@ -93,7 +93,14 @@ class ForkedCommand:
         if not self._ends_within(0):
             os.kill(self.pid, number)
 
-    def wait(self, timeout: float) -> int:
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def poll(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self.wait(0) if self._ends_within(0) else None
+
+    def wait(self, timeout: float = LIMIT_S) -> int:
         """The exit code, once it has ended; the test fails if that takes longer than so many s."""
         assert self._ends_within(timeout), f"it has not ended within {timeout} s"
         if self.returncode is None:
@@ -117,11 +124,17 @@ class ForkedCommand:
 
 
 def begin_command(
-    arguments: Sequence[str], cwd: Path, env: Mapping[str, str], streams: tuple[int, int, int]
+    arguments: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    streams: tuple[int, int, int],
+    run: Literal["command", "cloud"] = "command",
 ) -> ForkedCommand:
-    """Run a command in a session of its own beside the test; the streams stay the caller's."""
+    """Run a command, or an embedded cloud, in a session of its own beside the test; the streams
+    stay the caller's.
+    """
     told = {
-        "run": "command",
+        "run": run,
         "arguments": list(arguments),
         "cwd": str(cwd),
         "env": dict(env),
@@ -130,18 +143,23 @@ def begin_command(
     }
     status, says = os.pipe()
     with _ONE_AT_A_TIME:
-        channel = _forker("commands")
+        channel = _forker("commands" if run == "command" else "background")
         socket.send_fds(channel, [json.dumps(told).encode()], [*streams, says])
         channel.recv(64)
     os.close(says)
     return ForkedCommand(status)
 
 
-def begin_piped(arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> ForkedCommand:
+def begin_piped(
+    arguments: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    run: Literal["command", "cloud"] = "command",
+) -> ForkedCommand:
     """The same without a terminal: what it says can be read as it comes, from pipes."""
     (out, says), (err, warns) = os.pipe(), os.pipe()
     with Path(os.devnull).open() as nothing:
-        command = begin_command(arguments, cwd, env, (nothing.fileno(), says, warns))
+        command = begin_command(arguments, cwd, env, (nothing.fileno(), says, warns), run)
     os.close(says)
     os.close(warns)
     command.stdout = os.fdopen(out, encoding="utf-8")

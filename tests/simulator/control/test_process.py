@@ -11,21 +11,26 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.forked import begin_piped
+
 WITHIN_S = 60
 
 
 @pytest.fixture
-def start():
+def start(tmp_path):
     """Return a function that starts a cloud and gives (process, line); all end with the test."""
     started = []
 
-    def start_one(**config):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "canary.simulator", json.dumps(config)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start_one(from_the_start=False, **config):
+        if from_the_start:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "canary.simulator", json.dumps(config)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        else:
+            process = begin_piped([json.dumps(config)], tmp_path, os.environ, run="cloud")
         started.append(process)
         line = process.stdout.readline()
         return process, json.loads(line) if line else None
@@ -33,7 +38,9 @@ def start():
     yield start_one
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait(WITHIN_S)
+        process.stdout.close()
+        process.stderr.close()
 
 
 def ends(process):
@@ -44,7 +51,7 @@ def ends(process):
 
 def test_it_says_in_one_line_that_it_is_ready_and_where(start, tmp_path):
     path = tmp_path / "state.db"
-    process, ready = start(state_path=str(path), speed=30.0)
+    process, ready = start(state_path=str(path), speed=30.0, from_the_start=True)
     assert (ready["pid"], ready["speed"]) == (process.pid, 30.0)
     assert set(ready["services"]) == {"ion-api", "ion-api-canary"}
     assert json.loads((tmp_path / "state.db.endpoint.json").read_text()) == ready
