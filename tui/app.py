@@ -428,8 +428,8 @@ def run(
     signal n. `build_engine` is called on a thread, after the first frame. Raises PlanError before
     anything is drawn when the plan's keys cannot be.
     """
-    gc.set_threshold(GARBAGE_AFTER, 10, 10)
-    gc.enable()  # a command goes without, the console lives for days
+    # Not less than the first paint has set for the start.
+    gc.set_threshold(max(GARBAGE_AFTER, gc.get_threshold()[0]), 10, 10)
     is_first = next(_runs) == 0
     app = CanaryApp(
         plan,
@@ -460,6 +460,7 @@ def _leave_alone(app: CanaryApp, *, is_first: bool) -> None:
     Once more a while later where there was a console before: its threads may still be closing what
     they had open, on a busy host, and a week of samples with it.
     """
+    gc.set_threshold(GARBAGE_AFTER, 10, 10)
     if not is_first:
         gc.collect()
         app.set_timer(LEFT_S, _leave_alone_again)

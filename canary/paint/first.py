@@ -6,6 +6,7 @@ line and the screen, which come right after: then nothing is painted.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,11 @@ from canary.rollout.text import sanitize
 MOST_SIZE: Final = (600, 250)
 """As tui.terminal.driver has it: a terminal that says it is larger lies."""
 
+START_GARBAGE_AFTER: Final = 100_000
+"""So many new objects until garbage is looked for while the console starts. What is read then
+stays: to walk through it again and again was 2 % of the way to the first frame. `tui.app` ends it.
+"""
+
 DEMO: Final = Scene("ion-api → ion-api-canary", "canary-demo/us-central1", is_local=True)
 """The demo without a plan, as canary.cli.setup.console makes it."""
 
@@ -34,6 +40,7 @@ def paint_first(arguments: Sequence[str]) -> None:
     typed = read_typed(arguments)
     if typed is None or not screen.is_paintable():
         return
+    gc.set_threshold(START_GARBAGE_AFTER, 10, 10)
     size = screen.find_size()
     text = compose(typed, os.environ, size, time.time())
     if text:

@@ -14,9 +14,10 @@ from textual.color import Color
 from textual.command import CommandList
 from textual.worker import WorkerState
 
+from canary.paint.first import START_GARBAGE_AFTER
 from tests.tui import scenes
 from tests.tui.scripted import ScriptedEngine, Stage, staged
-from tui.app import CanaryApp, run
+from tui.app import GARBAGE_AFTER, CanaryApp, run
 from tui.palette import Palette
 from tui.terminal.left import forget_left
 
@@ -42,9 +43,12 @@ def test_what_was_left_alone_at_the_start_goes_with_its_console(
         circle = [app]
         circle.append(circle)  # type: ignore[arg-type]
         left.append(weakref.ref(app))
+        assert gc.get_threshold()[0] == START_GARBAGE_AFTER
         app._after_start()
+        assert gc.get_threshold()[0] == GARBAGE_AFTER
         assert gc.get_freeze_count()
 
+    gc.set_threshold(START_GARBAGE_AFTER)  # as the first paint does
     monkeypatch.setattr(CanaryApp, "run", lived)
     run(scenes.plan(), ScriptedEngine)
     gc.collect()
