@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -18,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 60.0
 """Real seconds after which what is waited for counts as missing."""
+CALM_S = 0.06
+"""A console that uses no processor for so long has drawn what it knows; it ticks each second."""
 
 
 class PseudoTerminal:
@@ -73,6 +76,27 @@ class PseudoTerminal:
         while (left := until - time.monotonic()) > 0:
             if select.select([self.master], [], [], left)[0]:
                 self.seen += os.read(self.master, 65536)
+
+    def read_until_it_waits(self) -> None:
+        """Read on until it has nothing to do: on a busy host, too, it is not only left waiting."""
+        until, before = time.monotonic() + WITHIN_S, -1
+        while time.monotonic() < until:
+            self.read_for(CALM_S)
+            state, used = self._threads()
+            if state == {"S"} and used == before:
+                return
+            before = used
+        raise AssertionError("it is never without something to do")
+
+    def _threads(self) -> tuple[set[str], int]:
+        """The states of its threads, and the processor's ticks that it has used."""
+        states, used = set(), 0
+        for stat in Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
+            with contextlib.suppress(OSError):  # one that has just ended
+                fields = stat.read_text().rpartition(")")[2].split()
+                states.add(fields[0])
+                used += int(fields[11]) + int(fields[12])
+        return states, used
 
     def type(self, keys: str) -> None:
         os.write(self.master, keys.encode())

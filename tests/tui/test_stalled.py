@@ -25,6 +25,8 @@ def demo(tmp_path: Path, state_dir: Path) -> Iterator[PseudoTerminal]:
         "-m",
         "canary.cli.main",
         "demo",
+        "--speed",
+        "150",
         "--config",
         str(plan),
         size=(200, 60),
@@ -71,7 +73,7 @@ def test_a_stalled_terminal_stops_neither_observing_nor_a_confirmed_rollback(
     assert outcome is not None
     assert (outcome.state, outcome.percent) == ("done", 0)
     before = newest_sample(directory)
-    # Five minutes of the cloud are five seconds of a console that observes.
+    # Five minutes of the cloud are two seconds of a console that observes.
     assert wait_for(lambda: newest_sample(directory) >= before + 300.0)
     demo.process.send_signal(signal.SIGTERM)
     assert demo.wait(reads=False) == 128 + signal.SIGTERM

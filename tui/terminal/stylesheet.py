@@ -11,9 +11,11 @@ from textual.css.stylesheet import Stylesheet
 
 SOURCES = 256
 """More than the console and the list have together."""
+THEMES = 8
+"""For so many themes the rules are kept."""
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=THEMES)
 def _rules_with(_: frozenset[tuple[str, str]]) -> LRUCache[tuple[Any, ...], list[RuleSet]]:
     """The rules that were read with these variables, by their source."""
     return LRUCache(SOURCES)
@@ -31,3 +33,7 @@ class KeptStylesheet(Stylesheet):
         self._parse_cache = LRUCache(1)  # Textual empties it; others still read with the ones now
         super().set_variables(variables)
         self._parse_cache = _rules_with(frozenset(variables.items()))
+
+    def reparse(self) -> None:
+        """As Textual's, which leaves the rules as they are on an error, but reads all anew."""
+        self.parse()

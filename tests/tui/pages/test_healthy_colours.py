@@ -13,6 +13,8 @@ from widgets.plots.cells import CellWidget
 
 SIZES = [(40, 10), (80, 24), (120, 40), (160, 48), (200, 60)]
 THEMES = ("dark", "light", "high-contrast", "colour-blind", "mono")
+IN_ALL = ((40, 10), (160, 48))
+"""At these sizes in every theme; at the others in the first two, but in the long run."""
 READY = scenes.snapshot(soaked_hours=30.0, events=())
 WAITING = scenes.snapshot(events=())
 """HEALTHY: nothing is passed, and the soak is to be waited for."""
@@ -46,10 +48,10 @@ async def change_theme(stage: Stage, theme: str) -> Palette:
 @pytest.mark.parametrize("healthy", [READY, WAITING], ids=["ready", "waiting"])
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_healthy_screen_has_no_alarm_in_it(
-    size: tuple[int, int], healthy: Snapshot
+    size: tuple[int, int], healthy: Snapshot, is_long: bool
 ) -> None:
     async with staged(size, healthy) as stage:
-        for theme in THEMES:
+        for theme in THEMES if is_long or size in IN_ALL else THEMES[:2]:
             palette = await change_theme(stage, theme)
             drawn = cells(stage)
             watch = () if theme == "mono" else (palette.watch,)
@@ -60,9 +62,9 @@ async def test_a_healthy_screen_has_no_alarm_in_it(
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_green_is_for_the_tick_only(size: tuple[int, int]) -> None:
+async def test_green_is_for_the_tick_only(size: tuple[int, int], is_long: bool) -> None:
     async with staged(size, READY) as stage:
-        for theme in ("dark", "light", "high-contrast"):
+        for theme in THEMES[: 3 if is_long or size in IN_ALL else 1]:
             palette = await change_theme(stage, theme)
             green = {(name, char) for name, char, style in cells(stage) if style == palette.ok}
             assert {char for _, char in green} <= {"✓"}, (theme, green)

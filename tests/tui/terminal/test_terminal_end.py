@@ -62,11 +62,11 @@ def test_with_a_reader_that_has_stopped_a_signal_still_ends_it(open_terminal, nu
 def test_a_console_that_shows_nothing_new_does_not_spin(open_terminal) -> None:
     terminal = open_terminal("-m", "tests.tui.ending", "plain")
     terminal.read_until(b"HEALTHY")
-    terminal.read_for(1.0)
+    terminal.read_until_it_waits()
     before = terminal.used_s()
-    terminal.read_for(3.0)
-    # A spin would use all of the three seconds.
-    assert terminal.used_s() - before < 1.0
+    terminal.read_for(1.5)
+    # A spin would use all of the second and a half.
+    assert terminal.used_s() - before < 0.5
 
 
 SIZES = [(0, 0), (1, 1), (1, 65535), (65535, 1), (65535, 65535), (2, 3), (40, 10)]
@@ -76,7 +76,7 @@ SIZES = [(0, 0), (1, 1), (1, 65535), (65535, 1), (65535, 65535), (2, 3), (40, 10
 def test_a_terminal_that_lies_about_its_size_is_survived(open_terminal, size) -> None:
     terminal = open_terminal("-m", "tests.tui.ending", "plain", size=size)
     terminal.read_until(b"\x1b[?1049h")
-    terminal.read_for(1.0)
+    terminal.read_until_it_waits()
     terminal.resize((80, 24))
     terminal.process.send_signal(signal.SIGWINCH)
     terminal.read_until(b"HEALTHY")
@@ -92,7 +92,7 @@ def test_sizes_that_become_a_lie_are_survived(open_terminal) -> None:
     for size in [*SIZES, (80, 24)]:
         terminal.resize(size)
         terminal.process.send_signal(signal.SIGWINCH)
-        terminal.read_for(0.5)
+        terminal.read_until_it_waits()
     terminal.type("q")
     assert terminal.wait() == 0
     assert b"Traceback" not in terminal.seen
