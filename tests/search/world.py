@@ -10,7 +10,14 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from canary.rollout.change.change import Author, Change, Guard, Request, Standing
+from canary.rollout.change.change import (
+    Author,
+    Change,
+    Guard,
+    Request,
+    Standing,
+    basis_of,
+)
 from canary.rollout.change.life import Mark
 from canary.rollout.change.stage_record import StageRecord
 from canary.rollout.plan.plan import Plan, ScalePreset
@@ -146,6 +153,16 @@ def request_of(name: str) -> Request:
     return Request(name, Author(name, "host"), 0.0)
 
 
+def unmarked(change: Change) -> Change:
+    """The change without what makes no difference here, where nothing is held or frozen: that it
+    completes an approval.
+    """
+    basis = basis_of(change)
+    if basis is None or not basis.completes:
+        return change
+    return msgspec.structs.replace(change, basis=msgspec.structs.replace(basis, completes=False))
+
+
 class Table:
     """Changes by number, each kept once."""
 
@@ -154,6 +171,7 @@ class Table:
         self._numbers: dict[bytes, int] = {}
 
     def number(self, change: Change) -> int:
+        change = unmarked(change)
         key = msgspec.json.encode(change)
         if key not in self._numbers:
             self._numbers[key] = len(self.changes)
