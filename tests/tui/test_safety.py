@@ -75,6 +75,18 @@ async def test_what_is_not_known_is_not_ready() -> None:
         assert "… checking the right" in stage.frame()
 
 
+async def test_of_what_is_being_checked_none_is_cut_where_one_has_room() -> None:
+    seen = judged(revision_ready=None, missing_rights=None)
+    assert seen.is_only_unknown
+    first = seen.reasons[0][1:]
+    async with staged((80, 24), at(readiness=seen)) as stage:
+        said = line(stage.frame(), "… checking")
+        assert f"{first}   auto rollback off" in said
+    async with staged((200, 60), at(readiness=seen)) as stage:
+        said = line(stage.frame(), "… checking")
+        assert f"{first} {seen.reasons[1]}   auto rollback off" in said
+
+
 @pytest.mark.parametrize("size", [(40, 10), *SIZES])
 async def test_no_way_back_is_loud_and_says_what_to_do(size: tuple[int, int]) -> None:
     async with staged(size, at(readiness=NO_TARGET)) as stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from canary.rollout.change.irreversible import format_irreversible
@@ -79,6 +80,13 @@ class SafetyLine(CellWidget):
         here = width_of(presence) if snapshot.presence.others else 0
         if ready and width_of(way) + width_of(guarding) + here > canvas.width:
             way = way[:2]
+        checked = snapshot.readiness
+        room = canvas.width - here
+        if checked is not None and checked.is_only_unknown:
+            if width_of(way) + width_of(guarding) > room:
+                way = [(_checking(checked.reasons[:1]), palette.dim)]  # no second one cut
+            if width_of(way) + width_of(guarding) > room:
+                guarding = self._guard(snapshot, palette, hints=False)
         if here and width_of(way) + width_of(guarding) + here > canvas.width:
             guarding = self._guard(snapshot, palette, hints=False)
         mark = _irreversible(snapshot, palette)
@@ -148,8 +156,14 @@ def readiness_runs(snapshot: Snapshot, palette: Palette, *, detailed: bool) -> l
     if readiness.state == "impossible":
         return [(" ✗ ROLLBACK NOT POSSIBLE ", palette.roll_back), (f" {why}", palette.strong)]
     if readiness.is_only_unknown:
-        return [(f"… {why[:1].lower()}{why[1:]}", palette.dim)]
+        return [(_checking(readiness.reasons), palette.dim)]
     return [("◐ rollback, but: ", palette.watch), (why, palette.text)]
+
+
+def _checking(reasons: Sequence[str]) -> str:
+    """What is being looked at."""
+    why = sanitize(" ".join(reasons), 300)
+    return f"… {why[:1].lower()}{why[1:]}"
 
 
 def presence_runs(snapshot: Snapshot, palette: Palette) -> list[Run]:
