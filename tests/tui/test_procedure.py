@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
@@ -42,6 +44,10 @@ async def test_a_verification_shows_how_far_it_is(size: tuple[int, int]) -> None
         (line,) = lines(stage.frame(), "VERIFYING")
         assert "▸ VERIFYING ████████████▍░░░░░░░ 62 of 100 requests" in line
         assert line.rstrip().endswith("x stops")
+        # Both sides are there, and neither is cut.
+        told = re.search(r"requests  (legacy|L) (\d+)  (canary|C) (\d+)  ", line)
+        assert told is not None, line
+        assert int(told[2]) + int(told[4]) == 62
 
 
 async def test_nothing_is_drawn_while_the_progress_stays() -> None:

@@ -32,7 +32,7 @@ from canary.rollout.trials.verification import (
     VerifyProgress,
 )
 from themes import Palette
-from widgets.plots.canvas import Canvas, Run, bar_runs
+from widgets.plots.canvas import Canvas, Run, bar_runs, width_of
 from widgets.plots.cells import CellWidget, bound
 
 _WORDS: dict[OutcomeState, str] = {
@@ -123,7 +123,8 @@ class OutcomeBar(CellWidget):
             canvas.runs(0, 0, runs)
             return
         if procedure.verification.progress is not None:
-            running = progress_runs(procedure.verification.progress, palette)
+            room = canvas.width - len(self._stops())
+            running = progress_runs(procedure.verification.progress, palette, room)
             self._draw_running(canvas, running, palette)
             return
         ended = results(snapshot, procedure)
@@ -140,13 +141,16 @@ class OutcomeBar(CellWidget):
             self._draw_result(canvas, change, len(ended) - 1, palette)
 
     def _draw_running(self, canvas: Canvas, runs: list[Run], palette: Palette) -> None:
-        hint = f"  {self.stop_key} stops"
+        hint = self._stops()
         room = canvas.width - len(hint)
         if room < 40:
             canvas.runs(0, 0, runs)
             return
         canvas.runs(0, 0, runs, room)
         canvas.text(room, 0, hint, palette.dim)
+
+    def _stops(self) -> str:
+        return f"  {self.stop_key} stops"
 
     def _draw_flight(
         self, canvas: Canvas, change: ChangeView, snapshot: Snapshot, palette: Palette
@@ -258,8 +262,10 @@ def outcome_style(state: OutcomeState, palette: Palette) -> Style:
     }[state]
 
 
-def progress_runs(progress: VerifyProgress, palette: Palette) -> list[Run]:
-    """How far it is: a bar that moves only when a request has ended."""
+def progress_runs(progress: VerifyProgress, palette: Palette, room: int) -> list[Run]:
+    """How far it is: a bar that moves only when a request has ended. Where both sides' names have
+    no room they are shortened, before one of them is cut.
+    """
     if progress.step == "health":
         return [
             ("▸ VERIFYING ", palette.strong),
@@ -273,11 +279,17 @@ def progress_runs(progress: VerifyProgress, palette: Palette) -> list[Run]:
             f" {format_count(progress.done)} of {format_count(progress.total)} requests",
             palette.text,
         ),
-        (f"  legacy {format_count(progress.legacy)}", palette.legacy),
-        (f"  canary {format_count(progress.canary)}", palette.canary),
     ]
-    if progress.failed:
-        runs.append((f"  {progress.failed} unanswered", palette.roll_back))
+    legacy, canary = format_count(progress.legacy), format_count(progress.canary)
+    failed = f"  {format_count(progress.failed)} unanswered" if progress.failed else ""
+    whole = f"  legacy {legacy}  canary {canary}{failed}"
+    fits = width_of(runs) + len(whole) <= room
+    runs += [
+        (f"  {'legacy' if fits else 'L'} {legacy}", palette.legacy),
+        (f"  {'canary' if fits else 'C'} {canary}", palette.canary),
+    ]
+    if failed:
+        runs.append((failed, palette.roll_back))
     return runs
 
 

@@ -39,7 +39,7 @@ class VerificationPage(Page):
         view = self.procedure.verification
         rows: list[Row] = []
         if view.progress is not None:
-            rows += [progress_runs(view.progress, palette), []]
+            rows += [progress_runs(view.progress, palette, width), []]
         if view.result is None:
             hint = f"nothing was verified from here yet; {self.key('verify')} verifies"
             return rows or [[(hint, palette.dim)]]
