@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from canary.engine.console.console import ConsoleEngine
+from canary.engine.guard import supervisor
+from canary.engine.observe import poll_loop
 from canary.rollout.change.change import Outcome
 from canary.rollout.errors import Conflict, ReadOnly, Unavailable
 from canary.store.journal import Journal
@@ -24,7 +26,12 @@ async def test_the_way_back_is_known_soon_after_the_first_numbers(embed: Embed) 
     assert {c.id for c in snapshot.readiness.checks} >= {"target", "rights", "instances"}
 
 
-async def test_two_consoles_on_one_host_see_each_other_come_and_go(embed: Embed) -> None:
+async def test_two_consoles_on_one_host_see_each_other_come_and_go(
+    embed: Embed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # They look around every few seconds by themselves; here more often.
+    monkeypatch.setattr(supervisor, "PRESENCE_S", 0.1)
+    monkeypatch.setattr(poll_loop, "SIGN_OF_LIFE_S", 0.2)
     async with live(embed) as cloud, Running(cloud.plan, read_only=True) as first:
         await first.screen.until(has_numbers)
         async with Running(cloud.plan, read_only=True) as second:

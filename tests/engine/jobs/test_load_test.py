@@ -76,7 +76,9 @@ def ignore(_: LoadTestProgress) -> None:
 
 
 @needs_locust
-async def test_both_sides_are_loaded_told_apart_and_pass(embed: Embed, tmp_path: Path) -> None:
+async def test_both_sides_are_loaded_told_apart_by_the_clouds_clock_and_pass(
+    embed: Embed, tmp_path: Path
+) -> None:
     told: list[LoadTestProgress] = []
     async with cloud_at_half(embed) as cloud:
         summary = await run_at(cloud.control_url, settings(3.0)).run(told.append)
@@ -88,6 +90,9 @@ async def test_both_sides_are_loaded_told_apart_and_pass(embed: Embed, tmp_path:
     assert len(told) >= 2
     assert told[-1] == summary.figures
     assert all(a.requests <= b.requests for a, b in itertools.pairwise(told))
+    assert (summary.figures.elapsed_s, summary.figures.duration_s) == (180.0, 180.0)
+    # The model's Legacy has a median above 250 ms; on this machine that is above 4 ms.
+    assert summary.figures.legacy.p50_ms > 200.0
     # The file is what the gate reads.
     path = write_summary(PLAN, tmp_path, summary)
     assert path == tmp_path / "outputs" / LOAD_TEST_FILE
@@ -95,16 +100,6 @@ async def test_both_sides_are_loaded_told_apart_and_pass(embed: Embed, tmp_path:
     assert found.problems == ()
     assert found.evidence.load_test.status == "PASSED"
     assert found.evidence.load_test.finished_at == pytest.approx(summary.finished_at, abs=1.0)
-
-
-@needs_locust
-async def test_figures_are_of_the_clouds_clock(embed: Embed) -> None:
-    async with cloud_at_half(embed) as cloud:
-        summary = await run_at(cloud.control_url, settings(1.5)).run(ignore)
-    seen = summary.figures
-    assert (seen.elapsed_s, seen.duration_s) == (90.0, 90.0)
-    # The model's Legacy has a median above 250 ms; on this machine that is above 4 ms.
-    assert seen.legacy.p50_ms > 200.0
 
 
 @needs_locust

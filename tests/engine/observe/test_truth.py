@@ -126,7 +126,7 @@ SCRIPTS = st.builds(
 )
 
 
-@examples(6, 60)
+@examples(4, 60)
 @given(script=SCRIPTS)
 async def test_after_any_recovery_the_snapshot_is_that_of_a_console_that_starts_now(
     script: Script,
