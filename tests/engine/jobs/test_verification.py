@@ -29,6 +29,8 @@ from tests.rollout.build import PLAN, request, standing
 
 pytestmark = pytest.mark.usefixtures("state_dir")
 FAST = VerifyOrder(delay_ms=0.0)
+FEW = VerifyOrder(requests=40, delay_ms=0.0)
+"""Where the share is not close to what would be wrong."""
 
 
 def at_router(cloud: Embedded, **router: Any) -> Plan:
@@ -72,7 +74,9 @@ async def test_the_requests_count_in_the_clouds_metrics(embed: Embed) -> None:
 
 async def test_another_share_than_the_intended_is_not_passed(embed: Embed) -> None:
     async with embed(http=True, speed=600.0) as cloud:
-        verification = await verified(cloud, VerifyOrder(delay_ms=0.0, intended_percent=50))
+        verification = await verified(
+            cloud, VerifyOrder(requests=40, delay_ms=0.0, intended_percent=50)
+        )
     assert verification.verdict == "not_passed"
     assert (states(verification)["reported"], states(verification)["split"]) == (
         "not_passed",
@@ -85,7 +89,7 @@ async def test_a_share_that_the_code_does_not_serve_is_found_by_measuring(embed:
     async with embed(http=True, speed=600.0, percent=100, stage=5) as cloud:
         # What is asked is Legacy's own address: the router that callers use does not route.
         legacy = (await cloud.run.service("ion-api")).uri
-        order = VerifyOrder(delay_ms=0.0, intended_percent=100)
+        order = VerifyOrder(requests=40, delay_ms=0.0, intended_percent=100)
         verification = await verified(cloud, order, url=legacy)
     assert (states(verification)["reported"], states(verification)["split"]) == (
         "passed",
@@ -98,7 +102,7 @@ async def test_at_the_ends_the_other_side_must_not_answer_at_all(
     embed: Embed, percent: int, stage: int
 ) -> None:
     async with embed(http=True, speed=600.0, percent=percent, stage=stage) as cloud:
-        order = VerifyOrder(delay_ms=0.0, intended_percent=percent)
+        order = VerifyOrder(requests=40, delay_ms=0.0, intended_percent=percent)
         verification = await verified(cloud, order)
     assert states(verification)["split"] == "passed"
     assert verification.split is not None
@@ -124,7 +128,7 @@ async def test_a_router_that_nobody_answers_at_is_not_passed(embed: Embed) -> No
 async def test_an_outage_of_cloud_run_is_no_pass(embed: Embed) -> None:
     async with embed(http=True, speed=600.0) as cloud:
         cloud.set_scenario("run-outage")
-        order = VerifyOrder(delay_ms=0.0, intended_percent=10)
+        order = VerifyOrder(requests=40, delay_ms=0.0, intended_percent=10)
         verification = await verified(cloud, order)
     assert verification.verdict == "unverified"
     assert states(verification)["reported"] == "unknown"
@@ -162,7 +166,7 @@ def test_a_change_is_verified_at_the_share_that_it_sets() -> None:
 
 async def test_the_file_is_whole_and_only_its_owners(embed: Embed, tmp_path: Path) -> None:
     async with embed(http=True, speed=600.0) as cloud:
-        verification = await verified(cloud)
+        verification = await verified(cloud, FEW)
         path = write_verification(cloud.plan, tmp_path, verification)
     assert path == tmp_path / "outputs" / "compare_stage2.json"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -175,7 +179,7 @@ async def test_services_that_let_nobody_in_from_here_are_not_verified_and_not_il
 ) -> None:
     async with embed(http=True, speed=600.0) as cloud:
         cloud.break_method("http:*", shape=shape)
-        verification = await verified(cloud)
+        verification = await verified(cloud, FEW)
     found = states(verification)
     assert verification.verdict == "unverified"
     assert (found["health_legacy"], found["health_canary"]) == ("unknown", "unknown")

@@ -154,7 +154,9 @@ async def test_one_that_is_not_passed_is_as_loud_as_a_failed_change(
     ):
         await running.screen.until(has_numbers)
         listener = Listener(running)
-        running.engine.procedure.verification.start(VerifyOrder(delay_ms=0.0, intended_percent=50))
+        running.engine.procedure.verification.start(
+            VerifyOrder(requests=60, delay_ms=0.0, intended_percent=50)
+        )
         assert (await listener.result()).verdict == "not_passed"
         await running.screen.until(
             lambda s: any(
