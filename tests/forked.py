@@ -333,7 +333,9 @@ def become(told: dict[str, Any], fds: list[int]) -> None:
 
 
 def prepare(kind: Kind) -> None:
-    """Import what most commands do; the screen is left out, which ends a process otherwise."""
+    """Import what most commands do; the screen is left out, which ends a process otherwise. Between
+    two tries of a read, or of a webhook, these commands do not pause.
+    """
     from canary.cloud.connection.client_modules import load_api
 
     if kind == "background":
@@ -345,6 +347,8 @@ def prepare(kind: Kind) -> None:
         gc.freeze()
         return
     from canary.cli.commands import COMMANDS
+    from canary.cloud.connection import calls
+    from canary.cloud.http import webhook
 
     for module, _ in COMMANDS.values():
         import_module(f"canary.cli.{module}")
@@ -352,6 +356,7 @@ def prepare(kind: Kind) -> None:
         import_module(module)
     load_api("services")
     load_api("metrics")
+    calls.FIRST_WAIT_S = webhook.AGAIN_AFTER_S = 0.0
     gc.freeze()
 
 

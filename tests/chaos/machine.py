@@ -103,7 +103,8 @@ class Chaos(RuleBasedStateMachine):
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         self.tally.steps += 1
-        return self.runner.run(work)
+        # `Runner.run` has what comes back described for a message that nobody reads.
+        return self.runner.get_loop().run_until_complete(work)
 
     @property
     def _at(self) -> Rollout:

@@ -68,6 +68,7 @@ async def carry(
     may_send: bool = True,
     step_s: float = 1.0,
     between: Any = None,
+    pace: Pace = PACE,
 ) -> Outcome:
     """Carry it out; each pause is `step_s` cloud seconds, no real ones, and runs `between`."""
 
@@ -87,7 +88,7 @@ async def carry(
         plan=cloud.plan,
         stage_file=stage_file,
         may_send=may_send,
-        pace=PACE,
+        pace=pace,
         sleep=sleep,
     )
 

@@ -30,6 +30,13 @@ def deadline_s(fault: str) -> float:
     return SLOW_S if fault == "slow" else 20.0
 
 
+def looks_away(fault: str, looks: int) -> int:
+    """After so many looks a cloud is back that is away by a fault: sooner where each look takes
+    all deadlines of its tries in real time.
+    """
+    return 2 if fault == "slow" else looks
+
+
 TRIED_AGAIN = frozenset(
     {
         "UNAVAILABLE",

@@ -13,7 +13,7 @@ from canary.rollout.change.change import Change, Outcome
 from canary.store.journal import Journal
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded, with_router
 from tests.engine.carried import PACE, ask, router_service
-from tests.faults.table import CODES, FAULTS, UNCERTAIN, deadline_s
+from tests.faults.table import CODES, FAULTS, UNCERTAIN, deadline_s, looks_away
 
 SPLIT_PLAN = with_router(DEFAULT_PLAN, kind="revisions", candidate="canary")
 REFUSED = ("refused", "failed")
@@ -142,7 +142,7 @@ async def test_a_cloud_that_is_away_after_the_sending_is_waited_for(hand: Hand, 
     cloud = hand.cloud
     change = await ask(cloud, "promote")
     cloud.break_method("UpdateService", code="DEADLINE_EXCEEDED", after_apply=True)
-    hand.mends_after = 6
+    hand.mends_after = looks_away(fault, 6)
 
     async def away(*arguments, **keywords):
         cloud.break_method("GetService|GetOperation", **FAULTS[fault])
@@ -187,7 +187,7 @@ async def test_a_rollback_asked_for_while_cloud_run_is_away_goes_out_once_when_i
     cloud = hand.cloud
     change = await ask(cloud, "rollback_all")
     cloud.break_method("GetService", **FAULTS[fault])
-    hand.mends_after = 5
+    hand.mends_after = looks_away(fault, 5)
     outcome = await hand.carry(change)
     assert (outcome.state, outcome.percent) == ("done", 0)
     assert hand.sent == 1
