@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -36,6 +37,13 @@ ROWS = (
     *(row(f"quiet-{n:02d}-canary", "healthy", "soak 3 h of 24 h", "q.toml", percent=50)
       for n in range(30)),
 )  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _only_what_is_new_is_garbage() -> None:
+    """The list looks for garbage at each return: not through all that other tests left here."""
+    gc.collect()
+    gc.freeze()
 
 
 class Rows:

@@ -31,6 +31,8 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], None]]]
     yield found
     gc.set_threshold(*thresholds)
     gc.unfreeze()
+    gc.collect()
+    gc.freeze()  # as after the collection of the tests: see tests/conftest.py
 
 
 def test_what_was_left_alone_at_the_start_goes_with_its_console(
