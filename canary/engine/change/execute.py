@@ -143,6 +143,8 @@ class _Execution:
         self._may_send = may_send
         self._taken = False
         """Whether the cloud took the present step, or may have."""
+        self._left = False
+        """Whether the present step was sent before a person resumed it."""
         self._sent = False
         """Whether the present try has reached the cloud, or may have."""
         self._remarks: list[str] = []
@@ -169,7 +171,7 @@ class _Execution:
             raise
         except CanaryError as error:
             seen = await self._cloud.waiter.read(self._change.steps[index].service)
-            taken = self._taken or self._capacity.has_sent
+            taken = self._taken or self._left or self._capacity.has_sent
             await self._record_file.commit(self._change)
             failed = describe_failed(self._change, index, error, seen, self._now(), taken=taken)
             remarks = [*self._capacity.said, *self._record_file.remarks]
@@ -181,7 +183,7 @@ class _Execution:
 
     async def _carry_out_step(self, index: int, step: Step) -> None:
         state = self._entry.state_of(index)
-        self._taken = state not in NEVER_SENT
+        self._taken, self._left = state not in NEVER_SENT, False
         if NEXT[state] == "end":
             return
         try:
@@ -303,7 +305,7 @@ class _Execution:
             raise OutcomeUnknown(f"Whether it is gone is not known: {error.message}") from error
 
     async def _send_again(self, index: int, step: Step) -> Sent:
-        self._taken = False
+        self._taken, self._left = False, True
         return await self._send(index, step)
 
     async def _send_once(self, index: int, step: Step) -> Sent:

@@ -143,6 +143,18 @@ async def test_a_promotion_is_not_resumed_in_a_freeze(embedded: Embedded, journa
     assert (await recovery_of(embedded, journal).resume("c1", BY)).state == "resumed"
 
 
+async def test_what_was_resumed_into_a_freeze_is_not_said_to_have_changed_nothing(
+    embedded: Embedded, journal: Journal
+):
+    await lose(embedded, journal, "promote")
+    assert (await recovery_of(embedded, journal).resume("c1", BY)).state == "resumed"
+    embedded.plan = msgspec.structs.replace(embedded.plan, freeze=(Freeze(),))
+    outcome = await carry(embedded, journal, entry_of(journal).change)
+    assert outcome.state == "refused", outcome
+    assert "Not promoted: frozen by the plan" in outcome.message
+    assert "Nothing was changed" not in outcome.message
+
+
 async def test_a_rollback_is_resumed_in_a_freeze(embedded: Embedded, journal: Journal):
     frozen = msgspec.structs.replace(embedded.plan, freeze=(Freeze(),))
     await lose(embedded, journal, "rollback_all")
