@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from canary.cloud.connection.clients import Connection
+from canary.cloud.embedded import process
 from canary.cloud.embedded.control import open_lease, request_json
 from canary.cloud.embedded.embedded import (
     STATE_FILE,
@@ -22,6 +23,21 @@ from canary.cloud.router.choice import open_router
 from canary.rollout.change.stage_record import decode_record
 from canary.rollout.errors import Rejected, Unavailable
 from tests.embedded import DEFAULT_PLAN, Embed, with_router
+from tests.forked import begin_forked
+
+BY_PYTHON = (
+    "test_a_console_starts_it_another_joins_it_and_both_see_one_state",
+    "test_one_that_does_not_come_up_says_why",
+    "test_its_log_is_for_its_owner_alone",
+    "test_one_that_was_killed_lives_again_where_it_was_with_what_was_set",
+)
+"""The tests that start Python; what the others are about does not depend on it."""
+
+
+@pytest.fixture(autouse=True)
+def _forked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.originalname not in BY_PYTHON:
+        monkeypatch.setattr(process, "begin_process", begin_forked)
 
 
 @contextlib.asynccontextmanager
