@@ -103,13 +103,8 @@ def run(request: pytest.FixtureRequest, place: Path, cloud: Cloud) -> Run:
     return _runner(place, cloud, str(state), *BOUND)
 
 
-def share(run: Run) -> int:
-    percent: int = run("status", "--json").document["traffic"]["canary"]
-    return percent
-
-
-def kept_reason(cloud: Cloud) -> str:
-    """Why the last change was made, as the service itself keeps it."""
+def kept(cloud: Cloud) -> ServiceState:
+    """What the service itself keeps: its share, and of the last change the record."""
     plan = load_plan(cloud.plan_path)
 
     async def read() -> ServiceState:
@@ -119,7 +114,12 @@ def kept_reason(cloud: Cloud) -> str:
         finally:
             await connection.close()
 
-    record = asyncio.run(read()).record
+    return asyncio.run(read())
+
+
+def kept_reason(cloud: Cloud) -> str:
+    """Why the last change was made, as the service itself keeps it."""
+    record = kept(cloud).record
     return record.reason if record is not None else ""
 
 
@@ -129,13 +129,13 @@ def test_a_look_is_possible(run: Run):
     assert "Canary" in ended.out
 
 
-def test_a_rollback_says_why_and_gives_the_command_to_type(run: Run):
+def test_a_rollback_says_why_and_gives_the_command_to_type(run: Run, cloud: Cloud):
     ended = run("rollback", "--all", "--yes")
     assert ended.code == 3
     assert "Without a journal nothing is changed from here." in ended.err
     assert "By hand: gcloud run services update ion-api" in ended.err
     assert "--no-journal --reason" in ended.err
-    assert share(run) == 10
+    assert kept(cloud).percent == 10
     as_json = run("rollback", "--all", "--yes", "--json")
     assert as_json.code == 3
     assert "By hand: gcloud" in as_json.document["error"]["remedy"]
@@ -147,7 +147,7 @@ def test_a_person_may_send_it_all_the_same_and_it_is_told_in_the_cloud(run: Run,
     assert ended.code == 0, ended.err
     assert "SENT WITHOUT A JOURNAL" in ended.err
     assert "nobody checks its status" in ended.err
-    assert share(run) == 0
+    assert kept(cloud).percent == 0
     assert kept_reason(cloud) == "[in no journal] canary fails"
 
 
@@ -163,7 +163,7 @@ def test_nothing_but_going_back_goes_out_without_a_journal(place: Path, cloud: C
     run = _runner(place, cloud, "/dev/null/state")
     ended = run("promote", "--yes", "--no-journal", "--reason", "x", "--force")
     assert ended.code == 2
-    assert share(run) == 10
+    assert kept(cloud).percent == 10
 
 
 def test_a_journal_that_can_be_used_is_used(place: Path, cloud: Cloud):
@@ -196,6 +196,6 @@ def test_on_a_full_disk_it_still_goes_out(place: Path, cloud: Cloud):
         assert (refused.code, "By hand: gcloud" in refused.err) == (3, True)
         ended = run("rollback", "--all", "--yes", "--no-journal", "--reason", "full")
         assert ended.code == 0, ended.err
-        assert share(run) == 0
+        assert kept(cloud).percent == 0
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
