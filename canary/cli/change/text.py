@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -111,13 +114,33 @@ def demand_terminal_to_ask(*, unasked: bool) -> None:
         )
 
 
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let one Ctrl+C end a question that is asked in an event loop: the loop's own handler only
+    cancels what runs in it, which it does not come to while a line is waited for.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or before == signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def ask_to_confirm(name: str = "") -> None:
-    """Raise UsageError unless it is confirmed: by typing `name`, where it is grave."""
-    if name:
-        typed = click.prompt(f"Type {name} to confirm", default="", show_default=False, err=True)
-        confirmed = typed.strip() == name
-    else:
-        confirmed = click.confirm("Do it?", default=False, err=True)
+    """Raise UsageError unless it is confirmed: by typing `name`, where it is grave. Ctrl+C at the
+    question is a no.
+    """
+    with _interruptible():
+        if name:
+            asked = f"Type {name} to confirm"
+            typed = click.prompt(asked, default="", show_default=False, err=True)
+            confirmed = typed.strip() == name
+        else:
+            confirmed = click.confirm("Do it?", default=False, err=True)
     if not confirmed:
         raise UsageError("Not confirmed: nothing was changed.")
 
