@@ -20,13 +20,12 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.rollout.trials.jobs import JobsView, ResultOf
 from canary.rollout.trials.load_test import LoadTestSettings
-from tests import quiescence, styles
+from tests import quiescence
 from tests.tui import scenes
 from tui.app import CanaryApp
 from tui.engine_port import How, OnError, OnJobs, OnLines, OnSnapshot, Past
 
 quiescence.install()
-styles.install()
 
 
 class ScriptedProcedure:

@@ -13,14 +13,13 @@ from textual.pilot import Pilot
 from textual.reactive import Reactive
 from textual.screen import Screen
 
-from tests import quiescence, styles
+from tests import quiescence
 from tests.tui.terminal.glass import Glass
 from tests.widgets.scenes import NOW, PLAN
 from tui.terminal.app import TerminalApp
 from widgets.plots.cells import CellWidget
 
 quiescence.install()
-styles.install()
 
 LINE = Console(color_system="256", file=io.StringIO(), force_terminal=True)
 

@@ -126,7 +126,7 @@ class MainScreen(Composition):
     async def mount_rest(self) -> None:
         """Make panels, pages and the prompt, laid out as the screen is now, and mount them."""
         self.furnish()
-        self._arrange()
+        self._arrange(update=False)  # they are styled as they are mounted
         await super().mount_rest()
 
     # -- what is shown ---------------------------------------------------------------------------

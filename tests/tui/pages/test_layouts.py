@@ -12,6 +12,15 @@ from tests.tui.scripted import frame, rows, staged
 from tui.pages.layout import choose_layout, window_length
 
 SIZES = [(40, 10), (80, 24), (120, 40), (200, 60)]
+_drawn: dict[tuple[int, int], str] = {}
+
+
+async def healthy(size: tuple[int, int]) -> str:
+    """A healthy stage 2 as it opens at a size: many look at the same frame."""
+    if size not in _drawn:
+        async with staged(size) as stage:
+            _drawn[size] = stage.frame()
+    return _drawn[size]
 
 
 @pytest.mark.parametrize(
@@ -54,40 +63,37 @@ async def test_a_long_result_takes_the_rows_there_are_and_is_cut_with_a_mark() -
 async def test_verdict_share_freshness_and_the_way_out_are_on_every_size(
     size: tuple[int, int],
 ) -> None:
-    async with staged(size) as stage:
-        text = stage.frame()
-        assert "✓ HEALTHY" in text
-        assert "10 %" in text
-        assert "74 s" in text
-        assert "LOCAL CLOUD ×60" in text
-        assert "R roll back all" in text
+    text = await healthy(size)
+    assert "✓ HEALTHY" in text
+    assert "10 %" in text
+    assert "74 s" in text
+    assert "LOCAL CLOUD ×60" in text
+    assert "R roll back all" in text
 
 
 @pytest.mark.parametrize("size", [*SIZES, (20, 5), (10, 3)])
 async def test_no_line_is_wider_than_the_terminal(size: tuple[int, int]) -> None:
-    async with staged(size) as stage:
-        lines = stage.frame().splitlines()
-        assert len(lines) <= size[1]
-        assert all(len(line) <= size[0] for line in lines)
+    lines = (await healthy(size)).splitlines()
+    assert len(lines) <= size[1]
+    assert all(len(line) <= size[0] for line in lines)
 
 
 @pytest.mark.parametrize("size", [(120, 40), (200, 60)])
 async def test_all_panels_stand_side_by_side_where_there_is_room(size: tuple[int, int]) -> None:
-    async with staged(size) as stage:
-        text = stage.frame()
-        for title in ("overview", "confidence", "resources", "decision", "gates"):
-            assert f" {title} ─" in text
-        assert " errors ── canary ×" in text
-        assert "latency" in text
-        assert "p50" in text
+    text = await healthy(size)
+    for title in ("overview", "confidence", "resources", "decision", "gates"):
+        assert f" {title} ─" in text
+    assert " errors ── canary ×" in text
+    assert "latency" in text
+    assert "p50" in text
 
 
 @pytest.mark.parametrize("size", [(160, 36), (160, 48), (200, 60)])
 async def test_the_widest_layout_has_its_events_in_full_width(size: tuple[int, int]) -> None:
-    async with staged(size) as stage:
-        told = next(rows(stage.frame(), "promoted 5 % → 10 %"))
-        assert told.endswith("verified: health ok, split 10.3 % (100)")
-        assert stage.frame().count("promoted 5 % → 10 %") == 1
+    text = await healthy(size)
+    told = next(rows(text, "promoted 5 % → 10 %"))
+    assert told.endswith("verified: health ok, split 10.3 % (100)")
+    assert text.count("promoted 5 % → 10 %") == 1
 
 
 async def test_a_larger_size_never_shows_fewer_events_or_plots() -> None:
@@ -102,9 +108,9 @@ async def test_a_larger_size_never_shows_fewer_events_or_plots() -> None:
 
 @pytest.mark.parametrize("size", [(120, 40), (160, 36), (160, 48), (200, 60)])
 async def test_the_seeds_four_rows_are_on_the_screen(size: tuple[int, int]) -> None:
-    async with staged(size) as stage:
-        for name in ("overview", "latency", "confidence", "resources"):
-            assert f" {name} " in stage.frame()
+    text = await healthy(size)
+    for name in ("overview", "latency", "confidence", "resources"):
+        assert f" {name} " in text
 
 
 async def test_the_narrow_layout_shows_one_panel_below_the_overview() -> None:
@@ -269,12 +275,11 @@ async def test_text_from_outside_is_only_text() -> None:
 async def test_project_region_service_command_and_more_are_on_every_size(
     size: tuple[int, int],
 ) -> None:
-    async with staged(size) as stage:
-        text = stage.frame()
-        assert "naeda-genesis/us-central1" in text
-        assert "ion-api-canary" in text
-        assert " : " in text.splitlines()[-1]
-        assert "more: ?" in text or "? help" in text
+    text = await healthy(size)
+    assert "naeda-genesis/us-central1" in text
+    assert "ion-api-canary" in text
+    assert " : " in text.splitlines()[-1]
+    assert "more: ?" in text or "? help" in text
 
 
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (120, 40)])
