@@ -26,7 +26,7 @@ from canary.store.locks import Owner
 from tests.chaos.routers import PLANS, install_program
 from tests.cloud.router.test_url_map_split import MAP_PLAN
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded
-from tests.engine.carried import AUTHOR, ask, carry, router_service, standing_of
+from tests.engine.carried import AUTHOR, PACE, ask, carry, router_service, standing_of
 from tests.engine.change.test_execute_killed import first_life
 from tests.engine.change.test_last_look import hold, once_it_is_sent
 from tests.engine.change.test_moved_world import (
@@ -109,10 +109,14 @@ async def test_an_executor_that_takes_a_promotion_up_looks_at_the_freeze(
     freeze_soon(embedded)
     journal.intend(await ask(embedded, "promote"))
     await begin_freeze(embedded)
+
+    async def sleep(pause_s: float) -> None:
+        embedded.advance(1.0 if pause_s else 0.0)
+
     clients = CloudClients(embedded.writer, embedded.run, embedded.clock)
     assert journal.path is not None
     with Owner(journal.path.parent) as owner:
-        executor = Executor(embedded.plan, clients, journal, owner)
+        executor = Executor(embedded.plan, clients, journal, owner, pace=PACE, sleep=sleep)
         executor.take_up()
         await executor.finish()
     entry = journal.entry("c1")
