@@ -5,6 +5,7 @@ tests/engine/test_session.py; how an executor is, in tests/engine/change/test_ex
 
 import pytest
 
+from canary.cloud.connection import calls
 from canary.cloud.embedded import process
 from canary.engine.console import executor_supervisor
 from tests.forked import begin_forked, begin_forked_executor
@@ -16,3 +17,9 @@ def forked_processes(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReq
         monkeypatch.setattr(process, "begin_process", begin_forked)
     if request.path.name != "test_executor.py":
         monkeypatch.setattr(executor_supervisor, "begin_process", begin_forked_executor)
+
+
+@pytest.fixture(autouse=True)
+def read_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long is waited before a read is made up has tests in tests/cloud."""
+    monkeypatch.setattr(calls, "FIRST_WAIT_S", 0.0)

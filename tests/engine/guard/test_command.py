@@ -31,8 +31,10 @@ COUNTDOWN_S = 5.0
 
 
 def plan_that(on_regression: str) -> Plan:
+    """Canary has half of the requests: it takes the fewest to know something of both sides."""
     evidence = msgspec.structs.replace(DEFAULT_PLAN.evidence, on_regression=on_regression)
-    return msgspec.structs.replace(DEFAULT_PLAN, evidence=evidence)
+    local = msgspec.structs.replace(DEFAULT_PLAN.local, stage=4)
+    return msgspec.structs.replace(DEFAULT_PLAN, evidence=evidence, local=local)
 
 
 class Guarding:
@@ -130,7 +132,7 @@ def follows_the_log(snapshot: Snapshot) -> bool:
 async def test_it_sees_a_regression_in_seconds_by_the_request_log_and_acts(
     embed: Embed, tmp_path: Path
 ) -> None:
-    async with embed(plan_that("rollback"), requests_per_s=100.0) as cloud:
+    async with embed(plan_that("rollback"), requests_per_s=24.0) as cloud:
         guarding = Guarding(cloud, tmp_path)
         async with guarding.running():
             await guarding.until_seen(follows_the_log)
@@ -144,7 +146,7 @@ async def test_it_sees_a_regression_in_seconds_by_the_request_log_and_acts(
             assert snapshot.decision.verdict == "continue"
             assert any("evidence: Canary is worse now" in e.text for e in snapshot.events)
             await guarding.until_said("automatic rollback: done")
-        assert (await router_service(cloud)).percent < 10
+        assert (await router_service(cloud)).percent < 50
         (entry,) = guarding.entries
         assert entry.outcome is not None
         assert entry.outcome.state == "done"

@@ -83,7 +83,7 @@ def test_a_signal_ends_it_cleanly_with_a_last_line(tmp_path: Path, number: signa
 
 
 def test_it_ends_by_itself_when_its_time_is_over(tmp_path: Path) -> None:
-    with monitor(tmp_path, "--for", "2h", "--every", "1h", "--out-dir", "o") as process:
+    with monitor(tmp_path, "--for", "1h", "--every", "30m", "--out-dir", "o") as process:
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Monitoring ended (its time is over)" in out.splitlines()[-1]
