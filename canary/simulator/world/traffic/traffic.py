@@ -70,6 +70,7 @@ class Traffic:
         self, config: Config, timeline: Timeline, seed: int, requests_per_s: float
     ) -> None:
         self.arrivals = Arrivals()
+        self.draw_part = draw_part
         self._behaviours = Behaviours(config, timeline, self.arrivals, requests_per_s)
         self._timeline = timeline
         self._seed = seed
@@ -159,10 +160,12 @@ class Traffic:
             requests = poisson(shared, expected)
             to_canary = binomial(shared, requests, self.share(segment.start))
             for side, count in zip(SIDES, (requests - to_canary, to_canary), strict=True):
-                rng = Random(f"{self._seed}/{end}/{number}/{side}")
-                part = self._part(side, segment, end, count, pace, rng)
-                if part is not None:
-                    parts.setdefault((part.service, part.revision), []).append(part)
+                how = self._behaviours.at(side, segment.start, segment.regime)
+                if how is None or how.removed or how.effects.silent:
+                    continue  # it has no series then
+                seed = f"{self._seed}/{end}/{number}/{side}"
+                part = self.draw_part(seed, how, end, duration, count, pace)
+                parts.setdefault((part.service, part.revision), []).append(part)
         return tuple(self._with_arrivals(_join(parts[key])) for key in sorted(parts))
 
     def _segments(self, start: float, end: float) -> Iterator[Segment]:
@@ -171,57 +174,6 @@ class Traffic:
             regime = self._timeline.regime_at(low)
             for begin, until in pairwise([low, *self._behaviours.edges(low, high, regime), high]):
                 yield Segment(begin, until, regime)
-
-    def _part(
-        self, side: SideName, segment: Segment, end: int, count: int, pace: float, rng: Random
-    ) -> Minute | None:
-        """Return what a side did in a segment; None when it has no series then."""
-        how = self._behaviours.at(side, segment.start, segment.regime)
-        if how is None or how.removed or how.effects.silent:
-            return None
-        refused = binomial(rng, count, how.capacity.refused_ratio)
-        count -= refused
-        responses = draw_responses(rng, count, how)
-        factor = latency_factor(how, pace)
-        latencies = {
-            code: draw(
-                rng, latency_buckets(how.median_ms * factor * pace_of(code), how.sigma), hits
-            )
-            for code, hits in responses.items()
-        }
-        duration = segment.end - segment.start
-        cpu, memory = self._resources(how, rng)
-        return Minute(
-            end=end,
-            service=how.revision.service,
-            revision=how.revision.revision,
-            responses=responses,
-            latencies=latencies,
-            confidence=draw(rng, confidence_buckets(how.confidence), responses.get(200, 0)),
-            cpu=cpu,
-            memory=memory,
-            instances_active=how.capacity.active,
-            instances_idle=how.capacity.idle,
-            billable_s=how.capacity.active * duration * min(1.0, how.capacity.busy / TARGET_BUSY),
-            refused=refused,
-            max_concurrency=min(float(CONCURRENCY), math.ceil(how.capacity.busy * CONCURRENCY)),
-        )
-
-    def _resources(self, how: Behaviour, rng: Random) -> tuple[Distribution, Distribution]:
-        """Return cpu and memory utilisation: one sample an instance, as in a 60 s sampling."""
-        profile, capacity = PROFILES[how.side], how.capacity
-        busy = min(1.0, capacity.busy)
-        starting = 0.2 * min(1.0, how.cold_instances / max(1, capacity.active))
-        cpu = [
-            rng.gauss(0.04 + profile.cpu_at_full * busy + starting, 0.03)
-            for _ in range(capacity.active)
-        ]
-        cpu += [rng.gauss(0.01, 0.003) for _ in range(capacity.idle)]
-        memory = [
-            rng.gauss(profile.memory + 0.1 * busy, 0.015)
-            for _ in range(capacity.active + capacity.idle)
-        ]
-        return ratios(cpu), ratios(memory)
 
     def _with_arrivals(self, minute: Minute) -> Minute:
         arrived = self.arrivals.get(minute.end, minute.service, minute.revision)
@@ -237,6 +189,56 @@ class Traffic:
             confidence=merge([minute.confidence, arrived.confidence]),
             refused=minute.refused + arrived.refused,
         )
+
+
+def draw_part(
+    seed: str, how: Behaviour, end: int, duration: float, count: int, pace: float
+) -> Minute:
+    """Return what a side that behaves so did in `duration` seconds of the minute that ends at
+    `end`, with `count` requests. A function of what it is given.
+    """
+    rng = Random(seed)
+    refused = binomial(rng, count, how.capacity.refused_ratio)
+    count -= refused
+    responses = draw_responses(rng, count, how)
+    factor = latency_factor(how, pace)
+    latencies = {
+        code: draw(rng, latency_buckets(how.median_ms * factor * pace_of(code), how.sigma), hits)
+        for code, hits in responses.items()
+    }
+    cpu, memory = _draw_resources(how, rng)
+    return Minute(
+        end=end,
+        service=how.revision.service,
+        revision=how.revision.revision,
+        responses=responses,
+        latencies=latencies,
+        confidence=draw(rng, confidence_buckets(how.confidence), responses.get(200, 0)),
+        cpu=cpu,
+        memory=memory,
+        instances_active=how.capacity.active,
+        instances_idle=how.capacity.idle,
+        billable_s=how.capacity.active * duration * min(1.0, how.capacity.busy / TARGET_BUSY),
+        refused=refused,
+        max_concurrency=min(float(CONCURRENCY), math.ceil(how.capacity.busy * CONCURRENCY)),
+    )
+
+
+def _draw_resources(how: Behaviour, rng: Random) -> tuple[Distribution, Distribution]:
+    """Return cpu and memory utilisation: one sample an instance, as in a 60 s sampling."""
+    profile, capacity = PROFILES[how.side], how.capacity
+    busy = min(1.0, capacity.busy)
+    starting = 0.2 * min(1.0, how.cold_instances / max(1, capacity.active))
+    cpu = [
+        rng.gauss(0.04 + profile.cpu_at_full * busy + starting, 0.03)
+        for _ in range(capacity.active)
+    ]
+    cpu += [rng.gauss(0.01, 0.003) for _ in range(capacity.idle)]
+    memory = [
+        rng.gauss(profile.memory + 0.1 * busy, 0.015)
+        for _ in range(capacity.active + capacity.idle)
+    ]
+    return ratios(cpu), ratios(memory)
 
 
 def pace_of(code: int) -> float:
