@@ -19,7 +19,7 @@ def test_each_is_told_with_what_it_keeps(tmp_path: Path) -> None:
     History(history_path(tmp_path)).close()
     found = look_at_files(PLAN, tmp_path)
     assert found.state == "ok"
-    assert "journal 0.0 MB (10000 changes), history 0.0 MB (7 days)" in found.said
+    assert "journal 0.0 MB (10 000 changes), history 0.0 MB (7 days)" in found.said
     assert "recording" not in found.said
 
 
