@@ -8,13 +8,15 @@ import pytest
 from canary.cloud.connection import calls
 from canary.cloud.embedded import process
 from canary.engine.console import executor_supervisor
-from tests.forked import begin_forked, begin_forked_executor
+from tests.forked import begin_forked, begin_forked_executor, begin_forking
 
 
 @pytest.fixture(autouse=True)
 def forked_processes(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     if request.path.parent.name != "engine":
         monkeypatch.setattr(process, "begin_process", begin_forked)
+    if request.path.parent.name == "console":
+        begin_forking()
     if request.path.name != "test_executor.py":
         monkeypatch.setattr(executor_supervisor, "begin_process", begin_forked_executor)
 
