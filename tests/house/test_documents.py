@@ -1,4 +1,4 @@
-"""CONTRIBUTING names files that exist, and the commands that it promises."""
+"""CONTRIBUTING names files and commands that exist; no page is half merged."""
 
 import os
 import re
@@ -22,6 +22,14 @@ def test_a_file_that_contributing_names_is_there(named: str):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_that_contributing_names_can_be_run(name: str):
     assert os.access(ROOT / "scripts" / name, os.X_OK)
+
+
+PAGES = [path.relative_to(ROOT) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_no_page_has_the_marks_of_a_merge(page: Path):
+    assert not re.search(r"^(<{7}|={7}$|>{7})", (ROOT / page).read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("folder", QUICK)
