@@ -34,8 +34,8 @@ settings.load_profile("house")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: a fourth of the time of a test is spent waiting."""
-    return len(os.sched_getaffinity(0)) + 1
+    """Two more than there are cores: a third of the time of a test is spent waiting."""
+    return len(os.sched_getaffinity(0)) + 2
 
 
 ROOT = Path(__file__).resolve().parent

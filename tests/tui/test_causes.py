@@ -9,11 +9,9 @@ import pytest
 
 from canary.cloud.logging.past import read_lines
 from canary.rollout.failures.lines import LinesView
-from tests.engine.observe.test_failures_feed import a_server_that_looks_often, gather, world
+from tests.engine.observe.test_failures_feed import gather, world
 from tests.tui import scenes
 from tests.tui.scripted import staged
-
-__all__ = ["a_server_that_looks_often"]
 
 CAUSES = [
     (

@@ -15,6 +15,8 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from canary.cloud.connection import calls
+from canary.engine.console import executor_supervisor
 from canary.engine.console.console import ConsoleEngine
 from canary.rollout.change.change import Outcome, SetScale
 from canary.rollout.plan.plan import Plan, ScalePreset
@@ -23,6 +25,7 @@ from tests.chaos.routers import PLANS, change_by_others
 from tests.embedded import Embed, Embedded
 from tests.engine.carried import ask, router_service
 from tests.engine.change.test_moved_world import BACKUP, PRODUCTION, at_stage, legacy
+from tests.forked import begin_forked_executor, begin_forking
 from tests.long import spread
 from tests.tui.scripted import frame
 from tui.app import CanaryApp
@@ -30,6 +33,14 @@ from tui.palette import best
 
 pytestmark = pytest.mark.usefixtures("state_dir")
 PATIENCE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a start of Python and a pause before a read is made up show has tests of its own."""
+    begin_forking()
+    monkeypatch.setattr(executor_supervisor, "begin_process", begin_forked_executor)
+    monkeypatch.setattr(calls, "FIRST_WAIT_S", 0.0)
 
 
 class Console:

@@ -13,6 +13,7 @@ import pytest
 
 from canary.engine.console.console import ConsoleEngine
 from canary.engine.console.console_loop import only_news
+from canary.engine.observe import poll_loop
 from canary.engine.observe.observer import Observer
 from canary.engine.observe.poll_loop import PollLoop
 from canary.rollout.change.change import Change, Request
@@ -139,7 +140,10 @@ async def test_after_stop_the_thread_is_gone_and_nothing_is_said_any_more(embed:
         assert len(it.screen.snapshots) == said
 
 
-async def test_a_cloud_that_hangs_does_not_hold_up_the_end(embed: Embed) -> None:
+async def test_a_cloud_that_hangs_does_not_hold_up_the_end(
+    embed: Embed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poll_loop, "FIRST_LOOK_S", 0.0)
     async with live(embed) as cloud:
         cloud.break_method("*", delay_s=60.0)
         async with Running(cloud.plan, read_only=True) as it:
@@ -248,6 +252,7 @@ async def test_what_nobody_foresaw_is_logged_and_shown_and_observing_goes_on(
         return await looked(self)
 
     monkeypatch.setattr(PollLoop, "_poll_run", fail_once)
+    monkeypatch.setattr(poll_loop, "FIRST_LOOK_S", 0.0)
     async with live(embed) as cloud, Running(cloud.plan, read_only=True) as it:
         assert "ZeroDivisionError" in await it.screen.until_trouble()
         await it.screen.until(lambda s: s.canary.window.requests is not None)

@@ -23,13 +23,12 @@ from canary.rollout.plan.plan import Plan
 from canary.rollout.snapshot.impact import find_impact, format_impact
 from canary.rollout.snapshot.snapshot import Snapshot
 from canary.simulator.api import logging as logging_api
-from canary.simulator.api.logging import LoggingApi, Stream
 from tests.embedded import DEFAULT_PLAN, embed
+from tests.engine.observe.wire import Wire
 from tests.engine.watching import Watching
 
 STEP_S = 2.5
 SERVER_TICK_S = 0.002
-PATIENCE_S = 60.0
 HALF: Plan = replace(DEFAULT_PLAN, local=replace(DEFAULT_PLAN.local, stage=4))
 """Canary has half of the requests: it takes the fewest to know something of both sides."""
 
@@ -47,38 +46,6 @@ def a_server_that_looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     """Between the other end and the tail, of every test."""
     return Wire(monkeypatch)
-
-
-class Wire:
-    """Notes how far the other end has looked, and how many entries are still on their way."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._looked_at = 0.0
-        self._on_its_way = 0
-        self._news = asyncio.Event()
-        messages, take = LoggingApi._messages, LogTail._take
-
-        def sent(api: LoggingApi, stream: Stream) -> list[Any]:
-            found = messages(api, stream)
-            self._on_its_way += sum(len(message.entries) for message in found)
-            self._looked_at = api._world.clock.now()
-            self._news.set()
-            return found
-
-        def taken(tail: LogTail, answer: Any, *others: Any) -> None:
-            take(tail, answer, *others)
-            self._on_its_way -= len(answer.entries)
-            self._news.set()
-
-        monkeypatch.setattr(LoggingApi, "_messages", sent)
-        monkeypatch.setattr(LogTail, "_take", taken)
-
-    async def all_taken(self, now: float) -> None:
-        """Wait until what is in the log by `now` has arrived."""
-        async with asyncio.timeout(PATIENCE_S):
-            while self._looked_at < now or self._on_its_way:
-                self._news.clear()
-                await self._news.wait()
 
 
 async def watched(

@@ -21,20 +21,22 @@ from canary.rollout.failures.view import FailureGroup, FailuresView
 from canary.simulator.api import logging as logging_api
 from canary.simulator.world.traffic.causes import REMOTE_IP, USER_AGENT
 from tests.embedded import DEFAULT_PLAN, Embedded, embed
+from tests.engine.observe.wire import Wire
 
 STEP_S = 2.5
-TICK_S, SERVER_TICK_S = 0.01, 0.004
-
-
-@pytest.fixture(autouse=True)
-def a_server_that_looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As time passes fast here, the other end must look more often than for people."""
-    monkeypatch.setattr(logging_api, "TICK_S", SERVER_TICK_S)
-    monkeypatch.setattr(tail_module, "MOST_PER_S", 1e9)
+SERVER_TICK_S = 0.002
 
 
 async def gather(cloud: Embedded, seconds: float, *, back: bool = False) -> FailuresView:
-    """What the tail shows of so many seconds."""
+    """What the tail shows of so many seconds, all of it taken."""
+    with pytest.MonkeyPatch.context() as patched:
+        # As time passes fast here, the other end must look more often than for people.
+        patched.setattr(logging_api, "TICK_S", SERVER_TICK_S)
+        patched.setattr(tail_module, "MOST_PER_S", 1e9)
+        return await _gathered(cloud, seconds, Wire(patched), back=back)
+
+
+async def _gathered(cloud: Embedded, seconds: float, wire: Wire, *, back: bool) -> FailuresView:
 
     async def past(since: float, until: float) -> tuple[tuple[FailedRequest, ...], bool]:
         return await read_failing(cloud.connection, cloud.plan, since, until)
@@ -56,10 +58,10 @@ async def gather(cloud: Embedded, seconds: float, *, back: bool = False) -> Fail
 
     task = asyncio.create_task(follow())
     try:
-        await asyncio.sleep(0.05)
+        await wire.all_taken(cloud.now)
         for _ in range(int(seconds / STEP_S)):
             cloud.advance(STEP_S)
-            await asyncio.sleep(TICK_S)
+            await wire.all_taken(cloud.now)
         view = feed.view(msgspec.structs.replace(tail.view, off=""), (), ())
     finally:
         task.cancel()
