@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import io
 import logging
 import logging.handlers
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 1.0
 CLOSE_WITHIN_S = 0.6
+MOST_TURNS = 100
+"""So often is looked for what has just been begun by what is being ended."""
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -103,11 +106,7 @@ class LoopThread:
             self._closed()
 
     async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
-        tasks = [t for t in asyncio.all_tasks(loop) if t is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=CLOSE_WITHIN_S / 2)
+        await _cancel_all(loop)
         try:
             async with asyncio.timeout(CLOSE_WITHIN_S):
                 await self._close()
@@ -128,6 +127,35 @@ class LoopThread:
         except Exception as error:
             log.exception("asked for by a key")
             self._on_error(f"That failed ({type(error).__name__}). See engine.log.")
+
+
+async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel all that the loop does, and wait for it a moment.
+
+    What has not begun yet begins first: a task that is cancelled before leaves alone what it was to
+    wait for (anyio makes its tasks of a coroutine so), and Python says on the terminal that this
+    "was never awaited".
+    """
+    cancelled: set[asyncio.Task[Any]] = set()
+    for _ in range(MOST_TURNS):
+        tasks = asyncio.all_tasks(loop) - {asyncio.current_task()} - cancelled
+        begun = {task for task in tasks if _has_begun(task)}
+        for task in begun:
+            task.cancel()
+        cancelled |= begun
+        if begun == tasks:
+            break
+        await asyncio.sleep(0)
+    if cancelled:
+        await asyncio.wait(cancelled, timeout=CLOSE_WITHIN_S / 2)
+
+
+def _has_begun(task: asyncio.Task[Any]) -> bool:
+    coroutine = task.get_coro()
+    # Not every one is Python's own: gRPC's do not tell.
+    return not inspect.iscoroutine(coroutine) or (
+        inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED
+    )
 
 
 # The engine's log file: what went wrong, bounded, readable by its owner only. Without it,
