@@ -53,12 +53,6 @@ async def webhook():
         yield opened
 
 
-@pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
-
-
 async def test_a_verdict_that_turns_for_the_worse_is_told_and_a_recovery_is_not(webhook: Webhook):
     watcher = Watcher(plan_for(webhook))
     await watcher.see(snapshot(), snapshot(WORSE), snapshot(WORSE), snapshot())

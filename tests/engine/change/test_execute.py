@@ -19,12 +19,6 @@ from tests.engine.carried import ask, carry, router_service
 SPLIT_PLAN = with_router(DEFAULT_PLAN, kind="revisions", candidate="canary")
 
 
-@pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
-
-
 def states(journal: Journal, change_id: str = "c1") -> list[tuple[int, str]]:
     return [(n.step, n.state) for n in journal.entry(change_id).notes]
 

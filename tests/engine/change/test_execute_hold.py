@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import pytest
 
@@ -21,12 +19,6 @@ PLANS = {
     "url-map": MAP_PLAN,
 }
 UPDATE = "/google.cloud.run.v2.Services/UpdateService"
-
-
-@pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
 
 
 async def wish(cloud: Embedded, change_id: str, until: float | None = None) -> Change:

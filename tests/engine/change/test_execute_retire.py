@@ -1,6 +1,5 @@
 """Retirement: the service, then its images; each once, looked up until it is gone."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,12 +28,6 @@ from tests.embedded import DEFAULT_PLAN, Embed, Embedded
 from tests.engine.carried import AUTHOR, carry
 
 DELETE_SERVICE = "/google.cloud.run.v2.Services/DeleteService"
-
-
-@pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
 
 
 @pytest.fixture(params=["env", "url-map"])

@@ -17,12 +17,6 @@ from tests.engine.carried import ask, carry, router_service
 
 
 @pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
-
-
-@pytest.fixture
 async def cloud(embed: Embed):
     async with embed(MAP_PLAN, http=True) as opened:
         yield opened

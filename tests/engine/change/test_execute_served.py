@@ -1,7 +1,5 @@
 """A change is done only when it serves: traffic that is pinned, or set past the console."""
 
-from pathlib import Path
-
 import pytest
 
 from canary.rollout.errors import GateNotMet, UsageError
@@ -14,12 +12,6 @@ from tests.engine.watching import Watching
 from tests.hands import deploy, set_traffic
 
 LEGACY = "ion-api-00001-leg"
-
-
-@pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
 
 
 async def pin(cloud: Embedded) -> None:

@@ -20,12 +20,6 @@ AT_HALF = msgspec.structs.replace(
 )
 
 
-@pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
-
-
 async def scales(cloud: Embedded) -> tuple[ScalePreset, ScalePreset]:
     legacy = await cloud.run.service("ion-api")
     canary = await cloud.run.service("ion-api-canary")

@@ -46,18 +46,9 @@ from tests.hands import deploy, set_traffic
 
 
 @pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
-
-
-@pytest.fixture(params=sorted(PLANS))
-async def cloud(embed: Embed, request: pytest.FixtureRequest, tmp_path: Path):
+def cloud(on_each_router: Embedded) -> Embedded:
     """On one of the four routers, at 10 %."""
-    async with embed(PLANS[request.param], http=True, operation_s=0.0) as opened:
-        if request.param == "command":
-            install_program(opened, tmp_path)
-        yield opened
+    return on_each_router
 
 
 def once_it_is_sent(

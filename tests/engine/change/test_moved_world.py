@@ -1,7 +1,5 @@
 """A question is answered into a world that has moved: refused, or looked at again and gone on."""
 
-from pathlib import Path
-
 import msgspec
 import pytest
 
@@ -19,12 +17,6 @@ BACKUP, PRODUCTION = ScalePreset(0, 1), ScalePreset(1, 10)
 
 def at_stage(plan: Plan, stage: int) -> Plan:
     return msgspec.structs.replace(plan, local=msgspec.structs.replace(plan.local, stage=stage))
-
-
-@pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
 
 
 async def legacy(cloud: Embedded) -> ScalePreset | None:

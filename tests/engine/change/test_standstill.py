@@ -23,7 +23,6 @@ from canary.rollout.plan.freeze import Freeze
 from canary.rollout.plan.plan import Plan
 from canary.store.journal import Journal
 from canary.store.locks import Owner
-from tests.chaos.routers import PLANS, install_program
 from tests.cloud.router.test_url_map_split import MAP_PLAN
 from tests.embedded import DEFAULT_PLAN, Embed, Embedded
 from tests.engine.carried import AUTHOR, PACE, ask, carry, router_service, standing_of
@@ -46,19 +45,10 @@ Begin = Callable[[Embedded], Awaitable[None]]
 
 
 @pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
-
-
-@pytest.fixture(params=sorted(PLANS))
-async def cloud(embed: Embed, request: pytest.FixtureRequest, tmp_path: Path):
+def cloud(on_each_router: Embedded) -> Embedded:
     """On one of the four routers, at 10 %; in ten minutes the plan is frozen for an hour."""
-    async with embed(PLANS[request.param], http=True, operation_s=0.0) as opened:
-        if request.param == "command":
-            install_program(opened, tmp_path)
-        freeze_soon(opened)
-        yield opened
+    freeze_soon(on_each_router)
+    return on_each_router
 
 
 def freeze_soon(cloud: Embedded) -> None:

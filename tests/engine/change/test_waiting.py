@@ -15,12 +15,6 @@ from tests.embedded import Embed, Embedded
 from tests.engine.carried import ask, carry, router_service
 
 
-@pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
-
-
 def entry_of(journal: Journal) -> Entry:
     entry = journal.entry("c1")
     assert entry is not None

@@ -1,7 +1,5 @@
 """A redeploy in the middle of a stage, a revision that was rolled back, and session affinity."""
 
-from pathlib import Path
-
 import pytest
 
 from canary.rollout.errors import GateNotMet
@@ -15,12 +13,6 @@ from tests.engine.watching import Watching, texts
 from tests.hands import deploy, message_of
 
 CANARY = "ion-api-canary"
-
-
-@pytest.fixture
-def journal(tmp_path: Path):
-    with Journal(tmp_path / "journal.db") as opened:
-        yield opened
 
 
 async def test_a_redeploy_begins_soak_and_windows_anew_and_says_so(
