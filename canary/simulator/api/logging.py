@@ -128,11 +128,14 @@ class LoggingApi:
         """Answer TailLogEntries: entries as they come, until the caller has enough."""
         if not self._door.admits_grpc(context.peer()):
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, REFUSAL)
+        # Whose log is asked for stands in the message, so nothing is refused before it is read. A
+        # refusal of the headers alone would also come amid the caller's writing: gRPC loses those.
+        request = await anext(aiter(requests), None)
         fault = self._world.fault_for(PATH)
         if fault is not None:
             await suffer(fault, context)
         try:
-            stream = self._open(await anext(aiter(requests), None))
+            stream = self._open(request)
         except ApiError as refusal:
             await context.abort(refusal.code, refusal.message)
         try:

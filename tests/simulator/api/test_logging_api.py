@@ -49,6 +49,27 @@ async def first(call: Any) -> Any:
     return type(answer).pb(answer)
 
 
+async def test_nothing_is_refused_before_it_is_asked_for():
+    asked = asyncio.Event()
+
+    async def requests() -> AsyncIterator[TailLogEntriesRequest]:
+        await asked.wait()
+        yield TailLogEntriesRequest(resource_names=["projects/naeda-genesis"], filter=LOG)
+
+    async with local_cloud() as cloud:
+        cloud.world.faults.add(Fault(method="TailLogEntries", code="PERMISSION_DENIED"))
+        client = LoggingServiceV2AsyncClient(
+            transport=LoggingServiceV2GrpcAsyncIOTransport(channel=cloud.channel)
+        )
+        call = await client.tail_log_entries(requests(), retry=None, timeout=20)
+        refusal = asyncio.ensure_future(anext(aiter(call)))
+        await asyncio.wait({refusal}, timeout=0.1)
+        assert not refusal.done()
+        asked.set()
+        with pytest.raises(PermissionDenied):
+            await refusal
+
+
 async def test_entries_are_those_of_cloud_runs_request_log():
     async with local_cloud() as cloud, tail(cloud) as call:
         cloud.advance(10)
