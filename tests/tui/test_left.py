@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import gc
+import subprocess
+import sys
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from textual._styles_cache import StylesCache
@@ -14,47 +15,26 @@ from textual.color import Color
 from textual.command import CommandList
 from textual.worker import WorkerState
 
-from canary.paint.first import START_GARBAGE_AFTER
 from tests.tui import scenes
 from tests.tui.scripted import ScriptedEngine, Stage, staged
-from tui.app import GARBAGE_AFTER, CanaryApp, run
+from tui.app import CanaryApp
 from tui.palette import Palette
 from tui.terminal.left import forget_left
 
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], None]]]:
-    """What is to be done a while later; how often garbage is looked for is given back."""
-    found: list[Callable[[], None]] = []
-    monkeypatch.setattr(CanaryApp, "set_timer", lambda _, __, act: found.append(act))
-    thresholds = gc.get_threshold()
-    yield found
-    gc.set_threshold(*thresholds)
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()  # as after the collection of the tests: see tests/conftest.py
+ROOT = Path(__file__).parents[2]
 
 
-def test_what_was_left_alone_at_the_start_goes_with_its_console(
-    monkeypatch: pytest.MonkeyPatch, later: list[Callable[[], None]]
-) -> None:
-    """The collector is told to leave alone what was read at the start, the screen among it."""
-    left: list[weakref.ref[CanaryApp]] = []
-
-    def lived(app: CanaryApp, **_: Any) -> None:
-        circle = [app]
-        circle.append(circle)  # type: ignore[arg-type]
-        left.append(weakref.ref(app))
-        assert gc.get_threshold()[0] == START_GARBAGE_AFTER
-        app._after_start()
-        assert gc.get_threshold()[0] == GARBAGE_AFTER
-        assert gc.get_freeze_count()
-
-    gc.set_threshold(START_GARBAGE_AFTER)  # as the first paint does
-    monkeypatch.setattr(CanaryApp, "run", lived)
-    run(scenes.plan(), ScriptedEngine)
-    gc.collect()
-    assert left[0]() is None
+@pytest.mark.parametrize("scene", ["left_alone_at_the_start", "ended_late"])
+def test_what_was_left_alone_goes_with_its_console(scene: str) -> None:
+    """In a process of its own: here the collector would look through all that other tests left."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tui.left_alone", scene],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_thread_that_began_in_it_keeps_it_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,30 +55,6 @@ def test_what_textual_remembers_by_a_widget_goes_with_it() -> None:
     del drawn
     forget_left()
     assert left() is None
-
-
-def test_what_ended_late_is_not_left_alone_by_the_next_console(
-    monkeypatch: pytest.MonkeyPatch, later: list[Callable[[], None]]
-) -> None:
-    """On a busy host a thread of the one before closes what it had open when the next has settled:
-    what it held is collected a while later.
-    """
-    held: list[weakref.ref[CanaryApp]] = []
-    late: list[CanaryApp] = []
-
-    def lived(app: CanaryApp, **_: Any) -> None:
-        late.append(CanaryApp(scenes.plan(), ScriptedEngine))
-        late.append(late)  # type: ignore[arg-type]
-        held.append(weakref.ref(late[0]))
-        app._after_start()
-        late.clear()
-        for act in later:
-            act()
-
-    monkeypatch.setattr(CanaryApp, "run", lived)
-    run(scenes.plan(), ScriptedEngine)
-    run(scenes.plan(), ScriptedEngine)
-    assert held[1]() is None
 
 
 async def searching(
