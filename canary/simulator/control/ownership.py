@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,6 +20,7 @@ SHARE_WITHIN_S = 10.0
 """How long to wait for an owner that is just starting or just ending."""
 
 _POLL_S = 0.05
+_ANSWER_S = 0.5
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,12 +113,15 @@ class Ownership:
         return True
 
     def _read_endpoint(self) -> Ready | None:
-        """Return the owner's line; None when there is none yet, or it is a dead process's."""
+        """Return the owner's line; None when there is none yet, or it is a dead process's.
+
+        One that is dying has its pid and its lock for a moment longer than its sockets.
+        """
         ready = self._read_line()
         with contextlib.suppress(OSError):
             if ready is not None:
                 os.kill(ready.pid, 0)
-            return ready
+            return ready if ready is not None and _is_listening(ready.http) else None
         return None
 
     def _read_line(self) -> Ready | None:
@@ -123,6 +129,18 @@ class Ownership:
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             return msgspec.json.decode(self._endpoint_path.read_bytes(), type=Ready)
         return None
+
+
+def _is_listening(address: str) -> bool:
+    """Whether anybody listens there; one that is too busy to answer does."""
+    try:
+        place = urlsplit(address)
+        with socket.create_connection((place.hostname or "", place.port or 0), _ANSWER_S):
+            return True
+    except TimeoutError:
+        return True
+    except (OSError, ValueError):
+        return False
 
 
 class Leases:

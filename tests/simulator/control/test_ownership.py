@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import stat
+from collections.abc import Iterator
+
+import msgspec
+import pytest
 
 from canary.simulator.control.ownership import Leases, Ownership, Ready
 
@@ -19,13 +24,42 @@ READY = Ready(
 )
 
 
-def test_the_first_owns_and_the_second_is_told_where_it_is(tmp_path):
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+def where(listener: socket.socket) -> Ready:
+    http = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    return msgspec.structs.replace(READY, http=http)
+
+
+def test_the_first_owns_and_the_second_is_told_where_it_is(tmp_path, listener):
     first, second = Ownership(tmp_path / "state.db"), Ownership(tmp_path / "state.db")
     assert first.acquire() is None
-    first.announce(READY)
+    first.announce(where(listener))
     shared = second.acquire()
-    assert (shared.http, shared.shared) == (READY.http, True)
+    assert (shared.http, shared.shared) == (where(listener).http, True)
     first.release()
+
+
+def test_one_that_is_dying_is_waited_for(tmp_path, listener, monkeypatch):
+    """Its sockets are closed, its lock and its pid are still there: nobody is sent to it."""
+    first, second = Ownership(tmp_path / "state.db"), Ownership(tmp_path / "state.db")
+    assert first.acquire() is None
+    first.announce(where(listener))
+    listener.close()
+    looks: list[float] = []
+
+    def look_again(after_s: float) -> None:
+        looks.append(after_s)
+        first.release()
+
+    monkeypatch.setattr("canary.simulator.control.ownership.time.sleep", look_again)
+    assert second.acquire() is None
+    assert len(looks) == 1
+    second.release()
 
 
 def test_after_the_owner_let_go_another_owns(tmp_path):
