@@ -250,7 +250,9 @@ def _print_evidence(snapshot: Snapshot) -> None:
     if not view.judged_s:
         say("evidence: nothing is compared on this host yet; `canary evidence` reads the past")
         return
-    since = "" if view.away_since is None else f", no numbers since {format_clock(view.away_since)}"
+    since = (
+        "" if view.away_since is None else f", not compared since {format_clock(view.away_since)}"
+    )
     say(f"evidence{since}")
     for metric in view.metrics:
         say(f"  {metric_line(metric)}")

@@ -135,7 +135,7 @@ def find_doubts(state: EvidenceState, invalid: str = "", now: float | None = Non
     if state.unfit and state.seen_end is not None and state.seen_end - since >= UNFIT_FOR_S:
         return Doubts(weak=state.unfit)
     last = None if now is None else away_since(state, now)
-    return Doubts() if last is None else Doubts(weak=f"no numbers since {format_clock(last)}")
+    return Doubts() if last is None else Doubts(weak=f"not compared since {format_clock(last)}")
 
 
 def _judge_ratio(

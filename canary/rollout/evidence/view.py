@@ -105,7 +105,7 @@ def proven_metrics(view: EvidenceView | None) -> tuple[Metric, ...]:
 
 
 def brief(view: EvidenceView | None) -> str:
-    """What is worse, in the fewest words: "✗ 5xx proven worse 14:02:00Z, no numbers since
+    """What is worse, in the fewest words: "✗ 5xx proven worse 14:02:00Z, not compared since
     14:10:00Z", "◐ 5xx worse now"; "" where nothing is.
     """
     if view is None or view.verdict not in ("rollback", "worse_now"):
@@ -113,7 +113,7 @@ def brief(view: EvidenceView | None) -> str:
     is_proven = view.verdict == "rollback"
     found = [m for m in view.metrics if m.verdict == view.verdict]
     names = ", ".join(_NAMES[m.metric] for m in found)
-    away = f", no numbers since {format_clock(view.away_since)}" if view.away_since else ""
+    away = f", not compared since {format_clock(view.away_since)}" if view.away_since else ""
     if is_proven:
         return f"✗ {names} proven worse {format_clock(view.detected_at)}{away}"
     return f"◐ {names} worse now{away}"

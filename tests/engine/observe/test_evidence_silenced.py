@@ -161,7 +161,7 @@ def test_a_proof_stays_while_both_sources_are_away():
     view = comparing.feed.view(5)
     assert (view.verdict, view.detected_at) == ("rollback", at)
     assert view.away_since == pytest.approx(BEGAN + 660, abs=10)
-    assert "no numbers since" in view.metrics[0].why
+    assert "not compared since" in view.metrics[0].why
 
 
 def test_a_pass_does_not_stay_while_both_sources_are_away():
@@ -171,7 +171,7 @@ def test_a_pass_does_not_stay_while_both_sources_are_away():
     assert comparing.feed.view(5).metrics[0].verdict == "pass"
     comparing.clock.at += 900
     found = comparing.feed.view(5).metrics[0]
-    assert (found.verdict, found.why[:16]) == ("inconclusive", "no numbers since")
+    assert (found.verdict, found.why[:18]) == ("inconclusive", "not compared since")
 
 
 def test_a_person_dismisses_a_proof_and_it_may_be_proven_again():

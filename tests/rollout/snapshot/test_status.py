@@ -302,4 +302,6 @@ def test_both_tiers_are_in_the_document_and_on_the_line() -> None:
     assert "proven" not in line
     assert "worse" not in status_line(base, PLAN)
     away = msgspec.structs.replace(VIEW, away_since=VIEW.began_at)
-    assert ", no numbers since " in status_line(msgspec.structs.replace(base, evidence=away), PLAN)
+    assert ", not compared since " in status_line(
+        msgspec.structs.replace(base, evidence=away), PLAN
+    )
