@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
@@ -168,6 +169,8 @@ def canary(ctx: click.Context, config: str | None, read_only: bool) -> int:
 
 def run_process() -> int:
     """Run the command that was typed and end the process with its exit code."""
+    if not sys.warnoptions:  # what Python warns of is for who builds this: PYTHONWARNINGS=default
+        warnings.simplefilter("ignore")
     forgive()
     limits.raise_descriptor_limit()
     set_up_logging(form="%(message)s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -65,7 +66,7 @@ def metrics_port_option(command: Decorated) -> Decorated:
     """`--metrics-port N`."""
     return click.option(
         "--metrics-port",
-        type=click.IntRange(1, 65_535),
+        type=WholeNumber(1, 65_535),
         metavar="PORT",
         help="Answer scrapes (OpenMetrics) at 127.0.0.1:PORT/metrics meanwhile.",
     )(command)
@@ -137,6 +138,48 @@ def _chosen() -> Chosen:
 
 
 # Lengths of time as people type them: "90s", "30m", "24h", "1h30m", "7d".
+
+
+class WholeNumber(click.IntRange):
+    """An option's whole number; `min` and `max` bound it. Says what is expected, not in click's
+    words ("is not in the range x>=1", "is not a valid integer range").
+    """
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number. Fails as click's own types do."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(_said_of(value, f"a whole number{_bounds(self)}"), param, ctx)
+
+
+class Number(click.FloatRange):
+    """The same with a fraction."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number. Fails as click's own types do."""
+        try:
+            number = float(super().convert(value, param, ctx))
+        except click.BadParameter:
+            number = math.nan
+        if math.isnan(number):  # it is within no bounds, and click lets it pass
+            self.fail(_said_of(value, f"a number{_bounds(self)}"), param, ctx)
+        return number
+
+
+def _said_of(value: Any, expected: str) -> str:
+    return f'"{sanitize(value, 40)}" is not {expected}'
+
+
+def _bounds(kind: click.IntRange | click.FloatRange) -> str:
+    return f" of {kind.min} or more" if kind.max is None else f" from {kind.min} to {kind.max}"
+
 
 UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")

@@ -89,6 +89,22 @@ def test_without_a_terminal_the_console_points_to_status(tmp_path: Path) -> None
     assert "canary status" in ended.err
 
 
+@pytest.mark.parametrize(("asked", "is_said"), [((), False), (("-W", "default"), True)])
+def test_what_python_warns_of_is_said_only_to_who_asks(
+    asked: tuple[str, ...], is_said: bool
+) -> None:
+    lost = "async def lost(): pass"
+    main = "from canary.cli import commands; commands.run = lambda: lost() and 0"
+    done = subprocess.run(
+        [sys.executable, *asked, "-c", f"{lost}\n{main}\ncommands.run_process()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("was never awaited" in done.stderr) is is_said
+
+
 def test_without_a_plan_it_says_where_it_looked_and_what_to_do(tmp_path: Path) -> None:
     ended = run_process(["status"], tmp_path, tmp_path, from_the_start=True)
     assert ended.code == 2

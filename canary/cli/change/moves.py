@@ -12,6 +12,7 @@ from canary.cli.opening import demand_stage, find_plan
 from canary.cli.options import (
     WAITS_S,
     ChangeOptions,
+    WholeNumber,
     change_options,
     chosen_config,
     chosen_read_only,
@@ -47,7 +48,7 @@ def _promote(plan: Plan, standing: Standing, request: Request) -> Change:
 
 
 @click.command()
-@click.option("--to", type=click.IntRange(0), metavar="N", help="Back to stage N; 0 is --all.")
+@click.option("--to", type=WholeNumber(0), metavar="N", help="Back to stage N; 0 is --all.")
 @click.option("--all", "all_back", is_flag=True, help="Roll back all.")
 @wait_options
 @no_journal_option
@@ -113,8 +114,8 @@ def _ungated(given: dict[str, Any]) -> ChangeOptions:
 
 @click.command()
 @click.argument("side", type=click.Choice(["legacy", "canary"]))
-@click.option("--min", "least", type=click.IntRange(0), metavar="N", help="Least instances.")
-@click.option("--max", "most", type=click.IntRange(1), metavar="N", help="Most instances.")
+@click.option("--min", "least", type=WholeNumber(0), metavar="N", help="Least instances.")
+@click.option("--max", "most", type=WholeNumber(1), metavar="N", help="Most instances.")
 @click.option("--preset", type=click.Choice(["backup", "production"]), help="As the plan says.")
 @change_options
 def scale(side: Side, least: int | None, most: int | None, preset: str | None, **given: Any) -> int:

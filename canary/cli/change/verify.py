@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from canary.cli.opening import PlanSource, find_plan, open_session
-from canary.cli.options import plan_options
+from canary.cli.options import Number, WholeNumber, plan_options
 from canary.cli.output import (
     ProgressLine,
     complain,
@@ -50,17 +50,17 @@ EXIT_NO_DATA: Final = 30
 
 def _probe_options(command: Any) -> Any:
     requests = click.option(
-        "--requests", type=click.IntRange(1, MOST_REQUESTS), help="How many; the plan's number."
+        "--requests", type=WholeNumber(1, MOST_REQUESTS), help="How many; the plan's number."
     )
     delay = click.option(
-        "--delay-ms", type=click.FloatRange(0, 60_000), help="From one to the next; the plan's."
+        "--delay-ms", type=Number(0, 60_000), help="From one to the next; the plan's."
     )
     return requests(delay(command))
 
 
 @click.command()
 @click.option(
-    "--percent", type=click.IntRange(0, 100), help="The intended share; the record's if not given."
+    "--percent", type=WholeNumber(0, 100), help="The intended share; the record's if not given."
 )
 @_probe_options
 @plan_options

@@ -15,7 +15,7 @@ from canary.cli.change.text import (
     unreadable_document,
 )
 from canary.cli.opening import find_plan, read_changes
-from canary.cli.options import chosen_read_only, plan_options
+from canary.cli.options import WholeNumber, chosen_read_only, plan_options
 from canary.cli.output import print_json, say
 from canary.engine.person import this_person
 from canary.rollout.change.change import Change, SetTraffic
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--limit", "-n", type=WholeNumber(1, 10_000), default=20, show_default=True)
 @click.option("--withdraw", "withdrawn", metavar="ID", help="Withdraw a change that waits.")
 @plan_options
 def log(limit: int, withdrawn: str | None, as_json: bool, config: str | None) -> int:

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from canary.cli.opening import PlanSource, find_plan, look_back, open_session
-from canary.cli.options import config_option, plan_options
+from canary.cli.options import WholeNumber, config_option, plan_options
 from canary.cli.output import print_json, say, say_written
 from canary.cli.recordings import open_recording
 from canary.host.home import expand_home
@@ -31,7 +31,7 @@ _REPLAYED = "judged again from Cloud Monitoring's minutes, for this report"
 
 
 @click.command()
-@click.option("--stage", type=click.IntRange(0), metavar="N", help="The present one if not given.")
+@click.option("--stage", type=WholeNumber(0), metavar="N", help="The present one if not given.")
 @click.option("--out", "-o", metavar="FILE", help="Where to; standard output if not given.")
 @click.option("--html", "as_html", is_flag=True, help="As HTML; so is a FILE that ends in .html.")
 @plan_options

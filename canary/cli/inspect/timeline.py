@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from canary.cli.opening import PlanSource, find_plan, look, open_session
-from canary.cli.options import Duration, config_option, json_option
+from canary.cli.options import Duration, WholeNumber, config_option, json_option
 from canary.cli.output import complain, print_json, say, say_written
 from canary.cli.recordings import open_recording, read_at
 from canary.host.home import expand_home
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--stage", type=click.IntRange(0), metavar="N", help="One stage alone.")
+@click.option("--stage", type=WholeNumber(0), metavar="N", help="One stage alone.")
 @click.option("--from", "since", metavar="TIME", help="From then on; the begin if not given.")
 @click.option("--to", "until", metavar="TIME", help="Up to then; the end if not given.")
 @click.option(

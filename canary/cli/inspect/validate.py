@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from canary.cli.opening import PlanSource, demand_cloud_run, find_plan, look, open_session
-from canary.cli.options import Duration, plan_options
+from canary.cli.options import Duration, WholeNumber, plan_options
 from canary.cli.output import print_json, print_table, say
 from canary.rollout.decision.gates import Gate, StageEvidence, check_criteria, check_gates, unmet
 from canary.rollout.decision.tree import DataState, judge_data
@@ -26,7 +26,7 @@ from canary.store.results import read_results
 
 
 @click.command()
-@click.option("--stage", type=click.IntRange(1), help="Criteria for leaving this one; the present.")
+@click.option("--stage", type=WholeNumber(1), help="Criteria for leaving this one; the present.")
 @click.option(
     "--from",
     "pattern",

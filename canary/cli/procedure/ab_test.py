@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from canary.cli.opening import PlanSource, find_plan, open_session
-from canary.cli.options import plan_options
+from canary.cli.options import WholeNumber, plan_options
 from canary.cli.output import conclude, keep, print_json, say, say_written
 from canary.host.home import expand_home
 from canary.rollout.errors import RecordError, UsageError
@@ -47,7 +47,7 @@ LABELS: Final[dict[AbMetric, str]] = {
 
 @click.command()
 @click.option("--from", "file", metavar="FILE", help="Results from a file instead of BigQuery.")
-@click.option("--days", type=click.IntRange(1, 3650), help="How far back; the plan's if not given.")
+@click.option("--days", type=WholeNumber(1, 3650), help="How far back; the plan's if not given.")
 @plan_options
 def ab_test(file: str | None, days: int | None, as_json: bool, config: str | None) -> int:
     """Compare both groups of the A/B test, and write outputs/ab_test_analysis.json for the gate.

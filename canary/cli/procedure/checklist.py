@@ -15,7 +15,7 @@ from canary.cli.opening import (
     look,
     open_session,
 )
-from canary.cli.options import plan_options
+from canary.cli.options import WholeNumber, plan_options
 from canary.cli.output import print_json, say
 from canary.engine.person import this_person
 from canary.rollout.errors import ReadOnly, UsageError
@@ -24,7 +24,7 @@ from canary.rollout.trials.checklist import PHASES, UNSEEN, Checklist, Checklist
 
 
 @click.command()
-@click.option("--stage", type=click.IntRange(1), metavar="N", help="All lists of stage N.")
+@click.option("--stage", type=WholeNumber(1), metavar="N", help="All lists of stage N.")
 @click.option("--tick", metavar="ID", help="Tick an item, with your name.")
 @click.option("--untick", metavar="ID", help="Remove your tick.")
 @plan_options

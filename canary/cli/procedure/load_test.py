@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from canary.cli.opening import PlanSource, find_plan, open_session
-from canary.cli.options import Duration, plan_options
+from canary.cli.options import Duration, Number, WholeNumber, plan_options
 from canary.cli.output import (
     ProgressLine,
     conclude,
@@ -46,8 +46,8 @@ EXIT_STOPPED: Final = 130
 
 
 @click.command()
-@click.option("--users", type=click.IntRange(1, 100_000), help="How many; the plan's.")
-@click.option("--spawn-rate", type=click.FloatRange(0.01, 10_000), help="Users more each second.")
+@click.option("--users", type=WholeNumber(1, 100_000), help="How many; the plan's.")
+@click.option("--spawn-rate", type=Number(0.01, 10_000), help="Users more each second.")
 @click.option("--duration", type=Duration(1.0, 604_800.0), metavar="60m", help="How long.")
 @click.option("--profile", metavar="NAME", help="What they ask for; the plan's.")
 @plan_options

@@ -18,7 +18,7 @@ from canary.cli.opening import (
     find_plan,
     known_names,
 )
-from canary.cli.options import chosen_config, chosen_read_only, config_option
+from canary.cli.options import Number, WholeNumber, chosen_config, chosen_read_only, config_option
 from canary.cli.output import say
 from canary.cli.recordings import open_recording
 from canary.rollout.errors import CanaryError, UsageError
@@ -135,11 +135,11 @@ def with_local(plan: Plan, **changes: float | str | None) -> Plan:
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(0.1, 3600),
+    type=Number(0.1, 3600),
     help="Cloud seconds in a second; 60. Lowered where this machine cannot hold it.",
 )
-@click.option("--seed", type=click.IntRange(0), help="Another traffic; starts over.")
-@click.option("--stage", type=click.IntRange(0), help="Where it begins; starts over.")
+@click.option("--seed", type=WholeNumber(0), help="Another traffic; starts over.")
+@click.option("--stage", type=WholeNumber(0), help="Where it begins; starts over.")
 @click.option("--fresh", is_flag=True, help="Start over: the cloud as it was on the first day.")
 @config_option
 def demo(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from canary.cli.options import chosen_config, config_option, json_option
+from canary.cli.options import Number, WholeNumber, chosen_config, config_option, json_option
 from canary.cli.output import complain, print_json, print_table, say
 from canary.cli.recordings import open_recording, read_recording
 from canary.cli.setup.console import demand_terminal, find_demo_plan, with_local
@@ -99,8 +99,8 @@ class Director:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--seed", type=click.IntRange(0), help="Another moment; the same again.")
-@click.option("--speed", type=click.FloatRange(1, 600), default=SPEED, help="Cloud seconds in one.")
+@click.option("--seed", type=WholeNumber(0), help="Another moment; the same again.")
+@click.option("--speed", type=Number(1, 600), default=SPEED, help="Cloud seconds in one.")
 @click.option("--replay", "as_replay", is_flag=True, help="The last one, with its cause marked.")
 @click.option("--history", is_flag=True, help="The scores of this host.")
 @click.option("--list", "as_list", is_flag=True, help="The names of all drills.")

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from canary.cli.opening import SCENARIO_LIST, SCENARIOS, demand_stage, find_plan
-from canary.cli.options import plan_options
+from canary.cli.options import Number, WholeNumber, plan_options
 from canary.cli.output import say
 from canary.engine.signals import ended_by_signal
 from canary.host.children import child_environment, python_command, safe_directory
@@ -22,21 +22,19 @@ from canary.rollout.plan.plan import Plan
 
 
 @click.command(epilog=SCENARIO_LIST)
-@click.option(
-    "--port", type=click.IntRange(0, 65534), default=0, help="gRPC here, HTTP on the next."
-)
-@click.option("--speed", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True)
-@click.option("--seed", type=click.IntRange(0), help="Another one makes another traffic.")
+@click.option("--port", type=WholeNumber(0, 65534), default=0, help="gRPC here, HTTP on the next.")
+@click.option("--speed", type=Number(0.1, 3600), default=1.0, show_default=True)
+@click.option("--seed", type=WholeNumber(0), help="Another one makes another traffic.")
 @click.option(
     "--scenario",
     type=click.Choice(SCENARIOS),
     metavar="NAME",
     help="What happens from the start, by its name below.",
 )
-@click.option("--stage", type=click.IntRange(0), help="Where a fresh one starts.")
+@click.option("--stage", type=WholeNumber(0), help="Where a fresh one starts.")
 @click.option(
     "--rollouts",
-    type=click.IntRange(1, 1000),
+    type=WholeNumber(1, 1000),
     default=1,
     show_default=True,
     help="So many, each with a history of its own; some are in trouble.",

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from canary.cli.opening import known_names
-from canary.cli.options import json_option
+from canary.cli.options import WholeNumber, json_option
 from canary.cli.output import print_json, say
 from canary.host.home import expand_home
 from canary.host.owners import find_weakness
@@ -98,7 +98,7 @@ def trust_directory(path: Path) -> int:
 
 
 @trust.command(name="port", short_help="Believe whoever listens on a port of this machine.")
-@click.argument("number", type=click.IntRange(1, 65535))
+@click.argument("number", type=WholeNumber(1, 65535))
 def trust_port(number: int) -> int:
     """Believe whoever listens on a port of this machine, another user's process as well.
 
