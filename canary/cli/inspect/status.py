@@ -22,6 +22,7 @@ from canary.rollout.decision.gates import (
     gate_word,
 )
 from canary.rollout.errors import UsageError
+from canary.rollout.evidence.verdict import say_away
 from canary.rollout.export.evidence_document import metric_line
 from canary.rollout.measure.burn import Burn, format_burn
 from canary.rollout.measure.samples import Window
@@ -37,7 +38,6 @@ from canary.rollout.snapshot.state_words import format_state
 from canary.rollout.snapshot.status import exit_code, in_flight, status_document, status_line
 from canary.rollout.text import (
     format_age,
-    format_clock,
     format_duration,
     format_iso_time,
     format_limit,
@@ -250,9 +250,7 @@ def _print_evidence(snapshot: Snapshot) -> None:
     if not view.judged_s:
         say("evidence: nothing is compared on this host yet; `canary evidence` reads the past")
         return
-    since = (
-        "" if view.away_since is None else f", not compared since {format_clock(view.away_since)}"
-    )
+    since = "" if view.away_since is None else f", {say_away(view.away_since)}"
     say(f"evidence{since}")
     for metric in view.metrics:
         say(f"  {metric_line(metric)}")

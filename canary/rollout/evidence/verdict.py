@@ -123,6 +123,11 @@ def away_since(state: EvidenceState, now: float) -> float | None:
     return last if now - last >= AWAY_FOR_S else None
 
 
+def say_away(since: float) -> str:
+    """Where nothing was judged since then: whether there are numbers may not be known."""
+    return f"not compared since {format_clock(since)}"
+
+
 def find_doubts(state: EvidenceState, invalid: str = "", now: float | None = None) -> Doubts:
     """Why the comparison cannot be believed now, or only in part."""
     if not 0 < state.share < 1:
@@ -135,7 +140,7 @@ def find_doubts(state: EvidenceState, invalid: str = "", now: float | None = Non
     if state.unfit and state.seen_end is not None and state.seen_end - since >= UNFIT_FOR_S:
         return Doubts(weak=state.unfit)
     last = None if now is None else away_since(state, now)
-    return Doubts() if last is None else Doubts(weak=f"not compared since {format_clock(last)}")
+    return Doubts() if last is None else Doubts(weak=say_away(last))
 
 
 def _judge_ratio(

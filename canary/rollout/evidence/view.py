@@ -10,7 +10,7 @@ from canary.rollout.evidence.left_out import LeftOut
 from canary.rollout.evidence.metric_evidence import Metric
 from canary.rollout.evidence.state import Detection, EvidenceState
 from canary.rollout.evidence.tally import Toll, toll_of
-from canary.rollout.evidence.verdict import MetricVerdict, Word, away_since, judge
+from canary.rollout.evidence.verdict import MetricVerdict, Word, away_since, judge, say_away
 from canary.rollout.plan.tables import EvidenceSettings, OnRegression
 from canary.rollout.text import format_clock
 
@@ -113,7 +113,7 @@ def brief(view: EvidenceView | None) -> str:
     is_proven = view.verdict == "rollback"
     found = [m for m in view.metrics if m.verdict == view.verdict]
     names = ", ".join(_NAMES[m.metric] for m in found)
-    away = f", not compared since {format_clock(view.away_since)}" if view.away_since else ""
+    away = f", {say_away(view.away_since)}" if view.away_since else ""
     if is_proven:
         return f"✗ {names} proven worse {format_clock(view.detected_at)}{away}"
     return f"◐ {names} worse now{away}"

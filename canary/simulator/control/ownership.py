@@ -121,7 +121,8 @@ class Ownership:
         with contextlib.suppress(OSError):
             if ready is not None:
                 os.kill(ready.pid, 0)
-            return ready if ready is not None and _is_listening(ready.http) else None
+                if _is_listening(ready.http):
+                    return ready
         return None
 
     def _read_line(self) -> Ready | None:

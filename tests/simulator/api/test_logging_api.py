@@ -21,21 +21,23 @@ from tests.simulator.local_cloud import LocalCloud, local_cloud
 LOG = 'logName="projects/naeda-genesis/logs/run.googleapis.com%2Frequests"'
 
 
+def client_of(cloud: LocalCloud) -> LoggingServiceV2AsyncClient:
+    transport = LoggingServiceV2GrpcAsyncIOTransport(channel=cloud.channel)
+    return LoggingServiceV2AsyncClient(transport=transport)
+
+
 @contextlib.asynccontextmanager
 async def tail(
     cloud: LocalCloud, where: str = LOG, project: str = "naeda-genesis"
 ) -> AsyncIterator[Any]:
     """An open stream; it has said that it is open."""
-    client = LoggingServiceV2AsyncClient(
-        transport=LoggingServiceV2GrpcAsyncIOTransport(channel=cloud.channel)
-    )
     done = asyncio.Event()
 
     async def requests() -> AsyncIterator[TailLogEntriesRequest]:
         yield TailLogEntriesRequest(resource_names=[f"projects/{project}"], filter=where)
         await done.wait()
 
-    call = await client.tail_log_entries(requests(), retry=None, timeout=20)
+    call = await client_of(cloud).tail_log_entries(requests(), retry=None, timeout=20)
     try:
         await call.initial_metadata()
         yield call
@@ -58,10 +60,7 @@ async def test_nothing_is_refused_before_it_is_asked_for():
 
     async with local_cloud() as cloud:
         cloud.world.faults.add(Fault(method="TailLogEntries", code="PERMISSION_DENIED"))
-        client = LoggingServiceV2AsyncClient(
-            transport=LoggingServiceV2GrpcAsyncIOTransport(channel=cloud.channel)
-        )
-        call = await client.tail_log_entries(requests(), retry=None, timeout=20)
+        call = await client_of(cloud).tail_log_entries(requests(), retry=None, timeout=20)
         refusal = asyncio.ensure_future(anext(aiter(call)))
         await asyncio.wait({refusal}, timeout=0.1)
         assert not refusal.done()
